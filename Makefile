@@ -1,0 +1,57 @@
+# make demo: see it work.  make test: prove that it does.  Both do their own set-up.
+
+PYTHON ?= python3
+PIP = -m pip --disable-pip-version-check --quiet install
+DEVICE := .venv-device
+DEV := .venv
+
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    frames through the shipped model, on a screen or into demo/*.png"
+	@echo "make test    every test (sets up the build host too)"
+	@echo "make lint    ruff, mypy, import-linter"
+	@echo "make bench   how fast, as ratios in one run"
+	@echo "make lock    renew requirements/*.txt from pyproject.toml"
+
+demo: $(DEVICE)/.ready
+	$(DEVICE)/bin/dermascope demo --out demo
+
+test: $(DEV)/.ready
+	$(DEV)/bin/pytest
+
+lint: $(DEV)/.ready
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/lint-imports
+
+bench: $(DEV)/.ready
+	$(DEV)/bin/python -m tests.bench
+
+lock: $(DEV)/.ready
+	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --no-header --group build --extra device pyproject.toml \
+	    --output-file requirements/device.txt
+	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --no-header --group build --extra dev --constraint requirements/device.txt \
+	    pyproject.toml --output-file requirements/dev.txt
+
+$(DEVICE)/.ready: requirements/device.txt pyproject.toml
+	$(call environment,$(DEVICE),requirements/device.txt)
+
+$(DEV)/.ready: requirements/dev.txt pyproject.toml
+	$(call environment,$(DEV),requirements/dev.txt)
+
+# $(1): the environment's folder; $(2): its locked packages, every one checked by its hash.
+define environment
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	    { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.13 ..." >&2; exit 1; }
+	@echo "Setting up $(1) (once)"
+	@$(PYTHON) -m venv --clear $(1)
+	@$(1)/bin/python $(PIP) --require-hashes --only-binary :all: -r $(2)
+	@$(1)/bin/python $(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+endef
+
+.PHONY: help demo test lint bench lock

@@ -1,0 +1,1 @@
+"""What runs on the build host: from images to a signed model bundle."""

@@ -1,0 +1,1 @@
+"""The bundle: manifest, card, signature."""

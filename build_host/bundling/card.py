@@ -1,0 +1,125 @@
+"""The model card (Mitchell et al. 2019, doi:10.1145/3287560.3287596), from what was measured."""
+
+from collections.abc import Iterable
+
+from build_host.evaluation.evaluating import Evaluation
+from device.diagnoses import CODES
+from device.inference.manifest import Interval, Manifest
+
+
+def write_card(manifest: Manifest, evaluations: list[Evaluation]) -> str:
+    """Return the card as Markdown; every number in it comes from its arguments."""
+    main = evaluations[0]
+    provenance = manifest.provenance
+    spec = manifest.input
+    parts = [
+        f"# {manifest.name} {manifest.version}",
+        f"Seven diagnoses from one dermoscopic image, {spec.width} x {spec.height} pixels "
+        f"({spec.geometry}), int8. {_mib(main.size.bytes)} MiB, "
+        f"{_mib(main.size.gzip_bytes)} MiB after gzip -9.",
+        "## Intended use\n\n"
+        "Decision support for clinicians who know dermoscopy, on dermoscopic images of a single "
+        "pigmented or suspicious skin lesion. The diagnosis is the clinician's. Not for use by "
+        "patients, on photographs without a dermatoscope, on mucosa, nails or hair, or to rule "
+        "out melanoma.",
+        "## What was measured\n\n"
+        f"{main.images} images of {main.lesions} lesions. {main.protocol} 95 % bootstrap "
+        "intervals over lesions. Measured on the shipped file, through the instrument's own "
+        "code.\n\n" + _figures(main.figures.items()),
+        "By diagnosis:\n\n" + _per_class(main),
+        "Rows are the true diagnosis, columns what was called:\n\n" + _confusion(main),
+        "## Knowing what it does not know\n\n"
+        f"A call is made on {main.selective.coverage:.1%} of the images; on those the accuracy "
+        f"is {main.selective.accuracy:.3f} (balanced {main.selective.balanced_accuracy:.3f}). "
+        f"The prediction set aims at {manifest.conformal.coverage:.0%} coverage of every "
+        f"diagnosis; it holds the true one in {main.conformal.coverage:.1%} of the images, with "
+        f"{main.conformal.mean_set_size:.2f} diagnoses on average.",
+        "Thresholds, chosen on the validation fold:\n\n" + _operating_points(manifest),
+        "## Subgroups\n\n" + _subgroups(main),
+    ]
+    for other in evaluations[1:]:
+        parts.append(
+            f"## {other.protocol}\n\n{other.images} images.\n\n" + _figures(other.figures.items())
+        )
+    parts += [
+        "## Data and licence\n\n"
+        f"Trained on {provenance.dataset} ({provenance.licence}). {provenance.split}. "
+        "The model carries the terms of its data: attribution, non-commercial use.",
+        "## Limits\n\n"
+        "The images come from two clinics (Vienna, Queensland) and mostly from light skin; how "
+        "the model does on dark skin is not known, since the data does not record skin tone. "
+        "Only lesions that someone chose to photograph are in it, and only seven groups of "
+        "diagnoses: a squamous cell carcinoma or a Merkel cell carcinoma will be given one of "
+        "the seven names. Other dermatoscopes, other light and other patients can lower every "
+        "figure above.",
+        "## Provenance\n\n"
+        f"Seed {provenance.seed}; code {provenance.code_revision}; run "
+        f"`{provenance.run_digest[:16]}`; data `{provenance.dataset_digest[:16]}`; made "
+        f"{provenance.created} with "
+        + ", ".join(f"{name} {version}" for name, version in provenance.libraries.items())
+        + ".",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.3f}"
+
+
+def _figures(figures: Iterable[tuple[str, Interval]]) -> str:
+    rows = [
+        f"| {name.replace('_', ' ')} | {f.value:.3f} | {f.low:.3f} to {f.high:.3f} |"
+        for name, f in figures
+    ]
+    return "\n".join(["| figure | value | 95 % interval |", "| --- | --- | --- |", *rows])
+
+
+def _per_class(evaluation: Evaluation) -> str:
+    rows = [
+        f"| {code} | {row['images']:.0f} | {row['precision']:.3f} | {row['recall']:.3f} | "
+        f"{row['f1']:.3f} | {row['auc']:.3f} |"
+        for code, row in evaluation.per_class.items()
+    ]
+    header = [
+        "| | images | precision | recall | F1 | AUC |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    return "\n".join(header + rows)
+
+
+def _confusion(evaluation: Evaluation) -> str:
+    rows = [
+        f"| **{code}** | " + " | ".join(str(n) for n in row) + " |"
+        for code, row in zip(CODES, evaluation.confusion, strict=True)
+    ]
+    return "\n".join(["| | " + " | ".join(CODES) + " |", "| --- " * (len(CODES) + 1) + "|", *rows])
+
+
+def _operating_points(manifest: Manifest) -> str:
+    rows = [
+        f"| {p.name} | {p.score} | {p.threshold:.4f} | {p.sensitivity:.3f} | {p.specificity:.3f} |"
+        for p in manifest.operating_points
+    ]
+    header = [
+        "| name | score | threshold | sensitivity | specificity |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    return "\n".join(header + rows)
+
+
+def _subgroups(evaluation: Evaluation) -> str:
+    rows = []
+    for kind, groups in evaluation.subgroups.items():
+        for value, figures in groups.items():
+            rows.append(
+                f"| {kind.replace('_', ' ')} | {value} | {figures['images']} | "
+                f"{_cell(figures.get('accuracy'))} | {_cell(figures.get('malignant_auc'))} |"
+            )
+    header = ["| | | images | accuracy | malignant AUC |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join(header + rows)
+
+
+def _cell(figure: Interval | int | None) -> str:
+    if not isinstance(figure, Interval):
+        return "-"
+    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"

@@ -1,0 +1,134 @@
+"""``dermascope-build``: from images to a signed bundle."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from build_host import stages
+from build_host.bundling.writing import create_key, default_key_path
+from build_host.evaluation.evaluating import Evaluation
+from device.config import load_config
+from device.errors import DermascopeError
+from device.inference.bundle import load_bundle
+
+DATA_VARIABLE: Final = "DERMASCOPE_HAM10000"
+_CONFIGS: Final = Path(__file__).parent / "configs"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    options = _parser().parse_args(arguments)
+    console = Console()
+    try:
+        return int(options.command(options, console))
+    except DermascopeError as error:
+        print(f"dermascope-build: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"dermascope-build: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("dermascope-build: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dermascope-build", description="Train, compress, evaluate and sign a model."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    data = os.environ.get(DATA_VARIABLE)
+
+    def add(name: str, command: object, text: str, wants_data: bool) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=command)
+        if wants_data:
+            sub.add_argument(
+                "--data",
+                type=Path,
+                metavar="DIR",
+                default=Path(data) if data else None,
+                required=data is None,
+                help=f"HAM10000 (default: ${DATA_VARIABLE})",
+            )
+        return sub
+
+    train = add("train", _train, "Fit a network; goes on where it was stopped.", True)
+    train.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        default=_CONFIGS / "paper-28.toml",
+        help="the run's TOML file (default: paper-28)",
+    )
+    train.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("runs"), help="default: runs"
+    )
+    compress = add("compress", _compress, "Convert a run to int8 and calibrate it.", True)
+    evaluate = add("evaluate", _evaluate, "Measure a run or a bundle on the test fold.", True)
+    bundle = add("bundle", _bundle, "Write and sign a run's bundle.", False)
+    for sub in (compress, bundle):
+        sub.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
+    evaluate.add_argument("run", type=Path, metavar="RUN", help="a run's or a bundle's folder")
+    bundle.add_argument(
+        "--models", type=Path, metavar="DIR", default=Path("models"), help="default: models"
+    )
+    add("key", _key, "Make a signing key and print its public half.", False)
+    return parser
+
+
+def _train(options: argparse.Namespace, console: Console) -> int:
+    run = stages.start_run(options.config, options.out)
+    console.print(f"Run: {run.folder}", soft_wrap=True)
+    stages.train(run, options.data, console)
+    console.print(f"Next: dermascope-build compress {run.folder}", soft_wrap=True)
+    return 0
+
+
+def _compress(options: argparse.Namespace, console: Console) -> int:
+    stages.compress(stages.open_run(options.run), options.data, console)
+    console.print(f"Next: dermascope-build evaluate {options.run}", soft_wrap=True)
+    return 0
+
+
+def _evaluate(options: argparse.Namespace, console: Console) -> int:
+    if (options.run / stages.CONFIG_FILE).is_file():
+        result = stages.evaluate_run(stages.open_run(options.run), options.data)
+    else:
+        bundle = load_bundle(options.run, load_config().trusted_keys)
+        result = stages.evaluate_bundle(bundle, options.data)
+    console.print(_table(result))
+    return 0
+
+
+def _bundle(options: argparse.Namespace, console: Console) -> int:
+    folder = stages.make_bundle(stages.open_run(options.run), options.models, default_key_path())
+    console.print(f"Wrote {folder}", soft_wrap=True)
+    return 0
+
+
+def _key(options: argparse.Namespace, console: Console) -> int:
+    path = default_key_path()
+    console.print(f"Public key, for a device's trusted_keys: {create_key(path)}", soft_wrap=True)
+    console.print(f"The private key is in {path}; keep it out of every repository.", soft_wrap=True)
+    return 0
+
+
+def _table(result: Evaluation) -> Table:
+    table = Table(
+        "figure",
+        "value",
+        "95 % interval",
+        title=f"{result.model}: {result.images} images of {result.lesions} lesions",
+        caption=result.protocol,
+    )
+    for name, figure in result.figures.items():
+        table.add_row(
+            name.replace("_", " "), f"{figure.value:.3f}", f"{figure.low:.3f} to {figure.high:.3f}"
+        )
+    return table

@@ -1,0 +1,137 @@
+"""HAM10000 as its users have it: a metadata table and folders of images, or one pixel table.
+
+Tschandl, Rosendahl, Kittler 2018, doi:10.1038/sdata.2018.161.
+"""
+
+import csv
+from pathlib import Path
+from typing import Final, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from build_host.datasets.collection import Collection, ImageRecord
+from device.capture.image_file import read_image
+from device.diagnoses import Code
+from device.errors import DataError
+
+METADATA: Final = ("HAM10000_metadata.csv", "HAM10000_metadata")
+PIXEL_TABLE: Final = "hmnist_28_28_RGB.csv"
+LICENCE: Final = "CC BY-NC 4.0 (HAM10000: attribution, non-commercial use)"
+
+_COLUMNS: Final = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
+_TABLE_LABELS: Final[tuple[Code, ...]] = ("akiec", "bcc", "bkl", "df", "nv", "vasc", "mel")
+"""What the pixel table's ``label`` column counts, in the order of its makers."""
+
+
+def read_ham10000(folder: Path) -> Collection:
+    """Return the HAM10000 images found in a folder.
+
+    Images are looked for in the folder and in the folders directly inside it
+    (``HAM10000_images``, or ``HAM10000_images_part_1`` and ``_part_2``); without any, the
+    28 x 28 table ``hmnist_28_28_RGB.csv`` is read instead.
+
+    Raises
+    ------
+    device.errors.DataError
+        If the metadata table is missing, a row cannot be understood, an identifier stands twice,
+        or an image is missing. The message names the file, the row and the reason.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; name the one with {METADATA[0]}")
+    records = _read_metadata(folder)
+    paths = _find_images(folder)
+    if not paths and (folder / PIXEL_TABLE).is_file():
+        table = _read_pixel_table(folder / PIXEL_TABLE, records)
+        rows = {r.image_id: i for i, r in enumerate(records)}
+        return Collection("HAM10000 (28 x 28 table)", records, lambda r: table[rows[r.image_id]])
+    missing = [r.image_id for r in records if r.image_id not in paths]
+    if missing:
+        raise DataError(
+            f"{folder}: {len(missing)} of {len(records)} rows of the metadata have no image, the "
+            f"first is {missing[0]}; put the .jpg files into a folder beside {METADATA[0]}"
+        )
+    return Collection("HAM10000", records, lambda r: read_image(paths[r.image_id]))
+
+
+def _read_metadata(folder: Path) -> tuple[ImageRecord, ...]:
+    path = next((folder / name for name in METADATA if (folder / name).is_file()), None)
+    if path is None:
+        raise DataError(
+            f"{folder}: {METADATA[0]} is missing; it says which lesion each image shows, and "
+            "without it no split by lesion can be made"
+        )
+    records: list[ImageRecord] = []
+    seen: dict[str, int] = {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        lacking = [c for c in _COLUMNS if c not in (reader.fieldnames or [])]
+        if lacking:
+            raise DataError(f"{path}: the columns {', '.join(lacking)} are missing")
+        for row in reader:
+            record = _parse_row(path, reader.line_num, row)
+            if record.image_id in seen:
+                raise DataError(
+                    f"{path}: line {reader.line_num}: {record.image_id} stands already in line "
+                    f"{seen[record.image_id]}; remove one of the two"
+                )
+            seen[record.image_id] = reader.line_num
+            records.append(record)
+    if not records:
+        raise DataError(f"{path}: has no rows")
+    return tuple(records)
+
+
+def _parse_row(path: Path, line: int, row: dict[str, str | None]) -> ImageRecord:
+    values = {c: (row[c] or "").strip() for c in _COLUMNS}
+    if values["dx"] not in get_args(Code):
+        raise DataError(
+            f"{path}: line {line}: dx {values['dx']!r} is not one of {', '.join(get_args(Code))}"
+        )
+    for column in ("lesion_id", "image_id"):
+        if not values[column]:
+            raise DataError(f"{path}: line {line}: {column} is empty")
+    try:
+        age = float(values["age"]) if values["age"] not in ("", "unknown", "nan") else None
+    except ValueError:
+        raise DataError(f"{path}: line {line}: age {values['age']!r} is not a number") from None
+    return ImageRecord(
+        image_id=values["image_id"],
+        lesion_id=values["lesion_id"],
+        dx=next(code for code in get_args(Code) if code == values["dx"]),
+        dx_type=values["dx_type"],
+        age=age,
+        sex=values["sex"] or "unknown",
+        localization=values["localization"] or "unknown",
+    )
+
+
+def _find_images(folder: Path) -> dict[str, Path]:
+    places = [folder, *sorted(p for p in folder.iterdir() if p.is_dir())]
+    return {p.stem: p for place in places for p in sorted(place.glob("*.jpg"))}
+
+
+def _read_pixel_table(path: Path, records: tuple[ImageRecord, ...]) -> NDArray[np.uint8]:
+    """Return the table's images, whose rows follow those of the metadata.
+
+    The table itself does not name its images; that its labels agree with the metadata in every
+    row is what shows that the two belong together.
+    """
+    with path.open(encoding="utf-8") as file:
+        header = file.readline().strip().replace('"', "").split(",")
+    expected = [f"pixel{i:04d}" for i in range(28 * 28 * 3)] + ["label"]
+    if header != expected:
+        raise DataError(f"{path}: its columns are not pixel0000 to pixel2351 and label")
+    try:
+        table = np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.uint8, ndmin=2)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
+    if len(table) != len(records):
+        raise DataError(f"{path}: has {len(table)} rows, the metadata {len(records)}")
+    for i, (label, record) in enumerate(zip(table[:, -1], records, strict=True)):
+        if label >= len(_TABLE_LABELS) or _TABLE_LABELS[label] != record.dx:
+            raise DataError(
+                f"{path}: row {i + 1} is labelled {label}, but the metadata's row says "
+                f"{record.dx}: the rows of the two files are not in the same order"
+            )
+    return np.ascontiguousarray(table[:, :-1].reshape(-1, 28, 28, 3))

@@ -1,0 +1,192 @@
+"""The figures that say what a model is worth, each with an interval over lesions."""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    precision_recall_fscore_support,
+    roc_auc_score,
+    roc_curve,
+)
+
+from device.diagnoses import CODES, MALIGNANT
+from device.inference.manifest import Interval
+
+Labels = NDArray[np.int64]
+Probabilities = NDArray[np.float64]
+Metric = Callable[[Labels, Probabilities], float]
+
+RESAMPLES: Final = 1000
+CALIBRATION_BINS: Final = 15
+
+MALIGNANT_COLUMNS: Final = np.array([code in MALIGNANT for code in CODES])
+_MEL: Final = CODES.index("mel")
+
+
+def accuracy(labels: Labels, probabilities: Probabilities) -> float:
+    """Return the share of images whose likeliest diagnosis is the true one."""
+    return float((probabilities.argmax(axis=1) == labels).mean())
+
+
+def balanced_accuracy(labels: Labels, probabilities: Probabilities) -> float:
+    """Return the mean recall over the diagnoses (the ISIC 2018 task 3 metric)."""
+    return float(balanced_accuracy_score(labels, probabilities.argmax(axis=1)))
+
+
+def macro_auc(labels: Labels, probabilities: Probabilities) -> float:
+    """Return the mean over the diagnoses of one-against-the-rest areas under the ROC curve."""
+    areas = [_auc(labels == i, probabilities[:, i]) for i in range(len(CODES))]
+    return float(np.nanmean(areas))
+
+
+def malignant_auc(labels: Labels, probabilities: Probabilities) -> float:
+    """Return the area under the ROC curve of malignant (akiec, bcc, mel) against benign."""
+    return _auc(MALIGNANT_COLUMNS[labels], probabilities[:, MALIGNANT_COLUMNS].sum(axis=1))
+
+
+def melanoma_auc(labels: Labels, probabilities: Probabilities) -> float:
+    """Return the area under the ROC curve of melanoma against the rest."""
+    return _auc(labels == _MEL, probabilities[:, _MEL])
+
+
+def _auc(truth: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
+    """Return the area under the ROC curve; NaN where only one class is present."""
+    if truth.all() or not truth.any():
+        return float("nan")
+    return float(roc_auc_score(truth, score))
+
+
+def melanoma_sensitivity_at(specificity: float) -> Metric:
+    """Return the metric "melanoma sensitivity at this specificity"."""
+
+    def metric(labels: Labels, probabilities: Probabilities) -> float:
+        false_positive, true_positive, _ = roc_curve(labels == _MEL, probabilities[:, _MEL])
+        return float(true_positive[false_positive <= 1.0 - specificity + 1e-12].max())
+
+    return metric
+
+
+def melanoma_specificity_at(sensitivity: float) -> Metric:
+    """Return the metric "melanoma specificity at this sensitivity"."""
+
+    def metric(labels: Labels, probabilities: Probabilities) -> float:
+        false_positive, true_positive, _ = roc_curve(labels == _MEL, probabilities[:, _MEL])
+        return float(1.0 - false_positive[true_positive >= sensitivity - 1e-12].min())
+
+    return metric
+
+
+def brier_score(labels: Labels, probabilities: Probabilities) -> float:
+    """Return the mean squared distance to the truth, summed over the diagnoses (0 to 2)."""
+    truth = np.eye(len(CODES))[labels]
+    return float(((probabilities - truth) ** 2).sum(axis=1).mean())
+
+
+def expected_calibration_error(labels: Labels, probabilities: Probabilities) -> float:
+    """Return the mean gap of confidence and accuracy over 15 bins of equal mass."""
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    bins = np.array_split(np.argsort(confidence, kind="stable"), CALIBRATION_BINS)
+    gaps = [len(b) * abs(confidence[b].mean() - correct[b].mean()) for b in bins if len(b)]
+    return float(sum(gaps) / len(labels))
+
+
+def weighted(score: str) -> Metric:
+    """Return precision, recall or F1, weighted by how often each diagnosis occurs."""
+    column = ("precision", "recall", "f1").index(score)
+
+    def metric(labels: Labels, probabilities: Probabilities) -> float:
+        chosen = probabilities.argmax(axis=1)
+        scores = precision_recall_fscore_support(
+            labels, chosen, average="weighted", zero_division=0.0
+        )
+        return float(scores[column])
+
+    return metric
+
+
+METRICS: Final[dict[str, Metric]] = {
+    "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
+    "macro_auc": macro_auc,
+    "malignant_auc": malignant_auc,
+    "melanoma_auc": melanoma_auc,
+    "melanoma_sensitivity_at_0.90_specificity": melanoma_sensitivity_at(0.90),
+    "melanoma_sensitivity_at_0.95_specificity": melanoma_sensitivity_at(0.95),
+    "melanoma_specificity_at_0.95_sensitivity": melanoma_specificity_at(0.95),
+    "precision_weighted": weighted("precision"),
+    "recall_weighted": weighted("recall"),
+    "f1_weighted": weighted("f1"),
+    "brier_score": brier_score,
+    "expected_calibration_error": expected_calibration_error,
+}
+"""Every figure of a model, by the name that cards and reports use."""
+
+
+def with_intervals(
+    labels: Labels,
+    probabilities: Probabilities,
+    lesions: NDArray[np.str_],
+    metrics: dict[str, Metric] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Return metrics with 95 % percentile intervals from a bootstrap over lesions.
+
+    Images of one lesion are not independent, so whole lesions are drawn.
+
+    Parameters
+    ----------
+    labels
+        int64, (n,).
+    probabilities
+        float64, (n, 7).
+    lesions
+        Lesion identifier of each image.
+    """
+    chosen = METRICS if metrics is None else metrics
+    _, group = np.unique(lesions, return_inverse=True)
+    rows_of = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
+    generator = np.random.default_rng(seed)
+    drawn: dict[str, list[float]] = {name: [] for name in chosen}
+    for _ in range(resamples):
+        picks = generator.integers(0, len(rows_of), len(rows_of))
+        rows = np.concatenate([rows_of[i] for i in picks])
+        for name, metric in chosen.items():
+            drawn[name].append(metric(labels[rows], probabilities[rows]))
+    result = {}
+    for name, metric in chosen.items():
+        # A resample without any image of a diagnosis has no area under its curve.
+        low, high = np.nanpercentile(drawn[name], [2.5, 97.5])
+        result[name] = Interval(
+            value=metric(labels, probabilities), low=float(low), high=float(high)
+        )
+    return result
+
+
+def per_class(labels: Labels, probabilities: Probabilities) -> dict[str, dict[str, float]]:
+    """Return precision, recall, F1, AUC and the number of images for each diagnosis."""
+    chosen = probabilities.argmax(axis=1)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, chosen, labels=range(len(CODES)), zero_division=0.0
+    )
+    return {
+        code: {
+            "precision": float(precision[i]),
+            "recall": float(recall[i]),
+            "f1": float(f1[i]),
+            "auc": _auc(labels == i, probabilities[:, i]),
+            "images": int(support[i]),
+        }
+        for i, code in enumerate(CODES)
+    }
+
+
+def confusion(labels: Labels, probabilities: Probabilities) -> list[list[int]]:
+    """Return how often the diagnosis of each row was called that of each column."""
+    table = np.zeros((len(CODES), len(CODES)), dtype=int)
+    np.add.at(table, (labels, probabilities.argmax(axis=1)), 1)
+    return [[int(n) for n in row] for row in table]

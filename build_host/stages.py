@@ -1,0 +1,219 @@
+"""The stages of a model's way, each leaving its result in the run's folder."""
+
+import hashlib
+import importlib.metadata
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+from rich.console import Console
+
+from build_host.bundling.classes import CLASSES
+from build_host.bundling.writing import read_key, write_bundle
+from build_host.datasets.collection import Collection
+from build_host.datasets.ham10000 import LICENCE, read_ham10000
+from build_host.datasets.split import RULE, split_by_lesion
+from build_host.datasets.tensors import resized_images
+from build_host.evaluation.calibrating import (
+    fit_abstention,
+    fit_calibration,
+    fit_conformal,
+    fit_operating_points,
+    fit_quality_limits,
+)
+from build_host.evaluation.evaluating import Evaluation, evaluate, predict, raw_logits
+from build_host.training.config import RunConfig, read_config
+from device import __version__
+from device.errors import DataError
+from device.imaging.field import field_of_view
+from device.inference.analyzer import Analyzer
+from device.inference.bundle import MODEL_FILE, Bundle
+from device.inference.manifest import (
+    SCHEMA_VERSION,
+    Abstention,
+    Calibration,
+    Conformal,
+    Manifest,
+    Provenance,
+)
+
+CONFIG_FILE: Final = "run.toml"
+DRAFT_FILE: Final = "draft.json"
+EVALUATION_FILE: Final = "evaluation.json"
+
+PROTOCOL: Final = "Lesion-disjoint: no lesion of the test fold was seen in training."
+_QUALITY_SAMPLE: Final = 1000
+_LIBRARIES: Final = ("tensorflow", "tf_keras", "numpy", "imbalanced-learn", "ai-edge-litert")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run's folder and what it was told."""
+
+    folder: Path
+    config: RunConfig
+
+
+def open_run(folder: Path) -> Run:
+    """Return the run in a folder.
+
+    Raises
+    ------
+    device.errors.DataError
+        If there is none.
+    """
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise DataError(f"{folder}: holds no run ({CONFIG_FILE} is missing); train one first")
+    return Run(folder, read_config(path))
+
+
+def start_run(config_path: Path, out: Path) -> Run:
+    """Return the run of a configuration, in the folder below `out` that its digest names."""
+    config = read_config(config_path)
+    folder = out / f"{config.name}-{config.digest[:8]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG_FILE).write_bytes(config_path.read_bytes())
+    return Run(folder, config)
+
+
+def train(run: Run, data: Path, console: Console) -> None:
+    """Fit the run's network: ``weights.h5`` and ``history.json``."""
+    # TensorFlow takes seconds to import; bad data or settings are told before that.
+    collection = read_ham10000(data)
+    split = split_by_lesion(collection)
+    images = resized_images(collection, run.config.input, run.folder.parent / "cache")
+    from build_host.training.fitting import fit
+
+    fit(run.config, images, collection.labels, split, run.folder, console)
+
+
+def compress(run: Run, data: Path, console: Console) -> None:
+    """Convert the network to int8 and calibrate it on the validation fold."""
+    from build_host.compression.quantization import describe, to_int8
+    from build_host.training.architectures import build
+    from build_host.training.fitting import WEIGHTS
+
+    weights = run.folder / WEIGHTS
+    if not weights.is_file():
+        raise DataError(f"{run.folder}: is not trained yet ({WEIGHTS} is missing)")
+    collection = read_ham10000(data)
+    split = split_by_lesion(collection)
+    config = run.config
+    images = resized_images(collection, config.input, run.folder.parent / "cache")
+    chosen = np.random.default_rng(config.seed).permutation(split.train)
+    network = build(config)
+    network.load_weights(weights)
+    console.print("Converting to int8")
+    representative = np.asarray(images[np.sort(chosen[: config.representative])])
+    model = to_int8(network, representative, config.input)
+    (run.folder / MODEL_FILE).write_bytes(model)
+    input_tensor, outputs = describe(model)
+    fields = [
+        field_of_view(collection.read(collection.records[i])) for i in chosen[:_QUALITY_SAMPLE]
+    ]
+    uncalibrated = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=config.name,
+        version=config.version,
+        classes=CLASSES,
+        input=config.input,
+        input_tensor=input_tensor,
+        outputs=outputs,
+        calibration=Calibration(temperature=1.0, bias=(0.0,) * 7, fitted_on=""),
+        operating_points=(),
+        conformal=Conformal(coverage=1.0, thresholds=(0.0,) * 7, fitted_on=""),
+        abstention=Abstention(
+            score="confidence", uncertain_below=0.0, unfamiliar_below=None, fitted_on=""
+        ),
+        quality=fit_quality_limits(
+            fields, f"1st and 99th percentiles of {len(fields)} HAM10000 training images"
+        ),
+        saliency=config.saliency,
+        model_sha256=hashlib.sha256(model).hexdigest(),
+        provenance=_provenance(run, collection),
+        metrics={},
+    )
+    manifest = _calibrate(run, uncalibrated, model, collection.subset(split.validation))
+    (run.folder / DRAFT_FILE).write_bytes(msgspec.json.encode(manifest))
+
+
+def evaluate_run(run: Run, data: Path) -> Evaluation:
+    """Measure the run's int8 file on the test fold: ``evaluation.json``."""
+    bundle = _unsigned(run)
+    result = evaluate_bundle(bundle, data)
+    (run.folder / EVALUATION_FILE).write_bytes(msgspec.json.encode(result))
+    return result
+
+
+def evaluate_bundle(bundle: Bundle, data: Path) -> Evaluation:
+    """Measure a bundle on the test fold, through the instrument's own Analyzer."""
+    collection = read_ham10000(data)
+    test = collection.subset(split_by_lesion(collection).test)
+    predictions = predict(Analyzer(bundle), test)
+    return evaluate(predictions, bundle.manifest.model_id, bundle.model, PROTOCOL)
+
+
+def make_bundle(run: Run, models: Path, key_path: Path) -> Path:
+    """Write and sign the run's bundle below `models`, and return its folder."""
+    draft = _unsigned(run)
+    path = run.folder / EVALUATION_FILE
+    if not path.is_file():
+        raise DataError(f"{run.folder}: is not evaluated yet ({EVALUATION_FILE} is missing)")
+    evaluation = msgspec.json.decode(path.read_bytes(), type=Evaluation)
+    manifest = msgspec.structs.replace(draft.manifest, metrics=evaluation.figures)
+    folder = models / manifest.name
+    write_bundle(folder, manifest, draft.model, [evaluation], read_key(key_path))
+    return folder
+
+
+def _unsigned(run: Run) -> Bundle:
+    path = run.folder / DRAFT_FILE
+    if not path.is_file():
+        raise DataError(f"{run.folder}: is not compressed yet ({DRAFT_FILE} is missing)")
+    manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    return Bundle(run.folder, manifest, (run.folder / MODEL_FILE).read_bytes(), "")
+
+
+def _calibrate(run: Run, manifest: Manifest, model: bytes, validation: Collection) -> Manifest:
+    logits = raw_logits(Analyzer(Bundle(run.folder, manifest, model, "")), validation)
+    labels = validation.labels
+    calibration = fit_calibration(logits, labels)
+    return msgspec.structs.replace(
+        manifest,
+        calibration=calibration,
+        operating_points=fit_operating_points(logits, labels, calibration),
+        conformal=fit_conformal(logits, labels, calibration),
+        abstention=fit_abstention(logits, labels, calibration),
+    )
+
+
+def _provenance(run: Run, collection: Collection) -> Provenance:
+    return Provenance(
+        dataset=collection.name,
+        dataset_digest=collection.digest,
+        split=RULE,
+        seed=run.config.seed,
+        code_revision=_revision(),
+        run_digest=run.config.digest,
+        libraries={name: importlib.metadata.version(name) for name in _LIBRARIES},
+        created=datetime.now(UTC).date().isoformat(),
+        licence=LICENCE,
+    )
+
+
+def _revision() -> str:
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return __version__
+    return found.stdout.strip()

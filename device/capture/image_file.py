@@ -1,0 +1,133 @@
+"""Image files from anywhere, read as if hostile."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from device.errors import ImageError
+
+FORMATS: Final = ("JPEG", "MPO", "PNG", "TIFF", "BMP", "WEBP", "PPM")
+"""Formats that photographs come in; Pillow's other decoders are never reached."""
+
+SUFFIXES: Final = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", ".webp", ".ppm", ".pgm"}
+)
+"""Endings by which a folder's images are found (a file named outright may have any)."""
+
+MAX_PIXELS: Final = 80_000_000
+"""Largest image decoded: above any dermatoscope, and 240 MB of pixels on a 1 GB device."""
+
+_PLAIN_MODES: Final = frozenset({"RGB", "L", "1", "P", "CMYK", "YCbCr", "HSV", "LAB"})
+
+
+def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Return the image in a file, upright, as 8-bit RGB.
+
+    EXIF orientation is applied; CMYK, palette, greyscale and 16-bit images are converted;
+    transparent parts become black, as the surround of a dermatoscope's field of view is.
+
+    Parameters
+    ----------
+    path
+        A JPEG, PNG, TIFF, BMP, WebP or PPM file.
+    max_pixels
+        Images with more pixels than this are refused by their header, before decoding.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, (height, width, 3), RGB.
+
+    Raises
+    ------
+    device.errors.ImageError
+        If the file is missing, unreadable, no image, truncated or too large. The message names
+        the file and the reason in one line.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ImageError(f"{path}: is a folder, not an image; name the files in it")
+    try:
+        with warnings.catch_warnings():
+            # max_pixels decides, with a message of its own.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=FORMATS) as image:
+                _check_size(path, image.size, max_pixels)
+                return _to_rgb(image)
+    except ImageError:
+        raise
+    except Image.DecompressionBombError:
+        raise _too_large(path, max_pixels) from None
+    except FileNotFoundError:
+        raise ImageError(f"{path}: no such file") from None
+    except PermissionError:
+        raise ImageError(f"{path}: cannot be opened: permission denied") from None
+    except UnidentifiedImageError:
+        if path.stat().st_size == 0:
+            raise ImageError(f"{path}: is empty (0 bytes)") from None
+        raise ImageError(
+            f"{path}: is not an image that can be read (JPEG, PNG, TIFF, BMP, WebP, PPM)"
+        ) from None
+    except MemoryError:
+        raise _too_large(path, max_pixels) from None
+    except Exception as error:  # a decoder fails on hostile bytes in more ways than it documents
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"{path}: the image is damaged or cut short ({reason})") from None
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Return the image files directly in `folder`, by ending, in the order of their names.
+
+    Raises
+    ------
+    device.errors.ImageError
+        If the folder cannot be listed.
+    """
+    try:
+        return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    except OSError as error:
+        raise ImageError(f"{folder}: the folder cannot be listed ({error.strerror})") from None
+
+
+def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{path}: is {width} x {height} pixels, more than the limit of "
+            f"{max_pixels // 1_000_000} megapixels; scale it down first"
+        )
+
+
+def _too_large(path: Path, max_pixels: int) -> ImageError:
+    return ImageError(
+        f"{path}: is too large to decode (limit {max_pixels // 1_000_000} megapixels); "
+        "scale it down first"
+    )
+
+
+def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith(("I", "F")):
+        return _from_deep_grey(upright)
+    if upright.mode in _PLAIN_MODES and "transparency" not in upright.info:
+        return np.asarray(upright.convert("RGB"))
+    with_alpha = upright.convert("RGBA")
+    surround = Image.new("RGBA", with_alpha.size, (0, 0, 0, 255))
+    return np.asarray(Image.alpha_composite(surround, with_alpha).convert("RGB"))
+
+
+def _from_deep_grey(image: Image.Image) -> NDArray[np.uint8]:
+    """Scale a 16-bit or floating-point grey image to 8 bits by its type's range."""
+    values = np.asarray(image).astype(np.float64)
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 65535:
+        raise ValueError("its pixel values are not those of a photograph")
+    full_scale = 65535.0
+    if image.mode == "F":
+        full_scale = next(top for top in (1.0, 255.0, 65535.0) if values.max() <= top)
+    grey = np.rint(values * (255.0 / full_scale)).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)

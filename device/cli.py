@@ -1,0 +1,216 @@
+"""``dermascope``: what a person can ask of the instrument."""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from device import __version__
+from device.config import Config, load_config, model_folder
+from device.errors import DermascopeError, ImageError
+
+if TYPE_CHECKING:
+    from device.inference.analyzer import Analyzer
+    from device.inference.bundle import Bundle
+
+OK: Final = 0
+BAD_INPUT: Final = 2
+INTERRUPTED: Final = 130
+
+DEBUG_VARIABLE: Final = "DERMASCOPE_DEBUG"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, or 2 for anything the user can mend."""
+    # A file's name may hold bytes that are no text; it is still to be named.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options, load_config(options.config)))
+    except DermascopeError as error:
+        return _complain(str(error))
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python must not try to flush it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            traceback.print_exc()
+        return _complain(
+            f"internal error ({type(error).__name__}: {error}); please report it, with what "
+            f"{DEBUG_VARIABLE}=1 shows"
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dermascope",
+        description="Dermoscopic images to findings. Decision support; the diagnosis is the "
+        "clinician's.",
+    )
+    parser.add_argument("--version", action="version", version=f"dermascope {__version__}")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML)")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(
+        name: str, command: Callable[[argparse.Namespace, Config], int], text: str
+    ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=command)
+        return sub
+
+    def add_model(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--model", type=Path, metavar="DIR", help="another model bundle")
+
+    run = add("run", _run, "Live view on the screen.")
+    run.add_argument("--source", metavar="SOURCE", help="demo or replay:PATH")
+    add_model(run)
+    analyze = add("analyze", _analyze, "Findings for image files.")
+    analyze.add_argument("photos", nargs="+", metavar="PHOTO")
+    analyze.add_argument(
+        "--json", action="store_true", help="one JSON object a line (see: dermascope schema)"
+    )
+    analyze.add_argument(
+        "--overlay",
+        type=Path,
+        metavar="OUT",
+        help="write the saliency overlay to OUT (.png); with several photos OUT is a folder",
+    )
+    add_model(analyze)
+    demo = add("demo", _demo, "The demonstration: a window, or pictures where there is no screen.")
+    demo.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("demo"), help="for pictures (default: demo)"
+    )
+    add_model(demo)
+    add_model(add("model", _model, "Verify a model bundle and say what it is."))
+    add("schema", _schema, "Print the JSON Schema of analyze --json.")
+    return parser
+
+
+def _complain(message: str) -> int:
+    line = " ".join(message.split())
+    print(f"dermascope: {line}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _open_bundle(options: argparse.Namespace, config: Config) -> "Bundle":
+    from device.inference.bundle import load_bundle
+
+    return load_bundle(options.model or model_folder(config), config.trusted_keys)
+
+
+def _open_analyzer(options: argparse.Namespace, config: Config) -> "Analyzer":
+    from device.inference.analyzer import Analyzer
+
+    return Analyzer(_open_bundle(options, config), config.threads)
+
+
+def _run(options: argparse.Namespace, config: Config) -> int:
+    from device.app import App
+    from device.capture.sources import open_source
+    from device.screen.display import close_screen, open_screen
+    from device.screen.renderer import Renderer
+
+    analyzer = _open_analyzer(options, config)
+    with open_source(options.source or config.source) as source:
+        screen = open_screen((config.width, config.height), config.fullscreen)
+        try:
+            App(source, analyzer, Renderer(screen.get_size(), analyzer.manifest)).run(screen)
+        finally:
+            close_screen()
+    return OK
+
+
+def _analyze(options: argparse.Namespace, config: Config) -> int:
+    from device.capture.frame import frame_now
+    from device.capture.image_file import read_image
+    from device.inference.analyzer import code_to_explain
+    from device.inference.finding import to_record
+    from device.report import print_finding, write_overlay
+
+    analyzer = _open_analyzer(options, config)
+    photos: list[str] = options.photos
+    overlays = _overlay_paths(options.overlay, photos) if options.overlay else None
+    status = OK
+    for number, photo in enumerate(photos):
+        try:
+            frame = frame_now(read_image(photo), number, "file")
+            finding = analyzer.analyze(frame)
+            if overlays is not None:
+                saliency = finding.saliency or analyzer.explain(
+                    frame, code_to_explain(finding.probabilities)
+                )
+                write_overlay(next(overlays), frame, saliency, analyzer.manifest)
+        except ImageError as error:
+            status = _complain(str(error))
+            continue
+        name = os.fsencode(photo).decode("utf-8", "replace")
+        record = to_record(finding, name, analyzer.flags(finding))
+        if options.json:
+            import msgspec
+
+            print(msgspec.json.encode(record).decode(), flush=True)
+        else:
+            print_finding(record, analyzer.manifest)
+    return status
+
+
+def _overlay_paths(out: Path, photos: list[str]) -> Iterator[Path]:
+    """Yield where each photo's overlay goes; names that two photos share are told apart."""
+    if len(photos) == 1 and not out.is_dir():
+        yield out
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DermascopeError(f"{out}: cannot be made a folder ({error.strerror})") from None
+    used: set[str] = set()
+    for photo in photos:
+        stem = name = Path(photo).stem
+        number = 2
+        while name in used:
+            name = f"{stem}-{number}"
+            number += 1
+        used.add(name)
+        yield out / f"{name}-overlay.png"
+
+
+def _demo(options: argparse.Namespace, config: Config) -> int:
+    from device.screen.display import has_screen
+
+    if has_screen():
+        options.source = "demo"
+        return _run(options, config)
+    from device.demonstration import draw_demonstration
+
+    print(f"No screen here: writing pictures to {options.out}/ instead.")
+    draw_demonstration(options.out, _open_analyzer(options, config))
+    return OK
+
+
+def _model(options: argparse.Namespace, config: Config) -> int:
+    from device.report import print_model
+
+    print_model(_open_bundle(options, config))
+    return OK
+
+
+def _schema(options: argparse.Namespace, config: Config) -> int:
+    import msgspec
+
+    from device.inference.finding import FindingRecord
+
+    schema = msgspec.json.schema(FindingRecord)
+    print(msgspec.json.format(msgspec.json.encode(schema)).decode())
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""One TOML file, one typed value: every setting has a default."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+
+from device.errors import ConfigError
+
+CONFIG_VARIABLE: Final = "DERMASCOPE_CONFIG"
+MODELS_VARIABLE: Final = "DERMASCOPE_MODELS"
+SYSTEM_CONFIG: Final = Path("/etc/dermascope/config.toml")
+DEFAULT_MODEL: Final = "paper-28"
+
+PublicKey = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+PROJECT_KEY: Final = "d17d3dc7e0c69560081593ff03537de51dd5fb8343835774ff8226f8f6f4d571"
+"""Public half of the key that signs the bundles which ship with the project."""
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The instrument's settings.
+
+    Attributes
+    ----------
+    model
+        Folder of the model bundle; empty for the one that ships with the program.
+    trusted_keys
+        Public keys (Ed25519, hexadecimal) whose bundles this device runs.
+    threads
+        Threads that the network may use.
+    source
+        Where frames come from: ``demo`` or ``replay:PATH``.
+    width, height
+        Of the window in pixels, where there is one; a screen without windows is filled.
+    fullscreen
+        Fill the screen even where windows exist.
+    """
+
+    model: str = ""
+    trusted_keys: tuple[PublicKey, ...] = (PROJECT_KEY,)
+    threads: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
+    source: str = "demo"
+    width: Annotated[int, msgspec.Meta(ge=640, le=7680)] = 1024
+    height: Annotated[int, msgspec.Meta(ge=480, le=4320)] = 600
+    fullscreen: bool = False
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Return the settings from a file.
+
+    Parameters
+    ----------
+    path
+        The file; without one, that which ``DERMASCOPE_CONFIG`` names, else
+        ``/etc/dermascope/config.toml`` where it exists, else the defaults.
+
+    Raises
+    ------
+    device.errors.ConfigError
+        If a named file is missing or holds an unknown or impossible setting.
+    """
+    named = os.environ.get(CONFIG_VARIABLE)
+    if path is None:
+        if named:
+            path = Path(named)
+        elif SYSTEM_CONFIG.is_file():
+            path = SYSTEM_CONFIG
+        else:
+            return Config()
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Config)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such settings file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def model_folder(config: Config) -> Path:
+    """Return the folder of the bundle to use.
+
+    The project's own bundles lie in the folder that ``DERMASCOPE_MODELS`` names, in ``models/``
+    beside the program's packages (a checkout), or in ``share/dermascope/models`` of the
+    environment that it was installed to.
+    """
+    if config.model:
+        return Path(config.model)
+    named = os.environ.get(MODELS_VARIABLE)
+    checkout = Path(__file__).resolve().parent.parent / "models"
+    installed = Path(sys.prefix) / "share" / "dermascope" / "models"
+    folder = Path(named) if named else checkout if checkout.is_dir() else installed
+    return folder / DEFAULT_MODEL

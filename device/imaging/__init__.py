@@ -1,0 +1,1 @@
+"""Pure functions on arrays: field of view, quality, the model's tensor, the overlay."""

@@ -1,0 +1,1 @@
+"""From a frame to a finding: the bundle, the interpreter, calibration, saliency."""

@@ -1,0 +1,64 @@
+"""From logits to calibrated probabilities, prediction sets and "no call"."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.diagnoses import CODES, MALIGNANT, Code
+from device.inference.finding import NoCall
+from device.inference.manifest import Abstention, Calibration, Conformal
+
+_MALIGNANT = np.array([code in MALIGNANT for code in CODES])
+
+
+def probabilities(logits: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float64]:
+    """Return ``softmax(logits / temperature + bias)`` along the last axis.
+
+    Parameters
+    ----------
+    logits
+        float32, (..., 7).
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, (..., 7), each row summing to 1.
+    """
+    scaled = logits.astype(np.float64) / calibration.temperature + np.asarray(calibration.bias)
+    scaled -= scaled.max(axis=-1, keepdims=True)
+    powers = np.exp(scaled)
+    total: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
+    return total
+
+
+def malignancy(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probability of the malignant group, summed along the last axis."""
+    return np.asarray(np.minimum(probability[..., _MALIGNANT].sum(axis=-1), 1.0))
+
+
+def energy(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the log-sum-exp of the logits along the last axis; low for what is unfamiliar."""
+    top = logits.max(axis=-1).astype(np.float64)
+    total: NDArray[np.float64] = top + np.log(np.exp(logits - top[..., None]).sum(axis=-1))
+    return total
+
+
+def prediction_set(probability: NDArray[np.float64], conformal: Conformal) -> tuple[Code, ...]:
+    """Return the diagnoses that cannot be excluded at the bundle's coverage, likeliest first.
+
+    Never empty: where every threshold fails, the likeliest diagnosis stands alone.
+    """
+    order = np.argsort(-probability, kind="stable")
+    chosen = [CODES[i] for i in order if probability[i] >= conformal.thresholds[i]]
+    return tuple(chosen) or (CODES[order[0]],)
+
+
+def no_call(
+    logits: NDArray[np.float32], probability: NDArray[np.float64], abstention: Abstention
+) -> NoCall | None:
+    """Return why no call should be made, or None where one can be."""
+    confidence = float(probability.max())
+    if abstention.unfamiliar_below is not None:
+        score = confidence if abstention.score == "confidence" else float(energy(logits))
+        if score < abstention.unfamiliar_below:
+            return "unfamiliar"
+    return "uncertain" if confidence < abstention.uncertain_below else None

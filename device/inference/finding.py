@@ -1,0 +1,149 @@
+"""What the model says of one frame."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from device.diagnoses import CODES, Code
+from device.imaging.quality import Quality, Shortcoming
+
+NoCall = Literal["quality", "unfamiliar", "uncertain"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SaliencyMap:
+    """Where the image spoke for a diagnosis.
+
+    Attributes
+    ----------
+    code
+        The diagnosis.
+    values
+        float32, (rows, columns), 0 to 1, over the part of the frame that the model is shown.
+    method
+        ``occlusion`` or ``class-activation-map``.
+    """
+
+    code: Code
+    values: NDArray[np.float32]
+    method: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """What the model says of one frame.
+
+    Attributes
+    ----------
+    model
+        Name and version of the model.
+    probabilities
+        Seven calibrated probabilities in the order of `device.diagnoses.CODES`.
+    malignancy
+        Probability of the malignant group (akiec, bcc, mel).
+    prediction_set
+        Diagnoses that cannot be excluded at the bundle's coverage, likeliest first.
+    no_call
+        Why no call should be made, or None.
+    quality
+        What was measured of the field of view.
+    saliency
+        Where the image spoke for one diagnosis, where that was asked for.
+    timings
+        Milliseconds by step.
+    """
+
+    model: str
+    probabilities: tuple[float, ...]
+    malignancy: float
+    prediction_set: tuple[Code, ...]
+    no_call: NoCall | None
+    quality: Quality
+    saliency: SaliencyMap | None
+    timings: dict[str, float]
+
+    @property
+    def leading(self) -> Code:
+        """The likeliest diagnosis."""
+        return CODES[int(np.argmax(self.probabilities))]
+
+    def probability(self, code: Code) -> float:
+        """Return the probability of one diagnosis."""
+        return self.probabilities[CODES.index(code)]
+
+
+class QualityRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The quality part of a `FindingRecord`."""
+
+    sufficient: bool
+    shortcomings: list[Shortcoming]
+    focus: float
+    exposure: float
+    glare: float
+    coverage: float
+
+
+class FindingRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of ``dermascope analyze --json``; its JSON Schema is ``dermascope schema``.
+
+    Attributes
+    ----------
+    image
+        The file as it was named.
+    model
+        Name and version of the model.
+    diagnosis
+        HAM10000 code of the likeliest diagnosis, also where `no_call` is set.
+    probabilities
+        Calibrated probability by HAM10000 code; they sum to 1.
+    malignancy
+        Probability of the malignant group: akiec, bcc and mel.
+    prediction_set
+        Codes that cannot be excluded at the bundle's coverage, likeliest first.
+    flags
+        Names of the bundle's operating points whose threshold is reached.
+    no_call
+        ``quality``, ``unfamiliar`` or ``uncertain``: why no call should be made; else null.
+    quality
+        Focus, exposure, glare and coverage of the field of view, and what falls short.
+    timings_ms
+        Milliseconds by step.
+    """
+
+    image: str
+    model: str
+    diagnosis: Code
+    probabilities: dict[Code, float]
+    malignancy: float
+    prediction_set: list[Code]
+    flags: list[str]
+    no_call: NoCall | None
+    quality: QualityRecord
+    timings_ms: dict[str, float]
+
+
+def to_record(finding: Finding, image: str, flags: list[str]) -> FindingRecord:
+    """Return what is written of a finding, without its arrays."""
+    quality = finding.quality
+    return FindingRecord(
+        image=image,
+        model=finding.model,
+        diagnosis=finding.leading,
+        probabilities=dict(zip(CODES, finding.probabilities, strict=True)),
+        malignancy=finding.malignancy,
+        prediction_set=list(finding.prediction_set),
+        flags=flags,
+        no_call=finding.no_call,
+        quality=QualityRecord(
+            sufficient=quality.sufficient,
+            shortcomings=list(quality.shortcomings),
+            focus=round(quality.focus, 3),
+            exposure=round(quality.exposure, 4),
+            glare=round(quality.glare, 4),
+            coverage=round(quality.coverage, 4),
+        ),
+        timings_ms={step: round(ms, 3) for step, ms in finding.timings.items()},
+    )

@@ -1,0 +1,174 @@
+"""The one seam to the TensorFlow Lite runtime."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.errors import BundleError
+from device.imaging.preprocessing import scale_table
+from device.inference.bundle import MODEL_FILE, Bundle
+from device.inference.manifest import TensorSpec
+
+
+def load_runtime() -> tuple[str, Any]:
+    """Return the name of the installed runtime and its ``Interpreter`` class.
+
+    ``ai-edge-litert`` is the maintained successor of ``tflite-runtime``, with the same class;
+    the older one serves where only it exists (32-bit Raspberry Pi OS).
+
+    Raises
+    ------
+    device.errors.BundleError
+        If neither is installed.
+    """
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+
+        return "ai-edge-litert", Interpreter
+    except ImportError:
+        pass
+    try:
+        from tflite_runtime.interpreter import Interpreter as OldInterpreter
+
+        return "tflite-runtime", OldInterpreter
+    except ImportError:
+        raise BundleError(
+            "no TensorFlow Lite runtime is installed; install ai-edge-litert"
+        ) from None
+
+
+class Network:
+    """A bundle's network, ready to run.
+
+    Not safe for use by two threads at once.
+
+    Parameters
+    ----------
+    bundle
+        A verified bundle.
+    threads
+        Threads that the runtime may use.
+
+    Raises
+    ------
+    device.errors.BundleError
+        If the model file does not load, or is not as the manifest says.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        manifest = bundle.manifest
+        self.runtime, interpreter_class = load_runtime()
+        try:
+            with _quiet_runtime():
+                self._interpreter = interpreter_class(
+                    model_content=bundle.model, num_threads=threads
+                )
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise BundleError(
+                f"{bundle.folder}: {MODEL_FILE} does not load in {self.runtime}: {reason}"
+            ) from None
+        self._spec = manifest.input_tensor
+        self._input = self._match(bundle, self._interpreter.get_input_details(), self._spec)
+        outputs = self._interpreter.get_output_details()
+        self._logits_spec = manifest.outputs.logits
+        self._logits = self._match(bundle, outputs, self._logits_spec)
+        self._map_spec = manifest.outputs.class_activation_map
+        self._map = self._match(bundle, outputs, self._map_spec) if self._map_spec else None
+        self._table: Final = quantize(scale_table(manifest.input), self._spec)
+
+    def run(
+        self, pixels: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Run the network once.
+
+        Parameters
+        ----------
+        pixels
+            The resized image, uint8, (height, width, 3), RGB, as
+            `device.imaging.preprocessing.resize` returns it.
+
+        Returns
+        -------
+        logits
+            float32, (7,).
+        class_activation_map
+            float32, (rows, columns, 7), or None where the network has none.
+        """
+        # Scaling and quantization act on each pixel value alone, so a table of 256 does both.
+        self._interpreter.set_tensor(self._input, self._table[pixels][None])
+        self._interpreter.invoke()
+        logits = dequantize(self._interpreter.get_tensor(self._logits)[0], self._logits_spec)
+        if self._map is None or self._map_spec is None:
+            return logits, None
+        return logits, dequantize(self._interpreter.get_tensor(self._map)[0], self._map_spec)
+
+    @staticmethod
+    def _match(bundle: Bundle, details: list[dict[str, Any]], spec: TensorSpec) -> int:
+        if spec.index < len(details):
+            found = details[spec.index]
+            scale, zero_point = found["quantization"]
+            same = (
+                tuple(int(n) for n in found["shape"][1:]) == spec.shape
+                and np.dtype(found["dtype"]).name == spec.dtype
+                and np.float32(scale) == np.float32(spec.quantization_scale)
+                and zero_point == spec.zero_point
+            )
+            if same:
+                return int(found["index"])
+        raise BundleError(
+            f"{bundle.folder}: {MODEL_FILE} has no tensor {spec.index} of shape {spec.shape} and "
+            f"type {spec.dtype} as its manifest says; the bundle was not made correctly"
+        )
+
+
+def quantize(values: NDArray[np.float32], spec: TensorSpec) -> NDArray[Any]:
+    """Return `values` as the tensor holds them (int8 by its scale and zero point, or as they are).
+
+    ``round(value / scale) + zero_point``, ties to even, clipped to int8, as the TensorFlow Lite
+    quantization specification has it.
+    """
+    if spec.dtype == "float32":
+        return values
+    counts = np.rint(values / np.float32(spec.quantization_scale)) + spec.zero_point
+    return np.asarray(np.clip(counts, -128, 127), np.int8)
+
+
+def dequantize(values: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
+    """Return the float32 numbers that a tensor's values stand for."""
+    if spec.dtype == "float32":
+        return np.array(values, dtype=np.float32)
+    counts = values.astype(np.float32) - np.float32(spec.zero_point)
+    return counts * np.float32(spec.quantization_scale)
+
+
+@contextlib.contextmanager
+def _quiet_runtime() -> Iterator[None]:
+    """Keep the runtime's "INFO:" lines, which no setting turns off, away from the user.
+
+    They are written by C++ to file descriptor 2; what else is written meanwhile is passed on.
+    """
+    sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # a service may run without standard error
+        yield
+        return
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            said.seek(0)
+            for line in said:
+                if not line.startswith(b"INFO:"):
+                    os.write(2, line)

@@ -1,0 +1,255 @@
+"""The bundle's manifest: the one contract between the build host and the instrument."""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from device.diagnoses import CODES, MALIGNANT, Code
+from device.imaging.preprocessing import InputSpec
+from device.imaging.quality import QualityLimits
+
+SCHEMA_VERSION: Final = 1
+
+Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Version = Annotated[str, msgspec.Meta(pattern=r"^\d+\.\d+\.\d+$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+Seven = Annotated[tuple[float, ...], msgspec.Meta(min_length=7, max_length=7)]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A part of the manifest: immutable, and unknown keys are refused."""
+
+
+class DiagnosisClass(_Section, frozen=True):
+    """One diagnosis.
+
+    Attributes
+    ----------
+    code
+        HAM10000 code.
+    names
+        Display name by language (``en``, ``es``, ``pt``).
+    malignant
+        Malignant or pre-malignant.
+    snomed_ct, icd10
+        Concept identifiers for records.
+    """
+
+    code: Code
+    names: dict[str, str]
+    malignant: bool
+    snomed_ct: str
+    icd10: str
+
+
+class TensorSpec(_Section, frozen=True):
+    """One tensor of the model file.
+
+    Attributes
+    ----------
+    index
+        Place among the model's outputs, or 0 for its only input.
+    shape
+        Shape without the leading batch axis.
+    dtype
+        ``int8`` with `quantization_scale` and `zero_point`, or ``float32`` without.
+    """
+
+    index: int
+    shape: tuple[int, ...]
+    dtype: Literal["int8", "float32"]
+    quantization_scale: float = 0.0
+    zero_point: int = 0
+
+
+class Outputs(_Section, frozen=True):
+    """What the model file returns, by name.
+
+    Attributes
+    ----------
+    logits
+        Seven numbers before the softmax.
+    class_activation_map
+        (rows, columns, 7): how much each place of the image speaks for each diagnosis.
+    """
+
+    logits: TensorSpec
+    class_activation_map: TensorSpec | None = None
+
+
+class Calibration(_Section, frozen=True):
+    """From logits to probabilities: ``softmax(logits / temperature + bias)``.
+
+    Attributes
+    ----------
+    temperature
+        Above 1 softens over-confident logits (Guo et al. 2017, arXiv:1706.04599).
+    bias
+        One number for each diagnosis: moves from the balanced classes of training to
+        how often the diagnoses occur (Alexandari et al. 2020, arXiv:1901.06852).
+    fitted_on
+        Which images it was fitted on.
+    """
+
+    temperature: Annotated[float, msgspec.Meta(gt=0.0)]
+    bias: Seven
+    fitted_on: str
+
+
+class OperatingPoint(_Section, frozen=True):
+    """A threshold on a score, with what it gave on the images it was chosen on.
+
+    Attributes
+    ----------
+    name
+        For instance ``melanoma-0.90``.
+    score
+        ``mel``: the probability of melanoma; ``malignant``: of the malignant group.
+    threshold
+        Flag when the score is at or above it.
+    sensitivity, specificity
+        As measured on `fitted_on`.
+    """
+
+    name: str
+    score: Literal["mel", "malignant"]
+    threshold: Probability
+    sensitivity: Probability
+    specificity: Probability
+    fitted_on: str
+
+
+class Conformal(_Section, frozen=True):
+    """Class-conditional split-conformal prediction sets (Vovk 2012, arXiv:1209.2673).
+
+    A diagnosis belongs to the set when its probability is at least its threshold.
+
+    Attributes
+    ----------
+    coverage
+        Aimed share of lesions whose true diagnosis is in the set, for every diagnosis.
+    thresholds
+        One probability for each diagnosis.
+    """
+
+    coverage: Probability
+    thresholds: Seven
+    fitted_on: str
+
+
+class Abstention(_Section, frozen=True):
+    """When to say "no call".
+
+    Attributes
+    ----------
+    score
+        ``confidence``: the highest probability.
+        ``energy``: the log-sum-exp of the logits (Liu et al. 2020, arXiv:2010.03759).
+    uncertain_below
+        No call, "too uncertain", when the highest probability is below this.
+    unfamiliar_below
+        No call, "not like the images the model knows", when the score is below this.
+    """
+
+    score: Literal["confidence", "energy"]
+    uncertain_below: Probability
+    unfamiliar_below: float | None
+    fitted_on: str
+
+
+class Saliency(_Section, frozen=True):
+    """How the map of what mattered is made.
+
+    Attributes
+    ----------
+    method
+        ``occlusion``: how much the diagnosis loses when a patch is covered.
+        ``class-activation-map``: the output of that name.
+    patch, stride
+        For occlusion, in input pixels.
+    """
+
+    method: Literal["occlusion", "class-activation-map"]
+    patch: Annotated[int, msgspec.Meta(ge=1)] = 8
+    stride: Annotated[int, msgspec.Meta(ge=1)] = 2
+
+
+class Provenance(_Section, frozen=True):
+    """Where the model comes from.
+
+    Attributes
+    ----------
+    dataset
+        Name of the data set.
+    dataset_digest
+        SHA-256 over the image identifiers, labels and lesions used.
+    split
+        The rule that divided the images.
+    seed
+        The random seed.
+    code_revision
+        The project's revision, or its version where there is none.
+    run_digest
+        SHA-256 of the run's configuration.
+    libraries
+        Versions of what trained and converted it.
+    created
+        UTC date, ISO 8601.
+    licence
+        Terms that the training data puts on the model.
+    """
+
+    dataset: str
+    dataset_digest: Sha256
+    split: str
+    seed: int
+    code_revision: str
+    run_digest: Sha256
+    libraries: dict[str, str]
+    created: str
+    licence: str
+
+
+class Interval(_Section, frozen=True):
+    """A measured figure with its 95 % bootstrap interval over lesions."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Manifest(_Section, frozen=True):
+    """Everything the instrument must know of a model, beside the model file itself."""
+
+    schema_version: Literal[1]
+    name: Name
+    version: Version
+    classes: Annotated[tuple[DiagnosisClass, ...], msgspec.Meta(min_length=7, max_length=7)]
+    input: InputSpec
+    input_tensor: TensorSpec
+    outputs: Outputs
+    calibration: Calibration
+    operating_points: tuple[OperatingPoint, ...]
+    conformal: Conformal
+    abstention: Abstention
+    quality: QualityLimits
+    saliency: Saliency
+    model_sha256: Sha256
+    provenance: Provenance
+    metrics: dict[str, Interval]
+
+    def __post_init__(self) -> None:
+        codes = tuple(c.code for c in self.classes)
+        if codes != CODES:
+            raise ValueError(f"classes are {', '.join(codes)}, not {', '.join(CODES)}")
+        if frozenset(c.code for c in self.classes if c.malignant) != MALIGNANT:
+            raise ValueError(f"the malignant classes are not {', '.join(sorted(MALIGNANT))}")
+        has_map = self.outputs.class_activation_map is not None
+        if self.saliency.method == "class-activation-map" and not has_map:
+            raise ValueError("saliency wants a class activation map that the model does not give")
+
+    @property
+    def model_id(self) -> str:
+        """Name and version, as records and the screen show it."""
+        return f"{self.name} {self.version}"
