@@ -37,10 +37,10 @@ lock: $(DEV)/.ready
 	    --no-annotate --no-header --group build --extra dev --constraint requirements/device.txt \
 	    pyproject.toml --output-file requirements/dev.txt
 
-$(DEVICE)/.ready: requirements/device.txt pyproject.toml
+$(DEVICE)/.ready: requirements/device.txt
 	$(call environment,$(DEVICE),requirements/device.txt)
 
-$(DEV)/.ready: requirements/dev.txt pyproject.toml
+$(DEV)/.ready: requirements/dev.txt
 	$(call environment,$(DEV),requirements/dev.txt)
 
 # $(1): the environment's folder; $(2): its locked packages, every one checked by its hash.

@@ -1,0 +1,153 @@
+"""``make bench``: how fast, measured in one run and printed as ratios where that means more."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from device.capture.demo import SCENES, demo_frame
+from device.capture.frame import Frame, frame_now
+from device.config import load_config, model_folder
+from device.inference.analyzer import Analyzer
+from device.inference.bundle import Bundle, load_bundle
+from device.inference.interpreter import load_runtime
+
+ROUNDS = 400
+STARTS = 5
+
+# A child's peak memory counts what its parent held at the fork: so the parent must be small.
+_LAUNCHER = """
+import os, sys, time
+start = time.perf_counter()
+child = os.fork()
+if child == 0:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.execv(sys.argv[1], sys.argv[1:])
+_, status, usage = os.wait4(child, 0)
+print(time.perf_counter() - start, usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def main() -> None:
+    config = load_config()
+    bundle = load_bundle(model_folder(config), config.trusted_keys)
+    table = Table("what", "measured", "limit", title=f"{bundle.manifest.model_id}, one thread")
+    seconds, megabytes = start_to_first_finding()
+    table.add_row("process start to first finding", f"{seconds:.2f} s", "1.0 s")
+    table.add_row("resident memory then", f"{megabytes:.0f} MiB", "120 MiB")
+    small = demo_frame(SCENES[0])
+    large = frame_now(cv2.resize(small.pixels, (1920, 1080)), 0, "bench")
+    for name, frame in (("1024 x 768", small), ("1920 x 1080", large)):
+        ours, bare = frame_to_finding(bundle, frame)
+        table.add_row(
+            f"frame to finding / bare resize + invoke, {name}",
+            f"{ours / bare:.2f} ({ours * 1e3:.2f} / {bare * 1e3:.2f} ms)",
+            "",
+        )
+    table.add_row("saliency, one map", f"{saliency(bundle, small) * 1e3:.0f} ms", "")
+    table.add_row("screen, one frame at 1024 x 600", f"{screen(bundle, small) * 1e3:.2f} ms", "")
+    Console(width=110).print(table)
+
+
+def start_to_first_finding() -> tuple[float, float]:
+    """Return the median seconds of ``dermascope analyze`` on one photo, and its peak memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Path(folder) / "photo.jpg"
+        Image.fromarray(demo_frame(SCENES[0]).pixels).save(photo)
+        command = [sys.executable, "-m", "device", "analyze", "--json", str(photo)]
+        launched = [sys.executable, "-S", "-c", _LAUNCHER, *command]
+        times, peaks = [], []
+        for _ in range(STARTS):
+            said = subprocess.run(launched, capture_output=True, check=True, text=True).stdout
+            seconds, kibibytes = said.split()
+            times.append(float(seconds))
+            peaks.append(int(kibibytes) / 1024)
+    return median(times), max(peaks)
+
+
+def frame_to_finding(bundle: Bundle, frame: Frame) -> tuple[float, float]:
+    """Return the median seconds of the Analyzer, and of the least script that could do it."""
+    analyzer = Analyzer(bundle)
+    interpreter = load_runtime()[1](model_content=bundle.model, num_threads=1)
+    interpreter.allocate_tensors()
+    spec = bundle.manifest.input
+    given = interpreter.get_input_details()[0]["index"]
+    wanted = interpreter.get_output_details()[0]["index"]
+
+    def bare() -> None:
+        pixels = frame.pixels
+        if spec.geometry == "center-square":
+            height, width = pixels.shape[:2]
+            left = (width - height) // 2
+            pixels = pixels[:, left : left + height]
+        small = cv2.resize(pixels, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
+        interpreter.set_tensor(given, (small.astype(np.int16) - 128).astype(np.int8)[None])
+        interpreter.invoke()
+        interpreter.get_tensor(wanted).argmax()
+
+    return alternate(lambda: analyzer.analyze(frame), bare)
+
+
+def saliency(bundle: Bundle, frame: Frame) -> float:
+    analyzer = Analyzer(bundle)
+    return measure(lambda: analyzer.explain(frame, "mel"), 10)
+
+
+def screen(bundle: Bundle, frame: Frame) -> float:
+    from device.imaging.field import field_of_view
+    from device.screen.display import close_screen, open_nowhere
+    from device.screen.renderer import Renderer
+    from device.screen.view import View
+
+    surface = open_nowhere((1024, 600))
+    renderer = Renderer((1024, 600), bundle.manifest)
+    analyzer = Analyzer(bundle)
+    finding = analyzer.analyze(frame)
+    overlay = (finding.saliency or analyzer.explain(frame, "mel")).values
+    view = View(
+        field=field_of_view(frame.pixels),
+        finding=finding,
+        overlay=overlay,
+        overlay_wanted=True,
+        explained="mel",
+    )
+    try:
+        return measure(lambda: renderer.draw(surface, view), 200)
+    finally:
+        close_screen()
+
+
+def measure(action: Callable[[], object], rounds: int) -> float:
+    """Return the median seconds of an action."""
+    action()
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return median(times)
+
+
+def alternate(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
+    """Return the median seconds of two actions, taken in turn so that both see the same machine."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(ROUNDS):
+        for action, taken in ((first, times[0]), (second, times[1])):
+            start = time.perf_counter()
+            action()
+            taken.append(time.perf_counter() - start)
+    return median(times[0]), median(times[1])
+
+
+if __name__ == "__main__":
+    main()
