@@ -14,6 +14,9 @@ TARGETS: Final[tuple[Target, ...]] = ("shutter", "overlay", "diagnosis", "quit")
 
 MALIGNANT_ROWS: Final = 3
 
+_PANEL_HEIGHT: Final = 540
+"""What the panel needs below the field in portrait, with rows of 36, at a short side of 600."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -59,7 +62,7 @@ def arrange(width: int, height: int) -> Layout:
     status_height = round(34 * unit)
     status = Rect(0, height - status_height, width, status_height)
     if portrait:
-        side = min(width, round((height - status_height) * 0.52))
+        side = min(width, height - status_height - round(_PANEL_HEIGHT * unit))
         field = Rect((width - side) // 2, 0, side, side)
         panel = Rect(0, side, width, height - status_height - side)
     else:

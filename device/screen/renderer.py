@@ -68,6 +68,7 @@ class Renderer:
     def __init__(self, size: tuple[int, int], manifest: Manifest, language: str = "en") -> None:
         self.layout: Layout = arrange(*size)
         self._manifest = manifest
+        self._type = theme.Type()
         self._names: dict[Code, str] = {
             c.code: c.names.get(language, c.names["en"]) for c in manifest.classes
         }
@@ -146,7 +147,7 @@ class Renderer:
     ) -> None:
         pad = self.layout.px(8)
         width = self.layout.field.width - 2 * pad
-        picture = theme.fitted(words, self.layout.px(20), width, colour)
+        picture = self._type.fitted(words, self.layout.px(20), width, colour)
         box = Rect(at, (picture.get_width() + 2 * pad, self.layout.px(34)))
         pygame.draw.rect(screen, theme.BACKGROUND, box)
         screen.blit(picture, picture.get_rect(midleft=(box.left + pad, box.centery)))
@@ -168,10 +169,12 @@ class Renderer:
         self, screen: Surface, headline: str, detail: str, colour: theme.Colour
     ) -> None:
         area, px = self.layout.finding, self.layout.px
-        screen.blit(theme.fitted(headline, px(32), area.width, colour, bold=True), area.topleft)
+        screen.blit(
+            self._type.fitted(headline, px(32), area.width, colour, bold=True), area.topleft
+        )
         size = px(20)
-        for i, line in enumerate(theme.lines(detail, size, area.width)[:2]):
-            picture = theme.fitted(line, size, area.width, theme.TEXT)
+        for i, line in enumerate(self._type.lines(detail, size, area.width)[:2]):
+            picture = self._type.fitted(line, size, area.width, theme.TEXT)
             screen.blit(picture, (area.left, area.top + px(44) + i * px(27)))
 
     def _draw_trouble(self, screen: Surface, trouble: str) -> None:
@@ -201,11 +204,11 @@ class Renderer:
             pygame.draw.polygon(screen, theme.MALIGNANT, points)
         left += px(22)
         number = percent(probability) if finding else "–"
-        figure = theme.text(number, size, colour, leading)
+        figure = self._type.text(number, size, colour, leading)
         screen.blit(figure, figure.get_rect(midright=(area.right, middle)))
-        short = theme.text(code, px(16), theme.QUIET)
+        short = self._type.text(code, px(16), theme.QUIET)
         room = area.right - left - px(78) - short.get_width() - px(8)
-        name = theme.fitted(self._names[code], size, room, colour, leading)
+        name = self._type.fitted(self._names[code], size, room, colour, leading)
         screen.blit(name, name.get_rect(midleft=(left, middle)))
         screen.blit(
             short, short.get_rect(midleft=(left + name.get_width() + px(8), middle + px(1)))
@@ -242,7 +245,7 @@ class Renderer:
             left, middle = area.left + round(i * step), area.top + px(16)
             bad = bool(failed & shortcomings)
             self._draw_mark(screen, (left + px(9), middle), bad, finding is None)
-            words = theme.fitted(
+            words = self._type.fitted(
                 name, px(20), round(step) - px(26), theme.WARNING if bad else theme.TEXT
             )
             screen.blit(words, words.get_rect(midleft=(left + px(24), middle)))
@@ -250,7 +253,7 @@ class Renderer:
             return
         sufficient = finding.quality.sufficient
         first = None if sufficient else INSTRUCTIONS[finding.quality.shortcomings[0]]
-        words = theme.fitted(
+        words = self._type.fitted(
             first or "The picture is good",
             px(24),
             area.width,
@@ -283,7 +286,7 @@ class Renderer:
         on = (name == "overlay" and view.overlay_wanted) or (name == "shutter" and view.frozen)
         pygame.draw.rect(screen, theme.TOUCH, area, 0 if on else px(2), border_radius=px(8))
         colour = theme.BACKGROUND if on else theme.TOUCH
-        label = theme.fitted(words, px(20), area.width - px(10), colour, bold=True)
+        label = self._type.fitted(words, px(20), area.width - px(10), colour, bold=True)
         screen.blit(label, label.get_rect(center=area.center))
 
     def _draw_status(self, screen: Surface, view: View) -> None:
@@ -291,10 +294,10 @@ class Renderer:
         clock = view.clock.strftime("%H:%M") if view.clock else ""
         right = "   ".join(w for w in (self._manifest.model_id, view.source, clock) if w)
         size, pad = px(18), px(14)
-        model = theme.text(right, size, theme.QUIET)
+        model = self._type.text(right, size, theme.QUIET)
         screen.blit(model, model.get_rect(midright=(area.right - pad, area.centery)))
         room = area.width - model.get_width() - 3 * pad
-        notice = theme.fitted(NOTICE, size, room, theme.QUIET)
+        notice = self._type.fitted(NOTICE, size, room, theme.QUIET)
         screen.blit(notice, notice.get_rect(midleft=(area.left + pad, area.centery)))
 
 

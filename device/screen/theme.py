@@ -24,41 +24,51 @@ WARNING: Final[Colour] = (240, 228, 66)
 _FONTS: Final = Path(__file__).parent / "fonts"
 
 
-@lru_cache(maxsize=32)
-def font(size: int, bold: bool) -> pygame.font.Font:
-    """Return Open Sans at a size in pixels (its figures are of equal width)."""
+class Type:
+    """Open Sans (its figures are of equal width), each text drawn once while it is in use.
+
+    Made after the screen is opened, and of no use after it is closed.
+    """
+
+    def __init__(self) -> None:
+        self._font = lru_cache(maxsize=32)(_load_font)
+        self._drawn = lru_cache(maxsize=512)(self._draw)
+
+    def text(
+        self, words: str, size: int, colour: Colour = TEXT, bold: bool = False
+    ) -> pygame.Surface:
+        """Return words as a picture; `size` is in pixels."""
+        return self._drawn(words, size, colour, bold)
+
+    def fitted(
+        self, words: str, size: int, width: int, colour: Colour = TEXT, bold: bool = False
+    ) -> pygame.Surface:
+        """Return words no wider than `width`: up to a quarter smaller, then cut short."""
+        smallest = max(1, size * 3 // 4)
+        for step in range(size, smallest - 1, -1):
+            if self._font(step, bold).size(words)[0] <= width:
+                return self.text(words, step, colour, bold)
+        while len(words) > 1 and self._font(smallest, bold).size(words + "…")[0] > width:
+            words = words[:-1].rstrip()
+        return self.text(words + "…", smallest, colour, bold)
+
+    def lines(self, words: str, size: int, width: int, bold: bool = False) -> list[str]:
+        """Break words into lines no wider than `width`."""
+        broken: list[str] = []
+        current = ""
+        for word in words.split():
+            longer = f"{current} {word}".strip()
+            if current and self._font(size, bold).size(longer)[0] > width:
+                broken.append(current)
+                current = word
+            else:
+                current = longer
+        return [*broken, current] if current else broken
+
+    def _draw(self, words: str, size: int, colour: Colour, bold: bool) -> pygame.Surface:
+        return self._font(size, bold).render(words, True, colour).convert_alpha()
+
+
+def _load_font(size: int, bold: bool) -> pygame.font.Font:
     name = "OpenSans-Bold.ttf" if bold else "OpenSans-Regular.ttf"
     return pygame.font.Font(_FONTS / name, size)
-
-
-@lru_cache(maxsize=512)
-def text(words: str, size: int, colour: Colour = TEXT, bold: bool = False) -> pygame.Surface:
-    """Return words as a picture, drawn once for as long as they are in use."""
-    return font(size, bold).render(words, True, colour).convert_alpha()
-
-
-def fitted(
-    words: str, size: int, width: int, colour: Colour = TEXT, bold: bool = False
-) -> pygame.Surface:
-    """Return words no wider than `width`: smaller by up to a quarter, then cut with an ellipsis."""
-    smallest = max(1, size * 3 // 4)
-    for step in range(size, smallest - 1, -1):
-        if font(step, bold).size(words)[0] <= width:
-            return text(words, step, colour, bold)
-    while len(words) > 1 and font(smallest, bold).size(words + "…")[0] > width:
-        words = words[:-1].rstrip()
-    return text(words + "…", smallest, colour, bold)
-
-
-def lines(words: str, size: int, width: int, bold: bool = False) -> list[str]:
-    """Break words into lines no wider than `width`."""
-    broken: list[str] = []
-    current = ""
-    for word in words.split():
-        longer = f"{current} {word}".strip()
-        if current and font(size, bold).size(longer)[0] > width:
-            broken.append(current)
-            current = word
-        else:
-            current = longer
-    return [*broken, current] if current else broken

@@ -1,0 +1,204 @@
+"""The lesion's outline, and what the ABCD rule of dermoscopy measures on it.
+
+Nachbar et al. 1994, doi:10.1016/S0190-9622(94)70061-3: asymmetry, border, colour, diameter.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+
+WORKING_SIDE: Final = 150
+"""Outlines are drawn on the field of view reduced to this side, in pixels."""
+
+_HAIR_KERNEL: Final = 9
+_HAIR_DEPTH: Final = 14
+_SMOOTHING: Final = 2.0
+_UNLIT: Final = 15.0
+_RIM: Final = 0.9
+_FALL_FROM: Final = 0.6
+_FALL_WIDTH: Final = 0.5
+_THRESHOLD_FACTOR: Final = 0.85
+_NEAR: Final = 0.25
+_SMALLEST_SHARE: Final = 0.002
+
+# The six colours of the ABCD rule, as CIELAB values read off dermoscopic colour charts
+# (Seidenari et al. 2003): L from 0 to 100, a and b around 0.
+ABCD_COLOURS: Final = {
+    "white": (88.0, 4.0, 8.0),
+    "red": (52.0, 42.0, 24.0),
+    "light brown": (60.0, 18.0, 30.0),
+    "dark brown": (32.0, 18.0, 20.0),
+    "blue-grey": (42.0, 2.0, -6.0),
+    "black": (12.0, 3.0, 3.0),
+}
+_COLOUR_SHARE: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class LesionMeasures:
+    """What is measured of a lesion's outline.
+
+    Attributes
+    ----------
+    asymmetry
+        Axes of two about which the lesion does not fold onto itself: 0, 1 or 2.
+    asymmetry_index
+        Share of the area that does not fold, the mean of both axes, 0 to 1.
+    border_irregularity
+        Perimeter squared over 4 pi area: 1 for a circle, more for a ragged outline.
+    colours
+        Which of the six colours cover at least a twentieth of the lesion.
+    diameter
+        Largest extent of the outline, in parts of the field of view's side.
+    area
+        In parts of the field of view.
+    """
+
+    asymmetry: int
+    asymmetry_index: float
+    border_irregularity: float
+    colours: tuple[str, ...]
+    diameter: float
+    area: float
+
+
+def outline(field: NDArray[np.uint8]) -> Mask | None:
+    """Return where the lesion is, or None where none stands out.
+
+    Hairs are filled in, the distance of every pixel from the colour of the skin at the rim is
+    taken in CIELAB, and Otsu's threshold divides it; the largest part near the centre is kept.
+
+    Parameters
+    ----------
+    field
+        The field of view: uint8, (side, side, 3), RGB.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        bool, (`WORKING_SIDE`, `WORKING_SIDE`).
+    """
+    pixels = working_image(field)
+    distance = _distance_from_skin(_without_hairs(pixels))
+    radius = _radius(WORKING_SIDE)
+    fall = np.exp(-((np.maximum(radius - _FALL_FROM, 0) / _FALL_WIDTH) ** 2))
+    # A quarter of a CIELAB unit a step, as far as 8 bits reach.
+    steps = np.clip(distance * fall * 4.0, 0, 255).astype(np.uint8)
+    threshold, _ = cv2.threshold(steps, 0, 255, cv2.THRESH_OTSU)
+    return _central_part(steps > threshold * _THRESHOLD_FACTOR)
+
+
+def working_image(field: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the field of view at the size that outlines are drawn on."""
+    size = (WORKING_SIDE, WORKING_SIDE)
+    how = cv2.INTER_AREA if field.shape[0] > WORKING_SIDE else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(field, size, interpolation=how), np.uint8)
+
+
+def measure(field: NDArray[np.uint8], lesion: Mask) -> LesionMeasures:
+    """Measure a lesion.
+
+    Parameters
+    ----------
+    field
+        The field of view: uint8, (side, side, 3), RGB.
+    lesion
+        As `outline` returns it.
+    """
+    index, axes = _asymmetry(lesion)
+    contours, _ = cv2.findContours(
+        lesion.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    border = max(contours, key=cv2.contourArea)
+    area = max(cv2.contourArea(border), 1.0)
+    perimeter = cv2.arcLength(border, closed=True)
+    hull = cv2.convexHull(border)[:, 0, :].astype(np.float64)
+    extents = np.linalg.norm(hull[:, None] - hull[None, :], axis=2)
+    return LesionMeasures(
+        asymmetry=axes,
+        asymmetry_index=index,
+        border_irregularity=float(perimeter**2 / (4.0 * np.pi * area)),
+        colours=_colours(working_image(field), lesion),
+        diameter=float((extents.max() + 1.0) / WORKING_SIDE),
+        area=float(lesion.mean()),
+    )
+
+
+def _without_hairs(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Fill thin dark lines with what surrounds them (after DullRazor, Lee et al. 1997)."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_HAIR_KERNEL, _HAIR_KERNEL))
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    hairs = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, kernel) > _HAIR_DEPTH
+    hairs = cv2.dilate(hairs.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    filled = np.where(hairs[:, :, None], cv2.morphologyEx(pixels, cv2.MORPH_CLOSE, kernel), pixels)
+    return np.asarray(cv2.GaussianBlur(filled, (0, 0), _SMOOTHING), np.uint8)
+
+
+def _distance_from_skin(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    lab = cv2.cvtColor(pixels.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
+    lit = lab[:, :, 0] > _UNLIT
+    rim = lit & (_radius(len(pixels)) > _RIM)
+    reference = rim if rim.sum() > rim.size // 100 else lit
+    if not reference.any():
+        return np.zeros(lit.shape, np.float32)
+    skin = np.median(lab[reference], axis=0)
+    distance = np.linalg.norm(lab - skin, axis=2)
+    return np.where(lit, distance, 0.0).astype(np.float32)
+
+
+def _radius(side: int) -> NDArray[np.float64]:
+    """Return each pixel's distance from the centre, in half sides."""
+    x = (np.arange(side) + 0.5) / side * 2.0 - 1.0
+    return np.asarray(np.hypot(x[:, None], x[None, :]))
+
+
+def _central_part(mask: Mask) -> Mask | None:
+    count, labels, stats, centres = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    if count < 2:
+        return None
+    side = len(mask)
+    away = np.hypot(*((centres[1:] / side - 0.5).T))
+    weight = stats[1:, cv2.CC_STAT_AREA] * np.exp(-((away / _NEAR) ** 2))
+    part = (labels == 1 + int(weight.argmax())).astype(np.uint8)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
+    for step in (cv2.MORPH_OPEN, cv2.MORPH_CLOSE):
+        part = cv2.morphologyEx(part, step, kernel).astype(np.uint8)
+    contours, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return None
+    solid = np.zeros_like(part)
+    cv2.drawContours(solid, [max(contours, key=cv2.contourArea)], -1, 1, -1)
+    return solid.astype(bool) if solid.mean() >= _SMALLEST_SHARE else None
+
+
+def _asymmetry(lesion: Mask) -> tuple[float, int]:
+    """Return the share of the area that does not fold onto itself, and how many axes fail."""
+    mask = lesion.astype(np.float32)
+    moments = cv2.moments(mask, binaryImage=True)
+    centre = (moments["m10"] / moments["m00"], moments["m01"] / moments["m00"])
+    turn = 0.5 * np.degrees(np.arctan2(2 * moments["mu11"], moments["mu20"] - moments["mu02"]))
+    side = len(lesion)
+    matrix = cv2.getRotationMatrix2D(centre, float(turn), 1.0)
+    matrix[:, 2] += (side - 1) / 2 - np.array(centre)
+    upright = cv2.warpAffine(mask, matrix, (side, side)) > 0.5
+    area = max(int(upright.sum()), 1)
+    failing = [
+        float((upright ^ upright[::-1]).sum() / (2 * area)) for upright in (upright, upright.T)
+    ]
+    # Folding loses a tenth of the area in lesions that clinicians call symmetric.
+    return float(np.mean(failing)), sum(f > 0.10 for f in failing)
+
+
+def _colours(pixels: NDArray[np.uint8], lesion: Mask) -> tuple[str, ...]:
+    lab = cv2.cvtColor(pixels.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)[lesion]
+    charts = np.array(list(ABCD_COLOURS.values()), np.float32)
+    nearest = np.linalg.norm(lab[:, None, :] - charts[None], axis=2).argmin(axis=1)
+    shares = np.bincount(nearest, minlength=len(charts)) / max(len(nearest), 1)
+    return tuple(
+        name for name, share in zip(ABCD_COLOURS, shares, strict=True) if share >= _COLOUR_SHARE
+    )
