@@ -58,6 +58,21 @@ def _parser() -> argparse.ArgumentParser:
             )
         return sub
 
+    again = add(
+        "reproduce",
+        _reproduce,
+        "Run the source paper's whole method; goes on where it stopped.",
+        True,
+    )
+    again.add_argument(
+        "--config", type=Path, metavar="FILE", help="the reproduction's TOML file (default: paper)"
+    )
+    again.add_argument(
+        "--quick", action="store_true", help="a few hundred images, one epoch, every stage"
+    )
+    again.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("runs"), help="default: runs"
+    )
     train = add("train", _train, "Fit a network; goes on where it was stopped.", True)
     train.add_argument(
         "--config",
@@ -80,6 +95,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("key", _key, "Make a signing key and print its public half.", False)
     return parser
+
+
+def _reproduce(options: argparse.Namespace, console: Console) -> int:
+    from build_host.reproduction.config import read_reproduction
+    from build_host.reproduction.reproducing import reproduce
+
+    named = "reproduce-quick.toml" if options.quick else "reproduce.toml"
+    config = read_reproduction(options.config or _CONFIGS / named)
+    folder = reproduce(config, options.data, options.out, console)
+    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
+    console.print(f"Next: dermascope-build bundle {folder / 'bundle'}", soft_wrap=True)
+    return 0
 
 
 def _train(options: argparse.Namespace, console: Console) -> int:

@@ -1,45 +1,29 @@
 """The stages of a model's way, each leaving its result in the run's folder."""
 
-import hashlib
-import importlib.metadata
-import subprocess
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
-from build_host.bundling.classes import CLASSES
+from build_host.bundling.drafting import calibrated, draft, provenance
 from build_host.bundling.writing import read_key, write_bundle
 from build_host.datasets.collection import Collection
-from build_host.datasets.ham10000 import LICENCE, read_ham10000
-from build_host.datasets.split import RULE, split_by_lesion
-from build_host.datasets.tensors import resized_images
-from build_host.evaluation.calibrating import (
-    fit_abstention,
-    fit_calibration,
-    fit_conformal,
-    fit_operating_points,
-    fit_quality_limits,
-)
-from build_host.evaluation.evaluating import Evaluation, evaluate, predict, raw_logits
+from build_host.datasets.ham10000 import read_ham10000
+from build_host.datasets.split import split_by_lesion
+from build_host.datasets.tensors import read_examples, resized_images
+from build_host.evaluation.calibrating import fit_quality_limits
+from build_host.evaluation.evaluating import Evaluation, evaluate, predict
 from build_host.training.config import RunConfig, read_config
-from device import __version__
 from device.errors import DataError
 from device.imaging.field import field_of_view
+from device.imaging.quality import QualityLimits
 from device.inference.analyzer import Analyzer
 from device.inference.bundle import MODEL_FILE, Bundle
-from device.inference.manifest import (
-    SCHEMA_VERSION,
-    Abstention,
-    Calibration,
-    Conformal,
-    Manifest,
-    Provenance,
-)
+from device.inference.manifest import Manifest
 
 CONFIG_FILE: Final = "run.toml"
 DRAFT_FILE: Final = "draft.json"
@@ -47,7 +31,6 @@ EVALUATION_FILE: Final = "evaluation.json"
 
 PROTOCOL: Final = "Lesion-disjoint: no lesion of the test fold was seen in training."
 _QUALITY_SAMPLE: Final = 1000
-_LIBRARIES: Final = ("tensorflow", "tf_keras", "numpy", "imbalanced-learn", "ai-edge-litert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +69,20 @@ def train(run: Run, data: Path, console: Console) -> None:
     # TensorFlow takes seconds to import; bad data or settings are told before that.
     collection = read_ham10000(data)
     split = split_by_lesion(collection)
-    images = resized_images(collection, run.config.input, run.folder.parent / "cache")
+    config = run.config
+    cache = run.folder.parent / "cache"
+    examples = read_examples(collection, split, config.input, config.fit.frame_size, cache)
+    from build_host.keras import keras
+    from build_host.training.architectures import build
     from build_host.training.fitting import fit
 
-    fit(run.config, images, collection.labels, split, run.folder, console)
+    keras.utils.set_random_seed(config.seed)
+    fit(config, build(config), examples, run.folder, console)
 
 
 def compress(run: Run, data: Path, console: Console) -> None:
     """Convert the network to int8 and calibrate it on the validation fold."""
-    from build_host.compression.quantization import describe, to_int8
+    from build_host.compression.quantization import to_int8
     from build_host.training.architectures import build
     from build_host.training.fitting import WEIGHTS
 
@@ -112,34 +100,26 @@ def compress(run: Run, data: Path, console: Console) -> None:
     representative = np.asarray(images[np.sort(chosen[: config.representative])])
     model = to_int8(network, representative, config.input)
     (run.folder / MODEL_FILE).write_bytes(model)
-    input_tensor, outputs = describe(model)
-    fields = [
-        field_of_view(collection.read(collection.records[i])) for i in chosen[:_QUALITY_SAMPLE]
-    ]
-    uncalibrated = Manifest(
-        schema_version=SCHEMA_VERSION,
-        name=config.name,
-        version=config.version,
-        classes=CLASSES,
-        input=config.input,
-        input_tensor=input_tensor,
-        outputs=outputs,
-        calibration=Calibration(temperature=1.0, bias=(0.0,) * 7, fitted_on=""),
-        operating_points=(),
-        conformal=Conformal(coverage=1.0, thresholds=(0.0,) * 7, fitted_on=""),
-        abstention=Abstention(
-            score="confidence", uncertain_below=0.0, unfamiliar_below=None, fitted_on=""
-        ),
-        quality=fit_quality_limits(
-            fields, f"1st and 99th percentiles of {len(fields)} HAM10000 training images"
-        ),
-        saliency=config.saliency,
-        model_sha256=hashlib.sha256(model).hexdigest(),
-        provenance=_provenance(run, collection),
-        metrics={},
+    bundle = draft(
+        config.name,
+        config.version,
+        config.input,
+        config.saliency,
+        model,
+        measured_limits(collection, chosen),
+        provenance(collection, config.seed, config.digest),
     )
-    manifest = _calibrate(run, uncalibrated, model, collection.subset(split.validation))
-    (run.folder / DRAFT_FILE).write_bytes(msgspec.json.encode(manifest))
+    bundle = calibrated(bundle, collection.subset(split.validation))
+    (run.folder / DRAFT_FILE).write_bytes(msgspec.json.encode(bundle.manifest))
+
+
+def measured_limits(collection: Collection, training: NDArray[np.int64]) -> QualityLimits:
+    """Return the quality limits that a thousand of the training images pass."""
+    fields = [
+        field_of_view(collection.read(collection.records[i])) for i in training[:_QUALITY_SAMPLE]
+    ]
+    described = f"1st and 99th percentiles of {len(fields)} HAM10000 training images"
+    return fit_quality_limits(fields, described)
 
 
 def evaluate_run(run: Run, data: Path) -> Evaluation:
@@ -177,43 +157,3 @@ def _unsigned(run: Run) -> Bundle:
         raise DataError(f"{run.folder}: is not compressed yet ({DRAFT_FILE} is missing)")
     manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     return Bundle(run.folder, manifest, (run.folder / MODEL_FILE).read_bytes(), "")
-
-
-def _calibrate(run: Run, manifest: Manifest, model: bytes, validation: Collection) -> Manifest:
-    logits = raw_logits(Analyzer(Bundle(run.folder, manifest, model, "")), validation)
-    labels = validation.labels
-    calibration = fit_calibration(logits, labels)
-    return msgspec.structs.replace(
-        manifest,
-        calibration=calibration,
-        operating_points=fit_operating_points(logits, labels, calibration),
-        conformal=fit_conformal(logits, labels, calibration),
-        abstention=fit_abstention(logits, labels, calibration),
-    )
-
-
-def _provenance(run: Run, collection: Collection) -> Provenance:
-    return Provenance(
-        dataset=collection.name,
-        dataset_digest=collection.digest,
-        split=RULE,
-        seed=run.config.seed,
-        code_revision=_revision(),
-        run_digest=run.config.digest,
-        libraries={name: importlib.metadata.version(name) for name in _LIBRARIES},
-        created=datetime.now(UTC).date().isoformat(),
-        licence=LICENCE,
-    )
-
-
-def _revision() -> str:
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return __version__
-    return found.stdout.strip()

@@ -1,14 +1,36 @@
-"""A trained network as a full-integer TensorFlow Lite file."""
+"""A trained network as a TensorFlow Lite file: float32, float16, or int8."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from build_host.compression.pruning import copy_of
 from build_host.keras import keras, tf
 from device.imaging.preprocessing import InputSpec, scale
 from device.inference.interpreter import load_runtime
 from device.inference.manifest import Outputs, TensorSpec
+
+
+def to_float32(model: keras.Model) -> bytes:
+    """Return the network as it is, as a ``.tflite`` file."""
+    return bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+
+
+def to_float16(model: keras.Model) -> bytes:
+    """Return the network with its weights rounded to 16 bits."""
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    return bytes(converter.convert())
+
+
+def to_dynamic_range(model: keras.Model) -> bytes:
+    """Return the network with int8 weights and float activations."""
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return bytes(converter.convert())
 
 
 def to_int8(model: keras.Model, representative: NDArray[np.uint8], spec: InputSpec) -> bytes:
@@ -20,7 +42,8 @@ def to_int8(model: keras.Model, representative: NDArray[np.uint8], spec: InputSp
         Scaled image in; logits, and where it has one the class activation map, out.
     representative
         Training images as the model is shown them: uint8, (n, height, width, 3). The ranges of
-        the activations are taken from them.
+        the activations are taken from them; a model from quantization-aware training brings its
+        own.
 
     Returns
     -------
@@ -44,6 +67,63 @@ def to_int8(model: keras.Model, representative: NDArray[np.uint8], spec: InputSp
     return bytes(converter.convert())
 
 
+def quantization_aware(model: keras.Model, keep_zeros: bool) -> keras.Model:
+    """Return a copy of a model that feels int8 rounding as it is fitted (arXiv:1712.05877).
+
+    Batch normalization that does not directly follow a convolution cannot be folded into one; it
+    is left as a step of its own, with its output rounded.
+
+    Parameters
+    ----------
+    keep_zeros
+        Zeros of a pruned model stay zero; ordinary quantization-aware training loses them.
+    """
+    import tensorflow_model_optimization as tfmot
+
+    quantization = tfmot.quantization.keras
+    quantizers = quantization.quantizers
+
+    class RoundedOutput(quantization.QuantizeConfig):
+        """Rounds what a layer gives, and nothing inside it."""
+
+        def get_weights_and_quantizers(self, layer: Any) -> list[Any]:
+            return []
+
+        def get_activations_and_quantizers(self, layer: Any) -> list[Any]:
+            return []
+
+        def set_quantize_weights(self, layer: Any, quantize_weights: Any) -> None:
+            pass
+
+        def set_quantize_activations(self, layer: Any, quantize_activations: Any) -> None:
+            pass
+
+        def get_output_quantizers(self, layer: Any) -> list[Any]:
+            return [
+                quantizers.MovingAverageQuantizer(
+                    num_bits=8, per_axis=False, symmetric=False, narrow_range=False
+                )
+            ]
+
+        def get_config(self) -> dict[str, Any]:
+            return {}
+
+    def annotate(layer: Any) -> Any:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            return quantization.quantize_annotate_layer(layer, RoundedOutput())
+        return layer
+
+    annotated = keras.models.clone_model(copy_of(model), clone_function=annotate)
+    annotated = quantization.quantize_annotate_model(annotated)
+    scheme = (
+        tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme()
+        if keep_zeros
+        else quantization.experimental.default_8bit.Default8BitQuantizeScheme()
+    )
+    with quantization.quantize_scope({"RoundedOutput": RoundedOutput}):
+        return quantization.quantize_apply(annotated, scheme)
+
+
 def describe(model: bytes) -> tuple[TensorSpec, Outputs]:
     """Return what a ``.tflite`` file takes and gives, for the manifest."""
     _, interpreter_class = load_runtime()
@@ -58,13 +138,13 @@ def describe(model: bytes) -> tuple[TensorSpec, Outputs]:
     )
 
 
-def _spec(index: int, details: dict[str, object]) -> TensorSpec:
+def _spec(index: int, details: dict[str, Any]) -> TensorSpec:
     scale_, zero_point = details["quantization"]
     dtype = np.dtype(details["dtype"]).name
     return TensorSpec(
         index=index,
         shape=tuple(int(n) for n in details["shape"][1:]),
-        dtype=dtype,
+        dtype="int8" if dtype == "int8" else "float32",
         quantization_scale=float(scale_),
         zero_point=int(zero_point),
     )

@@ -62,3 +62,35 @@ def split_by_lesion(collection: Collection) -> Split:
                 f"({len(indices)} of {len(collection)} images); more lesions are needed"
             )
     return split
+
+
+def split_by_image(collection: Collection, seed: int) -> Split:
+    """Divide images 80 to 20 at random within each diagnosis, as the source paper does.
+
+    The images of one lesion fall on both sides. The fifth part serves as validation and test.
+    """
+    random = np.random.default_rng(seed)
+    labels = collection.labels
+    held: list[NDArray[np.int64]] = []
+    for i in range(len(CODES)):
+        own = random.permutation(np.flatnonzero(labels == i))
+        held.append(own[: max(1, round(len(own) * 0.2))])
+    test = np.sort(np.concatenate(held))
+    train = np.setdiff1d(np.arange(len(labels)), test)
+    return Split(train=train, validation=test, test=test)
+
+
+def oversample_then_split(collection: Collection, seed: int) -> Split:
+    """Repeat images until the diagnoses are even, and only then divide 80 to 20.
+
+    Copies of one image fall on both sides: what a test on it measures is memory.
+    """
+    from imblearn.over_sampling import RandomOverSampler
+
+    labels = collection.labels
+    sampler = RandomOverSampler(random_state=seed)
+    everything = np.arange(len(labels))[:, None]
+    repeated = sampler.fit_resample(everything, labels)[0][:, 0].astype(np.int64)
+    shuffled = np.random.default_rng(seed).permutation(repeated)
+    fifth = round(len(shuffled) * 0.2)
+    return Split(train=shuffled[fifth:], validation=shuffled[:fifth], test=shuffled[:fifth])

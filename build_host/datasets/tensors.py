@@ -1,6 +1,7 @@
 """Images decoded and resized once, kept on disk, read by the batch."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,51 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from build_host.datasets.collection import Collection
+from build_host.datasets.split import Split
 from device.imaging.preprocessing import InputSpec, resize
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What a network is fitted to.
+
+    Attributes
+    ----------
+    images
+        As the model is shown them: uint8, (n, height, width, 3); see `resized_images`.
+    frames
+        What augmentation starts from: whole frames, uint8, (n, rows, columns, 3); the same
+        images where there is none.
+    labels
+        int64, (n,).
+    split
+        The test part is not looked at.
+    """
+
+    images: NDArray[np.uint8]
+    frames: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    split: Split
+
+
+def read_examples(
+    collection: Collection, split: Split, spec: InputSpec, frame_size: tuple[int, int], cache: Path
+) -> Examples:
+    """Return a collection's images, resized and as frames.
+
+    Parameters
+    ----------
+    frame_size
+        Height and width of the whole frames that augmentation starts from; (0, 0) for the images
+        themselves.
+    """
+    images = resized_images(collection, spec, cache)
+    frames = images
+    if frame_size != (0, 0):
+        height, width = frame_size
+        whole = InputSpec(height=height, width=width, geometry="full-frame", resize=spec.resize)
+        frames = resized_images(collection, whole, cache)
+    return Examples(images, frames, collection.labels, split)
 
 
 def resized_images(
@@ -40,11 +85,7 @@ def resized_images(
     device.errors.ImageError
         If an image cannot be read.
     """
-    identity = hashlib.sha256(
-        b"".join(f"{r.image_id}\n".encode() for r in collection.records)
-        + collection.name.encode()
-        + msgspec.json.encode((spec.height, spec.width, spec.geometry, spec.resize))
-    ).hexdigest()[:16]
+    identity = _identity(collection, spec)
     path = cache / f"images-{spec.width}x{spec.height}-{identity}.npy"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -58,3 +99,18 @@ def resized_images(
         del array
         part.replace(path)
     return np.load(path, mmap_mode="r")
+
+
+def _identity(collection: Collection, spec: InputSpec) -> str:
+    """Return what tells one array of images from another: which, in what order, how resized.
+
+    Three of the images themselves count too: a data set may lie there in another resolution.
+    """
+    digest = hashlib.sha256(collection.name.encode())
+    digest.update(msgspec.json.encode((spec.height, spec.width, spec.geometry, spec.resize)))
+    for record in collection.records:
+        digest.update(f"{record.image_id}\n".encode())
+    last = len(collection) - 1
+    for place in (0, last // 2, last):
+        digest.update(collection.read(collection.records[place]).tobytes())
+    return digest.hexdigest()[:16]

@@ -19,6 +19,16 @@ COVERAGE: Final = 0.90
 SURE_ENOUGH: Final = 2 / 3
 FAMILIAR: Final = 0.99
 
+NO_LIMITS: Final = QualityLimits(
+    focus_min=0.0,
+    exposure_min=0.0,
+    exposure_max=1.0,
+    glare_max=1.0,
+    coverage_min=0.0,
+    derived_from="",
+)
+"""Limits that every frame passes."""
+
 
 def fit_calibration(logits: NDArray[np.float32], labels: Labels) -> Calibration:
     """Return the temperature and the biases with the least cross-entropy.
@@ -127,15 +137,7 @@ def fit_quality_limits(fields: list[NDArray[np.uint8]], described: str) -> Quali
     described
         Says which they are.
     """
-    open_limits = QualityLimits(
-        focus_min=0.0,
-        exposure_min=0.0,
-        exposure_max=1.0,
-        glare_max=1.0,
-        coverage_min=0.0,
-        derived_from="",
-    )
-    measured = [measure_quality(field, open_limits) for field in fields]
+    measured = [measure_quality(field, NO_LIMITS) for field in fields]
     low, high = 0.01, 0.99
     return QualityLimits(
         focus_min=round(float(np.quantile([q.focus for q in measured], low)), 3),

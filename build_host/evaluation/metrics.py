@@ -63,7 +63,10 @@ def melanoma_sensitivity_at(specificity: float) -> Metric:
     """Return the metric "melanoma sensitivity at this specificity"."""
 
     def metric(labels: Labels, probabilities: Probabilities) -> float:
-        false_positive, true_positive, _ = roc_curve(labels == _MEL, probabilities[:, _MEL])
+        truth = labels == _MEL
+        if truth.all() or not truth.any():
+            return float("nan")
+        false_positive, true_positive, _ = roc_curve(truth, probabilities[:, _MEL])
         return float(true_positive[false_positive <= 1.0 - specificity + 1e-12].max())
 
     return metric
@@ -73,7 +76,10 @@ def melanoma_specificity_at(sensitivity: float) -> Metric:
     """Return the metric "melanoma specificity at this sensitivity"."""
 
     def metric(labels: Labels, probabilities: Probabilities) -> float:
-        false_positive, true_positive, _ = roc_curve(labels == _MEL, probabilities[:, _MEL])
+        truth = labels == _MEL
+        if truth.all() or not truth.any():
+            return float("nan")
+        false_positive, true_positive, _ = roc_curve(truth, probabilities[:, _MEL])
         return float(1.0 - false_positive[true_positive >= sensitivity - 1e-12].min())
 
     return metric

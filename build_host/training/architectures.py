@@ -1,5 +1,7 @@
 """The networks."""
 
+from typing import Any
+
 from build_host.keras import keras
 from build_host.training.config import RunConfig
 from device.diagnoses import CODES
@@ -21,19 +23,21 @@ def paper_network(shape: tuple[int, int, int]) -> keras.Model:
     strength is zero: so there is none here.
     """
 
-    def convolution(x: object, filters: int) -> object:
+    def convolution(x: Any, filters: int, name: str) -> Any:
         return layers.Conv2D(
-            filters, 3, padding="same", activation="relu", kernel_initializer="he_normal"
+            filters, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=name
         )(x)
 
-    def dense(x: object, units: int) -> object:
-        return layers.Dense(units, activation="relu", kernel_initializer="he_normal")(x)
+    def dense(x: Any, units: int) -> Any:
+        return layers.Dense(
+            units, activation="relu", kernel_initializer="he_normal", name=f"dense-{units}"
+        )(x)
 
     image = keras.Input(shape, name="image")
     x = image
     for filters, repeats in ((32, 1), (64, 2), (128, 2), (256, 2)):
-        for _ in range(repeats):
-            x = convolution(x, filters)
+        for repeat in range(repeats):
+            x = convolution(x, filters, f"conv-{filters}{'ab'[repeat]}")
         x = layers.MaxPooling2D()(x)
         x = layers.BatchNormalization()(x)
     x = layers.Flatten()(x)

@@ -11,10 +11,18 @@ from device.imaging.preprocessing import InputSpec
 from device.inference.manifest import Name, Saliency, Version
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Spread = Annotated[float, msgspec.Meta(ge=0.0, le=2.0)]
 
 
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the run's file: immutable, and unknown keys are refused."""
+class _Section(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
+    """A table of the run's file: immutable, and unknown keys are refused.
+
+    What is left at its default does not count in the run's digest: so a new setting leaves the
+    folders of older runs theirs.
+    """
 
 
 class PlateauConfig(_Section, frozen=True):
@@ -35,14 +43,75 @@ class PlateauConfig(_Section, frozen=True):
     floor: float = 1e-5
 
 
-class FitConfig(_Section, frozen=True):
-    """How the network is fitted (Adam, categorical cross-entropy).
+class Augmentation(_Section, frozen=True):
+    """How far pictures are changed; 0 leaves a property alone.
 
     Attributes
     ----------
+    source_height, source_width
+        Size of the whole frames that are warped into the model's input, in pixels; 0 for the
+        size of the model's own input, where that is the full frame.
+    turn
+        Turn by any angle and mirror: a dermatoscope has no upright.
+    zoom_out, zoom_in
+        Largest factors by which more, or less, than the model's view is shown.
+    aspect
+        Largest stretch of one axis against the other, as a natural logarithm.
+    shift
+        Largest shift, in parts of the short side.
+    brightness, contrast, saturation
+        Largest change, as a natural logarithm.
+    colour
+        Largest change of one colour channel against the others, as a natural logarithm: colour
+        is diagnostic, so a little.
+    cover
+        Largest side of a square that hides part of the picture, in parts of the side.
+    cover_share
+        Share of the pictures on which one is laid.
+    noise
+        Largest standard deviation of pixel noise, in grey levels.
+    blur
+        Largest weight of a 3 x 3 mean.
+    """
+
+    source_height: Annotated[int, msgspec.Meta(ge=0)] = 0
+    source_width: Annotated[int, msgspec.Meta(ge=0)] = 0
+    turn: bool = True
+    zoom_out: Annotated[float, msgspec.Meta(ge=1.0, le=2.0)] = 1.15
+    zoom_in: Annotated[float, msgspec.Meta(ge=1.0, le=4.0)] = 1.5
+    aspect: Spread = 0.12
+    shift: Share = 0.09
+    brightness: Spread = 0.15
+    contrast: Spread = 0.2
+    saturation: Spread = 0.2
+    colour: Spread = 0.06
+    cover: Share = 0.4
+    cover_share: Share = 0.4
+    noise: Annotated[float, msgspec.Meta(ge=0.0, le=64.0)] = 6.0
+    blur: Share = 0.0
+
+
+class FitConfig(_Section, frozen=True):
+    """How the network is fitted.
+
+    Attributes
+    ----------
+    optimizer, weight_decay
+        Adam, or AdamW (arXiv:1711.05101) with its decay.
+    schedule
+        ``plateau``: see `PlateauConfig`. ``cosine``: up over `warmup` epochs, then down to 0 along
+        a half cosine (arXiv:1608.03983).
     balance
         ``random-oversample``: repeat training images until every diagnosis has as many as the
-        commonest; ``none``: as they are.
+        commonest; ``power``: draw each diagnosis in proportion to its images to the power of
+        `balance_power`; ``none``: as they are.
+    prior_adjustment
+        Strength of the logit adjustment that makes up for the class frequencies which balancing
+        leaves (arXiv:2007.07314); 1 aims at the balanced error.
+    label_smoothing
+        Share of the target spread over all diagnoses.
+    average
+        Decay of the running average of the weights that is judged and kept; 0 for none.
     keep
         Which epoch's weights become the model, judged on the validation part.
     """
@@ -50,9 +119,24 @@ class FitConfig(_Section, frozen=True):
     epochs: Positive = 25
     batch: Positive = 128
     learning_rate: float = 1e-3
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+    schedule: Literal["plateau", "cosine"] = "plateau"
     plateau: PlateauConfig = PlateauConfig()
-    balance: Literal["random-oversample", "none"] = "random-oversample"
+    warmup: Annotated[float, msgspec.Meta(ge=0.0)] = 2.0
+    balance: Literal["random-oversample", "power", "none"] = "random-oversample"
+    balance_power: Share = 0.5
+    prior_adjustment: Share = 0.0
+    label_smoothing: Share = 0.0
+    average: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.0
     keep: Literal["best-balanced-accuracy", "last"] = "best-balanced-accuracy"
+    augmentation: Augmentation | None = None
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of the frames that training starts from; (0, 0): the model's input."""
+        changes = self.augmentation
+        return (changes.source_height, changes.source_width) if changes else (0, 0)
 
 
 class RunConfig(_Section, frozen=True):

@@ -1,36 +1,62 @@
 """Training batches, read from the memory map as they are needed."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from imblearn.over_sampling import RandomOverSampler
 from numpy.typing import NDArray
 
 from build_host.keras import tf
-from build_host.training.config import FitConfig
+from build_host.training import augmentation
+from build_host.training.config import Augmentation, FitConfig
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, scale
 
 
-def balanced_indices(
-    labels: NDArray[np.int64], indices: NDArray[np.int64], balance: str, seed: int
+def shown_indices(
+    config: FitConfig,
+    labels: NDArray[np.int64],
+    indices: NDArray[np.int64],
+    seed: int,
+    epoch: int = 0,
 ) -> NDArray[np.int64]:
-    """Return which images an epoch shows: `indices`, repeated where the run balances classes.
+    """Return which images an epoch shows, drawn from `indices` alone.
 
     Parameters
     ----------
     labels
         Diagnosis of every image of the collection: int64, (n,).
     indices
-        The training part alone: int64.
-    balance
-        As in `FitConfig`.
-    seed
-        Decides which images are repeated.
+        The training part: int64.
+    seed, epoch
+        Decide what is drawn; RandomOverSampler repeats the same images in every epoch.
     """
-    if balance == "none":
+    if config.balance == "none":
         return indices
-    sampler = RandomOverSampler(random_state=seed)
-    repeated, _ = sampler.fit_resample(indices[:, None], labels[indices])
-    return np.asarray(repeated[:, 0], dtype=np.int64)
+    if config.balance == "random-oversample":
+        sampler = RandomOverSampler(random_state=seed)
+        repeated, _ = sampler.fit_resample(indices[:, None], labels[indices])
+        return np.asarray(repeated[:, 0], dtype=np.int64)
+    chances = _chances(config, labels[indices])
+    return np.random.default_rng([seed, epoch]).choice(indices, len(indices), p=chances)
+
+
+def shown_prior(
+    config: FitConfig, labels: NDArray[np.int64], indices: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return how often an epoch shows each diagnosis: float64, (7,), summing to 1."""
+    if config.balance == "random-oversample":
+        return np.full(len(CODES), 1.0 / len(CODES))
+    chances = _chances(config, labels[indices])
+    return np.bincount(labels[indices], chances, len(CODES))
+
+
+def _chances(config: FitConfig, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    power = config.balance_power if config.balance == "power" else 1.0
+    counts = np.bincount(labels, minlength=len(CODES)).astype(np.float64)
+    weights = counts[labels] ** (power - 1.0)
+    return weights / weights.sum()
 
 
 def batches(
@@ -40,40 +66,67 @@ def batches(
     spec: InputSpec,
     batch: int,
     shuffle_seed: int | None = None,
+    changes: Augmentation | None = None,
 ) -> tf.data.Dataset:
     """Return batches of scaled images and one-hot diagnoses.
 
     Parameters
     ----------
     images, labels
-        Of the whole collection; only the rows being shown are read.
+        Of the whole collection; only the rows being shown are read. The images are as the model
+        is shown them, or, where they are to be changed, whole frames.
     indices
         The rows to show, in this order unless shuffled.
     shuffle_seed
-        Decides the order; None keeps it.
+        Decides the order and the changes; None keeps the order.
+    changes
+        How the images are changed on the way.
     """
-    order = (
-        indices
-        if shuffle_seed is None
-        else np.random.default_rng(shuffle_seed).permutation(indices)
+    order = indices
+    if shuffle_seed is not None:
+        order = np.random.default_rng(shuffle_seed).permutation(indices)
+    one_hot = np.eye(len(CODES), dtype=np.float32)
+    if changes is None:
+
+        def gather(rows: NDArray[np.int64]) -> tuple[Any, ...]:
+            return scale(images[rows], spec), one_hot[labels[rows]]
+
+        load = _loader(gather, [(spec.height, spec.width, 3), (len(CODES),)], [tf.float32] * 2)
+        data = tf.data.Dataset.from_tensor_slices(order).batch(batch)
+        return data.map(load, num_parallel_calls=2).prefetch(2)
+
+    drawn = augmentation.draw(changes, len(order), [shuffle_seed or 0])
+
+    def gather_frames(places: NDArray[np.int64]) -> tuple[Any, ...]:
+        rows = order[places]
+        return images[rows], drawn[places], one_hot[labels[rows]]
+
+    def change(frames: tf.Tensor, numbers: tf.Tensor, truth: tf.Tensor) -> Any:
+        square = spec.geometry == "center-square"
+        pixels = augmentation.apply(frames, numbers, spec.height, spec.width, square)
+        return pixels * spec.scale + spec.offset, truth
+
+    load = _loader(
+        gather_frames,
+        [images.shape[1:], (augmentation.PARAMETERS,), (len(CODES),)],
+        [tf.uint8, tf.float32, tf.float32],
     )
+    data = tf.data.Dataset.range(len(order)).batch(batch)
+    return data.map(load, num_parallel_calls=2).map(change, num_parallel_calls=2).prefetch(2)
 
-    def gather(rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        one_hot = np.eye(len(CODES), dtype=np.float32)[labels[rows]]
-        return scale(images[rows], spec), one_hot
 
-    def load(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pixels, one_hot = tf.numpy_function(gather, [rows], (tf.float32, tf.float32))
-        pixels.set_shape((None, spec.height, spec.width, 3))
-        one_hot.set_shape((None, len(CODES)))
-        return pixels, one_hot
+def _loader(
+    gather: Callable[[NDArray[np.int64]], tuple[Any, ...]],
+    shapes: list[tuple[int, ...]],
+    dtypes: list[tf.DType],
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
+    def load(rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        parts = tf.numpy_function(gather, [rows], dtypes)
+        for part, shape in zip(parts, shapes, strict=True):
+            part.set_shape((None, *shape))
+        return tuple(parts)
 
-    return (
-        tf.data.Dataset.from_tensor_slices(order)
-        .batch(batch)
-        .map(load, num_parallel_calls=2)
-        .prefetch(2)
-    )
+    return load
 
 
 def steps_per_epoch(config: FitConfig, shown: int) -> int:

@@ -1,104 +1,176 @@
 """Fitting a network: resumable after every epoch."""
 
+import contextlib
+import math
 import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sklearn.metrics import balanced_accuracy_score
 
-from build_host.datasets.split import Split
+from build_host.datasets.tensors import Examples
 from build_host.keras import keras, tf
-from build_host.training.architectures import build
-from build_host.training.config import PlateauConfig, RunConfig
-from build_host.training.feed import balanced_indices, batches, steps_per_epoch
+from build_host.training.config import FitConfig, PlateauConfig, RunConfig
+from build_host.training.feed import batches, shown_indices, shown_prior, steps_per_epoch
+from build_host.training.history import Epoch, read_history, write_history
+from device.diagnoses import CODES
 
 WEIGHTS: Final = "weights.h5"
-HISTORY: Final = "history.json"
-
-
-class Epoch(msgspec.Struct, frozen=True):
-    """What one epoch gave; the losses are mean cross-entropies."""
-
-    learning_rate: float
-    loss: float
-    accuracy: float
-    validation_loss: float
-    validation_accuracy: float
-    validation_balanced_accuracy: float
 
 
 def fit(
     config: RunConfig,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    split: Split,
+    model: keras.Model,
+    examples: Examples,
     run: Path,
     console: Console,
-) -> keras.Model:
-    """Fit the run's network and return it with the weights that the run keeps.
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> list[Epoch]:
+    """Fit a network and leave it with the weights that the run keeps.
 
     After every epoch the weights, the optimizer's state and the history are on disk; a run that
     was killed goes on after the last whole epoch.
 
     Parameters
     ----------
-    images
-        uint8, (n, height, width, 3): see `build_host.datasets.tensors.resized_images`.
-    labels
-        int64, (n,).
-    split
-        The test part is not looked at.
+    model
+        Changed in place.
     run
         The run's folder: ``weights.h5``, ``history.json`` and ``checkpoint/`` are written to it.
+    callbacks
+        Keras callbacks, such as those of pruning.
     """
-    keras.utils.set_random_seed(config.seed)
-    model = build(config)
-    optimizer = keras.optimizers.Adam(config.fit.learning_rate)
-    model.compile(
-        optimizer,
-        keras.losses.CategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
+    settings = config.fit
+    optimizer = _optimizer(settings)
+    prior = shown_prior(settings, examples.labels, examples.split.train)
+    model.compile(optimizer, _loss(settings, prior), metrics=["accuracy"])
     optimizer.build(model.trainable_variables)
-    checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer)
+    average = RunningAverage(model, settings.average) if settings.average else None
+    tracked = {"average": average.checkpoint} if average else {}
+    checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, **tracked)
     manager = tf.train.CheckpointManager(checkpoint, str(run / "checkpoint"), max_to_keep=2)
     history = _restore(run, checkpoint, manager)
-    shown = balanced_indices(labels, split.train, config.fit.balance, config.seed)
-    if history:
-        console.print(f"Going on after epoch {len(history)} of {config.fit.epochs}")
-    columns = (
-        TextColumn("Epoch {task.fields[epoch]:>3}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("loss {task.fields[loss]:.3f}"),
-    )
-    steps = steps_per_epoch(config.fit, len(shown))
-    with Progress(*columns, console=console) as progress:
-        for number in range(len(history), config.fit.epochs):
+    if history and len(history) < settings.epochs:
+        console.print(f"Going on after epoch {len(history)} of {settings.epochs}")
+    shown = len(shown_indices(settings, examples.labels, examples.split.train, config.seed))
+    steps = steps_per_epoch(settings, shown)
+    with Progress(*_COLUMNS, console=console) as progress:
+        for number in range(len(history), settings.epochs):
             task = progress.add_task("", total=steps, epoch=number + 1, loss=float("nan"))
-            rate = learning_rate(history, config.fit.learning_rate, config.fit.plateau)
-            optimizer.learning_rate.assign(rate)
-            order_seed = config.seed + number
-            data = batches(images, labels, shown, config.input, config.fit.batch, order_seed)
-            fitted = model.fit(data, verbose=0, callbacks=[_Bar(progress, task)])
-            epoch = _judge(config, model, images, labels, split, rate, fitted.history)
+            rate = _Rate(settings, history, steps)
+            extra = [average] if average else []
+            fitted = model.fit(
+                _epoch_data(config, examples, number),
+                verbose=0,
+                callbacks=[rate, *callbacks, *extra, _Bar(progress, task)],
+            )
+            with average.in_place() if average else contextlib.nullcontext():
+                epoch = _judge(config, model, examples, rate.last, fitted.history)
+                history.append(epoch)
+                _keep(run, settings, model, history)
+            manager.save(checkpoint_number=len(history))
+            write_history(run, history)
             progress.remove_task(task)
-            history.append(epoch)
-            _save(run, config, model, manager, history)
             console.print(
-                f"Epoch {number + 1:>3}/{config.fit.epochs}  rate {rate:.1e}  "
+                f"Epoch {number + 1:>3}/{settings.epochs}  rate {rate.last:.1e}  "
                 f"loss {epoch.loss:.3f}  validation: loss {epoch.validation_loss:.3f}, "
                 f"accuracy {epoch.validation_accuracy:.3f}, "
                 f"balanced {epoch.validation_balanced_accuracy:.3f}"
             )
     model.load_weights(run / WEIGHTS)
-    return model
+    return history
+
+
+_COLUMNS: Final = (
+    TextColumn("Epoch {task.fields[epoch]:>3}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeRemainingColumn(),
+    TextColumn("loss {task.fields[loss]:.3f}"),
+)
+
+
+def _optimizer(settings: FitConfig) -> keras.optimizers.Optimizer:
+    if settings.optimizer == "adam":
+        return keras.optimizers.Adam(settings.learning_rate)
+    optimizer = keras.optimizers.AdamW(
+        settings.learning_rate, weight_decay=settings.weight_decay, clipnorm=5.0
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _loss(settings: FitConfig, prior: NDArray[np.float64]) -> Callable[..., tf.Tensor]:
+    adjustment = (settings.prior_adjustment * np.log(prior)).astype(np.float32)
+    smoothing = settings.label_smoothing
+
+    def loss(truth: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        aim = truth * (1.0 - smoothing) + smoothing / len(CODES)
+        return tf.nn.softmax_cross_entropy_with_logits(aim, logits + adjustment)
+
+    return loss
+
+
+def _epoch_data(config: RunConfig, examples: Examples, epoch: int) -> tf.data.Dataset:
+    settings = config.fit
+    shown = shown_indices(settings, examples.labels, examples.split.train, config.seed, epoch)
+    return batches(
+        examples.frames if settings.augmentation else examples.images,
+        examples.labels,
+        shown,
+        config.input,
+        settings.batch,
+        config.seed + epoch,
+        settings.augmentation,
+    )
+
+
+class RunningAverage(keras.callbacks.Callback):
+    """Keeps a running average of all weights, batch statistics included.
+
+    Parameters
+    ----------
+    model
+        Whose weights are averaged.
+    decay
+        Weight of the past at each step; less in the first steps, when the past is short.
+    """
+
+    def __init__(self, model: keras.Model, decay: float) -> None:
+        super().__init__()
+        self._weights = model.weights
+        self._decay = decay
+        self._steps = tf.Variable(0.0, trainable=False)
+        self._average = [tf.Variable(w, trainable=False) for w in self._weights]
+        self.checkpoint = tf.train.Checkpoint(steps=self._steps, average=self._average)
+        self._update = tf.function(self._move)
+
+    def _move(self) -> None:
+        self._steps.assign_add(1.0)
+        decay = tf.minimum(self._decay, (1.0 + self._steps) / (10.0 + self._steps))
+        for average, weight in zip(self._average, self._weights, strict=True):
+            average.assign_add((1.0 - decay) * (weight - average))
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Take the step's weights in."""
+        self._update()
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Put the average in the weights' place for a while."""
+        raw = [w.numpy() for w in self._weights]
+        for weight, average in zip(self._weights, self._average, strict=True):
+            weight.assign(average)
+        try:
+            yield
+        finally:
+            for weight, value in zip(self._weights, raw, strict=True):
+                weight.assign(value)
 
 
 def learning_rate(history: list[Epoch], start: float, plateau: PlateauConfig) -> float:
@@ -118,10 +190,30 @@ def learning_rate(history: list[Epoch], start: float, plateau: PlateauConfig) ->
     return rate
 
 
-def read_history(run: Path) -> list[Epoch]:
-    """Return what the epochs of a run gave so far."""
-    path = run / HISTORY
-    return msgspec.json.decode(path.read_bytes(), type=list[Epoch]) if path.exists() else []
+class _Rate(keras.callbacks.Callback):
+    """Sets the learning rate: of the epoch, or step by step along the cosine."""
+
+    def __init__(self, settings: FitConfig, history: list[Epoch], steps: int) -> None:
+        super().__init__()
+        self._settings = settings
+        self._steps = steps
+        self._done = len(history) * steps
+        self.last = learning_rate(history, settings.learning_rate, settings.plateau)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        if self._settings.schedule == "cosine":
+            self.last = cosine_rate(self._settings, (self._done + batch) / self._steps)
+        if batch == 0 or self._settings.schedule == "cosine":
+            self.model.optimizer.learning_rate.assign(self.last)
+
+
+def cosine_rate(settings: FitConfig, epochs_done: float) -> float:
+    """Return the rate of the cosine schedule after so many (parts of) epochs."""
+    if epochs_done < settings.warmup:
+        return settings.learning_rate * epochs_done / settings.warmup
+    left = settings.epochs - settings.warmup
+    along = min(1.0, (epochs_done - settings.warmup) / left) if left > 0 else 1.0
+    return settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * along))
 
 
 class _Bar(keras.callbacks.Callback):
@@ -140,44 +232,33 @@ class _Bar(keras.callbacks.Callback):
 def _judge(
     config: RunConfig,
     model: keras.Model,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    split: Split,
+    examples: Examples,
     rate: float,
     fitted: dict[str, list[float]],
 ) -> Epoch:
-    data = batches(images, labels, split.validation, config.input, config.fit.batch)
-    logits = model.predict(data, verbose=0)
-    truth = labels[split.validation]
-    log_norm = np.logaddexp.reduce(logits.astype(np.float64), axis=1)
-    chosen = logits.argmax(axis=1)
+    chosen = examples.split.validation
+    data = batches(examples.images, examples.labels, chosen, config.input, config.fit.batch)
+    logits = model.predict(data, verbose=0).astype(np.float64)
+    truth = examples.labels[chosen]
+    log_norm = np.logaddexp.reduce(logits, axis=1)
+    called = logits.argmax(axis=1)
     return Epoch(
         learning_rate=rate,
         loss=float(fitted["loss"][0]),
         accuracy=float(fitted["accuracy"][0]),
         validation_loss=float((log_norm - logits[np.arange(len(truth)), truth]).mean()),
-        validation_accuracy=float((chosen == truth).mean()),
-        validation_balanced_accuracy=float(balanced_accuracy_score(truth, chosen)),
+        validation_accuracy=float((called == truth).mean()),
+        validation_balanced_accuracy=float(balanced_accuracy_score(truth, called)),
     )
 
 
-def _save(
-    run: Path,
-    config: RunConfig,
-    model: keras.Model,
-    manager: tf.train.CheckpointManager,
-    history: list[Epoch],
-) -> None:
+def _keep(run: Path, settings: FitConfig, model: keras.Model, history: list[Epoch]) -> None:
     scores = [e.validation_balanced_accuracy for e in history]
-    if config.fit.keep == "last" or scores[-1] >= max(scores):
+    if settings.keep == "last" or scores[-1] >= max(scores):
         # Keras tells the format by the ending.
         part = run / f"part-{WEIGHTS}"
         model.save_weights(part)
         part.replace(run / WEIGHTS)
-    manager.save(checkpoint_number=len(history))
-    part = run / f"part-{HISTORY}"
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(history)))
-    part.replace(run / HISTORY)
 
 
 def _restore(

@@ -1,0 +1,117 @@
+"""The manifest of a model that is not signed yet."""
+
+import hashlib
+import importlib.metadata
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from build_host.bundling.classes import CLASSES
+from build_host.datasets.collection import Collection
+from build_host.datasets.ham10000 import LICENCE
+from build_host.datasets.split import RULE
+from build_host.evaluation.calibrating import (
+    fit_abstention,
+    fit_calibration,
+    fit_conformal,
+    fit_operating_points,
+)
+from build_host.evaluation.evaluating import raw_logits
+from device import __version__
+from device.imaging.preprocessing import InputSpec
+from device.imaging.quality import QualityLimits
+from device.inference.analyzer import Analyzer
+from device.inference.bundle import Bundle
+from device.inference.manifest import (
+    SCHEMA_VERSION,
+    Abstention,
+    Calibration,
+    Conformal,
+    Manifest,
+    Provenance,
+    Saliency,
+)
+
+_LIBRARIES: Final = ("tensorflow", "tf_keras", "numpy", "imbalanced-learn", "ai-edge-litert")
+
+
+def draft(
+    name: str,
+    version: str,
+    spec: InputSpec,
+    saliency: Saliency,
+    model: bytes,
+    quality: QualityLimits,
+    provenance: Provenance,
+) -> Bundle:
+    """Return an unsigned, uncalibrated bundle around the bytes of a ``.tflite`` file."""
+    from build_host.compression.quantization import describe
+
+    input_tensor, outputs = describe(model)
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=name,
+        version=version,
+        classes=CLASSES,
+        input=spec,
+        input_tensor=input_tensor,
+        outputs=outputs,
+        calibration=Calibration(temperature=1.0, bias=(0.0,) * 7, fitted_on=""),
+        operating_points=(),
+        conformal=Conformal(coverage=1.0, thresholds=(0.0,) * 7, fitted_on=""),
+        abstention=Abstention(
+            score="confidence", uncertain_below=0.0, unfamiliar_below=None, fitted_on=""
+        ),
+        quality=quality,
+        saliency=saliency,
+        model_sha256=hashlib.sha256(model).hexdigest(),
+        provenance=provenance,
+        metrics={},
+    )
+    return Bundle(Path(name), manifest, model, "")
+
+
+def calibrated(bundle: Bundle, validation: Collection) -> Bundle:
+    """Return a drafted bundle with everything that is fitted on the validation fold."""
+    logits = raw_logits(Analyzer(bundle), validation)
+    labels = validation.labels
+    calibration = fit_calibration(logits, labels)
+    manifest = msgspec.structs.replace(
+        bundle.manifest,
+        calibration=calibration,
+        operating_points=fit_operating_points(logits, labels, calibration),
+        conformal=fit_conformal(logits, labels, calibration),
+        abstention=fit_abstention(logits, labels, calibration),
+    )
+    return Bundle(bundle.folder, manifest, bundle.model, "")
+
+
+def provenance(collection: Collection, seed: int, run_digest: str) -> Provenance:
+    """Return where a model trained here and now comes from."""
+    return Provenance(
+        dataset=collection.name,
+        dataset_digest=collection.digest,
+        split=RULE,
+        seed=seed,
+        code_revision=_revision(),
+        run_digest=run_digest,
+        libraries={name: importlib.metadata.version(name) for name in _LIBRARIES},
+        created=datetime.now(UTC).date().isoformat(),
+        licence=LICENCE,
+    )
+
+
+def _revision() -> str:
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return __version__
+    return found.stdout.strip()

@@ -1,0 +1,108 @@
+"""Setting weights to zero: by schedule, or round by round with rewinding."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from build_host.keras import keras, tf
+from build_host.reproduction.config import PruningConfig, RewindingConfig
+
+
+def prunable(model: keras.Model, config: PruningConfig) -> keras.Model:
+    """Return a copy of a model whose weights are set to zero as it is fitted."""
+    import tensorflow_model_optimization as tfmot
+
+    schedule = tfmot.sparsity.keras.PolynomialDecay(
+        initial_sparsity=config.initial,
+        final_sparsity=config.final,
+        begin_step=config.begin,
+        end_step=config.end,
+        frequency=config.every,
+    )
+    return tfmot.sparsity.keras.prune_low_magnitude(copy_of(model), pruning_schedule=schedule)
+
+
+def pruning_callback() -> keras.callbacks.Callback:
+    """Return the callback that moves a `prunable` model along its schedule."""
+    import tensorflow_model_optimization as tfmot
+
+    return tfmot.sparsity.keras.UpdatePruningStep()
+
+
+def stripped(model: keras.Model) -> keras.Model:
+    """Return a fitted `prunable` model without its wrappers."""
+    import tensorflow_model_optimization as tfmot
+
+    return tfmot.sparsity.keras.strip_pruning(model)
+
+
+def copy_of(model: keras.Model) -> keras.Model:
+    """Return a model of its own with the same weights: pruning changes what it is given."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def kernels(model: keras.Model) -> list[tf.Variable]:
+    """Return the weights that pruning acts on: convolution and dense kernels."""
+    return [
+        layer.kernel
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)
+    ]
+
+
+def sparsity(model: keras.Model) -> dict[str, float]:
+    """Return the share of zeros of each layer's kernel, and of all together."""
+    shares, zeros, total = {}, 0, 0
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+            kernel = layer.kernel.numpy()
+            shares[layer.name] = float((kernel == 0).mean())
+            zeros += int((kernel == 0).sum())
+            total += kernel.size
+    return {**shares, "all": zeros / total}
+
+
+class Masks(keras.callbacks.Callback):
+    """Holds weights at zero after every step."""
+
+    def __init__(self, model: keras.Model, masks: Sequence[NDArray[Any]]) -> None:
+        super().__init__()
+        self._kernels = kernels(model)
+        self._masks = [tf.constant(m, tf.float32) for m in masks]
+        self._hold = tf.function(self._multiply)
+
+    def _multiply(self) -> None:
+        for kernel, mask in zip(self._kernels, self._masks, strict=True):
+            kernel.assign(kernel * mask)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Set to zero what the step has moved."""
+        self._hold()
+
+
+def smallest_removed(
+    model: keras.Model, masks: Sequence[NDArray[np.bool_]], share_kept: float
+) -> list[NDArray[np.bool_]]:
+    """Return masks that keep the largest of the weights that `masks` still keep.
+
+    Parameters
+    ----------
+    share_kept
+        Of each layer's weights, 0 to 1; the smallest by magnitude go.
+    """
+    result = []
+    for kernel, mask in zip(kernels(model), masks, strict=True):
+        size = np.where(mask, np.abs(kernel.numpy()), -1.0)
+        keep = max(1, round(share_kept * size.size))
+        threshold = np.partition(size.ravel(), -keep)[-keep]
+        result.append((size >= threshold) & mask)
+    return result
+
+
+def round_share(config: RewindingConfig, number: int) -> float:
+    """Return the share of weights kept after round `number`, counted from 1: a geometric way."""
+    return float((1.0 - config.final) ** (number / config.rounds))

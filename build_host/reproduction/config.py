@@ -1,0 +1,118 @@
+"""What a reproduction is told: one TOML file, whose digest names its folder."""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from build_host.training.config import FitConfig, Positive, Share, _Section
+from device.errors import ConfigError
+from device.imaging.preprocessing import InputSpec
+from device.inference.manifest import Name, Saliency, Version
+
+
+class PruningConfig(_Section, frozen=True):
+    """Magnitude pruning with a polynomial schedule (arXiv:1710.01878).
+
+    Attributes
+    ----------
+    initial, final
+        Share of weights that are zero at the first and the last pruning step.
+    begin, end, every
+        The steps at which weights are set to zero.
+    """
+
+    initial: Share = 0.85
+    final: Share = 0.95
+    begin: int = 2000
+    end: Positive = 5000
+    every: Positive = 100
+
+
+class RewindingConfig(_Section, frozen=True):
+    """Iterative magnitude pruning with rewinding (arXiv:1912.05671).
+
+    Attributes
+    ----------
+    rounds
+        How often the smallest of the remaining weights are removed.
+    final
+        Share of weights that are zero after the last round.
+    rewind_epochs
+        The weights return to what they were after so many epochs.
+    epochs
+        Of each round.
+    """
+
+    rounds: Positive = 3
+    final: Share = 0.95
+    rewind_epochs: Positive = 1
+    epochs: Positive = 10
+
+
+class ReproductionConfig(_Section, frozen=True):
+    """Everything that decides what a reproduction makes.
+
+    Attributes
+    ----------
+    images
+        How many images to use; 0 for all. A small number is for trying the pipeline out.
+    protocol_fit
+        How the three protocols' networks are fitted: the paper's settings.
+    fit
+        How the base of the compression study is fitted.
+    fine_tune
+        How pruning, the dense control, quantization-aware training and clustering go on from it;
+        as many steps as pruning takes.
+    image_steps_fit
+        How the networks that compare image-quality steps are fitted.
+    peer_fit
+        How the peers' networks are fitted.
+    clusters
+        Distinct values that a clustered layer's weights may have.
+    representative
+        Training images that set the ranges of int8 files.
+    resamples
+        Bootstrap resamples of every interval.
+    """
+
+    name: Name
+    version: Version
+    seed: int
+    input: InputSpec
+    protocol_fit: FitConfig
+    fit: FitConfig
+    fine_tune: FitConfig
+    image_steps_fit: FitConfig
+    peer_fit: FitConfig
+    saliency: Saliency
+    pruning: PruningConfig = PruningConfig()
+    rewinding: RewindingConfig = RewindingConfig()
+    clusters: Annotated[int, msgspec.Meta(ge=2, le=256)] = 32
+    images: Annotated[int, msgspec.Meta(ge=0)] = 0
+    representative: Positive = 500
+    resamples: Positive = 1000
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the whole configuration."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+
+
+def read_reproduction(path: Path) -> ReproductionConfig:
+    """Return the reproduction that a TOML file describes.
+
+    Raises
+    ------
+    device.errors.ConfigError
+        If the file is missing or holds an unknown or impossible setting.
+    """
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=ReproductionConfig)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None

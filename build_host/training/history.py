@@ -1,0 +1,32 @@
+"""What the epochs of a run gave, readable without TensorFlow."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+HISTORY: Final = "history.json"
+
+
+class Epoch(msgspec.Struct, frozen=True):
+    """What one epoch gave; the losses are mean cross-entropies."""
+
+    learning_rate: float
+    loss: float
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    validation_balanced_accuracy: float
+
+
+def read_history(run: Path) -> list[Epoch]:
+    """Return what the epochs of a run gave so far."""
+    path = run / HISTORY
+    return msgspec.json.decode(path.read_bytes(), type=list[Epoch]) if path.exists() else []
+
+
+def write_history(run: Path, history: list[Epoch]) -> None:
+    """Write the history in one step: a reader finds the old one or the new one."""
+    part = run / f"part-{HISTORY}"
+    part.write_bytes(msgspec.json.format(msgspec.json.encode(history)))
+    part.replace(run / HISTORY)
