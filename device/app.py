@@ -116,13 +116,15 @@ class App:
             thread.start()
         clock = pygame.time.Clock()
         end = None if seconds is None else time.monotonic() + seconds
-        while not self._stop.is_set() and (end is None or time.monotonic() < end):
-            for event in pygame.event.get():
-                self._handle(event)
-            self._renderer.draw(screen, self.view())
-            pygame.display.flip()
-            clock.tick(FRAMES_PER_SECOND)
-        self.close()
+        try:
+            while not self._stop.is_set() and (end is None or time.monotonic() < end):
+                for event in pygame.event.get():
+                    self._handle(event)
+                self._renderer.draw(screen, self.view())
+                pygame.display.flip()
+                clock.tick(FRAMES_PER_SECOND)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Stop the threads and close the source. May be called more than once."""
@@ -151,7 +153,7 @@ class App:
             overlay_wanted=self._wish.overlay,
             explained=saliency.code if saliency else self._wish.code,
             frozen=self._frozen.frame.time if self._frozen else None,
-            trouble=self._trouble,
+            trouble="" if self._frozen else self._trouble,
             clock=datetime.now(),
             source=self._source.name,
         )
@@ -189,7 +191,7 @@ class App:
     def _next_diagnosis(self) -> None:
         judged = self._frozen or self._judged.peek()
         saliency = judged.finding.saliency if judged else None
-        current = saliency.code if saliency else self._wish.code
+        current = self._wish.code or (saliency.code if saliency else None)
         place = SCREEN_ORDER.index(current) + 1 if current else 0
         self._explain(SCREEN_ORDER[place % len(SCREEN_ORDER)])
 

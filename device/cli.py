@@ -1,16 +1,18 @@
 """``dermascope``: what a person can ask of the instrument."""
 
 import argparse
+import io
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from device import __version__
 from device.config import Config, load_config, model_folder
 from device.errors import DermascopeError, ImageError
+from device.text import one_line, path_text
 
 if TYPE_CHECKING:
     from device.inference.analyzer import Analyzer
@@ -27,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, or 2 for anything the user can mend."""
     # A file's name may hold bytes that are no text; it is still to be named.
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
@@ -95,8 +97,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _complain(message: str) -> int:
-    line = " ".join(message.split())
-    print(f"dermascope: {line}", file=sys.stderr)
+    if sys.stderr is not None:
+        print(f"dermascope: {one_line(message)}", file=sys.stderr)
     return BAD_INPUT
 
 
@@ -137,17 +139,17 @@ def _analyze(options: argparse.Namespace, config: Config) -> int:
 
     analyzer = _open_analyzer(options, config)
     photos: list[str] = options.photos
-    overlays = _overlay_paths(options.overlay, photos) if options.overlay else None
+    overlays = _overlay_paths(options.overlay, photos) if options.overlay else []
     status = OK
     for number, photo in enumerate(photos):
         try:
             frame = frame_now(read_image(photo), number, "file")
             finding = analyzer.analyze(frame)
-            if overlays is not None:
+            if overlays:
                 saliency = finding.saliency or analyzer.explain(
                     frame, code_to_explain(finding.probabilities)
                 )
-                write_overlay(next(overlays), frame, saliency, analyzer.manifest)
+                write_overlay(overlays[number], frame, saliency, analyzer.manifest)
         except ImageError as error:
             status = _complain(str(error))
             continue
@@ -162,24 +164,29 @@ def _analyze(options: argparse.Namespace, config: Config) -> int:
     return status
 
 
-def _overlay_paths(out: Path, photos: list[str]) -> Iterator[Path]:
-    """Yield where each photo's overlay goes; names that two photos share are told apart."""
-    if len(photos) == 1 and not out.is_dir():
-        yield out
-        return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DermascopeError(f"{out}: cannot be made a folder ({error.strerror})") from None
-    used: set[str] = set()
-    for photo in photos:
-        stem = name = Path(photo).stem
-        number = 2
-        while name in used:
-            name = f"{stem}-{number}"
-            number += 1
-        used.add(name)
-        yield out / f"{name}-overlay.png"
+def _overlay_paths(out: Path, photos: list[str]) -> list[Path]:
+    """Return where each photo's overlay goes; names that two photos share are told apart."""
+    paths = [out]
+    if len(photos) > 1 or out.is_dir():
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"cannot be made a folder ({error.strerror})"
+            raise DermascopeError(f"{path_text(out)}: {reason}") from None
+        paths, used = [], set()
+        for photo in photos:
+            stem = name = Path(photo).stem
+            number = 2
+            while name in used:
+                name = f"{stem}-{number}"
+                number += 1
+            used.add(name)
+            paths.append(out / f"{name}-overlay.png")
+    originals = {Path(photo).resolve() for photo in photos}
+    for path in paths:
+        if path.resolve() in originals:
+            raise DermascopeError(f"{path_text(path)}: is one of the photos; name another file")
+    return paths
 
 
 def _demo(options: argparse.Namespace, config: Config) -> int:

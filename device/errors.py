@@ -29,5 +29,9 @@ class ScreenError(DermascopeError, OSError):
     """There is no screen to draw on."""
 
 
+class RecordError(DermascopeError, OSError):
+    """An examination cannot be kept or read back."""
+
+
 class DataError(DermascopeError, ValueError):
     """A data set is incomplete or contradicts itself."""

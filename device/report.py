@@ -1,6 +1,7 @@
 """Findings and models as text on a terminal, and the overlay as a file."""
 
 from pathlib import Path
+from typing import Final
 
 from PIL import Image
 from rich.console import Console
@@ -15,14 +16,28 @@ from device.imaging.preprocessing import crop
 from device.inference.bundle import Bundle
 from device.inference.finding import FindingRecord, SaliencyMap
 from device.inference.manifest import Manifest
+from device.text import path_text
 
-_BAR_CELLS = 24
+_BAR_CELLS: Final = 24
+
+
+class _Console(Console):
+    """A console that leaves the end of a broken pipe to the command line, as `print` does."""
+
+    def on_broken_pipe(self) -> None:
+        """Pass it on; rich would end the program with a failure."""
+        raise BrokenPipeError
 
 
 def print_finding(record: FindingRecord, manifest: Manifest) -> None:
     """Print one finding as a table."""
     names = {c.code: c.names["en"] for c in manifest.classes}
-    table = Table(title=Text(record.image), title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(
+        title=Text(record.image, no_wrap=True, overflow="ignore"),
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
     for heading, side in (("", "left"), ("", "left"), ("", "right"), ("", "left")):
         table.add_column(heading, justify="right" if side == "right" else "left")
     for code in SCREEN_ORDER:
@@ -35,7 +50,7 @@ def print_finding(record: FindingRecord, manifest: Manifest) -> None:
             Text(f"{probability:.1%}", mark),
             Text("█" * round(probability * _BAR_CELLS)),
         )
-    console = Console(highlight=False)
+    console = _Console(highlight=False)
     console.print(table)
     console.print(Text(_conclusion(record, names)), soft_wrap=True)
     console.print()
@@ -61,7 +76,7 @@ def print_model(bundle: Bundle) -> None:
         table.add_row(
             name.replace("_", " "), f"{figure.value:.3f}", f"{figure.low:.3f} to {figure.high:.3f}"
         )
-    console = Console(highlight=False)
+    console = _Console(highlight=False)
     console.print(table)
     for line in (
         f"Signature and hash hold; signed by {bundle.signed_by[:16]}…",
@@ -99,6 +114,9 @@ def save_picture(path: Path, picture: Image.Image) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
     except OSError as error:
-        raise ImageError(f"{path}: cannot be written ({error.strerror or error})") from None
+        reason = error.strerror or error
+        raise ImageError(f"{path_text(path)}: cannot be written ({reason})") from None
     except ValueError:
-        raise ImageError(f"{path}: cannot be written; give it an ending such as .png") from None
+        raise ImageError(
+            f"{path_text(path)}: cannot be written; give it an ending such as .png"
+        ) from None

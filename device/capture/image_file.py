@@ -2,16 +2,19 @@
 
 import os
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from device.errors import ImageError
+from device.native import filtered_stderr
+from device.text import one_line, path_text
 
-FORMATS: Final = ("JPEG", "MPO", "PNG", "TIFF", "BMP", "WEBP", "PPM")
+FORMATS: Final = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "PPM")
 """Formats that photographs come in; Pillow's other decoders are never reached."""
 
 SUFFIXES: Final = frozenset(
@@ -50,34 +53,43 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> ND
         the file and the reason in one line.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ImageError(f"{path}: is a folder, not an image; name the files in it")
+    name = path_text(path)
     try:
+        with path.open("rb") as file:
+            return _decode(name, file, max_pixels)
+    except IsADirectoryError:
+        raise ImageError(f"{name}: is a folder, not an image; name the files in it") from None
+    except FileNotFoundError:
+        raise ImageError(f"{name}: no such file") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{name}: cannot be opened ({reason})") from None
+
+
+def _decode(name: str, file: IO[bytes], max_pixels: int) -> NDArray[np.uint8]:
+    try:
+        # Decoders warn of damage that the result shows; max_pixels has a message of its own.
         with warnings.catch_warnings():
-            # max_pixels decides, with a message of its own.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
-                _check_size(path, image.size, max_pixels)
-                return _to_rgb(image)
+            warnings.simplefilter("ignore")
+            with Image.open(file, formats=FORMATS) as image:
+                _check_size(name, image.size, max_pixels)
+                # libtiff speaks to file descriptor 2.
+                quiet = filtered_stderr(lambda _: True) if image.format == "TIFF" else nullcontext()
+                with quiet:
+                    return _to_rgb(image)
     except ImageError:
         raise
-    except Image.DecompressionBombError:
-        raise _too_large(path, max_pixels) from None
-    except FileNotFoundError:
-        raise ImageError(f"{path}: no such file") from None
-    except PermissionError:
-        raise ImageError(f"{path}: cannot be opened: permission denied") from None
+    except (Image.DecompressionBombError, MemoryError):
+        raise _too_large(name, max_pixels) from None
     except UnidentifiedImageError:
-        if path.stat().st_size == 0:
-            raise ImageError(f"{path}: is empty (0 bytes)") from None
+        if os.fstat(file.fileno()).st_size == 0:
+            raise ImageError(f"{name}: is empty (0 bytes)") from None
         raise ImageError(
-            f"{path}: is not an image that can be read (JPEG, PNG, TIFF, BMP, WebP, PPM)"
+            f"{name}: is not an image that can be read (JPEG, PNG, TIFF, BMP, WebP, PPM)"
         ) from None
-    except MemoryError:
-        raise _too_large(path, max_pixels) from None
     except Exception as error:  # a decoder fails on hostile bytes in more ways than it documents
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"{path}: the image is damaged or cut short ({reason})") from None
+        reason = one_line(" ".join(str(error).split())) or type(error).__name__
+        raise ImageError(f"{name}: the image is damaged or cut short ({reason})") from None
 
 
 def find_images(folder: Path) -> list[Path]:
@@ -91,21 +103,22 @@ def find_images(folder: Path) -> list[Path]:
     try:
         return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
     except OSError as error:
-        raise ImageError(f"{folder}: the folder cannot be listed ({error.strerror})") from None
+        reason = error.strerror or error
+        raise ImageError(f"{path_text(folder)}: the folder cannot be listed ({reason})") from None
 
 
-def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
+def _check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
         raise ImageError(
-            f"{path}: is {width} x {height} pixels, more than the limit of "
+            f"{name}: is {width} x {height} pixels, more than the limit of "
             f"{max_pixels // 1_000_000} megapixels; scale it down first"
         )
 
 
-def _too_large(path: Path, max_pixels: int) -> ImageError:
+def _too_large(name: str, max_pixels: int) -> ImageError:
     return ImageError(
-        f"{path}: is too large to decode (limit {max_pixels // 1_000_000} megapixels); "
+        f"{name}: is too large to decode (limit {max_pixels // 1_000_000} megapixels); "
         "scale it down first"
     )
 
@@ -130,4 +143,6 @@ def _from_deep_grey(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode == "F":
         full_scale = next(top for top in (1.0, 255.0, 65535.0) if values.max() <= top)
     grey = np.rint(values * (255.0 / full_scale)).astype(np.uint8)
+    if "transparency" in image.info:
+        grey[values == image.info["transparency"]] = 0
     return np.repeat(grey[:, :, None], 3, axis=2)

@@ -1,5 +1,6 @@
 """Frames from an image, a folder of images, or a video."""
 
+import stat
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -12,10 +13,15 @@ from numpy.typing import NDArray
 from device.capture.frame import Frame, frame_now
 from device.capture.image_file import SUFFIXES, find_images, read_image
 from device.errors import ImageError, SourceError
+from device.text import path_text
 
 SECONDS_PER_IMAGE: Final = 2.0
 _FALLBACK_RATE: Final = 25.0
 _VIDEO_SUFFIXES: Final = frozenset({".mp4", ".avi", ".mkv", ".mov", ".mjpg", ".mjpeg", ".webm"})
+
+
+_Timed = tuple[NDArray[np.uint8], float]
+"""A picture, and how many seconds it is shown."""
 
 
 class ReplaySource:
@@ -46,24 +52,10 @@ class ReplaySource:
         self._paced = paced
         self._sequence = 0
         self._due = time.monotonic()
+        self._last: NDArray[np.uint8] | None = None
+        self._pictures: Generator[_Timed, None, None] | None = None
         self.skipped: list[str] = []
-        if path.is_dir():
-            images = find_images(path)
-            if not images:
-                raise SourceError(f"{path}: holds no images; name a folder of photographs")
-            self._images: list[Path] | None = images
-        elif not path.exists():
-            raise SourceError(f"{path}: no such file or folder")
-        elif path.suffix.lower() in SUFFIXES:
-            self._images = [path]
-        elif path.suffix.lower() in _VIDEO_SUFFIXES:
-            self._images = None
-        else:
-            raise SourceError(
-                f"{path}: is neither an image ({' '.join(sorted(SUFFIXES))}) "
-                f"nor a video ({' '.join(sorted(_VIDEO_SUFFIXES))})"
-            )
-        self._pictures = self._play()
+        self._images = self._find(path)
 
     @property
     def name(self) -> str:
@@ -74,23 +66,59 @@ class ReplaySource:
         """Return the next frame, or None at the end."""
         if self._paced:
             delay = self._due - time.monotonic()
-            if delay > timeout:
+            if delay > timeout and self._last is not None:
                 # Between two stills the last one is still before the lens.
                 time.sleep(timeout)
-            elif delay > 0:
-                time.sleep(delay)
-        item = next(self._pictures, None)
+                return self._framed(self._last)
+            time.sleep(max(0.0, delay))
+        if self._pictures is None:
+            self._pictures = self._play()
+        try:
+            item = next(self._pictures, None)
+        except SourceError:
+            # Files may be mended while we wait: the next read begins anew.
+            self._pictures = None
+            raise
         if item is None:
             return None
-        pixels, seconds = item
-        self._due = max(self._due + seconds, time.monotonic() - seconds)
+        self._last, seconds = item
+        self._due = max(self._due, time.monotonic() - seconds) + seconds
+        return self._framed(self._last)
+
+    def _framed(self, pixels: NDArray[np.uint8]) -> Frame:
         frame = frame_now(pixels, self._sequence, self.name)
         self._sequence += 1
         return frame
 
+    @staticmethod
+    def _find(path: Path) -> list[Path] | None:
+        """Return the images to play, or None for a video."""
+        name = path_text(path)
+        try:
+            if stat.S_ISDIR(path.stat().st_mode):
+                images = find_images(path)
+                if not images:
+                    raise SourceError(f"{name}: holds no images; name a folder of photographs")
+                return images
+        except FileNotFoundError:
+            raise SourceError(f"{name}: no such file or folder") from None
+        except (OSError, ImageError) as error:
+            if isinstance(error, SourceError):
+                raise
+            raise SourceError(f"{name}: cannot be opened ({error})") from None
+        if path.suffix.lower() in SUFFIXES:
+            return [path]
+        if path.suffix.lower() in _VIDEO_SUFFIXES:
+            return None
+        raise SourceError(
+            f"{name}: is neither an image ({' '.join(sorted(SUFFIXES))}) "
+            f"nor a video ({' '.join(sorted(_VIDEO_SUFFIXES))})"
+        )
+
     def close(self) -> None:
         """Close the files."""
-        self._pictures.close()
+        if self._pictures is not None:
+            self._pictures.close()
 
     def __enter__(self) -> "ReplaySource":
         return self
@@ -98,7 +126,7 @@ class ReplaySource:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _play(self) -> Generator[tuple[NDArray[np.uint8], float], None, None]:
+    def _play(self) -> Generator[_Timed, None, None]:
         while True:
             shown = 0
             for item in self._pictures_once():
@@ -106,11 +134,11 @@ class ReplaySource:
                 yield item
             if shown == 0:
                 reason = f" ({self.skipped[0]})" if self.skipped else ""
-                raise SourceError(f"{self._path}: nothing in it can be shown{reason}")
+                raise SourceError(f"{path_text(self._path)}: nothing in it can be shown{reason}")
             if not self._loop:
                 return
 
-    def _pictures_once(self) -> Iterator[tuple[NDArray[np.uint8], float]]:
+    def _pictures_once(self) -> Iterator[_Timed]:
         if self._images is None:
             yield from self._video()
             return
@@ -121,7 +149,7 @@ class ReplaySource:
                 if str(error) not in self.skipped:
                     self.skipped.append(str(error))
 
-    def _video(self) -> Iterator[tuple[NDArray[np.uint8], float]]:
+    def _video(self) -> Iterator[_Timed]:
         video = cv2.VideoCapture(str(self._path))
         try:
             rate = video.get(cv2.CAP_PROP_FPS)

@@ -184,7 +184,8 @@ def _asymmetry(lesion: Mask) -> tuple[float, int]:
     turn = 0.5 * np.degrees(np.arctan2(2 * moments["mu11"], moments["mu20"] - moments["mu02"]))
     side = len(lesion)
     matrix = cv2.getRotationMatrix2D(centre, float(turn), 1.0)
-    matrix[:, 2] += (side - 1) / 2 - np.array(centre)
+    matrix[0, 2] += (side - 1) / 2 - centre[0]
+    matrix[1, 2] += (side - 1) / 2 - centre[1]
     upright = cv2.warpAffine(mask, matrix, (side, side)) > 0.5
     area = max(int(upright.sum()), 1)
     failing = [

@@ -89,7 +89,11 @@ def measure_quality(field: NDArray[np.uint8], limits: QualityLimits) -> Quality:
         return Quality(0.0, 0.0, 0.0, 0.0, ("not-in-contact",))
     edges = cv2.Laplacian(luminance, cv2.CV_32F)
     # Next to the dark surround the Laplacian measures the stop's edge, not the skin.
-    inside = cv2.erode(lit.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    eroded = cv2.erode(
+        lit.astype(np.uint8), np.ones((5, 5), np.uint8),
+        borderType=cv2.BORDER_CONSTANT, borderValue=0,
+    )  # fmt: skip
+    inside = eroded.astype(bool)
     focus = float(edges[inside].std()) if inside.any() else 0.0
     exposure = float(luminance[lit].mean()) / 255.0
     glare = float((small.min(axis=2) >= _GLARE)[lit].mean())

@@ -1,10 +1,5 @@
 """The one seam to the TensorFlow Lite runtime."""
 
-import contextlib
-import os
-import sys
-import tempfile
-from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +9,7 @@ from device.errors import BundleError
 from device.imaging.preprocessing import scale_table
 from device.inference.bundle import MODEL_FILE, Bundle
 from device.inference.manifest import TensorSpec
+from device.native import filtered_stderr
 
 
 def load_runtime() -> tuple[str, Any]:
@@ -65,7 +61,8 @@ class Network:
         manifest = bundle.manifest
         self.runtime, interpreter_class = load_runtime()
         try:
-            with _quiet_runtime():
+            # No setting turns these lines off.
+            with filtered_stderr(lambda line: line.startswith(b"INFO:")):
                 self._interpreter = interpreter_class(
                     model_content=bundle.model, num_threads=threads
                 )
@@ -147,28 +144,3 @@ def dequantize(values: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
         return np.array(values, dtype=np.float32)
     counts = values.astype(np.float32) - np.float32(spec.zero_point)
     return counts * np.float32(spec.quantization_scale)
-
-
-@contextlib.contextmanager
-def _quiet_runtime() -> Iterator[None]:
-    """Keep the runtime's "INFO:" lines, which no setting turns off, away from the user.
-
-    They are written by C++ to file descriptor 2; what else is written meanwhile is passed on.
-    """
-    sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:  # a service may run without standard error
-        yield
-        return
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            said.seek(0)
-            for line in said:
-                if not line.startswith(b"INFO:"):
-                    os.write(2, line)

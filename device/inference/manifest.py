@@ -56,7 +56,7 @@ class TensorSpec(_Section, frozen=True):
         ``int8`` with `quantization_scale` and `zero_point`, or ``float32`` without.
     """
 
-    index: int
+    index: Annotated[int, msgspec.Meta(ge=0)]
     shape: tuple[int, ...]
     dtype: Literal["int8", "float32"]
     quantization_scale: float = 0.0
@@ -245,8 +245,16 @@ class Manifest(_Section, frozen=True):
             raise ValueError(f"classes are {', '.join(codes)}, not {', '.join(CODES)}")
         if frozenset(c.code for c in self.classes if c.malignant) != MALIGNANT:
             raise ValueError(f"the malignant classes are not {', '.join(sorted(MALIGNANT))}")
-        has_map = self.outputs.class_activation_map is not None
-        if self.saliency.method == "class-activation-map" and not has_map:
+        if any("en" not in c.names for c in self.classes):
+            raise ValueError("the names of a class lack the English one")
+        if self.input_tensor.shape != (self.input.height, self.input.width, 3):
+            raise ValueError(f"the input tensor {self.input_tensor.shape} is not the input's size")
+        class_map = self.outputs.class_activation_map
+        if self.outputs.logits.shape != (len(CODES),):
+            raise ValueError(f"the logits tensor has the shape {self.outputs.logits.shape}")
+        if class_map and (len(class_map.shape) != 3 or class_map.shape[2] != len(CODES)):
+            raise ValueError(f"the class activation map has the shape {class_map.shape}")
+        if self.saliency.method == "class-activation-map" and not class_map:
             raise ValueError("saliency wants a class activation map that the model does not give")
 
     @property

@@ -84,7 +84,7 @@ def arrange(width: int, height: int) -> Layout:
     for i, code in enumerate(SCREEN_ORDER):
         below_rule = rule_height if i >= MALIGNANT_ROWS else 0
         top = bars_top + round(i * row) + below_rule
-        bars[code] = Rect(panel.left, top, panel.width, round(row))
+        bars[code] = Rect(panel.left, top, panel.width, int(row))
     rule_top = bars_top + round(MALIGNANT_ROWS * row) + rule_height // 2
     target_width = (panel.width - gap * (len(TARGETS) - 1)) / len(TARGETS)
     targets = {

@@ -85,15 +85,16 @@ class Renderer:
         faded = finding is not None and view.finding_age > STALE_SECONDS
         if view.trouble:
             self._draw_trouble(screen, view.trouble)
-        elif finding is None:
-            self._draw_headline(screen, "Waiting for a picture", "", theme.QUIET)
         else:
-            self._draw_finding(screen, finding, faded)
-        withheld = finding is None or finding.no_call == "quality" or bool(view.trouble)
-        for code in SCREEN_ORDER:
-            self._draw_bar(screen, code, None if withheld else finding, faded, view)
-        pygame.draw.rect(screen, theme.SURFACE, self.layout.rule)
-        self._draw_quality(screen, finding)
+            if finding is None:
+                self._draw_headline(screen, "Waiting for a picture", [], theme.QUIET)
+            else:
+                self._draw_finding(screen, finding, faded)
+            withheld = finding is None or finding.no_call == "quality"
+            for code in SCREEN_ORDER:
+                self._draw_bar(screen, code, None if withheld else finding, faded, view)
+            pygame.draw.rect(screen, theme.SURFACE, self.layout.rule)
+            self._draw_quality(screen, finding)
         for name, area in self.layout.targets.items():
             self._draw_target(screen, name, area, view)
         self._draw_status(screen, view)
@@ -127,6 +128,9 @@ class Renderer:
             pygame.draw.rect(screen, theme.TOUCH, area, self.layout.px(6))
             moment = view.frozen.astimezone().strftime("%H:%M:%S")
             self._label(screen, f"Frozen {moment}", (area.left, area.top), theme.TOUCH)
+        elif view.finding is not None and view.finding_age > STALE_SECONDS:
+            words = f"Finding is {view.finding_age:.0f} s old"
+            self._label(screen, words, (area.left, area.top), theme.WARNING)
 
     def _heat_surface(self, overlay: NDArray[np.float32], opacity: float) -> Surface:
         if self._heat is None or self._heat[0] is not overlay or self._heat[1] != opacity:
@@ -154,31 +158,53 @@ class Renderer:
 
     def _draw_finding(self, screen: Surface, finding: Finding, faded: bool) -> None:
         if finding.no_call is not None:
-            self._draw_headline(screen, "No call", REASONS[finding.no_call], theme.WARNING)
+            colour = theme.QUIET if faded else theme.WARNING
+            self._draw_headline(screen, "No call", [REASONS[finding.no_call]], colour)
             return
         code = finding.leading
         colour = theme.MALIGNANT if code in MALIGNANT else theme.TEXT
-        others = [self._names[c] for c in finding.prediction_set if c != code]
-        detail = f"Malignant group {percent(finding.malignancy)}"
+        detail = [f"Malignant group {percent(finding.malignancy)}"]
+        others = self._not_excluded(finding)
         if others:
-            detail += ". Not excluded: " + ", ".join(others)
+            detail.append(others)
         headline = f"{self._names[code]}  {percent(finding.probability(code))}"
         self._draw_headline(screen, headline, detail, theme.QUIET if faded else colour)
 
+    def _not_excluded(self, finding: Finding) -> str:
+        """Name the other diagnoses of the prediction set on one line, malignant ones first."""
+        others = [c for c in finding.prediction_set if c != finding.leading]
+        others.sort(key=lambda c: c not in MALIGNANT)
+        named = ", ".join(self._names[c] for c in others)
+        short = ", ".join(others)
+        room, size = self.layout.finding.width, self.layout.px(20)
+        words = f"Not excluded: {named}"
+        return words if self._type.width(words, size) <= room else f"Not excluded: {short}"
+
     def _draw_headline(
-        self, screen: Surface, headline: str, detail: str, colour: theme.Colour
+        self, screen: Surface, headline: str, detail: list[str], colour: theme.Colour
     ) -> None:
         area, px = self.layout.finding, self.layout.px
         screen.blit(
             self._type.fitted(headline, px(32), area.width, colour, bold=True), area.topleft
         )
         size = px(20)
-        for i, line in enumerate(self._type.lines(detail, size, area.width)[:2]):
+        lines = [part for words in detail for part in self._type.lines(words, size, area.width)]
+        for i, line in enumerate(lines[:2]):
             picture = self._type.fitted(line, size, area.width, theme.TEXT)
             screen.blit(picture, (area.left, area.top + px(44) + i * px(27)))
 
     def _draw_trouble(self, screen: Surface, trouble: str) -> None:
-        self._draw_headline(screen, "Not working", trouble, theme.WARNING)
+        """Draw what is wrong, whole, where bars and quality would stand."""
+        self._draw_headline(screen, "Not working", [], theme.WARNING)
+        area, px = self.layout.finding, self.layout.px
+        size, step = px(24), px(34)
+        top, bottom = area.top + px(52), self.layout.quality.bottom
+        for i, line in enumerate(self._type.lines(trouble, size, area.width)):
+            if top + (i + 1) * step > bottom:
+                break
+            screen.blit(
+                self._type.fitted(line, size, area.width, theme.TEXT), (area.left, top + i * step)
+            )
 
     def _draw_bar(
         self, screen: Surface, code: Code, finding: Finding | None, faded: bool, view: View
@@ -234,7 +260,7 @@ class Renderer:
                 pygame.draw.rect(screen, theme.TEXT, filled, px(2))
         for tick in ticks:
             pygame.draw.line(
-                screen, theme.TEXT, (tick, bar.top - px(3)), (tick, bar.bottom + px(2)), px(2)
+                screen, theme.TEXT, (tick, bar.top - px(3)), (tick, bar.bottom + px(2) - 1), px(2)
             )
 
     def _draw_quality(self, screen: Surface, finding: Finding | None) -> None:

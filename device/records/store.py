@@ -1,0 +1,171 @@
+"""Examinations as plain files: written whole or not at all, and never with a patient's identity."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from device.capture.frame import Frame
+from device.errors import RecordError
+from device.inference.finding import Finding, FindingRecord, to_record
+
+_RECORD_FILE: Final = "examination.json"
+_IMAGE_FILE: Final = "image.png"
+
+
+class ExaminationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is written of an examination beside its image.
+
+    Attributes
+    ----------
+    identifier
+        Names the examination; says nothing about the patient.
+    taken
+        When the picture was taken, UTC.
+    finding
+        What the model said.
+    measures
+        What was measured of the lesion, by name; lengths in mm where the optics are calibrated.
+    """
+
+    identifier: str
+    taken: datetime
+    finding: FindingRecord
+    measures: dict[str, float | int | str] = {}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examination:
+    """A kept examination, read back."""
+
+    record: ExaminationRecord
+    image: NDArray[np.uint8]
+
+
+class Records(Protocol):
+    """Where examinations are kept."""
+
+    def keep(
+        self,
+        frame: Frame,
+        finding: Finding,
+        flags: list[str],
+        measures: dict[str, float | int | str],
+    ) -> str:
+        """Keep an examination and return its identifier once it cannot be lost."""
+        ...
+
+    def identifiers(self) -> list[str]:
+        """Return the examinations that are kept, the oldest first."""
+        ...
+
+    def read(self, identifier: str) -> Examination:
+        """Return a kept examination."""
+        ...
+
+
+class FolderRecords:
+    """Examinations in a folder, one folder each.
+
+    An examination is written into a folder of another name, forced to the disk, and then renamed:
+    power that fails leaves it whole or leaves it out.
+
+    Parameters
+    ----------
+    folder
+        Made where it does not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(
+        self,
+        frame: Frame,
+        finding: Finding,
+        flags: list[str],
+        measures: dict[str, float | int | str],
+    ) -> str:
+        """Keep an examination and return its identifier once it cannot be lost.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If the disk is full or cannot be written.
+        """
+        taken = frame.time.astimezone(UTC)
+        identifier = f"{taken:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        record = ExaminationRecord(
+            identifier=identifier,
+            taken=taken,
+            finding=to_record(finding, identifier, flags),
+            measures=measures,
+        )
+        part = self._folder / f".{identifier}.part"
+        try:
+            part.mkdir(parents=True)
+            with (part / _IMAGE_FILE).open("wb") as file:
+                Image.fromarray(frame.pixels).save(file, format="PNG", compress_level=1)
+                file.flush()
+                os.fsync(file.fileno())
+            with (part / _RECORD_FILE).open("wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(record)))
+                file.flush()
+                os.fsync(file.fileno())
+            _folder_to_disk(part)
+            part.rename(self._folder / identifier)
+            _folder_to_disk(self._folder)
+        except OSError as error:
+            raise RecordError(
+                f"the examination could not be kept ({error.strerror}); free space on "
+                f"{self._folder} or check that it can be written"
+            ) from None
+        return identifier
+
+    def identifiers(self) -> list[str]:
+        """Return the examinations that are kept, the oldest first."""
+        return sorted(p.name for p in self._entries())
+
+    def read(self, identifier: str) -> Examination:
+        """Return a kept examination.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If there is none of that name, or its files are damaged.
+        """
+        if identifier not in self.identifiers():
+            raise RecordError(f"there is no examination {identifier}")
+        folder = self._folder / identifier
+        try:
+            record = msgspec.json.decode(
+                (folder / _RECORD_FILE).read_bytes(), type=ExaminationRecord
+            )
+            with Image.open(folder / _IMAGE_FILE, formats=("PNG",)) as image:
+                pixels = np.asarray(image.convert("RGB"))
+        except (OSError, ValueError) as error:
+            raise RecordError(f"examination {identifier} is damaged ({error})") from None
+        return Examination(record, pixels)
+
+    def _entries(self) -> Iterator[Path]:
+        if not self._folder.is_dir():
+            return
+        for path in self._folder.iterdir():
+            if path.is_dir() and not path.name.startswith("."):
+                yield path
+
+
+def _folder_to_disk(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

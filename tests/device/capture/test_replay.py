@@ -1,0 +1,177 @@
+from datetime import timedelta
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from device.capture.replay import ReplaySource
+from device.errors import SourceError
+from tests.device.images import encoded
+
+RED, GREEN, BLUE = (220, 30, 20), (30, 200, 40), (20, 40, 210)
+
+
+def write_image(path: Path, colour: tuple[int, int, int]) -> Path:
+    path.write_bytes(encoded(np.full((8, 8, 3), colour, np.uint8), "PNG"))
+    return path
+
+
+def write_video(path: Path, colours: list[tuple[int, int, int]]) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
+    for red, green, blue in colours:
+        writer.write(np.full((48, 64, 3), (blue, green, red), np.uint8))
+    writer.release()
+    return path
+
+
+def colours(source: ReplaySource, count: int) -> list[tuple[int, ...]]:
+    found = []
+    for _ in range(count):
+        frame = source.read()
+        assert frame is not None
+        found.append(tuple(int(v) for v in frame.pixels[0, 0]))
+    return found
+
+
+def failure(path: Path) -> str:
+    with pytest.raises(SourceError) as caught:
+        ReplaySource(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert len(message.splitlines()) == 1
+    return message
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_image(tmp_path / "2.png", GREEN)
+    write_image(tmp_path / "1.png", RED)
+    write_image(tmp_path / "3.png", BLUE)
+    return tmp_path
+
+
+def test_images_come_in_the_order_of_their_names_and_end(folder: Path) -> None:
+    with ReplaySource(folder, loop=False, paced=False) as source:
+        assert colours(source, 3) == [RED, GREEN, BLUE]
+        assert source.read() is None
+        assert source.read() is None
+
+
+def test_loop_begins_again(folder: Path) -> None:
+    with ReplaySource(folder, loop=True, paced=False) as source:
+        assert colours(source, 5) == [RED, GREEN, BLUE, RED, GREEN]
+
+
+def test_one_image_is_a_source(tmp_path: Path) -> None:
+    with ReplaySource(write_image(tmp_path / "a.png", RED), paced=False) as source:
+        assert colours(source, 2) == [RED, RED]
+
+
+def test_frames_are_counted_and_stamped(folder: Path) -> None:
+    with ReplaySource(folder, paced=False) as source:
+        read = [source.read() for _ in range(4)]
+    frames = [frame for frame in read if frame is not None]
+    assert [frame.sequence for frame in frames] == [0, 1, 2, 3]
+    assert all(frame.time.utcoffset() == timedelta(0) for frame in frames)
+    assert [f.time for f in frames] == sorted(f.time for f in frames)
+
+
+def test_name_never_tells_the_file(tmp_path: Path) -> None:
+    with ReplaySource(write_image(tmp_path / "Ana-Garcia.png", RED), paced=False) as source:
+        frame = source.read()
+        assert frame is not None
+        assert (source.name, frame.source) == ("replay", "replay")
+
+
+def test_still_stays_before_the_lens_for_its_time(folder: Path) -> None:
+    with ReplaySource(folder, paced=True) as source:
+        seen = []
+        for _ in range(3):
+            frame = source.read(timeout=0.01)
+            assert frame is not None
+            seen.append(tuple(int(v) for v in frame.pixels[0, 0]))
+    assert seen == [RED, RED, RED]
+
+
+def test_unreadable_image_is_passed_over_and_named_once(folder: Path) -> None:
+    bad = folder / "2.png"
+    bad.write_bytes(b"hello")
+    with ReplaySource(folder, paced=False) as source:
+        assert colours(source, 4) == [RED, BLUE, RED, BLUE]
+        assert len(source.skipped) == 1
+        assert source.skipped[0].startswith(f"{bad}: ")
+
+
+def test_image_that_vanishes_is_passed_over(folder: Path) -> None:
+    with ReplaySource(folder, paced=False) as source:
+        (folder / "2.png").unlink()
+        assert colours(source, 2) == [RED, BLUE]
+
+
+def test_nothing_readable_fails_at_every_read(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"hello")
+    with ReplaySource(tmp_path, paced=False) as source:
+        for _ in range(3):
+            with pytest.raises(SourceError, match="nothing in it can be shown"):
+                source.read()
+
+
+def test_source_may_be_read_again_once_its_image_is_mended(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"hello")
+    with ReplaySource(path, paced=False) as source:
+        with pytest.raises(SourceError):
+            source.read()
+        write_image(path, RED)
+        assert colours(source, 1) == [RED]
+
+
+def test_missing_path_is_named(tmp_path: Path) -> None:
+    assert "no such file or folder" in failure(tmp_path / "missing")
+
+
+def test_folder_without_images_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    assert "holds no images" in failure(tmp_path)
+
+
+def test_unknown_ending_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("hello")
+    assert "neither an image" in failure(path)
+
+
+def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    failure(tmp_path / ("x" * 300))
+
+
+def test_video_plays_in_rgb_and_ends(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", [RED, GREEN, BLUE])
+    with ReplaySource(path, loop=False, paced=False) as source:
+        np.testing.assert_allclose(colours(source, 3), [RED, GREEN, BLUE], atol=12)
+        assert source.read() is None
+
+
+def test_video_loops(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", [RED, BLUE])
+    with ReplaySource(path, paced=False) as source:
+        seen = colours(source, 5)
+    np.testing.assert_allclose(seen, [RED, BLUE, RED, BLUE, RED], atol=12)
+
+
+def test_file_that_is_no_video_fails(tmp_path: Path) -> None:
+    path = tmp_path / "a.avi"
+    path.write_bytes(b"hello")
+    with (
+        ReplaySource(path, paced=False) as source,
+        pytest.raises(SourceError, match="nothing in it can be shown"),
+    ):
+        source.read()
+
+
+def test_close_may_be_called_twice(folder: Path) -> None:
+    source = ReplaySource(folder, paced=False)
+    source.read()
+    source.close()
+    source.close()

@@ -1,0 +1,93 @@
+"""Image files of every kind, made by hand where no library writes them."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+PATTERN = np.zeros((24, 40, 3), np.uint8)
+"""Upright and unlike itself in every other orientation; one colour in each 8 x 8 block, so that a
+JPEG holds it all but exactly."""
+for _row in range(3):
+    for _column in range(5):
+        PATTERN[8 * _row : 8 * _row + 8, 8 * _column : 8 * _column + 8] = (
+            40 + 80 * _row,
+            30 + 45 * _column,
+            200 - 30 * _row - 20 * _column,
+        )
+
+STORED = {
+    1: PATTERN,
+    2: PATTERN[:, ::-1],
+    3: PATTERN[::-1, ::-1],
+    4: PATTERN[::-1],
+    5: PATTERN.transpose(1, 0, 2),
+    6: np.rot90(PATTERN, 1),
+    7: np.rot90(PATTERN, 2).transpose(1, 0, 2),
+    8: np.rot90(PATTERN, -1),
+}
+"""How a camera stores `PATTERN` under each EXIF orientation."""
+
+
+def encoded(image: Image.Image | NDArray[np.uint8], file_format: str, **options: object) -> bytes:
+    """Return an image as the bytes of a file."""
+    if not isinstance(image, Image.Image):
+        image = Image.fromarray(np.ascontiguousarray(image))
+    file = io.BytesIO()
+    image.save(file, file_format, **options)
+    return file.getvalue()
+
+
+def turned_jpeg(orientation: int) -> bytes:
+    """Return `PATTERN` as a camera held this way writes it."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(STORED[orientation], "JPEG", quality=100, subsampling=0, exif=exif)
+
+
+def cmyk_jpeg() -> bytes:
+    """Return `PATTERN` as a print shop's JPEG."""
+    image = Image.fromarray(PATTERN).convert("CMYK")
+    return encoded(image, "JPEG", quality=100, subsampling=0)
+
+
+def png(
+    width: int, height: int, depth: int, colour: int, rows: bytes, *chunks: tuple[bytes, bytes]
+) -> bytes:
+    """Return a PNG file with this header and these pixels, whether or not they fit."""
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in parts
+    )
+
+
+def grey_16_bit_png(values: NDArray[np.uint16], *chunks: tuple[bytes, bytes]) -> bytes:
+    """Return a 16-bit greyscale PNG."""
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    return png(values.shape[1], values.shape[0], 16, 0, rows, *chunks)
+
+
+def huge_png() -> bytes:
+    """Return a PNG of a few bytes that claims to be 30000 x 30000."""
+    return png(30000, 30000, 8, 2, b"\0" * 64)
+
+
+def half_transparent() -> Image.Image:
+    """Return `PATTERN` with its left half transparent (its colours are still there)."""
+    alpha = np.full(PATTERN.shape[:2], 255, np.uint8)
+    alpha[:, :20] = 0
+    return Image.fromarray(np.dstack([PATTERN, alpha]))
+
+
+def palette_with_transparency() -> Image.Image:
+    """Return a picture whose left half is a transparent palette entry that is white."""
+    picture = Image.new("P", (40, 24), 1)
+    picture.putpalette([255, 255, 255, 200, 100, 50])
+    picture.paste(0, (0, 0, 20, 24))
+    picture.info["transparency"] = 0
+    return picture

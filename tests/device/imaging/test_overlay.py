@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from device.imaging.overlay import blend, contours, heat_colours
+
+
+def hill(peak: float = 1.0, side: int = 28) -> NDArray[np.float32]:
+    """Return a round hill off the centre: its top is up and to the left."""
+    x = np.arange(side, dtype=np.float32)
+    far = np.sqrt((x[None, :] - side * 0.3) ** 2 + (x[:, None] - side * 0.3) ** 2)
+    return (peak * np.clip(1.0 - far / (side * 0.3), 0, 1)).astype(np.float32)
+
+
+GREY = np.full((200, 200, 3), 120, np.uint8)
+NOTHING = np.zeros((28, 28), np.float32)
+
+
+def test_empty_map_leaves_the_picture_alone() -> None:
+    np.testing.assert_array_equal(blend(GREY, NOTHING), GREY)
+
+
+def test_map_colours_where_it_is_high_and_nowhere_else() -> None:
+    mixed = blend(GREY, hill())
+    assert (mixed[60, 60] != GREY[60, 60]).any()
+    np.testing.assert_array_equal(mixed[140:, 140:], GREY[140:, 140:])
+
+
+def test_picture_under_the_overlay_is_not_altered() -> None:
+    before = GREY.copy()
+    blend(GREY, hill())
+    np.testing.assert_array_equal(GREY, before)
+
+
+def test_map_may_be_of_another_shape_than_the_picture() -> None:
+    wide = np.full((90, 200, 3), 120, np.uint8)
+    mixed = blend(wide, hill())
+    assert mixed.shape == wide.shape
+    changed = (mixed != wide).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    assert rows.mean() == pytest.approx(0.3 * 90, abs=4)
+    assert columns.mean() == pytest.approx(0.3 * 200, abs=8)
+
+
+def test_highest_values_are_the_bright_end_of_inferno_in_rgb_order() -> None:
+    heat = heat_colours(np.ones((4, 4), np.float32), (40, 40), 0.6)
+    red, green, blue, alpha = (int(v) for v in heat[20, 20])
+    assert red > 240
+    assert green > 240
+    assert 140 < blue < 180
+    assert alpha == int(0.6 * 255)
+
+
+def test_lowest_values_are_transparent() -> None:
+    heat = heat_colours(hill(), (100, 100), 0.6)
+    assert heat.shape == (100, 100, 4)
+    assert heat.dtype == np.uint8
+    assert heat[90, 90, 3] == 0
+
+
+def middle(level: float, opacity: float) -> tuple[float, int]:
+    """Return luminance and opacity in the middle of an even map, away from any contour."""
+    heat = heat_colours(np.full((4, 4), level, np.float32), (40, 40), opacity)
+    red, green, blue, alpha = (int(v) for v in heat[20, 20])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue, alpha
+
+
+def test_higher_values_are_more_opaque_and_brighter() -> None:
+    seen = [middle(level, 0.8) for level in np.linspace(0, 1, 20)]
+    assert seen == sorted(seen)
+    assert seen[0] < seen[10] < seen[-1]
+    assert [alpha for _, alpha in seen] == sorted({alpha for _, alpha in seen})
+
+
+@given(opacity=st.floats(0.0, 1.0), level=st.floats(0.0, 1.0))
+def test_opacity_is_that_of_the_highest_values(opacity: float, level: float) -> None:
+    assert middle(1.0, opacity)[1] == pytest.approx(255 * opacity, abs=1)
+    assert middle(level, opacity)[1] <= 255 * opacity + 1
+
+
+def test_without_opacity_only_the_contour_is_seen() -> None:
+    mixed = blend(GREY, hill(), opacity=0.0)
+    changed = (mixed != GREY).any(axis=2)
+    assert 0.005 < changed.mean() < 0.1
+
+
+@pytest.mark.parametrize("peak", [1.0, 0.4])
+def test_contour_lies_at_half_of_the_maps_own_maximum(peak: float) -> None:
+    smooth = hill(peak, side=200)
+    (line,) = contours(smooth)
+    assert line.dtype == np.int32
+    x, y = line[:, 0, 0], line[:, 0, 1]
+    np.testing.assert_allclose(smooth[y, x], peak / 2, atol=peak * 0.03)
+
+
+def test_contour_coordinates_are_x_then_y() -> None:
+    block = np.zeros((50, 100), np.float32)
+    block[5:15, 60:90] = 1.0
+    (line,) = contours(block)
+    assert (line[:, 0, 0].min(), line[:, 0, 0].max()) == (60, 89)
+    assert (line[:, 0, 1].min(), line[:, 0, 1].max()) == (5, 14)
+
+
+def test_separate_areas_have_separate_contours() -> None:
+    two = np.zeros((50, 50), np.float32)
+    two[5:15, 5:15] = 1.0
+    two[30:40, 30:40] = 0.9
+    two[30:40, 5:15] = 0.4
+    assert len(contours(two)) == 2
+
+
+def test_empty_map_has_no_contour() -> None:
+    assert contours(NOTHING) == []
+
+
+def test_contour_is_white_between_dark_edges() -> None:
+    heat = heat_colours(hill(), (500, 500), 0.0)
+    row = heat[150]
+    drawn = row[row[:, 3] == 255][:, :3].astype(int)
+    assert (drawn >= 250).all(axis=1).any()
+    assert (drawn <= 5).all(axis=1).any()
+
+
+@given(seed=st.integers(0, 1000), height=st.integers(1, 60), width=st.integers(1, 60))
+def test_any_map_goes_over_any_picture(seed: int, height: int, width: int) -> None:
+    random = np.random.default_rng(seed)
+    picture = random.integers(0, 256, (height, width, 3), np.uint8)
+    mixed = blend(picture, random.random((28, 28), np.float32))
+    assert mixed.shape == picture.shape
+    assert mixed.dtype == np.uint8

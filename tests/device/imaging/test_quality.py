@@ -1,0 +1,157 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from device.imaging.quality import MEASURING_SIDE, Quality, QualityLimits, measure_quality
+
+LIMITS = QualityLimits(
+    focus_min=3.0,
+    exposure_min=0.3,
+    exposure_max=0.8,
+    glare_max=0.02,
+    coverage_min=0.98,
+    derived_from="this test",
+)
+
+
+def skin(side: int = 288, level: float = 140.0, texture: float = 30.0) -> NDArray[np.uint8]:
+    """Return a field with texture that is as coarse as the measuring side resolves."""
+    cells = np.random.default_rng(5).normal(0.0, texture, (72, 72)).astype(np.float32)
+    wide = cv2.resize(cells, (side, side), interpolation=cv2.INTER_CUBIC)
+    grey = np.clip(level + wide, 0, 240).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def stopped(field: NDArray[np.uint8], radius: float = 0.5) -> NDArray[np.uint8]:
+    """Return a field with everything outside a circle dark."""
+    side = field.shape[0]
+    x = np.arange(side) - (side - 1) / 2
+    outside = x[:, None] ** 2 + x[None, :] ** 2 > (radius * side) ** 2
+    dark = field.copy()
+    dark[outside] = 0
+    return dark
+
+
+def test_good_field_is_sufficient() -> None:
+    quality = measure_quality(skin(), LIMITS)
+    assert quality.sufficient
+    assert quality.shortcomings == ()
+    assert quality.coverage == 1.0
+    assert quality.glare == 0.0
+    assert quality.exposure == pytest.approx(140 / 255, abs=0.02)
+
+
+def test_focus_falls_as_blur_grows() -> None:
+    field = skin()
+    blurred = [cv2.GaussianBlur(field, (0, 0), sigma) for sigma in (2.0, 4.0, 8.0, 16.0)]
+    focus = [measure_quality(f, LIMITS).focus for f in (field, *blurred)]
+    assert focus == sorted(focus, reverse=True)
+    assert measure_quality(blurred[-1], LIMITS).shortcomings == ("out-of-focus",)
+
+
+@pytest.mark.parametrize("radius", [0.66, 0.5, 0.45, 0.3])
+def test_edge_of_the_stop_is_not_taken_for_sharpness(radius: float) -> None:
+    smooth = np.full((288, 288, 3), 140, np.uint8)
+    assert measure_quality(stopped(smooth, radius), LIMITS).focus < 0.5
+
+
+def test_dark_corners_of_a_round_field_change_nothing() -> None:
+    whole, round_field = measure_quality(skin(), LIMITS), measure_quality(stopped(skin()), LIMITS)
+    assert round_field.sufficient
+    assert round_field.coverage > 0.98
+    assert round_field.exposure == pytest.approx(whole.exposure, abs=0.01)
+
+
+def test_dim_light_is_too_dark() -> None:
+    assert measure_quality(skin(level=60, texture=15), LIMITS).shortcomings == ("too-dark",)
+
+
+def test_strong_light_is_too_bright() -> None:
+    assert measure_quality(skin(level=225, texture=15), LIMITS).shortcomings == ("too-bright",)
+
+
+def test_reflections_are_glare() -> None:
+    field = skin()
+    field[100:160, 100:160] = 255
+    quality = measure_quality(field, LIMITS)
+    assert quality.shortcomings == ("glare",)
+    assert quality.glare == pytest.approx(3600 / (np.pi * 144**2), rel=0.05)
+
+
+def test_saturated_colour_is_no_glare() -> None:
+    field = skin()
+    field[100:160, 100:160] = (255, 255, 0)
+    assert measure_quality(field, LIMITS).glare == 0.0
+
+
+def test_lens_off_the_skin_is_not_in_contact() -> None:
+    field = skin()
+    field[:, 144:] = 0
+    quality = measure_quality(field, LIMITS)
+    assert quality.coverage == pytest.approx(0.5, abs=0.01)
+    assert quality.shortcomings == ("not-in-contact",)
+    assert quality.exposure == pytest.approx(140 / 255, abs=0.02)
+
+
+@pytest.mark.parametrize("level", [0, 16])
+def test_unlit_field_is_only_not_in_contact(level: int) -> None:
+    quality = measure_quality(np.full((300, 300, 3), level, np.uint8), LIMITS)
+    assert quality == Quality(0.0, 0.0, 0.0, 0.0, ("not-in-contact",))
+
+
+def test_light_comes_before_focus() -> None:
+    quality = measure_quality(np.full((200, 200, 3), 30, np.uint8), LIMITS)
+    assert quality.shortcomings == ("too-dark", "out-of-focus")
+
+
+def test_measures_mean_the_same_for_every_camera() -> None:
+    coarse = measure_quality(skin(side=288), LIMITS)
+    fine = measure_quality(skin(side=1152), LIMITS)
+    assert fine.focus == pytest.approx(coarse.focus, rel=0.1)
+    assert fine.exposure == pytest.approx(coarse.exposure, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "measure", "sign"),
+    [
+        ("focus_min", "focus", 1),
+        ("exposure_min", "exposure", 1),
+        ("exposure_max", "exposure", -1),
+        ("glare_max", "glare", -1),
+        ("coverage_min", "coverage", 1),
+    ],
+)
+def test_each_limit_bounds_its_own_measure(name: str, measure: str, sign: int) -> None:
+    field = stopped(skin(), 0.499)
+    field[140:150, 140:150] = 255
+    open_limits = {
+        "focus_min": 0.0,
+        "exposure_min": 0.0,
+        "exposure_max": 1.0,
+        "glare_max": 1.0,
+        "coverage_min": 0.0,
+    }
+    value = getattr(measure_quality(field, QualityLimits(**open_limits, derived_from="x")), measure)
+    for limit, good in ((value - sign * 1e-6, True), (value + sign * 1e-6, False)):
+        limits = QualityLimits(**(open_limits | {name: limit}), derived_from="this test")
+        assert measure_quality(field, limits).sufficient == good
+
+
+@given(side=st.integers(1, 2 * MEASURING_SIDE), top=st.integers(0, 255), seed=st.integers(0, 99))
+def test_any_field_gives_finite_measures(side: int, top: int, seed: int) -> None:
+    field = np.random.default_rng(seed).integers(0, top + 1, (side, side, 3), np.uint8)
+    quality = measure_quality(field, LIMITS)
+    assert np.isfinite(quality.focus)
+    assert quality.focus >= 0.0
+    for share in (quality.exposure, quality.glare, quality.coverage):
+        assert 0.0 <= share <= 1.0
+
+
+def test_field_is_not_altered() -> None:
+    field = skin(side=100)
+    before = field.copy()
+    measure_quality(field, LIMITS)
+    np.testing.assert_array_equal(field, before)

@@ -1,0 +1,215 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.capture.frame import Frame, frame_now
+from device.diagnoses import CODES, MALIGNANT
+from device.inference import calibration
+from device.inference.analyzer import Analyzer, code_to_explain
+from device.inference.bundle import MANIFEST_FILE, Bundle, load_bundle
+from device.inference.finding import FindingRecord, to_record
+from tests.device.bundles import write_bundle
+
+GOOD, BLURRED, DARK, GLARING = 0, 2, 5, 6
+
+
+def analyzer_with(bundle: Bundle, folder: Path, **sections: dict[str, Any]) -> Analyzer:
+    """Return an analyzer of the shipped model with parts of its manifest changed."""
+    manifest = json.loads((bundle.folder / MANIFEST_FILE).read_bytes())
+    for name, change in sections.items():
+        manifest[name] |= change
+    return Analyzer(load_bundle(folder, (write_bundle(folder, manifest, bundle.model),)))
+
+
+def rgb(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def test_finding_is_whole(analyzer: Analyzer, frames: tuple[Frame, ...]) -> None:
+    for frame in frames:
+        finding = analyzer.analyze(frame)
+        assert finding.model == analyzer.manifest.model_id
+        assert len(finding.probabilities) == len(CODES)
+        assert sum(finding.probabilities) == pytest.approx(1.0, abs=1e-9)
+        three = sum(finding.probability(code) for code in MALIGNANT)
+        assert finding.malignancy == pytest.approx(three)
+        assert finding.probability(finding.leading) == max(finding.probabilities)
+        assert finding.prediction_set
+        assert finding.timings.keys() == {"resize", "network", "quality", "total"}
+        assert all(ms >= 0 for ms in finding.timings.values())
+
+
+def test_probabilities_are_the_calibrated_logits(
+    analyzer: Analyzer, frames: tuple[Frame, ...]
+) -> None:
+    manifest = analyzer.manifest
+    for frame in frames[:3]:
+        finding = analyzer.analyze(frame)
+        expected = calibration.probabilities(analyzer.logits(frame.pixels), manifest.calibration)
+        np.testing.assert_array_equal(finding.probabilities, expected)
+        chosen = calibration.prediction_set(expected, manifest.conformal)
+        assert finding.prediction_set == chosen
+
+
+def test_same_frame_gives_the_same_finding(analyzer: Analyzer, frames: tuple[Frame, ...]) -> None:
+    first = analyzer.analyze(frames[0])
+    analyzer.analyze(frames[1])
+    assert analyzer.analyze(frames[0]).probabilities == first.probabilities
+
+
+def test_colour_order_matters(analyzer: Analyzer, frames: tuple[Frame, ...]) -> None:
+    pixels = frames[3].pixels
+    swapped = np.ascontiguousarray(pixels[:, :, ::-1])
+    assert (analyzer.logits(pixels) != analyzer.logits(swapped)).any()
+
+
+@pytest.mark.parametrize(
+    ("scene", "shortcoming"),
+    [(BLURRED, "out-of-focus"), (DARK, "too-dark"), (GLARING, "glare")],
+)
+def test_picture_that_cannot_be_judged_gets_no_call(
+    analyzer: Analyzer, frames: tuple[Frame, ...], scene: int, shortcoming: str
+) -> None:
+    finding = analyzer.analyze(frames[scene])
+    assert finding.quality.shortcomings[0] == shortcoming
+    assert finding.no_call == "quality"
+
+
+def test_good_picture_is_not_held_back_for_quality(
+    analyzer: Analyzer, frames: tuple[Frame, ...]
+) -> None:
+    finding = analyzer.analyze(frames[GOOD])
+    assert finding.quality.sufficient
+    assert finding.no_call != "quality"
+
+
+@pytest.mark.parametrize(
+    ("uncertain", "unfamiliar", "expected"),
+    [(0.0, None, None), (1.0, None, "uncertain"), (1.0, 1e9, "unfamiliar")],
+)
+def test_thresholds_of_the_bundle_decide_the_call(
+    tmp_path: Path,
+    bundle: Bundle,
+    frames: tuple[Frame, ...],
+    uncertain: float,
+    unfamiliar: float | None,
+    expected: str | None,
+) -> None:
+    rule = {"uncertain_below": uncertain, "unfamiliar_below": unfamiliar}
+    analyzer = analyzer_with(bundle, tmp_path, abstention=rule)
+    assert analyzer.analyze(frames[GOOD]).no_call == expected
+    assert analyzer.analyze(frames[BLURRED]).no_call == "quality"
+
+
+def test_geometry_of_the_bundle_decides_what_is_seen(
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
+) -> None:
+    square = analyzer_with(bundle, tmp_path, input={"geometry": "center-square"})
+    pixels = frames[GOOD].pixels.copy()
+    inside = square.logits(pixels)
+    pixels[:, :120] = pixels[:, -120:] = 255
+    np.testing.assert_array_equal(square.logits(pixels), inside)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (1, 500), (500, 1), (27, 29), (450, 600), (600, 450)], ids=str
+)
+def test_frame_of_any_size_gets_a_finding(analyzer: Analyzer, shape: tuple[int, int]) -> None:
+    finding = analyzer.analyze(frame_now(rgb(*shape), 0, "test"))
+    assert sum(finding.probabilities) == pytest.approx(1.0)
+
+
+@given(height=st.integers(1, 200), width=st.integers(1, 200))
+def test_finding_is_in_bounds_whatever_the_frame(
+    analyzer: Analyzer, height: int, width: int
+) -> None:
+    finding = analyzer.analyze(frame_now(rgb(height, width), 0, "test"))
+    assert sum(finding.probabilities) == pytest.approx(1.0)
+    assert 0.0 <= finding.malignancy <= 1.0
+    assert set(finding.prediction_set) <= set(CODES)
+
+
+def test_frame_is_not_altered_and_need_not_be_writable(analyzer: Analyzer) -> None:
+    pixels = rgb(90, 120)
+    before = pixels.copy()
+    pixels.flags.writeable = False
+    frame = frame_now(pixels, 0, "test")
+    analyzer.analyze(frame)
+    analyzer.explain(frame, "mel")
+    np.testing.assert_array_equal(pixels, before)
+
+
+@pytest.mark.parametrize("code", ["mel", "nv", "vasc"])
+def test_explanation_is_a_map_over_the_models_input(
+    analyzer: Analyzer, frames: tuple[Frame, ...], code: str
+) -> None:
+    saliency = analyzer.explain(frames[3], code)
+    spec = analyzer.manifest.input
+    assert saliency.code == code
+    assert saliency.method == analyzer.manifest.saliency.method
+    assert saliency.values.shape == (spec.height, spec.width)
+    assert saliency.values.min() >= 0.0
+    assert saliency.values.max() == 1.0
+
+
+def test_explanations_of_two_diagnoses_differ(
+    analyzer: Analyzer, frames: tuple[Frame, ...]
+) -> None:
+    mel, nv = (analyzer.explain(frames[3], code).values for code in ("mel", "nv"))
+    assert (mel != nv).any()
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "code"),
+    [
+        ((0.1, 0.2, 0.1, 0.1, 0.3, 0.1, 0.1), "mel"),
+        ((0.1, 0.2, 0.0, 0.0, 0.1, 0.6, 0.0), "bcc"),
+        ((0.3, 0.1, 0.0, 0.0, 0.1, 0.5, 0.0), "akiec"),
+        ((0.1, 0.1, 0.0, 0.0, 0.1, 0.7, 0.0), "mel"),
+    ],
+)
+def test_unasked_the_likeliest_malignant_diagnosis_is_explained(
+    probabilities: tuple[float, ...], code: str
+) -> None:
+    assert code_to_explain(probabilities) == code
+
+
+def test_flags_are_the_operating_points_that_are_reached(
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...], analyzer: Analyzer
+) -> None:
+    finding = analyzer.analyze(frames[3])
+    mel, malignant = finding.probability("mel"), finding.malignancy
+    points = tuple(
+        msgspec.structs.replace(
+            bundle.manifest.operating_points[0], name=name, score=score, threshold=threshold
+        )
+        for name, score, threshold in (
+            ("reached", "mel", mel),
+            ("missed", "mel", mel + 1e-9),
+            ("group-reached", "malignant", malignant),
+            ("group-missed", "malignant", min(1.0, malignant + 1e-9)),
+        )
+    )
+    manifest = json.loads((bundle.folder / MANIFEST_FILE).read_bytes())
+    manifest["operating_points"] = msgspec.to_builtins(points)
+    key = write_bundle(tmp_path, manifest, bundle.model)
+    flags = Analyzer(load_bundle(tmp_path, (key,))).flags(finding)
+    assert flags == ["reached", "group-reached"]
+
+
+def test_record_says_what_the_finding_says(analyzer: Analyzer, frames: tuple[Frame, ...]) -> None:
+    finding = analyzer.analyze(frames[GLARING])
+    record = to_record(finding, "a.jpg", ["melanoma-0.90"])
+    assert record.image == "a.jpg"
+    assert record.diagnosis == finding.leading
+    assert record.probabilities == dict(zip(CODES, finding.probabilities, strict=True))
+    assert record.no_call == "quality"
+    assert record.flags == ["melanoma-0.90"]
+    assert tuple(record.quality.shortcomings) == finding.quality.shortcomings
+    assert msgspec.json.decode(msgspec.json.encode(record), type=FindingRecord) == record

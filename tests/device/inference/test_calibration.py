@@ -1,0 +1,171 @@
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from device.diagnoses import CODES, MALIGNANT
+from device.inference.calibration import (
+    energy,
+    malignancy,
+    no_call,
+    prediction_set,
+    probabilities,
+)
+from device.inference.manifest import Abstention, Calibration, Conformal
+
+PLAIN = Calibration(temperature=1.0, bias=(0.0,) * 7, fitted_on="this test")
+
+any_logits = arrays(
+    np.float32, 7, elements=st.floats(width=32, allow_nan=False, allow_infinity=False)
+)
+usual_logits = arrays(np.float32, 7, elements=st.floats(-100, 100, width=32))
+calibrations = st.builds(
+    Calibration,
+    temperature=st.floats(0.05, 50),
+    bias=st.tuples(*[st.floats(-10, 10)] * 7),
+    fitted_on=st.just("this test"),
+)
+
+
+def conformal(*thresholds: float) -> Conformal:
+    return Conformal(coverage=0.9, thresholds=thresholds, fitted_on="this test")
+
+
+def abstention(score: str, uncertain: float, unfamiliar: float | None) -> Abstention:
+    return Abstention(
+        score=score, uncertain_below=uncertain, unfamiliar_below=unfamiliar, fitted_on="this test"
+    )
+
+
+def spread(**by_code: float) -> np.ndarray:
+    """Return seven probabilities: these, and the rest shared by the others."""
+    others = (1.0 - sum(by_code.values())) / (7 - len(by_code))
+    return np.array([by_code.get(code, others) for code in CODES])
+
+
+@given(logits=any_logits, calibration=calibrations)
+def test_probabilities_of_any_logits_sum_to_one(
+    logits: np.ndarray, calibration: Calibration
+) -> None:
+    probability = probabilities(logits, calibration)
+    assert probability.dtype == np.float64
+    assert (probability >= 0).all()
+    assert probability.sum() == pytest.approx(1.0, abs=1e-12)
+
+
+@given(rows=arrays(np.float32, (5, 7), elements=st.floats(-100, 100, width=32)))
+def test_rows_are_calibrated_one_by_one(rows: np.ndarray) -> None:
+    together = probabilities(rows, PLAIN)
+    np.testing.assert_array_equal(together, [probabilities(row, PLAIN) for row in rows])
+
+
+@given(logits=usual_logits, calibration=calibrations)
+def test_it_is_the_softmax_of_logits_over_temperature_plus_bias(
+    logits: np.ndarray, calibration: Calibration
+) -> None:
+    scaled = logits.astype(float) / calibration.temperature + np.array(calibration.bias)
+    logs = np.log(np.maximum(probabilities(logits, calibration), 1e-300))
+    expected = scaled - np.logaddexp.reduce(scaled)
+    far = expected < -600
+    np.testing.assert_allclose(logs[~far], expected[~far], atol=1e-6)
+
+
+def test_higher_temperature_softens_and_keeps_the_order() -> None:
+    logits = np.array([3, 1, 0, -1, 5, 2, -4], np.float32)
+    sharp = probabilities(logits, PLAIN)
+    soft = probabilities(logits, msgspec.structs.replace(PLAIN, temperature=3.0))
+    assert soft.max() < sharp.max()
+    np.testing.assert_array_equal(np.argsort(soft), np.argsort(sharp))
+
+
+def test_bias_favours_its_own_diagnosis() -> None:
+    logits = np.zeros(7, np.float32)
+    biased = probabilities(logits, msgspec.structs.replace(PLAIN, bias=(0, 0, 0, 0, 2.0, 0, 0)))
+    assert CODES[int(np.argmax(biased))] == "mel"
+    assert biased[4] / biased[0] == pytest.approx(np.exp(2.0))
+
+
+def test_malignancy_is_the_sum_of_the_three() -> None:
+    probability = np.array([0.1, 0.2, 0.3, 0.05, 0.15, 0.19, 0.01])
+    assert float(malignancy(probability)) == pytest.approx(0.1 + 0.2 + 0.15)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_malignancy_counts_each_diagnosis_on_its_side(code: str) -> None:
+    certain = np.array([float(c == code) for c in CODES])
+    assert float(malignancy(certain)) == float(code in MALIGNANT)
+
+
+@given(logits=any_logits, calibration=calibrations)
+def test_malignancy_is_a_probability(logits: np.ndarray, calibration: Calibration) -> None:
+    assert 0.0 <= float(malignancy(probabilities(logits, calibration))) <= 1.0
+
+
+@given(logits=usual_logits)
+def test_energy_is_the_log_of_the_sum_of_the_powers(logits: np.ndarray) -> None:
+    expected = np.logaddexp.reduce(logits.astype(np.float64))
+    assert float(energy(logits)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_energy_of_rows_is_taken_one_by_one() -> None:
+    rows = np.random.default_rng(0).normal(0, 5, (4, 7)).astype(np.float32)
+    np.testing.assert_allclose(energy(rows), [float(energy(row)) for row in rows])
+
+
+def test_set_holds_what_reaches_its_own_threshold_likeliest_first() -> None:
+    probability = np.array([0.05, 0.10, 0.20, 0.02, 0.30, 0.25, 0.08])
+    chosen = prediction_set(probability, conformal(0.05, 0.11, 0.1, 0.5, 0.30, 0.26, 0.01))
+    assert chosen == ("mel", "bkl", "vasc", "akiec")
+
+
+def test_set_is_never_empty() -> None:
+    assert prediction_set(spread(df=0.4), conformal(*[0.99] * 7)) == ("df",)
+
+
+@given(logits=usual_logits, thresholds=st.tuples(*[st.floats(0, 1)] * 7))
+def test_set_is_in_order_and_without_repeats(
+    logits: np.ndarray, thresholds: tuple[float, ...]
+) -> None:
+    probability = probabilities(logits, PLAIN)
+    chosen = prediction_set(probability, conformal(*thresholds))
+    listed = [probability[CODES.index(code)] for code in chosen]
+    assert listed == sorted(listed, reverse=True)
+    assert len(set(chosen)) == len(chosen) >= 1
+    reached = {code for code, p, t in zip(CODES, probability, thresholds, strict=True) if p >= t}
+    assert set(chosen) == reached or (not reached and probability.max() == listed[0])
+
+
+LOGITS = np.zeros(7, np.float32)
+ENERGY = float(np.log(7))
+
+
+@pytest.mark.parametrize(
+    ("confidence", "expected"),
+    [(0.49, "unfamiliar"), (0.5, "uncertain"), (0.69, "uncertain"), (0.7, None)],
+)
+def test_no_call_by_confidence(confidence: float, expected: str | None) -> None:
+    rule = abstention("confidence", 0.7, 0.5)
+    assert no_call(LOGITS, spread(nv=confidence), rule) == expected
+
+
+@pytest.mark.parametrize(
+    ("unfamiliar", "confidence", "expected"),
+    [
+        (ENERGY + 0.01, 0.9, "unfamiliar"),
+        (ENERGY + 0.01, 0.3, "unfamiliar"),
+        (ENERGY - 0.01, 0.3, "uncertain"),
+        (ENERGY - 0.01, 0.9, None),
+    ],
+)
+def test_no_call_by_energy(unfamiliar: float, confidence: float, expected: str | None) -> None:
+    rule = abstention("energy", 0.7, unfamiliar)
+    assert no_call(LOGITS, spread(nv=confidence), rule) == expected
+
+
+@pytest.mark.parametrize("score", ["confidence", "energy"])
+def test_nothing_is_unfamiliar_without_a_threshold(score: str) -> None:
+    rule = abstention(score, 0.7, None)
+    assert no_call(LOGITS, spread(nv=0.3), rule) == "uncertain"
+    assert no_call(LOGITS, spread(nv=0.9), rule) is None

@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from device.diagnoses import CODES
+from device.inference.saliency import activation_map, occlusion_map
+
+SPOT = (slice(4, 8), slice(18, 22))
+
+
+def picture() -> NDArray[np.uint8]:
+    """Return even skin with one dark spot, off the centre."""
+    pixels = np.full((28, 28, 3), 200, np.uint8)
+    pixels[SPOT] = 20
+    return pixels
+
+
+def likes_dark_spot(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """A network that says melanoma in so far as the spot is dark, and naevus otherwise."""
+    logits = np.zeros(7, np.float32)
+    logits[CODES.index("mel")] = (255 - pixels[SPOT].mean()) / 25
+    return logits
+
+
+def test_map_is_high_where_covering_costs_the_diagnosis() -> None:
+    found = occlusion_map(picture(), "mel", likes_dark_spot, 4, 2)
+    assert (found.code, found.method) == ("mel", "occlusion")
+    assert found.values.shape == (28, 28)
+    assert found.values.dtype == np.float32
+    assert found.values.max() == 1.0
+    assert found.values.min() >= 0.0
+    inside = np.zeros((28, 28), bool)
+    inside[SPOT] = True
+    assert inside[np.unravel_index(np.argmax(found.values), (28, 28))]
+    assert found.values[inside].mean() > 5 * found.values[~inside].mean()
+
+
+def test_far_from_the_spot_nothing_speaks_for_it() -> None:
+    values = occlusion_map(picture(), "mel", likes_dark_spot, 4, 2).values
+    assert not values[16:].any()
+    assert not values[:, :12].any()
+
+
+def test_what_speaks_against_a_diagnosis_does_not_show() -> None:
+    assert not occlusion_map(picture(), "nv", likes_dark_spot, 4, 2).values.any()
+
+
+def test_indifferent_network_gives_an_empty_map() -> None:
+    found = occlusion_map(picture(), "bcc", lambda _: np.zeros(7, np.float32), 8, 2)
+    assert not found.values.any()
+    assert np.isfinite(found.values).all()
+
+
+def test_patch_is_filled_with_the_colour_of_the_rim() -> None:
+    pixels = picture()
+    pixels[:] = (180, 140, 120)
+    pixels[SPOT] = (60, 30, 20)
+    seen = []
+
+    def remember(hidden: NDArray[np.uint8]) -> NDArray[np.float32]:
+        seen.append(hidden.copy())
+        return np.zeros(7, np.float32)
+
+    occlusion_map(pixels, "mel", remember, 8, 4)
+    np.testing.assert_array_equal(seen[0], pixels)
+    changed = [(s, (s != pixels).any(axis=2)) for s in seen[1:]]
+    assert any(where.any() for _, where in changed)
+    for hidden, where in changed:
+        assert (hidden[where] == (180, 140, 120)).all()
+
+
+def test_image_is_not_altered() -> None:
+    pixels = picture()
+    occlusion_map(pixels, "mel", likes_dark_spot, 8, 4)
+    np.testing.assert_array_equal(pixels, picture())
+
+
+@given(
+    patch=st.integers(1, 12),
+    stride=st.integers(1, 12),
+    height=st.integers(4, 16),
+    width=st.integers(4, 16),
+)
+def test_every_pixel_is_covered_once_the_stride_is_no_wider_than_the_patch(
+    patch: int, stride: int, height: int, width: int
+) -> None:
+    stride = min(stride, patch)
+    pixels = np.full((height, width, 3), 200, np.uint8)
+    pixels[1:-1, 1:-1] = 10
+    covered = np.zeros((height, width), bool)
+
+    def note(hidden: NDArray[np.uint8]) -> NDArray[np.float32]:
+        covered[(hidden != pixels).any(axis=2)] = True
+        return np.zeros(7, np.float32)
+
+    values = occlusion_map(pixels, "mel", note, patch, stride).values
+    assert values.shape == (height, width)
+    assert covered[1:-1, 1:-1].all()
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_activation_map_is_the_diagnosis_own_channel(code: str) -> None:
+    maps = np.random.default_rng(3).normal(0, 4, (6, 5, 7)).astype(np.float32)
+    found = activation_map(maps, code)
+    channel = np.maximum(maps[:, :, CODES.index(code)], 0)
+    assert (found.code, found.method) == (code, "class-activation-map")
+    assert found.values.dtype == np.float32
+    np.testing.assert_allclose(found.values, channel / channel.max(), rtol=1e-6)
+
+
+def test_activation_map_that_only_speaks_against_is_empty() -> None:
+    found = activation_map(np.full((4, 4, 7), -2.0, np.float32), "mel")
+    assert not found.values.any()

@@ -1,0 +1,31 @@
+"""Findings as a test needs them, without a model."""
+
+from device.diagnoses import CODES, MALIGNANT, Code
+from device.imaging.quality import Quality, Shortcoming
+from device.inference.finding import Finding, NoCall, SaliencyMap
+
+
+def make_finding(
+    leading: Code = "nv",
+    share: float = 0.79,
+    *,
+    probabilities: tuple[float, ...] | None = None,
+    prediction_set: tuple[Code, ...] | None = None,
+    no_call: NoCall | None = None,
+    shortcomings: tuple[Shortcoming, ...] = (),
+    saliency: SaliencyMap | None = None,
+) -> Finding:
+    """Return a finding in which one diagnosis leads and the others share the rest evenly."""
+    if probabilities is None:
+        rest = (1.0 - share) / (len(CODES) - 1)
+        probabilities = tuple(share if code == leading else rest for code in CODES)
+    return Finding(
+        model="test 1.0.0",
+        probabilities=probabilities,
+        malignancy=sum(p for c, p in zip(CODES, probabilities, strict=True) if c in MALIGNANT),
+        prediction_set=prediction_set or (leading,),
+        no_call="quality" if shortcomings else no_call,
+        quality=Quality(10.0, 0.5, 0.0, 1.0, shortcomings),
+        saliency=saliency,
+        timings={"total": 1.0},
+    )

@@ -1,0 +1,173 @@
+import string
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.config import (
+    CONFIG_VARIABLE,
+    DEFAULT_MODEL,
+    MODELS_VARIABLE,
+    PROJECT_KEY,
+    SYSTEM_CONFIG,
+    Config,
+    load_config,
+    model_folder,
+)
+from device.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def scratch() -> Iterator[Path]:
+    """A file to be written over and over."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "config.toml"
+
+
+def write(folder: Path, content: str | bytes) -> Path:
+    path = folder / "config.toml"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert len(message.splitlines()) == 1
+    return message
+
+
+@pytest.mark.skipif(SYSTEM_CONFIG.exists(), reason="this machine is an instrument")
+def test_without_a_file_there_are_defaults() -> None:
+    assert load_config() == Config()
+
+
+def test_empty_file_gives_the_defaults(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path, "")) == Config()
+
+
+def test_defaults_trust_the_project_and_need_no_camera() -> None:
+    assert Config().trusted_keys == (PROJECT_KEY,)
+    assert Config().source == "demo"
+
+
+def test_every_setting_has_a_default_and_is_documented() -> None:
+    for field in msgspec.structs.fields(Config):
+        assert not field.required
+        assert field.name in (Config.__doc__ or "")
+
+
+def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+    key = "ab" * 32
+    config = load_config(
+        write(
+            tmp_path,
+            f'model = "/models/a"\ntrusted_keys = ["{key}"]\nthreads = 4\n'
+            'source = "replay:/photos"\nwidth = 800\nheight = 480\nfullscreen = true\n',
+        )
+    )
+    assert config == Config(
+        model="/models/a",
+        trusted_keys=(key,),
+        threads=4,
+        source="replay:/photos",
+        width=800,
+        height=480,
+        fullscreen=True,
+    )
+    assert load_config(write(tmp_path, "threads = 2")) == Config(threads=2)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("colour = 1", "colour"),
+        ("[section]\nmodel = 'x'", "section"),
+        ("model = 1", "model"),
+        ("threads = 0", "threads"),
+        ("threads = 9", "threads"),
+        ("threads = 1.5", "threads"),
+        ("threads = '2'", "threads"),
+        ("width = 639", "width"),
+        ("width = 7681", "width"),
+        ("height = 479", "height"),
+        ("height = 4321", "height"),
+        ("fullscreen = 1", "fullscreen"),
+        ("trusted_keys = 'ab'", "trusted_keys"),
+        ("trusted_keys = ['ab']", "trusted_keys"),
+        (f"trusted_keys = ['{'AB' * 32}']", "trusted_keys"),
+        (f"trusted_keys = ['{'ab' * 33}']", "trusted_keys"),
+    ],
+)
+def test_unknown_or_impossible_setting_is_named(tmp_path: Path, line: str, named: str) -> None:
+    assert named in refusal(write(tmp_path, line))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"model", b"model = ", b"a = 1\na = 2", b"\xff\xfe", b"\0", b'model = "\xe9"', b"{}"],
+    ids=["key", "no-value", "twice", "utf-16", "null", "latin-1", "json"],
+)
+def test_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes) -> None:
+    refusal(write(tmp_path, content))
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    assert "no such settings file" in refusal(tmp_path / "missing.toml")
+
+
+def test_folder_is_not_a_settings_file(tmp_path: Path) -> None:
+    assert "cannot be read" in refusal(tmp_path)
+
+
+def test_variable_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CONFIG_VARIABLE, str(write(tmp_path, "threads = 3")))
+    assert load_config().threads == 3
+
+
+def test_missing_file_that_the_variable_names_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CONFIG_VARIABLE, str(tmp_path / "missing.toml"))
+    with pytest.raises(ConfigError, match="no such settings file"):
+        load_config()
+
+
+def test_named_file_goes_before_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CONFIG_VARIABLE, str(tmp_path / "missing.toml"))
+    assert load_config(write(tmp_path, "threads = 3")).threads == 3
+
+
+@given(content=st.binary(max_size=100) | st.text(string.printable, max_size=100).map(str.encode))
+def test_any_content_gives_settings_or_one_line(scratch: Path, content: bytes) -> None:
+    scratch.write_bytes(content)
+    try:
+        load_config(scratch)
+    except ConfigError as error:
+        assert str(error).startswith(f"{scratch}: ")
+        assert len(str(error).splitlines()) == 1
+
+
+def test_shipped_model_is_found_in_a_checkout() -> None:
+    assert (model_folder(Config()) / "manifest.json").is_file()
+    assert model_folder(Config()).name == DEFAULT_MODEL
+
+
+def test_model_of_the_settings_is_used() -> None:
+    assert model_folder(Config(model="/models/a")) == Path("/models/a")
+
+
+def test_variable_names_the_folder_of_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
+    assert model_folder(Config()) == tmp_path / DEFAULT_MODEL
+    assert model_folder(Config(model="/models/a")) == Path("/models/a")
