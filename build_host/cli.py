@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
                 type=Path,
                 metavar="DIR",
                 default=Path(data) if data else None,
-                required=data is None,
+                required=not data,
                 help=f"HAM10000 (default: ${DATA_VARIABLE})",
             )
         return sub

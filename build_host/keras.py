@@ -5,12 +5,20 @@ hands out when it is first imported: so this module must come before any other i
 """
 
 import os
+import re
+
+from device.native import filtered_stderr
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
-# Without this every start complains that there is no GPU.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import tensorflow as tf
-import tf_keras as keras
+# Said at every start, whatever the log level: that logging begins, and that there is no GPU.
+_CHATTER = re.compile(rb"WARNING: All log messages before absl|[IWE]\d{4} \d\d:\d\d:")
+
+with filtered_stderr(lambda line: _CHATTER.match(line) is not None):
+    import tensorflow as tf
+    import tf_keras as keras
+
+    tf.config.list_physical_devices()
 
 __all__ = ["keras", "tf"]

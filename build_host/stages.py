@@ -1,5 +1,6 @@
 """The stages of a model's way, each leaving its result in the run's folder."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -145,6 +146,10 @@ def make_bundle(run: Run, models: Path, key_path: Path) -> Path:
     if not path.is_file():
         raise DataError(f"{run.folder}: is not evaluated yet ({EVALUATION_FILE} is missing)")
     evaluation = msgspec.json.decode(path.read_bytes(), type=Evaluation)
+    if evaluation.model_sha256 != draft.manifest.model_sha256:
+        raise DataError(
+            f"{run.folder}: {MODEL_FILE} is newer than its evaluation; evaluate it again"
+        )
     manifest = msgspec.structs.replace(draft.manifest, metrics=evaluation.figures)
     folder = models / manifest.name
     write_bundle(folder, manifest, draft.model, [evaluation], read_key(key_path))
@@ -156,4 +161,9 @@ def _unsigned(run: Run) -> Bundle:
     if not path.is_file():
         raise DataError(f"{run.folder}: is not compressed yet ({DRAFT_FILE} is missing)")
     manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    return Bundle(run.folder, manifest, (run.folder / MODEL_FILE).read_bytes(), "")
+    model = (run.folder / MODEL_FILE).read_bytes()
+    if hashlib.sha256(model).hexdigest() != manifest.model_sha256:
+        raise DataError(
+            f"{run.folder}: {MODEL_FILE} is not what {DRAFT_FILE} describes; compress again"
+        )
+    return Bundle(run.folder, manifest, model, "")

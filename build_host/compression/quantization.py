@@ -1,7 +1,8 @@
 """A trained network as a TensorFlow Lite file: float32, float16, or int8."""
 
+import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,14 @@ from build_host.keras import keras, tf
 from device.imaging.preprocessing import InputSpec, scale
 from device.inference.interpreter import load_runtime
 from device.inference.manifest import Outputs, TensorSpec
+from device.native import filtered_stderr
+
+_CHATTER: Final = (b"fully_quantize:", b"INFO:", b"W0000", b"I0000", b"WARNING: All log messages")
 
 
 def to_float32(model: keras.Model) -> bytes:
     """Return the network as it is, as a ``.tflite`` file."""
-    return bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    return _converted(tf.lite.TFLiteConverter.from_keras_model(model))
 
 
 def to_float16(model: keras.Model) -> bytes:
@@ -23,14 +27,14 @@ def to_float16(model: keras.Model) -> bytes:
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
-    return bytes(converter.convert())
+    return _converted(converter)
 
 
 def to_dynamic_range(model: keras.Model) -> bytes:
     """Return the network with int8 weights and float activations."""
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    return bytes(converter.convert())
+    return _converted(converter)
 
 
 def to_int8(model: keras.Model, representative: NDArray[np.uint8], spec: InputSpec) -> bytes:
@@ -64,7 +68,13 @@ def to_int8(model: keras.Model, representative: NDArray[np.uint8], spec: InputSp
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
-    return bytes(converter.convert())
+    return _converted(converter)
+
+
+def _converted(converter: tf.lite.TFLiteConverter) -> bytes:
+    with warnings.catch_warnings(), filtered_stderr(lambda line: line.startswith(_CHATTER)):
+        warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
+        return bytes(converter.convert())
 
 
 def quantization_aware(model: keras.Model, keep_zeros: bool) -> keras.Model:

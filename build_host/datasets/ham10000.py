@@ -4,6 +4,7 @@ Tschandl, Rosendahl, Kittler 2018, doi:10.1038/sdata.2018.161.
 """
 
 import csv
+import warnings
 from pathlib import Path
 from typing import Final, get_args
 
@@ -16,6 +17,8 @@ from device.diagnoses import Code
 from device.errors import DataError
 
 METADATA: Final = ("HAM10000_metadata.csv", "HAM10000_metadata")
+_UNKNOWN: Final = ("", "unknown", "nan")
+_OLDEST: Final = 130.0
 PIXEL_TABLE: Final = "hmnist_28_28_RGB.csv"
 LICENCE: Final = "CC BY-NC 4.0 (HAM10000: attribution, non-commercial use)"
 
@@ -63,20 +66,23 @@ def _read_metadata(folder: Path) -> tuple[ImageRecord, ...]:
         )
     records: list[ImageRecord] = []
     seen: dict[str, int] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        lacking = [c for c in _COLUMNS if c not in (reader.fieldnames or [])]
-        if lacking:
-            raise DataError(f"{path}: the columns {', '.join(lacking)} are missing")
-        for row in reader:
-            record = _parse_row(path, reader.line_num, row)
-            if record.image_id in seen:
-                raise DataError(
-                    f"{path}: line {reader.line_num}: {record.image_id} stands already in line "
-                    f"{seen[record.image_id]}; remove one of the two"
-                )
-            seen[record.image_id] = reader.line_num
-            records.append(record)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            lacking = [c for c in _COLUMNS if c not in (reader.fieldnames or [])]
+            if lacking:
+                raise DataError(f"{path}: the columns {', '.join(lacking)} are missing")
+            for row in reader:
+                record = _parse_row(path, reader.line_num, row)
+                if record.image_id in seen:
+                    raise DataError(
+                        f"{path}: line {reader.line_num}: {record.image_id} stands already in "
+                        f"line {seen[record.image_id]}; remove one of the two"
+                    )
+                seen[record.image_id] = reader.line_num
+                records.append(record)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: is not a table of comma-separated values ({error})") from None
     if not records:
         raise DataError(f"{path}: has no rows")
     return tuple(records)
@@ -91,10 +97,14 @@ def _parse_row(path: Path, line: int, row: dict[str, str | None]) -> ImageRecord
     for column in ("lesion_id", "image_id"):
         if not values[column]:
             raise DataError(f"{path}: line {line}: {column} is empty")
-    try:
-        age = float(values["age"]) if values["age"] not in ("", "unknown", "nan") else None
-    except ValueError:
-        raise DataError(f"{path}: line {line}: age {values['age']!r} is not a number") from None
+    age = None
+    if values["age"].lower() not in _UNKNOWN:
+        try:
+            age = float(values["age"])
+        except ValueError:
+            raise DataError(f"{path}: line {line}: age {values['age']!r} is not a number") from None
+        if not 0.0 <= age <= _OLDEST:
+            raise DataError(f"{path}: line {line}: age {values['age']!r} is not an age in years")
     return ImageRecord(
         image_id=values["image_id"],
         lesion_id=values["lesion_id"],
@@ -123,7 +133,10 @@ def _read_pixel_table(path: Path, records: tuple[ImageRecord, ...]) -> NDArray[n
     if header != expected:
         raise DataError(f"{path}: its columns are not pixel0000 to pixel2351 and label")
     try:
-        table = np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.uint8, ndmin=2)
+        with warnings.catch_warnings():
+            # An empty table is told below.
+            warnings.simplefilter("ignore", UserWarning)
+            table = np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.uint8, ndmin=2)
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None
     if len(table) != len(records):

@@ -1,5 +1,6 @@
 """Everything that is fitted on the validation fold: calibration, thresholds, limits."""
 
+import math
 from typing import Final, Literal
 
 import numpy as np
@@ -101,7 +102,8 @@ def fit_conformal(
     thresholds = []
     for i in range(len(CODES)):
         own = np.sort(probability[labels == i, i])
-        rank = int(np.floor((len(own) + 1) * (1.0 - COVERAGE)))
+        # In whole per cent: a tenth has no exact floating-point number.
+        rank = (len(own) + 1) * (100 - round(COVERAGE * 100)) // 100
         thresholds.append(float(own[rank - 1]) if rank >= 1 else 0.0)
     return Conformal(coverage=COVERAGE, thresholds=tuple(thresholds), fitted_on=FITTED_ON)
 
@@ -118,11 +120,12 @@ def fit_abstention(
     confidence = probability.max(axis=1)
     correct = probability.argmax(axis=1) == labels
     rising = IsotonicRegression(y_min=0.0, y_max=1.0).fit(confidence, correct)
-    unsure = confidence[rising.predict(confidence) < SURE_ENOUGH]
+    believed = rising.predict(confidence) >= SURE_ENOUGH
+    sure = 0.0 if believed.all() else confidence[believed].min(initial=1.0)
     return Abstention(
         score="energy",
-        uncertain_below=round(float(unsure.max()), 4) if len(unsure) else 0.0,
-        unfamiliar_below=round(float(np.quantile(energy(logits), 1.0 - FAMILIAR)), 4),
+        uncertain_below=float(sure),
+        unfamiliar_below=float(np.quantile(energy(logits), 1.0 - FAMILIAR)),
         fitted_on=FITTED_ON,
     )
 
@@ -138,12 +141,18 @@ def fit_quality_limits(fields: list[NDArray[np.uint8]], described: str) -> Quali
         Says which they are.
     """
     measured = [measure_quality(field, NO_LIMITS) for field in fields]
-    low, high = 0.01, 0.99
+
+    def low(values: list[float]) -> float:
+        return math.floor(float(np.quantile(values, 0.01)) * 1000) / 1000
+
+    def high(values: list[float]) -> float:
+        return math.ceil(float(np.quantile(values, 0.99)) * 1000) / 1000
+
     return QualityLimits(
-        focus_min=round(float(np.quantile([q.focus for q in measured], low)), 3),
-        exposure_min=round(float(np.quantile([q.exposure for q in measured], low)), 3),
-        exposure_max=round(float(np.quantile([q.exposure for q in measured], high)), 3),
-        glare_max=max(0.02, round(float(np.quantile([q.glare for q in measured], high)), 3)),
-        coverage_min=round(float(np.quantile([q.coverage for q in measured], low)), 3),
+        focus_min=low([q.focus for q in measured]),
+        exposure_min=low([q.exposure for q in measured]),
+        exposure_max=high([q.exposure for q in measured]),
+        glare_max=max(0.02, high([q.glare for q in measured])),
+        coverage_min=low([q.coverage for q in measured]),
         derived_from=described,
     )

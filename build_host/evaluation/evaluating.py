@@ -1,6 +1,7 @@
 """A model judged through the instrument's own Analyzer: what is measured is what ships."""
 
 import gzip
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -82,6 +83,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     """Everything measured of one model on one set of images."""
 
     model: str
+    model_sha256: str
     protocol: str
     images: int
     lesions: int
@@ -106,7 +108,7 @@ def predict(analyzer: Analyzer, collection: Collection, quiet: bool = False) -> 
         probabilities=np.array([f.probabilities for f in findings]),
         covered=np.array([dx in f.prediction_set for dx, f in zip(truth, findings, strict=True)]),
         set_sizes=np.array([len(f.prediction_set) for f in findings]),
-        called=np.array([f.no_call in (None, "quality") for f in findings]),
+        called=np.array([f.doubt is None for f in findings]),
     )
 
 
@@ -136,6 +138,7 @@ def evaluate(predictions: Predictions, model_id: str, model: bytes, protocol: st
     called = predictions.called
     return Evaluation(
         model=model_id,
+        model_sha256=hashlib.sha256(model).hexdigest(),
         protocol=protocol,
         images=len(labels),
         lesions=len(set(lesions)),

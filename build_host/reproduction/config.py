@@ -1,12 +1,11 @@
 """What a reproduction is told: one TOML file, whose digest names its folder."""
 
-import hashlib
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
-from build_host.training.config import FitConfig, Positive, Share, _Section
+from build_host.training.config import FitConfig, Positive, Share, _Section, digest_of
 from device.errors import ConfigError
 from device.imaging.preprocessing import InputSpec
 from device.inference.manifest import Name, Saliency, Version
@@ -96,8 +95,8 @@ class ReproductionConfig(_Section, frozen=True):
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the whole configuration."""
-        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+        """SHA-256 over all that differs from the defaults."""
+        return digest_of(self)
 
 
 def read_reproduction(path: Path) -> ReproductionConfig:

@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -10,14 +10,13 @@ from device.errors import ConfigError
 from device.imaging.preprocessing import InputSpec
 from device.inference.manifest import Name, Saliency, Version
 
+Rate = Annotated[float, msgspec.Meta(gt=0.0, le=1e32)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Spread = Annotated[float, msgspec.Meta(ge=0.0, le=2.0)]
 
 
-class _Section(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
-):
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table of the run's file: immutable, and unknown keys are refused.
 
     What is left at its default does not count in the run's digest: so a new setting leaves the
@@ -40,7 +39,7 @@ class PlateauConfig(_Section, frozen=True):
 
     patience: Positive = 2
     factor: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.5
-    floor: float = 1e-5
+    floor: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 1e-5
 
 
 class Augmentation(_Section, frozen=True):
@@ -118,7 +117,7 @@ class FitConfig(_Section, frozen=True):
 
     epochs: Positive = 25
     batch: Positive = 128
-    learning_rate: float = 1e-3
+    learning_rate: Rate = 1e-3
     optimizer: Literal["adam", "adamw"] = "adam"
     weight_decay: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
     schedule: Literal["plateau", "cosine"] = "plateau"
@@ -139,6 +138,9 @@ class FitConfig(_Section, frozen=True):
         return (changes.source_height, changes.source_width) if changes else (0, 0)
 
 
+_SMALLEST_FOR_PAPER: Final = 16
+
+
 class RunConfig(_Section, frozen=True):
     """Everything that decides what a run makes.
 
@@ -154,17 +156,42 @@ class RunConfig(_Section, frozen=True):
 
     name: Name
     version: Version
-    seed: int
+    seed: Annotated[int, msgspec.Meta(ge=0)]
     input: InputSpec
     architecture: Literal["paper"]
     fit: FitConfig
     saliency: Saliency
     representative: Positive = 500
 
+    def __post_init__(self) -> None:
+        if self.architecture == "paper":
+            if self.saliency.method == "class-activation-map":
+                raise ValueError("the paper's network gives no class activation map")
+            if min(self.input.height, self.input.width) < _SMALLEST_FOR_PAPER:
+                raise ValueError(
+                    f"the paper's network halves its input four times and needs at least "
+                    f"{_SMALLEST_FOR_PAPER} pixels"
+                )
+
     @property
     def digest(self) -> str:
-        """SHA-256 over the whole configuration."""
-        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+        """SHA-256 over all that differs from the defaults."""
+        return digest_of(self)
+
+
+def digest_of(config: msgspec.Struct) -> str:
+    """Return the SHA-256 over what a configuration says that differs from the defaults."""
+    return hashlib.sha256(msgspec.json.encode(_told(config), order="sorted")).hexdigest()
+
+
+def _told(value: object) -> object:
+    if not isinstance(value, msgspec.Struct):
+        return value
+    return {
+        field.name: _told(getattr(value, field.name))
+        for field in msgspec.structs.fields(value)
+        if getattr(value, field.name) != field.default
+    }
 
 
 def read_config(path: Path) -> RunConfig:

@@ -185,7 +185,7 @@ def learning_rate(history: list[Epoch], start: float, plateau: PlateauConfig) ->
             best, waited = epoch.validation_loss, 0
             continue
         waited += 1
-        if waited >= plateau.patience:
+        if waited >= plateau.patience and rate > plateau.floor:
             rate, waited = max(rate * plateau.factor, plateau.floor), 0
     return rate
 

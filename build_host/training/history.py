@@ -22,7 +22,12 @@ class Epoch(msgspec.Struct, frozen=True):
 def read_history(run: Path) -> list[Epoch]:
     """Return what the epochs of a run gave so far."""
     path = run / HISTORY
-    return msgspec.json.decode(path.read_bytes(), type=list[Epoch]) if path.exists() else []
+    if not path.exists():
+        return []
+    # JSON has no word for what a run that diverged gives.
+    rows = msgspec.json.decode(path.read_bytes(), type=list[dict[str, float | None]])
+    whole = [{k: float("nan") if v is None else v for k, v in row.items()} for row in rows]
+    return msgspec.convert(whole, list[Epoch])
 
 
 def write_history(run: Path, history: list[Epoch]) -> None:

@@ -4,6 +4,7 @@ The layout is the one that ``torch.save`` wrote before PyTorch 1.6: three small 
 pickled dictionary whose tensors name their storages, the list of storages, and their bytes.
 """
 
+import os
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -34,8 +35,11 @@ def read_state(path: Path) -> dict[str, NDArray[Any]]:
             return _read(file)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (pickle.UnpicklingError, EOFError, KeyError, ValueError, IndexError) as error:
-        raise DataError(f"{path}: is not a PyTorch state dictionary ({error})") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    except Exception as error:  # hostile pickles fail in more ways than the module documents
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: is not a PyTorch state dictionary ({reason})") from None
 
 
 def _read(file: IO[bytes]) -> dict[str, NDArray[Any]]:
@@ -47,9 +51,13 @@ def _read(file: IO[bytes]) -> dict[str, NDArray[Any]]:
     order = _Unpickler(file).load()
     wanted: dict[str, np.dtype[Any]] = {t.key: t.dtype for t in state.values()}
     storages: dict[str, NDArray[Any]] = {}
+    size = os.fstat(file.fileno()).st_size
     for key in order:
         count = int.from_bytes(file.read(8), "little")
         dtype = wanted[key]
+        left = size - file.tell()
+        if count * dtype.itemsize > left:
+            raise ValueError(f"a storage claims {count} numbers, of which the file lacks some")
         storages[key] = np.frombuffer(file.read(count * dtype.itemsize), dtype, count)
     return {name: tensor.of(storages[tensor.key]) for name, tensor in state.items()}
 

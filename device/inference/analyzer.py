@@ -49,7 +49,7 @@ class Analyzer:
         quality = measure_quality(field_of_view(frame.pixels), manifest.quality)
         measured = perf_counter()
         probability = calibration.probabilities(logits, manifest.calibration)
-        no_call = calibration.no_call(logits, probability, manifest.abstention)
+        doubt = calibration.doubt(logits, probability, manifest.abstention)
         saliency = None
         if class_map is not None and manifest.saliency.method == "class-activation-map":
             saliency = activation_map(class_map, code_to_explain(tuple(probability)))
@@ -59,7 +59,7 @@ class Analyzer:
             probabilities=tuple(float(p) for p in probability),
             malignancy=float(calibration.malignancy(probability)),
             prediction_set=calibration.prediction_set(probability, manifest.conformal),
-            no_call=no_call if quality.sufficient else "quality",
+            doubt=doubt,
             quality=quality,
             saliency=saliency,
             timings={

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.diagnoses import CODES, MALIGNANT, Code
-from device.inference.finding import NoCall
+from device.inference.finding import Doubt
 from device.inference.manifest import Abstention, Calibration, Conformal
 
 _MALIGNANT = np.array([code in MALIGNANT for code in CODES])
@@ -52,9 +52,9 @@ def prediction_set(probability: NDArray[np.float64], conformal: Conformal) -> tu
     return tuple(chosen) or (CODES[order[0]],)
 
 
-def no_call(
+def doubt(
     logits: NDArray[np.float32], probability: NDArray[np.float64], abstention: Abstention
-) -> NoCall | None:
+) -> Doubt | None:
     """Return why no call should be made, or None where one can be."""
     confidence = float(probability.max())
     if abstention.unfamiliar_below is not None:

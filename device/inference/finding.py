@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from device.diagnoses import CODES, Code
 from device.imaging.quality import Quality, Shortcoming
 
+Doubt = Literal["unfamiliar", "uncertain"]
 NoCall = Literal["quality", "unfamiliar", "uncertain"]
 
 
@@ -46,8 +47,8 @@ class Finding:
         Probability of the malignant group (akiec, bcc, mel).
     prediction_set
         Diagnoses that cannot be excluded at the bundle's coverage, likeliest first.
-    no_call
-        Why no call should be made, or None.
+    doubt
+        Why no call should be made of a good picture, or None.
     quality
         What was measured of the field of view.
     saliency
@@ -60,10 +61,15 @@ class Finding:
     probabilities: tuple[float, ...]
     malignancy: float
     prediction_set: tuple[Code, ...]
-    no_call: NoCall | None
+    doubt: Doubt | None
     quality: Quality
     saliency: SaliencyMap | None
     timings: dict[str, float]
+
+    @property
+    def no_call(self) -> NoCall | None:
+        """Why no call should be made, or None; a bad picture comes before any doubt."""
+        return self.doubt if self.quality.sufficient else "quality"
 
     @property
     def leading(self) -> Code:

@@ -7,9 +7,9 @@ from hypothesis.extra.numpy import arrays
 
 from device.diagnoses import CODES, MALIGNANT
 from device.inference.calibration import (
+    doubt,
     energy,
     malignancy,
-    no_call,
     prediction_set,
     probabilities,
 )
@@ -147,7 +147,7 @@ ENERGY = float(np.log(7))
 )
 def test_no_call_by_confidence(confidence: float, expected: str | None) -> None:
     rule = abstention("confidence", 0.7, 0.5)
-    assert no_call(LOGITS, spread(nv=confidence), rule) == expected
+    assert doubt(LOGITS, spread(nv=confidence), rule) == expected
 
 
 @pytest.mark.parametrize(
@@ -161,11 +161,11 @@ def test_no_call_by_confidence(confidence: float, expected: str | None) -> None:
 )
 def test_no_call_by_energy(unfamiliar: float, confidence: float, expected: str | None) -> None:
     rule = abstention("energy", 0.7, unfamiliar)
-    assert no_call(LOGITS, spread(nv=confidence), rule) == expected
+    assert doubt(LOGITS, spread(nv=confidence), rule) == expected
 
 
 @pytest.mark.parametrize("score", ["confidence", "energy"])
 def test_nothing_is_unfamiliar_without_a_threshold(score: str) -> None:
     rule = abstention(score, 0.7, None)
-    assert no_call(LOGITS, spread(nv=0.3), rule) == "uncertain"
-    assert no_call(LOGITS, spread(nv=0.9), rule) is None
+    assert doubt(LOGITS, spread(nv=0.3), rule) == "uncertain"
+    assert doubt(LOGITS, spread(nv=0.9), rule) is None

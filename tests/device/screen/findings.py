@@ -2,7 +2,7 @@
 
 from device.diagnoses import CODES, MALIGNANT, Code
 from device.imaging.quality import Quality, Shortcoming
-from device.inference.finding import Finding, NoCall, SaliencyMap
+from device.inference.finding import Doubt, Finding, SaliencyMap
 
 
 def make_finding(
@@ -11,7 +11,7 @@ def make_finding(
     *,
     probabilities: tuple[float, ...] | None = None,
     prediction_set: tuple[Code, ...] | None = None,
-    no_call: NoCall | None = None,
+    doubt: Doubt | None = None,
     shortcomings: tuple[Shortcoming, ...] = (),
     saliency: SaliencyMap | None = None,
 ) -> Finding:
@@ -24,7 +24,7 @@ def make_finding(
         probabilities=probabilities,
         malignancy=sum(p for c, p in zip(CODES, probabilities, strict=True) if c in MALIGNANT),
         prediction_set=prediction_set or (leading,),
-        no_call="quality" if shortcomings else no_call,
+        doubt=doubt,
         quality=Quality(10.0, 0.5, 0.0, 1.0, shortcomings),
         saliency=saliency,
         timings={"total": 1.0},

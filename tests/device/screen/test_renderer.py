@@ -34,8 +34,8 @@ STATES = {
     "benign": LIVE,
     "malignant": replace(LIVE, finding=make_finding("mel")),
     "low-quality": replace(LIVE, finding=make_finding("mel", shortcomings=("glare",))),
-    "uncertain": replace(LIVE, finding=make_finding("mel", 0.4, no_call="uncertain")),
-    "unfamiliar": replace(LIVE, finding=make_finding("mel", 0.4, no_call="unfamiliar")),
+    "uncertain": replace(LIVE, finding=make_finding("mel", 0.4, doubt="uncertain")),
+    "unfamiliar": replace(LIVE, finding=make_finding("mel", 0.4, doubt="unfamiliar")),
     "frozen": replace(LIVE, frozen=NOON),
     "overlay": replace(LIVE, overlay=SPOT, overlay_wanted=True, explained="mel"),
     "trouble": replace(LIVE, trouble="The camera was unplugged; plug it in again"),
@@ -363,8 +363,8 @@ probabilities = st.lists(st.floats(0.001, 1), min_size=7, max_size=7).map(
 def test_bars_are_filled_by_their_probabilities(
     unmarked: Manifest, size: Size, probabilities: tuple[float, ...], called: bool
 ) -> None:
-    no_call = None if called else "uncertain"
-    finding = make_finding(probabilities=probabilities, no_call=no_call)
+    doubt = None if called else "uncertain"
+    finding = make_finding(probabilities=probabilities, doubt=doubt)
     pixels = draw(unmarked, size, replace(LIVE, finding=finding))
     for code, probability in zip(CODES, probabilities, strict=True):
         bar = TRACKS[size].get(code) or track(unmarked, size, code)
@@ -392,7 +392,7 @@ def test_leading_diagnosis_is_marked_where_there_is_a_call(unmarked: Manifest, s
     areas = arrange(*size).bars
     finding = make_finding("bkl", 0.6)
     called = draw(unmarked, size, replace(LIVE, finding=finding))
-    not_called = draw(unmarked, size, replace(LIVE, finding=replace(finding, no_call="uncertain")))
+    not_called = draw(unmarked, size, replace(LIVE, finding=replace(finding, doubt="uncertain")))
     marked = [code for code in SCREEN_ORDER if differ(called, not_called, areas[code])]
     assert marked == ["bkl"]
 

@@ -1,0 +1,143 @@
+import msgspec
+import pytest
+
+from build_host.bundling.card import write_card
+from build_host.evaluation.evaluating import Evaluation
+from build_host.evaluation.metrics import METRICS
+from device.diagnoses import CODES
+from device.inference.manifest import Interval, Manifest
+
+
+@pytest.fixture
+def card(made_manifest: Manifest, made_evaluation: Evaluation) -> str:
+    return write_card(made_manifest, [made_evaluation])
+
+
+def table_after(card: str, start: str) -> list[list[str]]:
+    """Return the cells of the first table below a line that starts so, its rule left out."""
+    lines = card[card.index(start) :].splitlines()[1:]
+    first = next(i for i, line in enumerate(lines) if line.startswith("|"))
+    cells = []
+    for line in lines[first:]:
+        if not line.startswith("|"):
+            break
+        cells.append([c.strip() for c in line.strip("|").split("|")])
+    return [cells[0], *cells[2:]]
+
+
+def test_it_says_what_the_model_is_and_how_large(card: str) -> None:
+    assert card.startswith("# by-hand 1.2.3\n")
+    assert "28 x 28" in card
+    assert "full-frame" in card
+    assert f"{1_300_000 / 2**20:.3f} MiB" in card
+    assert f"{1_100_000 / 2**20:.3f} MiB after gzip -9" in card
+
+
+def test_it_has_the_sections_of_a_model_card(card: str) -> None:
+    headings = [line[3:] for line in card.splitlines() if line.startswith("## ")]
+    assert headings == [
+        "Intended use",
+        "What was measured",
+        "Knowing what it does not know",
+        "Subgroups",
+        "Data and licence",
+        "Limits",
+        "Provenance",
+    ]
+
+
+def test_every_figure_stands_with_its_interval(card: str) -> None:
+    table = table_after(card, "## What was measured")
+    expected = [
+        [
+            name.replace("_", " "),
+            f"{0.5 + n / 1000:.3f}",
+            f"{0.3 + n / 1000:.3f} to {0.7 + n / 1000:.3f}",
+        ]
+        for n, name in enumerate(METRICS)
+    ]
+    assert table[1:] == expected
+    assert "1981 images of 1470 lesions. Lesion-disjoint: said here." in card
+
+
+def test_every_diagnosis_has_its_row(card: str) -> None:
+    table = table_after(card, "By diagnosis:")
+    assert table[0] == ["", "images", "precision", "recall", "F1", "AUC"]
+    for n, (code, row) in enumerate(zip(CODES, table[1:], strict=True)):
+        assert row == [
+            code, str(1000 + n), f"{0.1 + n / 100:.3f}", f"{0.2 + n / 100:.3f}",
+            f"{0.3 + n / 100:.3f}", f"{0.4 + n / 100:.3f}",
+        ]  # fmt: skip
+
+
+def test_the_confusion_is_repeated_row_by_row(card: str, made_evaluation: Evaluation) -> None:
+    table = table_after(card, "Rows are the true diagnosis")
+    assert table[0] == ["", *CODES]
+    for code, row, counts in zip(CODES, table[1:], made_evaluation.confusion, strict=True):
+        assert row == [f"**{code}**", *map(str, counts)]
+
+
+def test_abstention_and_prediction_sets_are_told(card: str) -> None:
+    text = " ".join(card.split())
+    assert "made on 65.4% of the images; on those the accuracy is 0.876 (balanced 0.765)" in text
+    assert "aims at 85% coverage" in text
+    assert "the true one in 93.2% of the images, with 2.57 diagnoses on average" in text
+
+
+def test_thresholds_are_told_with_what_they_gave(card: str) -> None:
+    table = table_after(card, "Thresholds, chosen on the validation fold:")
+    assert table[1:] == [["melanoma-0.90", "mel", "0.1234", "0.911", "0.722"]]
+
+
+def test_subgroups_are_told_and_what_was_not_measured_is_a_dash(card: str) -> None:
+    table = table_after(card, "## Subgroups")
+    assert table[1:] == [
+        ["sex", "female", "901", "0.810 (0.790 to 0.830)", "-"],
+        ["dx type", "histo", "902", "0.610 (0.590 to 0.630)", "0.710 (0.690 to 0.730)"],
+    ]
+
+
+def test_it_says_where_the_model_comes_from_and_on_what_terms(card: str) -> None:
+    for part in (
+        "HAM10000 (CC BY-NC 4.0)",
+        "non-commercial",
+        "Seed 4711",
+        "code abc1234",
+        "`2222222222222222`",
+        "`1111111111111111`",
+        "2026-01-02",
+        "tensorflow 9.8.7",
+    ):
+        assert part in card
+
+
+def test_it_names_its_limits(card: str) -> None:
+    text = " ".join(card.split())
+    assert "The diagnosis is the clinician's" in text
+    assert "dark skin is not known" in text
+    assert "squamous cell carcinoma" in text
+
+
+def test_other_protocols_have_sections_of_their_own(
+    made_manifest: Manifest, made_evaluation: Evaluation
+) -> None:
+    other = msgspec.structs.replace(
+        made_evaluation,
+        protocol="Split by image",
+        images=77,
+        figures={"accuracy": Interval(value=0.986, low=0.98, high=0.99)},
+    )
+    card = write_card(made_manifest, [made_evaluation, other])
+    assert "## Split by image\n\n77 images." in card
+    assert table_after(card, "## Split by image")[1:] == [["accuracy", "0.986", "0.980 to 0.990"]]
+    # The first protocol stays the headline.
+    assert table_after(card, "## What was measured")[1][1] == "0.500"
+
+
+def test_the_card_is_well_formed_markdown(card: str) -> None:
+    assert card.endswith("\n")
+    assert not card.endswith("\n\n")
+    for line in card.splitlines():
+        assert line == line.rstrip()
+    rows = [line for line in card.splitlines() if line.startswith("|")]
+    assert all(line.endswith("|") for line in rows)

@@ -1,0 +1,137 @@
+import dataclasses
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from build_host.datasets.collection import Collection
+from build_host.datasets.ham10000 import read_ham10000
+from build_host.datasets.split import split_by_lesion
+from build_host.datasets.tensors import read_examples, resized_images
+from device.errors import ImageError
+from device.imaging.preprocessing import InputSpec, resize
+from tests.build_host import drawn
+
+SPEC = InputSpec(height=24, width=32, geometry="center-square")
+
+
+def some(folder: Path, number: int = 6) -> Collection:
+    return read_ham10000(folder).subset(np.arange(number))
+
+
+def test_every_image_is_resized_as_the_device_does_it(ham10000: Path, tmp_path: Path) -> None:
+    collection = some(ham10000)
+    for geometry in ("center-square", "full-frame"):
+        spec = msgspec.structs.replace(SPEC, geometry=geometry)
+        images = resized_images(collection, spec, tmp_path, quiet=True)
+        assert images.shape == (6, 24, 32, 3)
+        assert images.dtype == np.uint8
+        for pixels, record in zip(images, collection.records, strict=True):
+            np.testing.assert_array_equal(pixels, resize(collection.read(record), spec))
+
+
+def test_the_array_is_a_read_only_memory_map(ham10000: Path, tmp_path: Path) -> None:
+    images = resized_images(some(ham10000), SPEC, tmp_path, quiet=True)
+    assert isinstance(images, np.memmap)
+    assert not images.flags.writeable
+
+
+def test_a_second_call_does_not_read_the_images_again(ham10000: Path, tmp_path: Path) -> None:
+    collection = some(ham10000, 30)
+    first = resized_images(collection, SPEC, tmp_path, quiet=True)
+    read: list[str] = []
+
+    def noticed(record):
+        read.append(record.image_id)
+        return collection.read(record)
+
+    watched = dataclasses.replace(collection, read=noticed)
+    second = resized_images(watched, SPEC, tmp_path, quiet=True)
+    np.testing.assert_array_equal(second, first)
+    # A few tell one data set from another under the same names.
+    assert len(set(read)) <= 5
+
+
+@pytest.mark.parametrize(
+    "changes", [{"height": 25}, {"width": 33}, {"geometry": "full-frame"}], ids=str
+)
+def test_another_input_is_another_array(
+    ham10000: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    collection = some(ham10000)
+    resized_images(collection, SPEC, tmp_path, quiet=True)
+    spec = msgspec.structs.replace(SPEC, **changes)
+    images = resized_images(collection, spec, tmp_path, quiet=True)
+    np.testing.assert_array_equal(images[0], resize(collection.read(collection.records[0]), spec))
+
+
+def test_the_cache_keeps_the_order_of_the_records_apart(ham10000: Path, tmp_path: Path) -> None:
+    collection = some(ham10000)
+    images = resized_images(collection, SPEC, tmp_path, quiet=True)
+    turned = resized_images(collection.subset(np.arange(6)[::-1]), SPEC, tmp_path, quiet=True)
+    np.testing.assert_array_equal(turned, images[::-1])
+
+
+def test_the_table_and_the_images_do_not_share_a_cache(
+    ham10000: Path, ham10000_table: Path, tmp_path: Path
+) -> None:
+    resized_images(some(ham10000), SPEC, tmp_path, quiet=True)
+    table = some(ham10000_table)
+    images = resized_images(table, SPEC, tmp_path, quiet=True)
+    np.testing.assert_array_equal(images[0], resize(table.read(table.records[0]), SPEC))
+
+
+def test_other_pixels_under_the_same_names_are_read_anew(
+    ham10000: Path, spoilable: Path, tmp_path: Path
+) -> None:
+    resized_images(some(ham10000), SPEC, tmp_path / "cache", quiet=True)
+    for path in spoilable.glob("*/*.jpg"):
+        path.write_bytes(drawn.jpeg(drawn.picture("vasc", 999)))
+    other = some(spoilable)
+    images = resized_images(other, SPEC, tmp_path / "cache", quiet=True)
+    np.testing.assert_array_equal(images[0], resize(other.read(other.records[0]), SPEC))
+
+
+@pytest.mark.parametrize("damage", ["no image", "cut short", "empty"])
+def test_a_damaged_image_is_named_and_leaves_no_array_behind(
+    spoilable: Path, tmp_path: Path, damage: str
+) -> None:
+    victim = spoilable / "HAM10000_images_part_1" / f"{drawn.rows()[4]['image_id']}.jpg"
+    whole = victim.read_bytes()
+    victim.write_bytes({"no image": b"text", "cut short": whole[:900], "empty": b""}[damage])
+    with pytest.raises(ImageError, match=victim.name):
+        resized_images(some(spoilable), SPEC, tmp_path / "cache", quiet=True)
+    assert not list((tmp_path / "cache").glob("*.npy"))
+    victim.write_bytes(whole)
+    collection = some(spoilable)
+    images = resized_images(collection, SPEC, tmp_path / "cache", quiet=True)
+    np.testing.assert_array_equal(images[4], resize(collection.read(collection.records[4]), SPEC))
+
+
+def test_the_table_at_its_own_size_passes_unchanged(ham10000_table: Path, tmp_path: Path) -> None:
+    collection = some(ham10000_table)
+    spec = InputSpec(height=28, width=28, geometry="full-frame")
+    images = resized_images(collection, spec, tmp_path, quiet=True)
+    np.testing.assert_array_equal(images[3], collection.read(collection.records[3]))
+
+
+def test_examples_are_the_images_their_whole_frames_and_the_split(
+    ham10000: Path, tmp_path: Path
+) -> None:
+    collection = read_ham10000(ham10000)
+    split = split_by_lesion(collection)
+    examples = read_examples(collection, split, SPEC, (30, 40), tmp_path)
+    assert examples.images.shape == (176, 24, 32, 3)
+    assert examples.split is split
+    np.testing.assert_array_equal(examples.labels, collection.labels)
+    whole = InputSpec(height=30, width=40, geometry="full-frame")
+    pixels = collection.read(collection.records[100])
+    np.testing.assert_array_equal(examples.frames[100], resize(pixels, whole))
+    np.testing.assert_array_equal(examples.images[100], resize(pixels, SPEC))
+
+
+def test_without_a_frame_size_the_frames_are_the_images(ham10000: Path, tmp_path: Path) -> None:
+    collection = read_ham10000(ham10000)
+    examples = read_examples(collection, split_by_lesion(collection), SPEC, (0, 0), tmp_path)
+    assert examples.frames is examples.images
