@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import warnings
 from collections import Counter
 from dataclasses import replace
@@ -92,6 +93,7 @@ def some(folder: Path) -> Collection:
 def test_it_names_the_model_the_protocol_and_what_was_seen(result: Evaluation) -> None:
     assert (result.model, result.protocol) == ("model 1.0.0", "the protocol")
     assert (result.images, result.lesions) == (280, 140)
+    assert result.model_sha256 == hashlib.sha256(MODEL).hexdigest()
 
 
 def test_figures_tables_and_confusion_are_those_of_the_metrics(
