@@ -20,7 +20,7 @@ from build_host.evaluation.calibrating import fit_quality_limits
 from build_host.evaluation.evaluating import Evaluation, evaluate, predict
 from build_host.training.config import RunConfig, read_config
 from device.errors import DataError
-from device.imaging.field import field_of_view
+from device.imaging.field import cut, find_field
 from device.imaging.quality import QualityLimits
 from device.inference.analyzer import Analyzer
 from device.inference.bundle import MODEL_FILE, Bundle
@@ -116,9 +116,8 @@ def compress(run: Run, data: Path, console: Console) -> None:
 
 def measured_limits(collection: Collection, training: NDArray[np.int64]) -> QualityLimits:
     """Return the quality limits that a thousand of the training images pass."""
-    fields = [
-        field_of_view(collection.read(collection.records[i])) for i in training[:_QUALITY_SAMPLE]
-    ]
+    frames = (collection.read(collection.records[i]) for i in training[:_QUALITY_SAMPLE])
+    fields = [cut(frame, find_field(frame)) for frame in frames]
     described = f"1st and 99th percentiles of {len(fields)} HAM10000 training images"
     return fit_quality_limits(fields, described)
 

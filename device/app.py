@@ -16,7 +16,7 @@ import pygame
 from device.capture.frame import Frame, FrameSource
 from device.diagnoses import SCREEN_ORDER, Code
 from device.errors import SourceError
-from device.imaging.field import field_of_view, map_over_field
+from device.imaging.field import central_field, cut, map_over_field
 from device.inference.analyzer import Analyzer, code_to_explain
 from device.inference.finding import Finding
 from device.screen.layout import Target
@@ -141,12 +141,17 @@ class App:
         finding = judged.finding if judged else None
         age = (frame.time - judged.frame.time).total_seconds() if frame and judged else 0.0
         geometry = self._analyzer.manifest.input.geometry
+        field = finding.field if finding else None
+        if frame and not field:
+            field = central_field(*frame.pixels.shape[:2])
         saliency = finding.saliency if finding else None
         overlay = None
         if self._wish.overlay and saliency and judged:
-            overlay = map_over_field(saliency.values, judged.frame.pixels.shape, geometry)
+            overlay = map_over_field(
+                saliency.values, judged.frame.pixels.shape, geometry, judged.finding.field
+            )
         return View(
-            field=field_of_view(frame.pixels) if frame else None,
+            field=cut(frame.pixels, field) if frame and field else None,
             finding=finding,
             finding_age=age,
             overlay=overlay,

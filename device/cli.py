@@ -149,7 +149,7 @@ def _analyze(options: argparse.Namespace, config: Config) -> int:
                 saliency = finding.saliency or analyzer.explain(
                     frame, code_to_explain(finding.probabilities)
                 )
-                write_overlay(overlays[number], frame, saliency, analyzer.manifest)
+                write_overlay(overlays[number], frame, finding.field, saliency, analyzer.manifest)
         except ImageError as error:
             status = _complain(str(error))
             continue

@@ -7,7 +7,7 @@ import pygame
 from PIL import Image
 
 from device.capture.demo import SCENES, demo_frame
-from device.imaging.field import field_of_view, map_over_field
+from device.imaging.field import cut, map_over_field
 from device.inference.analyzer import Analyzer, code_to_explain
 from device.inference.finding import to_record
 from device.report import print_finding, save_picture
@@ -33,9 +33,11 @@ def draw_demonstration(out: Path, analyzer: Analyzer) -> None:
             saliency = finding.saliency or analyzer.explain(frame, code)
             geometry = analyzer.manifest.input.geometry
             view = View(
-                field=field_of_view(frame.pixels),
+                field=cut(frame.pixels, finding.field),
                 finding=replace(finding, saliency=saliency),
-                overlay=map_over_field(saliency.values, frame.pixels.shape, geometry),
+                overlay=map_over_field(
+                    saliency.values, frame.pixels.shape, geometry, finding.field
+                ),
                 overlay_wanted=finding.quality.sufficient,
                 explained=code,
                 source=frame.source,

@@ -11,8 +11,9 @@ from rich.text import Text
 from device.capture.frame import Frame
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
 from device.errors import ImageError
+from device.imaging.field import FieldOfView
 from device.imaging.overlay import blend
-from device.imaging.preprocessing import crop
+from device.imaging.preprocessing import model_view
 from device.inference.bundle import Bundle
 from device.inference.finding import FindingRecord, SaliencyMap
 from device.inference.manifest import Manifest
@@ -88,7 +89,9 @@ def print_model(bundle: Bundle) -> None:
         console.print(Text(line), soft_wrap=True)
 
 
-def write_overlay(path: Path, frame: Frame, saliency: SaliencyMap, manifest: Manifest) -> None:
+def write_overlay(
+    path: Path, frame: Frame, field: FieldOfView, saliency: SaliencyMap, manifest: Manifest
+) -> None:
     """Write a frame with the saliency laid over the part that the model was shown.
 
     Raises
@@ -97,7 +100,7 @@ def write_overlay(path: Path, frame: Frame, saliency: SaliencyMap, manifest: Man
         If the file cannot be written.
     """
     pixels = frame.pixels.copy()
-    part = crop(pixels, manifest.input.geometry)
+    part = model_view(pixels, manifest.input.geometry, field)
     part[:] = blend(part, saliency.values)
     save_picture(path, Image.fromarray(pixels))
 

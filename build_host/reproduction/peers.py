@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 
 from build_host.datasets.collection import Collection
 from device.diagnoses import CODES
-from device.imaging.field import field_of_view
+from device.imaging.field import cut, find_field
 from device.imaging.lesion import ABCD_COLOURS, measure, outline, working_image
 
 _LEVELS: Final = 32
@@ -34,7 +34,7 @@ def hand_made_features(collection: Collection) -> NDArray[np.float64]:
 
 
 def _features(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    field = field_of_view(pixels)
+    field = cut(pixels, find_field(pixels))
     small = working_image(field)
     lesion = outline(field)
     abcd = np.zeros(5 + len(ABCD_COLOURS))

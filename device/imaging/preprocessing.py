@@ -7,10 +7,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-Geometry = Literal["center-square", "full-frame"]
+from device.imaging.field import FieldOfView, Geometry, cut, find_field
+
 Resize = Literal["area"]
 
 _MAX_SIDE: Final = 1024
+_WORKING_SIDE: Final = 300
 
 
 class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -21,9 +23,9 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     height, width
         Size of the tensor in pixels.
     geometry
-        ``center-square``: the largest centred square of the image, which is what a
-        dermatoscope's optics fill. ``full-frame``: the whole image, squeezed to the tensor's
-        shape, as in the HAM10000 28 x 28 tables.
+        ``center-square``: the field of view, which is the largest centred square of the image
+        where no round stop is seen (`device.imaging.field`). ``full-frame``: the whole image,
+        squeezed to the tensor's shape, as in the HAM10000 28 x 28 tables.
     resize
         ``area``: every output pixel is the mean of the input pixels under it.
     scale, offset
@@ -42,32 +44,62 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             raise ValueError(f"input size {self.width} x {self.height} is out of 1 to {_MAX_SIDE}")
 
 
-def crop(pixels: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
-    """Return the part of an RGB image that the model is shown (a view, not a copy)."""
+def reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a frame made smaller by a whole number, as long as its short side stays above 300.
+
+    One cheap pass over a camera's many pixels, which the model's input and the quality measures
+    then share. The images that models are trained on are small and stay as they are.
+    """
+    height, width = pixels.shape[:2]
+    factor = reduction(height, width)
+    if factor == 1:
+        return pixels
+    # Whole blocks only: OpenCV averages those several times as fast as fractions of pixels.
+    blocks = pixels[: height // factor * factor, : width // factor * factor]
+    size = (width // factor, height // factor)
+    return cv2.resize(blocks, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def reduction(height: int, width: int) -> int:
+    """Return the whole number by which `reduced` makes a frame of this size smaller."""
+    return max(1, min(height, width) // _WORKING_SIDE)
+
+
+def model_view(
+    pixels: NDArray[np.uint8], geometry: Geometry, field: FieldOfView | None = None
+) -> NDArray[np.uint8]:
+    """Return the part of a frame that the model is shown (a view, not a copy).
+
+    Parameters
+    ----------
+    field
+        The field of view, where it is known already; else it is looked for.
+    """
     if geometry == "full-frame":
         return pixels
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return pixels[top : top + side, left : left + side]
+    return cut(pixels, field or find_field(pixels))
 
 
-def resize(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+def resize(
+    pixels: NDArray[np.uint8], spec: InputSpec, field: FieldOfView | None = None
+) -> NDArray[np.uint8]:
     """Return the model's input before scaling.
 
     Parameters
     ----------
     pixels
-        uint8, (height, width, 3), RGB, of any size.
+        A frame of any size: uint8, (height, width, 3), RGB.
     spec
         The bundle's ``input`` section.
+    field
+        The field of view in the `reduced` frame, where it is known already.
 
     Returns
     -------
     numpy.ndarray
         uint8, (spec.height, spec.width, 3), RGB.
     """
-    part = crop(pixels, spec.geometry)
+    part = model_view(reduced(pixels), spec.geometry, field)
     resized = cv2.resize(part, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
     return resized.astype(np.uint8, copy=False)
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from device.capture.frame import Frame
 from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
-from device.imaging.field import field_of_view
-from device.imaging.preprocessing import resize
+from device.imaging.field import cut, find_field
+from device.imaging.preprocessing import reduced, reduction, resize
 from device.imaging.quality import measure_quality
 from device.inference import calibration
 from device.inference.bundle import Bundle
@@ -42,11 +42,13 @@ class Analyzer:
         """Return the finding of one frame; its saliency only where it costs no second pass."""
         manifest = self.manifest
         start = perf_counter()
-        pixels = resize(frame.pixels, manifest.input)
+        small = reduced(frame.pixels)
+        field = find_field(small)
+        pixels = resize(small, manifest.input, field)
         resized = perf_counter()
         logits, class_map = self._network.run(pixels)
         inferred = perf_counter()
-        quality = measure_quality(field_of_view(frame.pixels), manifest.quality)
+        quality = measure_quality(cut(small, field), manifest.quality)
         measured = perf_counter()
         probability = calibration.probabilities(logits, manifest.calibration)
         doubt = calibration.doubt(logits, probability, manifest.abstention)
@@ -60,6 +62,7 @@ class Analyzer:
             malignancy=float(calibration.malignancy(probability)),
             prediction_set=calibration.prediction_set(probability, manifest.conformal),
             doubt=doubt,
+            field=field.times(reduction(*frame.pixels.shape[:2])),
             quality=quality,
             saliency=saliency,
             timings={

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.diagnoses import CODES, Code
+from device.imaging.field import FieldOfView
 from device.imaging.quality import Quality, Shortcoming
 
 Doubt = Literal["unfamiliar", "uncertain"]
@@ -49,6 +50,8 @@ class Finding:
         Diagnoses that cannot be excluded at the bundle's coverage, likeliest first.
     doubt
         Why no call should be made of a good picture, or None.
+    field
+        The field of view, in the frame's own pixels.
     quality
         What was measured of the field of view.
     saliency
@@ -62,6 +65,7 @@ class Finding:
     malignancy: float
     prediction_set: tuple[Code, ...]
     doubt: Doubt | None
+    field: FieldOfView
     quality: Quality
     saliency: SaliencyMap | None
     timings: dict[str, float]

@@ -104,7 +104,7 @@ def saliency(bundle: Bundle, frame: Frame) -> float:
 
 
 def screen(bundle: Bundle, frame: Frame) -> float:
-    from device.imaging.field import field_of_view
+    from device.imaging.field import cut
     from device.screen.display import close_screen, open_nowhere
     from device.screen.renderer import Renderer
     from device.screen.view import View
@@ -115,7 +115,7 @@ def screen(bundle: Bundle, frame: Frame) -> float:
     finding = analyzer.analyze(frame)
     overlay = (finding.saliency or analyzer.explain(frame, "mel")).values
     view = View(
-        field=field_of_view(frame.pixels),
+        field=cut(frame.pixels, finding.field),
         finding=finding,
         overlay=overlay,
         overlay_wanted=True,

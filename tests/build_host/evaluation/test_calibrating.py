@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from build_host.evaluation.calibrating import (
     fit_abstention,
@@ -13,9 +14,9 @@ from build_host.evaluation.calibrating import (
     fit_operating_points,
     fit_quality_limits,
 )
-from device.capture.demo import SCENES, demo_frame
+from device.capture.demo import SCENES, Scene, demo_frame
 from device.diagnoses import CODES
-from device.imaging.field import field_of_view
+from device.imaging.field import cut, find_field
 from device.imaging.quality import measure_quality
 from device.inference.calibration import doubt, energy, prediction_set, probabilities
 from device.inference.manifest import Calibration
@@ -178,8 +179,13 @@ def test_a_network_that_is_never_right_is_never_believed(seed, count) -> None:
     assert None not in calls
 
 
+def drawn_field(scene: Scene) -> NDArray[np.uint8]:
+    pixels = demo_frame(scene).pixels
+    return cut(pixels, find_field(pixels))[::4, ::4]
+
+
 def test_quality_limits_let_99_of_100_training_images_pass_each_measure() -> None:
-    frame = field_of_view(demo_frame(SCENES[1]).pixels)[::4, ::4]
+    frame = drawn_field(SCENES[1])
     lights = np.linspace(0.5, 1.2, 200)
     fields = [np.clip(frame * light, 0, 255).astype(np.uint8) for light in lights]
     limits = fit_quality_limits(fields, "drawings")
@@ -210,7 +216,7 @@ def test_a_speck_that_every_training_image_shows_does_not_fail_them_all() -> Non
 
 
 def test_what_is_far_from_the_training_images_fails_its_measure() -> None:
-    frame = field_of_view(demo_frame(SCENES[0]).pixels)[::4, ::4]
+    frame = drawn_field(SCENES[0])
     lights = np.linspace(0.8, 1.0, 60)
     fields = [(frame * light).astype(np.uint8) for light in lights]
     limits = fit_quality_limits(fields, "")

@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.imaging.field import central_field
 from device.imaging.preprocessing import (
     InputSpec,
-    crop,
+    model_view,
+    reduced,
+    reduction,
     resize,
     scale,
     scale_table,
@@ -26,13 +29,13 @@ def noise(height: int, width: int) -> np.ndarray:
 
 def test_full_frame_is_the_image_itself() -> None:
     pixels = noise(5, 9)
-    assert crop(pixels, "full-frame") is pixels
+    assert model_view(pixels, "full-frame") is pixels
 
 
 @given(height=sides, width=sides)
 def test_square_is_the_largest_and_centred(height: int, width: int) -> None:
     pixels = noise(height, width)
-    part = crop(pixels, "center-square")
+    part = model_view(pixels, "center-square")
     side = min(height, width)
     assert part.shape == (side, side, 3)
     assert np.shares_memory(part, pixels)
@@ -75,7 +78,29 @@ def test_full_frame_squeezes_and_square_cuts() -> None:
     pixels = np.zeros((60, 100, 3), np.uint8)
     pixels[:, :20] = 255
     assert (resize(pixels, FULL)[:, :5] == 255).all()
-    assert not resize(pixels, SQUARE).any()
+    assert not resize(pixels, SQUARE, central_field(60, 100)).any()
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "factor"),
+    [(150, 200, 1), (450, 600, 1), (599, 800, 1), (600, 800, 2), (1080, 1920, 3), (2160, 4096, 7)],
+)
+def test_large_frames_are_reduced_by_a_whole_number(height: int, width: int, factor: int) -> None:
+    assert reduction(height, width) == factor
+    small = reduced(np.zeros((height, width, 3), np.uint8))
+    assert small.shape == (height // factor, width // factor, 3)
+
+
+def test_reducing_takes_the_mean_of_whole_blocks() -> None:
+    pixels = noise(905, 1207)
+    blocks = pixels[:903, :1206].reshape(301, 3, 402, 3, 3).astype(np.float64).mean(axis=(1, 3))
+    assert np.abs(reduced(pixels).astype(np.float64) - blocks).max() <= 0.5
+
+
+def test_what_is_reduced_stays_as_it_is() -> None:
+    small = reduced(noise(700, 900))
+    assert reduced(small) is small
+    np.testing.assert_array_equal(resize(noise(700, 900), FULL), resize(small, FULL))
 
 
 def test_colour_order_is_kept() -> None:

@@ -1,6 +1,7 @@
 """Findings as a test needs them, without a model."""
 
 from device.diagnoses import CODES, MALIGNANT, Code
+from device.imaging.field import central_field
 from device.imaging.quality import Quality, Shortcoming
 from device.inference.finding import Doubt, Finding, SaliencyMap
 
@@ -25,6 +26,7 @@ def make_finding(
         malignancy=sum(p for c, p in zip(CODES, probabilities, strict=True) if c in MALIGNANT),
         prediction_set=prediction_set or (leading,),
         doubt=doubt,
+        field=central_field(200, 300),
         quality=Quality(10.0, 0.5, 0.0, 1.0, shortcomings),
         saliency=saliency,
         timings={"total": 1.0},
