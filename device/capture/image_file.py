@@ -55,8 +55,7 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> ND
     path = Path(path)
     name = path_text(path)
     try:
-        with path.open("rb") as file:
-            return _decode(name, file, max_pixels)
+        file = path.open("rb")
     except IsADirectoryError:
         raise ImageError(f"{name}: is a folder, not an image; name the files in it") from None
     except FileNotFoundError:
@@ -64,6 +63,8 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> ND
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{name}: cannot be opened ({reason})") from None
+    with file:
+        return _decode(name, file, max_pixels)
 
 
 def _decode(name: str, file: IO[bytes], max_pixels: int) -> NDArray[np.uint8]:
