@@ -125,13 +125,12 @@ def quantization_aware(model: keras.Model, keep_zeros: bool) -> keras.Model:
 
     annotated = keras.models.clone_model(copy_of(model), clone_function=annotate)
     annotated = quantization.quantize_annotate_model(annotated)
-    scheme = (
-        tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme()
-        if keep_zeros
-        else quantization.experimental.default_8bit.Default8BitQuantizeScheme()
-    )
+    schemes = {}
+    if keep_zeros:
+        combined = tfmot.experimental.combine
+        schemes["scheme"] = combined.Default8BitPrunePreserveQuantizeScheme()
     with quantization.quantize_scope({"RoundedOutput": RoundedOutput}):
-        return quantization.quantize_apply(annotated, scheme)
+        return quantization.quantize_apply(annotated, **schemes)
 
 
 def describe(model: bytes) -> tuple[TensorSpec, Outputs]:

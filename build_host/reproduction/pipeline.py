@@ -99,7 +99,9 @@ def open_context(config: ReproductionConfig, data: Path, out: Path, console: Con
     folder.mkdir(parents=True, exist_ok=True)
     if not config.images and shutil.disk_usage(folder).free < _ROOM:
         raise DataError(f"{folder}: less than 3 GiB are free; name another --out")
-    (folder / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config)))
+    told = folder / "config.json"
+    if not told.exists():
+        told.write_bytes(msgspec.json.format(msgspec.json.encode(config)))
     return Context(config, collection, split, folder, console)
 
 

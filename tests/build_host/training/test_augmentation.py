@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from build_host.training.config import Augmentation
+
+pytestmark = pytest.mark.tensorflow
+
+NONE = Augmentation(
+    turn=False, zoom_out=1.0, zoom_in=1.0, aspect=0.0, shift=0.0, brightness=0.0, contrast=0.0,
+    saturation=0.0, colour=0.0, cover=0.0, cover_share=0.0, noise=0.0,
+)  # fmt: skip
+
+
+def frames(count: int = 4, height: int = 30, width: int = 40) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, height, width, 3)).astype(np.uint8)
+
+
+def changed(config: Augmentation, images: np.ndarray, size: tuple[int, int], square: bool, seed=0):
+    from build_host.training import augmentation
+
+    drawn = augmentation.draw(config, len(images), [seed])
+    return augmentation.apply(images, drawn, *size, square).numpy()
+
+
+def test_no_change_is_the_image_itself() -> None:
+    images = frames()
+    np.testing.assert_allclose(changed(NONE, images, (30, 40), False), images, atol=1e-3)
+
+
+def test_no_change_of_the_square_is_the_models_view() -> None:
+    images = frames()
+    np.testing.assert_allclose(changed(NONE, images, (30, 30), True), images[:, :, 5:35], atol=1e-3)
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=20)
+def test_changed_pixels_are_pixels(seed: int) -> None:
+    pixels = changed(Augmentation(blur=0.5), frames(), (16, 20), True, seed)
+    assert pixels.shape == (4, 16, 20, 3)
+    assert np.isfinite(pixels).all()
+    assert pixels.min() >= 0.0
+    assert pixels.max() <= 255.0
+
+
+def test_the_same_seed_changes_alike_and_another_does_not() -> None:
+    from build_host.training import augmentation
+
+    first, again, other = (augmentation.draw(Augmentation(), 50, [s]) for s in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_turning_keeps_what_is_in_the_middle() -> None:
+    images = np.full((40, 31, 31, 3), 60, np.uint8)
+    images[:, 13:18, 13:18] = 200
+    turned = changed(
+        Augmentation(
+            turn=True, zoom_out=1.0, zoom_in=1.0, aspect=0.0, shift=0.0, brightness=0.0,
+            contrast=0.0, saturation=0.0, colour=0.0, cover=0.0, cover_share=0.0, noise=0.0,
+        ),
+        images, (31, 31), True,
+    )  # fmt: skip
+    assert turned[:, 15, 15].min() > 190
+    assert turned[:, 0, 0].max() < 70
+    corners = turned[:, 13, 13, 0]
+    assert corners.min() < 190 < corners.max()
+
+
+@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "colour", "noise"])
+def test_each_property_changes_only_when_asked(name: str) -> None:
+    images = frames(20)
+    some = Augmentation(
+        **{f: getattr(NONE, f) for f in NONE.__struct_fields__}
+        | {name: 0.3 if name != "noise" else 9}
+    )
+    difference = changed(some, images, (30, 40), False) - images
+    assert np.abs(difference).mean() > 1.0
+
+
+def test_cover_hides_a_square_of_some_pictures() -> None:
+    images = np.zeros((200, 20, 20, 3), np.uint8)
+    images[:, ::2] = 200
+    some = Augmentation(
+        **{f: getattr(NONE, f) for f in NONE.__struct_fields__} | {"cover": 0.5, "cover_share": 0.5}
+    )
+    hidden = (np.abs(changed(some, images, (20, 20), False) - images) > 20).any(axis=(1, 2, 3))
+    assert 0.3 < hidden.mean() < 0.6
