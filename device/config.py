@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from device.errors import ConfigError
+from device.toml import read_toml
 
 CONFIG_VARIABLE: Final = "DERMASCOPE_CONFIG"
 MODELS_VARIABLE: Final = "DERMASCOPE_MODELS"
@@ -70,14 +70,7 @@ def load_config(path: Path | None = None) -> Config:
             path = SYSTEM_CONFIG
         else:
             return Config()
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=Config)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such settings file") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+    return read_toml(path, Config)
 
 
 def model_folder(config: Config) -> Path:

@@ -6,9 +6,9 @@ from typing import Annotated
 import msgspec
 
 from build_host.training.config import FitConfig, Positive, Share, _Section, digest_of
-from device.errors import ConfigError
 from device.imaging.preprocessing import InputSpec
 from device.inference.manifest import Name, Saliency, Version
+from device.toml import read_toml
 
 
 class PruningConfig(_Section, frozen=True):
@@ -107,11 +107,4 @@ def read_reproduction(path: Path) -> ReproductionConfig:
     device.errors.ConfigError
         If the file is missing or holds an unknown or impossible setting.
     """
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=ReproductionConfig)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+    return read_toml(path, ReproductionConfig)

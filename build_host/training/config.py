@@ -6,9 +6,9 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from device.errors import ConfigError
 from device.imaging.preprocessing import InputSpec
 from device.inference.manifest import Name, Saliency, Version
+from device.toml import read_toml
 
 Rate = Annotated[float, msgspec.Meta(gt=0.0, le=1e32)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -202,11 +202,4 @@ def read_config(path: Path) -> RunConfig:
     device.errors.ConfigError
         If the file is missing or holds an unknown or impossible setting.
     """
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=RunConfig)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+    return read_toml(path, RunConfig)

@@ -110,7 +110,7 @@ def test_a_missing_file_a_folder_and_bytes_that_are_no_text_are_refused(tmp_path
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe\x00")
     for path, reason in (
-        (tmp_path / "none.toml", "no such file"),
+        (tmp_path / "none.toml", "no such settings file"),
         (tmp_path, "cannot be read"),
         (binary, "binary.toml"),
     ):
