@@ -88,7 +88,9 @@ def test_a_configuration_that_is_missing_or_wrong_is_told(
     command: Callable[..., Done], ham10000: Path, tmp_path: Path, config: Path
 ) -> None:
     arguments = ("train", "--data", ham10000, "--out", tmp_path / "runs", "--config")
-    assert_complaint(command(*arguments, tmp_path / "none.toml"), "none.toml", "no such file")
+    assert_complaint(
+        command(*arguments, tmp_path / "none.toml"), "none.toml", "no such settings file"
+    )
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(config.read_text().replace("epochs", "epoch"))
     assert_complaint(command(*arguments, wrong), "wrong.toml", "epoch")
