@@ -104,7 +104,8 @@ def work(context: Context, shown: int) -> dict[str, float]:
     """Return how much each training is, in images shown to the paper's network."""
     config = context.config
     long, short = _epochs_of_pruning(context), config.fine_tune.epochs
-    rounds = config.rewinding.rounds * config.rewinding.epochs
+    rewinding = config.rewinding
+    rounds = rewinding.rewind_epochs + rewinding.rounds * rewinding.epochs + config.fit.epochs
     return {
         "base": config.fit.epochs * shown,
         "compression": shown * (2.2 * long + 8 * short + rounds),
@@ -154,7 +155,10 @@ def _rewound(context: Context) -> Any:
     config = context.config
     rewinding = config.rewinding
     start = context.folder("rewinding/start")
-    early = msgspec.structs.replace(config.fit, epochs=rewinding.rewind_epochs, keep="last")
+    # At a steady rate: what the weights return to is a beginning, not a finished network.
+    early = msgspec.structs.replace(
+        config.fit, epochs=rewinding.rewind_epochs, keep="last", schedule="plateau"
+    )
     keras.utils.set_random_seed(config.seed)
     model = _network()
     fit(context.run(early), model, context.examples(early), start, context.console)

@@ -58,7 +58,12 @@ def draw(config: Augmentation, count: int, seed: list[int]) -> NDArray[np.float3
 
 
 def apply(
-    images: tf.Tensor, changes: tf.Tensor, height: int, width: int, square: bool
+    images: tf.Tensor,
+    changes: tf.Tensor,
+    height: int,
+    width: int,
+    square: bool,
+    seed: tf.Tensor | tuple[int, int],
 ) -> tf.Tensor:
     """Return a batch as the model is shown it, changed.
 
@@ -72,6 +77,9 @@ def apply(
         Of the result in pixels.
     square
         The model is shown the centred square of the frame rather than all of it.
+    seed
+        Two numbers that decide the noise: batches are made side by side, and a generator with a
+        state would give them their noise in whatever order they ask.
 
     Returns
     -------
@@ -80,7 +88,7 @@ def apply(
     """
     change = {name: changes[:, i] for i, name in enumerate(_COLUMNS)}
     pixels = _warp(tf.cast(images, tf.float32), change, height, width, square)
-    return tf.clip_by_value(_recolour(pixels, change, height, width), 0.0, 255.0)
+    return tf.clip_by_value(_recolour(pixels, change, height, width, seed), 0.0, 255.0)
 
 
 def _warp(
@@ -111,7 +119,11 @@ def _warp(
 
 
 def _recolour(
-    pixels: tf.Tensor, change: dict[str, tf.Tensor], height: int, width: int
+    pixels: tf.Tensor,
+    change: dict[str, tf.Tensor],
+    height: int,
+    width: int,
+    seed: tf.Tensor | tuple[int, int],
 ) -> tf.Tensor:
     def each(name: str) -> tf.Tensor:
         return change[name][:, None, None, None]
@@ -129,4 +141,4 @@ def _recolour(
     half = each("cover") / 2
     hidden = (tf.abs(down - each("cover_y")) < half) & (tf.abs(across - each("cover_x")) < half)
     pixels = tf.where(hidden, mean * gain, pixels)
-    return pixels + tf.random.normal(tf.shape(pixels)) * each("noise")
+    return pixels + tf.random.stateless_normal(tf.shape(pixels), seed) * each("noise")

@@ -91,7 +91,8 @@ def batches(
         def gather(rows: NDArray[np.int64]) -> tuple[Any, ...]:
             return scale(images[rows], spec), one_hot[labels[rows]]
 
-        load = _loader(gather, [(spec.height, spec.width, 3), (len(CODES),)], [tf.float32] * 2)
+        shapes = [(None, spec.height, spec.width, 3), (None, len(CODES))]
+        load = _loader(gather, shapes, [tf.float32] * 2)
         data = tf.data.Dataset.from_tensor_slices(order).batch(batch)
         return data.map(load, num_parallel_calls=2).prefetch(2)
 
@@ -99,17 +100,18 @@ def batches(
 
     def gather_frames(places: NDArray[np.int64]) -> tuple[Any, ...]:
         rows = order[places]
-        return images[rows], drawn[places], one_hot[labels[rows]]
+        noise = np.array([shuffle_seed or 0, places[0]], dtype=np.int64)
+        return images[rows], drawn[places], noise, one_hot[labels[rows]]
 
-    def change(frames: tf.Tensor, numbers: tf.Tensor, truth: tf.Tensor) -> Any:
+    def change(frames: tf.Tensor, numbers: tf.Tensor, noise: tf.Tensor, truth: tf.Tensor) -> Any:
         square = spec.geometry == "center-square"
-        pixels = augmentation.apply(frames, numbers, spec.height, spec.width, square)
+        pixels = augmentation.apply(frames, numbers, spec.height, spec.width, square, noise)
         return pixels * spec.scale + spec.offset, truth
 
     load = _loader(
         gather_frames,
-        [images.shape[1:], (augmentation.PARAMETERS,), (len(CODES),)],
-        [tf.uint8, tf.float32, tf.float32],
+        [(None, *images.shape[1:]), (None, augmentation.PARAMETERS), (2,), (None, len(CODES))],
+        [tf.uint8, tf.float32, tf.int64, tf.float32],
     )
     data = tf.data.Dataset.range(len(order)).batch(batch)
     return data.map(load, num_parallel_calls=2).map(change, num_parallel_calls=2).prefetch(2)
@@ -117,13 +119,13 @@ def batches(
 
 def _loader(
     gather: Callable[[NDArray[np.int64]], tuple[Any, ...]],
-    shapes: list[tuple[int, ...]],
+    shapes: list[tuple[int | None, ...]],
     dtypes: list[tf.DType],
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
     def load(rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
         parts = tf.numpy_function(gather, [rows], dtypes)
         for part, shape in zip(parts, shapes, strict=True):
-            part.set_shape((None, *shape))
+            part.set_shape(shape)
         return tuple(parts)
 
     return load

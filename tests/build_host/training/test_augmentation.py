@@ -21,7 +21,7 @@ def changed(config: Augmentation, images: np.ndarray, size: tuple[int, int], squ
     from build_host.training import augmentation
 
     drawn = augmentation.draw(config, len(images), [seed])
-    return augmentation.apply(images, drawn, *size, square).numpy()
+    return augmentation.apply(images, drawn, *size, square, (0, 0)).numpy()
 
 
 def test_no_change_is_the_image_itself() -> None:
