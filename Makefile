@@ -12,6 +12,7 @@ help:
 	@echo "make test    every test (sets up the build host too)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   how fast, as ratios in one run"
+	@echo "make bench-build  the training feed against a bare Keras fit"
 	@echo "make lock    renew requirements/*.txt from pyproject.toml"
 
 demo: $(DEVICE)/.ready
@@ -28,6 +29,9 @@ lint: $(DEV)/.ready
 
 bench: $(DEV)/.ready
 	$(DEV)/bin/python -m tests.bench
+
+bench-build: $(DEV)/.ready
+	$(DEV)/bin/python -m tests.bench.build
 
 lock: $(DEV)/.ready
 	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -54,4 +58,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test lint bench lock
+.PHONY: help demo test lint bench bench-build lock

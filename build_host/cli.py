@@ -11,12 +11,15 @@ from rich.table import Table
 
 from build_host import stages
 from build_host.bundling.writing import create_key, default_key_path
+from build_host.datasets.checking import check_ham10000
+from build_host.datasets.ham10000 import read_ham10000
 from build_host.evaluation.evaluating import Evaluation
 from device.config import load_config
 from device.errors import DermascopeError
-from device.inference.bundle import load_bundle
+from device.inference.bundle import MANIFEST_FILE, load_bundle
 
 DATA_VARIABLE: Final = "DERMASCOPE_HAM10000"
+_REMARKS_SHOWN: Final = 20
 _CONFIGS: Final = Path(__file__).parent / "configs"
 
 
@@ -30,7 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"dermascope-build: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"dermascope-build: {error.filename}: {error.strerror}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"dermascope-build: {where}{error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("dermascope-build: stopped; the same command goes on from here", file=sys.stderr)
@@ -44,20 +48,34 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     data = os.environ.get(DATA_VARIABLE)
 
+    def add_data(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument(
+            "--data",
+            type=Path,
+            metavar="DIR",
+            default=Path(data) if data else None,
+            required=not data,
+            help=f"HAM10000 (default: ${DATA_VARIABLE})",
+        )
+
     def add(name: str, command: object, text: str, wants_data: bool) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(command=command)
         if wants_data:
-            sub.add_argument(
-                "--data",
-                type=Path,
-                metavar="DIR",
-                default=Path(data) if data else None,
-                required=not data,
-                help=f"HAM10000 (default: ${DATA_VARIABLE})",
-            )
+            add_data(sub)
         return sub
 
+    data_parser = commands.add_parser(
+        "data", help="Look at a data set.", description="Look at a data set."
+    )
+    checks = data_parser.add_subparsers(required=True, metavar="WHAT")
+    check = checks.add_parser(
+        "check",
+        help="Name everything that is wrong with it.",
+        description="Decode every image and name everything that is wrong with the data set.",
+    )
+    check.set_defaults(command=_check)
+    add_data(check)
     again = add(
         "reproduce",
         _reproduce,
@@ -97,6 +115,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _check(options: argparse.Namespace, console: Console) -> int:
+    found = check_ham10000(options.data, console)
+    for problem in found.problems:
+        print(f"dermascope-build: {problem}", file=sys.stderr)
+    shown = found.remarks[:_REMARKS_SHOWN]
+    for remark in shown:
+        console.print(f"Note: {remark}", soft_wrap=True)
+    if len(found.remarks) > len(shown):
+        console.print(f"Note: and {len(found.remarks) - len(shown)} more")
+    console.print(f"{found.images} images can be used; {len(found.problems)} problems")
+    return 2 if found.problems else 0
+
+
 def _reproduce(options: argparse.Namespace, console: Console) -> int:
     from build_host.reproduction.config import read_reproduction
     from build_host.reproduction.reproducing import reproduce
@@ -124,17 +155,17 @@ def _compress(options: argparse.Namespace, console: Console) -> int:
 
 
 def _evaluate(options: argparse.Namespace, console: Console) -> int:
-    if (options.run / stages.CONFIG_FILE).is_file():
-        result = stages.evaluate_run(stages.open_run(options.run), options.data)
-    else:
+    if (options.run / MANIFEST_FILE).is_file():
         bundle = load_bundle(options.run, load_config().trusted_keys)
-        result = stages.evaluate_bundle(bundle, options.data)
+        result = stages.evaluate_bundle(bundle, read_ham10000(options.data))
+    else:
+        result = stages.evaluate_run(options.run, options.data)
     console.print(_table(result))
     return 0
 
 
 def _bundle(options: argparse.Namespace, console: Console) -> int:
-    folder = stages.make_bundle(stages.open_run(options.run), options.models, default_key_path())
+    folder = stages.make_bundle(options.run, options.models, default_key_path())
     console.print(f"Wrote {folder}", soft_wrap=True)
     return 0
 

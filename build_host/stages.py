@@ -75,10 +75,13 @@ def train(run: Run, data: Path, console: Console) -> None:
     examples = read_examples(collection, split, config.input, config.fit.frame_size, cache)
     from build_host.keras import keras
     from build_host.training.architectures import build
+    from build_host.training.distribution import strategy_for
     from build_host.training.fitting import fit
 
-    keras.utils.set_random_seed(config.seed)
-    fit(config, build(config), examples, run.folder, console)
+    with strategy_for(config.fit).scope():
+        keras.utils.set_random_seed(config.seed)
+        network = build(config)
+    fit(config, network, examples, run.folder, console)
 
 
 def compress(run: Run, data: Path, console: Console) -> None:
@@ -99,19 +102,22 @@ def compress(run: Run, data: Path, console: Console) -> None:
     network.load_weights(weights)
     console.print("Converting to int8")
     representative = np.asarray(images[np.sort(chosen[: config.representative])])
-    model = to_int8(network, representative, config.input)
-    (run.folder / MODEL_FILE).write_bytes(model)
     bundle = draft(
         config.name,
         config.version,
         config.input,
         config.saliency,
-        model,
+        to_int8(network, representative, config.input),
         measured_limits(collection, chosen),
         provenance(collection, config.seed, config.digest),
     )
-    bundle = calibrated(bundle, collection.subset(split.validation))
-    (run.folder / DRAFT_FILE).write_bytes(msgspec.json.encode(bundle.manifest))
+    leave_draft(run.folder, calibrated(bundle, collection.subset(split.validation)))
+
+
+def leave_draft(folder: Path, bundle: Bundle) -> None:
+    """Write a model and its unsigned manifest into a run's folder."""
+    (folder / MODEL_FILE).write_bytes(bundle.model)
+    (folder / DRAFT_FILE).write_bytes(msgspec.json.encode(bundle.manifest))
 
 
 def measured_limits(collection: Collection, training: NDArray[np.int64]) -> QualityLimits:
@@ -122,47 +128,45 @@ def measured_limits(collection: Collection, training: NDArray[np.int64]) -> Qual
     return fit_quality_limits(fields, described)
 
 
-def evaluate_run(run: Run, data: Path) -> Evaluation:
-    """Measure the run's int8 file on the test fold: ``evaluation.json``."""
-    bundle = _unsigned(run)
-    result = evaluate_bundle(bundle, data)
-    (run.folder / EVALUATION_FILE).write_bytes(msgspec.json.encode(result))
+def evaluate_run(folder: Path, data: Path) -> Evaluation:
+    """Measure a run's int8 file on the test fold: ``evaluation.json``."""
+    bundle = _unsigned(folder)
+    result = evaluate_bundle(bundle, read_ham10000(data))
+    (folder / EVALUATION_FILE).write_bytes(msgspec.json.encode(result))
     return result
 
 
-def evaluate_bundle(bundle: Bundle, data: Path) -> Evaluation:
+def evaluate_bundle(bundle: Bundle, collection: Collection) -> Evaluation:
     """Measure a bundle on the test fold, through the instrument's own Analyzer."""
-    collection = read_ham10000(data)
     test = collection.subset(split_by_lesion(collection).test)
     predictions = predict(Analyzer(bundle), test)
     return evaluate(predictions, bundle.manifest.model_id, bundle.model, PROTOCOL)
 
 
-def make_bundle(run: Run, models: Path, key_path: Path) -> Path:
-    """Write and sign the run's bundle below `models`, and return its folder."""
-    draft = _unsigned(run)
-    path = run.folder / EVALUATION_FILE
+def make_bundle(folder: Path, models: Path, key_path: Path) -> Path:
+    """Write and sign the bundle of the run in a folder below `models`, and return its own."""
+    draft = _unsigned(folder)
+    path = folder / EVALUATION_FILE
     if not path.is_file():
-        raise DataError(f"{run.folder}: is not evaluated yet ({EVALUATION_FILE} is missing)")
+        raise DataError(f"{folder}: is not evaluated yet ({EVALUATION_FILE} is missing)")
     evaluation = msgspec.json.decode(path.read_bytes(), type=Evaluation)
     if evaluation.model_sha256 != draft.manifest.model_sha256:
-        raise DataError(
-            f"{run.folder}: {MODEL_FILE} is newer than its evaluation; evaluate it again"
-        )
+        raise DataError(f"{folder}: {MODEL_FILE} is newer than its evaluation; evaluate it again")
     manifest = msgspec.structs.replace(draft.manifest, metrics=evaluation.figures)
-    folder = models / manifest.name
-    write_bundle(folder, manifest, draft.model, [evaluation], read_key(key_path))
-    return folder
+    written = models / manifest.name
+    write_bundle(written, manifest, draft.model, [evaluation], read_key(key_path))
+    return written
 
 
-def _unsigned(run: Run) -> Bundle:
-    path = run.folder / DRAFT_FILE
+def _unsigned(folder: Path) -> Bundle:
+    path = folder / DRAFT_FILE
     if not path.is_file():
-        raise DataError(f"{run.folder}: is not compressed yet ({DRAFT_FILE} is missing)")
+        missing = "" if (folder / CONFIG_FILE).is_file() else "holds no run, or "
+        raise DataError(f"{folder}: {missing}is not compressed yet ({DRAFT_FILE} is missing)")
     manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    model = (run.folder / MODEL_FILE).read_bytes()
+    model = (folder / MODEL_FILE).read_bytes()
     if hashlib.sha256(model).hexdigest() != manifest.model_sha256:
         raise DataError(
-            f"{run.folder}: {MODEL_FILE} is not what {DRAFT_FILE} describes; compress again"
+            f"{folder}: {MODEL_FILE} is not what {DRAFT_FILE} describes; compress again"
         )
-    return Bundle(run.folder, manifest, model, "")
+    return Bundle(folder, manifest, model, "")

@@ -40,10 +40,8 @@ def read_ham10000(folder: Path) -> Collection:
         If the metadata table is missing, a row cannot be understood, an identifier stands twice,
         or an image is missing. The message names the file, the row and the reason.
     """
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; name the one with {METADATA[0]}")
-    records = _read_metadata(folder)
-    paths = _find_images(folder)
+    records = read_metadata(folder)
+    paths = find_images(folder)
     if not paths and (folder / PIXEL_TABLE).is_file():
         table = _read_pixel_table(folder / PIXEL_TABLE, records)
         rows = {r.image_id: i for i, r in enumerate(records)}
@@ -57,7 +55,23 @@ def read_ham10000(folder: Path) -> Collection:
     return Collection("HAM10000", records, lambda r: read_image(paths[r.image_id]))
 
 
-def _read_metadata(folder: Path) -> tuple[ImageRecord, ...]:
+def read_metadata(folder: Path, problems: list[DataError] | None = None) -> tuple[ImageRecord, ...]:
+    """Return the rows of a folder's metadata table.
+
+    Parameters
+    ----------
+    problems
+        Collects what is wrong with single rows, which are then left out; without it the first
+        bad row is raised.
+
+    Raises
+    ------
+    device.errors.DataError
+        If the table is missing, is no table, or lacks a column; without `problems`, if a row
+        cannot be understood or an identifier stands twice.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; name the one with {METADATA[0]}")
     path = next((folder / name for name in METADATA if (folder / name).is_file()), None)
     if path is None:
         raise DataError(
@@ -73,17 +87,23 @@ def _read_metadata(folder: Path) -> tuple[ImageRecord, ...]:
             if lacking:
                 raise DataError(f"{path}: the columns {', '.join(lacking)} are missing")
             for row in reader:
-                record = _parse_row(path, reader.line_num, row)
-                if record.image_id in seen:
-                    raise DataError(
-                        f"{path}: line {reader.line_num}: {record.image_id} stands already in "
-                        f"line {seen[record.image_id]}; remove one of the two"
-                    )
+                try:
+                    record = _parse_row(path, reader.line_num, row)
+                    if record.image_id in seen:
+                        raise DataError(
+                            f"{path}: line {reader.line_num}: {record.image_id} stands already in "
+                            f"line {seen[record.image_id]}; remove one of the two"
+                        )
+                except DataError as error:
+                    if problems is None:
+                        raise
+                    problems.append(error)
+                    continue
                 seen[record.image_id] = reader.line_num
                 records.append(record)
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: is not a table of comma-separated values ({error})") from None
-    if not records:
+    if not seen and not problems:
         raise DataError(f"{path}: has no rows")
     return tuple(records)
 
@@ -116,7 +136,8 @@ def _parse_row(path: Path, line: int, row: dict[str, str | None]) -> ImageRecord
     )
 
 
-def _find_images(folder: Path) -> dict[str, Path]:
+def find_images(folder: Path) -> dict[str, Path]:
+    """Return the ``.jpg`` files in a folder and in the folders directly inside it, by stem."""
     places = [folder, *sorted(p for p in folder.iterdir() if p.is_dir())]
     return {p.stem: p for place in places for p in sorted(place.glob("*.jpg"))}
 

@@ -1,6 +1,8 @@
 """Images decoded and resized once, kept on disk, read by the batch."""
 
 import hashlib
+import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from rich.progress import track
 
 from build_host.datasets.collection import Collection
 from build_host.datasets.split import Split
+from device.errors import DataError
 from device.imaging.preprocessing import InputSpec, resize
 
 
@@ -84,6 +87,8 @@ def resized_images(
     ------
     device.errors.ImageError
         If an image cannot be read.
+    device.errors.DataError
+        If the disk has no room for the array.
     """
     identity = _identity(collection, spec)
     path = cache / f"images-{spec.width}x{spec.height}-{identity}.npy"
@@ -91,7 +96,7 @@ def resized_images(
         cache.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         shape = (len(collection), spec.height, spec.width, 3)
-        array = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+        array = _room_for(part, shape)
         records = track(collection.records, "Reading images", disable=quiet)
         for i, record in enumerate(records):
             array[i] = resize(collection.read(record), spec)
@@ -99,6 +104,29 @@ def resized_images(
         del array
         part.replace(path)
     return np.load(path, mmap_mode="r")
+
+
+def _room_for(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return a new memory map whose disk space is taken already.
+
+    Writing through a memory map to a disk that has become full ends the process without a word.
+
+    Raises
+    ------
+    device.errors.DataError
+        If the disk has not so much room.
+    """
+    try:
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise DataError(
+            f"{path.parent}: has no room for {math.prod(shape) / 2**20:.0f} MiB of decoded images "
+            f"({error.strerror}); free some, or name another --out"
+        ) from None
+    return array
 
 
 def _identity(collection: Collection, spec: InputSpec) -> str:

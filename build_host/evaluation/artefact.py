@@ -14,10 +14,20 @@ from device.inference.interpreter import Network
 _ROUNDS = 300
 
 
-def logits_of(bundle: Bundle, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the logits of images as the model is shown them: float32, (n, 7)."""
+def logits_of(
+    bundle: Bundle, images: NDArray[np.uint8], rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return the logits of some images, as the model is shown them: float32, (n, 7).
+
+    Parameters
+    ----------
+    images
+        uint8, (all, height, width, 3); a memory map is read image by image.
+    rows
+        Which of them: int64, (n,).
+    """
     network = Network(bundle)
-    return np.array([network.run(pixels)[0] for pixels in images])
+    return np.array([network.run(np.asarray(images[row]))[0] for row in rows])
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:

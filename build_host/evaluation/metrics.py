@@ -5,11 +5,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import (
-    precision_recall_fscore_support,
-    roc_auc_score,
-    roc_curve,
-)
+from scipy.stats import rankdata
+from sklearn.metrics import precision_recall_fscore_support, roc_curve
 
 from device.diagnoses import CODES, MALIGNANT
 from device.inference.manifest import Interval
@@ -38,8 +35,8 @@ def balanced_accuracy(labels: Labels, probabilities: Probabilities) -> float:
 
 def macro_auc(labels: Labels, probabilities: Probabilities) -> float:
     """Return the mean over the diagnoses of one-against-the-rest areas under the ROC curve."""
-    areas = [_auc(labels == i, probabilities[:, i]) for i in range(len(CODES))]
-    return float(np.nanmean(areas))
+    truth = labels[:, None] == np.arange(len(CODES))
+    return float(np.nanmean(_areas(truth, probabilities)))
 
 
 def malignant_auc(labels: Labels, probabilities: Probabilities) -> float:
@@ -54,9 +51,21 @@ def melanoma_auc(labels: Labels, probabilities: Probabilities) -> float:
 
 def _auc(truth: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
     """Return the area under the ROC curve; NaN where only one class is present."""
-    if truth.all() or not truth.any():
-        return float("nan")
-    return float(roc_auc_score(truth, score))
+    return float(_areas(truth[:, None], score[:, None])[0])
+
+
+def _areas(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the area under the ROC curve of each column, NaN where only one class is present.
+
+    From the ranks (Mann & Whitney 1947): a tenth of the time of drawing the curve, which counts
+    where a bootstrap asks a thousand times.
+    """
+    ranks = rankdata(scores, axis=0)
+    positive = truth.sum(axis=0)
+    negative = len(truth) - positive
+    above = np.where(truth, ranks, 0.0).sum(axis=0) - positive * (positive + 1) / 2
+    pairs = positive * negative
+    return np.where(pairs > 0, above / np.maximum(pairs, 1), np.nan)
 
 
 def melanoma_sensitivity_at(specificity: float) -> Metric:

@@ -256,8 +256,8 @@ class Measurer:
         """Return one row of the table."""
         bundle = self._bundle(content)
         split = self._context.split
-        validation = softmax(logits_of(bundle, self._images[split.validation]))
-        test = softmax(logits_of(bundle, self._images[split.test]))
+        validation = softmax(logits_of(bundle, self._images, split.validation))
+        test = softmax(logits_of(bundle, self._images, split.test))
         pixels = np.asarray(self._images[split.test[0]])
         return self.row(
             name, kind, sizes(content), validation, test, zeros,

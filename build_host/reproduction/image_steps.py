@@ -49,9 +49,9 @@ STEPS: Final[dict[str, Step]] = {
 
 def cleanest(collection: Collection, count: int = _CLEANEST) -> list[Picture]:
     """Return the images with the fewest dark thin lines: references to spoil and restore."""
-    pictures = [collection.read(r) for r in track(collection.records, "Looking for hairs")]
-    order = np.argsort([hair_mask(p).mean() for p in pictures], kind="stable")
-    return [pictures[i] for i in order[:count]]
+    records = collection.records
+    hairs = [hair_mask(collection.read(r)).mean() for r in track(records, "Looking for hairs")]
+    return [collection.read(records[i]) for i in np.argsort(hairs, kind="stable")[:count]]
 
 
 def noisy(picture: Picture, random: np.random.Generator) -> Picture:

@@ -193,8 +193,8 @@ def _calibration_sides(
     bundle = base_bundle(context)
     images = context.examples(context.config.fit).images
     split, truth = context.split, context.collection.labels
-    fitted = fit_calibration(logits_of(bundle, images[split.validation]), truth[split.validation])
-    after = calibrate(logits_of(bundle, images[split.test]), fitted)
+    fitted = fit_calibration(logits_of(bundle, images, split.validation), truth[split.validation])
+    after = calibrate(logits_of(bundle, images, split.test), fitted)
     return {"as trained": uncalibrated, "calibrated on fold 4": after}
 
 

@@ -11,13 +11,9 @@ from rich.console import Console
 
 from build_host.bundling.drafting import calibrated, draft, provenance
 from build_host.datasets.collection import Collection, ImageRecord
-from build_host.datasets.split import (
-    Split,
-    oversample_then_split,
-    split_by_image,
-)
+from build_host.datasets.split import Split, oversample_then_split, split_by_image
+from build_host.datasets.tensors import read_examples, resized_images
 from build_host.evaluation.artefact import logits_of, sizes, softmax
-from build_host.evaluation.evaluating import evaluate, predict
 from build_host.evaluation.metrics import METRICS, confusion, per_class, with_intervals
 from build_host.reproduction import image_steps, peers
 from build_host.reproduction.config import ReproductionConfig
@@ -31,13 +27,11 @@ from build_host.reproduction.results import (
     ProtocolResult,
     Results,
 )
-from build_host.stages import DRAFT_FILE, EVALUATION_FILE, PROTOCOL, measured_limits
+from build_host.stages import EVALUATION_FILE, evaluate_bundle, leave_draft, measured_limits
 from build_host.training.config import FitConfig
 from build_host.training.history import read_history
 from device.diagnoses import CODES
-from device.imaging.preprocessing import resize
-from device.inference.analyzer import Analyzer
-from device.inference.bundle import MODEL_FILE, Bundle
+from device.inference.bundle import Bundle
 
 METRICS_FILE: Final = "metrics.json"
 REPORT_FILE: Final = "report.html"
@@ -199,7 +193,6 @@ def _train(
     split: Split,
 ) -> Any:
     """Fit a network on a collection and return it."""
-    from build_host.datasets.tensors import read_examples
     from build_host.training.fitting import fit
 
     spec = context.config.input
@@ -208,11 +201,13 @@ def _train(
     return model
 
 
-def _predicted(context: Context, model: Any, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return what a fitted network says through its own float file and LiteRT."""
+def _predicted(
+    context: Context, model: Any, images: NDArray[np.uint8], rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return what a fitted network says of some images through its own float file and LiteRT."""
     from build_host.compression.quantization import to_float32
 
-    return softmax(logits_of(_bundle(context, to_float32(model)), images))
+    return softmax(logits_of(_bundle(context, to_float32(model)), images, rows))
 
 
 def _bundle(context: Context, content: bytes) -> Bundle:
@@ -243,11 +238,10 @@ def _image_steps(context: Context) -> ImageSteps:
         folder = context.folder(f"image-steps/{name.replace(' ', '-')}")
         settings = context.config.image_steps_fit
         model = _train(context, folder, _new_network(context), settings, stepped, context.split)
-        spec = context.config.input
-        images = np.array([resize(stepped.read(stepped.records[i]), spec) for i in validation])
+        images = resized_images(stepped, context.config.input, context.cache)
         figures = with_intervals(
             labels[validation],
-            _predicted(context, model, images),
+            _predicted(context, model, images, validation),
             lesions[validation],
             {name: METRICS[name] for name in ("accuracy", "balanced_accuracy")},
             context.config.resamples,
@@ -282,7 +276,7 @@ def _protocol(context: Context, name: str) -> Any:
         model = _train(context, folder, _new_network(context), settings, collection, split)
         images = context.examples(settings, split).images
         labels, lesions = collection.labels, collection.lesions
-        probabilities = _predicted(context, model, images[split.test])
+        probabilities = _predicted(context, model, images, split.test)
         names = ("accuracy", "balanced_accuracy", "macro_auc", "malignant_auc", "f1_weighted")
         seen = set(split.train.tolist())
         seen_lesions = set(lesions[split.train])
@@ -364,8 +358,8 @@ def _peers(context: Context) -> list[Artefact]:
 
 def _base_probabilities(context: Context) -> NDArray[np.float64]:
     """Return what the base network's float32 file says of the test fold."""
-    images = context.examples(context.config.fit).images[context.split.test]
-    return softmax(logits_of(base_bundle(context), images))
+    images = context.examples(context.config.fit).images
+    return softmax(logits_of(base_bundle(context), images, context.split.test))
 
 
 def base_bundle(context: Context) -> Bundle:
@@ -388,8 +382,6 @@ def _write_run(context: Context, model: bytes) -> None:
         provenance(collection, config.seed, config.digest),
     )
     bundle = calibrated(bundle, collection.subset(split.validation))
-    predictions = predict(Analyzer(bundle), collection.subset(split.test))
-    evaluation = evaluate(predictions, bundle.manifest.model_id, model, PROTOCOL)
-    (folder / MODEL_FILE).write_bytes(model)
-    (folder / DRAFT_FILE).write_bytes(msgspec.json.encode(bundle.manifest))
+    evaluation = evaluate_bundle(bundle, collection)
+    leave_draft(folder, bundle)
     (folder / EVALUATION_FILE).write_bytes(msgspec.json.encode(evaluation))

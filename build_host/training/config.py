@@ -113,6 +113,8 @@ class FitConfig(_Section, frozen=True):
         Decay of the running average of the weights that is judged and kept; 0 for none.
     keep
         Which epoch's weights become the model, judged on the validation part.
+    distribution
+        ``multi-worker``: on several machines at once (`build_host.training.distribution`).
     """
 
     epochs: Positive = 25
@@ -129,7 +131,12 @@ class FitConfig(_Section, frozen=True):
     label_smoothing: Share = 0.0
     average: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.0
     keep: Literal["best-balanced-accuracy", "last"] = "best-balanced-accuracy"
+    distribution: Literal["none", "multi-worker"] = "none"
     augmentation: Augmentation | None = None
+
+    def __post_init__(self) -> None:
+        if self.distribution == "multi-worker" and self.average:
+            raise ValueError("a running average of the weights is kept on one machine only")
 
     @property
     def frame_size(self) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from sklearn.metrics import balanced_accuracy_score
 from build_host.datasets.tensors import Examples
 from build_host.keras import keras, tf
 from build_host.training.config import FitConfig, PlateauConfig, RunConfig
+from build_host.training.distribution import divided, own_folder
 from build_host.training.feed import batches, shown_indices, shown_prior, steps_per_epoch
 from build_host.training.history import Epoch, read_history, write_history
 from device.diagnoses import CODES
@@ -39,22 +40,27 @@ def fit(
     Parameters
     ----------
     model
-        Changed in place.
+        Changed in place; built in the scope of the strategy that is to fit it.
     run
         The run's folder: ``weights.h5``, ``history.json`` and ``checkpoint/`` are written to it.
     callbacks
         Keras callbacks, such as those of pruning.
     """
     settings = config.fit
-    optimizer = _optimizer(settings)
+    strategy = model.distribute_strategy
+    own = own_folder(run, strategy)
     prior = shown_prior(settings, examples.labels, examples.split.train)
-    model.compile(optimizer, _loss(settings, prior), metrics=["accuracy"])
-    optimizer.build(model.trainable_variables)
+    with strategy.scope():
+        optimizer = _optimizer(settings)
+        model.compile(optimizer, _loss(settings, prior), metrics=["accuracy"])
+        optimizer.build(model.trainable_variables)
+    # What only one worker judges must not wait for the others.
+    alone = model if settings.distribution == "none" else keras.models.clone_model(model)
     average = RunningAverage(model, settings.average) if settings.average else None
     tracked = {"average": average.checkpoint} if average else {}
     checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, **tracked)
-    manager = tf.train.CheckpointManager(checkpoint, str(run / "checkpoint"), max_to_keep=2)
-    history = _restore(run, checkpoint, manager)
+    history = _restore(run, checkpoint)
+    manager = tf.train.CheckpointManager(checkpoint, str(own / "checkpoint"), max_to_keep=2)
     if history and len(history) < settings.epochs:
         console.print(f"Going on after epoch {len(history)} of {settings.epochs}")
     shown = len(shown_indices(settings, examples.labels, examples.split.train, config.seed))
@@ -65,16 +71,18 @@ def fit(
             rate = _Rate(settings, history, steps)
             extra = [average] if average else []
             fitted = model.fit(
-                _epoch_data(config, examples, number),
+                divided(_epoch_data(config, examples, number)),
                 verbose=0,
                 callbacks=[rate, *callbacks, *extra, _Bar(progress, task)],
             )
             with average.in_place() if average else contextlib.nullcontext():
-                epoch = _judge(config, model, examples, rate.last, fitted.history)
+                if alone is not model:
+                    alone.set_weights(model.get_weights())
+                epoch = _judge(config, alone, examples, rate.last, fitted.history)
                 history.append(epoch)
-                _keep(run, settings, model, history)
+                _keep(own, settings, alone, history)
             manager.save(checkpoint_number=len(history))
-            write_history(run, history)
+            write_history(own, history)
             progress.remove_task(task)
             console.print(
                 f"Epoch {number + 1:>3}/{settings.epochs}  rate {rate.last:.1e}  "
@@ -261,13 +269,11 @@ def _keep(run: Path, settings: FitConfig, model: keras.Model, history: list[Epoc
         part.replace(run / WEIGHTS)
 
 
-def _restore(
-    run: Path, checkpoint: tf.train.Checkpoint, manager: tf.train.CheckpointManager
-) -> list[Epoch]:
+def _restore(run: Path, checkpoint: tf.train.Checkpoint) -> list[Epoch]:
     history = read_history(run)
     # The history is written last, so the checkpoint of its last epoch is whole.
     wanted = run / "checkpoint" / f"ckpt-{len(history)}"
-    if str(wanted) not in manager.checkpoints:
+    if not wanted.with_name(f"{wanted.name}.index").is_file():
         shutil.rmtree(run / "checkpoint", ignore_errors=True)
         return []
     checkpoint.restore(str(wanted)).assert_existing_objects_matched()

@@ -146,7 +146,7 @@ def test_an_evaluation_of_another_file_does_not_ship(
     changed = msgspec.structs.replace(manifest, model_sha256=hashlib.sha256(newer).hexdigest())
     (own_run.folder / "draft.json").write_bytes(msgspec.json.encode(changed))
     with pytest.raises(DataError, match="evaluat"):
-        stages.make_bundle(own_run, tmp_path / "models", key_file)
+        stages.make_bundle(own_run.folder, tmp_path / "models", key_file)
     assert not (tmp_path / "models").exists()
 
 
@@ -157,7 +157,7 @@ def test_a_file_that_is_not_the_drafts_does_not_ship(
     with (own_run.folder / "model.tflite").open("ab") as file:
         file.write(bytes(16))
     with pytest.raises(DataError):
-        stages.make_bundle(own_run, tmp_path / "models", key_file)
+        stages.make_bundle(own_run.folder, tmp_path / "models", key_file)
     assert not (tmp_path / "models").exists()
 
 
@@ -167,7 +167,7 @@ def test_a_run_that_is_not_evaluated_makes_no_bundle(
 ) -> None:
     (own_run.folder / "evaluation.json").unlink()
     with pytest.raises(DataError, match="not evaluated yet"):
-        stages.make_bundle(own_run, tmp_path / "models", key_file)
+        stages.make_bundle(own_run.folder, tmp_path / "models", key_file)
     assert not (tmp_path / "models").exists()
 
 

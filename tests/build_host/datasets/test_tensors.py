@@ -1,4 +1,7 @@
 import dataclasses
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -9,7 +12,7 @@ from build_host.datasets.collection import Collection
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.split import split_by_lesion
 from build_host.datasets.tensors import read_examples, resized_images
-from device.errors import ImageError
+from device.errors import DataError, ImageError
 from device.imaging.preprocessing import InputSpec, resize
 from tests.build_host import drawn
 
@@ -135,3 +138,52 @@ def test_without_a_frame_size_the_frames_are_the_images(ham10000: Path, tmp_path
     collection = read_ham10000(ham10000)
     examples = read_examples(collection, split_by_lesion(collection), SPEC, (0, 0), tmp_path)
     assert examples.frames is examples.images
+
+
+def test_a_full_disk_is_told_before_any_image_is_written(ham10000: Path, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, hard))
+    try:
+        with pytest.raises(DataError, match="no room for 0 MiB"):
+            resized_images(read_ham10000(ham10000), SPEC, tmp_path / "cache", quiet=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list((tmp_path / "cache").iterdir())
+
+
+MANY = """
+import sys
+from pathlib import Path
+import numpy as np
+from build_host.datasets.collection import Collection, ImageRecord
+from build_host.datasets.split import split_by_lesion
+from build_host.datasets.tensors import read_examples
+from build_host.training.config import Augmentation
+from build_host.training.feed import batches
+from device.diagnoses import CODES
+from device.imaging.preprocessing import InputSpec
+
+count = int(sys.argv[1])
+records = tuple(ImageRecord(f"I{i}", f"L{i // 2}", CODES[i % 7]) for i in range(count))
+picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+collection = Collection("many", records, lambda r: picture)
+spec = InputSpec(height=64, width=64, geometry="full-frame")
+split = split_by_lesion(collection)
+examples = read_examples(collection, split, spec, (0, 0), Path(sys.argv[2]))
+data = batches(examples.images, examples.labels, split.train, spec, 64, 1, Augmentation())
+shown = sum(int(pixels.shape[0]) for pixels, _ in data)
+(line,) = [l for l in open("/proc/self/status") if l.startswith("RssAnon")]
+print(shown, int(line.split()[1]))
+"""
+
+
+@pytest.mark.tensorflow
+def test_memory_does_not_grow_with_the_data_set(tmp_path: Path) -> None:
+    kibibytes = {}
+    for count in (2_000, 12_000):
+        command = [sys.executable, "-c", MANY, str(count), str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        shown, kibibytes[count] = map(int, done.stdout.split()[-2:])
+        assert shown == pytest.approx(0.6 * count, rel=0.1)
+    # The larger set holds 117 MiB of pixels more.
+    assert kibibytes[12_000] - kibibytes[2_000] < 40 << 10

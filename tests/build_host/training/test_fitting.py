@@ -17,7 +17,13 @@ from rich.console import Console
 
 from build_host.datasets.split import Split
 from build_host.datasets.tensors import Examples
-from build_host.training.config import FitConfig, PlateauConfig, RunConfig, read_config
+from build_host.training.config import (
+    Augmentation,
+    FitConfig,
+    PlateauConfig,
+    RunConfig,
+    read_config,
+)
 from tests.build_host.conftest import Done, Stage
 
 pytestmark = pytest.mark.tensorflow
@@ -329,3 +335,13 @@ def test_a_killed_run_goes_on_after_its_last_whole_epoch(
     assert history_of(run)[: len(second)] == second
     # 98 images in batches of 32, and no step of any epoch lost or taken twice.
     assert optimizer_steps(run, 30) == 30 * 4
+
+
+def test_two_runs_of_one_seed_give_the_same_bytes(
+    tmp_path: Path, write_config: Callable[..., Path]
+) -> None:
+    config = small_run(tmp_path, write_config, augmentation=Augmentation(blur=0.5))
+    first, second = (
+        fitted(config, made_up_examples(), tmp_path / name)[0].get_weights() for name in "ab"
+    )
+    assert [w.tobytes() for w in first] == [w.tobytes() for w in second]

@@ -1,0 +1,125 @@
+"""Everything that is wrong with a data set, found before hours are spent on it."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.progress import track
+
+from build_host.datasets.collection import Collection, ImageRecord
+from build_host.datasets.ham10000 import (
+    PIXEL_TABLE,
+    find_images,
+    read_ham10000,
+    read_metadata,
+)
+from build_host.datasets.split import split_by_lesion
+from device.capture.image_file import read_image
+from device.errors import DataError, DermascopeError, ImageError
+
+_SMALLEST: Final = 28
+
+
+@dataclass(frozen=True, slots=True)
+class DataCheck:
+    """What was found.
+
+    Attributes
+    ----------
+    images
+        Images that can be used.
+    problems
+        What training would stop at, or be spoiled by; each names the file and the reason.
+    remarks
+        What does no harm but should be known.
+    """
+
+    images: int
+    problems: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def check_ham10000(folder: Path, console: Console) -> DataCheck:
+    """Return everything that is wrong with a HAM10000 folder, every image of it decoded.
+
+    Raises
+    ------
+    device.errors.DataError
+        If there is nothing that could be checked: no folder, no table, a column missing.
+    """
+    bad_rows: list[DataError] = []
+    records = read_metadata(folder, bad_rows)
+    paths = find_images(folder)
+    problems = [str(error) for error in bad_rows]
+    remarks: list[str] = []
+    if not paths and (folder / PIXEL_TABLE).is_file():
+        good = records
+        try:
+            read_ham10000(folder)
+        except DataError as error:
+            problems.append(str(error))
+    else:
+        wanted = {r.image_id for r in records}
+        problems += [
+            f"{folder}: {r.image_id} stands in the metadata and has no .jpg file; add the file or "
+            "remove the row"
+            for r in records
+            if r.image_id not in paths
+        ]
+        named_badly = {name for error in bad_rows for name in paths if name in str(error)}
+        remarks += [
+            f"{paths[name]}: has no row in the metadata and will not be used"
+            for name in sorted(set(paths) - wanted - named_badly)
+        ]
+        present = [r for r in records if r.image_id in paths]
+        shown = track(present, "Decoding images", console=console)
+        unreadable, digests = _decode(shown, paths)
+        problems += unreadable.values()
+        problems += _shared_pictures(digests)
+        good = tuple(r for r in present if r.image_id not in unreadable)
+    if good:
+        try:
+            split_by_lesion(Collection("HAM10000", good, lambda r: read_image(paths[r.image_id])))
+        except DermascopeError as error:
+            problems.append(str(error))
+    unknown_age = sum(r.age is None for r in good)
+    if unknown_age:
+        remarks.append(f"{unknown_age} images without an age")
+    return DataCheck(len(good), tuple(problems), tuple(remarks))
+
+
+def _decode(
+    records: Iterator[ImageRecord], paths: dict[str, Path]
+) -> tuple[dict[str, str], dict[str, list[ImageRecord]]]:
+    """Return what is wrong with images, by identifier, and the records by digest of the pixels."""
+    unreadable: dict[str, str] = {}
+    digests: dict[str, list[ImageRecord]] = {}
+    for record in records:
+        path = paths[record.image_id]
+        try:
+            pixels = read_image(path)
+        except ImageError as error:
+            unreadable[record.image_id] = str(error)
+            continue
+        height, width = pixels.shape[:2]
+        if min(height, width) < _SMALLEST:
+            unreadable[record.image_id] = (
+                f"{path}: is {width} x {height} pixels; at least {_SMALLEST} on each side are "
+                "needed"
+            )
+            continue
+        digests.setdefault(hashlib.sha256(pixels.tobytes()).hexdigest(), []).append(record)
+    return unreadable, digests
+
+
+def _shared_pictures(digests: dict[str, list[ImageRecord]]) -> list[str]:
+    """Name pictures that stand under two lesions: they could fall on both sides of a split."""
+    return [
+        f"{', '.join(r.image_id for r in same)}: the same picture under the lesions "
+        f"{', '.join(sorted({r.lesion_id for r in same}))}; keep one of them"
+        for same in digests.values()
+        if len({r.lesion_id for r in same}) > 1
+    ]
