@@ -76,8 +76,8 @@ def _figures(figures: Iterable[tuple[str, Interval]]) -> str:
 
 def _per_class(evaluation: Evaluation) -> str:
     rows = [
-        f"| {code} | {row['images']:.0f} | {row['precision']:.3f} | {row['recall']:.3f} | "
-        f"{row['f1']:.3f} | {row['auc']:.3f} |"
+        f"| {code} | {row.images} | {_cell(row.precision)} | {_cell(row.recall)} | "
+        f"{_cell(row.f1)} | {_cell(row.auc)} |"
         for code, row in evaluation.per_class.items()
     ]
     header = [

@@ -13,6 +13,7 @@ from rich.progress import track
 
 from build_host.datasets.collection import Collection, ImageRecord
 from build_host.evaluation.metrics import (
+    ClassFigures,
     Labels,
     Probabilities,
     accuracy,
@@ -23,7 +24,7 @@ from build_host.evaluation.metrics import (
     with_intervals,
 )
 from device.capture.frame import frame_now
-from device.diagnoses import CODES
+from device.diagnoses import CODES, Code
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding
 from device.inference.manifest import Interval
@@ -88,7 +89,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     images: int
     lesions: int
     figures: dict[str, Interval]
-    per_class: dict[str, dict[str, float]]
+    per_class: dict[Code, ClassFigures]
     confusion: list[list[int]]
     selective: Selective
     conformal: ConformalCheck
@@ -143,7 +144,7 @@ def evaluate(predictions: Predictions, model_id: str, model: bytes, protocol: st
         images=len(labels),
         lesions=len(set(lesions)),
         figures=with_intervals(labels, probabilities, lesions),
-        per_class=per_class(labels, probabilities),
+        per_class=per_class(labels, probabilities, lesions),
         confusion=confusion(labels, probabilities),
         selective=Selective(
             coverage=float(called.mean()),

@@ -1,14 +1,16 @@
 """The figures that say what a model is worth, each with an interval over lesions."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.metrics import precision_recall_fscore_support, roc_curve
 
-from device.diagnoses import CODES, MALIGNANT
+from device.diagnoses import CODES, MALIGNANT, Code
 from device.inference.manifest import Interval
 
 Labels = NDArray[np.int64]
@@ -175,29 +177,70 @@ def with_intervals(
     result = {}
     for name, metric in chosen.items():
         # A resample without any image of a diagnosis has no area under its curve.
-        low, high = np.nanpercentile(drawn[name], [2.5, 97.5])
+        known = [value for value in drawn[name] if not np.isnan(value)]
+        low, high = np.percentile(known, [2.5, 97.5]) if known else (np.nan, np.nan)
         result[name] = Interval(
             value=metric(labels, probabilities), low=float(low), high=float(high)
         )
     return result
 
 
-def per_class(labels: Labels, probabilities: Probabilities) -> dict[str, dict[str, float]]:
-    """Return precision, recall, F1, AUC and the number of images for each diagnosis."""
-    chosen = probabilities.argmax(axis=1)
-    precision, recall, f1, support = precision_recall_fscore_support(
-        labels, chosen, labels=range(len(CODES)), zero_division=0.0
-    )
+class ClassFigures(msgspec.Struct, frozen=True):
+    """How well one diagnosis is called, and on how many images of it."""
+
+    images: int
+    precision: Interval
+    recall: Interval
+    f1: Interval
+    auc: Interval
+
+
+def per_class(
+    labels: Labels,
+    probabilities: Probabilities,
+    lesions: NDArray[np.str_],
+    resamples: int = RESAMPLES,
+) -> dict[Code, ClassFigures]:
+    """Return precision, recall, F1 and AUC of each diagnosis, with their intervals."""
+    metrics: dict[str, Metric] = {}
+    for i, code in enumerate(CODES):
+        metrics[f"{code} precision"] = partial(_precision, i)
+        metrics[f"{code} recall"] = partial(_recall, i)
+        metrics[f"{code} f1"] = partial(_f1, i)
+        metrics[f"{code} auc"] = partial(_class_auc, i)
+    found = with_intervals(labels, probabilities, lesions, metrics, resamples)
     return {
-        code: {
-            "precision": float(precision[i]),
-            "recall": float(recall[i]),
-            "f1": float(f1[i]),
-            "auc": _auc(labels == i, probabilities[:, i]),
-            "images": int(support[i]),
-        }
+        code: ClassFigures(
+            images=int((labels == i).sum()),
+            precision=found[f"{code} precision"],
+            recall=found[f"{code} recall"],
+            f1=found[f"{code} f1"],
+            auc=found[f"{code} auc"],
+        )
         for i, code in enumerate(CODES)
     }
+
+
+def _precision(label: int, labels: Labels, probabilities: Probabilities) -> float:
+    called = probabilities.argmax(axis=1) == label
+    return float((labels[called] == label).mean()) if called.any() else 0.0
+
+
+def _recall(label: int, labels: Labels, probabilities: Probabilities) -> float:
+    own = labels == label
+    called = probabilities[own].argmax(axis=1) == label
+    return float(called.mean()) if own.any() else float("nan")
+
+
+def _f1(label: int, labels: Labels, probabilities: Probabilities) -> float:
+    own, called = labels == label, probabilities.argmax(axis=1) == label
+    if not own.any():
+        return float("nan")
+    return float(2 * (own & called).sum() / (own.sum() + called.sum()))
+
+
+def _class_auc(label: int, labels: Labels, probabilities: Probabilities) -> float:
+    return _auc(labels == label, probabilities[:, label])
 
 
 def confusion(labels: Labels, probabilities: Probabilities) -> list[list[int]]:

@@ -1,7 +1,7 @@
 """What a reproduction is told: one TOML file, whose digest names its folder."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -9,6 +9,8 @@ from build_host.training.config import FitConfig, Positive, Share, _Section, dig
 from device.imaging.preprocessing import InputSpec
 from device.inference.manifest import Name, Saliency, Version
 from device.toml import read_toml
+
+ImageStep = Literal["Gaussian blur", "median", "bilateral", "non-local means", "hair removal"]
 
 
 class PruningConfig(_Section, frozen=True):
@@ -64,10 +66,14 @@ class ReproductionConfig(_Section, frozen=True):
     fine_tune
         How pruning, the dense control, quantization-aware training and clustering go on from it;
         as many steps as pruning takes.
+    image_steps
+        The image-quality steps that a network is trained with, beside none.
     image_steps_fit
         How the networks that compare image-quality steps are fitted.
     peer_fit
         How the peers' networks are fitted.
+    ensemble
+        Width of each member of the lightweight ensemble.
     clusters
         Distinct values that a clustered layer's weights may have.
     representative
@@ -90,6 +96,8 @@ class ReproductionConfig(_Section, frozen=True):
     rewinding: RewindingConfig = RewindingConfig()
     clusters: Annotated[int, msgspec.Meta(ge=2, le=256)] = 32
     images: Annotated[int, msgspec.Meta(ge=0)] = 0
+    image_steps: tuple[ImageStep, ...] = ("median", "non-local means", "hair removal")
+    ensemble: Annotated[tuple[Positive, ...], msgspec.Meta(min_length=2)] = (16, 20, 24)
     representative: Positive = 500
     resamples: Positive = 1000
 

@@ -37,8 +37,6 @@ METRICS_FILE: Final = "metrics.json"
 REPORT_FILE: Final = "report.html"
 RUN_FOLDER: Final = "bundle"
 
-_STEPS_TRAINED: Final = ("none", "median", "non-local means", "hair removal")
-_ENSEMBLE_WIDTHS: Final = (16, 20, 24)
 _DETERMINISTIC: Final = (
     "Splits, oversampling, augmentation, initial weights and every drawn number follow from the "
     "seed. TensorFlow's multi-threaded sums are not taken in a fixed order, so weights of two runs "
@@ -103,7 +101,7 @@ def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Consol
             protocols=protocols,
             base_history=read_history(context.folder("base")),
             base_figures=with_intervals(labels, probabilities, lesions, resamples=config.resamples),
-            base_per_class=per_class(labels, probabilities),
+            base_per_class=per_class(labels, probabilities, lesions, config.resamples),
             base_confusion=confusion(labels, probabilities),
             artefacts=rows,
             chosen=f"{chosen.name}, {chosen.kind}",
@@ -124,9 +122,10 @@ class _Work:
         from build_host.reproduction import compressing
 
         config = context.config
+        steps = 1.0 + len(config.image_steps)
         self._parts = {
             "data": 0.0,
-            "image-steps": float(len(_STEPS_TRAINED) * config.image_steps_fit.epochs * shown),
+            "image-steps": steps * config.image_steps_fit.epochs * shown,
             "protocols": 3.7 * config.protocol_fit.epochs * shown,
             **compressing.work(context, shown),
             "peers": 2.0 * config.peer_fit.epochs * shown,
@@ -233,7 +232,7 @@ def _image_steps(context: Context) -> ImageSteps:
     effects = []
     labels, lesions = context.collection.labels, context.collection.lesions
     validation = context.split.validation
-    for name in _STEPS_TRAINED:
+    for name in ("none", *context.config.image_steps):
         stepped = _stepped(context.collection, name, image_steps.STEPS[name])
         folder = context.folder(f"image-steps/{name.replace(' ', '-')}")
         settings = context.config.image_steps_fit
@@ -345,11 +344,11 @@ def _peers(context: Context) -> list[Artefact]:
             context, context.folder(f"peers/small-{width}"), peers.small_network(shape, width),
             config.peer_fit, collection, split,
         )
-        for width in _ENSEMBLE_WIDTHS
+        for width in config.ensemble
     ]  # fmt: skip
     for name, model in (
         ("light AlexNet", alexnet),
-        ("ensemble of three small networks", peers.ensemble(members)),
+        (f"ensemble of {len(members)} small networks", peers.ensemble(members)),
     ):
         content = to_int8(model, representative, spec)
         rows.append(measurer.measure(name, "int8", content, {}))

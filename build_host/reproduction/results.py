@@ -3,7 +3,9 @@
 import msgspec
 
 from build_host.evaluation.evaluating import Sizes
+from build_host.evaluation.metrics import ClassFigures
 from build_host.training.history import Epoch
+from device.diagnoses import Code
 from device.inference.manifest import Interval
 
 
@@ -116,7 +118,7 @@ class Results(msgspec.Struct, frozen=True):
     protocols: list[ProtocolResult]
     base_history: list[Epoch]
     base_figures: dict[str, Interval]
-    base_per_class: dict[str, dict[str, float]]
+    base_per_class: dict[Code, ClassFigures]
     base_confusion: list[list[int]]
     artefacts: list[Artefact]
     chosen: str

@@ -11,7 +11,7 @@ import pytest
 
 from build_host.bundling.classes import CLASSES
 from build_host.evaluation.evaluating import ConformalCheck, Evaluation, Selective, Sizes
-from build_host.evaluation.metrics import METRICS
+from build_host.evaluation.metrics import METRICS, ClassFigures
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec
 from device.imaging.quality import QualityLimits
@@ -264,13 +264,13 @@ def made_evaluation() -> Evaluation:
         lesions=1470,
         figures=figures,
         per_class={
-            code: {
-                "precision": 0.1 + n / 100,
-                "recall": 0.2 + n / 100,
-                "f1": 0.3 + n / 100,
-                "auc": 0.4 + n / 100,
-                "images": 1000 + n,
-            }
+            code: ClassFigures(
+                images=1000 + n,
+                precision=Interval(value=0.1 + n / 100, low=0.05, high=0.35),
+                recall=Interval(value=0.2 + n / 100, low=0.15, high=0.45),
+                f1=Interval(value=0.3 + n / 100, low=0.25, high=0.55),
+                auc=Interval(value=0.4 + n / 100, low=0.35, high=0.65),
+            )
             for n, code in enumerate(CODES)
         },
         confusion=random.integers(2000, 9000, (7, 7)).tolist(),

@@ -64,10 +64,10 @@ def test_every_diagnosis_has_its_row(card: str) -> None:
     table = table_after(card, "By diagnosis:")
     assert table[0] == ["", "images", "precision", "recall", "F1", "AUC"]
     for n, (code, row) in enumerate(zip(CODES, table[1:], strict=True)):
-        assert row == [
-            code, str(1000 + n), f"{0.1 + n / 100:.3f}", f"{0.2 + n / 100:.3f}",
-            f"{0.3 + n / 100:.3f}", f"{0.4 + n / 100:.3f}",
-        ]  # fmt: skip
+        values = (0.1, 0.2, 0.3, 0.4)
+        assert row == [code, str(1000 + n)] + [
+            f"{v + n / 100:.3f} ({v - 0.05:.3f} to {v + 0.25:.3f})" for v in values
+        ]
 
 
 def test_the_confusion_is_repeated_row_by_row(card: str, made_evaluation: Evaluation) -> None:

@@ -102,7 +102,8 @@ def test_figures_tables_and_confusion_are_those_of_the_metrics(
     assert list(result.figures) == list(metrics.METRICS)
     for name, metric in metrics.METRICS.items():
         assert result.figures[name].value == metric(labels, predictions.probabilities)
-    assert result.per_class == metrics.per_class(labels, predictions.probabilities)
+    lesions = np.array([r.lesion_id for r in predictions.records])
+    assert result.per_class == metrics.per_class(labels, predictions.probabilities, lesions)
     assert result.confusion == metrics.confusion(labels, predictions.probabilities)
 
 

@@ -172,16 +172,23 @@ def test_predictions_that_are_as_sure_as_they_are_right_are_calibrated() -> None
 def test_weighted_and_single_scores_are_those_of_scikit_learn(made) -> None:
     labels, probabilities = made
     called = probabilities.argmax(axis=1)
-    table = metrics.per_class(labels, probabilities)
+    table = metrics.per_class(labels, probabilities, np.arange(len(labels)).astype(str), 2)
     assert list(table) == list(CODES)
     shares = np.bincount(labels, minlength=7) / len(labels)
     for name, score in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
         single = score(labels, called, labels=range(7), average=None, zero_division=0.0)
-        assert [row[name] for row in table.values()] == pytest.approx(single.tolist())
+        for i, row in enumerate(table.values()):
+            value = getattr(row, name).value
+            if (labels == i).any() or name == "precision":
+                assert value == pytest.approx(single[i])
+            else:
+                assert np.isnan(value)
         assert metrics.weighted(name)(labels, probabilities) == pytest.approx(single @ shares)
     for i, row in enumerate(table.values()):
-        assert row["images"] == (labels == i).sum()
-        assert row["auc"] == pytest.approx(concordance(labels == i, probabilities[:, i]))
+        assert row.images == (labels == i).sum()
+        assert row.auc.value == pytest.approx(
+            concordance(labels == i, probabilities[:, i]), nan_ok=True
+        )
 
 
 @given(predictions())
@@ -197,11 +204,22 @@ def test_rows_of_the_confusion_are_the_truth(made) -> None:
 
 def test_a_diagnosis_without_images_has_no_area() -> None:
     labels = np.array([0, 1, 2])
-    table = metrics.per_class(labels, np.full((3, 7), 1 / 7))
-    assert np.isnan(table["mel"]["auc"])
-    assert table["akiec"]["auc"] == 0.5
+    table = metrics.per_class(labels, np.full((3, 7), 1 / 7), np.array(["a", "b", "c"]), 50)
+    assert np.isnan(table["mel"].auc.value)
+    assert table["akiec"].auc.value == 0.5
     # The mean is over those that have one.
     assert metrics.macro_auc(labels, np.full((3, 7), 1 / 7)) == 0.5
+
+
+def test_the_intervals_of_a_diagnosis_hold_its_figures() -> None:
+    random = np.random.default_rng(4)
+    labels = random.integers(0, 7, 400)
+    probabilities = random.dirichlet(np.ones(7), 400)
+    probabilities[np.arange(400), labels] += 0.3
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    for row in metrics.per_class(labels, probabilities, np.arange(400).astype(str), 200).values():
+        for figure in (row.precision, row.recall, row.f1, row.auc):
+            assert figure.low < figure.value < figure.high
 
 
 def test_every_figure_that_the_protocol_asks_for_is_there() -> None:
