@@ -29,6 +29,8 @@ from device.inference.manifest import Manifest
 CONFIG_FILE: Final = "run.toml"
 DRAFT_FILE: Final = "draft.json"
 EVALUATION_FILE: Final = "evaluation.json"
+SECTIONS_FILE: Final = "sections.md"
+REPRODUCTION_FILE: Final = "reproduction.json"
 
 PROTOCOL: Final = "Lesion-disjoint: no lesion of the test fold was seen in training."
 _QUALITY_SAMPLE: Final = 1000
@@ -154,7 +156,11 @@ def make_bundle(folder: Path, models: Path, key_path: Path) -> Path:
         raise DataError(f"{folder}: {MODEL_FILE} is newer than its evaluation; evaluate it again")
     manifest = msgspec.structs.replace(draft.manifest, metrics=evaluation.figures)
     written = models / manifest.name
-    write_bundle(written, manifest, draft.model, [evaluation], read_key(key_path))
+    sections = folder / SECTIONS_FILE
+    told = sections.read_text(encoding="utf-8") if sections.is_file() else ""
+    write_bundle(written, manifest, draft.model, [evaluation], read_key(key_path), told)
+    if (folder / REPRODUCTION_FILE).is_file():
+        (written / REPRODUCTION_FILE).write_bytes((folder / REPRODUCTION_FILE).read_bytes())
     return written
 
 

@@ -7,8 +7,14 @@ from device.diagnoses import CODES
 from device.inference.manifest import Interval, Manifest
 
 
-def write_card(manifest: Manifest, evaluations: list[Evaluation]) -> str:
-    """Return the card as Markdown; every number in it comes from its arguments."""
+def write_card(manifest: Manifest, evaluations: list[Evaluation], sections: str = "") -> str:
+    """Return the card as Markdown; every number in it comes from its arguments.
+
+    Parameters
+    ----------
+    sections
+        More that was measured, as Markdown; stands before the data's terms.
+    """
     main = evaluations[0]
     provenance = manifest.provenance
     spec = manifest.input
@@ -41,6 +47,7 @@ def write_card(manifest: Manifest, evaluations: list[Evaluation]) -> str:
         parts.append(
             f"## {other.protocol}\n\n{other.images} images.\n\n" + _figures(other.figures.items())
         )
+    parts += [sections.strip()] if sections else []
     parts += [
         "## Data and licence\n\n"
         f"Trained on {provenance.dataset} ({provenance.licence}). {provenance.split}. "

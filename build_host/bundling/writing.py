@@ -81,6 +81,7 @@ def write_bundle(
     model: bytes,
     evaluations: list[Evaluation],
     key: Ed25519PrivateKey,
+    sections: str = "",
 ) -> None:
     """Write and sign a bundle.
 
@@ -94,6 +95,8 @@ def write_bundle(
         What was measured, the shipped protocol first; the card repeats it.
     key
         Signs the manifest's bytes.
+    sections
+        More for the card: see `build_host.bundling.card.write_card`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     manifest_bytes = msgspec.json.format(msgspec.json.encode(manifest)) + b"\n"
@@ -102,7 +105,7 @@ def write_bundle(
         MANIFEST_FILE: manifest_bytes,
         SIGNATURE_FILE: key.sign(manifest_bytes),
         METRICS_FILE: msgspec.json.format(msgspec.json.encode(evaluations)) + b"\n",
-        CARD_FILE: write_card(manifest, evaluations).encode(),
+        CARD_FILE: write_card(manifest, evaluations, sections).encode(),
     }
     for name, content in contents.items():
         part = folder / f".{name}.part"

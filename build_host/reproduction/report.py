@@ -3,7 +3,6 @@
 import base64
 import io
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,24 +14,17 @@ from build_host.evaluation import plots
 from build_host.reproduction import image_steps
 from build_host.reproduction.pipeline import Context
 from build_host.reproduction.results import Artefact, Results
+from build_host.reproduction.tables import (
+    LIMIT_MIB,
+    PROTOCOL_NAMES,
+    chosen_file,
+    float_base,
+    paper_rows,
+    protocol_verdict,
+    step_verdict,
+)
 from device.diagnoses import CODES
 from device.inference.manifest import Interval
-
-PAPER_TABLE: Final = (
-    # what the paper names it, its "MB", its accuracy, which of our rows it is
-    ("base model", 14.74, 0.9864, "base", "h5 with optimizer"),
-    ("pruned", 4.96, 0.9772, "pruned", "h5"),
-    ("16-bit quantization", 2.44, 0.9866, "base", "float16"),
-    ("pruned and 8-bit quantization", 1.24, 0.9735, "pruned", "int8"),
-    ("optimised prototype", 0.39, 0.9815, "pruned", "float16"),
-)
-LIMIT_MIB: Final = 0.39
-
-_PROTOCOL_NAMES: Final = {
-    "oversample-then-split": "oversample, then split",
-    "split-by-image": "split by image, then oversample",
-    "lesion-disjoint": "split by lesion (ours)",
-}
 
 
 def write_report(
@@ -60,69 +52,24 @@ def write_report(
         results=results,
         codes=CODES,
         figures=_figures(context, results, labels, probabilities),
-        protocol_names=_PROTOCOL_NAMES,
-        paper=_paper_rows(results.artefacts),
+        protocol_names=PROTOCOL_NAMES,
+        paper=paper_rows(results.artefacts),
         limit=LIMIT_MIB,
-        chosen=next(a for a in results.artefacts if f"{a.name}, {a.kind}" == results.chosen),
-        base=results.artefacts[0],
+        chosen=chosen_file(results),
+        base=float_base(results),
         base_figures=results.base_figures,
         sparse=_one_each([a for a in results.artefacts if a.sparsity.get("all", 0.0) > 0.01]),
-        step_verdict=_step_verdict(results),
-        protocol_verdict=_protocol_verdict(results),
+        step_verdict=step_verdict(results),
+        protocol_verdict=protocol_verdict(results),
     )
     part = context.out / "part-report.html"
     part.write_text(page, encoding="utf-8")
     part.replace(context.out / "report.html")
 
 
-def _paper_rows(rows: list[Artefact]) -> list[dict[str, object]]:
-    found = {(r.name, r.kind): r for r in rows}
-    table = []
-    for name, mib, accuracy, ours, kind in PAPER_TABLE:
-        row = found[ours, kind]
-        zipped = name == "optimised prototype"
-        size = row.size.gzip_bytes if zipped else row.size.bytes
-        table.append(
-            {
-                "name": name,
-                "mib": mib,
-                "accuracy": accuracy,
-                "ours": f"{ours}, {kind}" + (", gzip -9" if zipped else ""),
-                "bytes": size,
-                "row": row,
-            }
-        )
-    return table
-
-
 def _one_each(rows: list[Artefact]) -> list[Artefact]:
     """Return the first file of every network."""
     return list({row.name: row for row in reversed(rows)}.values())[::-1]
-
-
-def _step_verdict(results: Results) -> str:
-    """Say in words which image steps helped."""
-    effect = {e.step: e.balanced_accuracy for e in results.image_steps.effect}
-    without = effect.pop("none")
-    helping = [name for name, figure in effect.items() if figure.low > without.value]
-    if helping:
-        return f"Better than without, beyond its interval: {', '.join(helping)}."
-    return (
-        "No step lifts the balanced accuracy beyond the interval of the network without it: "
-        "at this resolution noise and hairs are gone before the network sees them. They are off."
-    )
-
-
-def _protocol_verdict(results: Results) -> str:
-    """Say in words what the protocols show."""
-    accuracy = {p.protocol: p.figures["accuracy"] for p in results.protocols}
-    copies, honest = accuracy["oversample-then-split"], accuracy["lesion-disjoint"]
-    if copies.low <= honest.high:
-        return "In this run the protocols cannot be told apart."
-    return (
-        f"The network and its settings are the same: {copies.value:.3f} is what it says of images "
-        f"whose copies it was trained on, {honest.value:.3f} of lesions it has never seen."
-    )
 
 
 def _figures(

@@ -27,7 +27,15 @@ from build_host.reproduction.results import (
     ProtocolResult,
     Results,
 )
-from build_host.stages import EVALUATION_FILE, evaluate_bundle, leave_draft, measured_limits
+from build_host.reproduction.tables import card_sections
+from build_host.stages import (
+    EVALUATION_FILE,
+    REPRODUCTION_FILE,
+    SECTIONS_FILE,
+    evaluate_bundle,
+    leave_draft,
+    measured_limits,
+)
 from build_host.training.config import FitConfig
 from build_host.training.history import read_history
 from device.diagnoses import CODES
@@ -107,12 +115,17 @@ def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Consol
             chosen=f"{chosen.name}, {chosen.kind}",
             deterministic=_DETERMINISTIC,
         )
-        _write_run(context, compressing.file_of(context, chosen))
+        _write_run(context, results, compressing.file_of(context, chosen))
         from build_host.reproduction.report import write_report
 
         write_report(context, results, labels, probabilities)
-        results_path.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
+        results_path.write_bytes(encoded(results))
     return context.out
+
+
+def encoded(results: Results) -> bytes:
+    """Return the results as they are written."""
+    return msgspec.json.format(msgspec.json.encode(results)) + b"\n"
 
 
 class _Work:
@@ -366,7 +379,7 @@ def base_bundle(context: Context) -> Bundle:
     return _bundle(context, (context.folder("files") / "base-float32.tflite").read_bytes())
 
 
-def _write_run(context: Context, model: bytes) -> None:
+def _write_run(context: Context, results: Results, model: bytes) -> None:
     """Leave the chosen file as a run that ``dermascope-build bundle`` signs."""
     config, collection, split = context.config, context.collection, context.split
     folder = context.folder(RUN_FOLDER)
@@ -384,3 +397,5 @@ def _write_run(context: Context, model: bytes) -> None:
     evaluation = evaluate_bundle(bundle, collection)
     leave_draft(folder, bundle)
     (folder / EVALUATION_FILE).write_bytes(msgspec.json.encode(evaluation))
+    (folder / SECTIONS_FILE).write_text(card_sections(results), encoding="utf-8")
+    (folder / REPRODUCTION_FILE).write_bytes(encoded(results))

@@ -202,6 +202,15 @@ def test_the_smallest_good_file_becomes_a_bundle_that_the_device_loads(
     chosen = next(a for a in results.artefacts if f"{a.name}, {a.kind}" == results.chosen)
     assert len(bundle.model) == chosen.size.bytes
     assert bundle.manifest.provenance.run_digest == results.run
+    kept = (tmp_path / "quick" / "reproduction.json").read_bytes()
+    assert msgspec.json.decode(kept, type=Results) == results
+    card = (tmp_path / "quick" / "MODEL_CARD.md").read_text()
+    for protocol in results.protocols:
+        figure = protocol.figures["accuracy"]
+        assert f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})" in card
+    for name, *_ in PAPER_TABLE:
+        assert f"| {name} |" in card
+    assert f'"{results.chosen}": {chosen.size.gzip_bytes / 2**20:.3f} MiB' in card
 
 
 def test_no_stage_shows_a_warning(reproduced: Stage) -> None:
