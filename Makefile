@@ -12,6 +12,7 @@ help:
 	@echo "make test    every test (sets up the build host too)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   how fast, as ratios in one run"
+	@echo "make messages  renew the screen's catalogues from the code, and compile them"
 	@echo "make lock    renew requirements/*.txt from pyproject.toml"
 
 demo: $(DEVICE)/.ready
@@ -28,6 +29,16 @@ lint: $(DEV)/.ready
 
 bench: $(DEV)/.ready
 	$(DEV)/bin/python -m tests.bench
+
+# Fill in what is new in device/locale/*/LC_MESSAGES/dermascope.po, then run it again.
+messages: $(DEV)/.ready
+	@mkdir -p build
+	$(DEV)/bin/pybabel -q extract --keywords "say message" --no-location --sort-output \
+	    --project dermascope --output-file build/dermascope.pot device
+	$(DEV)/bin/pybabel -q update --domain dermascope --input-file build/dermascope.pot \
+	    --output-dir device/locale --no-fuzzy-matching --ignore-obsolete \
+	    --ignore-pot-creation-date
+	$(DEV)/bin/pybabel -q compile --domain dermascope --directory device/locale
 
 lock: $(DEV)/.ready
 	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -54,4 +65,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test lint bench lock
+.PHONY: help demo test lint bench messages lock
