@@ -78,7 +78,9 @@ def _translucent(opacity: float) -> NDArray[np.uint32]:
     """Return the pixel of each level, four bytes (RGBA) in one number."""
     pixels = np.empty((256, 4), np.uint8)
     pixels[:, :3] = _inferno()
-    pixels[:, 3] = np.sqrt(np.linspace(0.0, 1.0, 256)) * (255 * opacity)
+    level = np.linspace(0.0, 1.0, 256)
+    # The lowest tenth fades out, or the map would end in a line of its own.
+    pixels[:, 3] = np.sqrt(level) * np.minimum(1.0, level / 0.1) * (255 * opacity)
     return np.asarray(pixels.view(np.uint32)[:, 0])
 
 

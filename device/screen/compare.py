@@ -36,7 +36,7 @@ class ComparePage:
                 Rect(page.right - side, top, side, side),
             )
             table_top = top + side + px(84)
-            self._table = Rect(page.left, table_top, page.width, page.bottom - table_top)
+            self._table = Rect(page.left, table_top, page.width, page.bottom - px(12) - table_top)
         else:
             side = min(
                 (page.width - px(_TABLE_WIDTH) - 2 * gap) // 2,
@@ -106,7 +106,7 @@ class ComparePage:
                 words = speech.say("No earlier picture yet: freeze one, then go live again.")
                 if i == 0:
                     sheet.paragraph(words, theme.BODY, inner, theme.QUIET)
-        below = Rect(area.left, area.bottom + px(6), area.width, px(64))
+        below = Rect(area.left, area.bottom + px(6), area.width, px(76))
         line = speech.in_one_line(finding) if picture else ""
         note = speech.say(picture.note) if picture else ""
         call = finding is not None and finding.no_call is None
@@ -116,10 +116,15 @@ class ComparePage:
                 colour = theme.WARNING
             elif finding is not None and finding.leading in MALIGNANT:
                 colour = theme.MALIGNANT
-            sheet.words(line, theme.BODY, below.topleft, below.width, colour, bold=True)
-            sheet.words(
-                note, theme.SMALL, (below.left, below.top + px(32)), below.width, theme.QUIET
+            left = below.left
+            if colour == theme.MALIGNANT:
+                sheet.malignant_sign(left, below.top + px(16))
+                left += px(22)
+            room = below.right - left
+            top = sheet.paragraph(
+                line, 20, Rect(left, below.top, room, below.height), colour, bold=True
             )
+            sheet.words(note, theme.SMALL, (below.left, top), below.width, theme.QUIET)
 
     def _draw_bars(self, place: int, code: Code, view: CompareView, speech: Speech) -> None:
         """Draw a diagnosis: the earlier bar left of its middle, the present one right.

@@ -11,7 +11,7 @@ from device.screen.navigation import PAGES, Control, Page, Target
 
 MALIGNANT_ROWS: Final = 3
 
-_PANEL_HEIGHT: Final = 562
+_PANEL_HEIGHT: Final = 572
 """What the panel needs below the field in portrait, with rows of 35, at a short side of 600."""
 
 _ROW_PLACES: Final[dict[Page, tuple[Control | None, ...]]] = {
@@ -35,6 +35,8 @@ class Layout:
         1 at a short side of 600 pixels; everything grows and shrinks with it.
     field
         The square in which the skin is shown.
+    skin
+        The field, and in portrait what is left and right of it.
     finding, quality, status
         The finding in words, the quality marks, the line at the bottom.
     bars
@@ -44,7 +46,7 @@ class Layout:
     targets
         What can be touched, by page.
     legend
-        The overlay's legend, at the bottom of the field.
+        The overlay's legend, over the bottom of the field.
     panel
         All that stands beside the field, above the four targets.
     page
@@ -54,6 +56,7 @@ class Layout:
     size: tuple[int, int]
     unit: float
     field: Rect
+    skin: Rect
     finding: Rect
     bars: dict[Code, Rect]
     rule: Rect
@@ -77,7 +80,7 @@ class Layout:
         """Return the line along which the knob of a slider that fills `area` moves."""
         inset = self.px(22)
         height = self.px(8)
-        return Rect(area.left + inset, area.bottom - self.px(20), area.width - 2 * inset, height)
+        return Rect(area.left + inset, area.bottom - self.px(28), area.width - 2 * inset, height)
 
 
 def arrange(width: int, height: int) -> Layout:
@@ -98,8 +101,8 @@ def arrange(width: int, height: int) -> Layout:
     panel = panel.inflate(-2 * margin, -round(16 * unit))
     gap = round(13 * unit)
     target_height = round(66 * unit)
-    quality_height = round(80 * unit)
-    finding_height = round(124 * unit)
+    quality_height = round(76 * unit)
+    finding_height = round(132 * unit)
     targets_top = panel.bottom - target_height
     quality_top = targets_top - gap - quality_height
     bars_top = panel.top + finding_height
@@ -112,7 +115,8 @@ def arrange(width: int, height: int) -> Layout:
         bars[code] = Rect(panel.left, top, panel.width, int(row))
     rule_top = bars_top + round(MALIGNANT_ROWS * row) + rule_height // 2
     legend_height = round(74 * unit)
-    legend = Rect(field.left, field.bottom - legend_height, field.width, legend_height)
+    skin = Rect(0, 0, width, side) if portrait else field.copy()
+    legend = Rect(skin.left, field.bottom - legend_height, skin.width, legend_height)
     content = Rect(panel.left, panel.top, panel.width, targets_top - gap - panel.top)
     targets: dict[Page, dict[Target, Rect]] = {page: {} for page in PAGES}
     places = _columns(Rect(panel.left, targets_top, panel.width, target_height), 4, gap)
@@ -135,6 +139,7 @@ def arrange(width: int, height: int) -> Layout:
         size=(width, height),
         unit=unit,
         field=field,
+        skin=skin,
         finding=Rect(panel.left, panel.top, panel.width, finding_height),
         bars=bars,
         rule=Rect(panel.left, rule_top, panel.width, max(1, round(unit))),

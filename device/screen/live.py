@@ -98,11 +98,13 @@ class LivePage:
             ]  # fmt: skip
         if finding.no_call == "unfamiliar":
             return [
-                speech.say("Not like the lesions that the model knows."),
+                speech.say("Unlike any lesion the model knows."),
                 speech.say("Judge without it, or refer."),
             ]
         return [
-            self._listing(message("Undecided between: {diagnoses}"), finding.prediction_set, speech),
+            self._listing(
+                message("Undecided between: {diagnoses}"), finding.prediction_set, speech
+            ),
             speech.say("Take another picture, or refer."),
         ]
 
@@ -121,7 +123,7 @@ class LivePage:
 
     def _below_headline(self, paragraphs: list[str]) -> None:
         area, px = self._sheet.layout.finding, self._sheet.layout.px
-        top = area.top + px(42)
+        top = area.top + px(40)
         for words in paragraphs:
             room = Rect(area.left, top, area.width, area.bottom - top)
             top = self._sheet.paragraph(words, theme.BODY, room)
@@ -132,7 +134,7 @@ class LivePage:
         sheet, px = self._sheet, self._sheet.layout.px
         area, screen = sheet.layout.bars[code], sheet.screen
         inset = px(4)
-        bar = Rect(area.left + inset, area.bottom - px(10), area.width - 2 * inset, px(8))
+        bar = Rect(area.left + inset, area.bottom - px(9), area.width - 2 * inset, px(7))
         leading = finding is not None and finding.no_call is None and finding.leading == code
         number = percent(finding.probability(code)) if finding else "–"
         length = round(bar.width * finding.probability(code)) if finding else None
@@ -142,30 +144,30 @@ class LivePage:
             return
         malignant = code in MALIGNANT
         colour = theme.QUIET if faded or finding is None else theme.TEXT
-        middle = (area.top + bar.top) // 2
+        middle = (area.top + bar.top) // 2 - px(1)
         left = bar.left
+        pygame.draw.rect(screen, theme.SURFACE, bar)
         if malignant:
             sheet.malignant_sign(left, middle)
         left += px(22)
         figure = sheet.words(
-            number, theme.BODY, (bar.right, middle), area.width, colour,
+            number, 20, (bar.right, middle), area.width, colour,
             bold=leading, anchor="midright",
         )  # fmt: skip
         if leading:
             tip, side = figure.left - px(8), px(7)
             points = [(tip - side, middle - side), (tip - side, middle + side), (tip, middle)]
             pygame.draw.polygon(screen, colour, points)
-        short = sheet.type.text(code, px(theme.SMALL), theme.QUIET)
+        short = sheet.type.text(code, px(theme.SMALL - 1), theme.QUIET)
         room = bar.right - left - px(96) - short.get_width() - px(8)
         name = sheet.words(
-            speech.names[code], theme.BODY, (left, middle), room, colour,
+            speech.names[code], 20, (left, middle), room, colour,
             bold=leading, anchor="midleft",
         )  # fmt: skip
         screen.blit(short, short.get_rect(midleft=(name.right + px(8), middle + px(1))))
         if explained:
             line = bar.top - px(2)
-            pygame.draw.line(screen, theme.TOUCH, (left, line), (name.right, line), px(2))
-        pygame.draw.rect(screen, theme.SURFACE, bar)
+            pygame.draw.line(screen, theme.TOUCH, (left, line), (name.right, line), px(3))
         ticks = [bar.left + round(t * bar.width) for t in self._ticks.get(code, [])]
         if len(ticks) > 1:
             band = Rect(ticks[0], bar.top, ticks[-1] - ticks[0], bar.height)
@@ -225,10 +227,10 @@ class LivePage:
         for i, (label, value) in enumerate(measures[: len(MARKS)]):
             left, room = area.left + round(i * step), round(step) - px(8)
             self._sheet.words(
-                label, theme.SMALL, (left, area.top + px(11)), room, theme.QUIET, anchor="midleft"
+                label, theme.SMALL, (left, area.top + px(9)), room, theme.QUIET, anchor="midleft"
             )
             self._sheet.words(
-                value, theme.BODY, (left, area.top + px(34)), room, bold=True, anchor="midleft"
+                value, theme.BODY, (left, area.top + px(31)), room, bold=True, anchor="midleft"
             )
 
     def _draw_mark(self, centre: tuple[int, int], bad: bool, empty: bool) -> None:

@@ -78,16 +78,20 @@ class Renderer:
     def _draw_status(self, view: View, speech: Speech) -> None:
         area, px = self.layout.status, self.layout.px
         clock = view.clock.strftime("%H:%M") if view.clock else ""
-        right = "   ".join(w for w in (self._manifest.model_id, view.source, clock) if w)
-        if not self._sheet.part(area, speech, right):
+        model, pad, size = self._manifest.model_id, px(14), theme.SMALL
+        if not self._sheet.part(area, speech, view.source, clock):
             return
-        pad, size = px(14), theme.SMALL
-        model = self._sheet.words(
-            right, size, (area.right - pad, area.centery), area.width // 2, theme.QUIET,
-            anchor="midright",
+        # The notice is never what gives way.
+        notice = self._sheet.words(
+            speech.say(NOTICE), size, (area.left + pad, area.centery), area.width - 2 * pad,
+            theme.QUIET, anchor="midleft",
         )  # fmt: skip
-        room = model.left - area.left - 2 * pad
-        self._sheet.words(
-            speech.say(NOTICE), size, (area.left + pad, area.centery), room, theme.QUIET,
-            anchor="midleft",
-        )  # fmt: skip
+        room = area.right - pad - notice.right - pad
+        choices = ["   ".join(w for w in words if w) for words in
+                   ((model, view.source, clock), (model, clock), (clock,))]  # fmt: skip
+        fitting = [w for w in choices if self._sheet.type.width(w, px(size)) <= room]
+        if fitting:
+            self._sheet.words(
+                fitting[0], size, (area.right - pad, area.centery), room, theme.QUIET,
+                anchor="midright",
+            )  # fmt: skip

@@ -95,7 +95,7 @@ class Sheet:
 
     def line(self, size: int) -> int:
         """Return how far apart lines of a size stand, in pixels."""
-        return self.layout.px(size * 1.28)
+        return self.layout.px(size * 1.25)
 
     def target(self, area: Rect, words: str, *, on: bool, focused: bool) -> None:
         """Draw what can be touched: outlined, filled where it is on, framed where in focus."""
@@ -130,14 +130,14 @@ class Sheet:
         """Draw a slider that fills `area`, inside a part that was begun."""
         px, track = self.layout.px, self.layout.slider_track(area)
         self.words(
-            words, 20, (area.centerx, area.top + px(6)), area.width - px(16), anchor="midtop"
+            words, 20, (area.centerx, area.top + px(6)), area.width - px(28), anchor="midtop"
         )
         pygame.draw.rect(self.screen, theme.SURFACE, track, border_radius=px(4))
         knob = (track.left + round(value * track.width), track.centery)
         done = Rect(track.left, track.top, knob[0] - track.left, track.height)
         pygame.draw.rect(self.screen, theme.TOUCH, done, border_radius=px(4))
         pygame.draw.circle(self.screen, theme.TOUCH, knob, px(15))
-        self.focus(area.inflate(-px(6), -px(4)), focused=focused)
+        self.focus(area.inflate(-px(14), -px(14)), focused=focused)
 
     def malignant_sign(self, left: int, middle: int) -> None:
         """Draw the triangle that stands before every malignant diagnosis."""

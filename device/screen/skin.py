@@ -84,7 +84,7 @@ class Skin:
         stale = view.finding is not None and view.finding_age > STALE_SECONDS
         age = round(view.finding_age) if stale else 0
         area, px = self._sheet.layout.field, self._sheet.layout.px
-        if not self._sheet.part(area, self._number, age, speech, slider_focused):
+        if not self._sheet.part(self._sheet.layout.skin, self._number, age, speech, slider_focused):
             return
         screen = self._sheet.screen
         if view.field is None:
@@ -137,10 +137,10 @@ class Skin:
         sheet, area, px = self._sheet, self._sheet.layout.legend, self._sheet.layout.px
         slider = sheet.layout.targets["live"]["opacity"]
         pygame.draw.rect(sheet.screen, theme.BACKGROUND, area)
-        left, room = area.left + px(10), slider.left - area.left - px(14)
+        left, room = area.left + px(14), slider.left - area.left - px(20)
         words = speech.say("Speaks for: {diagnosis}", diagnosis=speech.names[code])
         sheet.words(words, 20, (left, area.top + px(6)), room)
-        middle = area.bottom - px(18)
+        middle = area.bottom - px(24)
         little = sheet.words(
             speech.say("little"), theme.SMALL, (left, middle), room // 3, anchor="midleft"
         )
