@@ -99,7 +99,12 @@ class Skin:
             if view.explained is not None:
                 self._draw_legend(view.explained, view.opacity, speech, slider_focused)
         if view.frozen is not None:
-            pygame.draw.rect(screen, theme.TOUCH, area, px(6))
+            edge = area.copy()
+            if self._sheet.layout.portrait and view.overlay_wanted and view.explained:
+                edge.height -= (
+                    self._sheet.layout.legend.height
+                )  # the legend is wider than the field
+            pygame.draw.rect(screen, theme.TOUCH, edge, px(6))
             words = speech.say("Frozen {time}", time=moment(view.frozen))
             if view.saved:
                 words = f"{words}  ·  {view.saved}"
