@@ -215,7 +215,7 @@ def noise(number: int) -> np.ndarray:
 
 def test_freezing_before_the_first_finding_does_nothing(clinic: Clinic) -> None:
     def deeds() -> None:
-        clinic.until(lambda: clinic.trouble())
+        clinic.until(clinic.trouble)
         clinic.press(pygame.K_SPACE)
         clinic.until(lambda: not pygame.event.peek(pygame.KEYDOWN, pump=False))
         clinic.until_finding()
@@ -536,7 +536,7 @@ def test_trouble_is_shown_and_goes_when_the_source_recovers(clinic: Clinic) -> N
     camera = Camera(failures=2)
 
     def deeds() -> None:
-        clinic.until(lambda: clinic.trouble())
+        clinic.until(clinic.trouble)
         assert clinic.trouble() == "the camera was unplugged; plug it in again"
         assert clinic.live().finding is None
         clinic.until_finding()
@@ -552,7 +552,7 @@ def test_trouble_in_the_middle_recovers_too(clinic: Clinic) -> None:
     def deeds() -> None:
         clinic.until_finding()
         camera.failures = 1
-        clinic.until(lambda: clinic.trouble())
+        clinic.until(clinic.trouble)
         old = clinic.live().finding
         clinic.until(lambda: not clinic.trouble())
         clinic.until(lambda: clinic.live().finding is not old)
@@ -565,7 +565,7 @@ def test_trouble_stays_while_nothing_can_be_read(clinic: Clinic, tmp_path: Path)
     source = ReplaySource(tmp_path, paced=False)
 
     def deeds() -> None:
-        clinic.until(lambda: clinic.trouble())
+        clinic.until(clinic.trouble)
         # The source is tried again every second: its second failure must not look like success.
         for _ in range(15):
             time.sleep(0.1)

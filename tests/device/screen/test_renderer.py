@@ -114,7 +114,7 @@ def test_nothing_is_drawn_outside_the_parts(manifest: Manifest, size: Size, stat
 @pytest.mark.parametrize("state", STATES)
 def test_every_part_has_something_in_it(manifest: Manifest, size: Size, state: str) -> None:
     pixels, layout = draw(manifest, size, STATES[state]), arrange(*size)
-    areas = [layout.field, layout.finding, layout.status, *layout.targets["live"].values()]
+    areas = [layout.field, layout.finding, layout.status, *row(layout)]
     if state != "trouble":
         areas += [layout.rule, layout.quality, *layout.bars.values()]
     for area in areas:
