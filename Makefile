@@ -13,6 +13,7 @@ help:
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   how fast, as ratios in one run"
 	@echo "make bench-build  the training feed against a bare Keras fit"
+	@echo "make messages  renew the screen's catalogues from the code, and compile them"
 	@echo "make lock    renew requirements/*.txt from pyproject.toml"
 
 demo: $(DEVICE)/.ready
@@ -32,6 +33,16 @@ bench: $(DEV)/.ready
 
 bench-build: $(DEV)/.ready
 	$(DEV)/bin/python -m tests.bench.build
+
+# Fill in what is new in device/locale/*/LC_MESSAGES/dermascope.po, then run it again.
+messages: $(DEV)/.ready
+	@mkdir -p build
+	$(DEV)/bin/pybabel -q extract --keywords "say message" --no-location --sort-output \
+	    --project dermascope --output-file build/dermascope.pot device
+	$(DEV)/bin/pybabel -q update --domain dermascope --input-file build/dermascope.pot \
+	    --output-dir device/locale --no-fuzzy-matching --ignore-obsolete \
+	    --ignore-pot-creation-date
+	$(DEV)/bin/pybabel -q compile --domain dermascope --directory device/locale
 
 lock: $(DEV)/.ready
 	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -58,4 +69,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test lint bench bench-build lock
+.PHONY: help demo test lint bench bench-build messages lock

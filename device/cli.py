@@ -117,14 +117,23 @@ def _open_analyzer(options: argparse.Namespace, config: Config) -> "Analyzer":
 def _run(options: argparse.Namespace, config: Config) -> int:
     from device.app import App
     from device.capture.sources import open_source
+    from device.inference.analyzer import Analyzer
+    from device.preferences import Preferences, load_preferences, state_folder
     from device.screen.display import close_screen, open_screen
     from device.screen.renderer import Renderer
 
-    analyzer = _open_analyzer(options, config)
+    bundle = _open_bundle(options, config)
+    analyzer = Analyzer(bundle, config.threads)
+    folder = state_folder()
+    chosen = load_preferences(folder, Preferences(language=config.language))
     with open_source(options.source or config.source) as source:
         screen = open_screen((config.width, config.height), config.fullscreen)
         try:
-            App(source, analyzer, Renderer(screen.get_size(), analyzer.manifest)).run(screen)
+            renderer = Renderer(screen.get_size(), bundle.manifest)
+            App(
+                source, analyzer, renderer, signed_by=bundle.signed_by, preferences=chosen,
+                state_folder=folder, pedal_key=config.pedal_key,
+            ).run(screen)  # fmt: skip
         finally:
             close_screen()
     return OK

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from device.language import Language
 from device.toml import read_toml
 
 CONFIG_VARIABLE: Final = "DERMASCOPE_CONFIG"
@@ -37,6 +38,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Of the window in pixels, where there is one; a screen without windows is filled.
     fullscreen
         Fill the screen even where windows exist.
+    language
+        Of the screen, until another is chosen there: ``en``, ``es`` or ``pt``.
+    pedal_key
+        Name of the key that a foot pedal sends, as SDL names it (``b``, ``f5``, ``page down``);
+        it is the shutter, as the space bar always is. Empty for none.
     """
 
     model: str = ""
@@ -46,6 +52,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     width: Annotated[int, msgspec.Meta(ge=640, le=7680)] = 1024
     height: Annotated[int, msgspec.Meta(ge=480, le=4320)] = 600
     fullscreen: bool = False
+    language: Language = "en"
+    pedal_key: Annotated[str, msgspec.Meta(max_length=32)] = ""
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -81,7 +89,7 @@ def model_folder(config: Config) -> Path:
     environment that it was installed to.
     """
     if config.model:
-        return Path(config.model)
+        return Path(config.model).expanduser()
     named = os.environ.get(MODELS_VARIABLE)
     checkout = Path(__file__).resolve().parent.parent / "models"
     installed = Path(sys.prefix) / "share" / "dermascope" / "models"

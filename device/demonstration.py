@@ -13,7 +13,7 @@ from device.inference.finding import to_record
 from device.report import print_finding, save_picture
 from device.screen.display import close_screen, open_nowhere
 from device.screen.renderer import Renderer
-from device.screen.view import View
+from device.screen.view import LiveView
 
 SIZE = (1024, 600)
 
@@ -32,7 +32,7 @@ def draw_demonstration(out: Path, analyzer: Analyzer) -> None:
             code = code_to_explain(finding.probabilities)
             saliency = finding.saliency or analyzer.explain(frame, code)
             geometry = analyzer.manifest.input.geometry
-            view = View(
+            view = LiveView(
                 field=cut(frame.pixels, finding.field),
                 finding=replace(finding, saliency=saliency),
                 overlay=map_over_field(

@@ -11,7 +11,7 @@ from build_host.evaluation.evaluating import Sizes
 from device.inference.bundle import Bundle
 from device.inference.interpreter import Network
 
-_ROUNDS = 300
+_ROUNDS = 100
 
 
 def logits_of(

@@ -159,7 +159,7 @@ def _augmented(context: Context) -> dict[str, list[NDArray[np.uint8]]]:
         height, width = picture.shape[:2]
         drawn = augmentation.draw(changes, 7, [i])
         stack = np.repeat(picture[None], 7, axis=0)
-        changed = augmentation.apply(stack, drawn, height, width, square=False).numpy()
+        changed = augmentation.apply(stack, drawn, height, width, False, (i, 0)).numpy()
         rows[code] = [picture, *changed.astype(np.uint8)]
     return rows
 

@@ -1,21 +1,26 @@
 """Where everything stands, from the size of the screen alone."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from pygame import Rect
 
 from device.diagnoses import SCREEN_ORDER, Code
-
-Target = Literal["shutter", "overlay", "diagnosis", "quit"]
-
-TARGETS: Final[tuple[Target, ...]] = ("shutter", "overlay", "diagnosis", "quit")
-"""The four large targets, in their fixed places."""
+from device.language import LANGUAGES
+from device.screen.navigation import PAGES, Control, Page, Target
 
 MALIGNANT_ROWS: Final = 3
 
-_PANEL_HEIGHT: Final = 540
-"""What the panel needs below the field in portrait, with rows of 36, at a short side of 600."""
+_PANEL_HEIGHT: Final = 572
+"""What the panel needs below the field in portrait, with rows of 35, at a short side of 600."""
+
+_ROW_PLACES: Final[dict[Page, tuple[Control | None, ...]]] = {
+    "live": ("shutter", "overlay", "compare", "more"),
+    "compare": ("shutter", "previous", "next", "back"),
+    "settings": ("shutter", "quit", "about", "back"),
+    "about": ("shutter", None, None, "back"),
+}
+"""The four large targets, in their fixed places: the shutter first, the way back last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,8 @@ class Layout:
         1 at a short side of 600 pixels; everything grows and shrinks with it.
     field
         The square in which the skin is shown.
+    skin
+        The field, and in portrait what is left and right of it.
     finding, quality, status
         The finding in words, the quality marks, the line at the bottom.
     bars
@@ -37,22 +44,43 @@ class Layout:
     rule
         The line between the malignant and the benign group.
     targets
-        What can be touched.
+        What can be touched, by page.
+    legend
+        The overlay's legend, over the bottom of the field.
+    panel
+        All that stands beside the field, above the four targets.
+    page
+        The whole screen above the four targets, for pages without the skin.
     """
 
     size: tuple[int, int]
     unit: float
     field: Rect
+    skin: Rect
     finding: Rect
     bars: dict[Code, Rect]
     rule: Rect
     quality: Rect
-    targets: dict[Target, Rect]
+    targets: dict[Page, dict[Target, Rect]]
+    legend: Rect
+    panel: Rect
+    page: Rect
     status: Rect
+
+    @property
+    def portrait(self) -> bool:
+        """Whether the panel stands below the field."""
+        return self.size[1] > self.size[0]
 
     def px(self, at_600: float) -> int:
         """Return a length given for a short side of 600 pixels."""
         return max(1, round(at_600 * self.unit))
+
+    def slider_track(self, area: Rect) -> Rect:
+        """Return the line along which the knob of a slider that fills `area` moves."""
+        inset = self.px(22)
+        height = self.px(8)
+        return Rect(area.left + inset, area.bottom - self.px(28), area.width - 2 * inset, height)
 
 
 def arrange(width: int, height: int) -> Layout:
@@ -71,39 +99,67 @@ def arrange(width: int, height: int) -> Layout:
         panel = Rect(side, 0, width - side, height - status_height)
     margin = round(14 * unit)
     panel = panel.inflate(-2 * margin, -round(16 * unit))
-    gap = round(8 * unit)
+    gap = round(13 * unit)
     target_height = round(66 * unit)
-    quality_height = round(72 * unit)
-    finding_height = round(104 * unit)
+    quality_height = round(76 * unit)
+    finding_height = round(132 * unit)
     targets_top = panel.bottom - target_height
     quality_top = targets_top - gap - quality_height
     bars_top = panel.top + finding_height
-    rule_height = round(14 * unit)
-    row = (quality_top - gap - bars_top - rule_height) / len(SCREEN_ORDER)
+    rule_height = round(12 * unit)
+    row = (quality_top - round(6 * unit) - bars_top - rule_height) / len(SCREEN_ORDER)
     bars: dict[Code, Rect] = {}
     for i, code in enumerate(SCREEN_ORDER):
         below_rule = rule_height if i >= MALIGNANT_ROWS else 0
         top = bars_top + round(i * row) + below_rule
         bars[code] = Rect(panel.left, top, panel.width, int(row))
     rule_top = bars_top + round(MALIGNANT_ROWS * row) + rule_height // 2
-    target_width = (panel.width - gap * (len(TARGETS) - 1)) / len(TARGETS)
-    targets = {
-        name: Rect(
-            panel.left + round(i * (target_width + gap)),
-            targets_top,
-            round(target_width),
-            target_height,
-        )
-        for i, name in enumerate(TARGETS)
-    }
+    legend_height = round(74 * unit)
+    skin = Rect(0, 0, width, side) if portrait else field.copy()
+    legend = Rect(skin.left, field.bottom - legend_height, skin.width, legend_height)
+    content = Rect(panel.left, panel.top, panel.width, targets_top - gap - panel.top)
+    targets: dict[Page, dict[Target, Rect]] = {page: {} for page in PAGES}
+    places = _columns(Rect(panel.left, targets_top, panel.width, target_height), 4, gap)
+    for page, row_places in _ROW_PLACES.items():
+        for name, area in zip(row_places, places, strict=True):
+            if name is not None:
+                targets[page][name] = area
+    for code, area in bars.items():
+        targets["live"][code] = area
+    half = round(legend.width * 0.46)
+    targets["live"]["opacity"] = Rect(legend.right - half, legend.top, half, legend.height)
+    row_top = content.top + round(84 * unit)
+    languages = Rect(content.left, row_top, content.width, target_height)
+    for language, area in zip(LANGUAGES, _columns(languages, len(LANGUAGES), gap), strict=True):
+        targets["settings"][language] = area
+    targets["settings"]["opacity"] = Rect(
+        content.left, languages.bottom + round(26 * unit), content.width, round(78 * unit)
+    )
     return Layout(
         size=(width, height),
         unit=unit,
         field=field,
+        skin=skin,
         finding=Rect(panel.left, panel.top, panel.width, finding_height),
         bars=bars,
         rule=Rect(panel.left, rule_top, panel.width, max(1, round(unit))),
         quality=Rect(panel.left, quality_top, panel.width, quality_height),
         targets=targets,
+        legend=legend,
+        panel=content,
+        page=Rect(
+            margin,
+            panel.top if not portrait else round(8 * unit),
+            width - 2 * margin,
+            targets_top - gap - (panel.top if not portrait else round(8 * unit)),
+        ),
         status=status,
     )
+
+
+def _columns(area: Rect, count: int, gap: int) -> list[Rect]:
+    width = (area.width - gap * (count - 1)) / count
+    return [
+        Rect(area.left + round(i * (width + gap)), area.top, round(width), area.height)
+        for i in range(count)
+    ]

@@ -23,6 +23,11 @@ TOUCH: Final[Colour] = (86, 180, 233)
 MALIGNANT: Final[Colour] = (235, 125, 50)
 WARNING: Final[Colour] = (240, 228, 66)
 
+# Heights of letters' boxes at a short side of 600 pixels, on a 7-inch screen at an arm's length.
+HEADLINE: Final = 32
+BODY: Final = 22
+SMALL: Final = 18
+
 _FONTS: Final = Path(__file__).parent / "fonts"
 
 

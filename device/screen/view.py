@@ -1,4 +1,4 @@
-"""What there is to be shown at one moment."""
+"""What there is to be shown at one moment: one kind of view for each page."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,11 +8,35 @@ from numpy.typing import NDArray
 
 from device.diagnoses import Code
 from device.inference.finding import Finding
+from device.language import Language
+from device.screen.navigation import Target
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Shown:
+    """What every view has.
+
+    Attributes
+    ----------
+    clock
+        Local time.
+    source
+        What the frames come from.
+    language
+        Of every word.
+    focus
+        What the keyboard would press, where it is in use.
+    """
+
+    clock: datetime | None = None
+    source: str = ""
+    language: Language = "en"
+    focus: Target | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """What there is to be shown at one moment.
+class LiveView(Shown):
+    """The skin and its finding, live or frozen.
 
     Attributes
     ----------
@@ -32,12 +56,18 @@ class View:
         Of the overlay, 0 to 1.
     frozen
         When the picture was taken, where the view is frozen.
-    trouble
-        What is wrong with the instrument, in words, or empty.
-    clock
-        Local time.
-    source
-        What the frames come from.
+    measures
+        What was measured of the lesion, label and value, at most four; drawn in a frozen view
+        whose picture is good.
+    outline
+        Of the lesion: float32, (n, 2), x and y in parts of the field's side, 0 to 1; drawn where
+        the overlay is wanted.
+    progress
+        How much of a long work is done, 0 to 1, or None.
+    progress_words
+        What that work is.
+    saved
+        That the picture was kept, in words, or empty.
     """
 
     field: NDArray[np.uint8] | None
@@ -48,6 +78,105 @@ class View:
     explained: Code | None = None
     opacity: float = 0.6
     frozen: datetime | None = None
+    measures: tuple[tuple[str, str], ...] = ()
+    outline: NDArray[np.float32] | None = None
+    progress: float | None = None
+    progress_words: str = ""
+    saved: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A picture that can be compared with another.
+
+    Attributes
+    ----------
+    time
+        When it was taken; None for the live one.
+    field
+        uint8, (height, width, 3), RGB.
+    finding
+        What the model said, or None.
+    note
+        A short remark, or empty.
+    """
+
+    time: datetime | None
+    field: NDArray[np.uint8]
+    finding: Finding | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompareView(Shown):
+    """Two pictures side by side.
+
+    Attributes
+    ----------
+    earlier, present
+        Either may be missing.
+    number, count
+        Which of the earlier pictures this is, 1 for the newest, and how many there are.
+    """
+
+    earlier: Picture | None
+    present: Picture | None
+    number: int = 0
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SettingsView(Shown):
+    """What can be set, beside the skin.
+
+    Attributes
+    ----------
+    behind
+        The skin, as the live page would show it.
+    mm_per_pixel
+        What the optics were calibrated to, or None.
+    trouble
+        Why the settings could not be kept, in words, or empty.
+    """
+
+    behind: LiveView
+    mm_per_pixel: float | None = None
     trouble: str = ""
-    clock: datetime | None = None
-    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AboutView(Shown):
+    """What the instrument is, from the bundle's own manifest.
+
+    Attributes
+    ----------
+    signed_by
+        The trusted public key (hexadecimal) that the bundle's signature belongs to.
+    frozen
+        A picture is held: the shutter would let it go.
+    """
+
+    signed_by: str
+    frozen: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TroubleView(Shown):
+    """Something of the instrument does not work.
+
+    Attributes
+    ----------
+    words
+        What is wrong and what to do.
+    detail
+        For whoever mends it, or empty.
+    behind
+        The skin, as the live page would show it.
+    """
+
+    words: str
+    behind: LiveView
+    detail: str = ""
+
+
+View = LiveView | CompareView | SettingsView | AboutView | TroubleView

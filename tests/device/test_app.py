@@ -7,16 +7,19 @@ import numpy as np
 import pygame
 import pytest
 
-from device.app import App, Latest
+from device.app import ANALYSIS_FAILED, CAMERA_FAILED, EARLIER_PICTURES, App, Latest
 from device.capture.demo import DemoSource, Scene
 from device.capture.frame import Frame, FrameSource, frame_now
 from device.capture.replay import ReplaySource
-from device.diagnoses import MALIGNANT, SCREEN_ORDER
-from device.errors import SourceError
+from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
+from device.errors import ConfigError, SourceError
 from device.inference.analyzer import Analyzer
+from device.inference.finding import SaliencyMap
 from device.inference.manifest import Manifest
+from device.preferences import Preferences, load_preferences
 from device.screen.display import close_screen, open_nowhere
 from device.screen.renderer import Renderer
+from device.screen.view import AboutView, CompareView, LiveView, SettingsView, TroubleView
 from tests.device.images import encoded
 
 SIZE = (800, 480)
@@ -64,11 +67,12 @@ class Clinic:
         self.analyzer = analyzer
         self.screen = screen
         self.renderer = Renderer(screen.get_size(), analyzer.manifest)
+        self.options: dict[str, object] = {}
         self.app: App
 
     def use(self, source: FrameSource, deeds: Callable[[], None]) -> App:
         """Run the app on this thread while `deeds` are done on another; then quit."""
-        self.app = App(source, self.analyzer, self.renderer)
+        self.app = App(source, self.analyzer, self.renderer, signed_by="ab" * 32, **self.options)
         failed: list[BaseException] = []
 
         def act() -> None:
@@ -94,10 +98,22 @@ class Clinic:
             time.sleep(0.01)
 
     def until_finding(self) -> None:
-        self.until(lambda: self.app.view().finding)
+        self.until(lambda: self.live().finding)
+
+    def live(self) -> LiveView:
+        """Return the live view, which may stand behind another page."""
+        view = self.app.view()
+        return view if isinstance(view, LiveView) else view.behind
+
+    def target(self, name: str, page: str = "live") -> tuple[int, int]:
+        return self.renderer.layout.targets[page][name].center
+
+    def trouble(self) -> str:
+        view = self.app.view()
+        return view.words if isinstance(view, TroubleView) else ""
 
     def explains(self, code: str) -> bool:
-        view = self.app.view()
+        view = self.live()
         return view.overlay is not None and view.explained == code
 
     def press(self, *keys: int) -> None:
@@ -112,8 +128,8 @@ class Clinic:
         pygame.event.post(pygame.event.Event(pygame.USEREVENT))
         self.until(lambda: not pygame.event.peek(pygame.USEREVENT, pump=False))
         for _ in range(2):
-            seen = self.app.view().finding
-            self.until(lambda seen=seen: self.app.view().finding is not seen)
+            seen = self.live().finding
+            self.until(lambda seen=seen: self.live().finding is not seen)
 
     def colours(self) -> np.ndarray:
         return pygame.surfarray.array3d(self.screen)
@@ -130,12 +146,12 @@ def clinic(analyzer: Analyzer) -> Iterator[Clinic]:
 def test_demonstration_runs_and_is_judged(clinic: Clinic, manifest: Manifest) -> None:
     def deeds() -> None:
         clinic.until_finding()
-        view = clinic.app.view()
+        view = clinic.live()
         assert view.field is not None
         assert view.field.shape == (768, 768, 3)
         assert view.finding is not None
         assert view.finding.model == manifest.model_id
-        assert (view.source, view.trouble, view.frozen) == ("demo", "", None)
+        assert (view.source, view.frozen) == ("demo", None)
         assert view.overlay is None
         clinic.settle()
 
@@ -158,19 +174,19 @@ def test_space_freezes_and_thaws(clinic: Clinic) -> None:
     def deeds() -> None:
         clinic.until_finding()
         clinic.press(pygame.K_SPACE)
-        clinic.until(lambda: clinic.app.view().frozen)
-        kept = clinic.app.view()
+        clinic.until(lambda: clinic.live().frozen)
+        kept = clinic.live()
         reads = camera.reads
         clinic.until(lambda: camera.reads > reads + 10)
-        still = clinic.app.view()
+        still = clinic.live()
         assert still.frozen == kept.frozen
         assert still.finding is kept.finding
         assert still.finding_age == 0.0
         np.testing.assert_array_equal(still.field, kept.field)
         clinic.press(pygame.K_SPACE)
-        clinic.until(lambda: clinic.app.view().frozen is None)
-        clinic.until(lambda: not np.array_equal(clinic.app.view().field, kept.field))
-        clinic.until(lambda: clinic.app.view().finding is not kept.finding)
+        clinic.until(lambda: clinic.live().frozen is None)
+        clinic.until(lambda: not np.array_equal(clinic.live().field, kept.field))
+        clinic.until(lambda: clinic.live().finding is not kept.finding)
 
     clinic.use(camera, deeds)
 
@@ -179,12 +195,13 @@ def test_frozen_finding_is_of_the_frozen_picture(clinic: Clinic) -> None:
     def deeds() -> None:
         # With a map to make, the analysis lags behind the camera by several frames.
         clinic.press(pygame.K_o)
-        clinic.until(lambda: clinic.app.view().overlay is not None)
+        clinic.until(lambda: clinic.live().overlay is not None)
         clinic.press(pygame.K_SPACE)
-        clinic.until(lambda: clinic.app.view().frozen)
+        clinic.until(lambda: clinic.live().frozen)
 
     app = clinic.use(Camera(), deeds)
     view = app.view()
+    assert isinstance(view, LiveView)
     # The noise is landscape: what was judged is the whole frame, of which the field is a part.
     number = next(n for n in range(1, 3000) if (noise(n)[:, 20:140] == view.field).all())
     assert view.finding is not None
@@ -198,11 +215,11 @@ def noise(number: int) -> np.ndarray:
 
 def test_freezing_before_the_first_finding_does_nothing(clinic: Clinic) -> None:
     def deeds() -> None:
-        clinic.until(lambda: clinic.app.view().trouble)
+        clinic.until(clinic.trouble)
         clinic.press(pygame.K_SPACE)
         clinic.until(lambda: not pygame.event.peek(pygame.KEYDOWN, pump=False))
         clinic.until_finding()
-        assert clinic.app.view().frozen is None
+        assert clinic.live().frozen is None
 
     clinic.use(Camera(failures=1), deeds)
 
@@ -211,37 +228,26 @@ def test_o_shows_and_hides_the_overlay(clinic: Clinic, manifest: Manifest) -> No
     def deeds() -> None:
         clinic.until_finding()
         clinic.press(pygame.K_o)
-        clinic.until(lambda: clinic.app.view().overlay is not None)
-        view = clinic.app.view()
+        clinic.until(lambda: clinic.live().overlay is not None)
+        view = clinic.live()
         assert view.overlay_wanted
         assert view.explained in MALIGNANT
         assert view.overlay is not None
         assert view.overlay.shape == (manifest.input.height, manifest.input.width)
         clinic.press(pygame.K_o)
-        clinic.until(lambda: clinic.app.view().overlay is None)
-        assert not clinic.app.view().overlay_wanted
+        clinic.until(lambda: clinic.live().overlay is None)
+        assert not clinic.live().overlay_wanted
 
     clinic.use(Camera(), deeds)
 
 
-def test_tab_goes_through_the_diagnoses_in_the_order_of_the_screen(clinic: Clinic) -> None:
+def test_diagnosis_is_explained_by_keyboard_alone(clinic: Clinic) -> None:
     def deeds() -> None:
         clinic.until_finding()
-        for code in (*SCREEN_ORDER, SCREEN_ORDER[0]):
-            clinic.press(pygame.K_TAB)
-            clinic.until(lambda code=code: clinic.explains(code))
-
-    clinic.use(Camera(), deeds)
-
-
-def test_two_quick_tabs_go_two_diagnoses_on(clinic: Clinic) -> None:
-    def deeds() -> None:
-        clinic.until_finding()
-        clinic.press(pygame.K_TAB)
-        clinic.until(lambda: clinic.explains(SCREEN_ORDER[0]))
-        clinic.press(pygame.K_TAB, pygame.K_TAB)
-        clinic.settle()
-        assert clinic.app.view().explained == SCREEN_ORDER[2]
+        # Four targets come before the diagnoses.
+        clinic.press(*[pygame.K_TAB] * 6, pygame.K_RETURN)
+        clinic.until(lambda: clinic.explains(SCREEN_ORDER[1]))
+        assert clinic.live().focus == SCREEN_ORDER[1]
 
     clinic.use(Camera(), deeds)
 
@@ -250,43 +256,230 @@ def test_two_quick_tabs_go_two_diagnoses_on(clinic: Clinic) -> None:
 def test_touching_a_bar_explains_its_diagnosis(clinic: Clinic, code: str) -> None:
     def deeds() -> None:
         clinic.until_finding()
-        clinic.click(clinic.renderer.layout.bars[code].center)
+        clinic.click(clinic.target(code))
         clinic.until(lambda: clinic.explains(code))
-        assert clinic.app.view().overlay_wanted
+        assert clinic.live().overlay_wanted
 
     clinic.use(Camera(), deeds)
 
 
 def test_targets_do_what_their_keys_do(clinic: Clinic) -> None:
-    targets = clinic.renderer.layout.targets
-
     def deeds() -> None:
         clinic.until_finding()
-        clinic.click(targets["overlay"].center)
-        clinic.until(lambda: clinic.app.view().overlay is not None)
-        clinic.click(clinic.renderer.layout.bars["mel"].center)
+        clinic.click(clinic.target("overlay"))
+        clinic.until(lambda: clinic.live().overlay is not None)
+        clinic.click(clinic.target("mel"))
         clinic.until(lambda: clinic.explains("mel"))
-        clinic.click(targets["diagnosis"].center)
-        clinic.until(lambda: clinic.explains("bcc"))
-        clinic.click(targets["shutter"].center)
-        clinic.until(lambda: clinic.app.view().frozen)
+        clinic.click(clinic.target("shutter"))
+        clinic.until(lambda: clinic.live().frozen)
 
     clinic.use(Camera(), deeds)
 
 
 def test_only_the_first_button_and_only_targets_act(clinic: Clinic) -> None:
-    layout = clinic.renderer.layout
-
     def deeds() -> None:
         clinic.until_finding()
         for button in (2, 3, 4):
-            clinic.click(layout.targets["quit"].center, button)
-            clinic.click(layout.targets["shutter"].center, button)
-        clinic.click(layout.field.center)
-        clinic.press(pygame.K_q, pygame.K_RETURN)
+            clinic.click(clinic.target("more"), button)
+            clinic.click(clinic.target("shutter"), button)
+        clinic.click(clinic.renderer.layout.field.center)
+        clinic.press(pygame.K_q, pygame.K_RETURN, pygame.K_ESCAPE)
         clinic.settle()
-        view = clinic.app.view()
+        view = clinic.live()
         assert (view.frozen, view.overlay_wanted) == (None, False)
+        assert isinstance(clinic.app.view(), LiveView)
+
+    clinic.use(Camera(), deeds)
+
+
+def test_every_page_is_reached_and_left_by_touch_alone(clinic: Clinic) -> None:
+    def deeds() -> None:
+        def at(kind: type) -> None:
+            clinic.until(lambda: isinstance(clinic.app.view(), kind))
+
+        clinic.until_finding()
+        clinic.click(clinic.target("compare"))
+        at(CompareView)
+        clinic.click(clinic.target("back", "compare"))
+        at(LiveView)
+        clinic.click(clinic.target("more"))
+        at(SettingsView)
+        clinic.click(clinic.target("about", "settings"))
+        at(AboutView)
+        assert clinic.app.view().signed_by == "ab" * 32
+        clinic.click(clinic.target("back", "about"))
+        at(SettingsView)
+        clinic.press(pygame.K_ESCAPE)
+        at(LiveView)
+
+    clinic.use(Camera(), deeds)
+
+
+def test_released_pictures_can_be_compared_the_newest_first(clinic: Clinic) -> None:
+    def deeds() -> None:
+        clinic.until_finding()
+        kept = []
+        for _ in range(2):
+            clinic.press(pygame.K_SPACE)
+            clinic.until(lambda: clinic.live().frozen)
+            kept.append(clinic.live())
+            clinic.press(pygame.K_SPACE)
+            clinic.until(lambda: not clinic.live().frozen)
+            clinic.settle()
+        clinic.click(clinic.target("compare"))
+        clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
+        view = clinic.app.view()
+        assert (view.number, view.count, view.present.time) == (1, 2, None)
+        np.testing.assert_array_equal(view.earlier.field, kept[1].field)
+        clinic.click(clinic.target("previous", "compare"))
+        clinic.until(lambda: clinic.app.view().number == 2)
+        view = clinic.app.view()
+        np.testing.assert_array_equal(view.earlier.field, kept[0].field)
+        assert view.earlier.finding.probabilities == kept[0].finding.probabilities
+        clinic.press(pygame.K_SPACE)
+        clinic.until(lambda: clinic.app.view().present.time)
+
+    clinic.use(Camera(), deeds)
+
+
+def test_no_more_than_twelve_earlier_pictures_are_held(clinic: Clinic) -> None:
+    def deeds() -> None:
+        clinic.until_finding()
+        for _ in range(EARLIER_PICTURES + 2):
+            clinic.press(pygame.K_SPACE, pygame.K_SPACE)
+        clinic.settle()
+        assert len(clinic.app.earlier_pictures()) == EARLIER_PICTURES
+
+    clinic.use(Camera(), deeds)
+
+
+def test_pedal_is_the_shutter(clinic: Clinic) -> None:
+    clinic.options = {"pedal_key": "f5"}
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.press(pygame.K_F5)
+        clinic.until(lambda: clinic.live().frozen)
+
+    clinic.use(Camera(), deeds)
+
+
+@pytest.mark.parametrize("name", ["no such key", "space", "tab"])
+def test_pedal_that_cannot_be_one_is_refused(clinic: Clinic, name: str) -> None:
+    clinic.options = {"pedal_key": name}
+    with pytest.raises(ConfigError, match=f'pedal_key: .*"{name}"'):
+        clinic.use(Camera(), lambda: None)
+
+
+def test_what_is_chosen_is_kept(clinic: Clinic, tmp_path: Path) -> None:
+    clinic.options = {"state_folder": tmp_path, "preferences": Preferences(language="pt")}
+    slider = clinic.renderer.layout.targets["settings"]["opacity"]
+
+    def deeds() -> None:
+        clinic.until(lambda: clinic.app.view().language == "pt")
+        clinic.click(clinic.target("more"))
+        clinic.click(clinic.target("es", "settings"))
+        clinic.click(slider.center)
+        for type_, more in ((pygame.MOUSEMOTION, {}), (pygame.MOUSEBUTTONUP, {"button": 1})):
+            pygame.event.post(pygame.event.Event(type_, pos=slider.bottomright, **more))
+        expected = Preferences(language="es", opacity=1.0)
+        clinic.until(lambda: load_preferences(tmp_path, Preferences()) == expected)
+        assert (clinic.app.view().language, clinic.live().opacity) == ("es", 1.0)
+
+    clinic.use(Camera(), deeds)
+
+
+def test_choice_that_cannot_be_kept_is_told(clinic: Clinic) -> None:
+    clinic.options = {"state_folder": Path("/proc/nobody")}
+
+    def deeds() -> None:
+        clinic.click(clinic.target("more"))
+        clinic.click(clinic.target("pt", "settings"))
+        clinic.until(lambda: isinstance(clinic.app.view(), SettingsView))
+        clinic.until(lambda: "cannot be kept" in clinic.app.view().trouble)
+
+    clinic.use(Camera(), deeds)
+
+
+class FailsOnce(Camera):
+    """A camera whose program has a fault of its own."""
+
+    failed = False
+
+    def read(self, timeout: float = 1.0) -> Frame | None:
+        if not self.failed:
+            self.failed = True
+            raise ZeroDivisionError("by nought")
+        return super().read(timeout)
+
+
+def test_fault_of_the_camera_thread_is_shown_and_it_goes_on(clinic: Clinic) -> None:
+    def deeds() -> None:
+        clinic.until(clinic.trouble)
+        assert clinic.trouble() == CAMERA_FAILED
+        assert clinic.app.view().detail == "ZeroDivisionError: by nought"
+        clinic.until_finding()
+        clinic.until(lambda: not clinic.trouble())
+
+    clinic.use(FailsOnce(), deeds)
+
+
+def test_fault_of_the_analysis_thread_is_shown_and_it_goes_on(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(frame: Frame) -> None:
+        raise RuntimeError("no tensor")
+
+    def deeds() -> None:
+        clinic.until_finding()
+        with monkeypatch.context() as broken:
+            broken.setattr(clinic.analyzer, "analyze", fails)
+            clinic.until(clinic.trouble)
+            assert clinic.trouble() == ANALYSIS_FAILED
+        clinic.until(lambda: not clinic.trouble())
+
+    clinic.use(Camera(), deeds)
+
+
+def test_finding_of_a_released_picture_does_not_come_back(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explain, begun, go_on = clinic.analyzer.explain, threading.Event(), threading.Event()
+
+    def slow(frame: Frame, code: Code) -> SaliencyMap:
+        begun.set()
+        go_on.wait(GIVE_UP_SECONDS)
+        return explain(frame, code)
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.press(pygame.K_SPACE)
+        clinic.until(lambda: clinic.live().frozen)
+        frozen = clinic.live().frozen
+        monkeypatch.setattr(clinic.analyzer, "explain", slow)
+        clinic.press(pygame.K_o)
+        assert begun.wait(GIVE_UP_SECONDS)
+        clinic.press(pygame.K_SPACE)
+        clinic.until(lambda: not clinic.live().frozen)
+        go_on.set()
+        monkeypatch.setattr(clinic.analyzer, "explain", explain)
+        clinic.settle()
+        assert clinic.live().frozen is None
+        clinic.press(pygame.K_SPACE)
+        clinic.until(lambda: clinic.live().frozen)
+        assert clinic.live().frozen > frozen
+
+    clinic.use(Camera(), deeds)
+
+
+def test_same_picture_is_the_same_object_so_that_it_is_not_drawn_again(clinic: Clinic) -> None:
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.press(pygame.K_SPACE, pygame.K_o)
+        clinic.until(lambda: clinic.live().overlay is not None)
+        one, other = clinic.live(), clinic.live()
+        assert one.field is other.field
+        assert one.overlay is other.overlay
 
     clinic.use(Camera(), deeds)
 
@@ -295,12 +488,12 @@ def test_frozen_picture_can_be_explained(clinic: Clinic) -> None:
     def deeds() -> None:
         clinic.until_finding()
         clinic.press(pygame.K_SPACE)
-        clinic.until(lambda: clinic.app.view().frozen)
-        kept = clinic.app.view()
+        clinic.until(lambda: clinic.live().frozen)
+        kept = clinic.live()
         for code in ("akiec", "vasc"):
-            clinic.click(clinic.renderer.layout.bars[code].center)
+            clinic.click(clinic.target(code))
             clinic.until(lambda code=code: clinic.explains(code))
-            view = clinic.app.view()
+            view = clinic.live()
             assert view.frozen == kept.frozen
             assert view.finding.probabilities == kept.finding.probabilities
             np.testing.assert_array_equal(view.field, kept.field)
@@ -308,17 +501,19 @@ def test_frozen_picture_can_be_explained(clinic: Clinic) -> None:
     clinic.use(Camera(), deeds)
 
 
-@pytest.mark.parametrize("how", ["escape", "target", "window"])
+@pytest.mark.parametrize("how", ["keyboard", "target", "window"])
 def test_quitting_ends_the_run_and_closes_the_source(clinic: Clinic, how: str) -> None:
     camera = Camera()
     ended = threading.Event()
 
     def deeds() -> None:
         clinic.until_finding()
-        if how == "escape":
-            clinic.press(pygame.K_ESCAPE)
+        if how == "keyboard":
+            clinic.press(*[pygame.K_TAB] * 4, pygame.K_RETURN)
+            clinic.press(*[pygame.K_TAB] * 2, pygame.K_RETURN)
         elif how == "target":
-            clinic.click(clinic.renderer.layout.targets["quit"].center)
+            clinic.click(clinic.target("more"))
+            clinic.click(clinic.target("quit", "settings"))
         else:
             pygame.event.post(pygame.event.Event(pygame.QUIT))
         clinic.until(lambda: camera.closed)
@@ -332,7 +527,7 @@ def test_quitting_ends_the_run_and_closes_the_source(clinic: Clinic, how: str) -
 def test_run_ends_after_its_time(analyzer: Analyzer) -> None:
     screen = open_nowhere(SIZE)
     camera = Camera()
-    App(camera, analyzer, Renderer(SIZE, analyzer.manifest)).run(screen, seconds=0.2)
+    App(camera, analyzer, Renderer(SIZE, analyzer.manifest), signed_by="").run(screen, seconds=0.2)
     close_screen()
     assert camera.closed
 
@@ -341,11 +536,11 @@ def test_trouble_is_shown_and_goes_when_the_source_recovers(clinic: Clinic) -> N
     camera = Camera(failures=2)
 
     def deeds() -> None:
-        clinic.until(lambda: clinic.app.view().trouble)
-        assert clinic.app.view().trouble == "the camera was unplugged; plug it in again"
-        assert clinic.app.view().finding is None
+        clinic.until(clinic.trouble)
+        assert clinic.trouble() == "the camera was unplugged; plug it in again"
+        assert clinic.live().finding is None
         clinic.until_finding()
-        clinic.until(lambda: not clinic.app.view().trouble)
+        clinic.until(lambda: not clinic.trouble())
 
     clinic.use(camera, deeds)
     assert camera.reads > 2
@@ -357,10 +552,10 @@ def test_trouble_in_the_middle_recovers_too(clinic: Clinic) -> None:
     def deeds() -> None:
         clinic.until_finding()
         camera.failures = 1
-        clinic.until(lambda: clinic.app.view().trouble)
-        old = clinic.app.view().finding
-        clinic.until(lambda: not clinic.app.view().trouble)
-        clinic.until(lambda: clinic.app.view().finding is not old)
+        clinic.until(clinic.trouble)
+        old = clinic.live().finding
+        clinic.until(lambda: not clinic.trouble())
+        clinic.until(lambda: clinic.live().finding is not old)
 
     clinic.use(camera, deeds)
 
@@ -370,11 +565,11 @@ def test_trouble_stays_while_nothing_can_be_read(clinic: Clinic, tmp_path: Path)
     source = ReplaySource(tmp_path, paced=False)
 
     def deeds() -> None:
-        clinic.until(lambda: clinic.app.view().trouble)
+        clinic.until(clinic.trouble)
         # The source is tried again every second: its second failure must not look like success.
         for _ in range(15):
             time.sleep(0.1)
-            assert clinic.app.view().trouble
+            assert clinic.trouble()
 
     clinic.use(source, deeds)
 
@@ -386,9 +581,8 @@ def test_last_picture_stays_when_a_finite_source_ends(clinic: Clinic) -> None:
         clinic.until(lambda: camera.left == 0)
         clinic.until(lambda: camera.reads == 4)
         clinic.until_finding()
-        view = clinic.app.view()
+        view = clinic.live()
         np.testing.assert_array_equal(view.field, noise(3)[:, 20:140])
-        assert not view.trouble
 
     clinic.use(camera, deeds)
 
@@ -408,7 +602,7 @@ def test_picture_is_shown_in_rgb_order(clinic: Clinic, tmp_path: Path) -> None:
 
 def test_close_may_be_called_twice_and_before_the_run(analyzer: Analyzer) -> None:
     screen = open_nowhere(SIZE)
-    app = App(Camera(), analyzer, Renderer(SIZE, analyzer.manifest))
+    app = App(Camera(), analyzer, Renderer(SIZE, analyzer.manifest), signed_by="")
     app.close()
     app.close()
     assert app.view().field is None

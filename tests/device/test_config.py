@@ -69,7 +69,8 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         write(
             tmp_path,
             f'model = "/models/a"\ntrusted_keys = ["{key}"]\nthreads = 4\n'
-            'source = "replay:/photos"\nwidth = 800\nheight = 480\nfullscreen = true\n',
+            'source = "replay:/photos"\nwidth = 800\nheight = 480\nfullscreen = true\n'
+            'language = "es"\npedal_key = "f5"\n',
         )
     )
     assert config == Config(
@@ -80,6 +81,8 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         width=800,
         height=480,
         fullscreen=True,
+        language="es",
+        pedal_key="f5",
     )
     assert load_config(write(tmp_path, "threads = 2")) == Config(threads=2)
 
@@ -99,6 +102,8 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ("height = 479", "height"),
         ("height = 4321", "height"),
         ("fullscreen = 1", "fullscreen"),
+        ("language = 'fr'", "language"),
+        ("pedal_key = 5", "pedal_key"),
         ("trusted_keys = 'ab'", "trusted_keys"),
         ("trusted_keys = ['ab']", "trusted_keys"),
         (f"trusted_keys = ['{'AB' * 32}']", "trusted_keys"),
@@ -163,6 +168,11 @@ def test_shipped_model_is_found_in_a_checkout() -> None:
 
 def test_model_of_the_settings_is_used() -> None:
     assert model_folder(Config(model="/models/a")) == Path("/models/a")
+
+
+def test_model_may_lie_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert model_folder(Config(model="~/models/a")) == tmp_path / "models" / "a"
 
 
 def test_variable_names_the_folder_of_models(

@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 from pygame import Rect
 
 from device.diagnoses import MALIGNANT, SCREEN_ORDER
-from device.screen.layout import TARGETS, Layout, arrange
+from device.screen.layout import Layout, arrange
+from device.screen.navigation import PAGES
 
 COMMON = [(640, 480), (800, 480), (1024, 600), (1280, 720), (1920, 1080), (3840, 2160)]
+ROW = ("shutter", "overlay", "compare", "more")
 BOTH_WAYS = [*COMMON, *((height, width) for width, height in COMMON)]
 
 sizes = st.tuples(st.integers(640, 3840), st.integers(480, 2160)).flatmap(
@@ -23,8 +25,8 @@ def parts(layout: Layout) -> dict[str, Rect]:
         "rule": layout.rule,
         "quality": layout.quality,
         "status": layout.status,
+        **{name: layout.targets["live"][name] for name in ROW},
         **layout.bars,
-        **layout.targets,
     }
 
 
@@ -81,12 +83,38 @@ def test_bars_are_of_one_size(size: tuple[int, int]) -> None:
 
 @given(size=sizes)
 def test_targets_stand_in_a_row_with_the_shutter_leftmost(size: tuple[int, int]) -> None:
-    targets = arrange(*size).targets
-    assert tuple(targets) == TARGETS
-    assert TARGETS[0] == "shutter"
-    lefts = [area.left for area in targets.values()]
+    live = arrange(*size).targets["live"]
+    lefts = [live[name].left for name in ROW]
     assert lefts == sorted(lefts)
-    assert len({(area.top, area.height) for area in targets.values()}) == 1
+    assert len({(live[name].top, live[name].height) for name in ROW}) == 1
+
+
+@given(size=sizes)
+def test_targets_of_every_page_are_on_the_screen_and_apart(size: tuple[int, int]) -> None:
+    layout = arrange(*size)
+    for page in PAGES:
+        places = layout.targets[page]
+        for area in places.values():
+            assert Rect(0, 0, *size).contains(area)
+        for (name, one), (other_name, other) in combinations(places.items(), 2):
+            assert not one.colliderect(other), f"{name} overlaps {other_name}"
+
+
+@given(size=sizes)
+def test_slider_track_lies_inside_its_slider(size: tuple[int, int]) -> None:
+    layout = arrange(*size)
+    for page in ("live", "settings"):
+        area = layout.targets[page]["opacity"]
+        assert area.contains(layout.slider_track(area))
+
+
+@given(size=sizes)
+def test_field_lies_inside_its_part_and_the_legend_over_its_bottom(size: tuple[int, int]) -> None:
+    layout = arrange(*size)
+    assert layout.skin.contains(layout.field)
+    assert layout.skin.contains(layout.legend)
+    assert layout.legend.bottom == layout.field.bottom
+    assert layout.legend.contains(layout.targets["live"]["opacity"])
 
 
 @pytest.mark.parametrize(
@@ -95,23 +123,26 @@ def test_targets_stand_in_a_row_with_the_shutter_leftmost(size: tuple[int, int])
     ids=str,
 )
 def test_targets_are_large_enough_for_a_finger(size: tuple[int, int], least: int) -> None:
-    for area in arrange(*size).targets.values():
-        assert area.height >= least
-        assert area.width >= least
+    for places in arrange(*size).targets.values():
+        for name, area in places.items():
+            if name in SCREEN_ORDER:
+                continue
+            assert area.height >= least, name
+            assert area.width >= least, name
 
 
 @pytest.mark.parametrize("size", BOTH_WAYS, ids=str)
 def test_targets_are_apart_by_a_gap(size: tuple[int, int]) -> None:
-    areas = list(arrange(*size).targets.values())
-    for left, right in pairwise(areas):
-        assert right.left - left.right >= 4
+    layout = arrange(*size)
+    for left, right in pairwise([layout.targets["live"][name] for name in ROW]):
+        assert right.left - left.right >= round(13 * layout.unit) - 1
 
 
 @pytest.mark.parametrize("size", BOTH_WAYS, ids=str)
 def test_rows_have_room_for_their_words_above_their_bars(size: tuple[int, int]) -> None:
     layout = arrange(*size)
     for area in layout.bars.values():
-        assert area.height >= layout.px(9) + layout.px(3) + layout.px(20)
+        assert area.height >= layout.px(9) + layout.px(20)
 
 
 def test_landscape_is_beside_and_portrait_below() -> None:

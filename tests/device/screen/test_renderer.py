@@ -15,8 +15,11 @@ from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
 from device.inference.manifest import Manifest
 from device.screen import theme
 from device.screen.layout import Layout, arrange
-from device.screen.renderer import INSTRUCTIONS, MARKS, Renderer, percent
-from device.screen.view import View
+from device.screen.navigation import State, Touch
+from device.screen.renderer import Renderer
+from device.screen.speech import INSTRUCTIONS, MARKS, percent
+from device.screen.view import CompareView, LiveView, TroubleView, View
+from tests.device.screen import states
 from tests.device.screen.findings import make_finding
 
 Pixels = NDArray[np.uint8]
@@ -28,9 +31,9 @@ SKIN = np.full((300, 300, 3), (190, 130, 110), np.uint8)
 SPOT = np.zeros((28, 28), np.float32)
 SPOT[10:16, 12:20] = 1.0
 
-LIVE = View(SKIN, make_finding("nv"), clock=NOON, source="demo")
+LIVE = LiveView(SKIN, make_finding("nv"), clock=NOON, source="demo")
 STATES = {
-    "empty": View(None, clock=NOON, source="demo"),
+    "empty": LiveView(None, clock=NOON, source="demo"),
     "benign": LIVE,
     "malignant": replace(LIVE, finding=make_finding("mel")),
     "low-quality": replace(LIVE, finding=make_finding("mel", shortcomings=("glare",))),
@@ -38,7 +41,7 @@ STATES = {
     "unfamiliar": replace(LIVE, finding=make_finding("mel", 0.4, doubt="unfamiliar")),
     "frozen": replace(LIVE, frozen=NOON),
     "overlay": replace(LIVE, overlay=SPOT, overlay_wanted=True, explained="mel"),
-    "trouble": replace(LIVE, trouble="The camera was unplugged; plug it in again"),
+    "trouble": TroubleView("The camera was unplugged; plug it in again", LIVE, clock=NOON),
     "stale": replace(LIVE, finding_age=2.0),
 }
 NO_CALLS = ["low-quality", "uncertain", "unfamiliar"]
@@ -55,9 +58,9 @@ def unmarked(manifest: Manifest) -> Manifest:
     return msgspec.structs.replace(manifest, operating_points=())
 
 
-def draw(manifest: Manifest, size: Size, view: View, language: str = "en") -> Pixels:
+def draw(manifest: Manifest, size: Size, view: View) -> Pixels:
     surface = Surface(size)
-    Renderer(size, manifest, language).draw(surface, view)
+    Renderer(size, manifest).draw(surface, view)
     return pixels_of(surface)
 
 
@@ -77,9 +80,11 @@ def track(manifest: Manifest, size: Size, code: Code) -> Rect:
     """Return where a bar can be filled: what is drawn of it when there is no finding."""
     area = arrange(*size).bars[code]
     empty = part(draw(manifest, size, STATES["empty"]), area)
-    rows = np.flatnonzero((empty == np.array(theme.SURFACE)).all(axis=2).all(axis=1))
+    ground = (empty == np.array(theme.SURFACE)).all(axis=2)
+    rows = np.flatnonzero(ground.mean(axis=1) > 0.9)
+    columns = np.flatnonzero(ground[rows[0]])
     assert len(rows) >= 3
-    return Rect(area.left, area.top + int(rows[0]), area.width, len(rows))
+    return Rect(area.left + int(columns[0]), area.top + int(rows[0]), len(columns), len(rows))
 
 
 def differ(one: Pixels, other: Pixels, area: Rect) -> bool:
@@ -93,13 +98,13 @@ def test_nothing_is_drawn_outside_the_parts(manifest: Manifest, size: Size, stat
     left = pixels_of(wider)
     layout = arrange(*size)
     for area in (
-        layout.field,
+        layout.skin,
         layout.finding,
         layout.rule,
         layout.quality,
         layout.status,
         *layout.bars.values(),
-        *layout.targets.values(),
+        *layout.targets["live"].values(),
     ):
         part(left, area)[:] = theme.BACKGROUND
     rows, columns = np.nonzero((left != np.array(theme.BACKGROUND)).any(axis=2))
@@ -109,7 +114,7 @@ def test_nothing_is_drawn_outside_the_parts(manifest: Manifest, size: Size, stat
 @pytest.mark.parametrize("state", STATES)
 def test_every_part_has_something_in_it(manifest: Manifest, size: Size, state: str) -> None:
     pixels, layout = draw(manifest, size, STATES[state]), arrange(*size)
-    areas = [layout.field, layout.finding, layout.status, *layout.targets.values()]
+    areas = [layout.field, layout.finding, layout.status, *row(layout)]
     if state != "trouble":
         areas += [layout.rule, layout.quality, *layout.bars.values()]
     for area in areas:
@@ -150,7 +155,7 @@ def test_overlay_changes_the_field_where_the_map_is_high(manifest: Manifest, siz
     changed = (plain != heated).any(axis=2)
     side = area.width
     assert changed[side * 13 // 28, side * 16 // 28]
-    legend = arrange(*size).px(34)
+    legend = arrange(*size).legend.height
     assert not changed[: side // 4].any()
     assert not changed[side * 3 // 4 : side - legend].any()
     assert changed[side - legend :].any()
@@ -160,7 +165,7 @@ def test_overlay_is_bounded_by_a_contour(manifest: Manifest, size: Size) -> None
     field = part(draw(manifest, size, STATES["overlay"]), arrange(*size).field)
     plain = part(draw(manifest, size, LIVE), arrange(*size).field)
     white = (field >= 220).all(axis=2)
-    legend = arrange(*size).px(34)
+    legend = arrange(*size).legend.height
     assert white[:-legend].sum() > 40
     assert not (plain >= 220).all(axis=2).any()
 
@@ -171,11 +176,13 @@ def test_overlay_that_was_not_asked_for_is_not_drawn(manifest: Manifest, size: S
     assert (part(draw(manifest, size, view), area) == part(draw(manifest, size, LIVE), area)).all()
 
 
-def test_overlay_that_is_not_there_yet_draws_nothing_on_the_skin(
+def test_overlay_that_is_not_there_yet_draws_nothing_but_its_legend(
     manifest: Manifest, size: Size
 ) -> None:
     view = replace(STATES["overlay"], overlay=None)
-    assert not differ(draw(manifest, size, view), draw(manifest, size, LIVE), arrange(*size).field)
+    area = arrange(*size).field
+    area.height -= arrange(*size).legend.height
+    assert not differ(draw(manifest, size, view), draw(manifest, size, LIVE), area)
 
 
 def test_opacity_of_the_overlay_is_that_of_the_view(manifest: Manifest) -> None:
@@ -201,8 +208,7 @@ def test_new_map_is_drawn_in_place_of_the_old(manifest: Manifest) -> None:
 
 def test_legend_names_the_diagnosis_that_is_explained(manifest: Manifest, size: Size) -> None:
     layout = arrange(*size)
-    legend = Rect(layout.field.left, 0, layout.field.width, layout.px(34))
-    legend.bottom = layout.field.bottom
+    legend = layout.legend
     melanoma, naevus = (
         draw(manifest, size, replace(STATES["overlay"], explained=c)) for c in ("mel", "nv")
     )
@@ -227,13 +233,13 @@ def test_frozen_view_has_a_border_on_every_side_and_its_time(
 
 
 def test_shutter_says_what_it_will_do(manifest: Manifest, size: Size) -> None:
-    area = arrange(*size).targets["shutter"]
+    area = arrange(*size).targets["live"]["shutter"]
     live, frozen = (part(draw(manifest, size, STATES[s]), area) for s in ("benign", "frozen"))
     assert count(frozen, theme.TOUCH) > 2 * count(live, theme.TOUCH)
 
 
 def test_overlay_target_shows_whether_it_is_on(manifest: Manifest, size: Size) -> None:
-    area = arrange(*size).targets["overlay"]
+    area = arrange(*size).targets["live"]["overlay"]
     off, on = (part(draw(manifest, size, STATES[s]), area) for s in ("benign", "overlay"))
     assert count(on, theme.TOUCH) > 2 * count(off, theme.TOUCH)
 
@@ -293,12 +299,6 @@ def test_every_diagnosis_that_is_not_excluded_can_be_read(
     assert differ(one, other, panel)
 
 
-def test_low_quality_shows_no_numbers(unmarked: Manifest, size: Size) -> None:
-    pixels, empty = (draw(unmarked, size, STATES[s]) for s in ("low-quality", "empty"))
-    for area in arrange(*size).bars.values():
-        assert not differ(pixels, empty, area)
-
-
 def test_trouble_shows_no_finding(unmarked: Manifest, size: Size) -> None:
     layout = arrange(*size)
     pixels = draw(unmarked, size, STATES["trouble"])
@@ -311,7 +311,7 @@ def test_trouble_shows_no_finding(unmarked: Manifest, size: Size) -> None:
 
 
 def test_trouble_says_what_it_is(manifest: Manifest, size: Size) -> None:
-    other = replace(STATES["trouble"], trouble="The disk is full; delete something")
+    other = replace(STATES["trouble"], words="The disk is full; delete something")
     area = arrange(*size).finding
     assert differ(draw(manifest, size, other), draw(manifest, size, STATES["trouble"]), area)
 
@@ -321,7 +321,7 @@ def test_trouble_says_what_it_is(manifest: Manifest, size: Size) -> None:
 )
 def test_trouble_may_hold_anything(manifest: Manifest, words: str) -> None:
     size = SIZES[1]
-    pixels = draw(manifest, size, replace(STATES["trouble"], trouble=words))
+    pixels = draw(manifest, size, replace(STATES["trouble"], words=words))
     assert count(part(pixels, arrange(*size).finding), theme.WARNING) > 50
 
 
@@ -472,59 +472,211 @@ def test_good_picture_has_no_warning(manifest: Manifest, size: Size) -> None:
     assert count(draw(manifest, size, LIVE), theme.WARNING) == 0
 
 
-def test_another_language_changes_the_names(manifest: Manifest, size: Size) -> None:
-    english, spanish = (draw(manifest, size, LIVE, language) for language in ("en", "es"))
-    assert differ(english, spanish, arrange(*size).bars["nv"])
-    assert differ(english, spanish, arrange(*size).finding)
-    unknown = draw(manifest, size, LIVE, "xx")
-    np.testing.assert_array_equal(unknown, english)
+def test_another_language_changes_names_and_words(manifest: Manifest, size: Size) -> None:
+    english, spanish, portuguese = (
+        draw(manifest, size, replace(LIVE, language=language)) for language in ("en", "es", "pt")
+    )
+    layout = arrange(*size)
+    assert differ(english, spanish, layout.bars["nv"])
+    for area in (layout.finding, layout.status, layout.quality, *row(layout)):
+        assert differ(english, spanish, area)
+    assert differ(spanish, portuguese, layout.status)
 
 
 def test_clock_and_source_are_in_the_status_line(manifest: Manifest, size: Size) -> None:
     area = arrange(*size).status
-    for other in (
-        replace(LIVE, clock=NOON.replace(minute=35)),
-        replace(LIVE, source="replay"),
-        replace(LIVE, clock=None),
-    ):
+    others = [replace(LIVE, clock=NOON.replace(minute=35)), replace(LIVE, clock=None)]
+    if size[0] > size[1]:  # in portrait the source gives way to the notice
+        others.append(replace(LIVE, source="replay"))
+    for other in others:
         assert differ(draw(manifest, size, other), draw(manifest, size, LIVE), area)
 
 
-def reached(renderer: Renderer, layout: Layout, place: tuple[int, int]) -> list[str]:
-    targets = [name for name, area in layout.targets.items() if area.collidepoint(place)]
-    bars = [code for code, area in layout.bars.items() if area.collidepoint(place)]
-    assert renderer.target_at(place) == (targets[0] if targets else None)
-    assert renderer.bar_at(place) == (bars[0] if bars else None)
-    return [*targets, *bars]
+def row(layout: Layout) -> list[Rect]:
+    return [layout.targets["live"][name] for name in ("shutter", "overlay", "compare", "more")]
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@given(across=st.floats(0, 1, exclude_max=True), down=st.floats(0, 1, exclude_max=True))
-def test_a_place_on_the_screen_means_one_thing_at_most(
-    manifest: Manifest, size: Size, across: float, down: float
-) -> None:
+def reached(renderer: Renderer, state: State, place: tuple[int, int]) -> str | None:
+    touch = renderer.touched(state, place)
+    return touch.target if touch else None
+
+
+@pytest.mark.parametrize("page", ["live", "compare", "settings", "about"])
+def test_every_target_can_be_touched_all_over(manifest: Manifest, size: Size, page: str) -> None:
     renderer = Renderer(size, manifest)
-    place = (int(across * size[0]), int(down * size[1]))
-    assert len(reached(renderer, renderer.layout, place)) <= 1
-
-
-def test_every_target_and_bar_can_be_touched_all_over(manifest: Manifest, size: Size) -> None:
-    renderer = Renderer(size, manifest)
-    for areas in (renderer.layout.targets, renderer.layout.bars):
-        for name, area in areas.items():
-            for place in (
-                area.center,
-                area.topleft,
-                (area.right - 1, area.top),
-                (area.left, area.bottom - 1),
-                (area.right - 1, area.bottom - 1),
-            ):
-                assert reached(renderer, renderer.layout, place) == [name]
+    for name, area in renderer.layout.targets[page].items():
+        for place in (
+            area.center,
+            area.topleft,
+            (area.right - 1, area.top),
+            (area.left, area.bottom - 1),
+            (area.right - 1, area.bottom - 1),
+        ):
+            assert reached(renderer, State(page, overlay=True), place) == name
 
 
 def test_skin_cannot_be_touched(manifest: Manifest, size: Size) -> None:
     renderer = Renderer(size, manifest)
-    assert reached(renderer, renderer.layout, renderer.layout.field.center) == []
+    assert reached(renderer, State(overlay=True), renderer.layout.field.center) is None
+
+
+def test_slider_that_is_not_shown_cannot_be_touched(manifest: Manifest, size: Size) -> None:
+    renderer = Renderer(size, manifest)
+    place = renderer.layout.targets["live"]["opacity"].center
+    assert reached(renderer, State(overlay=False), place) is None
+
+
+def test_slider_gives_how_far_along_it_the_finger_is(manifest: Manifest, size: Size) -> None:
+    renderer = Renderer(size, manifest)
+    track = renderer.layout.slider_track(renderer.layout.targets["settings"]["opacity"])
+    state = State("settings")
+    for share in (0.0, 0.25, 1.0):
+        place = (track.left + round(share * track.width), track.centery)
+        along = renderer.along(state, "opacity", place).along
+        assert along == pytest.approx(share, abs=1 / track.width)
+    assert renderer.along(state, "opacity", (0, 0)) == Touch("opacity", 0.0)
+    assert renderer.along(state, "opacity", (9999, 0)) == Touch("opacity", 1.0)
+
+
+@pytest.mark.parametrize("name", states.STATES)
+def test_what_was_shown_before_leaves_nothing_behind(manifest: Manifest, name: str) -> None:
+    """Parts are drawn again only when they changed: after any state, a state looks like itself."""
+    size = SIZES[1]
+    renderer, surface = Renderer(size, manifest), Surface(size)
+    expected = draw(manifest, size, states.STATES[name])
+    for before in states.STATES.values():
+        renderer.draw(surface, before)
+        renderer.draw(surface, states.STATES[name])
+        np.testing.assert_array_equal(pixels_of(surface), expected)
+
+
+def test_what_did_not_change_is_not_drawn_again(manifest: Manifest) -> None:
+    size = SIZES[0]
+    renderer, surface = Renderer(size, manifest), Surface(size)
+    renderer.draw(surface, LIVE)
+    area = arrange(*size).finding
+    surface.fill((1, 2, 3), area)
+    renderer.draw(surface, replace(LIVE, field=SKIN.copy()))
+    assert (part(pixels_of(surface), area) == (1, 2, 3)).all()
+
+
+@pytest.mark.parametrize("state", ["unfamiliar", "low-quality"])
+def test_what_cannot_be_judged_is_no_ranking(unmarked: Manifest, size: Size, state: str) -> None:
+    pixels, empty = (draw(unmarked, size, STATES[s]) for s in (state, "empty"))
+    for area in arrange(*size).bars.values():
+        assert not differ(pixels, empty, area)
+
+
+def test_uncertain_names_what_it_is_undecided_between(manifest: Manifest, size: Size) -> None:
+    one, other = (
+        draw(manifest, size, replace(LIVE, finding=make_finding(
+            "mel", 0.4, doubt="uncertain", prediction_set=open_)))
+        for open_ in (("mel", "nv"), ("mel", "bkl"))
+    )  # fmt: skip
+    assert differ(one, other, arrange(*size).finding)
+
+
+def test_focus_is_seen_on_every_target(manifest: Manifest, size: Size) -> None:
+    plain = replace(STATES["overlay"], focus=None)
+    shown = draw(manifest, size, plain)
+    for name, area in arrange(*size).targets["live"].items():
+        focused = draw(manifest, size, replace(plain, focus=name))
+        changed = np.argwhere((focused != shown).any(axis=2))
+        assert len(changed) > 100, name
+        assert all(area.collidepoint(int(x), int(y)) for y, x in changed), name
+
+
+def test_measures_are_shown_of_a_frozen_good_picture_alone(manifest: Manifest, size: Size) -> None:
+    area = arrange(*size).quality
+    for view, shown in (
+        (replace(LIVE, frozen=NOON), True),
+        (LIVE, False),
+        (replace(STATES["low-quality"], frozen=NOON), False),
+    ):
+        bare = draw(manifest, size, view)
+        measured = draw(manifest, size, replace(view, measures=states.MEASURES))
+        assert differ(bare, measured, area) == shown
+
+
+def test_outline_is_drawn_with_the_overlay_alone(manifest: Manifest, size: Size) -> None:
+    area = arrange(*size).field
+    for state, shown in (("benign", False), ("overlay", True)):
+        outlined = replace(STATES[state], outline=states.RING)
+        assert (
+            differ(draw(manifest, size, outlined), draw(manifest, size, STATES[state]), area)
+            == shown
+        )
+    pixels = draw(manifest, size, replace(STATES["overlay"], overlay=None, outline=states.RING))
+    rows, columns = np.nonzero((part(pixels, area)[: -arrange(*size).px(90)]
+                                == np.array(theme.TOUCH)).all(axis=2))  # fmt: skip
+    x, y = states.RING.T * area.width
+    far = np.hypot(columns[:, None] - x, rows[:, None] - y).min(axis=1)
+    assert len(far) > 100
+    assert far.max() < 0.04 * area.width
+
+
+@pytest.mark.parametrize(("done", "share"), [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0), (7.0, 1.0)])
+def test_progress_is_a_bar_with_words(
+    manifest: Manifest, size: Size, done: float, share: float
+) -> None:
+    area = arrange(*size).quality
+    view = replace(LIVE, progress=done, progress_words="Analyzing 3 of 8")
+    pixels = part(draw(manifest, size, view), area)
+    row_of_bar = pixels[-arrange(*size).px(9)]
+    assert count(row_of_bar[None], theme.TEXT) == pytest.approx(share * area.width, abs=1)
+    other = replace(view, progress_words="Analyzing 4 of 8")
+    assert differ(draw(manifest, size, other), draw(manifest, size, view), area)
+
+
+def test_saved_is_said_beside_the_time(manifest: Manifest, size: Size) -> None:
+    layout = arrange(*size)
+    label = Rect(layout.field.left, layout.field.top, layout.field.width, layout.px(34))
+    saved = replace(STATES["frozen"], saved="Kept 14:02")
+    assert differ(draw(manifest, size, saved), draw(manifest, size, STATES["frozen"]), label)
+
+
+def test_compared_pictures_stand_side_by_side_upright(manifest: Manifest, size: Size) -> None:
+    left, right = (
+        np.full((9, 9, 3), (9, 99, 40), np.uint8),
+        np.full((9, 9, 3), (99, 9, 50), np.uint8),
+    )
+    finding = make_finding()
+    view = CompareView(states.Picture(NOON, left, finding), states.Picture(None, right, finding))
+    pixels = draw(manifest, size, view)
+    _, of_left = np.nonzero((pixels == (9, 99, 40)).all(axis=2))
+    _, of_right = np.nonzero((pixels == (99, 9, 50)).all(axis=2))
+    assert of_left.max() < of_right.min()
+    assert len(of_left) == len(of_right) > 0.05 * size[0] * size[1]
+
+
+def test_compare_shows_no_bars_of_what_cannot_be_judged(unmarked: Manifest, size: Size) -> None:
+    def view(doubt: str | None, leading: Code) -> CompareView:
+        picture = states.Picture(NOON, SKIN, make_finding(leading, doubt=doubt))
+        return CompareView(None, picture)
+
+    same = [draw(unmarked, size, view("unfamiliar", code)) for code in ("mel", "nv")]
+    np.testing.assert_array_equal(*same)
+    assert (draw(unmarked, size, view(None, "nv")) != same[0]).any()
+
+
+def test_trouble_translates_what_the_catalogues_hold(manifest: Manifest, size: Size) -> None:
+    trouble = states.STATES["analysis-trouble"]
+    panel = arrange(*size).panel
+    below = Rect(panel.left, panel.top + arrange(*size).px(54), panel.width, panel.height // 3)
+    english, spanish = (
+        draw(manifest, size, replace(trouble, language=language)) for language in ("en", "es")
+    )
+    assert differ(english, spanish, below)
+
+
+@pytest.mark.parametrize("side", [40, 566, 600, 1080, 1800, 3000])
+def test_skin_of_any_size_fills_the_field_in_its_own_colours(manifest: Manifest, side: int) -> None:
+    skin = np.full((side, side, 3), (190, 130, 110), np.uint8)
+    skin[: side // 2, : side // 2] = (10, 20, 30)
+    field = part(draw(manifest, SIZES[0], replace(LIVE, field=skin)), arrange(*SIZES[0]).field)
+    far = field.shape[0] - 1
+    assert field[0, 0].tolist() == field[far // 3, far // 3].tolist() == [10, 20, 30]
+    assert field[far, far].tolist() == field[far, 0].tolist() == [190, 130, 110]
 
 
 @given(probability=st.floats(0, 1))

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.inference.manifest import Manifest
+from device.language import LANGUAGES, texts
 from device.screen import theme
 from device.screen.display import close_screen, open_nowhere
-from device.screen.renderer import INSTRUCTIONS, MARKS, NOTICE, REASONS
+from device.screen.speech import INSTRUCTIONS, MARKS, NOTICE
 
 FONTS = Path(theme.__file__).parent / "fonts"
 LETTERS = st.text(
@@ -98,9 +99,11 @@ def test_bold_is_another_face() -> None:
 
 @pytest.mark.parametrize("name", ["OpenSans-Regular.ttf", "OpenSans-Bold.ttf"])
 def test_font_has_every_letter_that_the_screen_writes(name: str, manifest: Manifest) -> None:
-    words = [NOTICE, *INSTRUCTIONS.values(), *REASONS.values(), *(mark for mark, _ in MARKS)]
+    english = [NOTICE, *INSTRUCTIONS.values(), *(mark for mark, _ in MARKS)]
+    words = [texts(language).say(w) for language in LANGUAGES for w in english]
+    words += LANGUAGES.values()
     words += [name for c in manifest.classes for name in c.names.values()]
-    words += ["0123456789 % < > – …", "áéíóúüñ¿¡ÁÉÍÓÚÑ àâãçêõÀÂÃÇÊÕ"]
+    words += ["0123456789 % < > – …", "µ· áéíóúüñ¿¡ÁÉÍÓÚÑ àâãçêõÀÂÃÇÊÕ"]
     letters = "".join(sorted(set("".join(words))))
     found = pygame.font.Font(FONTS / name, 20).metrics(letters)
     assert [c for c, metric in zip(letters, found, strict=True) if metric is None] == []

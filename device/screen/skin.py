@@ -1,0 +1,189 @@
+"""The field of view: the skin, and over it only what was asked for."""
+
+from typing import Final
+
+import cv2
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+from pygame import Rect, Surface
+
+from device.diagnoses import Code
+from device.imaging.overlay import heat_colours, scale_colours
+from device.screen import theme
+from device.screen.sheet import Sheet
+from device.screen.speech import Speech, moment
+from device.screen.view import LiveView
+
+STALE_SECONDS: Final = 1.0
+
+Pixels = NDArray[np.uint8]
+
+
+class PictureBox:
+    """A square of the screen into which pictures are scaled, again and again.
+
+    Parameters
+    ----------
+    side
+        In pixels.
+    """
+
+    def __init__(self, side: int) -> None:
+        self._size = (side, side)
+        self._scaled = np.empty((side, side, 3), np.uint8)
+        # The surface shares these bytes; in the screen's own order they are copied, not converted.
+        self._bytes = np.empty((side, side, 4), np.uint8)
+        self._surface = pygame.image.frombuffer(self._bytes.data, self._size, "BGRA")
+        self._surface.set_alpha(None)
+        self._of: Pixels | None = None
+
+    def picture(self, pixels: Pixels) -> Surface:
+        """Return a picture, uint8 (height, width, 3) RGB, at the size of the box.
+
+        The surface is the same every time.
+        """
+        if pixels is not self._of:
+            self._of = pixels
+            # Whole steps first: averaging them is fast, and what is left is less than a half.
+            whole = pixels.shape[0] // self._size[1]
+            if whole > 1:
+                half = (pixels.shape[1] // whole, pixels.shape[0] // whole)
+                pixels = cv2.resize(
+                    pixels[: half[1] * whole, : half[0] * whole], half,
+                    interpolation=cv2.INTER_AREA,
+                ).astype(np.uint8, copy=False)  # fmt: skip
+            cv2.resize(pixels, self._size, dst=self._scaled, interpolation=cv2.INTER_LINEAR)
+            cv2.cvtColor(self._scaled, cv2.COLOR_RGB2BGRA, dst=self._bytes)
+        return self._surface
+
+
+class Skin:
+    """Draws the field of the live page, whichever page it is shown beside."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self._sheet = sheet
+        self._box = PictureBox(sheet.layout.field.width)
+        self._heat: tuple[NDArray[np.float32], float, Surface] | None = None
+        self._legend: tuple[object, Surface] | None = None
+        self._shown: LiveView | None = None
+        self._number = 0
+
+    def draw(self, view: LiveView, speech: Speech, *, slider_focused: bool = False) -> None:
+        """Draw the field.
+
+        Parameters
+        ----------
+        slider_focused
+            The keyboard would move the opacity.
+        """
+        # Pictures cannot be compared cheaply: another object is another picture.
+        if self._shown is None or not _same(self._shown, view):
+            self._number += 1
+        self._shown = view
+        stale = view.finding is not None and view.finding_age > STALE_SECONDS
+        age = round(view.finding_age) if stale else 0
+        area, px = self._sheet.layout.field, self._sheet.layout.px
+        if not self._sheet.part(self._sheet.layout.skin, self._number, age, speech, slider_focused):
+            return
+        screen = self._sheet.screen
+        if view.field is None:
+            pygame.draw.rect(screen, theme.SURFACE, area, px(2))
+            return
+        screen.blit(self._box.picture(view.field), area)
+        if view.overlay_wanted:
+            if view.overlay is not None:
+                screen.blit(self._heat_surface(view.overlay, view.opacity), area)
+            if view.outline is not None:
+                self._draw_outline(view.outline)
+            if view.explained is not None:
+                self._draw_legend(view.explained, view.opacity, speech, slider_focused)
+        if view.frozen is not None:
+            edge = area.copy()
+            if self._sheet.layout.portrait and view.overlay_wanted and view.explained:
+                edge.height -= (
+                    self._sheet.layout.legend.height
+                )  # the legend is wider than the field
+            pygame.draw.rect(screen, theme.TOUCH, edge, px(6))
+            words = speech.say("Frozen {time}", time=moment(view.frozen))
+            if view.saved:
+                words = f"{words}  ·  {view.saved}"
+            self._label(words, theme.TOUCH)
+        elif stale:
+            self._label(speech.say("Finding is {seconds} s old", seconds=age), theme.WARNING)
+
+    def _heat_surface(self, overlay: NDArray[np.float32], opacity: float) -> Surface:
+        if self._heat is None or self._heat[0] is not overlay or self._heat[1] != opacity:
+            size = self._sheet.layout.field.size
+            colours = heat_colours(overlay, size, opacity)
+            surface = pygame.image.frombuffer(colours.tobytes(), size, "RGBA").convert_alpha()
+            self._heat = (overlay, opacity, surface)
+        return self._heat[2]
+
+    def _draw_outline(self, outline: NDArray[np.float32]) -> None:
+        """Draw the lesion's outline, dashed so that it is not taken for the overlay's contour."""
+        area, px = self._sheet.layout.field, self._sheet.layout.px
+        points = (outline * area.width + np.array(area.topleft, np.float32)).tolist()
+        for i in range(0, len(points), 2):
+            start, end = points[i], points[(i + 1) % len(points)]
+            pygame.draw.line(self._sheet.screen, theme.BACKGROUND, start, end, px(5))
+            pygame.draw.line(self._sheet.screen, theme.TOUCH, start, end, px(3))
+
+    def _draw_legend(self, code: Code, opacity: float, speech: Speech, focused: bool) -> None:
+        area = self._sheet.layout.legend
+        key = (code, opacity, speech, focused)
+        if self._legend is None or self._legend[0] != key:
+            self._write_legend(code, opacity, speech, focused)
+            self._legend = (key, self._sheet.screen.subsurface(area).copy())
+        else:
+            self._sheet.screen.blit(self._legend[1], area)
+
+    def _write_legend(self, code: Code, opacity: float, speech: Speech, focused: bool) -> None:
+        sheet, area, px = self._sheet, self._sheet.layout.legend, self._sheet.layout.px
+        slider = sheet.layout.targets["live"]["opacity"]
+        pygame.draw.rect(sheet.screen, theme.BACKGROUND, area)
+        left, room = area.left + px(14), slider.left - area.left - px(20)
+        words = speech.say("Speaks for: {diagnosis}", diagnosis=speech.names[code])
+        sheet.words(words, 20, (left, area.top + px(6)), room)
+        middle = area.bottom - px(24)
+        little = sheet.words(
+            speech.say("little"), theme.SMALL, (left, middle), room // 3, anchor="midleft"
+        )
+        much = sheet.words(
+            speech.say("much"), theme.SMALL, (left + room, middle), room // 3, anchor="midright"
+        )
+        scale = Rect(
+            little.right + px(8), middle - px(8), much.left - little.right - px(16), px(16)
+        )
+        colours = scale_colours(scale.width)
+        ramp = pygame.surfarray.make_surface(np.repeat(colours[:, None], scale.height, axis=1))
+        sheet.screen.blit(ramp, scale)
+        # The white line of the map is drawn at the same place of the scale: half.
+        x = scale.centerx
+        pygame.draw.line(
+            sheet.screen, (0, 0, 0), (x, scale.top - px(3)), (x, scale.bottom + px(2)), px(6)
+        )
+        pygame.draw.line(
+            sheet.screen, (255, 255, 255), (x, scale.top - px(3)), (x, scale.bottom + px(2)), px(2)
+        )
+        label = speech.say("Opacity {percent} %", percent=round(opacity * 100))
+        sheet.slider(slider, label, opacity, focused=focused)
+
+    def _label(self, words: str, colour: theme.Colour) -> None:
+        area, px = self._sheet.layout.field, self._sheet.layout.px
+        pad = px(8)
+        picture = self._sheet.type.fitted(words, px(20), area.width - 2 * pad, colour)
+        box = Rect(area.topleft, (picture.get_width() + 2 * pad, px(34)))
+        pygame.draw.rect(self._sheet.screen, theme.BACKGROUND, box)
+        self._sheet.screen.blit(picture, picture.get_rect(midleft=(box.left + pad, box.centery)))
+
+
+def _same(one: LiveView, other: LiveView) -> bool:
+    """Return whether two views show the same skin, but for words that depend on the age."""
+    return (
+        one.field is other.field
+        and one.overlay is other.overlay
+        and one.outline is other.outline
+        and (one.overlay_wanted, one.explained, one.opacity, one.frozen, one.saved)
+        == (other.overlay_wanted, other.explained, other.opacity, other.frozen, other.saved)
+    )

@@ -1,0 +1,36 @@
+"""What is shown beside the skin where something of the instrument does not work."""
+
+from dataclasses import replace
+
+from pygame import Rect
+
+from device.screen import theme
+from device.screen.live import LivePage
+from device.screen.sheet import Sheet
+from device.screen.skin import Skin
+from device.screen.speech import Speech
+from device.screen.view import TroubleView
+
+
+class TroublePage:
+    """Draws what is wrong, whole, where finding, bars and quality would stand."""
+
+    def __init__(self, sheet: Sheet, skin: Skin, live: LivePage) -> None:
+        self._sheet = sheet
+        self._skin = skin
+        self._live = live
+
+    def draw(self, view: TroubleView, speech: Speech) -> None:
+        """Draw the page, but for its status line."""
+        self._skin.draw(view.behind, speech)
+        self._live.draw_row(replace(view.behind, focus=view.focus), speech)
+        sheet, px = self._sheet, self._sheet.layout.px
+        panel = sheet.layout.panel
+        if not sheet.part(panel, speech, view.words, view.detail):
+            return
+        self._live.headline(speech.say("Not working"), theme.WARNING)
+        top = panel.top + px(54)
+        room = Rect(panel.left, top, panel.width, panel.bottom - top - px(60))
+        end = sheet.paragraph(speech.say(view.words), 24, room)
+        rest = Rect(panel.left, end + px(14), panel.width, panel.bottom - end - px(14))
+        sheet.paragraph(view.detail, theme.SMALL, rest, theme.QUIET)

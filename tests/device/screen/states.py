@@ -1,0 +1,129 @@
+"""Every state that the screen can be in, drawn with values instead of a camera and a model."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from device.screen.view import (
+    AboutView,
+    CompareView,
+    LiveView,
+    Picture,
+    SettingsView,
+    TroubleView,
+    View,
+)
+from tests.device.screen.findings import make_finding
+
+NOON = datetime(2026, 3, 4, 12, 34, 56).astimezone()
+BEFORE = datetime(2026, 3, 4, 12, 20, 7).astimezone()
+
+
+def skin(pigment: int = 120) -> NDArray[np.uint8]:
+    """Return a lesion of flat colours: small as a picture file, and nobody's."""
+    picture = np.full((300, 300, 3), (203, 150, 128), np.uint8)
+    angle = np.linspace(0, 2 * np.pi, 90, endpoint=False)
+    radius = 84 + 14 * np.sin(3 * angle) + 7 * np.sin(7 * angle)
+    for share, colour in ((1.0, (132, 82, 62)), (0.72, (104, 60, 46)), (0.4, (pigment, 52, 40))):
+        points = np.stack(
+            [150 + share * radius * np.cos(angle), 146 + share * radius * np.sin(angle)], axis=1
+        )
+        cv2.fillPoly(picture, [points.astype(np.int32)], colour)
+    return picture
+
+
+def hill() -> NDArray[np.float32]:
+    """Return a map that is highest beside the middle."""
+    x = np.arange(28, dtype=np.float32)
+    far = (x[None, :] - 16) ** 2 + (x[:, None] - 11) ** 2
+    return np.exp(-far / 30).astype(np.float32)
+
+
+def ring() -> NDArray[np.float32]:
+    """Return an outline about the lesion."""
+    angle = np.linspace(0, 2 * np.pi, 90, endpoint=False)
+    radius = 0.28 + 0.047 * np.sin(3 * angle) + 0.023 * np.sin(7 * angle)
+    around = [0.5 + radius * np.cos(angle), 0.487 + radius * np.sin(angle)]
+    return np.stack(around, axis=1).astype(np.float32)
+
+
+SKIN, OLD_SKIN, HILL, RING = skin(), skin(70), hill(), ring()
+NAEVUS = make_finding("nv", probabilities=(0.02, 0.03, 0.08, 0.004, 0.07, 0.776, 0.02))
+MELANOMA = make_finding(
+    "mel", probabilities=(0.03, 0.05, 0.1, 0.01, 0.62, 0.18, 0.01), prediction_set=("mel", "nv")
+)
+LIVE = LiveView(SKIN, NAEVUS, clock=NOON, source="demo")
+OVERLAID = replace(
+    LIVE, finding=MELANOMA, overlay=HILL, overlay_wanted=True, explained="mel", outline=RING
+)
+MEASURES = (
+    ("Asymmetry", "1 axis"),
+    ("Border", "1.8"),
+    ("Colours", "3"),
+    ("Diameter", "6.2 mm"),
+)
+FROZEN = replace(LIVE, finding=MELANOMA, frozen=NOON, saved="Kept 12:34", measures=MEASURES)
+UNFAMILIAR = replace(LIVE, finding=make_finding("mel", 0.4, doubt="unfamiliar"))
+UNCERTAIN = replace(
+    LIVE,
+    finding=make_finding(
+        probabilities=(0.03, 0.02, 0.12, 0.01, 0.36, 0.45, 0.01),
+        prediction_set=("nv", "mel", "bkl"),
+        doubt="uncertain",
+    ),
+)
+COMPARE = CompareView(
+    earlier=Picture(BEFORE, OLD_SKIN, NAEVUS),
+    present=Picture(NOON, SKIN, MELANOMA),
+    number=2,
+    count=5,
+    clock=NOON,
+    source="demo",
+)
+STATES: dict[str, View] = {
+    "empty": LiveView(None, clock=NOON, source="demo"),
+    "benign": LIVE,
+    "malignant": replace(LIVE, finding=MELANOMA),
+    "low-quality": replace(LIVE, finding=make_finding("mel", shortcomings=("glare",))),
+    "uncertain": UNCERTAIN,
+    "unfamiliar": UNFAMILIAR,
+    "stale": replace(LIVE, finding_age=2.0),
+    "frozen": FROZEN,
+    "overlay": OVERLAID,
+    "frozen-overlay": replace(
+        FROZEN, overlay=HILL, overlay_wanted=True, explained="mel", outline=RING, focus="opacity"
+    ),
+    "progress": replace(FROZEN, progress=0.375, progress_words="Analyzing 3 of 8"),
+    "focus": replace(LIVE, focus="bcc"),
+    "compare": COMPARE,
+    "compare-first": replace(COMPARE, earlier=None, number=0, count=0, focus="back"),
+    "compare-no-call": replace(
+        COMPARE,
+        earlier=Picture(BEFORE, OLD_SKIN, UNFAMILIAR.finding),
+        present=Picture(None, SKIN, UNCERTAIN.finding),
+    ),
+    "settings": SettingsView(OVERLAID, clock=NOON, source="demo", focus="opacity"),
+    "settings-trouble": SettingsView(
+        LIVE,
+        0.0214,
+        "/var/lib/dermascope: the settings cannot be kept (No space left on device); free some "
+        "space or let the program write there",
+        clock=NOON,
+        source="demo",
+    ),
+    "about": AboutView("d17d3dc7e0c69560" * 4, clock=NOON, source="demo"),
+    "camera-trouble": TroubleView(
+        "The camera was unplugged; plug it in again", LIVE, clock=NOON, source="demo"
+    ),
+    "analysis-trouble": TroubleView(
+        "The analysis failed. Restart the instrument; if it fails again, report it with the line "
+        "below.",
+        FROZEN,
+        "RuntimeError: tensor 3 has no buffer",
+        clock=NOON,
+        source="demo",
+    ),
+}

@@ -1,0 +1,80 @@
+"""No text of the program's own may be cut short on the smallest screen, in any language."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from pygame import Surface
+
+from device.diagnoses import CODES, Code
+from device.inference.manifest import Manifest
+from device.language import LANGUAGES
+from device.screen import theme
+from device.screen.about import FIGURES
+from device.screen.renderer import Renderer
+from device.screen.speech import INSTRUCTIONS
+from device.screen.view import CompareView, LiveView, Picture, SettingsView, View
+from tests.device.screen.findings import make_finding
+from tests.device.screen.states import COMPARE, LIVE, NOON, SKIN, STATES
+
+SIZES = [(800, 480), (1024, 600), (480, 800), (600, 1024)]
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Collect every text as it is drawn at last."""
+    words: list[str] = []
+    text = theme.Type.text
+
+    def spy(self: theme.Type, said: str, *rest: object, **more: object) -> Surface:
+        words.append(said)
+        return text(self, said, *rest, **more)
+
+    monkeypatch.setattr(theme.Type, "text", spy)
+    yield words
+
+
+def with_leading(code: Code) -> list[View]:
+    finding = make_finding(code, 0.992, prediction_set=(code, *[c for c in CODES if c != code]))
+    return [
+        replace(LIVE, finding=finding, overlay_wanted=True, explained=code),
+        replace(COMPARE, earlier=Picture(NOON, SKIN, finding), present=Picture(None, SKIN, None)),
+    ]
+
+
+def every_view() -> list[View]:
+    views: list[View] = list(STATES.values())
+    for code in CODES:
+        views += with_leading(code)
+    for reason in INSTRUCTIONS:
+        poor = make_finding(shortcomings=(reason,))
+        views += [
+            replace(LIVE, finding=poor),
+            CompareView(Picture(NOON, SKIN, poor), Picture(NOON, SKIN, None), 12, 12),
+        ]
+    views.append(SettingsView(replace(LIVE, opacity=1.0)))
+    views.append(LiveView(SKIN, make_finding(), 99.0))
+    return views
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_nothing_is_cut_short(
+    manifest: Manifest, drawn: list[str], size: tuple[int, int], language: str
+) -> None:
+    renderer, surface = Renderer(size, manifest), Surface(size)
+    for view in every_view():
+        renderer.draw(surface, replace(view, language=language))
+    # The key's beginning is shown on purpose.
+    cut = {words for words in drawn if words.endswith("…") and "d17d3dc7" not in words}
+    assert not cut
+
+
+def test_what_has_no_room_would_be_noticed(manifest: Manifest, drawn: list[str]) -> None:
+    view = replace(STATES["progress"], progress_words="Analyzing " * 30)
+    Renderer((800, 480), manifest).draw(Surface((800, 480)), view)
+    assert any(words.endswith("…") for words in drawn)
+
+
+def test_figures_shown_are_those_of_the_manifest(manifest: Manifest) -> None:
+    assert set(FIGURES) <= set(manifest.metrics)

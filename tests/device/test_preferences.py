@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.errors import ScreenError
+from device.language import LANGUAGES
+from device.preferences import Preferences, load_preferences, save_preferences, state_folder
+
+OTHERWISE = Preferences(language="pt", opacity=0.3)
+
+
+@given(language=st.sampled_from(sorted(LANGUAGES)), opacity=st.floats(0.1, 1.0))
+def test_what_is_kept_is_what_was_chosen(
+    tmp_path_factory: pytest.TempPathFactory, language: str, opacity: float
+) -> None:
+    folder = tmp_path_factory.mktemp("state") / "new"
+    chosen = Preferences(language=language, opacity=opacity)
+    save_preferences(folder, chosen)
+    assert load_preferences(folder, OTHERWISE) == chosen
+    assert [p.name for p in folder.iterdir()] == ["screen.json"]
+
+
+def test_nothing_kept_gives_what_the_settings_say(tmp_path: Path) -> None:
+    assert load_preferences(tmp_path / "none", OTHERWISE) == OTHERWISE
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"\xff\xfe", b'{"language": "xx"}', b'{"opacity": 0}', b'{"opacity": 1e9}',
+     b'{"opacity": NaN}', b"[" * 10000],
+)  # fmt: skip
+def test_damaged_file_is_as_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "screen.json").write_bytes(content)
+    assert load_preferences(tmp_path, OTHERWISE) == OTHERWISE
+
+
+def test_folder_that_cannot_be_written_is_told_in_one_line(
+    tmp_path: Path, no_privilege: None
+) -> None:
+    folder = Path("/proc/nobody/state")
+    with pytest.raises(ScreenError, match="cannot be kept") as caught:
+        save_preferences(folder, OTHERWISE)
+    assert str(caught.value).startswith(f"{folder}: ")
+
+
+def test_service_manager_says_where() -> None:
+    assert state_folder({"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}) == Path("/var/lib/a")
+    assert state_folder({}).name == "dermascope"
