@@ -75,6 +75,8 @@ class CameraPort:
         Formats for which `configure` silently gives another one.
     controls
         What the camera advertises.
+    camera
+        The camera while it is open.
     """
 
     state: State = "working"
@@ -83,8 +85,8 @@ class CameraPort:
     largest: tuple[int, int] = (4608, 2592)
     replaced: Mapping[str, str] = field(default_factory=dict)
     controls: Mapping[str, tuple[Any, Any, Any]] = field(default_factory=lambda: _CONTROLS)
-    _start: float = field(default_factory=time.monotonic)
-    _owner: "StandInCamera | None" = None
+    camera: "StandInCamera | None" = field(default=None, init=False)
+    _start: float = field(default_factory=time.monotonic, init=False)
 
     def now(self) -> State:
         """Return the state at this moment."""
@@ -110,14 +112,14 @@ class CameraPort:
                 f'No camera number {camera_num} found - use "rpicam-hello --list-cameras" to check '
                 "connected cameras"
             )
-        if self.now() == "busy" or self._owner is not None:
+        if self.now() == "busy" or self.camera is not None:
             raise RuntimeError("Camera __init__ sequence did not complete.")
-        self._owner = StandInCamera(self)
-        return self._owner
+        self.camera = StandInCamera(self)
+        return self.camera
 
-    def release(self) -> None:
+    def camera_closed(self) -> None:
         """Let another program, or another attempt, open the camera."""
-        self._owner = None
+        self.camera = None
 
 
 class StandInCamera:
@@ -220,7 +222,7 @@ class StandInCamera:
         self.stop()
         self._open = False
         self._config = {}
-        self._port.release()
+        self._port.camera_closed()
 
     def cancel_all_and_flush(self) -> None:
         """Forget the requests that nobody waits for any more."""
@@ -230,8 +232,10 @@ class StandInCamera:
             self._jobs = []
             self._condition.notify_all()
 
-    def capture_request(self, wait: float | None = None) -> "StandInRequest":
+    def capture_request(self, wait: float | None = None) -> Any:
         """Return the next completed request; without `wait`, however long it takes.
+
+        With a `wait` of 0 it is a promise of the request, as the real one's is.
 
         Raises
         ------
@@ -243,6 +247,8 @@ class StandInCamera:
         end = None if wait is None else time.monotonic() + wait
         with self._condition:
             self._jobs.append(job)
+            if wait is not None and not wait:
+                return job
             while True:
                 self._run_jobs()
                 if job.done():

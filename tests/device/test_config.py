@@ -69,6 +69,7 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         write(
             tmp_path,
             f'model = "/models/a"\ntrusted_keys = ["{key}"]\nthreads = 4\n'
+            'shutter_pin = 17\npedal_key = "page down"\n'
             'source = "replay:/photos"\nwidth = 800\nheight = 480\nfullscreen = true\n',
         )
     )
@@ -77,6 +78,8 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         trusted_keys=(key,),
         threads=4,
         source="replay:/photos",
+        shutter_pin=17,
+        pedal_key="page down",
         width=800,
         height=480,
         fullscreen=True,
@@ -99,6 +102,12 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ("height = 479", "height"),
         ("height = 4321", "height"),
         ("fullscreen = 1", "fullscreen"),
+        ("shutter_pin = -1", "shutter_pin"),
+        ("shutter_pin = 28", "shutter_pin"),
+        ("shutter_pin = '17'", "shutter_pin"),
+        ("pedal_key = 1", "pedal_key"),
+        (f"pedal_key = '{'k' * 25}'", "pedal_key"),
+        ("pedal_key = 'ñ'", "pedal_key"),
         ("trusted_keys = 'ab'", "trusted_keys"),
         ("trusted_keys = ['ab']", "trusted_keys"),
         (f"trusted_keys = ['{'AB' * 32}']", "trusted_keys"),
