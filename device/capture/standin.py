@@ -122,6 +122,14 @@ class CameraPort:
         self.camera = None
 
 
+@dataclass(eq=False)
+class _Job:
+    """Something that the camera was asked to do: give a request, or stop."""
+
+    stops: bool = False
+    future: Future[Any] = field(default_factory=Future)
+
+
 class StandInCamera:
     """An open camera; see ``picamera2.Picamera2``."""
 
@@ -133,7 +141,7 @@ class StandInCamera:
         self._opened = time.monotonic()
         self._started = False
         self._next_frame = 0.0
-        self._jobs: list[Future[StandInRequest]] = []
+        self._jobs: list[_Job] = []
         self._buffers_out = 0
         self._values: dict[str, Any] = {}
 
@@ -164,7 +172,7 @@ class StandInCamera:
             if lores is None
             else _aligned({"format": "YUV420", "size": main["size"], **lores}),
             "buffer_count": buffer_count,
-            "colour_space": space,
+            "colour_space": f"<libcamera.ColorSpace '{space}'>",
         }
 
     def configure(self, camera_config: dict[str, Any]) -> None:
@@ -205,15 +213,17 @@ class StandInCamera:
         self._next_frame = time.monotonic()
 
     def stop(self) -> None:
-        """Stop; the order waits behind the requests that were not cancelled, as the real one."""
+        """Stop; the order waits behind older requests, and is cancelled with them."""
         if not self._started:
             return
+        order = _Job(stops=True)
         with self._condition:
-            while self._jobs:
+            self._jobs.append(order)
+            while not order.future.done():
                 self._run_jobs()
-                if self._jobs:
+                if not order.future.done():
                     self._condition.wait(1 / FRAMES_PER_SECOND)
-        self._started = False
+        order.future.result()
 
     def close(self) -> None:
         """Give the camera back."""
@@ -228,7 +238,7 @@ class StandInCamera:
         """Forget the requests that nobody waits for any more."""
         with self._condition:
             for job in self._jobs:
-                job.set_exception(CancelledError())
+                job.future.set_exception(CancelledError())
             self._jobs = []
             self._condition.notify_all()
 
@@ -243,7 +253,7 @@ class StandInCamera:
             If it was not there within `wait` seconds. The request stays queued until
             `cancel_all_and_flush`.
         """
-        job: Future[StandInRequest] = Future()
+        job = _Job()
         end = None if wait is None else time.monotonic() + wait
         with self._condition:
             self._jobs.append(job)
@@ -251,8 +261,8 @@ class StandInCamera:
                 return job
             while True:
                 self._run_jobs()
-                if job.done():
-                    return job.result()
+                if job.future.done():
+                    return job.future.result()
                 left = None if end is None else end - time.monotonic()
                 if left is not None and left <= 0:
                     raise TimeoutError
@@ -265,14 +275,18 @@ class StandInCamera:
             self._buffers_out -= 1
 
     def _run_jobs(self) -> None:
-        """Complete the oldest request if a frame is due and a buffer free."""
+        """Complete the oldest job: a request if a frame is due and a buffer free."""
+        if self._jobs and self._jobs[0].stops:
+            self._started = False
+            self._jobs.pop(0).future.set_result(None)
         now = time.monotonic()
         due = self._started and self._port.now() == "working" and now >= self._next_frame
         if due and self._jobs and self._buffers_out < self._config["buffer_count"]:
             self._next_frame = max(self._next_frame + 1 / FRAMES_PER_SECOND, now)
             self._buffers_out += 1
             picture = self._port.picture(now - self._opened)
-            self._jobs.pop(0).set_result(StandInRequest(self, self._config, picture))
+            request = StandInRequest(self, self._config, picture)
+            self._jobs.pop(0).future.set_result(request)
 
     def _adjusted(self, name: str, stream: dict[str, Any]) -> dict[str, Any]:
         given = self._port.replaced.get(stream["format"], stream["format"])
@@ -338,7 +352,7 @@ def _fitted(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uin
 def _yuv420(seen: NDArray[np.uint8], stride: int, colour_space: str) -> NDArray[np.uint8]:
     """Return (height * 3 / 2, stride): lights, then U, then V at half the size; limited range."""
     height, width = seen.shape[:2]
-    red, blue = (0.2126, 0.0722) if colour_space == "Rec709" else (0.299, 0.114)
+    red, blue = (0.2126, 0.0722) if "Rec709" in colour_space else (0.299, 0.114)
     r, g, b = (seen[:, :, channel].astype(np.float32) for channel in range(3))
     light = red * r + (1 - red - blue) * g + blue * b
     half = (width // 2, height // 2)

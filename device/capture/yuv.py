@@ -38,7 +38,8 @@ def yuv_to_rgb(
     stream_format
         ``YUV420`` (planes U then V), ``YVU420`` (V then U), ``NV12`` (U and V in turn) or ``NV21``.
     colour_space
-        libcamera's name; an unknown one is taken for ITU-R BT.601 in limited range.
+        libcamera's name, alone or as ``<libcamera.ColorSpace 'name'>``, which its Python objects
+        call themselves; an unknown one is taken for ITU-R BT.601 in limited range.
 
     Returns
     -------
@@ -63,9 +64,10 @@ def yuv_to_rgb(
 @lru_cache(maxsize=8)
 def _matrix(colour_space: str) -> NDArray[np.float32]:
     """Return (3, 4): what Y, U, V and 1 add to red, green, blue."""
-    encoding, extent = _NAMED.get(colour_space, ("Rec601", "Limited"))
-    if "/" in colour_space:
-        encoding, extent = colour_space.split("/")[-2:]
+    name = colour_space.split("'")[1] if colour_space.count("'") == 2 else colour_space
+    encoding, extent = _NAMED.get(name, ("Rec601", "Limited"))
+    if "/" in name:
+        encoding, extent = name.split("/")[-2:]
     red, blue = _LUMA_WEIGHTS.get(encoding, _LUMA_WEIGHTS["Rec601"])
     green = 1.0 - red - blue
     light, colour, black = (1.0, 1.0, 0.0) if extent == "Full" else (255 / 219, 255 / 224, 16.0)

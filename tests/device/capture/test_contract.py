@@ -1,5 +1,6 @@
 """What every source of frames does, asked of every source, plain and reconnecting."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from device.capture.standin import CameraPort
 from device.capture.uvc import UvcSource
 from device.errors import SourceError
 from tests.device.capture.drivers import CvVideo, middle, plain, serving, stream
+from tests.device.capture.virtual.camera import open_virtual
 
 Opener = Callable[[Path, ExitStack], FrameSource]
 
@@ -75,6 +77,8 @@ PLAIN: dict[str, Opener] = {
     "picamera-other-formats": picamera_other_formats,
     "uvc": uvc,
 }
+if "DERMASCOPE_VIRTUAL_CAMERA" in os.environ:  # see make test-picamera
+    PLAIN["virtual"] = lambda folder, stack: open_virtual()
 
 
 def reconnecting(opener: Opener) -> Opener:

@@ -68,6 +68,12 @@ def test_padding_is_never_seen(width: int, height: int, padding: int) -> None:
     np.testing.assert_allclose(rgb.reshape(-1, 3), [(200, 100, 50)] * (width * height), atol=3)
 
 
+def test_colour_space_is_known_by_what_its_object_calls_itself() -> None:
+    array = buffer((220, 30, 20), (12, 8), 16, "NV12", "Rec709")
+    rgb = yuv_to_rgb(array, (12, 8), "NV12", "<libcamera.ColorSpace 'Rec709'>")
+    np.testing.assert_allclose(rgb.reshape(-1, 3), [(220, 30, 20)] * 96, atol=3)
+
+
 def test_unknown_colour_space_is_read_as_opencv_does() -> None:
     for colour in COLOURS:
         array = buffer(colour, (16, 8), 16, "YUV420", "SMPTE170M")
