@@ -4,12 +4,15 @@ PYTHON ?= python3
 PIP = -m pip --disable-pip-version-check --quiet install
 DEVICE := .venv-device
 DEV := .venv
+PICAMERA_ROOT ?= $(HOME)/.cache/dermascope/picamera-root
+VIRTUAL := tests/device/capture/virtual
 
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    frames through the shipped model, on a screen or into demo/*.png"
 	@echo "make test    every test (sets up the build host too)"
+	@echo "make test-picamera  the camera's tests on real picamera2, in a Debian 13 root (as root)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   how fast, as ratios in one run"
 	@echo "make bench-build  the training feed against a bare Keras fit"
@@ -21,6 +24,9 @@ demo: $(DEVICE)/.ready
 
 test: $(DEV)/.ready
 	$(DEV)/bin/pytest
+
+test-picamera: $(PICAMERA_ROOT)/.ready
+	$(VIRTUAL)/run.sh $(PICAMERA_ROOT)
 
 lint: $(DEV)/.ready
 	$(DEV)/bin/ruff format --check .
@@ -58,6 +64,11 @@ $(DEVICE)/.ready: requirements/device.txt
 $(DEV)/.ready: requirements/dev.txt
 	$(call environment,$(DEV),requirements/dev.txt)
 
+$(PICAMERA_ROOT)/.ready: $(wildcard $(VIRTUAL)/*.* $(VIRTUAL)/stubs/*)
+	@echo "Setting up $(PICAMERA_ROOT) (once)"
+	@$(VIRTUAL)/make_root.sh $(PICAMERA_ROOT) $(PYTHON)
+	@touch $@
+
 # $(1): the environment's folder; $(2): its locked packages, every one checked by its hash.
 define environment
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -69,4 +80,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test lint bench bench-build messages lock
+.PHONY: help demo test test-picamera lint bench bench-build messages lock

@@ -72,7 +72,12 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--model", type=Path, metavar="DIR", help="another model bundle")
 
     run = add("run", _run, "Live view on the screen.")
-    run.add_argument("--source", metavar="SOURCE", help="demo or replay:PATH")
+    run.add_argument(
+        "--source",
+        metavar="SOURCE",
+        help="demo, replay:PATH, replay:http://..., picamera, picamera-standin, usb or "
+        "usb:/dev/videoN",
+    )
     add_model(run)
     analyze = add("analyze", _analyze, "Findings for image files.")
     analyze.add_argument("photos", nargs="+", metavar="PHOTO")

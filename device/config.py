@@ -33,7 +33,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     threads
         Threads that the network may use.
     source
-        Where frames come from: ``demo`` or ``replay:PATH``.
+        Where frames come from: ``demo``, ``replay:PATH``, ``replay:http://...``, ``picamera``,
+        ``picamera-standin``, ``usb`` or ``usb:/dev/videoN``; see `device.capture.sources`.
+    shutter_pin
+        GPIO pin of the shutter button, as Broadcom counts; none where there is no button.
     width, height
         Of the window in pixels, where there is one; a screen without windows is filled.
     fullscreen
@@ -49,11 +52,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     trusted_keys: tuple[PublicKey, ...] = (PROJECT_KEY,)
     threads: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
     source: str = "demo"
+    shutter_pin: Annotated[int, msgspec.Meta(ge=0, le=27)] | None = None
     width: Annotated[int, msgspec.Meta(ge=640, le=7680)] = 1024
     height: Annotated[int, msgspec.Meta(ge=480, le=4320)] = 600
     fullscreen: bool = False
     language: Language = "en"
-    pedal_key: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    pedal_key: Annotated[str, msgspec.Meta(max_length=24, pattern="^[ -~]*$")] = ""
 
 
 def load_config(path: Path | None = None) -> Config:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.capture.frame import Frame, frame_now
+from device.errors import SourceError
 
 Plane = NDArray[np.float32]
 
@@ -108,6 +109,7 @@ class DemoSource:
         self._scenes = scenes
         self._paced = paced
         self._sequence = 0
+        self._closed = False
         self._drawn: tuple[int, NDArray[np.uint8]] | None = None
         self._start = time.monotonic()
 
@@ -117,7 +119,9 @@ class DemoSource:
         return "demo"
 
     def read(self, timeout: float = 1.0) -> Frame | None:
-        """Return the next frame; the demonstration never ends and never fails."""
+        """Return the next frame; the demonstration never ends, and fails only when closed."""
+        if self._closed:
+            raise SourceError("demo: is closed; start it again")
         if self._paced:
             due = self._start + self._sequence / FRAMES_PER_SECOND
             delay = due - time.monotonic()
@@ -134,8 +138,16 @@ class DemoSource:
         self._sequence += 1
         return frame
 
+    def still(self, timeout: float = 1.0) -> Frame | None:
+        """Return the next frame: there is one size."""
+        return self.read(timeout)
+
+    def lock_exposure(self, locked: bool) -> None:
+        """Do nothing: a drawing has no exposure."""
+
     def close(self) -> None:
-        """Nothing is held."""
+        """End the demonstration. May be called more than once."""
+        self._closed = True
 
     def __enter__(self) -> "DemoSource":
         return self

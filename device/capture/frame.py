@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from device.errors import SourceError
+
+SMALLEST_SIDE: Final = 240
+"""Pixels that a frame must have on its shorter side: with fewer there is no dermoscopy in it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,10 +47,42 @@ def frame_now(pixels: NDArray[np.uint8], sequence: int, source: str) -> Frame:
     return Frame(pixels, datetime.now(UTC), sequence, source)
 
 
+def usable_frame(pixels: NDArray[np.uint8] | None, sequence: int, source: str) -> Frame:
+    """Return a `Frame` taken at this moment, if what a driver gave is a picture worth judging.
+
+    Parameters
+    ----------
+    pixels
+        What came from outside, in the colour order red, green, blue.
+    sequence, source
+        As in `Frame`.
+
+    Raises
+    ------
+    device.errors.SourceError
+        If it is no uint8 (height, width, 3) array, or smaller than `SMALLEST_SIDE` on a side.
+    """
+    if (
+        not isinstance(pixels, np.ndarray)
+        or pixels.dtype != np.uint8
+        or pixels.ndim != 3
+        or pixels.shape[2] != 3
+    ):
+        raise SourceError(f"{source}: gives no colour pictures; set it to colour or use another")
+    height, width = pixels.shape[:2]
+    if min(height, width) < SMALLEST_SIDE:
+        raise SourceError(
+            f"{source}: its picture is {width} x {height} pixels, and {SMALLEST_SIDE} on each side "
+            "are needed; set it to a larger picture or use another"
+        )
+    return frame_now(pixels, sequence, source)
+
+
 class FrameSource(Protocol):
     """Where frames come from: a camera, files, or a drawing.
 
-    Used as a context manager. `close` may be called more than once.
+    Used as a context manager. `close` may be called more than once; after it `read` and `still`
+    raise `device.errors.SourceError`. `read` and `still` count in one sequence.
     """
 
     @property
@@ -54,17 +91,32 @@ class FrameSource(Protocol):
         ...
 
     def read(self, timeout: float = 1.0) -> Frame | None:
-        """Return the next frame, or None where a finite source has ended.
+        """Return the next frame for the preview, or None where a finite source has ended.
 
         Parameters
         ----------
         timeout
-            Seconds to wait for a frame.
+            Seconds to wait for a frame, at most.
 
         Raises
         ------
         device.errors.SourceError
             If no frame came in time, or the source is gone. The source may be read again.
+        """
+        ...
+
+    def still(self, timeout: float = 1.0) -> Frame | None:
+        """Return the next frame at the largest size that the source gives while it runs.
+
+        For the shutter: it takes longer than `read`, and is `read` where there is one size.
+        Parameters, result and errors are those of `read`.
+        """
+        ...
+
+    def lock_exposure(self, locked: bool) -> None:
+        """Hold exposure and white balance as they are, or let them go.
+
+        Nothing happens where a source has neither.
         """
         ...
 

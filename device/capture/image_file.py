@@ -1,9 +1,10 @@
 """Image files from anywhere, read as if hostile."""
 
+import io
 import os
 import warnings
 from contextlib import nullcontext
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, Final
 
 import numpy as np
@@ -64,15 +65,42 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> ND
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{name}: cannot be opened ({reason})") from None
     with file:
-        return _decode(name, file, max_pixels)
+        return _decode(name, file, max_pixels, FORMATS)
 
 
-def _decode(name: str, file: IO[bytes], max_pixels: int) -> NDArray[np.uint8]:
+def decode_jpeg(name: str, data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Return the picture in a JPEG that came from elsewhere than a file, as `read_image` would.
+
+    Parameters
+    ----------
+    name
+        What to call it in messages.
+    data
+        The JPEG; any other format is refused.
+    max_pixels
+        As in `read_image`.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, (height, width, 3), RGB.
+
+    Raises
+    ------
+    device.errors.ImageError
+        If it is no JPEG, truncated or too large.
+    """
+    return _decode(name, io.BytesIO(data), max_pixels, ("JPEG",))
+
+
+def _decode(
+    name: str, file: IO[bytes], max_pixels: int, formats: tuple[str, ...]
+) -> NDArray[np.uint8]:
     try:
         # Decoders warn of damage that the result shows; max_pixels has a message of its own.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=FORMATS) as image:
+            with Image.open(file, formats=formats) as image:
                 _check_size(name, image.size, max_pixels)
                 # libtiff speaks to file descriptor 2.
                 quiet = filtered_stderr(lambda _: True) if image.format == "TIFF" else nullcontext()
@@ -83,7 +111,7 @@ def _decode(name: str, file: IO[bytes], max_pixels: int) -> NDArray[np.uint8]:
     except (Image.DecompressionBombError, MemoryError):
         raise _too_large(name, max_pixels) from None
     except UnidentifiedImageError:
-        if os.fstat(file.fileno()).st_size == 0:
+        if file.seek(0, os.SEEK_END) == 0:
             raise ImageError(f"{name}: is empty (0 bytes)") from None
         raise ImageError(
             f"{name}: is not an image that can be read (JPEG, PNG, TIFF, BMP, WebP, PPM)"
@@ -93,8 +121,10 @@ def _decode(name: str, file: IO[bytes], max_pixels: int) -> NDArray[np.uint8]:
         raise ImageError(f"{name}: the image is damaged or cut short ({reason})") from None
 
 
-def find_images(folder: Path) -> list[Path]:
-    """Return the image files directly in `folder`, by ending, in the order of their names.
+def find_images(folder: Path) -> list[str]:
+    """Return the names of the image files directly in `folder`, by ending, in order.
+
+    Names, not paths: a folder may hold a hundred thousand.
 
     Raises
     ------
@@ -102,7 +132,12 @@ def find_images(folder: Path) -> list[Path]:
         If the folder cannot be listed.
     """
     try:
-        return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+        with os.scandir(folder) as entries:
+            return sorted(
+                entry.name
+                for entry in entries
+                if PurePath(entry.name).suffix.lower() in SUFFIXES and entry.is_file()
+            )
     except OSError as error:
         reason = error.strerror or error
         raise ImageError(f"{path_text(folder)}: the folder cannot be listed ({reason})") from None

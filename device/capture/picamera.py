@@ -1,22 +1,22 @@
 """The Raspberry Pi's own cameras, through picamera2."""
 
 import contextlib
-import time
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame, frame_now
+from device.capture.frame import Frame, usable_frame
+from device.capture.yuv import yuv_to_rgb
 from device.errors import SourceError
 
 STILL_SIZE: Final = (1920, 1080)
 PREVIEW_SIZE: Final = (960, 540)
-FRAMES_PER_SECOND: Final = 30.0
 
-_WARM_UP_SECONDS: Final = 5.0
+_FRAME_MICROSECONDS: Final = 33333
 _CONTINUOUS_FOCUS: Final = 2
+_SHORTEST_WAIT: Final = 0.001
+_GONE: Final = "the camera does not answer; switch the instrument off and check the ribbon cable"
 
 
 class PicameraSource:
@@ -25,14 +25,14 @@ class PicameraSource:
     Parameters
     ----------
     camera_class
-        ``picamera2.Picamera2``, or its stand-in (`device.capture.standin`).
+        ``picamera2.Picamera2``, or its stand-in (`device.capture.standin.CameraPort`).
     still_size, preview_size
         Width and height to ask for; what `configure` makes of them is read back.
 
     Raises
     ------
     device.errors.SourceError
-        If no camera is connected, or it is in use.
+        If no camera is connected, it is in use, or it cannot be set up.
     """
 
     def __init__(
@@ -41,39 +41,38 @@ class PicameraSource:
         still_size: tuple[int, int] = STILL_SIZE,
         preview_size: tuple[int, int] = PREVIEW_SIZE,
     ) -> None:
+        self._sequence = 0
+        self._closed = False
         if not camera_class.global_camera_info():
             raise SourceError("no camera is connected; switch off and check the ribbon cable")
         try:
             self._camera = camera_class()
         except (RuntimeError, IndexError) as error:
-            raise SourceError(f"the camera is in use or not answering ({error})") from None
-        self._sequence = 0
-        self._closed = False
+            raise SourceError(
+                "the camera is in use by another program, or does not answer; switch the "
+                "instrument off and on"
+            ) from error
         try:
             self._configure(still_size, preview_size)
             self._camera.start()
-        except (RuntimeError, ValueError) as error:
+        except Exception as error:
             self.close()
-            raise SourceError(f"the camera cannot be set up ({error})") from None
-        self._until_warm = time.monotonic() + _WARM_UP_SECONDS
+            raise SourceError(
+                "the camera cannot be set up; use a camera module that picamera2 knows"
+            ) from error
 
     @property
     def name(self) -> str:
         """What to call this source on the screen."""
         return "camera"
 
-    @property
-    def still_size(self) -> tuple[int, int]:
-        """Width and height that the camera really gives for the still."""
-        return self._main[0]
-
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the next frame of the preview stream."""
-        return self._take("lores", self._lores, timeout)
+        return self._take("lores" if self._given.get("lores") else "main", timeout)
 
     def still(self, timeout: float = 1.0) -> Frame | None:
         """Return the next frame of the large stream."""
-        return self._take("main", self._main, timeout)
+        return self._take("main", timeout)
 
     def lock_exposure(self, locked: bool) -> None:
         """Hold, or let go, exposure and white balance, where the camera can."""
@@ -84,6 +83,9 @@ class PicameraSource:
         if self._closed:
             return
         self._closed = True
+        # A request that timed out would hold up the order to stop for ever.
+        with contextlib.suppress(Exception):
+            self._camera.cancel_all_and_flush()
         with contextlib.suppress(RuntimeError):
             self._camera.stop()
         self._camera.close()
@@ -103,12 +105,13 @@ class PicameraSource:
             buffer_count=4,
         )
         camera.configure(wanted)
-        given = camera.camera_configuration()
-        self._main = (tuple(given["main"]["size"]), str(given["main"]["format"]))
-        lores = given.get("lores") or given["main"]
-        self._lores = (tuple(lores["size"]), str(lores["format"]))
-        self._has_lores = bool(given.get("lores"))
-        self._set({"FrameRate": FRAMES_PER_SECOND, "AfMode": _CONTINUOUS_FOCUS})
+        self._given = camera.camera_configuration()
+        self._set(
+            {
+                "FrameDurationLimits": (_FRAME_MICROSECONDS, _FRAME_MICROSECONDS),
+                "AfMode": _CONTINUOUS_FOCUS,
+            }
+        )
 
     def _set(self, controls: dict[str, Any]) -> None:
         """Set the controls that this camera advertises; setting another is an error."""
@@ -116,29 +119,34 @@ class PicameraSource:
         if known:
             self._camera.set_controls(known)
 
-    def _take(
-        self, stream: str, stream_format: tuple[tuple[int, int], str], timeout: float
-    ) -> Frame | None:
-        wait = max(timeout, self._until_warm - time.monotonic()) if not self._sequence else timeout
-        name = stream if self._has_lores else "main"
+    def _take(self, stream: str, timeout: float) -> Frame | None:
+        if self._closed:
+            raise SourceError("the camera is closed; start it again")
         try:
-            request = self._camera.capture_request(wait=wait)
+            # Told to wait for no time at all, picamera2 gives no request but a promise of one.
+            request = self._camera.capture_request(wait=max(timeout, _SHORTEST_WAIT))
         except TimeoutError:
-            with contextlib.suppress(RuntimeError):
+            with contextlib.suppress(Exception):
                 self._camera.cancel_all_and_flush()
-            raise SourceError("the camera has stopped giving pictures; check the cable") from None
-        except RuntimeError as error:
-            raise SourceError(f"the camera is gone ({error}); check the cable") from None
+            raise SourceError("the camera has stopped giving pictures; check its cable") from None
+        except Exception as error:
+            raise SourceError(_GONE) from error
         try:
-            pixels = to_rgb(request.make_array(name), *stream_format)
+            array = request.make_array(stream)
+        except Exception as error:
+            raise SourceError(_GONE) from error
         finally:
             request.release()
+        given = self._given[stream]
+        colour_space = str(self._given.get("colour_space"))
+        pixels = to_rgb(array, tuple(given["size"]), str(given["format"]), colour_space)
+        frame = usable_frame(pixels, self._sequence, self.name)
         self._sequence += 1
-        return frame_now(pixels, self._sequence - 1, self.name)
+        return frame
 
 
 def to_rgb(
-    array: NDArray[np.uint8], size: tuple[int, int], stream_format: str
+    array: NDArray[np.uint8], size: tuple[int, int], stream_format: str, colour_space: str
 ) -> NDArray[np.uint8]:
     """Return a stream's array as RGB.
 
@@ -149,7 +157,9 @@ def to_rgb(
     size
         Width and height of the picture.
     stream_format
-        libcamera's name, which counts from the low end of a word: ``RGB888`` lies as B, G, R.
+        libcamera's name, which counts from the high end of a word: ``RGB888`` lies as B, G, R.
+    colour_space
+        libcamera's name; only formats of luma and chroma depend on it.
 
     Raises
     ------
@@ -157,15 +167,14 @@ def to_rgb(
         If the format is none that is known here.
     """
     width, height = size
-    codes = {"YUV420": cv2.COLOR_YUV2RGB_I420, "NV12": cv2.COLOR_YUV2RGB_NV12}
-    if stream_format == "BGR888":
+    if stream_format in ("BGR888", "XBGR8888"):
         return np.ascontiguousarray(array[:height, :width, :3])
-    if stream_format == "RGB888":
+    if stream_format in ("RGB888", "XRGB8888"):
         return np.ascontiguousarray(array[:height, :width, 2::-1])
-    if stream_format in ("XBGR8888", "XRGB8888"):
-        step = 1 if stream_format == "XBGR8888" else -1
-        return np.ascontiguousarray(array[:height, :width, :3][:, :, ::step])
-    if stream_format in codes:
-        picture = cv2.cvtColor(array, codes[stream_format]).astype(np.uint8, copy=False)
-        return np.ascontiguousarray(picture[:height, :width])
-    raise SourceError(f"the camera gives {stream_format} pictures, which are not understood")
+    if stream_format == "MJPEG":
+        return np.ascontiguousarray(array)
+    if stream_format in ("YUV420", "YVU420", "NV12", "NV21"):
+        return yuv_to_rgb(array, size, stream_format, colour_space)
+    raise SourceError(
+        f"the camera gives {stream_format} pictures, which are not understood; use another camera"
+    )

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame, frame_now
+from device.capture.frame import SMALLEST_SIDE, Frame, usable_frame
 from device.capture.image_file import SUFFIXES, find_images, read_image
 from device.errors import ImageError, SourceError
 from device.text import path_text
@@ -27,8 +27,8 @@ _Timed = tuple[NDArray[np.uint8], float]
 class ReplaySource:
     """Plays files as if they came from a camera.
 
-    An image that cannot be read is passed over and counted in `skipped`; only when nothing at all
-    can be read does the source fail.
+    An image that cannot be read is passed over and its reason kept in `skipped`, by its name; only
+    when nothing at all can be read does the source fail.
 
     Parameters
     ----------
@@ -51,10 +51,11 @@ class ReplaySource:
         self._loop = loop
         self._paced = paced
         self._sequence = 0
+        self._closed = False
         self._due = time.monotonic()
         self._last: NDArray[np.uint8] | None = None
-        self._pictures: Generator[_Timed, None, None] | None = None
-        self.skipped: list[str] = []
+        self._pictures: Generator[_Timed | None, None, None] | None = None
+        self.skipped: dict[str, str] = {}
         self._images = self._find(path)
 
     @property
@@ -64,6 +65,9 @@ class ReplaySource:
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the next frame, or None at the end."""
+        if self._closed:
+            raise SourceError("replay: is closed; start it again")
+        end = time.monotonic() + timeout
         if self._paced:
             delay = self._due - time.monotonic()
             if delay > timeout and self._last is not None:
@@ -74,25 +78,37 @@ class ReplaySource:
         if self._pictures is None:
             self._pictures = self._play()
         try:
-            item = next(self._pictures, None)
+            item = next(self._pictures, "end")
+            while item is None and time.monotonic() < end:
+                item = next(self._pictures, "end")
         except SourceError:
             # Files may be mended while we wait: the next read begins anew.
             self._pictures = None
             raise
         if item is None:
+            reason = next(iter(self.skipped.values()))
+            raise SourceError(f"no image has been found yet that can be shown ({reason})")
+        if isinstance(item, str):
             return None
         self._last, seconds = item
         self._due = max(self._due, time.monotonic() - seconds) + seconds
         return self._framed(self._last)
 
+    def still(self, timeout: float = 1.0) -> Frame | None:
+        """Return the next frame: there is one size."""
+        return self.read(timeout)
+
+    def lock_exposure(self, locked: bool) -> None:
+        """Do nothing: a file has no exposure."""
+
     def _framed(self, pixels: NDArray[np.uint8]) -> Frame:
-        frame = frame_now(pixels, self._sequence, self.name)
+        frame = usable_frame(pixels, self._sequence, self.name)
         self._sequence += 1
         return frame
 
     @staticmethod
-    def _find(path: Path) -> list[Path] | None:
-        """Return the images to play, or None for a video."""
+    def _find(path: Path) -> list[str] | None:
+        """Return the names of the images to play, or None for a video."""
         name = path_text(path)
         try:
             if stat.S_ISDIR(path.stat().st_mode):
@@ -107,7 +123,7 @@ class ReplaySource:
                 raise
             raise SourceError(f"{name}: cannot be opened ({error})") from None
         if path.suffix.lower() in SUFFIXES:
-            return [path]
+            return [""]
         if path.suffix.lower() in _VIDEO_SUFFIXES:
             return None
         raise SourceError(
@@ -116,7 +132,8 @@ class ReplaySource:
         )
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files. May be called more than once."""
+        self._closed = True
         if self._pictures is not None:
             self._pictures.close()
 
@@ -126,28 +143,36 @@ class ReplaySource:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _play(self) -> Generator[_Timed, None, None]:
+    def _play(self) -> Generator[_Timed | None, None, None]:
         while True:
             shown = 0
             for item in self._pictures_once():
-                shown += 1
+                shown += item is not None
                 yield item
             if shown == 0:
-                reason = f" ({self.skipped[0]})" if self.skipped else ""
+                reason = next((f" ({reason})" for reason in self.skipped.values()), "")
                 raise SourceError(f"{path_text(self._path)}: nothing in it can be shown{reason}")
             if not self._loop:
                 return
 
-    def _pictures_once(self) -> Iterator[_Timed]:
+    def _pictures_once(self) -> Iterator[_Timed | None]:
+        """Yield each picture, and None for each image that is passed over."""
         if self._images is None:
             yield from self._video()
             return
-        for path in self._images:
+        for name in self._images:
+            path = self._path / name
             try:
-                yield read_image(path), SECONDS_PER_IMAGE
+                pixels = read_image(path)
+                if min(pixels.shape[:2]) < SMALLEST_SIDE:
+                    raise ImageError(
+                        f"{path_text(path)}: is {pixels.shape[1]} x {pixels.shape[0]} pixels, and "
+                        f"{SMALLEST_SIDE} on each side are needed; choose a larger photograph"
+                    )
+                yield pixels, SECONDS_PER_IMAGE
             except ImageError as error:
-                if str(error) not in self.skipped:
-                    self.skipped.append(str(error))
+                self.skipped[name] = str(error)
+                yield None
 
     def _video(self) -> Iterator[_Timed]:
         video = cv2.VideoCapture(str(self._path))

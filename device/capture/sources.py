@@ -1,31 +1,102 @@
 """From the ``source`` setting to an open source of frames."""
 
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from device.capture.demo import DemoSource
 from device.capture.frame import FrameSource
+from device.capture.reconnecting import Reconnecting
 from device.capture.replay import ReplaySource
-from device.errors import ConfigError
+from device.errors import ConfigError, SourceError
+from device.text import one_line
+
+GRAMMAR: Final = (
+    "demo, replay:PATH (image, folder or video), replay:http://HOST/PATH (Motion JPEG), picamera, "
+    "picamera-standin, picamera-standin:faults, usb or usb:/dev/videoN"
+)
+"""What `open_source` takes, as it is shown to a person."""
 
 
 def open_source(setting: str) -> FrameSource:
     """Return the source that a setting names.
 
+    Cameras open with the first ``read``, and open again whenever they fail; files must be there.
+
     Parameters
     ----------
     setting
-        ``demo`` or ``replay:PATH``.
+        ``demo``; ``replay:PATH``, an image, a folder or a video; ``replay:http://...``, a stream of
+        Motion JPEG; ``picamera``, the camera on the ribbon cable; ``picamera-standin``, the same
+        without a camera, and ``picamera-standin:faults``, one that stalls and is pulled out now and
+        then; ``usb``, the first USB camera, or ``usb:/dev/videoN``.
 
     Raises
     ------
     device.errors.ConfigError
         If the setting is none of these.
     device.errors.SourceError
-        If the source cannot be opened.
+        If the files are not there, or picamera2 is not installed.
     """
     kind, _, rest = setting.partition(":")
-    if kind == "demo" and not rest:
+    if setting == "demo":
         return DemoSource()
+    if kind == "replay" and rest.startswith(("http://", "https://")):
+        return Reconnecting("network camera", _mjpeg(rest))
     if kind == "replay" and rest:
         return ReplaySource(Path(rest).expanduser())
-    raise ConfigError(f"source {setting!r} is unknown; use demo or replay:PATH")
+    if setting == "picamera":
+        return Reconnecting("camera", _picamera())
+    if setting in ("picamera-standin", "picamera-standin:faults"):
+        return Reconnecting("camera", _standin(faults=bool(rest)))
+    if setting == "usb" or (kind == "usb" and rest):
+        return Reconnecting("USB camera", _usb(Path(rest) if rest else None))
+    # A misspelt setting may hold the password of a stream.
+    shown = repr(setting) if "@" not in setting else repr(one_line(kind) + ":...")
+    raise ConfigError(f"source {shown} is unknown; use {GRAMMAR}")
+
+
+def _mjpeg(url: str) -> Callable[[], FrameSource]:
+    from device.capture.mjpeg import MjpegSource, parse_url
+
+    parse_url(url)
+    return lambda: MjpegSource(url)
+
+
+def _picamera() -> Callable[[], FrameSource]:
+    if find_spec("picamera2") is None:
+        raise SourceError(
+            "source picamera: picamera2 is not installed; on Raspberry Pi OS install the package "
+            "python3-picamera2, elsewhere dermascope[camera]; or use picamera-standin"
+        )
+
+    def open_camera() -> FrameSource:
+        from device.capture.picamera import PicameraSource
+
+        try:
+            from picamera2 import Picamera2
+        except ImportError as error:
+            raise SourceError(
+                "source picamera: picamera2 or libcamera is installed in part only; install the "
+                "packages python3-picamera2 and python3-libcamera"
+            ) from error
+        return PicameraSource(Picamera2)
+
+    return open_camera
+
+
+def _standin(faults: bool) -> Callable[[], FrameSource]:
+    from device.capture.picamera import PicameraSource
+    from device.capture.standin import FAULTS, CameraPort
+
+    port = CameraPort(timetable=FAULTS if faults else ())
+    return lambda: PicameraSource(port)
+
+
+def _usb(device: Path | None) -> Callable[[], FrameSource]:
+    from device.capture.uvc import UvcSource
+    from device.capture.v4l2 import first_usb_camera
+
+    # A camera that is plugged in again may come back under another number.
+    return lambda: UvcSource(device or first_usb_camera())

@@ -1,25 +1,41 @@
 """USB dermatoscopes and other V4L2 cameras, through OpenCV."""
 
-import threading
-import time
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame, frame_now
+from device.capture.frame import Frame, usable_frame
+from device.capture.newest import Newest
 from device.errors import SourceError
+from device.text import path_text
 
-_WARM_UP_SECONDS: Final = 5.0
+SIZE: Final = (1280, 720)
+
+# V4L2_EXPOSURE_MANUAL of linux/v4l2-controls.h, as CAP_PROP_AUTO_EXPOSURE passes it on.
+_MANUAL_EXPOSURE: Final = 1.0
+_MOST_MISSED: Final = 100
+
+
+class Video(Protocol):
+    """As much of ``cv2.VideoCapture`` as is used."""
+
+    def isOpened(self) -> bool: ...  # noqa: D102, N802
+    def read(self) -> tuple[bool, Any]: ...  # noqa: D102
+    def get(self, prop: int, /) -> float: ...  # noqa: D102
+    def set(self, prop: int, value: float, /) -> bool: ...  # noqa: D102
+    def release(self) -> None: ...  # noqa: D102
 
 
 class UvcSource:
     """A camera at ``/dev/videoN``.
 
-    A thread of its own takes frames off the driver, because OpenCV's own read may wait for ever
-    on a camera that has stalled or was unplugged.
+    A thread of its own takes frames off the driver, because OpenCV's own read may wait for ten
+    seconds on a camera that has stalled or was unplugged.
 
     Parameters
     ----------
@@ -27,34 +43,46 @@ class UvcSource:
         Path of the video device.
     size
         Width and height to ask for; what the camera gives instead is taken.
+    open_video
+        ``cv2.VideoCapture``, or its stand-in.
 
     Raises
     ------
     device.errors.SourceError
-        If the device is absent, busy, or gives no picture.
+        If the device is absent, busy or may not be opened.
     """
 
-    def __init__(self, device: Path, size: tuple[int, int] = (1280, 720)) -> None:
-        if not device.exists():
-            raise SourceError(f"{device}: no camera is plugged in there; check the cable")
+    def __init__(
+        self,
+        device: Path,
+        size: tuple[int, int] = SIZE,
+        open_video: Callable[[str, int], Video] = cv2.VideoCapture,
+    ) -> None:
         self._device = device
-        self._video = cv2.VideoCapture(str(device), cv2.CAP_V4L2)
+        self._words = path_text(device)
+        if not device.exists():
+            raise SourceError(f"{self._words}: no camera is plugged in there; check the cable")
+        if not os.access(device, os.R_OK | os.W_OK):
+            raise SourceError(
+                f"{self._words}: this user may not use the camera; add the user to the group video"
+            )
+        self._video = open_video(str(device), cv2.CAP_V4L2)
         if not self._video.isOpened():
-            raise SourceError(f"{device}: the camera is busy or not a camera; close other programs")
+            self._video.release()
+            raise SourceError(
+                f"{self._words}: the camera is busy or is no camera; close other programs that use "
+                "it, or plug it in again"
+            )
         # Motion JPEG is what lets USB 2 carry 30 frames a second above 640 x 480.
         self._video.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
         self._video.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
         self._video.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
         self._video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        self._sequence = 0
-        self._read_up_to = 0
-        self._started = time.monotonic()
-        self._newest: NDArray[np.uint8] | None = None
-        self._lost = False
-        self._closing = False
-        self._arrived = threading.Condition()
-        self._thread = threading.Thread(target=self._pump, name="uvc", daemon=True)
-        self._thread.start()
+        self._wanted_lock = False
+        self._locked = False
+        self._automatic: dict[int, float] = {}
+        self._missed = 0
+        self._newest = Newest("uvc", self._grab, self._video.release)
 
     @property
     def name(self) -> str:
@@ -63,26 +91,22 @@ class UvcSource:
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the newest frame that was not read yet."""
-        patience = timeout
-        if self._sequence == 0:
-            patience = max(timeout, self._started + _WARM_UP_SECONDS - time.monotonic())
-        with self._arrived:
-            seen = self._arrived.wait_for(
-                lambda: self._lost or self._sequence > self._read_up_to, patience
-            )
-            if self._lost:
-                raise SourceError(f"{self._device}: the camera was unplugged; plug it in again")
-            if not seen or self._newest is None:
-                raise SourceError(f"{self._device}: the camera gives no picture; plug it in again")
-            self._read_up_to = self._sequence
-            return frame_now(self._newest, self._sequence - 1, self.name)
+        taken = self._newest.take(timeout)
+        if taken is None:
+            raise SourceError(f"{self._words}: the camera gives no picture; plug it in again")
+        return usable_frame(*taken, self.name)
+
+    def still(self, timeout: float = 1.0) -> Frame | None:
+        """Return the newest frame: a running USB camera has one size."""
+        return self.read(timeout)
+
+    def lock_exposure(self, locked: bool) -> None:
+        """Hold exposure and white balance, or let them go, with the next picture."""
+        self._wanted_lock = locked
 
     def close(self) -> None:
         """Give the camera back. May be called more than once."""
-        self._closing = True
-        self._thread.join(timeout=2.0)
-        if not self._thread.is_alive():
-            self._video.release()
+        self._newest.close()
 
     def __enter__(self) -> "UvcSource":
         return self
@@ -90,19 +114,35 @@ class UvcSource:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _pump(self) -> None:
-        while not self._closing:
-            good, picture = self._video.read()
-            with self._arrived:
-                if good:
-                    self._newest = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(
-                        np.uint8, copy=False
-                    )
-                    self._sequence += 1
-                elif not self._device.exists() or self._sequence:
-                    self._lost = True
-                self._arrived.notify_all()
-            if not good:
-                if self._lost:
-                    return
-                time.sleep(0.05)
+    def _grab(self) -> NDArray[np.uint8] | None:
+        # Set where frames are read: OpenCV's capture is not made for two threads.
+        if self._wanted_lock != self._locked:
+            self._locked = self._wanted_lock
+            self._set_lock(self._locked)
+        good, picture = self._video.read()
+        if good:
+            self._missed = 0
+            if not isinstance(picture, np.ndarray) or picture.ndim != 3 or picture.shape[2] != 3:
+                return np.asarray(picture)
+            return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+        if not self._device.exists():
+            raise SourceError(f"{self._words}: the camera was unplugged; plug it in again")
+        self._missed += 1
+        if self._missed > _MOST_MISSED:
+            raise SourceError(f"{self._words}: the camera has stopped; plug it in again")
+        return None
+
+    def _set_lock(self, locked: bool) -> None:
+        if not locked:
+            for prop, value in self._automatic.items():
+                self._video.set(prop, value)
+            self._automatic = {}
+            return
+        for prop, held in (
+            (cv2.CAP_PROP_AUTO_EXPOSURE, _MANUAL_EXPOSURE),
+            (cv2.CAP_PROP_AUTO_WB, 0.0),
+        ):
+            before = self._video.get(prop)
+            # OpenCV answers -1 for a control that the camera lacks.
+            if before >= 0 and self._video.set(prop, held):
+                self._automatic[prop] = before

@@ -589,7 +589,7 @@ def test_last_picture_stays_when_a_finite_source_ends(clinic: Clinic) -> None:
 
 def test_picture_is_shown_in_rgb_order(clinic: Clinic, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
-    path.write_bytes(encoded(np.full((50, 50, 3), (200, 100, 50), np.uint8), "PNG"))
+    path.write_bytes(encoded(np.full((240, 240, 3), (200, 100, 50), np.uint8), "PNG"))
 
     def deeds() -> None:
         clinic.until_finding()

@@ -70,7 +70,7 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
             tmp_path,
             f'model = "/models/a"\ntrusted_keys = ["{key}"]\nthreads = 4\n'
             'source = "replay:/photos"\nwidth = 800\nheight = 480\nfullscreen = true\n'
-            'language = "es"\npedal_key = "f5"\n',
+            'language = "es"\nshutter_pin = 17\npedal_key = "page down"\n',
         )
     )
     assert config == Config(
@@ -78,11 +78,12 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         trusted_keys=(key,),
         threads=4,
         source="replay:/photos",
+        shutter_pin=17,
+        pedal_key="page down",
         width=800,
         height=480,
         fullscreen=True,
         language="es",
-        pedal_key="f5",
     )
     assert load_config(write(tmp_path, "threads = 2")) == Config(threads=2)
 
@@ -103,7 +104,12 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ("height = 4321", "height"),
         ("fullscreen = 1", "fullscreen"),
         ("language = 'fr'", "language"),
-        ("pedal_key = 5", "pedal_key"),
+        ("shutter_pin = -1", "shutter_pin"),
+        ("shutter_pin = 28", "shutter_pin"),
+        ("shutter_pin = '17'", "shutter_pin"),
+        ("pedal_key = 1", "pedal_key"),
+        (f"pedal_key = '{'k' * 25}'", "pedal_key"),
+        ("pedal_key = 'ñ'", "pedal_key"),
         ("trusted_keys = 'ab'", "trusted_keys"),
         ("trusted_keys = ['ab']", "trusted_keys"),
         (f"trusted_keys = ['{'AB' * 32}']", "trusted_keys"),

@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
+from device.capture import replay
 from device.capture.replay import ReplaySource
 from device.errors import SourceError
 from tests.device.images import encoded
@@ -13,14 +14,14 @@ RED, GREEN, BLUE = (220, 30, 20), (30, 200, 40), (20, 40, 210)
 
 
 def write_image(path: Path, colour: tuple[int, int, int]) -> Path:
-    path.write_bytes(encoded(np.full((8, 8, 3), colour, np.uint8), "PNG"))
+    path.write_bytes(encoded(np.full((240, 240, 3), colour, np.uint8), "PNG"))
     return path
 
 
 def write_video(path: Path, colours: list[tuple[int, int, int]]) -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (320, 240))
     for red, green, blue in colours:
-        writer.write(np.full((48, 64, 3), (blue, green, red), np.uint8))
+        writer.write(np.full((240, 320, 3), (blue, green, red), np.uint8))
     writer.release()
     return path
 
@@ -99,8 +100,8 @@ def test_unreadable_image_is_passed_over_and_named_once(folder: Path) -> None:
     bad.write_bytes(b"hello")
     with ReplaySource(folder, paced=False) as source:
         assert colours(source, 4) == [RED, BLUE, RED, BLUE]
-        assert len(source.skipped) == 1
-        assert source.skipped[0].startswith(f"{bad}: ")
+        assert list(source.skipped) == ["2.png"]
+        assert source.skipped["2.png"].startswith(f"{bad}: ")
 
 
 def test_image_that_vanishes_is_passed_over(folder: Path) -> None:
@@ -124,6 +125,47 @@ def test_source_may_be_read_again_once_its_image_is_mended(tmp_path: Path) -> No
         with pytest.raises(SourceError):
             source.read()
         write_image(path, RED)
+        assert colours(source, 1) == [RED]
+
+
+def test_image_too_small_to_judge_is_passed_over_and_named(folder: Path) -> None:
+    small = folder / "2.png"
+    small.write_bytes(encoded(np.zeros((239, 300, 3), np.uint8), "PNG"))
+    with ReplaySource(folder, paced=False) as source:
+        assert colours(source, 2) == [RED, BLUE]
+        assert "300 x 239 pixels" in source.skipped["2.png"]
+
+
+def test_video_too_small_to_judge_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (320, 200))
+    writer.write(np.zeros((200, 320, 3), np.uint8))
+    writer.release()
+    with (
+        ReplaySource(path, paced=False) as source,
+        pytest.raises(SourceError, match=r"320 x 200 pixels.*set it to a larger picture"),
+    ):
+        source.read()
+
+
+def test_images_are_opened_one_by_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    read = replay.read_image
+    monkeypatch.setattr(replay, "read_image", lambda path: opened.append(path.name) or read(path))
+    with ReplaySource(folder, paced=False) as source:
+        assert opened == []
+        colours(source, 2)
+    assert opened == ["1.png", "2.png"]
+
+
+def test_many_unreadable_images_do_not_hold_the_reader_up(tmp_path: Path) -> None:
+    for number in range(50):
+        (tmp_path / f"{number:02}.png").write_bytes(b"hello")
+    write_image(tmp_path / "99.png", RED)
+    with ReplaySource(tmp_path, paced=False) as source:
+        with pytest.raises(SourceError, match=r"no image has been found yet.*00\.png"):
+            source.read(timeout=0.0)
+        assert len(source.skipped) < 50
         assert colours(source, 1) == [RED]
 
 

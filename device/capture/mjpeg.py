@@ -1,0 +1,285 @@
+"""Motion JPEG over HTTP, as network cameras and bench set-ups send it, read as if hostile."""
+
+import contextlib
+import http.client
+import socket
+import threading
+import time
+from base64 import b64encode
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.capture.frame import Frame, usable_frame
+from device.capture.image_file import decode_jpeg
+from device.capture.newest import Newest
+from device.errors import ConfigError, ImageError, SourceError
+from device.text import one_line
+
+MAX_JPEG_BYTES: Final = 16 << 20
+"""Largest picture taken: a 20-megapixel JPEG of good quality is half of it."""
+
+MAX_PIXELS: Final = 25_000_000
+MAX_HEADER_BYTES: Final = 8 << 10
+SILENCE_SECONDS: Final = 5.0
+"""A server that sends nothing for so long has stalled."""
+
+PATIENCE_SECONDS: Final = 10.0
+"""A picture that takes longer than this to arrive is of no use to a live view."""
+
+_CHUNK: Final = 1 << 16
+
+
+def parse_url(url: str) -> SplitResult:
+    """Return the parts of a stream's address.
+
+    Raises
+    ------
+    device.errors.ConfigError
+        If it is no ``http://`` or ``https://`` address of a host. The message leaves the address
+        out, as it may hold a password.
+    """
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or any(c <= " " or c > "~" for c in url):
+        raise ConfigError("the stream's address is wrong; write it as http://HOST:PORT/PATH")
+    return parts
+
+
+class MjpegSource:
+    """A server's ``multipart/x-mixed-replace`` stream of JPEG pictures.
+
+    A thread of its own reads the stream as fast as it comes, so that the newest picture is shown
+    and a server that stalls holds nobody up. Pictures that cannot be decoded are passed over.
+
+    Parameters
+    ----------
+    url
+        ``http://`` or ``https://``, with a user and password where the server asks for them.
+        Redirections are not followed.
+    silence
+        Seconds without a byte after which the server counts as stalled.
+    patience
+        Seconds that its answer, and then each picture, may take, however busily it trickles.
+
+    Raises
+    ------
+    device.errors.ConfigError
+        If the address is none.
+    device.errors.SourceError
+        If the server cannot be reached, or sends something else.
+    """
+
+    def __init__(
+        self, url: str, silence: float = SILENCE_SECONDS, patience: float = PATIENCE_SECONDS
+    ) -> None:
+        parts = parse_url(url)
+        self._host = one_line(parts.hostname or "")
+        self._damage = ""
+        kind = (
+            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        )
+        self._connection = kind(parts.hostname or "", parts.port, timeout=silence)
+        headers = {"Accept": "multipart/x-mixed-replace"}
+        if parts.username is not None:
+            user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            headers["Authorization"] = "Basic " + b64encode(user.encode()).decode()
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._response: http.client.HTTPResponse | None = None
+        self._socket: socket.socket | None = None
+        impatience = threading.Timer(patience, self._interrupt)
+        impatience.daemon = True
+        impatience.start()
+        try:
+            self._connection.connect()
+            self._socket = self._connection.sock
+            self._connection.request("GET", target, headers=headers)
+            self._response = self._connection.getresponse()
+            boundary = self._boundary(self._response)
+        except SourceError:
+            self._hang_up()
+            raise
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self._hang_up()
+            raise SourceError(
+                f"{self._host}: the camera cannot be reached over the network; check that it is "
+                "on, and the address"
+            ) from error
+        finally:
+            impatience.cancel()
+        self._stream = MultipartReader(self._response, boundary, self._host, patience)
+        self._newest = Newest("mjpeg", self._grab, self._hang_up)
+
+    @property
+    def name(self) -> str:
+        """What to call this source on the screen."""
+        return "network camera"
+
+    def read(self, timeout: float = 1.0) -> Frame | None:
+        """Return the newest frame that was not read yet."""
+        taken = self._newest.take(timeout)
+        if taken is None:
+            trouble = self._damage or "sends no picture; check that it is on, and the network"
+            raise SourceError(f"{self._host}: the camera {trouble}")
+        return usable_frame(*taken, self.name)
+
+    def still(self, timeout: float = 1.0) -> Frame | None:
+        """Return the newest frame: a stream has one size."""
+        return self.read(timeout)
+
+    def lock_exposure(self, locked: bool) -> None:
+        """Do nothing: a stream cannot be told."""
+
+    def close(self) -> None:
+        """Hang up. May be called more than once."""
+        self._interrupt()
+        self._newest.close()
+
+    def __enter__(self) -> "MjpegSource":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _interrupt(self) -> None:
+        """Wake the thread that waits for the server."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _hang_up(self) -> None:
+        if self._response is not None:
+            self._response.close()
+        self._connection.close()
+
+    def _boundary(self, response: http.client.HTTPResponse) -> bytes:
+        if response.status in (401, 403):
+            raise SourceError(
+                f"{self._host}: the camera asks for a user and password; write them into the "
+                "address as http://USER:PASSWORD@HOST/PATH"
+            )
+        if response.status != http.client.OK:
+            raise SourceError(
+                f"{self._host}: the camera answers with error {response.status}; check the address"
+            )
+        boundary = response.headers.get_boundary()
+        if response.headers.get_content_type() != "multipart/x-mixed-replace" or not boundary:
+            raise SourceError(
+                f"{self._host}: what is at this address is no stream of JPEG pictures; check it"
+            )
+        # Some servers write the two dashes into the header as well.
+        return b"--" + boundary.removeprefix("--").encode("ascii", "replace")
+
+    def _grab(self) -> NDArray[np.uint8] | None:
+        try:
+            data = self._stream.next_part()
+        except SourceError:
+            raise
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise SourceError(
+                f"{self._host}: the camera has stopped sending; check that it is on, and the "
+                "network"
+            ) from error
+        try:
+            picture = decode_jpeg(self._host, data, MAX_PIXELS)
+        except ImageError:
+            self._damage = "sends pictures that cannot be read; set it to Motion JPEG"
+            return None
+        self._damage = ""
+        return picture
+
+
+class MultipartReader:
+    """Takes the parts out of a multipart body that never ends, within fixed bounds.
+
+    Parameters
+    ----------
+    body
+        Read with ``read1``.
+    boundary
+        With its two leading dashes.
+    host
+        Names the server in messages.
+    patience
+        Seconds that a part may take.
+    """
+
+    def __init__(
+        self,
+        body: http.client.HTTPResponse,
+        boundary: bytes,
+        host: str,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._body = body
+        self._boundary = boundary
+        self._host = host
+        self._patience = patience
+        self._held = bytearray()
+        self._end = 0.0
+
+    def next_part(self) -> bytes:
+        """Return the next part's content.
+
+        Raises
+        ------
+        device.errors.SourceError
+            If the stream ends, or a part or its header is too large or too slow.
+        OSError
+            If the connection fails or is silent.
+        """
+        self._end = time.monotonic() + self._patience
+        self._take_to(self._boundary, MAX_JPEG_BYTES)
+        header = self._take_to(b"\r\n\r\n", MAX_HEADER_BYTES)
+        length = _content_length(header)
+        if length is None:
+            content = self._take_to(b"\r\n" + self._boundary, MAX_JPEG_BYTES)
+            self._held[:0] = self._boundary
+            return content
+        if length > MAX_JPEG_BYTES:
+            raise self._too_large()
+        while len(self._held) < length:
+            self._fill()
+        content = bytes(self._held[:length])
+        del self._held[:length]
+        return content
+
+    def _take_to(self, mark: bytes, limit: int) -> bytes:
+        """Take what is before a mark, and drop the mark."""
+        searched = 0
+        while (at := self._held.find(mark, searched)) < 0:
+            if len(self._held) > limit:
+                raise self._too_large()
+            searched = max(0, len(self._held) - len(mark) + 1)
+            self._fill()
+        content = bytes(self._held[:at])
+        del self._held[: at + len(mark)]
+        return content
+
+    def _fill(self) -> None:
+        if time.monotonic() > self._end:
+            raise SourceError(f"{self._host}: the camera sends too slowly; check the network")
+        data = self._body.read1(_CHUNK)
+        if not data:
+            raise SourceError(f"{self._host}: the camera has ended its stream; switch it on again")
+        self._held += data
+
+    def _too_large(self) -> SourceError:
+        return SourceError(
+            f"{self._host}: the camera sends something else than pictures, or pictures above "
+            f"{MAX_JPEG_BYTES >> 20} MB; set it to Motion JPEG, and smaller"
+        )
+
+
+def _content_length(header: bytes) -> int | None:
+    for line in header.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length":
+            digits = value.strip()
+            return int(digits) if digits.isdigit() and len(digits) <= 12 else None
+    return None

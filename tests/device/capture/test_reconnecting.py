@@ -1,0 +1,265 @@
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from device.capture.frame import Frame, frame_now
+from device.capture.picamera import PicameraSource
+from device.capture.reconnecting import Reconnecting
+from device.capture.standin import CameraPort, State
+from device.errors import SourceError
+from tests.device.capture.drivers import eventually, plain
+
+QUICK = (0.02, 0.1)
+
+
+@dataclass
+class Camera:
+    """A driver that does what it is told; `left` frames are given before it ends."""
+
+    failure: Exception | None = None
+    left: int = 1_000_000
+    opened: int = 0
+    open_now: int = 0
+    most_open: int = 0
+    locks: list[bool] = field(default_factory=list)
+    hold: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.hold.set()
+
+    def open(self) -> "Opened":
+        self.hold.wait(20)
+        if self.failure:
+            raise self.failure
+        self.opened += 1
+        self.open_now += 1
+        self.most_open = max(self.most_open, self.open_now)
+        return Opened(self)
+
+
+class Opened:
+    def __init__(self, camera: Camera) -> None:
+        self.camera = camera
+        self.sequence = 0
+        self.closed = False
+
+    @property
+    def name(self) -> str:
+        return "test"
+
+    def read(self, timeout: float = 1.0) -> Frame | None:
+        if self.camera.failure:
+            raise self.camera.failure
+        if self.camera.left == 0:
+            return None
+        self.camera.left -= 1
+        self.sequence += 1
+        return frame_now(plain(), self.sequence - 1, self.name)
+
+    def still(self, timeout: float = 1.0) -> Frame | None:
+        return self.read(timeout)
+
+    def lock_exposure(self, locked: bool) -> None:
+        if self.camera.failure:
+            raise self.camera.failure
+        self.camera.locks.append(locked)
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self.camera.open_now -= 1
+
+    def __enter__(self) -> "Opened":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+@pytest.fixture
+def camera() -> Camera:
+    return Camera()
+
+
+@pytest.fixture
+def source(camera: Camera) -> Iterator[Reconnecting]:
+    with Reconnecting("camera", camera.open, QUICK) as source:
+        yield source
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_nothing_is_opened_before_the_first_read(camera: Camera, source: Reconnecting) -> None:
+    assert camera.opened == 0
+    eventually(source)
+    assert camera.opened == 1
+
+
+def test_no_frame_is_lost_to_finding_out_that_the_source_works(source: Reconnecting) -> None:
+    assert [eventually(source).sequence for _ in range(3)] == [0, 1, 2]
+
+
+def test_every_read_tells_what_is_wrong_until_it_works_again(
+    camera: Camera, source: Reconnecting
+) -> None:
+    eventually(source)
+    camera.failure = SourceError("the cable is out; plug it in")
+    for _ in range(5):
+        with pytest.raises(SourceError, match="the cable is out; plug it in"):
+            source.read(0.3)
+    camera.failure = None
+    assert eventually(source).pixels.shape == plain().shape
+
+
+def test_what_is_wrong_with_opening_is_told(camera: Camera, source: Reconnecting) -> None:
+    camera.failure = SourceError("no camera is plugged in")
+    with pytest.raises(SourceError, match="no camera is plugged in"):
+        source.read(10.0)
+
+
+def test_broken_source_is_closed_before_another_is_opened(
+    camera: Camera, source: Reconnecting
+) -> None:
+    for _ in range(3):
+        eventually(source)
+        camera.failure = SourceError("gone")
+        with pytest.raises(SourceError):
+            source.read(0.1)
+        until(lambda: camera.open_now == 0)
+        camera.failure = None
+    eventually(source)
+    assert camera.opened == 4
+    assert camera.most_open == 1
+
+
+def test_sequence_goes_on_over_a_break(camera: Camera, source: Reconnecting) -> None:
+    numbers = [eventually(source).sequence for _ in range(3)]
+    camera.failure = SourceError("gone")
+    with pytest.raises(SourceError):
+        source.read(0.1)
+    camera.failure = None
+    numbers += [eventually(source).sequence for _ in range(3)]
+    still = source.still(1.0)
+    assert still is not None
+    numbers.append(still.sequence)
+    assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.parametrize(
+    "failure", [RuntimeError("0x1"), ValueError(), MemoryError(), OSError(5, "I/O"), KeyError("x")]
+)
+def test_any_failure_of_a_driver_becomes_a_message(
+    camera: Camera, source: Reconnecting, failure: Exception
+) -> None:
+    eventually(source)
+    camera.failure = failure
+    for _ in range(3):
+        with pytest.raises(SourceError, match=r"camera: has failed .*unplug"):
+            source.read(0.2)
+    camera.failure = None
+    eventually(source)
+
+
+def test_finite_source_stays_ended_and_is_not_opened_again(
+    camera: Camera, source: Reconnecting
+) -> None:
+    camera.left = 2
+    assert [source.read(10.0) is None for _ in range(5)] == [False, False, True, True, True]
+    assert camera.opened == 1
+
+
+def test_read_does_not_wait_for_a_driver_that_hangs(camera: Camera, source: Reconnecting) -> None:
+    camera.hold.clear()
+    with pytest.raises(SourceError, match="being started"):
+        source.read(0.05)
+    camera.hold.set()
+    eventually(source)
+
+
+def test_source_that_opens_after_close_is_closed_too(camera: Camera) -> None:
+    camera.hold.clear()
+    source = Reconnecting("camera", camera.open, QUICK)
+    with pytest.raises(SourceError):
+        source.read(0.05)
+    closing = threading.Thread(target=source.close)
+    closing.start()
+    camera.hold.set()
+    closing.join(20)
+    until(lambda: camera.opened == 1 and camera.open_now == 0)
+
+
+def test_close_gives_the_source_back(camera: Camera, source: Reconnecting) -> None:
+    eventually(source)
+    source.close()
+    assert camera.open_now == 0
+
+
+def test_pauses_double_up_to_the_longest(monkeypatch: pytest.MonkeyPatch, camera: Camera) -> None:
+    pauses: list[float] = []
+    wait_for = threading.Condition.wait_for
+
+    def noted(self: threading.Condition, predicate: Callable[[], bool], timeout: float) -> bool:
+        if threading.current_thread().name == "reconnect" and timeout is not None:
+            pauses.append(timeout)
+            timeout = 0.0
+        return wait_for(self, predicate, timeout)
+
+    monkeypatch.setattr(
+        threading.Condition, "wait_for", lambda self, p, timeout=None: noted(self, p, timeout)
+    )
+    camera.failure = SourceError("gone")
+    with Reconnecting("camera", camera.open) as source:
+        with pytest.raises(SourceError):
+            source.read(10.0)
+        until(lambda: len(pauses) >= 7)
+    assert pauses[:7] == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+
+
+def test_lock_is_told_to_a_source_that_is_opened_later(
+    camera: Camera, source: Reconnecting
+) -> None:
+    source.lock_exposure(True)
+    eventually(source)
+    camera.failure = SourceError("gone")
+    with pytest.raises(SourceError):
+        source.read(0.1)
+    camera.failure = None
+    eventually(source)
+    assert camera.locks == [True, True]
+
+
+def test_failing_lock_is_a_broken_source_and_no_crash(camera: Camera, source: Reconnecting) -> None:
+    eventually(source)
+    camera.failure = RuntimeError("control")
+    source.lock_exposure(True)
+    with pytest.raises(SourceError, match="has failed"):
+        source.read(0.05)
+
+
+@pytest.mark.parametrize("state", ["stalled", "absent"])
+def test_camera_that_stalls_or_vanishes_comes_back(state: State) -> None:
+    port = CameraPort(picture=lambda seconds: plain())
+    with Reconnecting("camera", lambda: PicameraSource(port), QUICK) as source:
+        before = eventually(source)
+        port.state = state
+        with pytest.raises(SourceError):
+            source.read(0.2)
+        port.state = "working"
+        assert eventually(source).sequence > before.sequence
+
+
+def test_camera_that_another_program_has_is_taken_once_it_is_free() -> None:
+    port = CameraPort(picture=lambda seconds: plain(), state="busy")
+    with Reconnecting("camera", lambda: PicameraSource(port), QUICK) as source:
+        with pytest.raises(SourceError, match="in use by another program"):
+            source.read(10.0)
+        port.state = "working"
+        eventually(source)

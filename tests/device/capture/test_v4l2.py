@@ -1,0 +1,56 @@
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from device.capture.v4l2 import first_usb_camera, gives_pictures_over_usb
+from device.errors import SourceError
+
+CAPTURE, METADATA, OUTPUT, DEVICE_CAPS = 0x1, 0x00800000, 0x2, 0x80000000
+
+
+def capability(bus: bytes, node: int, whole: int | None = None) -> bytes:
+    """Return struct v4l2_capability as the kernel lays it out."""
+    whole = node | DEVICE_CAPS if whole is None else whole
+    return struct.pack("=16s32s32s6I", b"driver", b"card", bus, 0x060C00, whole, node, 0, 0, 0)
+
+
+USB = b"usb-0000:01:00.0-1.2"
+
+
+def test_pictures_of_a_usb_camera_are_told_from_its_other_devices() -> None:
+    assert gives_pictures_over_usb(capability(USB, CAPTURE))
+    assert not gives_pictures_over_usb(capability(USB, METADATA, CAPTURE | METADATA | DEVICE_CAPS))
+    assert not gives_pictures_over_usb(capability(USB, OUTPUT))
+    assert not gives_pictures_over_usb(capability(b"platform:bcm2835-isp", CAPTURE))
+
+
+def test_old_driver_without_capabilities_of_a_node_is_understood() -> None:
+    assert gives_pictures_over_usb(capability(USB, 0, CAPTURE))
+
+
+def test_first_camera_is_found_in_the_order_of_its_number(tmp_path: Path) -> None:
+    devices = {
+        "video0": capability(b"platform:unicam", CAPTURE),
+        "video2": capability(USB, METADATA, CAPTURE | METADATA | DEVICE_CAPS),
+        "video3": capability(USB, CAPTURE),
+        "video10": capability(USB, CAPTURE),
+    }
+    for name in (*devices, "video1", "video"):
+        (tmp_path / name).touch()
+
+    def query(device: Path) -> bytes:
+        if device.name not in devices:
+            raise OSError(19, os.strerror(19))
+        return devices[device.name]
+
+    assert first_usb_camera(tmp_path, query) == tmp_path / "video3"
+    del devices["video3"]
+    assert first_usb_camera(tmp_path, query) == tmp_path / "video10"
+
+
+def test_file_that_is_no_device_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "video0").touch()
+    with pytest.raises(SourceError, match="no USB camera is plugged in"):
+        first_usb_camera(tmp_path)

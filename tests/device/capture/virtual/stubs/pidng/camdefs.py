@@ -1,0 +1,2 @@
+class Picamera2Camera:
+    """Imported by picamera2, and never used."""

@@ -1,0 +1,2 @@
+class PICAM2DNG:
+    """Imported by picamera2, and never used."""
