@@ -70,7 +70,7 @@ def models(context: Context, base_model: Any) -> Models:
     long = msgspec.structs.replace(
         config.fine_tune, epochs=_epochs_of_pruning(context), keep="last"
     )
-    short = msgspec.structs.replace(config.fine_tune, keep="last")
+    short = config.adapt
     pruned = _fitted(
         context, "pruned", long,
         lambda: pruning.prunable(base_model, config.pruning),
@@ -103,7 +103,7 @@ def models(context: Context, base_model: Any) -> Models:
 def work(context: Context, shown: int) -> dict[str, float]:
     """Return how much each training is, in images shown to the paper's network."""
     config = context.config
-    long, short = _epochs_of_pruning(context), config.fine_tune.epochs
+    long, short = _epochs_of_pruning(context), config.adapt.epochs
     rewinding = config.rewinding
     rounds = rewinding.rewind_epochs + rewinding.rounds * rewinding.epochs + config.fit.epochs
     return {
@@ -113,14 +113,14 @@ def work(context: Context, shown: int) -> dict[str, float]:
 
 
 def _epochs_of_pruning(context: Context) -> int:
-    """Return how many epochs the schedule lasts, and a tenth more to recover."""
+    """Return how many epochs the schedule and the recovery after it last."""
     from build_host.training.feed import shown_indices, steps_per_epoch
 
     config = context.config
     labels = context.collection.labels
     shown = shown_indices(config.fine_tune, labels, context.split.train, config.seed)
     steps = steps_per_epoch(config.fine_tune, len(shown))
-    return -(-config.pruning.end * 11 // (10 * steps))
+    return -(-(config.pruning.end + config.pruning.recovery) // steps)
 
 
 def _network() -> Any:

@@ -22,6 +22,8 @@ class PruningConfig(_Section, frozen=True):
         Share of weights that are zero at the first and the last pruning step.
     begin, end, every
         The steps at which weights are set to zero.
+    recovery
+        Steps of fitting after the last of them.
     """
 
     initial: Share = 0.85
@@ -29,6 +31,7 @@ class PruningConfig(_Section, frozen=True):
     begin: int = 2000
     end: Positive = 5000
     every: Positive = 100
+    recovery: Positive = 500
 
 
 class RewindingConfig(_Section, frozen=True):
@@ -64,8 +67,9 @@ class ReproductionConfig(_Section, frozen=True):
     fit
         How the base of the compression study is fitted.
     fine_tune
-        How pruning, the dense control, quantization-aware training and clustering go on from it;
-        as many steps as pruning takes.
+        How pruning and the dense control go on from it, for as many steps as pruning takes.
+    adapt
+        How quantization-aware training and clustering go on.
     image_steps
         The image-quality steps that a network is trained with, beside none.
     image_steps_fit
@@ -89,6 +93,7 @@ class ReproductionConfig(_Section, frozen=True):
     protocol_fit: FitConfig
     fit: FitConfig
     fine_tune: FitConfig
+    adapt: FitConfig
     image_steps_fit: FitConfig
     peer_fit: FitConfig
     saliency: Saliency

@@ -13,8 +13,8 @@ import pytest
 from build_host.compression.quantization import describe
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.split import split_by_lesion
-from build_host.reproduction.report import PAPER_TABLE
 from build_host.reproduction.results import Results
+from build_host.reproduction.tables import PAPER_TABLE
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, resize, scale
 from device.inference.bundle import load_bundle
