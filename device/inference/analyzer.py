@@ -38,8 +38,17 @@ class Analyzer:
         """Name of the TensorFlow Lite runtime in use."""
         return self._network.runtime
 
-    def analyze(self, frame: Frame) -> Finding:
-        """Return the finding of one frame; its saliency only where it costs no second pass."""
+    def analyze(self, frame: Frame, motion: float | None = None) -> Finding:
+        """Return the finding of one frame; its saliency only where it costs no second pass.
+
+        Parameters
+        ----------
+        frame
+            Of any size.
+        motion
+            How far the skin moved since the frame before (`device.imaging.motion`), where that
+            is known.
+        """
         manifest = self.manifest
         start = perf_counter()
         small = reduced(frame.pixels)
@@ -48,7 +57,7 @@ class Analyzer:
         resized = perf_counter()
         logits, class_map = self._network.run(pixels)
         inferred = perf_counter()
-        quality = measure_quality(cut(small, field), manifest.quality)
+        quality = measure_quality(cut(small, field), manifest.quality, motion)
         measured = perf_counter()
         probability = calibration.probabilities(logits, manifest.calibration)
         doubt = calibration.doubt(logits, probability, manifest.abstention)

@@ -125,6 +125,25 @@ def test_frame_of_any_size_gets_a_finding(analyzer: Analyzer, shape: tuple[int, 
     assert sum(finding.probabilities) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("side", [1, 3, 28, 80])
+def test_picture_of_a_few_pixels_gets_no_call(analyzer: Analyzer, side: int) -> None:
+    pixels = np.random.default_rng(0).integers(100, 200, (side, side, 3), np.uint8)
+    finding = analyzer.analyze(frame_now(pixels, 0, "test"))
+    assert finding.quality.shortcomings[0] == "too-small"
+    assert finding.no_call == "quality"
+
+
+def test_motion_of_the_hand_reaches_the_quality(
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
+) -> None:
+    analyzer = analyzer_with(bundle, tmp_path, quality={"motion_max": 0.1})
+    assert analyzer.analyze(frames[GOOD], 0.05).quality.sufficient
+    moved = analyzer.analyze(frames[GOOD], 0.2)
+    assert moved.quality.shortcomings == ("moved",)
+    assert moved.no_call == "quality"
+    assert to_record(moved, "a.jpg", []).quality.motion == 0.2
+
+
 @given(height=st.integers(1, 200), width=st.integers(1, 200))
 def test_finding_is_in_bounds_whatever_the_frame(
     analyzer: Analyzer, height: int, width: int
