@@ -62,8 +62,8 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class LesionMeasures:
-    """What is measured of a lesion's outline.
+class Measures:
+    """What is measured of a lesion, by the names of the ABCD rule; it has no total score here.
 
     Attributes
     ----------
@@ -79,6 +79,8 @@ class LesionMeasures:
         Largest extent of the outline, in parts of the field of view's side.
     area
         In parts of the field of view.
+    diameter_mm
+        In millimetres, or None where the optics are not calibrated.
     """
 
     asymmetry: int
@@ -87,6 +89,7 @@ class LesionMeasures:
     colours: tuple[str, ...]
     diameter: float
     area: float
+    diameter_mm: float | None = None
 
 
 def outline(field: NDArray[np.uint8]) -> Mask | None:
@@ -138,7 +141,7 @@ def working_image(field: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return _reduced(field, WORKING_SIDE)
 
 
-def measure(field: NDArray[np.uint8], lesion: Mask) -> LesionMeasures:
+def measure(field: NDArray[np.uint8], lesion: Mask, mm_per_pixel: float | None = None) -> Measures:
     """Measure a lesion.
 
     Parameters
@@ -147,6 +150,8 @@ def measure(field: NDArray[np.uint8], lesion: Mask) -> LesionMeasures:
         The field of view: uint8, (side, side, 3), RGB.
     lesion
         As `outline` returns it.
+    mm_per_pixel
+        Millimetres to a pixel of `field` (`device.optics`), where the optics are calibrated.
     """
     index, axes = _asymmetry(lesion)
     contours, _ = cv2.findContours(
@@ -157,13 +162,15 @@ def measure(field: NDArray[np.uint8], lesion: Mask) -> LesionMeasures:
     perimeter = cv2.arcLength(border, closed=True)
     hull = cv2.convexHull(border)[:, 0, :].astype(np.float64)
     extents = np.linalg.norm(hull[:, None] - hull[None, :], axis=2)
-    return LesionMeasures(
+    diameter = float((extents.max() + 1.0) / WORKING_SIDE)
+    return Measures(
         asymmetry=axes,
         asymmetry_index=index,
         border_irregularity=float(perimeter**2 / (4.0 * np.pi * area)),
         colours=_colours(working_image(field), lesion),
-        diameter=float((extents.max() + 1.0) / WORKING_SIDE),
+        diameter=diameter,
         area=float(lesion.mean()),
+        diameter_mm=None if mm_per_pixel is None else diameter * len(field) * mm_per_pixel,
     )
 
 
