@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from device.files import state_folder
 from device.toml import read_toml
 
 CONFIG_VARIABLE: Final = "DERMASCOPE_CONFIG"
@@ -37,6 +38,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Of the window in pixels, where there is one; a screen without windows is filled.
     fullscreen
         Fill the screen even where windows exist.
+    records_folder
+        Where examinations are kept; empty for ``examinations`` in the state folder.
     """
 
     model: str = ""
@@ -46,6 +49,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     width: Annotated[int, msgspec.Meta(ge=640, le=7680)] = 1024
     height: Annotated[int, msgspec.Meta(ge=480, le=4320)] = 600
     fullscreen: bool = False
+    records_folder: str = ""
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -71,6 +75,13 @@ def load_config(path: Path | None = None) -> Config:
         else:
             return Config()
     return read_toml(path, Config)
+
+
+def records_folder(config: Config) -> Path:
+    """Return the folder where examinations are kept."""
+    if config.records_folder:
+        return Path(config.records_folder)
+    return state_folder() / "examinations"
 
 
 def model_folder(config: Config) -> Path:
