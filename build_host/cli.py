@@ -13,6 +13,7 @@ from build_host import stages
 from build_host.bundling.writing import create_key, default_key_path
 from build_host.datasets.checking import check_ham10000
 from build_host.datasets.ham10000 import read_ham10000
+from build_host.evaluation.degrading import Study
 from build_host.evaluation.evaluating import Evaluation
 from device.config import load_config
 from device.errors import DermascopeError
@@ -108,6 +109,20 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (compress, bundle):
         sub.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
     evaluate.add_argument("run", type=Path, metavar="RUN", help="a run's or a bundle's folder")
+    quality = add(
+        "quality",
+        _quality,
+        "Spoil validation images to see where accuracy falls; a run's quality limits follow.",
+        True,
+    )
+    quality.add_argument("run", type=Path, metavar="RUN", help="a run's or a bundle's folder")
+    quality.add_argument("--images", type=_positive, default=300, help="default: 300")
+    quality.add_argument(
+        "--levels", type=_positive, default=5, help="amounts of each degradation (default: 5)"
+    )
+    quality.add_argument(
+        "--out", type=Path, metavar="DIR", help="for a bundle's results (default: runs/quality)"
+    )
     bundle.add_argument(
         "--models", type=Path, metavar="DIR", default=Path("models"), help="default: models"
     )
@@ -164,6 +179,26 @@ def _evaluate(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _quality(options: argparse.Namespace, console: Console) -> int:
+    if (options.run / MANIFEST_FILE).is_file():
+        out = options.out or Path("runs") / "quality"
+        bundle = load_bundle(options.run, load_config().trusted_keys)
+        result = stages.study_bundle(bundle, options.data, out, options.images, options.levels)
+    else:
+        out = options.run
+        result = stages.study_run(out, options.data, options.images, options.levels)
+    console.print(_quality_table(result))
+    console.print(f"Wrote {out / stages.QUALITY_FILE} and {stages.QUALITY_PLOT}", soft_wrap=True)
+    return 0
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
 def _bundle(options: argparse.Namespace, console: Console) -> int:
     folder = stages.make_bundle(options.run, options.models, default_key_path())
     console.print(f"Wrote {folder}", soft_wrap=True)
@@ -189,4 +224,22 @@ def _table(result: Evaluation) -> Table:
         table.add_row(
             name.replace("_", " "), f"{figure.value:.3f}", f"{figure.low:.3f} to {figure.high:.3f}"
         )
+    return table
+
+
+def _quality_table(result: Study) -> Table:
+    whole = result.undegraded
+    table = Table(
+        "degradation",
+        "accuracy from least to most",
+        "limit",
+        "why",
+        title=f"{result.model}: {result.images} images of {result.lesions} lesions",
+        caption=f"As they are: {whole.value:.3f} ({whole.low:.3f} to {whole.high:.3f}); the "
+        f"limits refuse {result.refused:.1%} of them.",
+    )
+    for curve in result.curves:
+        fall = " ".join(f"{level.accuracy.value:.2f}" for level in curve.levels)
+        bound = "" if curve.value is None else f"{curve.limit} {curve.value:g}"
+        table.add_row(curve.name, fall, bound, curve.reason)
     return table

@@ -17,6 +17,7 @@ from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.split import split_by_lesion
 from build_host.datasets.tensors import read_examples, resized_images
 from build_host.evaluation.calibrating import fit_quality_limits
+from build_host.evaluation.degrading import Study, even_sample, study
 from build_host.evaluation.evaluating import Evaluation, evaluate, predict
 from build_host.training.config import RunConfig, read_config
 from device.errors import DataError
@@ -31,6 +32,8 @@ DRAFT_FILE: Final = "draft.json"
 EVALUATION_FILE: Final = "evaluation.json"
 SECTIONS_FILE: Final = "sections.md"
 REPRODUCTION_FILE: Final = "reproduction.json"
+QUALITY_FILE: Final = "quality.json"
+QUALITY_PLOT: Final = "quality.png"
 
 PROTOCOL: Final = "Lesion-disjoint: no lesion of the test fold was seen in training."
 _QUALITY_SAMPLE: Final = 1000
@@ -128,6 +131,28 @@ def measured_limits(collection: Collection, training: NDArray[np.int64]) -> Qual
     fields = [cut(frame, find_field(frame)) for frame in frames]
     described = f"1st and 99th percentiles of {len(fields)} HAM10000 training images"
     return fit_quality_limits(fields, described)
+
+
+def study_run(folder: Path, data: Path, images: int, levels: int) -> Study:
+    """Derive the draft's quality limits from where accuracy falls, in place of percentiles."""
+    bundle = _unsigned(folder)
+    result = study_bundle(bundle, data, folder, images, levels)
+    manifest = msgspec.structs.replace(bundle.manifest, quality=result.limits)
+    (folder / DRAFT_FILE).write_bytes(msgspec.json.encode(manifest))
+    return result
+
+
+def study_bundle(bundle: Bundle, data: Path, out: Path, images: int, levels: int) -> Study:
+    """Spoil images of the validation fold: ``quality.json`` and ``quality.png`` into `out`."""
+    from build_host.evaluation.plots import degradations
+
+    collection = read_ham10000(data)
+    validation = collection.subset(split_by_lesion(collection).validation)
+    result = study(bundle, even_sample(validation, images), levels)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / QUALITY_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(result)))
+    degradations(result).savefig(out / QUALITY_PLOT, dpi=120)
+    return result
 
 
 def evaluate_run(folder: Path, data: Path) -> Evaluation:

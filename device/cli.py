@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import math
 import os
 import sys
 import traceback
@@ -97,6 +98,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_model(demo)
     add_model(add("model", _model, "Verify a model bundle and say what it is."))
+    calibrate = add("calibrate", _calibrate, "Learn the size of a pixel from a ruler.")
+    calibrate.add_argument(
+        "photo", metavar="PHOTO", help="of a ruler on the plate, as the instrument takes it"
+    )
+    calibrate.add_argument(
+        "--length",
+        type=float,
+        metavar="MM",
+        default=1.0,
+        help="from one tick to the next, or from --from to --to (default: 1)",
+    )
+    for end, name in (("--from", "first"), ("--to", "second")):
+        calibrate.add_argument(
+            end, dest=name, type=int, nargs=2, metavar=("X", "Y"), help="a point on the ruler"
+        )
     add("schema", _schema, "Print the JSON Schema of analyze --json.")
     return parser
 
@@ -122,8 +138,9 @@ def _open_analyzer(options: argparse.Namespace, config: Config) -> "Analyzer":
 def _run(options: argparse.Namespace, config: Config) -> int:
     from device.app import App
     from device.capture.sources import open_source
+    from device.files import state_folder
     from device.inference.analyzer import Analyzer
-    from device.preferences import Preferences, load_preferences, state_folder
+    from device.preferences import Preferences, load_preferences
     from device.screen.display import close_screen, open_screen
     from device.screen.renderer import Renderer
 
@@ -220,6 +237,44 @@ def _model(options: argparse.Namespace, config: Config) -> int:
     from device.report import print_model
 
     print_model(_open_bundle(options, config))
+    return OK
+
+
+def _calibrate(options: argparse.Namespace, config: Config) -> int:
+    from datetime import UTC, datetime
+
+    from device.capture.image_file import read_image
+    from device.files import state_folder
+    from device.imaging.field import cut, find_field
+    from device.imaging.ruler import find_ticks
+    from device.optics import Optics, save_optics
+
+    if not 0.0 < options.length < 1000.0:
+        raise DermascopeError("--length: give a length in millimetres, above 0 and below 1000")
+    if (options.first is None) != (options.second is None):
+        raise DermascopeError("--from and --to: give both points of the ruler, or neither")
+    pixels = read_image(options.photo)
+    height, width = pixels.shape[:2]
+    if options.first:
+        for x, y in (options.first, options.second):
+            if not (0 <= x < width and 0 <= y < height):
+                raise DermascopeError(
+                    f"the point {x} {y} is not in the picture, {width} x {height}"
+                )
+        apart = math.dist(options.first, options.second)
+        if apart < 10.0:
+            raise DermascopeError("the two points are too close; choose them as far as you can")
+    else:
+        try:
+            apart = find_ticks(cut(pixels, find_field(pixels))).spacing
+        except ImageError as error:
+            raise ImageError(f"{path_text(options.photo)}: {error}") from None
+    scale = options.length / apart
+    optics = Optics(mm_per_pixel=scale, width=width, height=height, calibrated=datetime.now(UTC))
+    path = save_optics(state_folder(), optics)
+    field = find_field(pixels)
+    print(f"{scale:.5f} mm per pixel; the field of view is {field.side * scale:.1f} mm wide.")
+    print(f"Kept in {path_text(path)} for frames of {width} x {height} and of the same shape.")
     return OK
 
 

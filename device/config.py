@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from device.files import state_folder
 from device.language import Language
 from device.toml import read_toml
 
@@ -46,6 +47,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     pedal_key
         Name of the key that a foot pedal sends, as SDL names it (``b``, ``f5``, ``page down``);
         it is the shutter, as the space bar always is. Empty for none.
+    records_folder
+        Where examinations are kept; empty for ``examinations`` in the state folder.
     """
 
     model: str = ""
@@ -58,6 +61,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     fullscreen: bool = False
     language: Language = "en"
     pedal_key: Annotated[str, msgspec.Meta(max_length=24, pattern="^[ -~]*$")] = ""
+    records_folder: str = ""
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -83,6 +87,13 @@ def load_config(path: Path | None = None) -> Config:
         else:
             return Config()
     return read_toml(path, Config)
+
+
+def records_folder(config: Config) -> Path:
+    """Return the folder where examinations are kept."""
+    if config.records_folder:
+        return Path(config.records_folder)
+    return state_folder() / "examinations"
 
 
 def model_folder(config: Config) -> Path:

@@ -1,18 +1,15 @@
 """What was chosen on the screen, kept for the next start."""
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
-import platformdirs
 
 from device.errors import ScreenError
+from device.files import write_whole
 from device.language import Language
 from device.text import path_text
 
-STATE_VARIABLE: Final = "STATE_DIRECTORY"
 _FILE: Final = "screen.json"
 _LARGEST: Final = 4096
 
@@ -30,12 +27,6 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
 
     language: Language = "en"
     opacity: Annotated[float, msgspec.Meta(ge=0.1, le=1.0)] = 0.6
-
-
-def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where choices are kept: where the service manager says, else the user's own folder."""
-    named = environment.get(STATE_VARIABLE, "").split(":")[0]
-    return Path(named) if named else platformdirs.user_state_path("dermascope")
 
 
 def load_preferences(folder: Path, otherwise: Preferences) -> Preferences:
@@ -56,11 +47,8 @@ def save_preferences(folder: Path, chosen: Preferences) -> None:
     device.errors.ScreenError
         If the disk is full or cannot be written.
     """
-    part = folder / f".{_FILE}.part"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(msgspec.json.encode(chosen))
-        part.replace(folder / _FILE)
+        write_whole(folder / _FILE, msgspec.json.encode(chosen))
     except OSError as error:
         raise ScreenError(
             f"{path_text(folder)}: the settings cannot be kept ({error.strerror}); free some space "

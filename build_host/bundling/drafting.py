@@ -13,6 +13,7 @@ from build_host.bundling.classes import CLASSES
 from build_host.datasets.collection import Collection
 from build_host.datasets.ham10000 import LICENCE
 from build_host.datasets.split import RULE
+from build_host.evaluation.averaging import choose_averaging
 from build_host.evaluation.calibrating import (
     fit_abstention,
     fit_calibration,
@@ -76,7 +77,8 @@ def draft(
 
 def calibrated(bundle: Bundle, validation: Collection) -> Bundle:
     """Return a drafted bundle with everything that is fitted on the validation fold."""
-    logits = raw_logits(Analyzer(bundle), validation)
+    analyzer = Analyzer(bundle)
+    logits = raw_logits(analyzer, validation)
     labels = validation.labels
     calibration = fit_calibration(logits, labels)
     manifest = msgspec.structs.replace(
@@ -85,6 +87,7 @@ def calibrated(bundle: Bundle, validation: Collection) -> Bundle:
         operating_points=fit_operating_points(logits, labels, calibration),
         conformal=fit_conformal(logits, labels, calibration),
         abstention=fit_abstention(logits, labels, calibration),
+        averaging=choose_averaging(analyzer, validation, logits, calibration),
     )
     return Bundle(bundle.folder, manifest, bundle.model, "")
 

@@ -9,6 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
+from build_host.evaluation.degrading import Study
 from build_host.evaluation.metrics import CALIBRATION_BINS, Labels, Probabilities
 from device.diagnoses import CODES, MALIGNANT
 
@@ -263,4 +264,31 @@ def network_drawing() -> Figure:
             )
     ax.set_xlim(-0.6, len(blocks) - 0.4)
     ax.set_ylim(0, 1)
+    return figure
+
+
+def degradations(study: Study) -> Figure:
+    """Return accuracy against the amount of each degradation, beside that without any."""
+    figure = Figure(figsize=(9.0, 7.5), layout="constrained")
+    whole = study.undegraded
+    axes = figure.subplots(3, 3, sharey=True).ravel()
+    for ax, curve in zip(axes, study.curves, strict=True):
+        amounts = [level.amount for level in curve.levels]
+        ax.axhspan(whole.low, whole.high, color=_QUIET, alpha=0.25, linewidth=0)
+        ax.axhline(whole.value, color=_QUIET, linewidth=1)
+        ax.plot(amounts, [level.accuracy.value for level in curve.levels], "o-", color=_BENIGN)
+        ax.fill_between(
+            amounts,
+            [level.accuracy.low for level in curve.levels],
+            [level.accuracy.high for level in curve.levels],
+            color=_BENIGN,
+            alpha=0.2,
+            linewidth=0,
+        )
+        ax.set_xlabel(curve.name, fontsize=9)
+        if curve.value is not None:
+            ax.set_title(f"{curve.limit} {curve.value:g}", loc="left", fontsize=9)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.tick_params(labelsize=8)
+    figure.suptitle(f"{study.model}: accuracy on {study.images} spoilt images", fontsize=11)
     return figure

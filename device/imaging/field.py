@@ -117,12 +117,14 @@ def map_over_field(
 
 def _lit_edge(pixels: NDArray[np.uint8]) -> NDArray[np.float64] | None:
     """Return the points where light ends inside the frame: float64, (n, 2), x and y."""
-    lit = (pixels.max(axis=2) > _LIT).astype(np.uint8)
-    if lit.mean() > _ALL_LIT:
+    # Plane by plane: a maximum over the last axis takes twenty times as long.
+    brightest = np.maximum(np.maximum(pixels[:, :, 0], pixels[:, :, 1]), pixels[:, :, 2])
+    lit = (brightest > _LIT).astype(np.uint8)
+    if cv2.countNonZero(lit) > _ALL_LIT * lit.size:
         return None
     kernel = np.ones((5, 5), np.uint8)
     for clean in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):
-        lit = cv2.morphologyEx(lit, clean, kernel).astype(np.uint8)
+        lit = cv2.morphologyEx(lit, clean, kernel).astype(np.uint8, copy=False)
     contours, _ = cv2.findContours(lit, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return None

@@ -4,6 +4,7 @@ Nachbar et al. 1994, doi:10.1016/S0190-9622(94)70061-3: asymmetry, border, colou
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -15,6 +16,8 @@ Mask = NDArray[np.bool_]
 WORKING_SIDE: Final = 150
 """Outlines are drawn on the field of view reduced to this side, in pixels."""
 
+_LOCATING_SIDE: Final = 48
+
 _HAIR_KERNEL: Final = 9
 _HAIR_DEPTH: Final = 14
 _SMOOTHING: Final = 2.0
@@ -25,6 +28,7 @@ _FALL_WIDTH: Final = 0.5
 _THRESHOLD_FACTOR: Final = 0.85
 _NEAR: Final = 0.25
 _SMALLEST_SHARE: Final = 0.002
+_LEAST_CONTRAST: Final = 1.0
 
 # The six colours of the ABCD rule, as CIELAB values read off dermoscopic colour charts
 # (Seidenari et al. 2003): L from 0 to 100, a and b around 0.
@@ -40,8 +44,26 @@ _COLOUR_SHARE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class LesionMeasures:
-    """What is measured of a lesion's outline.
+class Position:
+    """Where a lesion lies, as far as a small picture shows it.
+
+    Attributes
+    ----------
+    contrast
+        How much further the lesion's colour is from the skin at the rim than what lies around the
+        lesion, in units of CIELAB; 0 where nothing stands out.
+    off_centre
+        From the middle of the field of view to the lesion's, in half sides: 0 to the square root
+        of 2; 0 where nothing stands out.
+    """
+
+    contrast: float
+    off_centre: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What is measured of a lesion, by the names of the ABCD rule; it has no total score here.
 
     Attributes
     ----------
@@ -57,6 +79,8 @@ class LesionMeasures:
         Largest extent of the outline, in parts of the field of view's side.
     area
         In parts of the field of view.
+    diameter_mm
+        In millimetres, or None where the optics are not calibrated.
     """
 
     asymmetry: int
@@ -65,6 +89,7 @@ class LesionMeasures:
     colours: tuple[str, ...]
     diameter: float
     area: float
+    diameter_mm: float | None = None
 
 
 def outline(field: NDArray[np.uint8]) -> Mask | None:
@@ -84,23 +109,39 @@ def outline(field: NDArray[np.uint8]) -> Mask | None:
         bool, (`WORKING_SIDE`, `WORKING_SIDE`).
     """
     pixels = working_image(field)
-    distance = _distance_from_skin(_without_hairs(pixels))
-    radius = _radius(WORKING_SIDE)
-    fall = np.exp(-((np.maximum(radius - _FALL_FROM, 0) / _FALL_WIDTH) ** 2))
-    # A quarter of a CIELAB unit a step, as far as 8 bits reach.
-    steps = np.clip(distance * fall * 4.0, 0, 255).astype(np.uint8)
-    threshold, _ = cv2.threshold(steps, 0, 255, cv2.THRESH_OTSU)
-    return _central_part(steps > threshold * _THRESHOLD_FACTOR)
+    return _central_part(_standing_out(_distance_from_skin(_without_hairs(pixels))))
+
+
+def locate(field: NDArray[np.uint8]) -> Position:
+    """Return where the lesion lies: `outline` in short, for every frame of a live view.
+
+    Parameters
+    ----------
+    field
+        The field of view: uint8, (side, side, 3), RGB.
+    """
+    # Hairs are thinner than a pixel of so small a picture: they need no filling.
+    distance = _distance_from_skin(_reduced(field, _LOCATING_SIDE))
+    part = _largest_central(_standing_out(distance))
+    if part is None:
+        return Position(0.0, 0.0)
+    inside, (x, y) = part
+    lit = distance > 0.0
+    around = lit & ~inside
+    apart = distance[inside].mean() - (distance[around].mean() if around.any() else 0.0)
+    if apart < _LEAST_CONTRAST:
+        return Position(0.0, 0.0)
+    middle = (_LOCATING_SIDE - 1) / 2
+    away = np.hypot(x - middle, y - middle) / (_LOCATING_SIDE / 2)
+    return Position(float(apart), float(away))
 
 
 def working_image(field: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the field of view at the size that outlines are drawn on."""
-    size = (WORKING_SIDE, WORKING_SIDE)
-    how = cv2.INTER_AREA if field.shape[0] > WORKING_SIDE else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(field, size, interpolation=how), np.uint8)
+    return _reduced(field, WORKING_SIDE)
 
 
-def measure(field: NDArray[np.uint8], lesion: Mask) -> LesionMeasures:
+def measure(field: NDArray[np.uint8], lesion: Mask, mm_per_pixel: float | None = None) -> Measures:
     """Measure a lesion.
 
     Parameters
@@ -109,6 +150,8 @@ def measure(field: NDArray[np.uint8], lesion: Mask) -> LesionMeasures:
         The field of view: uint8, (side, side, 3), RGB.
     lesion
         As `outline` returns it.
+    mm_per_pixel
+        Millimetres to a pixel of `field` (`device.optics`), where the optics are calibrated.
     """
     index, axes = _asymmetry(lesion)
     contours, _ = cv2.findContours(
@@ -119,13 +162,15 @@ def measure(field: NDArray[np.uint8], lesion: Mask) -> LesionMeasures:
     perimeter = cv2.arcLength(border, closed=True)
     hull = cv2.convexHull(border)[:, 0, :].astype(np.float64)
     extents = np.linalg.norm(hull[:, None] - hull[None, :], axis=2)
-    return LesionMeasures(
+    diameter = float((extents.max() + 1.0) / WORKING_SIDE)
+    return Measures(
         asymmetry=axes,
         asymmetry_index=index,
         border_irregularity=float(perimeter**2 / (4.0 * np.pi * area)),
         colours=_colours(working_image(field), lesion),
-        diameter=float((extents.max() + 1.0) / WORKING_SIDE),
+        diameter=diameter,
         area=float(lesion.mean()),
+        diameter_mm=None if mm_per_pixel is None else diameter * len(field) * mm_per_pixel,
     )
 
 
@@ -146,25 +191,54 @@ def _distance_from_skin(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     reference = rim if rim.sum() > rim.size // 100 else lit
     if not reference.any():
         return np.zeros(lit.shape, np.float32)
-    skin = np.median(lab[reference], axis=0)
-    distance = np.linalg.norm(lab - skin, axis=2)
+    apart = lab - np.median(lab[reference], axis=0)
+    distance = np.sqrt(np.einsum("ijk,ijk->ij", apart, apart))
     return np.where(lit, distance, 0.0).astype(np.float32)
 
 
+def _standing_out(distance: NDArray[np.float32]) -> Mask:
+    """Divide what is far from the skin's colour from the rest; the rim counts less."""
+    # A quarter of a CIELAB unit a step, as far as 8 bits reach.
+    steps = np.clip(distance * _fall(len(distance)), 0, 255).astype(np.uint8)
+    threshold, _ = cv2.threshold(steps, 0, 255, cv2.THRESH_OTSU)
+    return np.asarray(steps > threshold * _THRESHOLD_FACTOR)
+
+
+@lru_cache(maxsize=4)
+def _fall(side: int) -> NDArray[np.float32]:
+    beyond = np.maximum(_radius(side) - _FALL_FROM, 0) / _FALL_WIDTH
+    return np.asarray(4.0 * np.exp(-(beyond**2)), np.float32)
+
+
+def _reduced(field: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    how = cv2.INTER_AREA if field.shape[0] > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(field, (side, side), interpolation=how), np.uint8)
+
+
+@lru_cache(maxsize=4)
 def _radius(side: int) -> NDArray[np.float64]:
     """Return each pixel's distance from the centre, in half sides."""
     x = (np.arange(side) + 0.5) / side * 2.0 - 1.0
     return np.asarray(np.hypot(x[:, None], x[None, :]))
 
 
-def _central_part(mask: Mask) -> Mask | None:
+def _largest_central(mask: Mask) -> tuple[Mask, tuple[float, float]] | None:
+    """Return the largest part near the centre, and its centre: x and y in pixels."""
     count, labels, stats, centres = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     if count < 2:
         return None
-    side = len(mask)
-    away = np.hypot(*((centres[1:] / side - 0.5).T))
+    away = np.hypot(*((centres[1:] / len(mask) - 0.5).T))
     weight = stats[1:, cv2.CC_STAT_AREA] * np.exp(-((away / _NEAR) ** 2))
-    part = (labels == 1 + int(weight.argmax())).astype(np.uint8)
+    chosen = 1 + int(weight.argmax())
+    x, y = centres[chosen]
+    return np.asarray(labels == chosen), (float(x), float(y))
+
+
+def _central_part(mask: Mask) -> Mask | None:
+    found = _largest_central(mask)
+    if found is None:
+        return None
+    part = found[0].astype(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
     for step in (cv2.MORPH_OPEN, cv2.MORPH_CLOSE):
         part = cv2.morphologyEx(part, step, kernel).astype(np.uint8)

@@ -104,6 +104,15 @@ def resize(
     return resized.astype(np.uint8, copy=False)
 
 
+def dihedral_views(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
+    """Return the eight flips and rotations of a square picture, itself the first.
+
+    A lesion has no upright side: each is as good a picture of it as the others.
+    """
+    turns = [np.rot90(pixels, turn) for turn in range(4)]
+    return tuple(np.ascontiguousarray(v) for v in (*turns, *(t[:, ::-1] for t in turns)))
+
+
 def scale(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
     """Return ``pixels * spec.scale + spec.offset`` as float32, of the same shape.
 

@@ -1,6 +1,6 @@
 """Is this frame good enough to be judged? Measured numbers, and a reason to act on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Annotated, Final, Literal
 
@@ -9,32 +9,57 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-Shortcoming = Literal["not-in-contact", "too-dark", "too-bright", "glare", "out-of-focus"]
+from device.imaging.lesion import locate
+
+Shortcoming = Literal[
+    "too-small",
+    "too-dark",
+    "too-bright",
+    "not-in-contact",
+    "glare",
+    "moved",
+    "out-of-focus",
+    "no-lesion-in-view",
+    "off-centre",
+]
 
 MEASURING_SIDE: Final = 144
 """The field of view is reduced to this side (pixels) first, so that a measure means the same for
 every camera; it is just below what the smallest training images hold (150)."""
 
-_UNLIT: Final = 16
-_GLARE: Final = 245
+SMALLEST_SIDE: Final = 96
+"""A field of view of fewer pixels holds too little for its focus to be measured."""
 
+_UNLIT: Final = 16
+_GLARE: Final = 244
+_NEIGHBOURS: Final = np.ones((5, 5), np.uint8)
+
+_Positive = Annotated[float, msgspec.Meta(ge=0.0)]
 _Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 
 class QualityLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The bundle's limits; each names the measure of `Quality` that it bounds.
 
+    The limits with a default bound nothing where a bundle does not name them, but for the size.
+
     Attributes
     ----------
+    side_min
+        In pixels of the frame, where it is small; a large frame is reduced to 300 or more first.
     derived_from
         The data that the limits were derived from, and how.
     """
 
-    focus_min: Annotated[float, msgspec.Meta(ge=0.0)]
+    focus_min: _Positive
     exposure_min: _Share
     exposure_max: _Share
     glare_max: _Share
     coverage_min: _Share
+    contrast_min: _Positive = 0.0
+    off_centre_max: _Positive = 1.5
+    motion_max: _Share = 1.0
+    side_min: Annotated[int, msgspec.Meta(ge=1)] = SMALLEST_SIDE
     derived_from: str
 
 
@@ -56,6 +81,14 @@ class Quality:
         always dark.
     shortcomings
         What is wrong, the first thing to mend first; empty when the frame can be judged.
+    contrast
+        How far the lesion's colour is from the skin's (`device.imaging.lesion.Position`), in units
+        of CIELAB; 0 where nothing stands out.
+    off_centre
+        How far the lesion is from the middle of the field, in half sides.
+    motion
+        How far the skin moved since the frame before, in parts of the field's side, or None where
+        there was none.
     """
 
     focus: float
@@ -63,6 +96,9 @@ class Quality:
     glare: float
     coverage: float
     shortcomings: tuple[Shortcoming, ...]
+    contrast: float = 0.0
+    off_centre: float = 0.0
+    motion: float | None = None
 
     @property
     def sufficient(self) -> bool:
@@ -70,7 +106,9 @@ class Quality:
         return not self.shortcomings
 
 
-def measure_quality(field: NDArray[np.uint8], limits: QualityLimits) -> Quality:
+def measure_quality(
+    field: NDArray[np.uint8], limits: QualityLimits, motion: float | None = None
+) -> Quality:
     """Measure a field of view and compare it with the bundle's limits.
 
     Parameters
@@ -79,50 +117,58 @@ def measure_quality(field: NDArray[np.uint8], limits: QualityLimits) -> Quality:
         uint8, (side, side, 3), RGB: the square that the optics fill, whatever the model is shown.
     limits
         The bundle's ``quality`` section.
+    motion
+        Since the frame before (`device.imaging.motion`), where there was one.
     """
-    small = _reduce(field)
-    luminance = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    luminance = _reduced(cv2.cvtColor(field, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False))
     circle = _circle(luminance.shape[0])
-    lit = circle & (luminance > _UNLIT)
-    coverage = float(lit.sum() / circle.sum())
-    if coverage == 0.0:
-        return Quality(0.0, 0.0, 0.0, 0.0, ("not-in-contact",))
-    edges = cv2.Laplacian(luminance, cv2.CV_32F)
+    lit = cv2.bitwise_and(_above(luminance, _UNLIT), circle)
+    pixels = cv2.countNonZero(lit)
+    tiny: tuple[Shortcoming, ...] = ("too-small",) if len(field) < limits.side_min else ()
+    if pixels == 0:
+        return Quality(0.0, 0.0, 0.0, 0.0, (*tiny, "not-in-contact"), motion=motion)
+    coverage = pixels / cv2.countNonZero(circle)
+    edges = cv2.Laplacian(luminance, cv2.CV_16S)
     # Next to the dark surround the Laplacian measures the stop's edge, not the skin.
-    eroded = cv2.erode(
-        lit.astype(np.uint8), np.ones((5, 5), np.uint8),
-        borderType=cv2.BORDER_CONSTANT, borderValue=0,
-    )  # fmt: skip
-    inside = eroded.astype(bool)
-    focus = float(edges[inside].std()) if inside.any() else 0.0
-    exposure = float(luminance[lit].mean()) / 255.0
-    glare = float((small.min(axis=2) >= _GLARE)[lit].mean())
-    return Quality(
-        focus, exposure, glare, coverage, _shortcomings(focus, exposure, glare, coverage, limits)
+    inside = cv2.erode(lit, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    focus = float(cv2.meanStdDev(edges, mask=inside)[1][0, 0])
+    exposure = cv2.mean(luminance, mask=lit)[0] / 255.0
+    glare = cv2.countNonZero(cv2.bitwise_and(_above(luminance, _GLARE), circle)) / pixels
+    position = locate(field)
+    measured = Quality(
+        focus, exposure, glare, coverage, (), position.contrast, position.off_centre, motion
     )
+    return replace(measured, shortcomings=tiny + _shortcomings(measured, limits))
 
 
 @lru_cache(maxsize=4)
-def _circle(side: int) -> NDArray[np.bool_]:
+def _circle(side: int) -> NDArray[np.uint8]:
+    """Return the circle inside a square: uint8, 255 inside."""
     x = np.arange(side) - (side - 1) / 2
-    return np.asarray(x[:, None] ** 2 + x[None, :] ** 2 <= (side / 2) ** 2)
+    inside = x[:, None] ** 2 + x[None, :] ** 2 <= (side / 2) ** 2
+    return inside.astype(np.uint8) * np.uint8(255)
 
 
-def _reduce(field: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if field.shape[0] <= MEASURING_SIDE:
-        return np.ascontiguousarray(field)
+def _above(luminance: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.threshold(luminance, level, 255, cv2.THRESH_BINARY)[1], np.uint8)
+
+
+def _reduced(luminance: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if luminance.shape[0] <= MEASURING_SIDE:
+        return luminance
     size = (MEASURING_SIDE, MEASURING_SIDE)
-    return cv2.resize(field, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return cv2.resize(luminance, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
-def _shortcomings(
-    focus: float, exposure: float, glare: float, coverage: float, limits: QualityLimits
-) -> tuple[Shortcoming, ...]:
+def _shortcomings(measured: Quality, limits: QualityLimits) -> tuple[Shortcoming, ...]:
     checks: tuple[tuple[bool, Shortcoming], ...] = (
-        (exposure < limits.exposure_min, "too-dark"),
-        (exposure > limits.exposure_max, "too-bright"),
-        (coverage < limits.coverage_min, "not-in-contact"),
-        (glare > limits.glare_max, "glare"),
-        (focus < limits.focus_min, "out-of-focus"),
+        (measured.exposure < limits.exposure_min, "too-dark"),
+        (measured.exposure > limits.exposure_max, "too-bright"),
+        (measured.coverage < limits.coverage_min, "not-in-contact"),
+        (measured.glare > limits.glare_max, "glare"),
+        ((measured.motion or 0.0) > limits.motion_max, "moved"),
+        (measured.focus < limits.focus_min, "out-of-focus"),
+        (measured.contrast < limits.contrast_min, "no-lesion-in-view"),
+        (measured.off_centre > limits.off_centre_max, "off-centre"),
     )
     return tuple(name for failed, name in checks if failed)

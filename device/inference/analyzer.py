@@ -1,5 +1,7 @@
 """From a frame to a finding."""
 
+import itertools
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 import numpy as np
@@ -8,7 +10,9 @@ from numpy.typing import NDArray
 from device.capture.frame import Frame
 from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
 from device.imaging.field import cut, find_field
-from device.imaging.preprocessing import reduced, reduction, resize
+from device.imaging.motion import motion as motion_between
+from device.imaging.motion import small_picture
+from device.imaging.preprocessing import dihedral_views, reduced, reduction, resize
 from device.imaging.quality import measure_quality
 from device.inference import calibration
 from device.inference.bundle import Bundle
@@ -16,6 +20,11 @@ from device.inference.finding import Finding, SaliencyMap
 from device.inference.interpreter import Network
 from device.inference.manifest import Manifest
 from device.inference.saliency import activation_map, occlusion_map
+
+Progress = Callable[[int, int], None]
+"""Told how many steps are done, and of how many."""
+
+Views = Callable[[NDArray[np.uint8]], tuple[NDArray[np.uint8], ...]]
 
 
 class Analyzer:
@@ -38,24 +47,80 @@ class Analyzer:
         """Name of the TensorFlow Lite runtime in use."""
         return self._network.runtime
 
-    def analyze(self, frame: Frame) -> Finding:
-        """Return the finding of one frame; its saliency only where it costs no second pass."""
+    def analyze(self, frame: Frame, motion: float | None = None) -> Finding:
+        """Return the finding of one frame; its saliency only where it costs no second pass.
+
+        Parameters
+        ----------
+        frame
+            Of any size.
+        motion
+            How far the skin moved since the frame before (`device.imaging.motion`), where that
+            is known.
+        """
+        return self._judge(frame, motion, _as_it_is, lambda: None)
+
+    def analyze_burst(
+        self, frames: Sequence[Frame], progress: Progress = lambda done, of: None
+    ) -> tuple[Frame, Finding]:
+        """Return the sharpest frame of a burst, and its finding.
+
+        The logits are averaged over the eight flips and rotations of the model's input where the
+        bundle says so. How far the skin moved is told from the frame before, or, for the first,
+        from the one after it.
+
+        Parameters
+        ----------
+        frames
+            In the order in which they were taken, at least one.
+        progress
+            Called with how many steps are done, and of how many.
+
+        Raises
+        ------
+        ValueError
+            If there is no frame.
+        """
+        if not frames:
+            raise ValueError("a burst needs at least one frame")
+        views = dihedral_views if self.manifest.averaging == "dihedral" else _as_it_is
+        steps = itertools.count(1)
+        of = len(frames) + (8 if self.manifest.averaging == "dihedral" else 1)
+        focus: list[float] = []
+        for frame in frames:
+            small = reduced(frame.pixels)
+            focus.append(
+                measure_quality(cut(small, find_field(small)), self.manifest.quality).focus
+            )
+            progress(next(steps), of)
+        best = int(np.argmax(focus))
+        chosen = frames[best]
+        moved = None
+        if len(frames) > 1:
+            field = find_field(reduced(chosen.pixels)).times(reduction(*chosen.pixels.shape[:2]))
+            pair = (best - 1, best) if best else (0, 1)
+            moved = motion_between(*(small_picture(frames[i].pixels, field) for i in pair))
+        return chosen, self._judge(chosen, moved, views, lambda: progress(next(steps), of))
+
+    def _judge(
+        self, frame: Frame, motion: float | None, views: Views, done: Callable[[], None]
+    ) -> Finding:
         manifest = self.manifest
         start = perf_counter()
         small = reduced(frame.pixels)
         field = find_field(small)
         pixels = resize(small, manifest.input, field)
         resized = perf_counter()
-        logits, class_map = self._network.run(pixels)
+        logits, class_map = self._mean_over(views(pixels), done)
         inferred = perf_counter()
-        quality = measure_quality(cut(small, field), manifest.quality)
+        quality = measure_quality(cut(small, field), manifest.quality, motion)
         measured = perf_counter()
         probability = calibration.probabilities(logits, manifest.calibration)
         doubt = calibration.doubt(logits, probability, manifest.abstention)
         saliency = None
         if class_map is not None and manifest.saliency.method == "class-activation-map":
             saliency = activation_map(class_map, code_to_explain(tuple(probability)))
-        done = perf_counter()
+        end = perf_counter()
         return Finding(
             model=manifest.model_id,
             probabilities=tuple(float(p) for p in probability),
@@ -69,7 +134,7 @@ class Analyzer:
                 "resize": (resized - start) * 1e3,
                 "network": (inferred - resized) * 1e3,
                 "quality": (measured - inferred) * 1e3,
-                "total": (done - start) * 1e3,
+                "total": (end - start) * 1e3,
             },
         )
 
@@ -88,10 +153,27 @@ class Analyzer:
         """Return the raw logits, float32 (7,), of an RGB image of any size."""
         return self._logits(resize(pixels, self.manifest.input))
 
+    def averaged_logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the mean logits, float32 (7,), over the eight flips and rotations of the input."""
+        views = dihedral_views(resize(pixels, self.manifest.input))
+        return self._mean_over(views, lambda: None)[0]
+
     def flags(self, finding: Finding) -> list[str]:
         """Return the names of the operating points whose threshold the finding reaches."""
         scores = {"mel": finding.probability("mel"), "malignant": finding.malignancy}
         return [p.name for p in self.manifest.operating_points if scores[p.score] >= p.threshold]
+
+    def _mean_over(
+        self, views: Sequence[NDArray[np.uint8]], done: Callable[[], None]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return the mean logits of several views, and the first one's class activation map."""
+        logits, maps = [], []
+        for view in views:
+            found, class_map = self._network.run(view)
+            logits.append(found)
+            maps.append(class_map)
+            done()
+        return np.mean(logits, axis=0, dtype=np.float32), maps[0]
 
     def _logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         return self._network.run(pixels)[0]
@@ -101,3 +183,7 @@ def code_to_explain(probabilities: tuple[float, ...]) -> Code:
     """Return the diagnosis whose map is shown unasked: the likeliest malignant one."""
     malignant = [code for code in SCREEN_ORDER if code in MALIGNANT]
     return max(malignant, key=lambda code: probabilities[CODES.index(code)])
+
+
+def _as_it_is(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
+    return (pixels,)

@@ -94,6 +94,9 @@ class QualityRecord(msgspec.Struct, frozen=True, kw_only=True):
     exposure: float
     glare: float
     coverage: float
+    contrast: float
+    off_centre: float
+    motion: float | None
 
 
 class FindingRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +121,8 @@ class FindingRecord(msgspec.Struct, frozen=True, kw_only=True):
     no_call
         ``quality``, ``unfamiliar`` or ``uncertain``: why no call should be made; else null.
     quality
-        Focus, exposure, glare and coverage of the field of view, and what falls short.
+        What was measured of the field of view (`device.imaging.quality.Quality`), and what falls
+        short.
     timings_ms
         Milliseconds by step.
     """
@@ -154,6 +158,9 @@ def to_record(finding: Finding, image: str, flags: list[str]) -> FindingRecord:
             exposure=round(quality.exposure, 4),
             glare=round(quality.glare, 4),
             coverage=round(quality.coverage, 4),
+            contrast=round(quality.contrast, 2),
+            off_centre=round(quality.off_centre, 3),
+            motion=None if quality.motion is None else round(quality.motion, 4),
         ),
         timings_ms={step: round(ms, 3) for step, ms in finding.timings.items()},
     )

@@ -14,6 +14,7 @@ Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Version = Annotated[str, msgspec.Meta(pattern=r"^\d+\.\d+\.\d+$")]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+Averaging = Literal["none", "dihedral"]
 Seven = Annotated[tuple[float, ...], msgspec.Meta(min_length=7, max_length=7)]
 
 
@@ -220,7 +221,14 @@ class Interval(_Section, frozen=True):
 
 
 class Manifest(_Section, frozen=True):
-    """Everything the instrument must know of a model, beside the model file itself."""
+    """Everything the instrument must know of a model, beside the model file itself.
+
+    Attributes
+    ----------
+    averaging
+        What the shutter does: ``dihedral`` averages the logits over the eight flips and rotations
+        of the input, which must be square; ``none`` takes the picture as it is.
+    """
 
     schema_version: Literal[1]
     name: Name
@@ -238,6 +246,7 @@ class Manifest(_Section, frozen=True):
     model_sha256: Sha256
     provenance: Provenance
     metrics: dict[str, Interval]
+    averaging: Averaging = "none"
 
     def __post_init__(self) -> None:
         codes = tuple(c.code for c in self.classes)
@@ -256,6 +265,8 @@ class Manifest(_Section, frozen=True):
             raise ValueError(f"the class activation map has the shape {class_map.shape}")
         if self.saliency.method == "class-activation-map" and not class_map:
             raise ValueError("saliency wants a class activation map that the model does not give")
+        if self.averaging == "dihedral" and self.input.height != self.input.width:
+            raise ValueError("averaging over rotations wants a square input")
 
     @property
     def model_id(self) -> str:

@@ -1,7 +1,7 @@
 """Examinations as plain files: written whole or not at all, and never with a patient's identity."""
 
-import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,10 +15,13 @@ from PIL import Image
 
 from device.capture.frame import Frame
 from device.errors import RecordError
+from device.files import file_to_disk, folder_to_disk, write_whole
+from device.imaging.lesion import Measures
 from device.inference.finding import Finding, FindingRecord, to_record
 
 _RECORD_FILE: Final = "examination.json"
 _IMAGE_FILE: Final = "image.png"
+_PART: Final = ".part"
 
 
 class ExaminationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,13 +36,13 @@ class ExaminationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     finding
         What the model said.
     measures
-        What was measured of the lesion, by name; lengths in mm where the optics are calibrated.
+        What was measured of the lesion, where an outline was found.
     """
 
     identifier: str
     taken: datetime
     finding: FindingRecord
-    measures: dict[str, float | int | str] = {}
+    measures: Measures | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +61,7 @@ class Records(Protocol):
         frame: Frame,
         finding: Finding,
         flags: list[str],
-        measures: dict[str, float | int | str],
+        measures: Measures | None,
     ) -> str:
         """Keep an examination and return its identifier once it cannot be lost."""
         ...
@@ -81,18 +84,22 @@ class FolderRecords:
     Parameters
     ----------
     folder
-        Made where it does not exist.
+        Made when the first one is kept. What an earlier end of the program left half written is
+        taken away.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        if folder.is_dir():
+            for part in folder.glob(f".*{_PART}"):
+                shutil.rmtree(part, ignore_errors=True)
 
     def keep(
         self,
         frame: Frame,
         finding: Finding,
         flags: list[str],
-        measures: dict[str, float | int | str],
+        measures: Measures | None,
     ) -> str:
         """Keep an examination and return its identifier once it cannot be lost.
 
@@ -109,23 +116,22 @@ class FolderRecords:
             finding=to_record(finding, identifier, flags),
             measures=measures,
         )
-        part = self._folder / f".{identifier}.part"
+        part = self._folder / f".{identifier}{_PART}"
         try:
-            part.mkdir(parents=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            part.mkdir()
             with (part / _IMAGE_FILE).open("wb") as file:
                 Image.fromarray(frame.pixels).save(file, format="PNG", compress_level=1)
-                file.flush()
-                os.fsync(file.fileno())
-            with (part / _RECORD_FILE).open("wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(record)))
-                file.flush()
-                os.fsync(file.fileno())
-            _folder_to_disk(part)
+            write_whole(part / _RECORD_FILE, msgspec.json.format(msgspec.json.encode(record)))
+            file_to_disk(part / _IMAGE_FILE)
+            folder_to_disk(part)
             part.rename(self._folder / identifier)
-            _folder_to_disk(self._folder)
+            folder_to_disk(self._folder)
         except OSError as error:
+            shutil.rmtree(part, ignore_errors=True)
+            reason = error.strerror or error
             raise RecordError(
-                f"the examination could not be kept ({error.strerror}); free space on "
+                f"the examination could not be kept ({reason}); free space on "
                 f"{self._folder} or check that it can be written"
             ) from None
         return identifier
@@ -161,11 +167,3 @@ class FolderRecords:
         for path in self._folder.iterdir():
             if path.is_dir() and not path.name.startswith("."):
                 yield path
-
-
-def _folder_to_disk(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

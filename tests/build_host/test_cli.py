@@ -19,7 +19,7 @@ from device.inference.bundle import load_bundle
 from tests.build_host import drawn
 from tests.build_host.conftest import Done, Stage
 
-COMMANDS = ("train", "compress", "evaluate", "bundle", "key")
+COMMANDS = ("train", "compress", "quality", "evaluate", "bundle", "key")
 
 
 def assert_complaint(done: Done, *parts: str) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from device.errors import ScreenError
 from device.language import LANGUAGES
-from device.preferences import Preferences, load_preferences, save_preferences, state_folder
+from device.preferences import Preferences, load_preferences, save_preferences
 
 OTHERWISE = Preferences(language="pt", opacity=0.3)
 
@@ -43,8 +43,3 @@ def test_folder_that_cannot_be_written_is_told_in_one_line(
     with pytest.raises(ScreenError, match="cannot be kept") as caught:
         save_preferences(folder, OTHERWISE)
     assert str(caught.value).startswith(f"{folder}: ")
-
-
-def test_service_manager_says_where() -> None:
-    assert state_folder({"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}) == Path("/var/lib/a")
-    assert state_folder({}).name == "dermascope"

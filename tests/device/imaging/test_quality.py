@@ -1,4 +1,5 @@
 import cv2
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -122,6 +123,9 @@ def test_measures_mean_the_same_for_every_camera() -> None:
         ("exposure_max", "exposure", -1),
         ("glare_max", "glare", -1),
         ("coverage_min", "coverage", 1),
+        ("contrast_min", "contrast", 1),
+        ("off_centre_max", "off_centre", -1),
+        ("motion_max", "motion", -1),
     ],
 )
 def test_each_limit_bounds_its_own_measure(name: str, measure: str, sign: int) -> None:
@@ -134,10 +138,12 @@ def test_each_limit_bounds_its_own_measure(name: str, measure: str, sign: int) -
         "glare_max": 1.0,
         "coverage_min": 0.0,
     }
-    value = getattr(measure_quality(field, QualityLimits(**open_limits, derived_from="x")), measure)
+    field[60:100, 70:110] = (90, 50, 40)
+    free = QualityLimits(**open_limits, derived_from="x")
+    value = getattr(measure_quality(field, free, 0.1), measure)
     for limit, good in ((value - sign * 1e-6, True), (value + sign * 1e-6, False)):
         limits = QualityLimits(**(open_limits | {name: limit}), derived_from="this test")
-        assert measure_quality(field, limits).sufficient == good
+        assert measure_quality(field, limits, 0.1).sufficient == good
 
 
 @given(side=st.integers(1, 2 * MEASURING_SIDE), top=st.integers(0, 255), seed=st.integers(0, 99))
@@ -155,3 +161,26 @@ def test_field_is_not_altered() -> None:
     before = field.copy()
     measure_quality(field, LIMITS)
     np.testing.assert_array_equal(field, before)
+
+
+@pytest.mark.parametrize("side", [1, 2, 5, 28, 95])
+def test_few_pixels_are_never_enough(side: int) -> None:
+    for field in (skin(side=side), np.full((side, side, 3), 140, np.uint8)):
+        quality = measure_quality(field, LIMITS)
+        assert quality.shortcomings[0] == "too-small"
+    assert "too-small" not in measure_quality(skin(side=96), LIMITS).shortcomings
+
+
+def test_hand_that_moves_is_told_before_the_blur_that_it_makes() -> None:
+    limits = msgspec.structs.replace(LIMITS, motion_max=0.05)
+    blurred = cv2.GaussianBlur(skin(), (0, 0), 16.0)
+    assert measure_quality(blurred, limits, 0.2).shortcomings == ("moved", "out-of-focus")
+    assert measure_quality(skin(), limits, 0.01).sufficient
+    assert measure_quality(skin(), limits).motion is None
+
+
+def test_limits_of_a_bundle_that_names_no_newer_ones_bound_none_of_them() -> None:
+    field = skin()
+    assert measure_quality(field, LIMITS, 1.0).sufficient
+    field[:40, :40] = 60
+    assert measure_quality(field, LIMITS).sufficient

@@ -1,7 +1,9 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import msgspec
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from device.capture.frame import Frame, frame_now
 from device.diagnoses import CODES, MALIGNANT
+from device.imaging.preprocessing import resize
 from device.inference import calibration
 from device.inference.analyzer import Analyzer, code_to_explain
 from device.inference.bundle import MANIFEST_FILE, Bundle, load_bundle
@@ -125,6 +128,25 @@ def test_frame_of_any_size_gets_a_finding(analyzer: Analyzer, shape: tuple[int, 
     assert sum(finding.probabilities) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("side", [1, 3, 28, 80])
+def test_picture_of_a_few_pixels_gets_no_call(analyzer: Analyzer, side: int) -> None:
+    pixels = np.random.default_rng(0).integers(100, 200, (side, side, 3), np.uint8)
+    finding = analyzer.analyze(frame_now(pixels, 0, "test"))
+    assert finding.quality.shortcomings[0] == "too-small"
+    assert finding.no_call == "quality"
+
+
+def test_motion_of_the_hand_reaches_the_quality(
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
+) -> None:
+    analyzer = analyzer_with(bundle, tmp_path, quality={"motion_max": 0.1})
+    assert analyzer.analyze(frames[GOOD], 0.05).quality.sufficient
+    moved = analyzer.analyze(frames[GOOD], 0.2)
+    assert moved.quality.shortcomings == ("moved",)
+    assert moved.no_call == "quality"
+    assert to_record(moved, "a.jpg", []).quality.motion == 0.2
+
+
 @given(height=st.integers(1, 200), width=st.integers(1, 200))
 def test_finding_is_in_bounds_whatever_the_frame(
     analyzer: Analyzer, height: int, width: int
@@ -178,6 +200,81 @@ def test_unasked_the_likeliest_malignant_diagnosis_is_explained(
     probabilities: tuple[float, ...], code: str
 ) -> None:
     assert code_to_explain(probabilities) == code
+
+
+def blurred(frame: Frame, sigma: float) -> Frame:
+    return replace(frame, pixels=cv2.GaussianBlur(frame.pixels, (0, 0), sigma))
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_burst_keeps_its_sharpest_frame(
+    analyzer: Analyzer, frames: tuple[Frame, ...], place: int
+) -> None:
+    burst = [blurred(frames[1], 3.0 + i) for i in range(4)]
+    burst[place] = frames[1]
+    kept, finding = analyzer.analyze_burst(burst)
+    assert kept is frames[1]
+    assert finding.probabilities == analyzer.analyze(frames[1]).probabilities
+    assert finding.quality.motion is not None
+
+
+def test_burst_of_one_frame_without_averaging_is_that_frames_finding(
+    analyzer: Analyzer, frames: tuple[Frame, ...]
+) -> None:
+    assert analyzer.manifest.averaging == "none"
+    for frame in frames[:3]:
+        kept, finding = analyzer.analyze_burst([frame])
+        plain = analyzer.analyze(frame)
+        assert kept is frame
+        assert (finding.probabilities, finding.quality) == (plain.probabilities, plain.quality)
+
+
+def test_motion_within_the_burst_is_measured(analyzer: Analyzer, frames: tuple[Frame, ...]) -> None:
+    moved = replace(frames[1], pixels=np.roll(blurred(frames[1], 3.0).pixels, 77, axis=1))
+    for burst in ([frames[1], moved], [moved, frames[1]]):
+        finding = analyzer.analyze_burst(burst)[1]
+        assert finding.quality.motion == pytest.approx(0.1, abs=0.02)
+
+
+def test_empty_burst_is_refused(analyzer: Analyzer) -> None:
+    with pytest.raises(ValueError, match="at least one frame"):
+        analyzer.analyze_burst([])
+
+
+def test_averaged_finding_is_the_same_however_the_instrument_is_turned(
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
+) -> None:
+    manifest = json.loads((bundle.folder / MANIFEST_FILE).read_bytes())
+    manifest["averaging"] = "dihedral"
+    key = write_bundle(tmp_path, manifest, bundle.model)
+    analyzer = Analyzer(load_bundle(tmp_path, (key,)))
+    square = frames[1].pixels[:768, 128:896]
+    found = [
+        analyzer.analyze_burst([frame_now(np.ascontiguousarray(turned), 0, "test")])[1]
+        for turned in (square, np.rot90(square), square[::-1], square.transpose(1, 0, 2))
+    ]
+    plain = analyzer.analyze(frame_now(square, 0, "test"))
+    assert found[0].probabilities != plain.probabilities
+    for finding in found[1:]:
+        assert finding.probabilities == pytest.approx(found[0].probabilities, abs=0.01)
+    # Of the tensor's own size: resizing rounds each turned picture in its own way.
+    small = resize(square, analyzer.manifest.input)
+    turns = [np.rot90(m, turn) for m in (small, small[:, ::-1]) for turn in range(4)]
+    expected = np.mean([analyzer.logits(turn) for turn in turns], axis=0)
+    np.testing.assert_allclose(analyzer.averaged_logits(small), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("averaging", "views"), [("none", 1), ("dihedral", 8)])
+def test_progress_reaches_its_end_step_by_step(
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...], averaging: str, views: int
+) -> None:
+    manifest = json.loads((bundle.folder / MANIFEST_FILE).read_bytes())
+    manifest["averaging"] = averaging
+    key = write_bundle(tmp_path, manifest, bundle.model)
+    told: list[tuple[int, int]] = []
+    analyzer = Analyzer(load_bundle(tmp_path, (key,)))
+    analyzer.analyze_burst(frames[:3], lambda done, of: told.append((done, of)))
+    assert told == [(n, 3 + views) for n in range(1, 4 + views)]
 
 
 def test_flags_are_the_operating_points_that_are_reached(

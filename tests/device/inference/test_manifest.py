@@ -197,3 +197,20 @@ def test_a_manifest_cut_anywhere_is_refused(content: bytes, share: float) -> Non
     whole = content.rstrip()
     with pytest.raises(BundleError):
         parse_manifest(FOLDER, whole[: int(share * len(whole))])
+
+
+def test_averaging_over_rotations_wants_a_square_input(plain: dict[str, Any]) -> None:
+    plain["averaging"] = "dihedral"
+    assert parse_manifest(FOLDER, json.dumps(plain).encode()).averaging == "dihedral"
+    plain["input"]["width"] = 36
+    plain["input_tensor"]["shape"] = [28, 36, 3]
+    assert "square input" in refusal(plain)
+
+
+def test_manifest_that_is_older_than_a_limit_gets_its_default(plain: dict[str, Any]) -> None:
+    for name in ("contrast_min", "off_centre_max", "motion_max", "side_min"):
+        plain["quality"].pop(name, None)
+    plain.pop("averaging", None)
+    manifest = parse_manifest(FOLDER, json.dumps(plain).encode())
+    assert manifest.averaging == "none"
+    assert (manifest.quality.contrast_min, manifest.quality.motion_max) == (0.0, 1.0)

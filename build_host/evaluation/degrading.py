@@ -1,0 +1,342 @@
+"""Limits of quality from data: spoil real images by known amounts, see where accuracy falls."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+from sklearn.isotonic import IsotonicRegression
+
+from build_host.datasets.collection import Collection
+from build_host.evaluation.calibrating import NO_LIMITS
+from build_host.evaluation.metrics import accuracy, with_intervals
+from device.capture.frame import frame_now
+from device.diagnoses import CODES
+from device.imaging.quality import QualityLimits
+from device.inference.analyzer import Analyzer
+from device.inference.bundle import Bundle
+from device.inference.manifest import Interval
+
+Pixels = NDArray[np.uint8]
+Spoil = Callable[[Pixels, float, np.random.Generator], Pixels]
+
+REFUSED_AT_MOST: Final = 0.02
+"""No limit refuses more than this share of the images as they are: those are good enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """One known way of spoiling an image, and the measure that is to notice it.
+
+    Attributes
+    ----------
+    name
+        What is done, with the unit of the amount.
+    mildest, worst
+        The amounts that are tried, from and to.
+    spoil
+        Returns the spoilt image.
+    measure
+        The attribute of `device.imaging.quality.Quality`, or None where none measures it.
+    bad
+        Whether low or high values of the measure are bad.
+    limit
+        The field of `QualityLimits` that follows.
+    """
+
+    name: str
+    mildest: float
+    worst: float
+    spoil: Spoil
+    measure: str | None
+    bad: Literal["low", "high"] = "low"
+    limit: str = ""
+
+
+class Level(msgspec.Struct, frozen=True):
+    """The accuracy at one amount; `measured` is the median of the measure there."""
+
+    amount: float
+    accuracy: Interval
+    measured: float | None
+
+
+class Curve(msgspec.Struct, frozen=True):
+    """The accuracy under one degradation.
+
+    Attributes
+    ----------
+    limit, value
+        The field of the bundle's limits, and what it became.
+    reason
+        How the value came about: ``accuracy falls``, ``images as they are`` (accuracy falls
+        only on a side where images as they are lie too) or ``worst tried`` (it never falls).
+    """
+
+    name: str
+    levels: list[Level]
+    limit: str
+    value: float | None
+    reason: str
+
+
+class Study(msgspec.Struct, frozen=True):
+    """What came out, on images of the validation fold.
+
+    Attributes
+    ----------
+    undegraded
+        Accuracy on the images as they are.
+    tolerance
+        The fall that is more than chance: half the width of that interval.
+    refused
+        Share of the images as they are that the limits refuse, all together.
+    """
+
+    model: str
+    images: int
+    lesions: int
+    undegraded: Interval
+    tolerance: float
+    curves: list[Curve]
+    refused: float
+    limits: QualityLimits
+
+
+def _blur(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), max(amount * _side(pixels), 0.01)), np.uint8)
+
+
+def _light(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    return np.clip(pixels * amount, 0, 255).astype(np.uint8)
+
+
+def _noise(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    return np.clip(pixels + random.normal(0, amount, pixels.shape), 0, 255).astype(np.uint8)
+
+
+def _glare(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    spoilt = pixels.copy()
+    height, width = pixels.shape[:2]
+    spots = 12
+    for _ in range(spots):
+        radius = math.sqrt(amount * height * width / (spots * math.pi))
+        long = radius * random.uniform(1.0, 1.8)
+        axes = (max(round(long), 1), max(round(radius * radius / long), 1))
+        centre = (int(random.integers(0, width)), int(random.integers(0, height)))
+        turn = float(random.uniform(0, 180))
+        cv2.ellipse(spoilt, centre, axes, turn, 0, 360, (255, 255, 255), -1, cv2.LINE_AA)
+    return spoilt
+
+
+def _cover(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    """Darken one side, as where the plate is not on the skin."""
+    spoilt = pixels.copy()
+    covered = round(amount * pixels.shape[1])
+    spoilt[:, :covered] = 0
+    return spoilt if random.random() < 0.5 else spoilt[:, ::-1].copy()
+
+
+def _shift(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    """Move the lesion away from the middle; `amount` in half sides, as `off_centre` is."""
+    angle = random.uniform(0, 2 * math.pi)
+    along = amount * _side(pixels) / 2
+    matrix = np.array([[1.0, 0.0, along * math.cos(angle)], [0.0, 1.0, along * math.sin(angle)]])
+    height, width = pixels.shape[:2]
+    moved = cv2.warpAffine(pixels, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(moved, np.uint8)
+
+
+def _fade(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    """Take that share of the difference from the skin at the rim away."""
+    rim = np.concatenate([pixels[:3].reshape(-1, 3), pixels[-3:].reshape(-1, 3)])
+    skin = np.median(rim, axis=0)
+    return np.clip(skin + (1.0 - amount) * (pixels - skin), 0, 255).astype(np.uint8)
+
+
+def _smear(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    """Blur along a line, as a shutter that is open from frame to frame does at that motion."""
+    length = max(round(amount * _side(pixels)), 1)
+    kernel = np.zeros((2 * length + 1, 2 * length + 1), np.float32)
+    angle = random.uniform(0, math.pi)
+    half = (length / 2 * math.cos(angle), length / 2 * math.sin(angle))
+    ends = [(round(length + sign * half[0]), round(length + sign * half[1])) for sign in (-1, 1)]
+    cv2.line(kernel, ends[0], ends[1], 1.0)
+    return np.asarray(cv2.filter2D(pixels, -1, kernel / kernel.sum()), np.uint8)
+
+
+def _side(pixels: Pixels) -> int:
+    return min(pixels.shape[:2])
+
+
+DEGRADATIONS: Final = (
+    Degradation("blur, sigma in sides", 0.005, 0.1, _blur, "focus", "low", "focus_min"),
+    Degradation("light, factor down", 0.85, 0.1, _light, "exposure", "low", "exposure_min"),
+    Degradation("light, factor up", 1.15, 2.5, _light, "exposure", "high", "exposure_max"),
+    Degradation("noise, grey levels", 5.0, 80.0, _noise, None),
+    Degradation("glare, share", 0.01, 0.4, _glare, "glare", "high", "glare_max"),
+    Degradation("dark part, share", 0.02, 0.6, _cover, "coverage", "low", "coverage_min"),
+    Degradation("shift, half sides", 0.1, 1.0, _shift, "off_centre", "high", "off_centre_max"),
+    Degradation("fading, share", 0.2, 0.98, _fade, "contrast", "low", "contrast_min"),
+    Degradation("motion, sides", 0.01, 0.25, _smear, "motion", "high", "motion_max"),
+)
+
+
+def even_sample(collection: Collection, images: int, seed: int = 0) -> Collection:
+    """Return that many images, as even over the diagnoses as there are any.
+
+    Two thirds of the data set are naevi: a model that calls everything a naevus would hide the
+    fall.
+    """
+    random = np.random.default_rng(seed)
+    labels = collection.labels
+    queues = [list(random.permutation(np.flatnonzero(labels == i))) for i in range(len(CODES))]
+    chosen: list[int] = []
+    while len(chosen) < images and any(queues):
+        chosen += [int(queue.pop()) for queue in queues if queue]
+    return collection.subset(np.sort(np.array(chosen[:images], np.int64)))
+
+
+def study(
+    bundle: Bundle, validation: Collection, levels: int, quiet: bool = False, seed: int = 0
+) -> Study:
+    """Return where a model's accuracy falls, and the limits that follow.
+
+    Every image is compared with itself: the loss is 1 where the spoilt image turns a right call
+    wrong, and isotonic regression of the loss on the measure says from which measured value on
+    more is lost than `Study.tolerance`.
+
+    Parameters
+    ----------
+    bundle
+        The model, through the instrument's own Analyzer.
+    validation
+        Images that the model was not trained on, and that no figure of its card is measured on.
+    levels
+        Amounts of each degradation.
+    """
+    free = msgspec.structs.replace(bundle.manifest, quality=NO_LIMITS)
+    analyzer = Analyzer(Bundle(bundle.folder, free, bundle.model, bundle.signed_by))
+    images = [validation.read(record) for record in validation.records]
+    labels, lesions = validation.labels, validation.lesions
+    steps = range(len(DEGRADATIONS) * levels)
+    progress = iter(track(steps, "Spoiling images", disable=quiet))
+    clean = _analyzed(analyzer, images, [0.0] * len(images))
+    undegraded = with_intervals(labels, clean.probabilities, lesions, {"accuracy": accuracy})
+    tolerance = (undegraded["accuracy"].high - undegraded["accuracy"].low) / 2
+    right = clean.probabilities.argmax(axis=1) == labels
+    curves: list[Curve] = []
+    for kind in DEGRADATIONS:
+        random = np.random.default_rng(seed)
+        results: list[Level] = []
+        values, losses = [clean.of(kind.measure)], [np.zeros(len(images))]
+        for amount in np.linspace(kind.mildest, kind.worst, levels):
+            next(progress)
+            spoilt = (kind.spoil(pixels, float(amount), random) for pixels in images)
+            moved = float(amount) if kind.measure == "motion" else 0.0
+            seen = _analyzed(analyzer, spoilt, [moved] * len(images))
+            figure = with_intervals(labels, seen.probabilities, lesions, {"accuracy": accuracy})
+            measured = seen.of(kind.measure)
+            median = float(np.median(measured)) if kind.measure else None
+            results.append(Level(float(amount), figure["accuracy"], median))
+            values.append(measured)
+            losses.append(right * 1.0 - (seen.probabilities.argmax(axis=1) == labels))
+        value, reason = None, "no measure"
+        if kind.measure:
+            value, reason = limit(
+                np.concatenate(values), np.concatenate(losses), values[0], kind.bad, tolerance
+            )
+        curves.append(Curve(kind.name, results, kind.limit, value, reason))
+    next(progress, None)
+    limits = msgspec.structs.replace(
+        NO_LIMITS,
+        derived_from=f"where accuracy falls by more than {tolerance:.3f} on {len(images)} "
+        f"{validation.name} validation images, spoilt at {levels} levels",
+        **{curve.limit: curve.value for curve in curves if curve.value is not None},
+    )
+    return Study(
+        model=bundle.manifest.model_id,
+        images=len(images),
+        lesions=len(set(lesions)),
+        undegraded=undegraded["accuracy"],
+        tolerance=tolerance,
+        curves=curves,
+        refused=_refused(clean, limits),
+        limits=limits,
+    )
+
+
+def limit(
+    values: NDArray[np.float64],
+    losses: NDArray[np.float64],
+    undegraded: NDArray[np.float64],
+    bad: Literal["low", "high"],
+    tolerance: float,
+) -> tuple[float, str]:
+    """Return the measured value beyond which more than `tolerance` is lost, and why it is that.
+
+    Parameters
+    ----------
+    values, losses
+        Of every image at every level: float64, (n,).
+    undegraded
+        The values of the images as they are.
+    bad
+        Whether low or high values are bad.
+    """
+    sign = -1.0 if bad == "low" else 1.0
+    badness = sign * values
+    rising = IsotonicRegression(increasing=True).fit(badness, losses)
+    lost = badness[rising.predict(badness) > tolerance]
+    reason = "accuracy falls"
+    if len(lost):
+        # Between the first value that loses too much and the last that does not.
+        first = float(lost.min())
+        before = badness[badness < first]
+        found = (first + float(before.max())) / 2 if len(before) else first
+    else:
+        found, reason = float(badness.max()), "worst tried"
+    floor = float(np.quantile(sign * undegraded, 1.0 - REFUSED_AT_MOST))
+    if found < floor:
+        found, reason = floor, "images as they are"
+    # Rounded to the lenient side.
+    return max(sign * math.ceil(found * 1000) / 1000, 0.0), reason
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What the analyzer said: float64, (n, 7), and each measure's values."""
+
+    probabilities: NDArray[np.float64]
+    measures: dict[str, NDArray[np.float64]]
+
+    def of(self, measure: str | None) -> NDArray[np.float64]:
+        if measure is None:
+            return np.zeros(len(self.probabilities))
+        return self.measures[measure]
+
+
+def _analyzed(analyzer: Analyzer, images: Iterable[Pixels], moved: list[float]) -> _Seen:
+    findings = [
+        analyzer.analyze(frame_now(pixels, i, "study"), motion)
+        for i, (pixels, motion) in enumerate(zip(images, moved, strict=True))
+    ]
+    names = [kind.measure for kind in DEGRADATIONS if kind.measure]
+    return _Seen(
+        np.array([f.probabilities for f in findings]),
+        {name: np.array([getattr(f.quality, name) for f in findings]) for name in names},
+    )
+
+
+def _refused(clean: _Seen, limits: QualityLimits) -> float:
+    refused = np.zeros(len(clean.probabilities), bool)
+    for kind in DEGRADATIONS:
+        if kind.measure:
+            values, bound = clean.of(kind.measure), getattr(limits, kind.limit)
+            refused |= values < bound if kind.bad == "low" else values > bound
+    return float(refused.mean())

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from build_host.datasets.collection import Collection, ImageRecord
+from build_host.evaluation.averaging import choose_averaging
+from device.capture.demo import SCENES, demo_frame
+from device.diagnoses import CODES
+from device.inference.analyzer import Analyzer
+from device.inference.calibration import probabilities
+
+
+@pytest.fixture(scope="module")
+def views() -> list[np.ndarray]:
+    """Return square pictures of drawn lesions."""
+    frames = [demo_frame(scene).pixels[:, 128:896][::4, ::4] for scene in SCENES[:4]]
+    return [np.rot90(f, turn).copy() for f in frames for turn in range(4)]
+
+
+def labelled(views: list[np.ndarray], codes: list[str]) -> Collection:
+    records = tuple(
+        ImageRecord(image_id=str(i), lesion_id=f"l{i}", dx=code) for i, code in enumerate(codes)
+    )
+    return Collection("drawings", records, lambda record: views[int(record.image_id)])
+
+
+def test_averaging_is_chosen_where_the_average_is_right(
+    analyzer: Analyzer, views: list[np.ndarray]
+) -> None:
+    calibration = analyzer.manifest.calibration
+    means = np.array([analyzer.averaged_logits(v) for v in views])
+    right = [CODES[i] for i in probabilities(means, calibration).argmax(axis=1)]
+    collection = labelled(views, right)
+    # What it would be against: logits that favour another diagnosis.
+    plain = np.roll(means, 1, axis=1)
+    assert choose_averaging(analyzer, collection, plain, calibration, quiet=True) == "dihedral"
+
+
+def test_averaging_that_changes_nothing_is_not_chosen(
+    analyzer: Analyzer, views: list[np.ndarray]
+) -> None:
+    collection = labelled(views, ["nv"] * len(views))
+    means = np.array([analyzer.averaged_logits(v) for v in views])
+    calibration = analyzer.manifest.calibration
+    assert choose_averaging(analyzer, collection, means, calibration, quiet=True) == "none"
