@@ -1,18 +1,17 @@
-"""The instrument's loop: camera, analysis and screen, each in its own time.
+"""The instrument's screen loop: what is shown, and what the clinician's hands do.
 
-Camera and analysis have a thread each and pass on their **latest** value, never a queue: a slow
-analysis costs the freshness of the finding, never the smoothness of the preview.
+Camera and analysis have a thread each (`device.loop`) and pass on their **latest** value, never a
+queue: a slow analysis costs the freshness of the finding, never the smoothness of the preview.
 """
 
-import logging
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 import cv2
 import numpy as np
@@ -20,12 +19,18 @@ import pygame
 from numpy.typing import NDArray
 
 from device.capture.frame import Frame, FrameSource
-from device.errors import ConfigError, ScreenError, SourceError
-from device.imaging.field import FieldOfView, central_field, cut, map_over_field
+from device.errors import ConfigError, RecordError, ScreenError
+from device.imaging.field import FieldOfView, central_field, cut, find_field, map_over_field
 from device.inference.analyzer import Analyzer, code_to_explain
-from device.inference.finding import Finding
-from device.language import message
+from device.inference.finding import from_record
+from device.loop.analysis import Analysis, Wish
+from device.loop.camera import Camera
+from device.loop.latest import Latest
+from device.loop.trouble import Trouble
+from device.loop.work import Explain, Judged, Taken, Work
+from device.optics import Optics
 from device.preferences import Preferences, save_preferences
+from device.records.store import Records
 from device.screen.navigation import USED_KEYS, Input, Key, Lift, Request, State, Target, step
 from device.screen.renderer import Renderer
 from device.screen.view import (
@@ -37,82 +42,12 @@ from device.screen.view import (
     TroubleView,
     View,
 )
+from device.service import Heartbeat, Notifier
 
 FRAMES_PER_SECOND: Final = 30
 EARLIER_PICTURES: Final = 12
 _EARLIER_SIDE: Final = 720
-_RETRY_SECONDS: Final = 1.0
-_WAIT_SECONDS: Final = 0.5
-
-CAMERA_FAILED: Final = message(
-    "The camera's program failed. Restart the instrument; if it fails again, report it with the "
-    "line below."
-)
-ANALYSIS_FAILED: Final = message(
-    "The analysis failed. Restart the instrument; if it fails again, report it with the line below."
-)
-
-_log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-
-class Latest(Generic[T]):
-    """A place for one value: writers replace it, readers wait for one that they have not seen."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._value: T | None = None
-        self._number = 0
-
-    def put(self, value: T) -> None:
-        """Replace the value."""
-        with self._condition:
-            self._value = value
-            self._number += 1
-            self._condition.notify_all()
-
-    def peek(self) -> T | None:
-        """Return the value without waiting."""
-        with self._condition:
-            return self._value
-
-    def next(self, seen: int, timeout: float) -> tuple[int, T | None]:
-        """Wait for a value newer than number `seen`; return its number and it, or None."""
-        with self._condition:
-            if not self._condition.wait_for(lambda: self._number > seen, timeout):
-                return seen, None
-            return self._number, self._value
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """A frame and the finding of that very frame."""
-
-    frame: Frame
-    finding: Finding
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Asked:
-    """A frame to be analyzed.
-
-    Attributes
-    ----------
-    again
-        It is the frozen one: its finding is for the frozen view alone.
-    """
-
-    frame: Frame
-    again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What is wrong: `words` for whoever stands before it, `detail` for whoever mends it."""
-
-    words: str
-    detail: str = ""
+_PRESSED: Final = pygame.event.custom_type()
 
 
 class App:
@@ -134,8 +69,12 @@ class App:
         Where choices are kept; None to forget them.
     pedal_key
         Name of the key that a foot pedal sends, or empty.
-    mm_per_pixel
-        What the optics were calibrated to, in the frame's own pixels, or None.
+    records
+        Keeps what the shutter takes; None to keep nothing.
+    optics
+        How large a pixel is, where that is known.
+    heartbeat
+        Tells the service manager that all is well.
 
     Raises
     ------
@@ -153,33 +92,42 @@ class App:
         preferences: Preferences | None = None,
         state_folder: Path | None = None,
         pedal_key: str = "",
-        mm_per_pixel: float | None = None,
+        records: Records | None = None,
+        optics: Optics | None = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         self._source = source
-        self._analyzer = analyzer
+        self._manifest = analyzer.manifest
         self._renderer = renderer
         self._signed_by = signed_by
         self._state_folder = state_folder
         self._pedal = _checked_pedal(pedal_key)
-        self._mm_per_pixel = mm_per_pixel
-        self._frames: Latest[Asked] = Latest()
-        self._judged: Latest[Judged] = Latest()
-        self._camera_trouble: Trouble | None = None
-        self._analysis_trouble: Trouble | None = None
+        self._records = records
+        self._optics = optics
+        self._heartbeat = heartbeat or Heartbeat(Notifier({}))
+        self._work: Latest[Work] = Latest()
+        self._camera = Camera(source, self._work, self._heartbeat)
+        self._analysis = Analysis(
+            analyzer, self._work, self._heartbeat, self._camera.see, records, optics
+        )
         self._settings_trouble = ""
         self._stop = threading.Event()
         chosen = preferences or Preferences()
         self._state = State(language=chosen.language, opacity=chosen.opacity)
         self._held: Target | None = None
-        self._freezing = threading.Lock()
-        self._frozen: Judged | None = None
-        self._kept: deque[Picture] = deque(maxlen=EARLIER_PICTURES)
+        self._press = 0
+        self._earlier: deque[Picture] = deque(maxlen=EARLIER_PICTURES)
         # The same frame gives the same array: the screen draws again only what is another object.
         self._cut = lru_cache(maxsize=2)(_cut_field)
         self._over_field = lru_cache(maxsize=2)(self._map_over_field)
+        runs = {
+            "capture": self._camera.run,
+            "analysis": self._analysis.run,
+            "records": self._read_examinations,
+        }
         self._threads = [
-            threading.Thread(target=self._capture, name="capture", daemon=True),
-            threading.Thread(target=self._analyze, name="analysis", daemon=True),
+            threading.Thread(target=run, args=(self._stop,), name=name, daemon=True)
+            for name, run in runs.items()
         ]
 
     def run(self, screen: pygame.Surface, seconds: float | None = None) -> None:
@@ -192,10 +140,14 @@ class App:
             while not self._stop.is_set() and (end is None or time.monotonic() < end):
                 for event in pygame.event.get():
                     self._handle(event)
-                self._renderer.draw(screen, self.view())
+                self._look_after_the_shutter()
+                view = self.view()
+                self._renderer.draw(screen, view)
                 pygame.display.flip()
+                self._tell_the_manager(view)
                 clock.tick(FRAMES_PER_SECOND)
         finally:
+            self._heartbeat.stopping()
             self.close()
 
     def close(self) -> None:
@@ -206,9 +158,13 @@ class App:
                 thread.join(timeout=5.0)
         self._source.close()
 
+    def press_shutter(self) -> None:
+        """Do what the space bar does; may be called from any thread, as a button's."""
+        pygame.event.post(pygame.event.Event(_PRESSED))
+
     def earlier_pictures(self) -> list[Picture]:
         """Return what the present picture can be compared with, the newest first."""
-        return list(self._kept)
+        return list(self._earlier)
 
     def view(self) -> View:
         """Return what there is to be shown now."""
@@ -226,17 +182,28 @@ class App:
             return AboutView(self._signed_by, state.frozen)
         live = self._live_view()
         if state.page == "settings":
-            return SettingsView(live, self._mm_per_pixel, self._settings_trouble)
+            return SettingsView(live, self._mm_per_pixel(), self._settings_trouble)
         if state.page == "compare":
             return self._compare_view(live)
-        trouble = self._analysis_trouble or (None if state.frozen else self._camera_trouble)
+        trouble = self._trouble()
         return TroubleView(trouble.words, live, trouble.detail) if trouble else live
 
+    def _trouble(self) -> Trouble | None:
+        if self._analysis.trouble or self._taken():
+            return self._analysis.trouble
+        return self._camera.trouble
+
+    def _taken(self) -> Taken | None:
+        """Return what came of the last press of the shutter, while it is held."""
+        taken = self._analysis.taken.peek()
+        if taken is None or taken.press != self._press or not self._state.frozen:
+            return None
+        return taken if taken.judged else None
+
     def _live_view(self) -> LiveView:
-        state, frozen = self._state, self._frozen
-        asked = self._frames.peek()
-        judged = frozen or self._judged.peek()
-        frame = frozen.frame if frozen else asked.frame if asked else None
+        state, taken = self._state, self._taken()
+        judged = taken.judged if taken else self._analysis.judged.peek()
+        frame = taken.judged.frame if taken and taken.judged else self._camera.frames.peek()
         finding = judged.finding if judged else None
         field = finding.field if finding else None
         if frame and not field:
@@ -255,16 +222,26 @@ class App:
             overlay_wanted=state.overlay,
             explained=code,
             opacity=state.opacity,
-            frozen=frozen.frame.time if frozen else None,
+            frozen=frame.time if taken and frame else None,
+            measures=taken.measures if taken else None,
+            outline=taken.outline if taken else None,
+            progress=(self._analysis.progress or (0, 0)) if state.frozen and not taken else None,
+            kept=taken.kept if taken else None,
         )
 
     def _map_over_field(self, judged: Judged) -> NDArray[np.float32] | None:
         saliency = judged.finding.saliency
         if saliency is None:
             return None
-        geometry = self._analyzer.manifest.input.geometry
         shape, field = judged.frame.pixels.shape, judged.finding.field
-        return map_over_field(saliency.values, shape, geometry, field)
+        return map_over_field(saliency.values, shape, self._manifest.input.geometry, field)
+
+    def _mm_per_pixel(self) -> float | None:
+        frame = self._camera.frames.peek()
+        if frame is None or self._optics is None:
+            return None
+        height, width = frame.pixels.shape[:2]
+        return self._optics.at(width, height)
 
     def _compare_view(self, live: LiveView) -> CompareView:
         earlier = self.earlier_pictures()
@@ -282,6 +259,8 @@ class App:
     def _handle(self, event: pygame.event.Event) -> None:
         if event.type == pygame.QUIT:
             self._stop.set()
+        elif event.type == _PRESSED:
+            self._act(Key("space"))
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
             touch = self._renderer.touched(self._state, event.pos)
             if touch:
@@ -298,9 +277,11 @@ class App:
             self._act(Key(f"shift {name}" if shifted and name == "tab" else name))
 
     def _act(self, given: Input) -> None:
-        self._state, request = step(self._state, given, earlier=len(self._kept), pedal=self._pedal)
+        earlier = len(self._earlier)
+        self._state, request = step(self._state, given, earlier=earlier, pedal=self._pedal)
         if self._held and self._held not in self._renderer.layout.targets[self._state.page]:
             self._held = None
+        self._analysis.wish = Wish(self._state.overlay, self._state.code)
         if request is not None:
             self._meet(request)
 
@@ -308,34 +289,59 @@ class App:
         if request == "quit":
             self._stop.set()
         elif request == "take":
-            self._take()
+            self._press += 1
+            self._camera.take(self._press)
         elif request == "release":
             self._release()
         elif request == "explain":
-            self._explain_frozen()
+            if self._taken() and self._state.overlay:
+                self._work.put(Explain(self._state.code))
         else:
             self._save()
 
-    def _take(self) -> None:
-        with self._freezing:
-            self._frozen = self._judged.peek()
-        if self._frozen is None:
-            self._state = replace(self._state, frozen=False)
-        else:
-            self._explain_frozen()
-
     def _release(self) -> None:
-        with self._freezing:
-            released, self._frozen = self._frozen, None
-        if released:
-            field = cut(released.frame.pixels, released.finding.field)
-            self._kept.appendleft(Picture(released.frame.time, _small(field), released.finding))
+        # What is held belongs to the state before this request.
+        taken = self._analysis.taken.peek()
+        if taken and taken.judged and taken.press == self._press:
+            frame, finding = taken.judged.frame, taken.judged.finding
+            field = _small(cut(frame.pixels, finding.field))
+            self._earlier.appendleft(Picture(frame.time, field, finding))
+        self._press += 1
+        self._camera.release()
 
-    def _explain_frozen(self) -> None:
-        frozen = self._frozen
-        if frozen and self._state.overlay:
-            # The analysis thread owns the interpreter: it sees the frozen frame as the newest.
-            self._frames.put(Asked(frozen.frame, again=True))
+    def _look_after_the_shutter(self) -> None:
+        """Go back to the live view where the camera gave nothing."""
+        taken = self._analysis.taken.peek()
+        if self._state.frozen and taken and taken.press == self._press and not taken.judged:
+            self._state = replace(self._state, frozen=False)
+            self._press += 1
+            self._camera.release()
+
+    def _tell_the_manager(self, view: View) -> None:
+        self._heartbeat.mark("screen")
+        trouble = self._trouble() or self._analysis.record_trouble
+        if trouble or not isinstance(view, LiveView) or view.field is not None:
+            self._heartbeat.first_frame_drawn()
+            self._heartbeat.status(trouble.words if trouble else "Live")
+        self._heartbeat.beat()
+
+    def _read_examinations(self, stop: threading.Event) -> None:
+        """Add what was kept before the program began to the earlier pictures."""
+        if self._records is None:
+            return
+        for identifier in reversed(self._records.identifiers()[-EARLIER_PICTURES:]):
+            if stop.is_set() or len(self._earlier) == EARLIER_PICTURES:
+                return
+            try:
+                kept = self._records.read(identifier)
+            except RecordError:
+                # One that is damaged must not hide the others.
+                continue
+            field = find_field(kept.image)
+            finding = from_record(kept.record.finding, field)
+            self._earlier.append(
+                Picture(kept.record.taken, _small(cut(kept.image, field)), finding)
+            )
 
     def _save(self) -> None:
         self._settings_trouble = ""
@@ -346,53 +352,6 @@ class App:
             save_preferences(self._state_folder, chosen)
         except ScreenError as error:
             self._settings_trouble = str(error)
-
-    def _capture(self) -> None:
-        while not self._stop.is_set():
-            try:
-                frame = self._source.read()
-            except SourceError as error:
-                self._camera_trouble = Trouble(str(error))
-                self._stop.wait(_RETRY_SECONDS)
-                continue
-            except Exception as error:
-                self._camera_trouble = _unforeseen(CAMERA_FAILED, error)
-                self._stop.wait(_RETRY_SECONDS)
-                continue
-            self._camera_trouble = None
-            if frame is None:
-                return
-            if self._frozen is None:
-                self._frames.put(Asked(frame))
-
-    def _analyze(self) -> None:
-        seen = 0
-        while not self._stop.is_set():
-            seen, asked = self._frames.next(seen, _WAIT_SECONDS)
-            if asked is None:
-                continue
-            try:
-                judged = Judged(asked.frame, self._finding(asked.frame))
-            except Exception as error:
-                self._analysis_trouble = _unforeseen(ANALYSIS_FAILED, error)
-                continue
-            self._analysis_trouble = None
-            if not asked.again:
-                self._judged.put(judged)
-            with self._freezing:
-                # Released in the meantime, it must not come back.
-                if self._frozen is not None and self._frozen.frame is asked.frame:
-                    self._frozen = judged
-
-    def _finding(self, frame: Frame) -> Finding:
-        state = self._state
-        finding = self._analyzer.analyze(frame)
-        if not state.overlay:
-            return finding
-        code = state.code or code_to_explain(finding.probabilities)
-        if finding.saliency is not None and finding.saliency.code == code:
-            return finding
-        return replace(finding, saliency=self._analyzer.explain(frame, code))
 
 
 def _cut_field(frame: Frame, field: FieldOfView) -> NDArray[np.uint8]:
@@ -406,11 +365,6 @@ def _small(field: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return field.copy()
     size = (_EARLIER_SIDE, _EARLIER_SIDE)
     return cv2.resize(field, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-
-
-def _unforeseen(words: str, error: Exception) -> Trouble:
-    _log.error("%s", words, exc_info=error)
-    return Trouble(words, f"{type(error).__name__}: {error}")
 
 
 def _checked_pedal(name: str) -> str:

@@ -136,28 +136,43 @@ def _open_analyzer(options: argparse.Namespace, config: Config) -> "Analyzer":
 
 
 def _run(options: argparse.Namespace, config: Config) -> int:
+    from contextlib import ExitStack
+
     from device.app import App
+    from device.capture.shutter import GpioShutter
     from device.capture.sources import open_source
+    from device.config import records_folder
     from device.files import state_folder
     from device.inference.analyzer import Analyzer
+    from device.optics import load_optics
     from device.preferences import Preferences, load_preferences
+    from device.records.store import FolderRecords
     from device.screen.display import close_screen, open_screen
     from device.screen.renderer import Renderer
+    from device.service import Heartbeat, Notifier
 
     bundle = _open_bundle(options, config)
     analyzer = Analyzer(bundle, config.threads)
     folder = state_folder()
-    chosen = load_preferences(folder, Preferences(language=config.language))
-    with open_source(options.source or config.source) as source:
+    with ExitStack() as opened:
+        source = opened.enter_context(open_source(options.source or config.source))
         screen = open_screen((config.width, config.height), config.fullscreen)
-        try:
-            renderer = Renderer(screen.get_size(), bundle.manifest)
-            App(
-                source, analyzer, renderer, signed_by=bundle.signed_by, preferences=chosen,
-                state_folder=folder, pedal_key=config.pedal_key,
-            ).run(screen)  # fmt: skip
-        finally:
-            close_screen()
+        opened.callback(close_screen)
+        app = App(
+            source,
+            analyzer,
+            Renderer(screen.get_size(), bundle.manifest),
+            signed_by=bundle.signed_by,
+            preferences=load_preferences(folder, Preferences(language=config.language)),
+            state_folder=folder,
+            pedal_key=config.pedal_key,
+            records=FolderRecords(records_folder(config)),
+            optics=load_optics(folder),
+            heartbeat=Heartbeat(Notifier()),
+        )
+        if config.shutter_pin is not None:
+            opened.enter_context(GpioShutter(config.shutter_pin, app.press_shutter))
+        app.run(screen)
     return OK
 
 

@@ -141,6 +141,18 @@ def working_image(field: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return _reduced(field, WORKING_SIDE)
 
 
+def border(lesion: Mask) -> NDArray[np.float32]:
+    """Return a lesion's border as a closed line: float32, (n, 2), x and y in parts of the side.
+
+    Parameters
+    ----------
+    lesion
+        As `outline` returns it.
+    """
+    line = _border(lesion)[:, 0, :].astype(np.float32)
+    return np.asarray((line + 0.5) / len(lesion), np.float32)
+
+
 def measure(field: NDArray[np.uint8], lesion: Mask, mm_per_pixel: float | None = None) -> Measures:
     """Measure a lesion.
 
@@ -154,13 +166,10 @@ def measure(field: NDArray[np.uint8], lesion: Mask, mm_per_pixel: float | None =
         Millimetres to a pixel of `field` (`device.optics`), where the optics are calibrated.
     """
     index, axes = _asymmetry(lesion)
-    contours, _ = cv2.findContours(
-        lesion.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
-    border = max(contours, key=cv2.contourArea)
-    area = max(cv2.contourArea(border), 1.0)
-    perimeter = cv2.arcLength(border, closed=True)
-    hull = cv2.convexHull(border)[:, 0, :].astype(np.float64)
+    line = _border(lesion)
+    area = max(cv2.contourArea(line), 1.0)
+    perimeter = cv2.arcLength(line, closed=True)
+    hull = cv2.convexHull(line)[:, 0, :].astype(np.float64)
     extents = np.linalg.norm(hull[:, None] - hull[None, :], axis=2)
     diameter = float((extents.max() + 1.0) / WORKING_SIDE)
     return Measures(
@@ -182,6 +191,13 @@ def _without_hairs(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     hairs = cv2.dilate(hairs.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     filled = np.where(hairs[:, :, None], cv2.morphologyEx(pixels, cv2.MORPH_CLOSE, kernel), pixels)
     return np.asarray(cv2.GaussianBlur(filled, (0, 0), _SMOOTHING), np.uint8)
+
+
+def _border(lesion: Mask) -> NDArray[np.int32]:
+    contours, _ = cv2.findContours(
+        lesion.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    return np.asarray(max(contours, key=cv2.contourArea), np.int32)
 
 
 def _distance_from_skin(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

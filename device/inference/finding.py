@@ -164,3 +164,35 @@ def to_record(finding: Finding, image: str, flags: list[str]) -> FindingRecord:
         ),
         timings_ms={step: round(ms, 3) for step, ms in finding.timings.items()},
     )
+
+
+def from_record(record: FindingRecord, field: FieldOfView) -> Finding:
+    """Return a finding as far as its record tells it: without saliency.
+
+    Parameters
+    ----------
+    field
+        The field of view of the picture that it is of.
+    """
+    quality = record.quality
+    doubt = record.no_call if record.no_call in ("unfamiliar", "uncertain") else None
+    return Finding(
+        model=record.model,
+        probabilities=tuple(record.probabilities[code] for code in CODES),
+        malignancy=record.malignancy,
+        prediction_set=tuple(record.prediction_set),
+        doubt=doubt,
+        field=field,
+        quality=Quality(
+            focus=quality.focus,
+            exposure=quality.exposure,
+            glare=quality.glare,
+            coverage=quality.coverage,
+            shortcomings=tuple(quality.shortcomings),
+            contrast=quality.contrast,
+            off_centre=quality.off_centre,
+            motion=quality.motion,
+        ),
+        saliency=None,
+        timings=dict(record.timings_ms),
+    )

@@ -187,10 +187,8 @@ class LivePage:
         sheet, finding = self._sheet, view.finding
         area, px = sheet.layout.quality, sheet.layout.px
         failed = finding.quality.shortcomings if finding else None
-        doing = (round((view.progress or 0.0) * area.width), view.progress_words)
-        working = view.progress is not None
-        measured = view.measures if view.frozen and not failed and not working else ()
-        if not sheet.part(area, speech, failed, measured, working and doing):
+        measured = view.measures if view.frozen and not failed else None
+        if not sheet.part(area, speech, failed, measured, view.progress):
             return
         step = area.width / len(MARKS)
         for i, (name, shortcomings) in enumerate(MARKS):
@@ -202,10 +200,10 @@ class LivePage:
                 theme.WARNING if bad else theme.TEXT, anchor="midleft",
             )  # fmt: skip
         below = Rect(area.left, area.top + px(32), area.width, area.height - px(32))
-        if working:
-            self._draw_progress(below, view.progress or 0.0, view.progress_words)
+        if view.progress is not None:
+            self._draw_progress(below, *view.progress, speech)
         elif measured:
-            self._draw_measures(below, measured)
+            self._draw_measures(below, speech.measured(measured))
         elif failed is not None:
             words = speech.say(INSTRUCTIONS[failed[0]] if failed else "The picture is good")
             sheet.words(
@@ -213,12 +211,16 @@ class LivePage:
                 theme.WARNING if failed else theme.QUIET, bold=bool(failed), anchor="midleft",
             )  # fmt: skip
 
-    def _draw_progress(self, area: Rect, done: float, words: str) -> None:
+    def _draw_progress(self, area: Rect, done: int, of: int, speech: Speech) -> None:
         px = self._sheet.layout.px
-        self._sheet.words(words, theme.BODY, area.topleft, area.width)
+        words = speech.say("Analyzing {done} of {of}", done=done, of=of)
+        self._sheet.words(
+            words if of else speech.say("Taking the picture: hold still"),
+            theme.BODY, area.topleft, area.width,
+        )  # fmt: skip
         bar = Rect(area.left, area.bottom - px(14), area.width, px(10))
         pygame.draw.rect(self._sheet.screen, theme.SURFACE, bar)
-        bar.width = round(bar.width * min(max(done, 0.0), 1.0))
+        bar.width = round(bar.width * done / of) if of else 0
         pygame.draw.rect(self._sheet.screen, theme.TEXT, bar)
 
     def _draw_measures(self, area: Rect, measures: tuple[tuple[str, str], ...]) -> None:

@@ -106,9 +106,10 @@ class Skin:
                 )  # the legend is wider than the field
             pygame.draw.rect(screen, theme.TOUCH, edge, px(6))
             words = speech.say("Frozen {time}", time=moment(view.frozen))
-            if view.saved:
-                words = f"{words}  ·  {view.saved}"
-            self._label(words, theme.TOUCH)
+            if view.kept is not None:
+                kept = speech.say("Kept") if view.kept else speech.say("Not kept: check the disk")
+                words = f"{words}  ·  {kept}"
+            self._label(words, theme.WARNING if view.kept is False else theme.TOUCH)
         elif stale:
             self._label(speech.say("Finding is {seconds} s old", seconds=age), theme.WARNING)
 
@@ -184,6 +185,6 @@ def _same(one: LiveView, other: LiveView) -> bool:
         one.field is other.field
         and one.overlay is other.overlay
         and one.outline is other.outline
-        and (one.overlay_wanted, one.explained, one.opacity, one.frozen, one.saved)
-        == (other.overlay_wanted, other.explained, other.opacity, other.frozen, other.saved)
+        and (one.overlay_wanted, one.explained, one.opacity, one.frozen, one.kept)
+        == (other.overlay_wanted, other.explained, other.opacity, other.frozen, other.kept)
     )

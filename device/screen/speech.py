@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from device.diagnoses import MALIGNANT, Code
+from device.imaging.lesion import Measures
 from device.imaging.quality import Shortcoming
 from device.inference.finding import Finding, NoCall
 from device.inference.manifest import Manifest
@@ -12,18 +13,25 @@ from device.language import Language, message, texts
 NOTICE: Final = message("Decision support. The diagnosis is the clinician's.")
 
 INSTRUCTIONS: Final[dict[Shortcoming, str]] = {
+    "too-small": message("Move closer"),
     "not-in-contact": message("Place the lens on the skin"),
     "too-dark": message("Turn the light up"),
     "too-bright": message("Turn the light down"),
     "glare": message("Wipe the plate, add fluid"),
+    "moved": message("Hold still"),
     "out-of-focus": message("Hold still and focus"),
+    "no-lesion-in-view": message("Move onto the lesion"),
+    "off-centre": message("Centre the lesion"),
 }
 
 MARKS: Final[tuple[tuple[str, frozenset[Shortcoming]], ...]] = (
-    (message("Focus"), frozenset({"out-of-focus"})),
+    (message("Focus"), frozenset({"out-of-focus", "moved"})),
     (message("Light"), frozenset({"too-dark", "too-bright"})),
     (message("Glare"), frozenset({"glare"})),
-    (message("Contact"), frozenset({"not-in-contact"})),
+    (
+        message("Position"),
+        frozenset({"not-in-contact", "no-lesion-in-view", "off-centre", "too-small"}),
+    ),
 )
 
 _IN_ONE_LINE: Final[dict[NoCall, str]] = {
@@ -58,6 +66,17 @@ class Speech:
             return self.say(_IN_ONE_LINE[finding.no_call])
         code = finding.leading
         return f"{self.names[code]}  {percent(finding.probability(code))}"
+
+    def measured(self, measures: Measures) -> tuple[tuple[str, str], ...]:
+        """Return the ABCD rule's four measures, each with its name."""
+        axes = (self.say("none"), self.say("1 axis"), self.say("2 axes"))[measures.asymmetry]
+        diameter = measures.diameter_mm
+        return (
+            (self.say("Asymmetry"), axes),
+            (self.say("Border"), f"{measures.border_irregularity:.1f}"),
+            (self.say("Colours"), str(len(measures.colours))),
+            (self.say("Diameter"), "–" if diameter is None else f"{diameter:.1f} mm"),
+        )
 
 
 def codes_listed(codes: tuple[Code, ...]) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.diagnoses import Code
+from device.imaging.lesion import Measures
 from device.inference.finding import Finding
 from device.language import Language
 from device.screen.navigation import Target
@@ -57,17 +58,15 @@ class LiveView(Shown):
     frozen
         When the picture was taken, where the view is frozen.
     measures
-        What was measured of the lesion, label and value, at most four; drawn in a frozen view
-        whose picture is good.
+        Of the lesion, or None; drawn in a frozen view whose picture is good.
     outline
         Of the lesion: float32, (n, 2), x and y in parts of the field's side, 0 to 1; drawn where
         the overlay is wanted.
     progress
-        How much of a long work is done, 0 to 1, or None.
-    progress_words
-        What that work is.
-    saved
-        That the picture was kept, in words, or empty.
+        How many steps of judging a taken picture are done, and of how many; (0, 0) while it is
+        being taken, None where none is.
+    kept
+        Whether the taken picture is on the disk, or None where that is not known.
     """
 
     field: NDArray[np.uint8] | None
@@ -78,11 +77,10 @@ class LiveView(Shown):
     explained: Code | None = None
     opacity: float = 0.6
     frozen: datetime | None = None
-    measures: tuple[tuple[str, str], ...] = ()
+    measures: Measures | None = None
     outline: NDArray[np.float32] | None = None
-    progress: float | None = None
-    progress_words: str = ""
-    saved: str = ""
+    progress: tuple[int, int] | None = None
+    kept: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

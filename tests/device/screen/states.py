@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from device.imaging.lesion import Measures
 from device.screen.view import (
     AboutView,
     CompareView,
@@ -59,13 +60,16 @@ LIVE = LiveView(SKIN, NAEVUS, clock=NOON, source="demo")
 OVERLAID = replace(
     LIVE, finding=MELANOMA, overlay=HILL, overlay_wanted=True, explained="mel", outline=RING
 )
-MEASURES = (
-    ("Asymmetry", "1 axis"),
-    ("Border", "1.8"),
-    ("Colours", "3"),
-    ("Diameter", "6.2 mm"),
+MEASURES = Measures(
+    asymmetry=1,
+    asymmetry_index=0.2,
+    border_irregularity=1.8,
+    colours=("light brown", "dark brown", "black"),
+    diameter=0.41,
+    area=0.2,
+    diameter_mm=6.2,
 )
-FROZEN = replace(LIVE, finding=MELANOMA, frozen=NOON, saved="Kept 12:34", measures=MEASURES)
+FROZEN = replace(LIVE, finding=MELANOMA, frozen=NOON, kept=True, measures=MEASURES)
 UNFAMILIAR = replace(LIVE, finding=make_finding("mel", 0.4, doubt="unfamiliar"))
 UNCERTAIN = replace(
     LIVE,
@@ -96,7 +100,8 @@ STATES: dict[str, View] = {
     "frozen-overlay": replace(
         FROZEN, overlay=HILL, overlay_wanted=True, explained="mel", outline=RING, focus="opacity"
     ),
-    "progress": replace(FROZEN, progress=0.375, progress_words="Analyzing 3 of 8"),
+    "progress": replace(LIVE, progress=(3, 8)),
+    "not-kept": replace(FROZEN, kept=False),
     "focus": replace(LIVE, focus="bcc"),
     "compare": COMPARE,
     "compare-first": replace(COMPARE, earlier=None, number=0, count=0, focus="back"),

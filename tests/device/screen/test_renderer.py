@@ -615,24 +615,30 @@ def test_outline_is_drawn_with_the_overlay_alone(manifest: Manifest, size: Size)
     assert far.max() < 0.04 * area.width
 
 
-@pytest.mark.parametrize(("done", "share"), [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0), (7.0, 1.0)])
+@pytest.mark.parametrize(("progress", "share"), [((0, 0), 0.0), ((4, 8), 0.5), ((8, 8), 1.0)])
 def test_progress_is_a_bar_with_words(
-    manifest: Manifest, size: Size, done: float, share: float
+    manifest: Manifest, size: Size, progress: tuple[int, int], share: float
 ) -> None:
     area = arrange(*size).quality
-    view = replace(LIVE, progress=done, progress_words="Analyzing 3 of 8")
+    view = replace(LIVE, progress=progress)
     pixels = part(draw(manifest, size, view), area)
     row_of_bar = pixels[-arrange(*size).px(9)]
     assert count(row_of_bar[None], theme.TEXT) == pytest.approx(share * area.width, abs=1)
-    other = replace(view, progress_words="Analyzing 4 of 8")
+    other = replace(view, progress=(3, 8))
     assert differ(draw(manifest, size, other), draw(manifest, size, view), area)
 
 
-def test_saved_is_said_beside_the_time(manifest: Manifest, size: Size) -> None:
+def test_that_a_picture_is_kept_or_not_is_said_beside_the_time(
+    manifest: Manifest, size: Size
+) -> None:
     layout = arrange(*size)
     label = Rect(layout.field.left, layout.field.top, layout.field.width, layout.px(34))
-    saved = replace(STATES["frozen"], saved="Kept 14:02")
-    assert differ(draw(manifest, size, saved), draw(manifest, size, STATES["frozen"]), label)
+    kept, lost, unknown = (
+        draw(manifest, size, replace(STATES["frozen"], kept=kept)) for kept in (True, False, None)
+    )
+    assert differ(kept, unknown, label)
+    assert differ(lost, kept, label)
+    assert count(part(lost, label), theme.WARNING) > 0
 
 
 def test_compared_pictures_stand_side_by_side_upright(manifest: Manifest, size: Size) -> None:

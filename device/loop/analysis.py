@@ -1,0 +1,154 @@
+"""The analysis's thread: findings of the live view, and all that follows a press of the shutter."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from device.diagnoses import Code
+from device.errors import RecordError
+from device.imaging.field import FieldOfView, cut
+from device.imaging.lesion import border, measure, outline
+from device.inference.analyzer import Analyzer, code_to_explain
+from device.inference.finding import Finding
+from device.language import message
+from device.loop.latest import Latest
+from device.loop.trouble import Trouble, unforeseen
+from device.loop.work import Burst, Explain, Judged, Seen, Taken, Work
+from device.optics import Optics
+from device.records.store import Records
+from device.service import Heartbeat
+
+FAILED: Final = message(
+    "The analysis failed. Restart the instrument; if it fails again, report it with the line below."
+)
+
+_WAIT_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the clinician wants explained: for None, the likeliest malignant diagnosis.
+
+    Attributes
+    ----------
+    overlay
+        Whether anything is to be explained.
+    """
+
+    overlay: bool = False
+    code: Code | None = None
+
+
+class Analysis:
+    """Judges what the camera gives.
+
+    Parameters
+    ----------
+    analyzer
+        Used by this thread alone.
+    work
+        Where the camera puts frames and bursts.
+    heartbeat
+        Told of every step.
+    see
+        Told where the field of view lies, with every finding.
+    records
+        Keeps what the shutter took; None to keep nothing.
+    optics
+        How large a pixel is, where that is known.
+    """
+
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        work: Latest[Work],
+        heartbeat: Heartbeat,
+        see: Callable[[FieldOfView], None],
+        records: Records | None = None,
+        optics: Optics | None = None,
+    ) -> None:
+        self._analyzer = analyzer
+        self._work = work
+        self._heartbeat = heartbeat
+        self._see = see
+        self._records = records
+        self._optics = optics
+        self.judged: Latest[Judged] = Latest()
+        self.taken: Latest[Taken] = Latest()
+        self.wish = Wish()
+        self.progress: tuple[int, int] | None = None
+        self.trouble: Trouble | None = None
+        self.record_trouble: Trouble | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Judge until told to stop."""
+        seen = 0
+        while not stop.is_set():
+            seen, work = self._work.next(seen, _WAIT_SECONDS)
+            self._heartbeat.mark("analysis")
+            if work is None:
+                continue
+            try:
+                self._do(work)
+            except Exception as error:
+                self.trouble = unforeseen(FAILED, error)
+                if isinstance(work, Burst):
+                    self.taken.put(Taken(work.press, None))
+            else:
+                self.trouble = None
+            finally:
+                self.progress = None
+
+    def _do(self, work: Work) -> None:
+        if isinstance(work, Seen):
+            finding = self._analyzer.analyze(work.frame, work.motion)
+            self._see(finding.field)
+            self.judged.put(self._explained(Judged(work.frame, finding)))
+        elif isinstance(work, Explain):
+            taken = self.taken.peek()
+            if taken is not None and taken.judged is not None:
+                self.taken.put(replace(taken, judged=self._explained(taken.judged)))
+        elif work.frames:
+            self._take(work)
+        else:
+            self.taken.put(Taken(work.press, None))
+
+    def _take(self, burst: Burst) -> None:
+        frame, finding = self._analyzer.analyze_burst(burst.frames, self._tell)
+        judged = self._explained(Judged(frame, finding))
+        field = cut(frame.pixels, finding.field)
+        lesion = outline(field)
+        taken = Taken(burst.press, judged)
+        if lesion is not None:
+            height, width = frame.pixels.shape[:2]
+            scale = self._optics.at(width, height) if self._optics else None
+            taken = replace(taken, outline=border(lesion), measures=measure(field, lesion, scale))
+        # The clinician sees it before it is on the disk, but not that it is kept.
+        self.taken.put(taken)
+        if self._records is None:
+            return
+        try:
+            self._records.keep(frame, finding, self._analyzer.flags(finding), taken.measures)
+        except RecordError as error:
+            self.record_trouble = Trouble(str(error))
+            self.taken.put(replace(taken, kept=False))
+        else:
+            self.record_trouble = None
+            self.taken.put(replace(taken, kept=True))
+
+    def _tell(self, done: int, of: int) -> None:
+        self.progress = (done, of)
+        self._heartbeat.mark("analysis")
+
+    def _explained(self, judged: Judged) -> Judged:
+        wish = self.wish
+        if not wish.overlay:
+            return judged
+        finding: Finding = judged.finding
+        code = wish.code or code_to_explain(finding.probabilities)
+        if finding.saliency is not None and finding.saliency.code == code:
+            return judged
+        return Judged(
+            judged.frame, replace(finding, saliency=self._analyzer.explain(judged.frame, code))
+        )
