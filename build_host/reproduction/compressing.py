@@ -172,7 +172,6 @@ def _rewound(context: Context) -> Any:
             kernel.assign(kernel * mask)
         last = number == rewinding.rounds
         settings = config.fit if last else whole
-        settings = msgspec.structs.replace(settings, keep="last")
         holder = pruning.Masks(model, masks)
         fit(
             context.run(settings), model, context.examples(settings), folder, context.console,
