@@ -97,7 +97,9 @@ class Heartbeat:
         self._lock = threading.Lock()
         self._marked: dict[Part, float] = dict.fromkeys(allowances, clock())
         self._ready = False
-        self._status = ""
+        self._said = ""
+        self._words = ""
+        self._starved = False
         # Twice within its time at least, as sd_watchdog_enabled(3) advises; not at every frame.
         self._pause = min((notifier.watchdog_seconds or 60.0) / 4, _LONGEST_PAUSE)
         self._next = clock()
@@ -127,10 +129,13 @@ class Heartbeat:
             self.status("Live")
 
     def status(self, words: str) -> None:
-        """Tell the service manager how things are, where that has changed."""
-        if words != self._status:
-            self._status = words
-            self._notifier.status(words)
+        """Tell the service manager how things are, where that has changed.
+
+        While a thread does not move, that is what it is told instead.
+        """
+        self._words = words
+        if not self._starved:
+            self._say(words)
 
     def beat(self) -> None:
         """Feed the watchdog where all is well and some time has passed."""
@@ -139,13 +144,18 @@ class Heartbeat:
             return
         self._next = now + self._pause
         stalled = self.stalled()
+        self._starved = bool(stalled)
         if stalled:
-            self.status(f"No progress: {', '.join(stalled)}")
+            self._say(f"No progress: {', '.join(stalled)}")
             return
-        if self._status.startswith("No progress"):
-            self.status("Live")
+        self._say(self._words)
         self._notifier.alive()
 
     def stopping(self) -> None:
         """Say that the program is going down on purpose."""
         self._notifier.stopping()
+
+    def _say(self, words: str) -> None:
+        if words and words != self._said:
+            self._said = words
+            self._notifier.status(words)

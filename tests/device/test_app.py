@@ -1,13 +1,18 @@
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pygame
 import pytest
 
-from device.app import ANALYSIS_FAILED, CAMERA_FAILED, EARLIER_PICTURES, App, Latest
+from device.app import EARLIER_PICTURES, App
 from device.capture.demo import DemoSource, Scene
 from device.capture.frame import Frame, FrameSource, frame_now
 from device.capture.replay import ReplaySource
@@ -16,10 +21,17 @@ from device.errors import ConfigError, SourceError
 from device.inference.analyzer import Analyzer
 from device.inference.finding import SaliencyMap
 from device.inference.manifest import Manifest
+from device.loop.analysis import FAILED as ANALYSIS_FAILED
+from device.loop.camera import BURST
+from device.loop.camera import FAILED as CAMERA_FAILED
+from device.loop.latest import Latest
+from device.optics import Optics
 from device.preferences import Preferences, load_preferences
+from device.records.store import FolderRecords
 from device.screen.display import close_screen, open_nowhere
 from device.screen.renderer import Renderer
 from device.screen.view import AboutView, CompareView, LiveView, SettingsView, TroubleView
+from device.service import Heartbeat, Notifier
 from tests.device.images import encoded
 
 SIZE = (800, 480)
@@ -49,6 +61,12 @@ class Camera:
         time.sleep(0.01)
         pixels = np.random.default_rng(self.reads).integers(0, 256, (120, 160, 3), np.uint8)
         return frame_now(pixels, self.reads, self.name)
+
+    def still(self, timeout: float = 1.0) -> Frame | None:
+        return self.read(timeout)
+
+    def lock_exposure(self, locked: bool) -> None:
+        self.locked = locked
 
     def close(self) -> None:
         self.closed += 1
@@ -122,6 +140,15 @@ class Clinic:
 
     def click(self, place: tuple[int, int], button: int = 1) -> None:
         pygame.event.post(pygame.event.Event(pygame.MOUSEBUTTONDOWN, pos=place, button=button))
+
+    def take(self) -> None:
+        """Press the shutter and wait for the picture."""
+        self.press(pygame.K_SPACE)
+        self.until(lambda: self.live().frozen)
+
+    def release(self) -> None:
+        self.press(pygame.K_SPACE)
+        self.until(lambda: not self.live().frozen)
 
     def settle(self) -> None:
         """Wait until events posted before now are handled and a later frame is analyzed."""
@@ -320,11 +347,9 @@ def test_released_pictures_can_be_compared_the_newest_first(clinic: Clinic) -> N
         clinic.until_finding()
         kept = []
         for _ in range(2):
-            clinic.press(pygame.K_SPACE)
-            clinic.until(lambda: clinic.live().frozen)
+            clinic.take()
             kept.append(clinic.live())
-            clinic.press(pygame.K_SPACE)
-            clinic.until(lambda: not clinic.live().frozen)
+            clinic.release()
             clinic.settle()
         clinic.click(clinic.target("compare"))
         clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
@@ -346,8 +371,8 @@ def test_no_more_than_twelve_earlier_pictures_are_held(clinic: Clinic) -> None:
     def deeds() -> None:
         clinic.until_finding()
         for _ in range(EARLIER_PICTURES + 2):
-            clinic.press(pygame.K_SPACE, pygame.K_SPACE)
-        clinic.settle()
+            clinic.take()
+            clinic.release()
         assert len(clinic.app.earlier_pictures()) == EARLIER_PICTURES
 
     clinic.use(Camera(), deeds)
@@ -635,3 +660,205 @@ def test_latest_wakes_who_waits_for_it() -> None:
     latest.put(7)
     reader.join(GIVE_UP_SECONDS)
     assert got == [7]
+
+
+class Handheld(Camera):
+    """A source whose hand shakes: of its stills only the third is sharp."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stills = 0
+        self.locks: list[tuple[bool, int]] = []
+
+    def read(self, timeout: float = 1.0) -> Frame | None:
+        time.sleep(0.01)
+        self.reads += 1
+        return frame_now(lesion(blur=3.0), self.reads, self.name)
+
+    def still(self, timeout: float = 1.0) -> Frame | None:
+        self.stills += 1
+        return frame_now(lesion(blur=0.4 if self.stills == 3 else 3.0), self.reads, self.name)
+
+    def lock_exposure(self, locked: bool) -> None:
+        self.locks.append((locked, self.stills))
+
+
+def lesion(blur: float) -> np.ndarray:
+    picture = np.full((300, 400, 3), (210, 165, 145), np.uint8)
+    cv2.circle(picture, (200, 150), 60, (95, 60, 50), -1)
+    cv2.circle(picture, (185, 140), 25, (60, 35, 35), -1)
+    grain = np.random.default_rng(5).integers(-12, 12, (300, 400, 1))
+    picture = np.clip(picture + grain, 0, 255).astype(np.uint8)
+    return cv2.GaussianBlur(picture, (0, 0), blur).astype(np.uint8)
+
+
+def test_shutter_keeps_the_sharpest_of_a_burst_with_the_exposure_held(clinic: Clinic) -> None:
+    camera = Handheld()
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.take()
+        view = clinic.live()
+        np.testing.assert_array_equal(view.field, lesion(blur=0.4)[:, 50:350])
+
+    clinic.use(camera, deeds)
+    assert camera.stills == BURST
+    assert camera.locks == [(True, 0), (False, BURST)]
+
+
+def test_taken_picture_is_measured_and_kept(clinic: Clinic, tmp_path: Path) -> None:
+    records = FolderRecords(tmp_path / "examinations")
+    optics = Optics(mm_per_pixel=0.05, width=400, height=300, calibrated=datetime.now(UTC))
+    clinic.options = {"records": records, "optics": optics}
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.take()
+        clinic.until(lambda: clinic.live().kept)
+        view = clinic.live()
+        assert view.measures.diameter_mm == pytest.approx(6.0, abs=0.5)
+        assert np.abs(view.outline.mean(axis=0) - 0.5).max() < 0.05
+        (identifier,) = records.identifiers()
+        kept = records.read(identifier)
+        np.testing.assert_array_equal(kept.image, lesion(blur=0.4))
+        assert kept.record.measures == view.measures
+        assert tuple(kept.record.finding.probabilities.values()) == view.finding.probabilities
+
+    clinic.use(Handheld(), deeds)
+
+
+def test_picture_that_cannot_be_kept_is_told(clinic: Clinic, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    clinic.options = {"records": FolderRecords(tmp_path / "file" / "examinations")}
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.take()
+        clinic.until(lambda: clinic.live().kept is False)
+        assert clinic.live().finding is not None
+
+    clinic.use(Handheld(), deeds)
+
+
+def test_examinations_of_earlier_days_can_be_compared(clinic: Clinic, tmp_path: Path) -> None:
+    records = FolderRecords(tmp_path)
+    frame = frame_now(lesion(blur=1.0), 0, "camera")
+    finding = clinic.analyzer.analyze(frame)
+    records.keep(frame, finding, [], None)
+    damaged = records.keep(frame, finding, [], None)
+    (tmp_path / damaged / "image.png").write_bytes(b"no picture")
+    clinic.options = {"records": records}
+
+    def deeds() -> None:
+        clinic.until(clinic.app.earlier_pictures)
+        (earlier,) = clinic.app.earlier_pictures()
+        assert abs((earlier.time - frame.time).total_seconds()) < 1.0
+        assert earlier.finding.probabilities == finding.probabilities
+        assert earlier.finding.no_call == finding.no_call
+        np.testing.assert_array_equal(earlier.field, lesion(blur=1.0)[:, 50:350])
+
+    clinic.use(Camera(), deeds)
+
+
+def test_button_presses_the_shutter_from_its_own_thread(clinic: Clinic) -> None:
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.app.press_shutter()
+        clinic.until(lambda: clinic.live().frozen)
+
+    clinic.use(Camera(), deeds)
+
+
+def test_camera_that_fails_at_the_shutter_leaves_the_view_live(clinic: Clinic) -> None:
+    class NoStill(Camera):
+        def still(self, timeout: float = 1.0) -> Frame | None:
+            raise SourceError("the camera was unplugged; plug it in again")
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.press(pygame.K_SPACE)
+        clinic.until(clinic.trouble)
+        clinic.until(lambda: not clinic.trouble())
+        clinic.settle()
+        assert clinic.live().frozen is None
+        assert clinic.live().progress is None
+
+    clinic.use(NoStill(), deeds)
+
+
+def test_last_picture_of_a_replay_can_be_taken(clinic: Clinic) -> None:
+    camera = Camera(frames=3)
+
+    def deeds() -> None:
+        clinic.until(lambda: camera.reads == 4)
+        clinic.until_finding()
+        clinic.take()
+        np.testing.assert_array_equal(clinic.live().field, noise(3)[:, 20:140])
+
+    clinic.use(camera, deeds)
+
+
+def test_motion_of_the_hand_is_part_of_the_finding(clinic: Clinic) -> None:
+    class Shaking(Camera):
+        def read(self, timeout: float = 1.0) -> Frame | None:
+            frame = super().read(timeout)
+            pixels = np.roll(lesion(blur=1.0), 24 * (self.reads % 2), axis=1)
+            return replace(frame, pixels=pixels)
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.until(lambda: (clinic.live().finding.quality.motion or 0.0) > 0.05)
+
+    clinic.use(Shaking(), deeds)
+
+
+def test_service_manager_hears_when_the_picture_stands_and_that_all_is_well(
+    clinic: Clinic, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(GIVE_UP_SECONDS)
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
+        clinic.options = {"heartbeat": Heartbeat(Notifier(environment))}
+        heard: list[bytes] = []
+
+        def deeds() -> None:
+            while b"READY=1" not in heard or heard.count(b"WATCHDOG=1") < 2:
+                heard.append(manager.recv(100))
+
+        clinic.use(Camera(), deeds)
+        manager.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                heard.append(manager.recv(100))
+    assert heard.count(b"READY=1") == 1
+    assert heard[-1] == b"STOPPING=1"
+
+
+def test_stuck_camera_starves_the_watchdog(clinic: Clinic, tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    class Stuck(Camera):
+        def read(self, timeout: float = 1.0) -> Frame | None:
+            if self.reads > 3:
+                go_on.wait(GIVE_UP_SECONDS)
+            return super().read(timeout)
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(GIVE_UP_SECONDS)
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
+        allowances = {"capture": 0.5, "analysis": 60.0, "screen": 60.0}
+        clinic.options = {"heartbeat": Heartbeat(Notifier(environment), allowances)}
+
+        def deeds() -> None:
+            try:
+                while manager.recv(100) != b"STATUS=No progress: capture":
+                    pass
+                manager.settimeout(0.5)
+                with pytest.raises(TimeoutError):
+                    manager.recv(100)
+            finally:
+                go_on.set()
+
+        clinic.use(Stuck(), deeds)

@@ -1,5 +1,6 @@
 """``reproduce --quick`` on drawn lesions, looked at from outside."""
 
+import contextlib
 import re
 import shutil
 from collections.abc import Callable
@@ -102,11 +103,12 @@ def test_the_zeros_of_the_quantization_aware_file_are_in_the_file_itself(
     _, interpreter_class = load_runtime()
     interpreter = interpreter_class(model_content=content)
     interpreter.allocate_tensors()
-    kernels = [
-        interpreter.tensor(d["index"])()
-        for d in interpreter.get_tensor_details()
-        if d["dtype"] == np.int8 and np.prod(d["shape"]) > 20_000
-    ]
+    kernels = []
+    for details in interpreter.get_tensor_details():
+        if details["dtype"] == np.int8 and np.prod(details["shape"]) > 20_000:
+            # What is computed holds nothing yet.
+            with contextlib.suppress(ValueError):
+                kernels.append(interpreter.get_tensor(details["index"]))
     assert len(kernels) >= 5
     for kernel in kernels:
         assert (kernel == 0).mean() > 0.9
