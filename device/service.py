@@ -98,7 +98,7 @@ class Heartbeat:
         self._marked: dict[Part, float] = dict.fromkeys(allowances, clock())
         self._ready = False
         self._said = ""
-        self._words = ""
+        self._words = "Live"
         self._starved = False
         # Twice within its time at least, as sd_watchdog_enabled(3) advises; not at every frame.
         self._pause = min((notifier.watchdog_seconds or 60.0) / 4, _LONGEST_PAUSE)
@@ -144,11 +144,13 @@ class Heartbeat:
             return
         self._next = now + self._pause
         stalled = self.stalled()
+        recovered = self._starved and not stalled
         self._starved = bool(stalled)
         if stalled:
             self._say(f"No progress: {', '.join(stalled)}")
             return
-        self._say(self._words)
+        if recovered:
+            self._say(self._words)
         self._notifier.alive()
 
     def stopping(self) -> None:
@@ -156,6 +158,6 @@ class Heartbeat:
         self._notifier.stopping()
 
     def _say(self, words: str) -> None:
-        if words and words != self._said:
+        if words != self._said:
             self._said = words
             self._notifier.status(words)
