@@ -21,4 +21,7 @@ with filtered_stderr(lambda line: _CHATTER.match(line) is not None):
 
     tf.config.list_physical_devices()
 
+# Advice to whoever writes a program with it, not to whoever uses one.
+tf.get_logger().setLevel("ERROR")
+
 __all__ = ["keras", "tf"]

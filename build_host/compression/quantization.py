@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from build_host.compression.pruning import copy_of
 from build_host.keras import keras, tf
 from device.imaging.preprocessing import InputSpec, scale
-from device.inference.interpreter import load_runtime
+from device.inference.interpreter import open_interpreter
 from device.inference.manifest import Outputs, TensorSpec
 from device.native import filtered_stderr
 
@@ -148,9 +148,7 @@ def quantization_aware(model: keras.Model, keep_zeros: bool) -> keras.Model:
 
 def describe(model: bytes) -> tuple[TensorSpec, Outputs]:
     """Return what a ``.tflite`` file takes and gives, for the manifest."""
-    _, interpreter_class = load_runtime()
-    interpreter = interpreter_class(model_content=model)
-    interpreter.allocate_tensors()
+    _, interpreter = open_interpreter(model)
     outputs = [_spec(i, d) for i, d in enumerate(interpreter.get_output_details())]
     logits = next(o for o in outputs if len(o.shape) == 1)
     maps = [o for o in outputs if len(o.shape) == 3]

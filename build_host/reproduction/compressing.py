@@ -1,6 +1,7 @@
 """Section 3.4: every way of making the base network smaller, each file measured as it is."""
 
 import gzip
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -346,7 +347,10 @@ def _h5(context: Context, name: str, model: Any, optimizer: bool) -> bytes:
             adam = keras.optimizers.Adam()
             adam.build(saved.trainable_variables)
             saved.compile(adam, keras.losses.CategoricalCrossentropy(from_logits=True))
-        saved.save(path, include_optimizer=optimizer)
+        with warnings.catch_warnings():
+            # The paper's own format; Keras has a newer one.
+            warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
+            saved.save(path, include_optimizer=optimizer)
     return path.read_bytes()
 
 

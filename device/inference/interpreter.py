@@ -39,6 +39,22 @@ def load_runtime() -> tuple[str, Any]:
         ) from None
 
 
+def open_interpreter(model: bytes, threads: int = 1) -> tuple[str, Any]:
+    """Return the runtime's name and an interpreter of a ``.tflite`` file, its tensors allocated.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        If the runtime refuses the file.
+    """
+    runtime, interpreter_class = load_runtime()
+    # No setting turns these lines off.
+    with filtered_stderr(lambda line: line.startswith(b"INFO:")):
+        interpreter = interpreter_class(model_content=model, num_threads=threads)
+        interpreter.allocate_tensors()
+    return runtime, interpreter
+
+
 class Network:
     """A bundle's network, ready to run.
 
@@ -59,18 +75,14 @@ class Network:
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         manifest = bundle.manifest
-        self.runtime, interpreter_class = load_runtime()
         try:
-            # No setting turns these lines off.
-            with filtered_stderr(lambda line: line.startswith(b"INFO:")):
-                self._interpreter = interpreter_class(
-                    model_content=bundle.model, num_threads=threads
-                )
-                self._interpreter.allocate_tensors()
+            self.runtime, self._interpreter = open_interpreter(bundle.model, threads)
         except (ValueError, RuntimeError) as error:
+            if isinstance(error, BundleError):
+                raise
             reason = " ".join(str(error).split())
             raise BundleError(
-                f"{bundle.folder}: {MODEL_FILE} does not load in {self.runtime}: {reason}"
+                f"{bundle.folder}: {MODEL_FILE} does not load in the runtime: {reason}"
             ) from None
         self._spec = manifest.input_tensor
         self._input = self._match(bundle, self._interpreter.get_input_details(), self._spec)
