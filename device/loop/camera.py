@@ -25,6 +25,7 @@ FAILED: Final = message(
 )
 
 _RETRY_SECONDS: Final = 1.0
+_SAID_SECONDS: Final = 3.0
 _MOVED_SHARE: Final = 0.05
 
 
@@ -88,7 +89,11 @@ class Camera:
         with self._lock:
             press, self._press = self._press, None
         if press is not None:
-            self._work.put(Burst(press, self._burst()))
+            frames = self._burst()
+            self._work.put(Burst(press, frames))
+            if not frames:
+                # Long enough to be read.
+                self._pressed.wait(_SAID_SECONDS)
             return
         if self._ended:
             self._pressed.wait(_RETRY_SECONDS)
