@@ -18,7 +18,7 @@ DEFAULT_MODEL: Final = "paper-28"
 
 PublicKey = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
-PROJECT_KEY: Final = "d17d3dc7e0c69560081593ff03537de51dd5fb8343835774ff8226f8f6f4d571"
+PROJECT_KEY: Final = "779ec12cf543cd69bc6198ab3d5a9440084ed9c394c3558e9b6f6d51a0b83ff3"
 """Public half of the key that signs the bundles which ship with the project."""
 
 
