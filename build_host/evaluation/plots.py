@@ -79,7 +79,7 @@ def before_after(before: dict[str, int], after: dict[str, int], title: str) -> F
     ax.set_xticks(places, CODES)
     ax.set_ylabel("training images")
     ax.set_title(title, loc="left", fontsize=11)
-    ax.legend(frameon=False, fontsize=9)
+    ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 

@@ -47,9 +47,9 @@ RUN_FOLDER: Final = "bundle"
 
 _DETERMINISTIC: Final = (
     "Splits, oversampling, augmentation, initial weights and every drawn number follow from the "
-    "seed. TensorFlow's multi-threaded sums are not taken in a fixed order, so weights of two runs "
-    "agree in the first digits, not in every bit; on one thread "
-    "(TF_NUM_INTRAOP_THREADS=1, TF_ENABLE_ONEDNN_OPTS=0) they are the same bytes."
+    "seed. On one machine, with one number of threads, two runs give the same bytes (a test trains "
+    "twice and compares). Another processor or number of threads adds up in another order, and the "
+    "weights then agree in their first digits only. Latency is measured anew in every run."
 )
 
 
