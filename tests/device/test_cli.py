@@ -232,9 +232,10 @@ def test_damaged_tiff_gets_one_line(tmp_path: Path) -> None:
 
 
 def test_overlay_is_written_in_the_size_of_the_photo(
-    tmp_path: Path, photo: Path, capsys: Capture
+    tmp_path: Path, frames: tuple[Frame, ...], capsys: Capture
 ) -> None:
-    out = tmp_path / "made" / "overlay.png"
+    out, photo = tmp_path / "made" / "overlay.png", tmp_path / "lesion.png"
+    Image.fromarray(frames[1].pixels).save(photo)
     assert main(["analyze", "--json", "--overlay", str(out), str(photo)]) == 0
     with Image.open(out) as overlay, Image.open(photo) as original:
         assert overlay.size == original.size

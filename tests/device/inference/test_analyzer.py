@@ -214,14 +214,15 @@ def test_burst_keeps_its_sharpest_frame(
     burst[place] = frames[1]
     kept, finding = analyzer.analyze_burst(burst)
     assert kept is frames[1]
-    assert finding.probabilities == analyzer.analyze(frames[1]).probabilities
+    assert finding.probabilities == analyzer.analyze_burst([frames[1]])[1].probabilities
     assert finding.quality.motion is not None
 
 
 def test_burst_of_one_frame_without_averaging_is_that_frames_finding(
-    analyzer: Analyzer, frames: tuple[Frame, ...]
+    bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
-    assert analyzer.manifest.averaging == "none"
+    manifest = msgspec.structs.replace(bundle.manifest, averaging="none")
+    analyzer = Analyzer(replace(bundle, manifest=manifest))
     for frame in frames[:3]:
         kept, finding = analyzer.analyze_burst([frame])
         plain = analyzer.analyze(frame)
