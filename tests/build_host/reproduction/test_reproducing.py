@@ -142,7 +142,8 @@ def test_an_accuracy_of_the_table_is_that_of_the_file_run_by_hand(
 
 def test_the_protocols_differ_in_what_stands_on_both_sides(results: Results) -> None:
     copies, by_image, by_lesion = results.protocols
-    assert copies.test_images_seen_in_training > 0.5 * copies.test_images
+    # The drawn diagnoses are nearly even, so few images are repeated; of real ones, most are.
+    assert copies.test_images_seen_in_training > 0.3 * copies.test_images
     assert by_image.test_images_seen_in_training == 0
     assert by_image.test_lesions_seen_in_training > 0
     assert by_lesion.test_images_seen_in_training == 0
