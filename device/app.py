@@ -204,6 +204,9 @@ class App:
         state, taken = self._state, self._taken()
         judged = taken.judged if taken else self._analysis.judged.peek()
         frame = taken.judged.frame if taken and taken.judged else self._camera.frames.peek()
+        if judged and frame and judged.frame.pixels.shape != frame.pixels.shape:
+            # Of another camera, or another size: neither its field nor its call is this frame's.
+            judged = None
         finding = judged.finding if judged else None
         field = finding.field if finding else None
         if frame and not field:

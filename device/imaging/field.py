@@ -39,6 +39,11 @@ class FieldOfView:
         """Return the same field in a frame that is larger by a whole number."""
         return FieldOfView(self.left * factor, self.top * factor, self.side * factor)
 
+    def lies_in(self, shape: tuple[int, ...]) -> bool:
+        """Return whether a frame of this shape, height first, holds the whole field."""
+        height, width = shape[:2]
+        return self.left + self.side <= width and self.top + self.side <= height
+
 
 def central_field(height: int, width: int) -> FieldOfView:
     """Return the largest centred square of a frame."""

@@ -154,6 +154,9 @@ class _Shift:
 
     def since_the_last(self, pixels: NDArray[np.uint8]) -> float | None:
         field = self.field
+        if field is not None and not field.lies_in(pixels.shape):
+            # Another camera, or another size: the next finding will say where its field lies.
+            field = None
         if pixels.shape != self._shape or not _same(field, self._compared):
             self._compared, self._shape, self._previous = field, pixels.shape, None
         small = small_picture(pixels, self._compared)

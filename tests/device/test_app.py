@@ -18,13 +18,13 @@ from device.capture.frame import Frame, FrameSource, frame_now
 from device.capture.replay import ReplaySource
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
 from device.errors import ConfigError, SourceError
+from device.imaging.field import FieldOfView
 from device.inference.analyzer import Analyzer
-from device.inference.finding import SaliencyMap
+from device.inference.finding import Finding, SaliencyMap
 from device.inference.manifest import Manifest
 from device.loop.analysis import FAILED as ANALYSIS_FAILED
 from device.loop.camera import BURST
 from device.loop.camera import FAILED as CAMERA_FAILED
-from device.loop.latest import Latest
 from device.optics import Optics
 from device.preferences import Preferences, load_preferences
 from device.records.store import FolderRecords
@@ -635,33 +635,6 @@ def test_close_may_be_called_twice_and_before_the_run(analyzer: Analyzer) -> Non
     close_screen()
 
 
-def test_latest_gives_only_what_was_not_seen() -> None:
-    latest: Latest[str] = Latest()
-    assert latest.peek() is None
-    assert latest.next(0, 0.0) == (0, None)
-    latest.put("a")
-    assert latest.peek() == "a"
-    seen, value = latest.next(0, 0.0)
-    assert value == "a"
-    assert latest.next(seen, 0.0) == (seen, None)
-    latest.put("b")
-    latest.put("c")
-    newer, value = latest.next(seen, 0.0)
-    assert (value, newer > seen) == ("c", True)
-    assert latest.next(newer, 0.0) == (newer, None)
-    assert latest.peek() == "c"
-
-
-def test_latest_wakes_who_waits_for_it() -> None:
-    latest: Latest[int] = Latest()
-    got: list[int | None] = []
-    reader = threading.Thread(target=lambda: got.append(latest.next(0, GIVE_UP_SECONDS)[1]))
-    reader.start()
-    latest.put(7)
-    reader.join(GIVE_UP_SECONDS)
-    assert got == [7]
-
-
 class Handheld(Camera):
     """A source whose hand shakes: of its stills only the third is sharp."""
 
@@ -862,3 +835,37 @@ def test_stuck_camera_starves_the_watchdog(clinic: Clinic, tmp_path: Path) -> No
                 go_on.set()
 
         clinic.use(Stuck(), deeds)
+
+
+def test_finding_of_one_camera_is_not_shown_for_the_next_that_is_plugged_in(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyze, go_on = clinic.analyzer.analyze, threading.Event()
+
+    class Replaced(Camera):
+        shape = (480, 640)
+
+        def read(self, timeout: float = 1.0) -> Frame | None:
+            frame = super().read(timeout)
+            return replace(frame, pixels=np.full((*self.shape, 3), 90, np.uint8))
+
+    camera = Replaced()
+
+    def late(frame: Frame, motion: float | None = None) -> Finding:
+        if frame.pixels.shape[:2] != (480, 640):
+            go_on.wait(GIVE_UP_SECONDS)
+        finding = analyze(frame, motion)
+        side = frame.pixels.shape[0] // 3
+        return replace(finding, field=FieldOfView(frame.pixels.shape[1] - side, 2 * side, side))
+
+    def deeds() -> None:
+        monkeypatch.setattr(clinic.analyzer, "analyze", late)
+        clinic.until_finding()
+        camera.shape = (240, 320)
+        clinic.until(lambda: clinic.live().field.shape == (240, 240, 3))
+        assert clinic.live().finding is None
+        go_on.set()
+        clinic.until_finding()
+        clinic.until(lambda: clinic.live().field.shape == (80, 80, 3))
+
+    clinic.use(camera, deeds)
