@@ -138,8 +138,26 @@ class Analyzer:
             },
         )
 
-    def explain(self, frame: Frame, code: Code) -> SaliencyMap:
-        """Return where a frame speaks for one diagnosis, whatever number of passes that takes."""
+    def explain(
+        self, frame: Frame, code: Code, done: Callable[[], None] = lambda: None
+    ) -> SaliencyMap:
+        """Return where a frame speaks for one diagnosis, whatever number of passes that takes.
+
+        Parameters
+        ----------
+        frame
+            Of any size.
+        code
+            The diagnosis.
+        done
+            Called after each pass of the network.
+        """
+
+        def logits(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+            found = self._logits(image)
+            done()
+            return found
+
         pixels = resize(frame.pixels, self.manifest.input)
         method = self.manifest.saliency
         if method.method == "class-activation-map":
@@ -147,7 +165,7 @@ class Analyzer:
             if class_map is None:
                 raise AssertionError("a manifest with this method has the output")
             return activation_map(class_map, code)
-        return occlusion_map(pixels, code, self._logits, method.patch, method.stride)
+        return occlusion_map(pixels, code, logits, method.patch, method.stride)
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the raw logits, float32 (7,), of an RGB image of any size."""

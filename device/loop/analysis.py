@@ -23,7 +23,13 @@ FAILED: Final = message(
     "The analysis failed. Restart the instrument; if it fails again, report it with the line below."
 )
 
+NOT_KEPT: Final = message(
+    "The examination could not be kept. Restart the instrument; if it fails again, report it with "
+    "the line below."
+)
+
 _WAIT_SECONDS: Final = 0.5
+_PAUSE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +92,18 @@ class Analysis:
         seen = 0
         while not stop.is_set():
             seen, work = self._work.next(seen, _WAIT_SECONDS)
-            self._heartbeat.mark("analysis")
+            self._mark()
             if work is None:
                 continue
             try:
                 self._do(work)
             except Exception as error:
                 self.trouble = unforeseen(FAILED, error)
-                if isinstance(work, Burst):
-                    self.taken.put(Taken(work.press, None))
+                taken = self.taken.peek()
+                if isinstance(work, Burst) and (taken is None or taken.press != work.press):
+                    self.taken.put(Taken(work.press, None, trouble=self.trouble))
+                # What fails at every frame must not fill the log.
+                stop.wait(_PAUSE_SECONDS)
             else:
                 self.trouble = None
             finally:
@@ -106,20 +115,18 @@ class Analysis:
             self._see(finding.field)
             self.judged.put(self._explained(Judged(work.frame, finding)))
         elif isinstance(work, Explain):
-            taken = self.taken.peek()
-            if taken is not None and taken.judged is not None:
-                self.taken.put(replace(taken, judged=self._explained(taken.judged)))
+            self._explain_taken()
         elif work.frames:
             self._take(work)
+            self._explain_taken()
         else:
-            self.taken.put(Taken(work.press, None))
+            self.taken.put(Taken(work.press, None, trouble=work.trouble))
 
     def _take(self, burst: Burst) -> None:
         frame, finding = self._analyzer.analyze_burst(burst.frames, self._tell)
-        judged = self._explained(Judged(frame, finding))
         field = cut(frame.pixels, finding.field)
         lesion = outline(field)
-        taken = Taken(burst.press, judged)
+        taken = Taken(burst.press, Judged(frame, finding))
         if lesion is not None:
             height, width = frame.pixels.shape[:2]
             scale = self._optics.at(width, height) if self._optics else None
@@ -128,17 +135,32 @@ class Analysis:
         self.taken.put(taken)
         if self._records is None:
             return
+        self._mark()
         try:
             self._records.keep(frame, finding, self._analyzer.flags(finding), taken.measures)
         except RecordError as error:
             self.record_trouble = Trouble(str(error))
-            self.taken.put(replace(taken, kept=False))
+        except Exception as error:
+            self.record_trouble = unforeseen(NOT_KEPT, error)
         else:
             self.record_trouble = None
-            self.taken.put(replace(taken, kept=True))
+        self._mark()
+        self.taken.put(replace(taken, kept=self.record_trouble is None))
+
+    def _explain_taken(self) -> None:
+        """Explain the picture that was taken as is wished now, where it is not."""
+        taken = self.taken.peek()
+        if taken is None or taken.judged is None:
+            return
+        judged = self._explained(taken.judged)
+        if judged is not taken.judged:
+            self.taken.put(replace(taken, judged=judged))
 
     def _tell(self, done: int, of: int) -> None:
         self.progress = (done, of)
+        self._mark()
+
+    def _mark(self) -> None:
         self._heartbeat.mark("analysis")
 
     def _explained(self, judged: Judged) -> Judged:
@@ -149,6 +171,5 @@ class Analysis:
         code = wish.code or code_to_explain(finding.probabilities)
         if finding.saliency is not None and finding.saliency.code == code:
             return judged
-        return Judged(
-            judged.frame, replace(finding, saliency=self._analyzer.explain(judged.frame, code))
-        )
+        saliency = self._analyzer.explain(judged.frame, code, self._mark)
+        return Judged(judged.frame, replace(finding, saliency=saliency))

@@ -25,7 +25,6 @@ FAILED: Final = message(
 )
 
 _RETRY_SECONDS: Final = 1.0
-_SAID_SECONDS: Final = 3.0
 _MOVED_SHARE: Final = 0.05
 
 
@@ -89,11 +88,7 @@ class Camera:
         with self._lock:
             press, self._press = self._press, None
         if press is not None:
-            frames = self._burst()
-            self._work.put(Burst(press, frames))
-            if not frames:
-                # Long enough to be read.
-                self._pressed.wait(_SAID_SECONDS)
+            self._work.put(self._burst(press))
             return
         if self._ended:
             self._pressed.wait(_RETRY_SECONDS)
@@ -110,8 +105,9 @@ class Camera:
         self.frames.put(frame)
         self._work.put(Seen(frame, self._shift.since_the_last(frame.pixels)))
 
-    def _burst(self) -> tuple[Frame, ...]:
+    def _burst(self, press: int) -> Burst:
         frames: list[Frame] = []
+        trouble = None
         try:
             self._source.lock_exposure(True)
             try:
@@ -125,14 +121,14 @@ class Camera:
             finally:
                 self._source.lock_exposure(False)
         except SourceError as error:
-            self.trouble = Trouble(str(error))
+            self.trouble = trouble = Trouble(str(error))
         except Exception as error:
-            self.trouble = unforeseen(FAILED, error)
+            self.trouble = trouble = unforeseen(FAILED, error)
         last = self.frames.peek()
         if not frames and self._ended and last is not None:
             # The last picture of a replay can be taken like any other.
             frames.append(last)
-        return tuple(frames)
+        return Burst(press, tuple(frames), trouble)
 
     def _fail(self, trouble: Trouble, stop: threading.Event) -> None:
         self.trouble = trouble
@@ -140,7 +136,7 @@ class Camera:
         with self._lock:
             press, self._press = self._press, None
         if press is not None and not stop.is_set():
-            self._work.put(Burst(press, ()))
+            self._work.put(Burst(press, (), trouble))
 
 
 class _Shift:

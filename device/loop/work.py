@@ -9,6 +9,7 @@ from device.capture.frame import Frame
 from device.diagnoses import Code
 from device.imaging.lesion import Measures
 from device.inference.finding import Finding
+from device.loop.trouble import Trouble
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,10 +36,13 @@ class Burst:
         Which press of the shutter it belongs to.
     frames
         None where the camera gave none.
+    trouble
+        Why the camera gave fewer than were asked for, or None.
     """
 
     press: int
     frames: tuple[Frame, ...]
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +72,7 @@ class Taken:
     press
         Which one.
     judged
-        The sharpest frame and its finding, or None where the camera gave no frame.
+        The sharpest frame and its finding, or None where there is none.
     outline
         Of the lesion: float32, (n, 2), x and y in parts of the field's side, or None.
     measures
@@ -76,6 +80,8 @@ class Taken:
     kept
         Whether the examination is on the disk; None while that is not known, or where none are
         kept.
+    trouble
+        Why nothing was taken, where that is known.
     """
 
     press: int
@@ -83,3 +89,4 @@ class Taken:
     outline: NDArray[np.float32] | None = None
     measures: Measures | None = None
     kept: bool | None = None
+    trouble: Trouble | None = None
