@@ -47,6 +47,11 @@ from device.service import Heartbeat, Notifier
 FRAMES_PER_SECOND: Final = 30
 EARLIER_PICTURES: Final = 12
 _EARLIER_SIDE: Final = 720
+_TOLD_SECONDS: Final = 6.0
+_WAIT_SECONDS: Final = 0.5
+_CLOSING_SECONDS: Final = 9.0
+"""Less than systemd waits (TimeoutStopSec), with what the source takes to close."""
+
 _PRESSED: Final = pygame.event.custom_type()
 
 
@@ -114,7 +119,10 @@ class App:
         self._stop = threading.Event()
         chosen = preferences or Preferences()
         self._state = State(language=chosen.language, opacity=chosen.opacity)
+        self._chosen: Latest[Preferences] = Latest()
         self._held: Target | None = None
+        self._told: tuple[Trouble, float] | None = None
+        self._record_trouble: Trouble | None = None
         self._press = 0
         self._earlier: deque[Picture] = deque(maxlen=EARLIER_PICTURES)
         # The same frame gives the same array: the screen draws again only what is another object.
@@ -124,6 +132,7 @@ class App:
             "capture": self._camera.run,
             "analysis": self._analysis.run,
             "records": self._read_examinations,
+            "settings": self._keep_what_is_chosen,
         }
         self._threads = [
             threading.Thread(target=run, args=(self._stop,), name=name, daemon=True)
@@ -153,9 +162,10 @@ class App:
     def close(self) -> None:
         """Stop the threads and close the source. May be called more than once."""
         self._stop.set()
+        end = time.monotonic() + _CLOSING_SECONDS
         for thread in self._threads:
             if thread.is_alive():
-                thread.join(timeout=5.0)
+                thread.join(timeout=max(0.0, end - time.monotonic()))
         self._source.close()
 
     def press_shutter(self) -> None:
@@ -191,6 +201,8 @@ class App:
     def _trouble(self) -> Trouble | None:
         if self._analysis.trouble or self._taken():
             return self._analysis.trouble
+        if self._told and not self._state.frozen and time.monotonic() < self._told[1]:
+            return self._told[0]
         return self._camera.trouble
 
     def _taken(self) -> Taken | None:
@@ -293,11 +305,12 @@ class App:
             self._stop.set()
         elif request == "take":
             self._press += 1
+            self._told = None
             self._camera.take(self._press)
         elif request == "release":
             self._release()
         elif request == "explain":
-            if self._taken() and self._state.overlay:
+            if self._taken():
                 self._work.put(Explain(self._state.code))
         else:
             self._save()
@@ -305,7 +318,11 @@ class App:
     def _release(self) -> None:
         # What is held belongs to the state before this request.
         taken = self._analysis.taken.peek()
-        if taken and taken.judged and taken.press == self._press:
+        if taken is None or taken.press != self._press:
+            # It is still being taken and will be kept: it must be seen before it is let go of.
+            self._state = replace(self._state, frozen=True)
+            return
+        if taken.judged:
             frame, finding = taken.judged.frame, taken.judged.finding
             field = _small(cut(frame.pixels, finding.field))
             self._earlier.appendleft(Picture(frame.time, field, finding))
@@ -313,12 +330,23 @@ class App:
         self._camera.release()
 
     def _look_after_the_shutter(self) -> None:
-        """Go back to the live view where the camera gave nothing."""
+        """Go back to the live view where nothing was taken, and tell what would go unseen."""
         taken = self._analysis.taken.peek()
         if self._state.frozen and taken and taken.press == self._press and not taken.judged:
-            self._state = replace(self._state, frozen=False)
+            self._state = replace(self._state, page="live", focus=None, frozen=False)
             self._press += 1
             self._camera.release()
+            self._tell(taken.trouble)
+        trouble = self._analysis.record_trouble
+        if trouble is not self._record_trouble:
+            self._record_trouble = trouble
+            # A picture that is held says itself that it is not kept.
+            if not self._taken():
+                self._tell(trouble)
+
+    def _tell(self, trouble: Trouble | None) -> None:
+        """Show for a while what would else be gone with the next frame."""
+        self._told = (trouble, time.monotonic() + _TOLD_SECONDS) if trouble else None
 
     def _tell_the_manager(self, view: View) -> None:
         self._heartbeat.mark("screen")
@@ -347,14 +375,27 @@ class App:
             )
 
     def _save(self) -> None:
-        self._settings_trouble = ""
-        if self._state_folder is None:
-            return
-        chosen = Preferences(language=self._state.language, opacity=self._state.opacity)
-        try:
-            save_preferences(self._state_folder, chosen)
-        except ScreenError as error:
-            self._settings_trouble = str(error)
+        self._chosen.put(Preferences(language=self._state.language, opacity=self._state.opacity))
+
+    def _keep_what_is_chosen(self, stop: threading.Event) -> None:
+        """Write the newest choice: a card that is slow must not hold the screen up."""
+        seen = 0
+        while True:
+            # What was chosen before the end is written all the same.
+            ends = stop.is_set()
+            seen, chosen = self._chosen.next(seen, 0.0 if ends else _WAIT_SECONDS)
+            if chosen is None:
+                if ends:
+                    return
+                continue
+            if self._state_folder is None:
+                continue
+            try:
+                save_preferences(self._state_folder, chosen)
+            except ScreenError as error:
+                self._settings_trouble = str(error)
+            else:
+                self._settings_trouble = ""
 
 
 def _cut_field(frame: Frame, field: FieldOfView) -> NDArray[np.uint8]:

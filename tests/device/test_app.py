@@ -17,7 +17,7 @@ from device.capture.demo import DemoSource, Scene
 from device.capture.frame import Frame, FrameSource, frame_now
 from device.capture.replay import ReplaySource
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
-from device.errors import ConfigError, SourceError
+from device.errors import ConfigError, RecordError, SourceError
 from device.imaging.field import FieldOfView
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding, SaliencyMap
@@ -26,7 +26,7 @@ from device.loop.analysis import FAILED as ANALYSIS_FAILED
 from device.loop.camera import BURST
 from device.loop.camera import FAILED as CAMERA_FAILED
 from device.optics import Optics
-from device.preferences import Preferences, load_preferences
+from device.preferences import Preferences, load_preferences, save_preferences
 from device.records.store import FolderRecords
 from device.screen.display import close_screen, open_nowhere
 from device.screen.renderer import Renderer
@@ -751,7 +751,6 @@ def test_camera_that_fails_at_the_shutter_leaves_the_view_live(clinic: Clinic) -
         clinic.until_finding()
         clinic.press(pygame.K_SPACE)
         clinic.until(clinic.trouble)
-        clinic.until(lambda: not clinic.trouble())
         clinic.settle()
         assert clinic.live().frozen is None
         assert clinic.live().progress is None
@@ -869,3 +868,112 @@ def test_finding_of_one_camera_is_not_shown_for_the_next_that_is_plugged_in(
         clinic.until(lambda: clinic.live().field.shape == (80, 80, 3))
 
     clinic.use(camera, deeds)
+
+
+def test_pressing_again_while_the_picture_is_taken_loses_nothing(
+    clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = FolderRecords(tmp_path)
+    clinic.options = {"records": records}
+    judge, begun, go_on = clinic.analyzer.analyze_burst, threading.Event(), threading.Event()
+
+    def slow(*given: object) -> tuple[Frame, Finding]:
+        begun.set()
+        go_on.wait(GIVE_UP_SECONDS)
+        return judge(*given)
+
+    def deeds() -> None:
+        clinic.until_finding()
+        monkeypatch.setattr(clinic.analyzer, "analyze_burst", slow)
+        clinic.press(pygame.K_SPACE)
+        assert begun.wait(GIVE_UP_SECONDS)
+        clinic.press(pygame.K_SPACE, pygame.K_ESCAPE, pygame.K_SPACE)
+        clinic.until(lambda: not pygame.event.peek(pygame.KEYDOWN, pump=False))
+        time.sleep(0.1)
+        go_on.set()
+        clinic.until(lambda: clinic.live().frozen)
+        clinic.until(lambda: clinic.live().kept)
+        clinic.release()
+        assert len(clinic.app.earlier_pictures()) == len(records.identifiers()) == 1
+
+    clinic.use(Camera(), deeds)
+
+
+def test_press_that_came_to_nothing_is_told_long_enough_to_be_read(clinic: Clinic) -> None:
+    class NoStill(Camera):
+        broken = True
+
+        def still(self, timeout: float = 1.0) -> Frame | None:
+            if self.broken:
+                raise SourceError("the camera was unplugged; plug it in again")
+            return super().still(timeout)
+
+    camera = NoStill()
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.click(clinic.target("compare"))
+        clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
+        clinic.press(pygame.K_SPACE)
+        clinic.until(clinic.trouble)
+        # The live view goes on behind it.
+        reads = camera.reads
+        clinic.until(lambda: camera.reads > reads + 20)
+        assert clinic.trouble() == "the camera was unplugged; plug it in again"
+        camera.broken = False
+        clinic.take()
+        assert not clinic.trouble()
+
+    clinic.use(camera, deeds)
+
+
+def test_picture_that_is_let_go_before_it_could_be_kept_is_told(
+    clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records, go_on = FolderRecords(tmp_path), threading.Event()
+    clinic.options = {"records": records}
+
+    def slow(*given: object) -> str:
+        go_on.wait(GIVE_UP_SECONDS)
+        raise RecordError("the examination could not be kept; free space")
+
+    monkeypatch.setattr(records, "keep", slow)
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.take()
+        clinic.release()
+        go_on.set()
+        clinic.until(clinic.trouble)
+        assert clinic.trouble() == "the examination could not be kept; free space"
+
+    clinic.use(Camera(), deeds)
+
+
+def test_card_that_is_slow_does_not_hold_the_screen_up(
+    clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clinic.options = {"state_folder": tmp_path}
+    go_on, begun = threading.Event(), threading.Event()
+
+    def slow(folder: Path, chosen: Preferences) -> None:
+        begun.set()
+        go_on.wait(GIVE_UP_SECONDS)
+        save_preferences(folder, chosen)
+
+    monkeypatch.setattr("device.app.save_preferences", slow)
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.click(clinic.target("more"))
+        clinic.click(clinic.target("es", "settings"))
+        assert begun.wait(GIVE_UP_SECONDS)
+        clinic.click(clinic.target("pt", "settings"))
+        clinic.until(lambda: clinic.app.view().language == "pt")
+        pygame.event.post(pygame.event.Event(pygame.QUIT))
+        clinic.until(lambda: not any(t.name == "analysis" for t in threading.enumerate()))
+        go_on.set()
+
+    clinic.use(Camera(), deeds)
+    # What was chosen last is written, though the program was told to end.
+    assert load_preferences(tmp_path, Preferences()).language == "pt"
