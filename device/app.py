@@ -125,6 +125,7 @@ class App:
         self._record_trouble: Trouble | None = None
         self._press = 0
         self._earlier: deque[Picture] = deque(maxlen=EARLIER_PICTURES)
+        self._earlier_lock = threading.Lock()
         # The same frame gives the same array: the screen draws again only what is another object.
         self._cut = lru_cache(maxsize=2)(_cut_field)
         self._over_field = lru_cache(maxsize=2)(self._map_over_field)
@@ -174,7 +175,8 @@ class App:
 
     def earlier_pictures(self) -> list[Picture]:
         """Return what the present picture can be compared with, the newest first."""
-        return list(self._earlier)
+        with self._earlier_lock:
+            return list(self._earlier)
 
     def view(self) -> View:
         """Return what there is to be shown now."""
@@ -325,7 +327,8 @@ class App:
         if taken.judged:
             frame, finding = taken.judged.frame, taken.judged.finding
             field = _small(cut(frame.pixels, finding.field))
-            self._earlier.appendleft(Picture(frame.time, field, finding))
+            with self._earlier_lock:
+                self._earlier.appendleft(Picture(frame.time, field, finding))
         self._press += 1
         self._camera.release()
 
@@ -360,8 +363,13 @@ class App:
         """Add what was kept before the program began to the earlier pictures."""
         if self._records is None:
             return
-        for identifier in reversed(self._records.identifiers()[-EARLIER_PICTURES:]):
-            if stop.is_set() or len(self._earlier) == EARLIER_PICTURES:
+        try:
+            identifiers = self._records.identifiers()
+        except RecordError as error:
+            self._tell(Trouble(str(error)))
+            return
+        for identifier in reversed(identifiers[-EARLIER_PICTURES:]):
+            if stop.is_set():
                 return
             try:
                 kept = self._records.read(identifier)
@@ -370,9 +378,12 @@ class App:
                 continue
             field = find_field(kept.image)
             finding = from_record(kept.record.finding, field)
-            self._earlier.append(
-                Picture(kept.record.taken, _small(cut(kept.image, field)), finding)
-            )
+            picture = Picture(kept.record.taken, _small(cut(kept.image, field)), finding)
+            with self._earlier_lock:
+                # One more would push out the newest, which was taken in the meantime.
+                if len(self._earlier) == EARLIER_PICTURES:
+                    return
+                self._earlier.append(picture)
 
     def _save(self) -> None:
         self._chosen.put(Preferences(language=self._state.language, opacity=self._state.opacity))

@@ -1,5 +1,6 @@
 """Examinations as plain files: written whole or not at all, and never with a patient's identity."""
 
+import contextlib
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from device.capture.frame import Frame
+from device.capture.image_file import read_image
+from device.diagnoses import CODES
 from device.errors import RecordError
 from device.files import file_to_disk, folder_to_disk, write_whole
 from device.imaging.lesion import Measures
@@ -90,7 +93,8 @@ class FolderRecords:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        if folder.is_dir():
+        # What cannot be read is told by whoever reads.
+        with contextlib.suppress(OSError):
             for part in folder.glob(f".*{_PART}"):
                 shutil.rmtree(part, ignore_errors=True)
 
@@ -137,8 +141,20 @@ class FolderRecords:
         return identifier
 
     def identifiers(self) -> list[str]:
-        """Return the examinations that are kept, the oldest first."""
-        return sorted(p.name for p in self._entries())
+        """Return the examinations that are kept, the oldest first.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If the folder cannot be read.
+        """
+        try:
+            return sorted(p.name for p in self._entries())
+        except OSError as error:
+            raise RecordError(
+                f"the kept examinations cannot be read ({error.strerror or error}); check that "
+                f"{self._folder} can be read"
+            ) from None
 
     def read(self, identifier: str) -> Examination:
         """Return a kept examination.
@@ -155,8 +171,9 @@ class FolderRecords:
             record = msgspec.json.decode(
                 (folder / _RECORD_FILE).read_bytes(), type=ExaminationRecord
             )
-            with Image.open(folder / _IMAGE_FILE, formats=("PNG",)) as image:
-                pixels = np.asarray(image.convert("RGB"))
+            if missing := set(CODES).difference(record.finding.probabilities):
+                raise ValueError(f"no probability of {', '.join(sorted(missing))}")
+            pixels = read_image(folder / _IMAGE_FILE)
         except (OSError, ValueError) as error:
             raise RecordError(f"examination {identifier} is damaged ({error})") from None
         return Examination(record, pixels)

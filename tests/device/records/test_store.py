@@ -1,9 +1,12 @@
 import contextlib
+import json
 import os
 import resource
 import signal
+import struct
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,6 +165,44 @@ def test_damaged_examination_is_told(
     (tmp_path / identifier / name).write_bytes(content)
     with pytest.raises(RecordError, match="is damaged"):
         records.read(identifier)
+
+
+def test_record_that_lacks_a_diagnosis_is_damaged(
+    tmp_path: Path, frames: tuple[Frame, ...], finding: Finding
+) -> None:
+    records = FolderRecords(tmp_path)
+    identifier = records.keep(frames[1], finding, [], None)
+    path = tmp_path / identifier / "examination.json"
+    content = json.loads(path.read_text())
+    del content["finding"]["probabilities"]["mel"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(RecordError, match="no probability of mel"):
+        records.read(identifier)
+
+
+@pytest.mark.parametrize("side", [11_000, 30_000])
+def test_picture_that_would_fill_the_memory_is_damaged(
+    tmp_path: Path, frames: tuple[Frame, ...], finding: Finding, side: int
+) -> None:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        tail = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + tail
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    picture = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b""))
+    records = FolderRecords(tmp_path)
+    identifier = records.keep(frames[1], finding, [], None)
+    (tmp_path / identifier / "image.png").write_bytes(picture)
+    with pytest.raises(RecordError, match=r"is damaged .*limit"):
+        records.read(identifier)
+
+
+def test_folder_that_may_not_be_read_is_told(tmp_path: Path, no_privilege: None) -> None:
+    folder = Path("/proc/1/map_files") if os.geteuid() == 65534 else tmp_path / "locked"
+    if folder.parent == tmp_path:
+        folder.mkdir(mode=0o000)
+    with pytest.raises(RecordError, match="cannot be read"):
+        FolderRecords(folder).identifiers()
 
 
 def test_folder_is_the_settings_or_the_state_folders(
