@@ -206,3 +206,10 @@ def test_units_give_the_watchdog_more_time_than_any_thread_has() -> None:
     (seconds,) = re.findall(r"^WatchdogSec=(\d+)$", unit, re.MULTILINE)
     assert int(seconds) > max(ALLOWANCES.values())
     assert "OnFailure=dermascope-trouble.service\n" in unit
+
+
+def test_unit_of_the_instrument_starts_where_lgpio_may_make_its_pipe() -> None:
+    unit = next(u for u in UNITS if u.name == "dermascope.service").read_text()
+    assert "PrivateTmp=yes\n" in unit
+    assert "WorkingDirectory=/tmp\n" in unit
+    assert "Environment=LG_WD=/tmp\n" in unit
