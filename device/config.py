@@ -16,6 +16,8 @@ MODELS_VARIABLE: Final = "DERMASCOPE_MODELS"
 SYSTEM_CONFIG: Final = Path("/etc/dermascope/config.toml")
 DEFAULT_MODEL: Final = "paper-28"
 
+_LONG_SIDE: Final = 640
+
 PublicKey = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 PROJECT_KEY: Final = "779ec12cf543cd69bc6198ab3d5a9440084ed9c394c3558e9b6f6d51a0b83ff3"
@@ -39,7 +41,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     shutter_pin
         GPIO pin of the shutter button, as Broadcom counts; none where there is no button.
     width, height
-        Of the window in pixels, where there is one; a screen without windows is filled.
+        Of the window in pixels, where there is one; a screen without windows is filled. At least
+        640 x 480, either way up.
     fullscreen
         Fill the screen even where windows exist.
     language
@@ -56,12 +59,18 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     threads: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
     source: str = "demo"
     shutter_pin: Annotated[int, msgspec.Meta(ge=0, le=27)] | None = None
-    width: Annotated[int, msgspec.Meta(ge=640, le=7680)] = 1024
-    height: Annotated[int, msgspec.Meta(ge=480, le=4320)] = 600
+    width: Annotated[int, msgspec.Meta(ge=480, le=7680)] = 1024
+    height: Annotated[int, msgspec.Meta(ge=480, le=7680)] = 600
     fullscreen: bool = False
     language: Language = "en"
     pedal_key: Annotated[str, msgspec.Meta(max_length=24, pattern="^[ -~]*$")] = ""
     records_folder: str = ""
+
+    def __post_init__(self) -> None:
+        if max(self.width, self.height) < _LONG_SIDE:
+            raise ValueError(
+                f"width and height: one of them must be {_LONG_SIDE} or more, or words do not fit"
+            )
 
 
 def load_config(path: Path | None = None) -> Config:

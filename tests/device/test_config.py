@@ -88,6 +88,12 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
     assert load_config(write(tmp_path, "threads = 2")) == Config(threads=2)
 
 
+@pytest.mark.parametrize(("width", "height"), [(600, 1024), (480, 640), (640, 480)])
+def test_screen_may_stand_upright(tmp_path: Path, width: int, height: int) -> None:
+    config = load_config(write(tmp_path, f"width = {width}\nheight = {height}"))
+    assert (config.width, config.height) == (width, height)
+
+
 @pytest.mark.parametrize(
     ("line", "named"),
     [
@@ -98,10 +104,11 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ("threads = 9", "threads"),
         ("threads = 1.5", "threads"),
         ("threads = '2'", "threads"),
-        ("width = 639", "width"),
+        ("width = 479", "width"),
+        ("width = 639\nheight = 639", "width"),
         ("width = 7681", "width"),
         ("height = 479", "height"),
-        ("height = 4321", "height"),
+        ("height = 7681", "height"),
         ("fullscreen = 1", "fullscreen"),
         ("language = 'fr'", "language"),
         ("shutter_pin = -1", "shutter_pin"),
