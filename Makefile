@@ -13,6 +13,7 @@ help:
 	@echo "make demo    frames through the shipped model, on a screen or into demo/*.png"
 	@echo "make test    every test (sets up the build host too)"
 	@echo "make test-picamera  the camera's tests on real picamera2, in a Debian 13 root (as root)"
+	@echo "make test-screen  the whole program on a screen that nobody sees (installs it, as root)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   how fast, as ratios in one run"
 	@echo "make bench-build  the training feed against a bare Keras fit"
@@ -31,6 +32,11 @@ test-workers: $(DEV)/.ready
 
 test-picamera: $(PICAMERA_ROOT)/.ready
 	$(VIRTUAL)/run.sh $(PICAMERA_ROOT)
+
+test-screen: $(DEV)/.ready
+	apt-get update -qq
+	apt-get install -y -qq xvfb xdotool imagemagick
+	$(DEV)/bin/pytest tests/end_to_end/test_instrument.py
 
 lint: $(DEV)/.ready
 	$(DEV)/bin/ruff format --check .

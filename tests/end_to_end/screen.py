@@ -1,0 +1,271 @@
+"""The program on a screen that nobody sees, and the hands and eyes before it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from pygame import Rect, Surface, image
+
+from device.config import CONFIG_VARIABLE
+from device.imaging.field import cut, find_field
+from device.inference.bundle import Bundle
+from device.language import Language
+from device.records.store import Examination, FolderRecords
+from device.screen.display import close_screen, open_nowhere
+from device.screen.layout import Layout, arrange
+from device.screen.navigation import Page, Target
+from device.screen.renderer import Renderer
+from device.screen.view import View
+
+TOOLS = ("Xvfb", "xdotool", "import")
+ROOT = Path(__file__).parents[2]
+REFERENCE = Path(__file__).parent / "reference"
+
+NEAR = 48
+"""A palette of 255 colours, and another processor's rounding, stay within this."""
+
+LESS_THAN_A_LETTER = 40
+PATIENCE = 60.0
+SETTLED = 4.0
+
+Pixels = NDArray[np.uint8]
+
+
+class Instrument:
+    """The program on a screen of its own, and the hands and eyes before it.
+
+    Parameters
+    ----------
+    display
+        Of the X server.
+    folder
+        For its settings, its state, and what was seen where a test fails.
+    renew
+        Take what is seen as the new reference.
+    """
+
+    def __init__(
+        self,
+        display: str,
+        size: tuple[int, int],
+        language: Language,
+        bundle: Bundle,
+        folder: Path,
+        renew: bool = False,
+    ) -> None:
+        self.layout: Layout = arrange(*size)
+        self.state = folder / "state"
+        self.records = FolderRecords(self.state / "examinations")
+        self._name = f"{size[0]}x{size[1]}-{language}"
+        self._folder = folder
+        self._renew = renew
+        self._renewed: set[str] = set()
+        self._bundle = bundle
+        config = folder / "config.toml"
+        config.write_text(
+            f'width = {size[0]}\nheight = {size[1]}\nlanguage = "{language}"\n', encoding="utf-8"
+        )
+        self._environment = os.environ | {
+            "DISPLAY": display,
+            "SDL_VIDEODRIVER": "x11",
+            "STATE_DIRECTORY": str(self.state),
+            CONFIG_VARIABLE: str(config),
+            "PYTHONPATH": str(ROOT),
+        }
+        self._program: subprocess.Popen[bytes] | None = None
+
+    @contextmanager
+    def started(self, source: str) -> Iterator[None]:
+        """Run the program; ended by force where nobody has quit it."""
+        command = [sys.executable, "-m", "device", "run", "--source", source]
+        with (self._folder / "program.log").open("ab") as log:
+            self._program = subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=log, cwd=self._folder
+            )
+            try:
+                yield
+            finally:
+                self._program.kill()
+                self._program.wait()
+
+    def ended(self) -> int:
+        """Return the exit status of a program that was told to quit."""
+        assert self._program is not None
+        return self._program.wait(PATIENCE)
+
+    def _xdotool(self, *words: object) -> None:
+        command = ["xdotool", *map(str, words)]
+        subprocess.run(command, env=self._environment, check=True, timeout=PATIENCE)
+        # A hand is slower than a frame.
+        time.sleep(0.15)
+
+    def key(self, name: str) -> None:
+        """Press and release a key, named as X names it."""
+        self._xdotool("key", name)
+
+    def touch(self, page: Page, target: Target) -> None:
+        """Click into the middle of a target."""
+        self._xdotool("mousemove", *self.layout.targets[page][target].center)
+        self._xdotool("mousedown", 1)
+        self._xdotool("mouseup", 1)
+
+    def drag(self, page: Page, target: Target, to: float) -> None:
+        """Drag the knob of a slider from its middle to a share of its track."""
+        track = self.layout.slider_track(self.layout.targets[page][target])
+        self._xdotool("mousemove", *track.center)
+        self._xdotool("mousedown", 1)
+        for share in (0.5 + 0.5 * (to - 0.5), to):
+            self._xdotool("mousemove", track.left + round(share * track.width), track.centery)
+        self._xdotool("mouseup", 1)
+
+    def screen(self) -> Pixels:
+        """Return what is on the screen: uint8, (height, width, 3), RGB."""
+        command = ["import", "-silent", "-window", "root", "png:-"]
+        taken = subprocess.run(
+            command, env=self._environment, check=True, capture_output=True, timeout=PATIENCE
+        )
+        return np.asarray(Image.open(BytesIO(taken.stdout)).convert("RGB"))
+
+    def skin(self) -> Pixels:
+        """Return what is on the screen of the skin, but for labels above and below it."""
+        return part(self.screen(), self.bare_skin)
+
+    def scaled(self, photograph: Pixels) -> Pixels:
+        """Return a photograph as `skin` is to show it."""
+        seen = Image.fromarray(cut(photograph, find_field(photograph)))
+        area = self.layout.field
+        return part(np.asarray(seen.resize(area.size)), self.bare_skin.move(-area.x, -area.y))
+
+    @property
+    def bare_skin(self) -> Rect:
+        """The skin without the label at its top and the overlay's legend."""
+        field, legend = self.layout.field, self.layout.legend
+        top = field.top + self.layout.px(40)
+        return Rect(field.left, top, field.width, legend.top - top)
+
+    @property
+    def row(self) -> Rect:
+        """The four large targets."""
+        targets = self.layout.targets["live"]
+        return targets["shutter"].union(targets["more"])
+
+    @property
+    def all_but_the_clock(self) -> Rect:
+        """Everything above the status line."""
+        return Rect(0, 0, self.layout.size[0], self.layout.status.top)
+
+    def drawn(self, view: View) -> Pixels:
+        """Return a view as it is to be seen."""
+        surface = Surface(self.layout.size)
+        Renderer(self.layout.size, self._bundle.manifest).draw(surface, view)
+        taken = Image.frombytes("RGB", self.layout.size, image.tobytes(surface, "RGB"))
+        return np.asarray(taken)
+
+    def wait(self, holds: Callable[[], bool], what: str) -> None:
+        """Wait until something holds; fail with a picture of the screen where it never does."""
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            if time.monotonic() > end:
+                path = self._keep_picture(f"failed-{what}")
+                log = (self._folder / "program.log").read_text(errors="replace")
+                pytest.fail(f"never seen: {what}; the screen is in {path}\n{log}")
+            time.sleep(0.2)
+
+    def kept(self, count: int) -> Examination:
+        """Wait until so many examinations are kept, and read the newest."""
+        self.wait(lambda: len(self.records.identifiers()) == count, f"examination {count}")
+        found = [self.records.read(name) for name in self.records.identifiers()]
+        return max(found, key=lambda examination: examination.record.taken)
+
+    def sees(self, what: str, expected: Pixels, *areas: Rect) -> None:
+        """Wait until parts of the screen look like those of a picture."""
+        self.wait(lambda: alike(self.screen(), expected, *areas), what)
+        self._keep_picture(what)
+
+    def sees_kept(self, name: str, *areas: Rect) -> None:
+        """Wait until parts of the screen look as they do in the kept picture."""
+        path = REFERENCE / f"{name}-{self._name}.png"
+        if self._renew and name not in self._renewed:
+            self._renewed.add(name)
+            time.sleep(SETTLED)
+            renew(path, self.screen(), *areas)
+        with Image.open(path) as kept:
+            expected = np.asarray(kept.convert("RGB"))
+        self.sees(name, expected, *areas)
+
+    def sees_live(self) -> None:
+        """Wait until the live page is there: its targets, and no trouble."""
+        self.sees_kept("live", self.row, self.layout.quality)
+
+    def _keep_picture(self, name: str) -> Path:
+        path = self._folder / f"{name}.png"
+        Image.fromarray(self.screen()).save(path)
+        return path
+
+
+def part(pixels: Pixels, area: Rect) -> Pixels:
+    return pixels[area.top : area.bottom, area.left : area.right]
+
+
+def colours(pixels: Pixels) -> NDArray[np.float64]:
+    """Return the mean red, green and blue."""
+    return pixels.reshape(-1, 3).mean(axis=0)
+
+
+def alike(one: Pixels, other: Pixels, *areas: Rect) -> bool:
+    far = 0
+    for area in areas:
+        apart = np.abs(part(one, area).astype(np.int64) - part(other, area)).max(axis=2)
+        far += int((apart > NEAR).sum())
+    return far < LESS_THAN_A_LETTER
+
+
+def renew(path: Path, seen: Pixels, *areas: Rect) -> None:
+    kept = np.zeros_like(seen)
+    for area in areas:
+        part(kept, area)[:] = part(seen, area)
+    small = Image.fromarray(kept).quantize(
+        255, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    )
+    path.parent.mkdir(exist_ok=True)
+    small.save(path, optimize=True)
+
+
+@contextmanager
+def x_server(size: tuple[int, int]) -> Iterator[str]:
+    """Run a screen without a monitor; yield its name."""
+    reader, writer = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writer), "-screen", "0", f"{size[0]}x{size[1]}x24",
+         "-nolisten", "tcp"],
+        pass_fds=[writer], stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(writer)
+    try:
+        with os.fdopen(reader) as line:
+            yield f":{line.readline().strip()}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@contextmanager
+def instrument(
+    size: tuple[int, int], language: Language, bundle: Bundle, folder: Path, renew: bool = False
+) -> Iterator[Instrument]:
+    # What is expected is drawn here, and pictures of text need an open screen.
+    open_nowhere((640, 480))
+    try:
+        with x_server(size) as display:
+            yield Instrument(display, size, language, bundle, folder, renew)
+    finally:
+        close_screen()

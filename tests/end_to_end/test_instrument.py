@@ -1,0 +1,288 @@
+"""The whole program on a screen that nobody sees, worked with a pointer and keys.
+
+Pages that show what the model said are compared with what is drawn from the kept examination; the
+others with pictures in ``reference/``, which a new model does not change. After a change that is
+meant: ``python -m tests.end_to_end.test_instrument FOLDER``, and look at each; the whole screens
+are then in the folder.
+"""
+
+import json
+import shutil
+import sys
+import threading
+import time
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pygame import Rect
+
+from device.capture.demo import SCENES, demo_frame
+from device.config import Config, model_folder
+from device.imaging.field import cut, find_field
+from device.inference.bundle import Bundle, load_bundle
+from device.inference.finding import from_record
+from device.language import Language
+from device.records.store import Examination
+from device.screen.view import AboutView, CompareView, LiveView, Picture, TroubleView
+from tests.device.capture.drivers import begin, send, serving
+from tests.device.images import encoded
+from tests.end_to_end.screen import (
+    SETTLED,
+    TOOLS,
+    Instrument,
+    Pixels,
+    alike,
+    colours,
+    instrument,
+)
+
+MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
+
+pytestmark = [
+    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
+    pytest.mark.timeout(600),
+]
+
+SHOWN: list[tuple[tuple[int, int], Language, Language]] = [
+    ((1024, 600), "en", "es"),
+    ((800, 480), "es", "pt"),
+    ((600, 1024), "pt", "en"),
+]
+"""Size of the screen, the language it begins with and that which is then chosen."""
+
+
+def photo() -> Pixels:
+    """Draw a lesion: small enough that every page shows it at its own size."""
+    whole = Image.fromarray(demo_frame(SCENES[0]).pixels)
+    return np.asarray(whole.resize((640, 480), Image.Resampling.LANCZOS))
+
+
+def still(folder: Path, name: str, pixels: Pixels) -> str:
+    """Return the source that replays a picture."""
+    path = folder / f"{name}.png"
+    Image.fromarray(pixels).save(path)
+    return f"replay:{path}"
+
+
+def live_view(examination: Examination, language: Language) -> LiveView:
+    """Return the frozen page as the kept examination has it."""
+    record, field = examination.record, find_field(examination.image)
+    return LiveView(
+        field=cut(examination.image, field),
+        finding=from_record(record.finding, field),
+        frozen=record.taken,
+        measures=record.measures,
+        kept=True,
+        language=language,
+    )
+
+
+def compare_view(earlier: LiveView, present: LiveView, count: int) -> CompareView:
+    """Return the compare page of two kept examinations, the later one still held."""
+    before, now = (
+        Picture(view.frozen, view.field, view.finding)
+        for view in (earlier, present)
+        if view.field is not None
+    )
+    return CompareView(before, now, number=1, count=count, language=present.language)
+
+
+def walk(it: Instrument, bundle: Bundle, folder: Path, first: Language, second: Language) -> None:
+    """Do all that a clinician can do, once."""
+    layout = it.layout
+    pixels = photo()
+    source = still(folder, "photo", pixels)
+    with it.started(source):
+        it.sees_live()
+
+        it.touch("live", "shutter")
+        examination = it.kept(1)
+        assert np.array_equal(examination.image, pixels)
+        frozen = live_view(examination, first)
+        it.sees("frozen", it.drawn(frozen), it.all_but_the_clock)
+
+        # What is drawn here for comparison comes from the same renderer; the photograph does not.
+        assert np.allclose(colours(it.skin()), colours(it.scaled(pixels)), atol=4)
+
+        bare = it.skin()
+        it.touch("live", "overlay")
+        it.wait(lambda: not np.array_equal(it.skin(), bare), "overlay")
+        it.touch("live", "mel")
+        it.sees_kept("overlay-mel", layout.legend, it.row)
+        it.touch("live", "vasc")
+        it.sees_kept("overlay-vasc", layout.legend, it.row)
+        strong = it.skin()
+        it.drag("live", "opacity", to=0.25)
+        it.sees_kept("opacity", layout.legend)
+        assert not np.array_equal(it.skin(), strong)
+        it.key("o")
+        it.sees("overlay-off", it.drawn(frozen), it.all_but_the_clock)
+
+        it.touch("live", "compare")
+        it.touch("compare", "shutter")
+        it.touch("compare", "shutter")
+        again = live_view(it.kept(2), first)
+        it.sees("compare", it.drawn(compare_view(frozen, again, 1)), it.all_but_the_clock)
+        it.key("Escape")
+        it.sees("frozen-again", it.drawn(again), it.all_but_the_clock)
+        it.key("Escape")
+        it.sees_live()
+
+        it.touch("live", "more")
+        it.sees_kept("settings", layout.panel, it.row)
+        it.touch("settings", "about")
+        about = AboutView(bundle.signed_by, language=first)
+        it.sees("about", it.drawn(about), it.all_but_the_clock)
+        it.touch("about", "back")
+        it.touch("settings", second)
+        it.sees_kept(f"settings-{second}", layout.panel, it.row)
+        it.touch("settings", "quit")
+        assert it.ended() == 0
+
+    kept = json.loads((it.state / "screen.json").read_bytes())
+    assert kept["language"] == second
+    assert kept["opacity"] == pytest.approx(0.25, abs=0.02)
+
+    with it.started(source):
+        it.sees("live-again", it.drawn(LiveView(None, language=second)), it.row)
+        it.touch("live", "compare")
+        it.key("space")
+        third, again = live_view(it.kept(3), second), replace(again, language=second)
+        it.sees("compare-again", it.drawn(compare_view(again, third, 2)), it.all_but_the_clock)
+        for _ in range(2):
+            it.key("Escape")
+        it.touch("live", "more")
+        for _ in range(2):
+            it.key("Tab")
+        it.key("Return")
+        assert it.ended() == 0
+
+
+def see_a_dark_picture(it: Instrument, folder: Path) -> None:
+    with it.started(still(folder, "dark", photo() // 5)):
+        it.sees_kept("dark", it.layout.finding, it.layout.quality, it.row)
+
+
+class NetworkCamera:
+    """A camera on the network that can be unplugged; called to answer a request."""
+
+    def __init__(self) -> None:
+        self.plugged = threading.Event()
+        self.plugged.set()
+        self._picture = encoded(photo(), "JPEG", quality=95)
+
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+        if not self.plugged.is_set():
+            handler.send_error(503)
+            return
+        begin(handler)
+        while self.plugged.is_set():
+            send(handler, self._picture)
+            time.sleep(0.03)
+
+
+def lose_the_network_camera(it: Instrument) -> None:
+    camera = NetworkCamera()
+    with serving(camera) as address, it.started(f"replay:{address}"):
+        it.sees_live()
+        camera.plugged.clear()
+        it.sees_kept("unplugged", it.layout.panel, it.row)
+        it.key("space")
+        time.sleep(SETTLED)
+        it.sees_kept("unplugged", it.layout.panel, it.row)
+        assert it.records.identifiers() == []
+        camera.plugged.set()
+        it.sees_live()
+        it.key("space")
+        it.kept(1)
+        it.touch("live", "more")
+        it.touch("settings", "quit")
+        assert it.ended() == 0
+
+
+@pytest.mark.parametrize(("size", "first", "second"), SHOWN, ids=str)
+def test_clinician_can_do_everything_with_pointer_and_keys(
+    size: tuple[int, int], first: Language, second: Language, bundle: Bundle, tmp_path: Path
+) -> None:
+    with instrument(size, first, bundle, tmp_path) as it:
+        walk(it, bundle, tmp_path, first, second)
+
+
+@pytest.mark.parametrize(("size", "language"), [s[:2] for s in SHOWN], ids=str)
+def test_dark_picture_is_no_call_and_says_what_to_do(
+    size: tuple[int, int], language: Language, bundle: Bundle, tmp_path: Path
+) -> None:
+    with instrument(size, language, bundle, tmp_path) as it:
+        see_a_dark_picture(it, tmp_path)
+
+
+@pytest.mark.parametrize(("size", "language"), [s[:2] for s in SHOWN], ids=str)
+def test_network_camera_may_go_and_come_back(
+    size: tuple[int, int], language: Language, bundle: Bundle, tmp_path: Path
+) -> None:
+    with instrument(size, language, bundle, tmp_path) as it:
+        lose_the_network_camera(it)
+
+
+def test_stalled_and_unplugged_camera_is_told_and_comes_back(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    with instrument((1024, 600), "en", bundle, tmp_path) as it:
+        empty = LiveView(None)
+        trouble = it.drawn(TroubleView("", empty))
+        headline = Rect(it.layout.finding.topleft, (it.layout.finding.width, it.layout.px(46)))
+        with it.started("picamera-standin:faults"):
+            for fault in ("stalled", "absent"):
+                it.sees(fault, trouble, headline, it.row)
+                # Whatever is now said of the skin, it is there again and moves.
+                it.wait(lambda: not alike(it.screen(), trouble, headline), f"{fault} no more")
+                before = it.skin()
+                it.wait(lambda seen=before: not np.array_equal(it.skin(), seen), "moving skin")
+
+
+@pytest.mark.parametrize("source", ["demo", "picamera-standin"])
+def test_skin_moves_until_the_shutter_holds_it(source: str, bundle: Bundle, tmp_path: Path) -> None:
+    with instrument((1024, 600), "en", bundle, tmp_path) as it:
+        live = it.drawn(LiveView(None))
+        with it.started(source):
+            it.sees("live", live, it.row)
+            before = it.skin()
+            it.wait(lambda: not np.array_equal(it.skin(), before), "moving skin")
+            it.key("space")
+            frozen = live_view(it.kept(1), "en")
+            it.sees("frozen", it.drawn(frozen), it.row, it.layout.finding, it.bare_skin)
+            held = it.skin()
+            time.sleep(1.0)
+            assert np.array_equal(it.skin(), held)
+            it.key("Escape")
+            it.sees("released", live, it.row)
+            it.wait(lambda: not np.array_equal(it.skin(), held), "moving skin")
+            it.touch("live", "more")
+            it.touch("settings", "quit")
+            assert it.ended() == 0
+
+
+def main(out: Path) -> None:
+    """Renew every kept picture."""
+    config = Config()
+    bundle = load_bundle(model_folder(config), config.trusted_keys)
+    for size, first, second in SHOWN:
+        folder = out / f"{size[0]}x{size[1]}-{first}"
+        for deed in ("walk", "dark", "network"):
+            at = folder / deed
+            at.mkdir(parents=True)
+            with instrument(size, first, bundle, at, renew=True) as it:
+                if deed == "walk":
+                    walk(it, bundle, at, first, second)
+                elif deed == "dark":
+                    see_a_dark_picture(it, at)
+                else:
+                    lose_the_network_camera(it)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
