@@ -20,6 +20,8 @@ from device.errors import DermascopeError
 from device.inference.bundle import MANIFEST_FILE, load_bundle
 
 DATA_VARIABLE: Final = "DERMASCOPE_HAM10000"
+ISIC2017_VARIABLE: Final = "DERMASCOPE_ISIC2017"
+PRETRAINED_VARIABLE: Final = "DERMASCOPE_PRETRAINED"
 _REMARKS_SHOWN: Final = 20
 _CONFIGS: Final = Path(__file__).parent / "configs"
 
@@ -57,6 +59,16 @@ def _parser() -> argparse.ArgumentParser:
             default=Path(data) if data else None,
             required=not data,
             help=f"HAM10000 (default: ${DATA_VARIABLE})",
+        )
+
+    def add_isic2017(sub: argparse.ArgumentParser) -> None:
+        named = os.environ.get(ISIC2017_VARIABLE)
+        sub.add_argument(
+            "--isic2017",
+            type=Path,
+            metavar="DIR",
+            default=Path(named) if named else None,
+            help=f"ISIC 2017, where it is used (default: ${ISIC2017_VARIABLE})",
         )
 
     def add(name: str, command: object, text: str, wants_data: bool) -> argparse.ArgumentParser:
@@ -103,6 +115,15 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--out", type=Path, metavar="DIR", default=Path("runs"), help="default: runs"
     )
+    named = os.environ.get(PRETRAINED_VARIABLE)
+    train.add_argument(
+        "--pretrained",
+        type=Path,
+        metavar="DIR",
+        default=Path(named) if named else None,
+        help=f"ImageNet weights, where they cannot be downloaded (default: ${PRETRAINED_VARIABLE})",
+    )
+    add_isic2017(train)
     compress = add("compress", _compress, "Convert a run to int8 and calibrate it.", True)
     evaluate = add("evaluate", _evaluate, "Measure a run or a bundle on the test fold.", True)
     bundle = add("bundle", _bundle, "Write and sign a run's bundle.", False)
@@ -158,7 +179,9 @@ def _reproduce(options: argparse.Namespace, console: Console) -> int:
 def _train(options: argparse.Namespace, console: Console) -> int:
     run = stages.start_run(options.config, options.out)
     console.print(f"Run: {run.folder}", soft_wrap=True)
-    stages.train(run, options.data, console)
+    teachers = stages.find_teachers(options.config, options.out)
+    sources = stages.Sources(options.data, options.isic2017, options.pretrained)
+    stages.train(run, sources, teachers, console)
     console.print(f"Next: dermascope-build compress {run.folder}", soft_wrap=True)
     return 0
 

@@ -1,7 +1,8 @@
 """The stages of a model's way, each leaving its result in the run's folder."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -12,14 +13,16 @@ from rich.console import Console
 
 from build_host.bundling.drafting import calibrated, draft, provenance
 from build_host.bundling.writing import read_key, write_bundle
-from build_host.datasets.collection import Collection
+from build_host.datasets.collection import Collection, joined
 from build_host.datasets.ham10000 import read_ham10000
-from build_host.datasets.split import split_by_lesion
+from build_host.datasets.isic2017 import read_isic2017
+from build_host.datasets.split import Split, split_by_lesion
 from build_host.datasets.tensors import read_examples, resized_images
 from build_host.evaluation.calibrating import fit_quality_limits
 from build_host.evaluation.degrading import Study, even_sample, study
 from build_host.evaluation.evaluating import Evaluation, evaluate, predict
 from build_host.training.config import RunConfig, read_config
+from build_host.training.history import read_history
 from device.errors import DataError
 from device.imaging.field import cut, find_field
 from device.imaging.quality import QualityLimits
@@ -32,6 +35,7 @@ DRAFT_FILE: Final = "draft.json"
 EVALUATION_FILE: Final = "evaluation.json"
 SECTIONS_FILE: Final = "sections.md"
 REPRODUCTION_FILE: Final = "reproduction.json"
+LESSONS: Final = "lessons"
 QUALITY_FILE: Final = "quality.json"
 QUALITY_PLOT: Final = "quality.png"
 
@@ -64,35 +68,109 @@ def open_run(folder: Path) -> Run:
 def start_run(config_path: Path, out: Path) -> Run:
     """Return the run of a configuration, in the folder below `out` that its digest names."""
     config = read_config(config_path)
-    folder = out / f"{config.name}-{config.digest[:8]}"
+    folder = run_folder(config, out)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG_FILE).write_bytes(config_path.read_bytes())
     return Run(folder, config)
 
 
-def train(run: Run, data: Path, console: Console) -> None:
+def run_folder(config: RunConfig, out: Path) -> Path:
+    """Return the folder of a run below `out`."""
+    return out / f"{config.name}-{config.digest[:8]}"
+
+
+def find_teachers(config_path: Path, out: Path) -> list[Run]:
+    """Return the trained runs that a run's configuration names as its teachers.
+
+    Raises
+    ------
+    device.errors.DataError
+        If one is not trained yet.
+    """
+    distillation = read_config(config_path).fit.distillation
+    found = []
+    for name in distillation.teachers if distillation else ():
+        path = config_path.parent / name
+        config = read_config(path)
+        folder = run_folder(config, out)
+        done = len(read_history(folder))
+        if done < config.fit.epochs:
+            raise DataError(
+                f"{folder}: this teacher has {done} of {config.fit.epochs} epochs; first run: "
+                f"dermascope-build train --config {path} --out {out}"
+            )
+        found.append(Run(folder, config))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where things lie that a run may need.
+
+    Attributes
+    ----------
+    ham10000
+        The data set.
+    isic2017
+        More images, where the run asks for them.
+    pretrained
+        Folder of ImageNet weights; None to have them downloaded, or taken from packages.
+    """
+
+    ham10000: Path
+    isic2017: Path | None = None
+    pretrained: Path | None = None
+
+
+def training_data(config: RunConfig, sources: Sources) -> tuple[Collection, Split]:
+    """Return HAM10000 split by lesion, its training part with the run's extra images.
+
+    Raises
+    ------
+    device.errors.DataError
+        If the data is not whole, or the extra images are not named.
+    """
+    collection = read_ham10000(sources.ham10000)
+    split = split_by_lesion(collection)
+    if config.extra_data == "none":
+        return collection, split
+    if sources.isic2017 is None:
+        raise DataError(f"{config.name}: trains on ISIC 2017 too; name its folder with --isic2017")
+    extra = read_isic2017(sources.isic2017, ("train", "validation"))
+    both = joined(collection, extra)
+    more = np.arange(len(collection), len(both))
+    return both, replace(split, train=np.concatenate([split.train, more]))
+
+
+def train(run: Run, sources: Sources, teachers: Sequence[Run], console: Console) -> None:
     """Fit the run's network: ``weights.h5`` and ``history.json``."""
     # TensorFlow takes seconds to import; bad data or settings are told before that.
-    collection = read_ham10000(data)
-    split = split_by_lesion(collection)
     config = run.config
+    collection, split = training_data(config, sources)
     cache = run.folder.parent / "cache"
     examples = read_examples(collection, split, config.input, config.fit.frame_size, cache)
     from build_host.keras import keras
-    from build_host.training.architectures import build
+    from build_host.training.architectures import build, start_from_imagenet
     from build_host.training.distribution import strategy_for
     from build_host.training.fitting import fit
+    from build_host.training.teaching import ask
 
+    lessons = run.folder / LESSONS if teachers else None
+    if lessons:
+        asked = [(t.config, t.folder) for t in teachers]
+        ask(config, examples, asked, lessons, console)
     with strategy_for(config.fit).scope():
         keras.utils.set_random_seed(config.seed)
         network = build(config)
-    fit(config, network, examples, run.folder, console)
+        if config.start == "imagenet":
+            start_from_imagenet(config, network, sources.pretrained)
+    fit(config, network, examples, run.folder, console, lessons=lessons)
 
 
 def compress(run: Run, data: Path, console: Console) -> None:
     """Convert the network to int8 and calibrate it on the validation fold."""
     from build_host.compression.quantization import to_int8
-    from build_host.training.architectures import build
+    from build_host.training.architectures import build, with_map
     from build_host.training.fitting import WEIGHTS
 
     weights = run.folder / WEIGHTS
@@ -105,6 +183,7 @@ def compress(run: Run, data: Path, console: Console) -> None:
     chosen = np.random.default_rng(config.seed).permutation(split.train)
     network = build(config)
     network.load_weights(weights)
+    network = with_map(network)
     console.print("Converting to int8")
     representative = np.asarray(images[np.sort(chosen[: config.representative])])
     bundle = draft(

@@ -77,3 +77,13 @@ class Collection:
     def subset(self, indices: NDArray[np.int64]) -> "Collection":
         """Return the collection of the records at `indices`, in that order."""
         return Collection(self.name, tuple(self.records[i] for i in indices), self.read)
+
+
+def joined(*collections: Collection) -> Collection:
+    """Return the records of several collections, in that order."""
+    readers = {r.image_id: c.read for c in collections for r in c.records}
+    return Collection(
+        " and ".join(c.name for c in collections),
+        tuple(r for c in collections for r in c.records),
+        lambda record: readers[record.image_id](record),
+    )

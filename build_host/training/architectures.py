@@ -1,8 +1,11 @@
 """The networks."""
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from build_host.keras import keras
+from build_host.training import efficientnet_lite, mobilenet
 from build_host.training.config import RunConfig
 from device.diagnoses import CODES
 
@@ -12,7 +15,45 @@ layers = keras.layers
 def build(config: RunConfig) -> keras.Model:
     """Return the run's untrained network: scaled image in, logits out."""
     shape = (config.input.height, config.input.width, 3)
-    return {"paper": paper_network}[config.architecture](shape)
+    makers = {
+        "paper": paper_network,
+        "mobilenet": mobilenet.mobilenet,
+        "slim-mobilenet": mobilenet.slim_mobilenet,
+        **{
+            f"efficientnet-lite-{variant}": partial(efficientnet_lite.classifier, variant=variant)
+            for variant in efficientnet_lite.SCALES
+        },
+    }
+    return makers[config.architecture](shape)
+
+
+def start_from_imagenet(config: RunConfig, model: keras.Model, folder: Path | None) -> None:
+    """Fill a new network with ImageNet weights as far as its layers have them.
+
+    Parameters
+    ----------
+    folder
+        Where weights lie that cannot be downloaded.
+
+    Raises
+    ------
+    device.errors.DataError
+        If there are none for this network.
+    """
+    if config.architecture.startswith("efficientnet-lite-"):
+        variant = int(config.architecture[-1])
+        path = efficientnet_lite.find_weights(variant, folder)
+        efficientnet_lite.load_imagenet(model, path)
+    else:
+        mobilenet.load_imagenet(model, folder)
+
+
+def with_map(model: keras.Model) -> keras.Model:
+    """Return a network as it ships: with its class activation map where it has one."""
+    names = {layer.name for layer in model.layers}
+    if mobilenet.MAP not in names:
+        return model
+    return keras.Model(model.input, [model.output, model.get_layer(mobilenet.MAP).output])
 
 
 def paper_network(shape: tuple[int, int, int]) -> keras.Model:

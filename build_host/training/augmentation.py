@@ -57,6 +57,19 @@ def draw(config: Augmentation, count: int, seed: list[int]) -> NDArray[np.float3
     return np.stack([columns[name] for name in _COLUMNS], axis=1).astype(np.float32)
 
 
+def mixing(alpha: float, count: int, seed: list[int]) -> NDArray[np.float32]:
+    """Return how much of another image each of `count` takes in: float32, (count,), 0 to 0.5."""
+    if not alpha:
+        return np.zeros(count, np.float32)
+    share = np.random.default_rng([*seed, 1]).beta(alpha, alpha, count)
+    return np.minimum(share, 1.0 - share).astype(np.float32)
+
+
+def mix(values: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    """Return a batch, each of its rows mixed with that of the same place counted from the end."""
+    return values + share * (tf.reverse(values, [0]) - values)
+
+
 def apply(
     images: tf.Tensor,
     changes: tf.Tensor,

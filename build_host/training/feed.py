@@ -1,6 +1,7 @@
 """Training batches, read from the memory map as they are needed."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,22 @@ def _chances(config: FitConfig, labels: NDArray[np.int64]) -> NDArray[np.float64
     return weights / weights.sum()
 
 
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What an epoch shows where teachers have been asked.
+
+    Attributes
+    ----------
+    changes
+        How each image is changed, as it was when its teachers saw it: float32, (n, `PARAMETERS`).
+    targets
+        What is to be said of it: float32, (n, 7), each row summing to 1.
+    """
+
+    changes: NDArray[np.float32]
+    targets: NDArray[np.float32]
+
+
 def batches(
     images: NDArray[np.uint8],
     labels: NDArray[np.int64],
@@ -67,6 +84,8 @@ def batches(
     batch: int,
     shuffle_seed: int | None = None,
     changes: Augmentation | None = None,
+    lesson: Lesson | None = None,
+    mixup: float = 0.0,
 ) -> tf.data.Dataset:
     """Return batches of scaled images and one-hot diagnoses.
 
@@ -81,10 +100,16 @@ def batches(
         Decides the order and the changes; None keeps the order.
     changes
         How the images are changed on the way.
+    lesson
+        For each of `indices`, instead of changes drawn here and the diagnosis itself.
+    mixup
+        Where images are changed: the alpha of the Beta distribution by which each is mixed with
+        another of its batch, and so are their targets (arXiv:1710.09412); 0 mixes none.
     """
-    order = indices
+    places = np.arange(len(indices))
     if shuffle_seed is not None:
-        order = np.random.default_rng(shuffle_seed).permutation(indices)
+        places = np.random.default_rng(shuffle_seed).permutation(places)
+    order = indices[places]
     one_hot = np.eye(len(CODES), dtype=np.float32)
     if changes is None:
 
@@ -96,22 +121,32 @@ def batches(
         data = tf.data.Dataset.from_tensor_slices(order).batch(batch)
         return data.map(load, num_parallel_calls=2).prefetch(2)
 
-    drawn = augmentation.draw(changes, len(order), [shuffle_seed or 0])
+    seed = shuffle_seed or 0
+    if lesson is None:
+        drawn, targets = augmentation.draw(changes, len(order), [seed]), one_hot[labels[order]]
+    else:
+        drawn, targets = lesson.changes[places], lesson.targets[places]
+    partner = augmentation.mixing(mixup, len(order), [seed])
 
-    def gather_frames(places: NDArray[np.int64]) -> tuple[Any, ...]:
-        rows = order[places]
-        noise = np.array([shuffle_seed or 0, places[0]], dtype=np.int64)
-        return images[rows], drawn[places], noise, one_hot[labels[rows]]
+    def gather_frames(at: NDArray[np.int64]) -> tuple[Any, ...]:
+        noise = np.array([seed, at[0]], dtype=np.int64)
+        return images[order[at]], drawn[at], noise, partner[at], targets[at]
 
-    def change(frames: tf.Tensor, numbers: tf.Tensor, noise: tf.Tensor, truth: tf.Tensor) -> Any:
+    def change(
+        frames: tf.Tensor, numbers: tf.Tensor, noise: tf.Tensor, mixed: tf.Tensor, truth: tf.Tensor
+    ) -> Any:
         square = spec.geometry == "center-square"
         pixels = augmentation.apply(frames, numbers, spec.height, spec.width, square, noise)
+        if mixup:
+            pixels = augmentation.mix(pixels, mixed[:, None, None, None])
+            truth = augmentation.mix(truth, mixed[:, None])
         return pixels * spec.scale + spec.offset, truth
 
+    many = len(CODES)
     load = _loader(
         gather_frames,
-        [(None, *images.shape[1:]), (None, augmentation.PARAMETERS), (2,), (None, len(CODES))],
-        [tf.uint8, tf.float32, tf.int64, tf.float32],
+        [(None, *images.shape[1:]), (None, augmentation.PARAMETERS), (2,), (None,), (None, many)],
+        [tf.uint8, tf.float32, tf.int64, tf.float32, tf.float32],
     )
     data = tf.data.Dataset.range(len(order)).batch(batch)
     return data.map(load, num_parallel_calls=2).map(change, num_parallel_calls=2).prefetch(2)

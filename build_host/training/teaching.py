@@ -1,0 +1,87 @@
+"""Asking trained networks what they say of a student's changed images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from build_host.datasets.tensors import Examples
+from build_host.keras import keras
+from build_host.training import augmentation
+from build_host.training.architectures import build
+from build_host.training.config import RunConfig
+from build_host.training.feed import Lesson, batches, shown_indices, shown_prior
+from build_host.training.fitting import WEIGHTS
+from build_host.training.lessons import lesson_path, write_lesson
+from device.diagnoses import CODES
+
+# Apart from the changes that are drawn for an epoch without teachers.
+_STREAM: Final = 1
+
+
+def ask(
+    config: RunConfig,
+    examples: Examples,
+    teachers: Sequence[tuple[RunConfig, Path]],
+    folder: Path,
+    console: Console,
+) -> None:
+    """Ask the teachers about every lesson that is not kept yet.
+
+    Parameters
+    ----------
+    config
+        The student's run.
+    teachers
+        The run of each teacher, and the folder with its weights.
+    folder
+        Keeps the lessons.
+    """
+    settings = config.fit
+    if settings.distillation is None or settings.augmentation is None:
+        raise ValueError("the run has no teachers")
+    wanted = [n for n in range(settings.distillation.views) if not lesson_path(folder, n).is_file()]
+    if not wanted:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    networks = []
+    for run, weights in teachers:
+        network = build(run)
+        network.load_weights(weights / WEIGHTS)
+        networks.append((run, network))
+    train = examples.split.train
+    for number in track(wanted, "Asking the teachers", console=console):
+        rows = shown_indices(settings, examples.labels, train, config.seed, number)
+        seed = [config.seed, number, _STREAM]
+        changes = augmentation.draw(settings.augmentation, len(rows), seed)
+        said = np.mean([_said(*n, config, examples, rows, changes) for n in networks], axis=0)
+        write_lesson(lesson_path(folder, number), rows, changes, said.astype(np.float32))
+
+
+def _said(
+    run: RunConfig,
+    network: keras.Model,
+    config: RunConfig,
+    examples: Examples,
+    rows: NDArray[np.int64],
+    changes: NDArray[np.float32],
+) -> NDArray[np.float64]:
+    """Return a teacher's probabilities as if all diagnoses were as common: float64, (n, 7)."""
+    data = batches(
+        examples.frames,
+        examples.labels,
+        rows,
+        run.input,
+        run.fit.batch,
+        changes=config.fit.augmentation,
+        lesson=Lesson(changes, np.zeros((len(rows), len(CODES)), np.float32)),
+    )
+    logits = network.predict(data, verbose=0).astype(np.float64)
+    prior = shown_prior(run.fit, examples.labels, examples.split.train)
+    logits -= (1.0 - run.fit.prior_adjustment) * np.log(prior)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from device.errors import DataError
+
+pytestmark = pytest.mark.tensorflow
+
+SHAPE = (96, 96, 3)
+
+
+def made(name: str, shape=SHAPE):
+    from build_host.training import mobilenet
+
+    return {"whole": mobilenet.mobilenet, "slim": mobilenet.slim_mobilenet}[name](shape)
+
+
+@pytest.fixture(scope="module")
+def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with random weights in the file that Keras would download."""
+    from build_host.keras import keras
+    from build_host.training.mobilenet import WEIGHTS
+
+    folder = tmp_path_factory.mktemp("pretrained")
+    keras.utils.set_random_seed(3)
+    source = keras.applications.MobileNetV2(SHAPE, alpha=0.35, include_top=False, weights=None)
+    random = np.random.default_rng(3)
+    source.set_weights([random.uniform(0.2, 1.0, w.shape) * 0.2 for w in source.get_weights()])
+    source.save_weights(folder / WEIGHTS)
+    return folder
+
+
+def test_the_whole_form_computes_what_kerass_own_does_up_to_the_classifier(
+    keras_file: Path,
+) -> None:
+    from build_host.keras import keras
+    from build_host.training.mobilenet import WEIGHTS, load_imagenet
+
+    own = made("whole")
+    load_imagenet(own, keras_file)
+    source = keras.applications.MobileNetV2(
+        SHAPE, alpha=0.35, include_top=False, weights=str(keras_file / WEIGHTS)
+    )
+    name = "block_16_project_BN"
+    images = np.random.default_rng(0).uniform(-1, 1, (2, *SHAPE)).astype(np.float32)
+    np.testing.assert_allclose(
+        keras.Model(own.input, own.get_layer(name).output)(images),
+        keras.Model(source.input, source.get_layer(name).output)(images),
+        rtol=1e-3,
+    )
+
+
+@pytest.mark.parametrize("name", ["whole", "slim"])
+def test_every_layer_but_the_classifiers_starts_with_weights_of_imagenet(
+    name: str, keras_file: Path
+) -> None:
+    from build_host.training.mobilenet import load_imagenet
+
+    own = made(name)
+    before = {layer.name: layer.get_weights() for layer in own.layers if layer.weights}
+    load_imagenet(own, keras_file)
+    kept = {
+        layer.name
+        for layer in own.layers
+        if layer.weights
+        and all(
+            np.array_equal(a, b)
+            for a, b in zip(layer.get_weights(), before[layer.name], strict=True)
+        )
+    }
+    assert kept == {"coarse-map", "fine-map"}
+
+
+@pytest.mark.parametrize("name", ["whole", "slim"])
+def test_the_logits_are_the_mean_of_the_map(name: str) -> None:
+    from build_host.keras import keras
+    from build_host.training.architectures import with_map
+
+    own = with_map(made(name))
+    random = np.random.default_rng(1)
+    own.set_weights([random.uniform(0.1, 1.0, w.shape) * 0.3 for w in own.get_weights()])
+    images = random.uniform(-1, 1, (3, *SHAPE)).astype(np.float32)
+    logits, class_map = own(images)
+    assert class_map.shape == (3, 6, 6, 7)
+    np.testing.assert_allclose(logits, np.mean(class_map, axis=(1, 2)), rtol=1e-4)
+    assert isinstance(own, keras.Model)
+
+
+def test_a_network_without_a_map_ships_as_it_is() -> None:
+    from build_host.training.architectures import paper_network, with_map
+
+    own = paper_network((28, 28, 3))
+    assert with_map(own) is own
+
+
+def test_the_slim_form_sees_the_picture_at_a_quarter_from_its_first_block_on() -> None:
+    own = made("slim")
+    assert own.get_layer("expanded_conv_depthwise").output_shape[1:3] == (24, 24)
+    assert own.get_layer("block_1_depthwise").output_shape[1:3] == (24, 24)
+    assert made("whole").get_layer("block_1_expand").output_shape[1:3] == (48, 48)
+
+
+def test_missing_weights_are_told(tmp_path: Path) -> None:
+    from build_host.training.mobilenet import load_imagenet
+
+    with pytest.raises(DataError, match="no such file"):
+        load_imagenet(made("slim"), tmp_path)

@@ -1,0 +1,202 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from device.errors import DataError
+from device.inference.bundle import load_bundle
+from tests.build_host.conftest import Done
+
+pytestmark = pytest.mark.tensorflow
+
+TEACHER = """
+name = "drawn-teacher"
+version = "0.1.0"
+seed = 3
+architecture = "paper"
+
+[input]
+height = 32
+width = 32
+geometry = "center-square"
+
+[fit]
+epochs = 1
+batch = 32
+balance = "power"
+prior_adjustment = 0.5
+
+[fit.augmentation]
+source_height = 150
+source_width = 200
+
+[saliency]
+method = "occlusion"
+"""
+
+STUDENT = """
+name = "drawn-student"
+version = "0.1.0"
+seed = 4
+architecture = "slim-mobilenet"
+representative = 10
+
+[input]
+height = 64
+width = 64
+geometry = "center-square"
+scale = 0.00784313725490196
+offset = -1.0
+
+[fit]
+epochs = 3
+batch = 32
+learning_rate = 1e-3
+balance = "power"
+prior_adjustment = 1.0
+mixup = 0.2
+keep = "last"
+
+[fit.augmentation]
+source_height = 150
+source_width = 200
+
+[fit.distillation]
+teachers = ["teacher.toml"]
+views = 2
+share = 0.75
+
+[saliency]
+method = "class-activation-map"
+"""
+
+
+@pytest.fixture(scope="module")
+def configs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("configs")
+    (folder / "teacher.toml").write_text(TEACHER)
+    (folder / "student.toml").write_text(STUDENT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def taught(configs: Path, ham10000: Path, command: Callable[..., Done]) -> Path:
+    """Return the student's run."""
+    runs = configs / "runs"
+    for name in ("teacher", "student"):
+        done = command(
+            "train", "--data", ham10000, "--config", configs / f"{name}.toml", "--out", runs
+        )
+        assert done.status == 0, done.err
+    (folder,) = runs.glob("drawn-student-*")
+    return folder
+
+
+def test_a_teacher_that_is_not_trained_is_named(
+    configs: Path, ham10000: Path, tmp_path: Path, command: Callable[..., Done]
+) -> None:
+    done = command(
+        "train", "--data", ham10000, "--config", configs / "student.toml", "--out", tmp_path
+    )
+    assert done.status == 2
+    assert f"dermascope-build train --config {configs / 'teacher.toml'}" in done.err
+
+
+def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
+    taught: Path, configs: Path, ham10000: Path
+) -> None:
+    from build_host.stages import Sources, find_teachers, open_run, training_data
+    from build_host.training import augmentation
+    from build_host.training.architectures import build
+    from build_host.training.feed import shown_prior
+    from build_host.training.lessons import lesson_path, read_lesson
+
+    config = open_run(taught).config
+    collection, split = training_data(config, Sources(ham10000))
+    from build_host.datasets.tensors import read_examples
+
+    examples = read_examples(collection, split, config.input, (150, 200), taught.parent / "cache")
+    (teacher,) = find_teachers(configs / "student.toml", taught.parent)
+    network = build(teacher.config)
+    network.load_weights(teacher.folder / "weights.h5")
+    with np.load(lesson_path(taught / "lessons", 1)) as kept:
+        rows, changes, said = kept["rows"], kept["changes"], kept["said"]
+    assert set(rows) <= set(split.train)
+    # The noise is drawn batch by batch: the teacher's batches were of 32.
+    pixels = augmentation.apply(
+        examples.frames[rows[:32]], changes[:32], 32, 32, True, np.array([0, 0], np.int64)
+    )
+    logits = network(pixels / 255.0).numpy().astype(float)
+    logits -= 0.5 * np.log(shown_prior(teacher.config.fit, examples.labels, split.train))
+    powers = np.exp(logits)
+    np.testing.assert_allclose(said[:32], powers / powers.sum(axis=1, keepdims=True), atol=1e-4)
+    # An epoch later the lessons begin again, and the targets weigh the diagnosis and the teacher.
+    again, lesson = read_lesson(config, examples, taught / "lessons", 3)
+    np.testing.assert_array_equal(again, rows)
+    np.testing.assert_allclose(lesson.targets.sum(axis=1), 1.0, rtol=1e-5)
+    own = lesson.targets[np.arange(len(rows)), examples.labels[rows]]
+    assert (own >= 0.25).all()
+
+
+def test_lessons_are_asked_for_once(
+    taught: Path, configs: Path, ham10000: Path, command: Callable[..., Done]
+) -> None:
+    before = {p: p.stat().st_mtime_ns for p in taught.rglob("lesson-*.npz")}
+    assert len(before) == 2
+    done = command(
+        "train", "--data", ham10000, "--config", configs / "student.toml", "--out", taught.parent
+    )
+    assert done.status == 0, done.err
+    assert {p: p.stat().st_mtime_ns for p in taught.rglob("lesson-*.npz")} == before
+
+
+def test_the_student_ships_with_its_map_and_the_device_shows_it(
+    taught: Path,
+    ham10000: Path,
+    trusted_key: str,
+    command: Callable[..., Done],
+    tmp_path: Path,
+) -> None:
+    from device.capture.frame import frame_now
+    from device.inference.analyzer import Analyzer
+
+    for name in ("compress", "evaluate"):
+        done = command(name, "--data", ham10000, taught)
+        assert done.status == 0, done.err
+    done = command("bundle", taught, "--models", tmp_path)
+    assert done.status == 0, done.err
+    bundle = load_bundle(tmp_path / "drawn-student", [trusted_key])
+    picture = np.random.default_rng(0).integers(0, 256, (150, 200, 3)).astype(np.uint8)
+    finding = Analyzer(bundle).analyze(frame_now(picture, 0, "test"))
+    assert finding.saliency is not None
+    assert finding.saliency.method == "class-activation-map"
+    assert finding.saliency.values.shape == (4, 4)
+
+
+def test_extra_images_are_asked_for_by_name(
+    configs: Path, ham10000: Path, tmp_path: Path, command: Callable[..., Done]
+) -> None:
+    path = tmp_path / "more.toml"
+    path.write_text(TEACHER.replace("seed = 3", 'seed = 3\nextra_data = "isic-2017"'))
+    done = command("train", "--data", ham10000, "--config", path, "--out", tmp_path)
+    assert done.status == 2
+    assert "--isic2017" in done.err
+
+
+def test_extra_images_are_trained_on_and_neither_validate_nor_test(
+    ham10000: Path, tmp_path: Path
+) -> None:
+    from build_host.stages import Sources, training_data
+    from build_host.training.config import read_config
+    from tests.build_host.datasets.test_isic2017 import made
+
+    path = tmp_path / "more.toml"
+    path.write_text(TEACHER.replace("seed = 3", 'seed = 3\nextra_data = "isic-2017"'))
+    collection, split = training_data(read_config(path), Sources(ham10000, isic2017=made(tmp_path)))
+    added = {i for i, r in enumerate(collection.records) if r.dx_type in ("train", "validation")}
+    assert len(added) == 2
+    assert added <= set(split.train)
+    assert not added & {*split.validation, *split.test}
+    with pytest.raises(DataError, match="isic2017"):
+        training_data(read_config(path), Sources(ham10000))
