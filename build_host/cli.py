@@ -12,9 +12,8 @@ from rich.table import Table
 from build_host import stages
 from build_host.bundling.writing import create_key, default_key_path
 from build_host.datasets.checking import check_ham10000
-from build_host.datasets.ham10000 import read_ham10000
 from build_host.evaluation.degrading import Study
-from build_host.evaluation.evaluating import Evaluation
+from build_host.evaluation.telling import assessment_tables
 from device.config import load_config
 from device.errors import DermascopeError
 from device.inference.bundle import MANIFEST_FILE, load_bundle
@@ -130,6 +129,12 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (compress, bundle):
         sub.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
     evaluate.add_argument("run", type=Path, metavar="RUN", help="a run's or a bundle's folder")
+    add_isic2017(evaluate)
+    again = add("reopen", _reopen, "Make a run of a bundle, to measure or sign it anew.", False)
+    again.add_argument("bundle", type=Path, metavar="BUNDLE", help="the bundle's folder")
+    again.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("runs"), help="default: runs"
+    )
     quality = add(
         "quality",
         _quality,
@@ -193,12 +198,21 @@ def _compress(options: argparse.Namespace, console: Console) -> int:
 
 
 def _evaluate(options: argparse.Namespace, console: Console) -> int:
+    sources = stages.Sources(options.data, options.isic2017)
     if (options.run / MANIFEST_FILE).is_file():
         bundle = load_bundle(options.run, load_config().trusted_keys)
-        result = stages.evaluate_bundle(bundle, read_ham10000(options.data))
+        result = stages.evaluate_bundle(bundle, sources, console)
     else:
-        result = stages.evaluate_run(options.run, options.data)
-    console.print(_table(result))
+        result = stages.evaluate_run(options.run, sources, console)
+    for table in assessment_tables(result):
+        console.print(table)
+    return 0
+
+
+def _reopen(options: argparse.Namespace, console: Console) -> int:
+    run = stages.reopen(options.bundle, options.out, load_config().trusted_keys)
+    console.print(f"Run: {run}", soft_wrap=True)
+    console.print(f"Next: dermascope-build evaluate {run}", soft_wrap=True)
     return 0
 
 
@@ -233,21 +247,6 @@ def _key(options: argparse.Namespace, console: Console) -> int:
     console.print(f"Public key, for a device's trusted_keys: {create_key(path)}", soft_wrap=True)
     console.print(f"The private key is in {path}; keep it out of every repository.", soft_wrap=True)
     return 0
-
-
-def _table(result: Evaluation) -> Table:
-    table = Table(
-        "figure",
-        "value",
-        "95 % interval",
-        title=f"{result.model}: {result.images} images of {result.lesions} lesions",
-        caption=result.protocol,
-    )
-    for name, figure in result.figures.items():
-        table.add_row(
-            name.replace("_", " "), f"{figure.value:.3f}", f"{figure.low:.3f} to {figure.high:.3f}"
-        )
-    return table
 
 
 def _quality_table(result: Study) -> Table:

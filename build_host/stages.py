@@ -1,7 +1,7 @@
 """The stages of a model's way, each leaving its result in the run's folder."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -18,28 +18,27 @@ from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.isic2017 import read_isic2017
 from build_host.datasets.split import Split, split_by_lesion
 from build_host.datasets.tensors import read_examples, resized_images
+from build_host.evaluation.assessing import Assessment, assess, encoded
 from build_host.evaluation.calibrating import fit_quality_limits
 from build_host.evaluation.degrading import Study, even_sample, study
-from build_host.evaluation.evaluating import Evaluation, evaluate, predict
+from build_host.reproduction.results import Results
+from build_host.reproduction.tables import card_sections
 from build_host.training.config import RunConfig, read_config
 from build_host.training.history import read_history
 from device.errors import DataError
 from device.imaging.field import cut, find_field
 from device.imaging.quality import QualityLimits
-from device.inference.analyzer import Analyzer
-from device.inference.bundle import MODEL_FILE, Bundle
+from device.inference.bundle import METRICS_FILE, MODEL_FILE, Bundle, load_bundle
 from device.inference.manifest import Manifest
 
 CONFIG_FILE: Final = "run.toml"
 DRAFT_FILE: Final = "draft.json"
-EVALUATION_FILE: Final = "evaluation.json"
+FLOAT_FILE: Final = "float.tflite"
 SECTIONS_FILE: Final = "sections.md"
 REPRODUCTION_FILE: Final = "reproduction.json"
-LESSONS: Final = "lessons"
 QUALITY_FILE: Final = "quality.json"
 QUALITY_PLOT: Final = "quality.png"
 
-PROTOCOL: Final = "Lesion-disjoint: no lesion of the test fold was seen in training."
 _QUALITY_SAMPLE: Final = 1000
 
 
@@ -103,6 +102,17 @@ def find_teachers(config_path: Path, out: Path) -> list[Run]:
     return found
 
 
+def lessons_folder(run: Run, teachers: Sequence[Run]) -> Path:
+    """Return where the lessons of a run lie, beside it: runs that ask the same share them."""
+    config, fit = run.config, run.config.fit
+    asked = (
+        config.seed, config.extra_data, fit.balance, fit.balance_power, fit.augmentation,
+        [t.config.digest for t in teachers],
+    )  # fmt: skip
+    digest = hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
+    return run.folder.parent / f"lessons-{digest[:8]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Where things lie that a run may need.
@@ -155,7 +165,7 @@ def train(run: Run, sources: Sources, teachers: Sequence[Run], console: Console)
     from build_host.training.fitting import fit
     from build_host.training.teaching import ask
 
-    lessons = run.folder / LESSONS if teachers else None
+    lessons = lessons_folder(run, teachers) if teachers else None
     if lessons:
         asked = [(t.config, t.folder) for t in teachers]
         ask(config, examples, asked, lessons, console)
@@ -169,7 +179,7 @@ def train(run: Run, sources: Sources, teachers: Sequence[Run], console: Console)
 
 def compress(run: Run, data: Path, console: Console) -> None:
     """Convert the network to int8 and calibrate it on the validation fold."""
-    from build_host.compression.quantization import to_int8
+    from build_host.compression.quantization import to_float32, to_int8
     from build_host.training.architectures import build, with_map
     from build_host.training.fitting import WEIGHTS
 
@@ -186,6 +196,7 @@ def compress(run: Run, data: Path, console: Console) -> None:
     network = with_map(network)
     console.print("Converting to int8")
     representative = np.asarray(images[np.sort(chosen[: config.representative])])
+    (run.folder / FLOAT_FILE).write_bytes(to_float32(network))
     bundle = draft(
         config.name,
         config.version,
@@ -234,35 +245,60 @@ def study_bundle(bundle: Bundle, data: Path, out: Path, images: int, levels: int
     return result
 
 
-def evaluate_run(folder: Path, data: Path) -> Evaluation:
-    """Measure a run's int8 file on the test fold: ``evaluation.json``."""
-    bundle = _unsigned(folder)
-    result = evaluate_bundle(bundle, read_ham10000(data))
-    (folder / EVALUATION_FILE).write_bytes(msgspec.json.encode(result))
+def evaluate_run(folder: Path, sources: Sources, console: Console) -> Assessment:
+    """Measure a run's int8 file on the test fold and beside it: ``metrics.json``."""
+    result = evaluate_bundle(_unsigned(folder), sources, console, folder / FLOAT_FILE)
+    (folder / METRICS_FILE).write_bytes(encoded(result))
     return result
 
 
-def evaluate_bundle(bundle: Bundle, collection: Collection) -> Evaluation:
-    """Measure a bundle on the test fold, through the instrument's own Analyzer."""
+def evaluate_bundle(
+    bundle: Bundle, sources: Sources, console: Console, float_file: Path | None = None
+) -> Assessment:
+    """Measure a bundle on the test fold and beside it, through the instrument's own Analyzer."""
+    collection = read_ham10000(sources.ham10000)
     test = collection.subset(split_by_lesion(collection).test)
-    predictions = predict(Analyzer(bundle), test)
-    return evaluate(predictions, bundle.manifest.model_id, bundle.model, PROTOCOL)
+    exact = float_file.read_bytes() if float_file and float_file.is_file() else None
+    return assess(bundle, test, sources.ham10000, sources.isic2017, exact, console)
+
+
+def reopen(folder: Path, out: Path, trusted_keys: Iterable[str]) -> Path:
+    """Return a run made of a bundle, to be calibrated, measured or signed anew.
+
+    Raises
+    ------
+    device.errors.BundleError
+        If the bundle is not whole or signed by a key that is not trusted.
+    """
+    bundle = load_bundle(folder, trusted_keys)
+    run = out / f"{bundle.manifest.name}-{bundle.manifest.model_sha256[:8]}"
+    run.mkdir(parents=True, exist_ok=True)
+    leave_draft(run, bundle)
+    for name in (METRICS_FILE, REPRODUCTION_FILE):
+        if (folder / name).is_file():
+            (run / name).write_bytes((folder / name).read_bytes())
+    if (run / REPRODUCTION_FILE).is_file():
+        kept = (run / REPRODUCTION_FILE).read_bytes()
+        told = card_sections(msgspec.json.decode(kept, type=Results))
+        (run / SECTIONS_FILE).write_text(told, encoding="utf-8")
+    return run
 
 
 def make_bundle(folder: Path, models: Path, key_path: Path) -> Path:
     """Write and sign the bundle of the run in a folder below `models`, and return its own."""
     draft = _unsigned(folder)
-    path = folder / EVALUATION_FILE
+    path = folder / METRICS_FILE
     if not path.is_file():
-        raise DataError(f"{folder}: is not evaluated yet ({EVALUATION_FILE} is missing)")
-    evaluation = msgspec.json.decode(path.read_bytes(), type=Evaluation)
+        raise DataError(f"{folder}: is not evaluated yet ({METRICS_FILE} is missing)")
+    assessment = msgspec.json.decode(path.read_bytes(), type=Assessment)
+    evaluation = assessment.evaluations[0]
     if evaluation.model_sha256 != draft.manifest.model_sha256:
         raise DataError(f"{folder}: {MODEL_FILE} is newer than its evaluation; evaluate it again")
     manifest = msgspec.structs.replace(draft.manifest, metrics=evaluation.figures)
     written = models / manifest.name
     sections = folder / SECTIONS_FILE
     told = sections.read_text(encoding="utf-8") if sections.is_file() else ""
-    write_bundle(written, manifest, draft.model, [evaluation], read_key(key_path), told)
+    write_bundle(written, manifest, draft.model, assessment, read_key(key_path), told)
     if (folder / REPRODUCTION_FILE).is_file():
         (written / REPRODUCTION_FILE).write_bytes((folder / REPRODUCTION_FILE).read_bytes())
     return written

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 
+from build_host.evaluation.assessing import Assessment
 from build_host.evaluation.evaluating import Evaluation
 from device.diagnoses import CODES
 from device.inference.manifest import Interval, Manifest
 
 
-def write_card(manifest: Manifest, evaluations: list[Evaluation], sections: str = "") -> str:
+def write_card(manifest: Manifest, assessment: Assessment, sections: str = "") -> str:
     """Return the card as Markdown; every number in it comes from its arguments.
 
     Parameters
@@ -15,7 +16,7 @@ def write_card(manifest: Manifest, evaluations: list[Evaluation], sections: str 
     sections
         More that was measured, as Markdown; stands before the data's terms.
     """
-    main = evaluations[0]
+    main = assessment.evaluations[0]
     provenance = manifest.provenance
     spec = manifest.input
     parts = [
@@ -40,13 +41,15 @@ def write_card(manifest: Manifest, evaluations: list[Evaluation], sections: str 
         f"The prediction set aims at {manifest.conformal.coverage:.0%} coverage of every "
         f"diagnosis; it holds the true one in {main.conformal.coverage:.1%} of the images, with "
         f"{main.conformal.mean_set_size:.2f} diagnoses on average.",
+        "Accuracy on the images of which it is surest:\n\n" + _surest(assessment),
+        *_unfamiliar(assessment),
         "Thresholds, chosen on the validation fold:\n\n" + _operating_points(manifest),
+        *_maps(assessment),
         "## Subgroups\n\n" + _subgroups(main),
     ]
-    for other in evaluations[1:]:
-        parts.append(
-            f"## {other.protocol}\n\n{other.images} images.\n\n" + _figures(other.figures.items())
-        )
+    if len(assessment.evaluations) > 1:
+        parts.append("## Beside it\n\n" + _beside(assessment.evaluations))
+    parts += _speed(assessment)
     parts += [sections.strip()] if sections else []
     parts += [
         "## Data and licence\n\n"
@@ -67,6 +70,80 @@ def write_card(manifest: Manifest, evaluations: list[Evaluation], sections: str 
         + ".",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _speed(assessment: Assessment) -> list[str]:
+    fast = assessment.speed
+    if fast is None:
+        return []
+    return [
+        "## Speed\n\n"
+        f"One pass takes {fast.model_ms:.3f} ms, {fast.reference} {fast.reference_ms:.3f} ms: "
+        f"{fast.times_faster:.1f} times as long, with the same runtime ({fast.runtime}) and one "
+        "thread, on one x86-64 machine."
+    ]
+
+
+def _surest(assessment: Assessment) -> str:
+    header = [
+        "| share of the images | accuracy | balanced accuracy |",
+        "| --- | --- | --- |",
+    ]
+    rows = [
+        f"| {k.coverage:.0%} | {k.accuracy:.3f} | {k.balanced_accuracy:.3f} |"
+        for k in assessment.surest
+    ]
+    return "\n".join(header + rows)
+
+
+def _unfamiliar(assessment: Assessment) -> list[str]:
+    if not assessment.unfamiliar:
+        return []
+    header = [
+        "| shown | pictures | AUROC of the score | no call | no call, or refused by quality |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    rows = [
+        f"| {u.kind} | {u.images} | {'-' if i == 0 else f'{u.auroc:.3f}'} | {u.no_call:.0%} | "
+        f"{u.refused:.0%} |"
+        for i, u in enumerate(assessment.unfamiliar)
+    ]
+    return ["What is no lesion, told apart:\n\n" + "\n".join(header + rows)]
+
+
+def _maps(assessment: Assessment) -> list[str]:
+    if not assessment.maps:
+        return []
+    header = [
+        "| map | more passes | insertion | deletion | inside the outline | pointing game | "
+        "agrees with float |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    rows = [
+        f"| {m.method} | {m.passes} | {_cell(m.insertion)} | {_cell(m.deletion)} | "
+        f"{_cell(m.energy_inside)} | {_cell(m.pointing)} | {_cell(m.agreement)} |"
+        for m in assessment.maps
+    ]
+    return [
+        "## Saying why\n\n"
+        "Maps of the called diagnosis, on the shipped file. Insertion: the area under its "
+        "probability as the places that the map names come back first (high is good); deletion: "
+        "as they go first (low is good).\n\n" + "\n".join(header + rows)
+    ]
+
+
+def _beside(evaluations: list[Evaluation]) -> str:
+    names = list(evaluations[0].figures)
+    header = ["| figure | " + " | ".join(e.protocol for e in evaluations[1:]) + " |"]
+    header += ["| --- " * len(evaluations) + "|"]
+    rows = [
+        f"| {name.replace('_', ' ')} | "
+        + " | ".join(_cell(e.figures.get(name)) for e in evaluations[1:])
+        + " |"
+        for name in names
+    ]
+    images = "; ".join(f"{e.protocol}: {e.images} images" for e in evaluations[1:])
+    return "\n".join(header + rows) + f"\n\n{images}."
 
 
 def _mib(size: int) -> str:

@@ -9,7 +9,7 @@ import platformdirs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from build_host.bundling.card import write_card
-from build_host.evaluation.evaluating import Evaluation
+from build_host.evaluation.assessing import Assessment, encoded
 from device.errors import BundleError
 from device.inference.bundle import (
     CARD_FILE,
@@ -79,7 +79,7 @@ def write_bundle(
     folder: Path,
     manifest: Manifest,
     model: bytes,
-    evaluations: list[Evaluation],
+    assessment: Assessment,
     key: Ed25519PrivateKey,
     sections: str = "",
 ) -> None:
@@ -91,8 +91,8 @@ def write_bundle(
         Made where it does not exist; files of an older bundle in it are replaced.
     manifest, model
         The manifest, whose ``model_sha256`` is that of `model`.
-    evaluations
-        What was measured, the shipped protocol first; the card repeats it.
+    assessment
+        What was measured; the card repeats it.
     key
         Signs the manifest's bytes.
     sections
@@ -104,8 +104,8 @@ def write_bundle(
         MODEL_FILE: model,
         MANIFEST_FILE: manifest_bytes,
         SIGNATURE_FILE: key.sign(manifest_bytes),
-        METRICS_FILE: msgspec.json.format(msgspec.json.encode(evaluations)) + b"\n",
-        CARD_FILE: write_card(manifest, evaluations, sections).encode(),
+        METRICS_FILE: encoded(assessment),
+        CARD_FILE: write_card(manifest, assessment, sections).encode(),
     }
     for name, content in contents.items():
         part = folder / f".{name}.part"

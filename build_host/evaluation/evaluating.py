@@ -15,6 +15,7 @@ from build_host.datasets.collection import Collection, ImageRecord
 from build_host.evaluation.metrics import (
     ClassFigures,
     Labels,
+    Metric,
     Probabilities,
     accuracy,
     balanced_accuracy,
@@ -97,12 +98,21 @@ class Evaluation(msgspec.Struct, frozen=True):
     size: Sizes
 
 
-def predict(analyzer: Analyzer, collection: Collection, quiet: bool = False) -> Predictions:
-    """Run every image of a collection through the analyzer, from its file to its finding."""
+def predict(
+    analyzer: Analyzer, collection: Collection, quiet: bool = False, averaged: bool = False
+) -> Predictions:
+    """Run every image of a collection through the analyzer, from its file to its finding.
+
+    Parameters
+    ----------
+    averaged
+        As the shutter does it, which averages where the bundle says so.
+    """
     findings: list[Finding] = []
     for i, record in enumerate(track(collection.records, "Analyzing images", disable=quiet)):
         frame = frame_now(collection.read(record), i, collection.name)
-        findings.append(analyzer.analyze(frame))
+        finding = analyzer.analyze_burst([frame])[1] if averaged else analyzer.analyze(frame)
+        findings.append(finding)
     truth = [r.dx for r in collection.records]
     return Predictions(
         records=collection.records,
@@ -121,7 +131,13 @@ def raw_logits(
     return np.array([analyzer.logits(collection.read(r)) for r in records])
 
 
-def evaluate(predictions: Predictions, model_id: str, model: bytes, protocol: str) -> Evaluation:
+def evaluate(
+    predictions: Predictions,
+    model_id: str,
+    model: bytes,
+    protocol: str,
+    metrics: dict[str, Metric] | None = None,
+) -> Evaluation:
     """Return every figure of a model.
 
     Parameters
@@ -132,6 +148,8 @@ def evaluate(predictions: Predictions, model_id: str, model: bytes, protocol: st
         Its name, and the bytes of its file.
     protocol
         Says how the images were held apart from training.
+    metrics
+        By their names; all of them by default.
     """
     labels = np.array([CODES.index(r.dx) for r in predictions.records])
     lesions = np.array([r.lesion_id for r in predictions.records])
@@ -143,7 +161,7 @@ def evaluate(predictions: Predictions, model_id: str, model: bytes, protocol: st
         protocol=protocol,
         images=len(labels),
         lesions=len(set(lesions)),
-        figures=with_intervals(labels, probabilities, lesions),
+        figures=with_intervals(labels, probabilities, lesions, metrics),
         per_class=per_class(labels, probabilities, lesions),
         confusion=confusion(labels, probabilities),
         selective=Selective(

@@ -5,7 +5,7 @@ probability as the pixels the map names first are taken away, or given back to a
 The pointing game is Zhang et al. 2018 (doi:10.1007/s11263-017-1059-x).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from build_host.datasets.collection import Collection
-from device.capture.image_file import read_image
+from build_host.datasets.outlines import read_outline
 from device.diagnoses import CODES
-from device.errors import DataError
 from device.imaging.field import central_field, cut
-from device.imaging.preprocessing import dihedral_views, resize
+from device.imaging.preprocessing import dihedral_views, resize, scale, scale_table
 from device.inference.bundle import Bundle
 from device.inference.calibration import probabilities
-from device.inference.interpreter import Network, open_interpreter
+from device.inference.interpreter import Network, load_runtime, open_interpreter, quantize
 from device.inference.manifest import Interval, Manifest
 from device.inference.saliency import occlusion_map
 
@@ -75,26 +74,11 @@ class _Asked:
     seed: int
 
 
-def outline_of(folder: Path, image_id: str, side: int) -> NDArray[np.bool_]:
-    """Return a lesion's outline in the centred square: bool, (side, side).
-
-    Parameters
-    ----------
-    folder
-        HAM10000, with ``HAM10000_segmentations`` in it.
-
-    Raises
-    ------
-    device.errors.DataError
-        If there is none.
-    """
-    path = folder / "HAM10000_segmentations" / f"{image_id}_segmentation.png"
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; the lesions' outlines are needed for this")
-    mask = read_image(path)
-    square = cut(mask, central_field(*mask.shape[:2]))
-    small = cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)
-    return np.asarray(small[:, :, 0] >= 128)
+def outline_in_square(folder: Path, image_id: str, side: int) -> NDArray[np.bool_]:
+    """Return a lesion's outline in the centred square: bool, (side, side)."""
+    mask = read_outline(folder, image_id).astype(np.uint8)
+    square = cut(mask, central_field(*mask.shape)) * np.uint8(255)
+    return cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA) >= 128
 
 
 def compare(
@@ -129,7 +113,7 @@ def compare(
     agreements: dict[str, list[float]] = {name: [] for name in methods}
     for seed, record in enumerate(track(collection.records, "Explaining")):
         pixels = resize(collection.read(record), manifest.input)
-        outline = outline_of(folder, record.image_id, side)
+        outline = outline_in_square(folder, record.image_id, side)
         index = int(network.run(pixels)[0].argmax())
         asked = _Asked(pixels, index, network, seed)
         for name, (_, explain) in methods.items():
@@ -269,8 +253,6 @@ class _Inside:
     """The last features of the int8 file, which it does not give out itself."""
 
     def __init__(self, model: bytes, manifest: Manifest) -> None:
-        from device.inference.interpreter import load_runtime, quantize, scale_table
-
         self._interpreter = load_runtime()[1](
             model_content=model, experimental_preserve_all_tensors=True
         )
@@ -314,20 +296,8 @@ class _FloatMaps:
 
     def of(self, pixels: Pixels, index: int) -> Map:
         """Return the map of one class, enlarged to the input."""
-        from device.imaging.preprocessing import scale
-
         given = self._interpreter.get_input_details()[0]["index"]
         self._interpreter.set_tensor(given, scale(pixels, self._spec)[None])
         self._interpreter.invoke()
         class_map = self._interpreter.get_tensor(self._map["index"])[0]
         return _enlarged(class_map[:, :, index], len(pixels))
-
-
-def sample_with_outlines(collection: Collection, images: int) -> Collection:
-    """Return that many images, as even over the diagnoses as there are any."""
-    from build_host.evaluation.degrading import even_sample
-
-    return even_sample(collection, images)
-
-
-__all__: Sequence[str] = ("Faithfulness", "compare", "outline_of")

@@ -35,6 +35,17 @@ def balanced_accuracy(labels: Labels, probabilities: Probabilities) -> float:
     return float(np.mean([right[labels == i].mean() for i in np.unique(labels)]))
 
 
+def balanced_accuracy_even(labels: Labels, probabilities: Probabilities) -> float:
+    """Return the balanced accuracy of calls made as if every diagnosis were as common.
+
+    Calibrated probabilities know that two images of three are naevi, and the likeliest diagnosis
+    is then a naevus more often than a mean over diagnoses rewards. Each probability is divided by
+    how often its diagnosis occurs before the highest is taken.
+    """
+    common = np.bincount(labels, minlength=len(CODES)) / len(labels)
+    return balanced_accuracy(labels, probabilities / np.where(common > 0, common, np.inf))
+
+
 def macro_auc(labels: Labels, probabilities: Probabilities) -> float:
     """Return the mean over the diagnoses of one-against-the-rest areas under the ROC curve."""
     truth = labels[:, None] == np.arange(len(CODES))
@@ -128,6 +139,7 @@ def weighted(score: str) -> Metric:
 METRICS: Final[dict[str, Metric]] = {
     "accuracy": accuracy,
     "balanced_accuracy": balanced_accuracy,
+    "balanced_accuracy_as_if_equally_common": balanced_accuracy_even,
     "macro_auc": macro_auc,
     "malignant_auc": malignant_auc,
     "melanoma_auc": melanoma_auc,

@@ -12,9 +12,8 @@ from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
 from build_host.datasets.collection import Collection
+from build_host.datasets.outlines import read_outline
 from device.capture.frame import frame_now
-from device.capture.image_file import read_image
-from device.errors import DataError
 from device.inference.analyzer import Analyzer
 
 Pixels = NDArray[np.uint8]
@@ -111,10 +110,7 @@ def skin_only(lesions: Collection, folder: Path, count: int) -> Iterator[Pixels]
     found = 0
     for record in lesions.records:
         pixels = lesions.read(record)
-        path = folder / "HAM10000_segmentations" / f"{record.image_id}_segmentation.png"
-        if not path.is_file():
-            raise DataError(f"{path}: no such file; the lesions' outlines are needed for this")
-        outline = read_image(path)[:, :, 0] >= 128
+        outline = read_outline(folder, record.image_id)
         height, width = outline.shape
         side = height * 2 // 5
         for top, left in (

@@ -14,6 +14,8 @@ from build_host.datasets.collection import Collection, ImageRecord
 from build_host.datasets.split import Split, oversample_then_split, split_by_image
 from build_host.datasets.tensors import read_examples, resized_images
 from build_host.evaluation.artefact import logits_of, sizes, softmax
+from build_host.evaluation.assessing import assess_first
+from build_host.evaluation.assessing import encoded as encoded_assessment
 from build_host.evaluation.metrics import METRICS, confusion, per_class, with_intervals
 from build_host.reproduction import image_steps, peers
 from build_host.reproduction.config import ReproductionConfig
@@ -29,19 +31,16 @@ from build_host.reproduction.results import (
 )
 from build_host.reproduction.tables import card_sections
 from build_host.stages import (
-    EVALUATION_FILE,
     REPRODUCTION_FILE,
     SECTIONS_FILE,
-    evaluate_bundle,
     leave_draft,
     measured_limits,
 )
 from build_host.training.config import FitConfig
 from build_host.training.history import read_history
 from device.diagnoses import CODES
-from device.inference.bundle import Bundle
+from device.inference.bundle import METRICS_FILE, Bundle
 
-METRICS_FILE: Final = "metrics.json"
 REPORT_FILE: Final = "report.html"
 RUN_FOLDER: Final = "bundle"
 
@@ -395,8 +394,8 @@ def _write_run(context: Context, results: Results, model: bytes) -> None:
         provenance(collection, config.seed, config.digest),
     )
     bundle = calibrated(bundle, collection.subset(split.validation))
-    evaluation = evaluate_bundle(bundle, collection)
+    assessment = assess_first(bundle, collection.subset(split.test))
     leave_draft(folder, bundle)
-    (folder / EVALUATION_FILE).write_bytes(msgspec.json.encode(evaluation))
+    (folder / METRICS_FILE).write_bytes(encoded_assessment(assessment))
     (folder / SECTIONS_FILE).write_text(card_sections(results), encoding="utf-8")
     (folder / REPRODUCTION_FILE).write_bytes(encoded(results))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from build_host.bundling.classes import CLASSES
+from build_host.evaluation.assessing import Assessment, Kept
 from build_host.evaluation.evaluating import ConformalCheck, Evaluation, Selective, Sizes
 from build_host.evaluation.metrics import METRICS, ClassFigures
 from device.diagnoses import CODES
@@ -292,3 +293,8 @@ def made_evaluation() -> Evaluation:
         },
         size=Sizes(bytes=1_300_000, gzip_bytes=1_100_000),
     )
+
+
+@pytest.fixture
+def made_assessment(made_evaluation: Evaluation) -> Assessment:
+    return Assessment(evaluations=[made_evaluation], surest=[Kept(0.5, 0.912, 0.823)])

@@ -11,14 +11,15 @@ from rich.console import Console
 from build_host import stages
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.split import split_by_lesion
+from build_host.evaluation.assessing import Assessment
 from build_host.evaluation.calibrating import (
     fit_abstention,
     fit_calibration,
     fit_conformal,
     fit_operating_points,
 )
-from build_host.evaluation.evaluating import Evaluation, raw_logits
-from device.errors import ConfigError, DataError
+from build_host.evaluation.evaluating import raw_logits
+from device.errors import BundleError, ConfigError, DataError
 from device.inference.analyzer import Analyzer
 from device.inference.bundle import Bundle
 from device.inference.manifest import Manifest
@@ -118,8 +119,8 @@ def test_everything_is_calibrated_on_the_validation_fold_through_the_shipped_fil
 
 @pytest.mark.tensorflow
 def test_the_figures_are_of_the_test_fold(evaluated: Stage, ham10000: Path) -> None:
-    content = (evaluated.folder / "evaluation.json").read_bytes()
-    evaluation = msgspec.json.decode(content, type=Evaluation)
+    content = (evaluated.folder / "metrics.json").read_bytes()
+    evaluation = msgspec.json.decode(content, type=Assessment).evaluations[0]
     collection = read_ham10000(ham10000)
     test = collection.subset(split_by_lesion(collection).test)
     assert evaluation.images == len(test)
@@ -165,7 +166,7 @@ def test_a_file_that_is_not_the_drafts_does_not_ship(
 def test_a_run_that_is_not_evaluated_makes_no_bundle(
     own_run: stages.Run, key_file: Path, trusted_key: str, tmp_path: Path
 ) -> None:
-    (own_run.folder / "evaluation.json").unlink()
+    (own_run.folder / "metrics.json").unlink()
     with pytest.raises(DataError, match="not evaluated yet"):
         stages.make_bundle(own_run.folder, tmp_path / "models", key_file)
     assert not (tmp_path / "models").exists()
@@ -176,5 +177,39 @@ def test_the_pixel_table_trains_a_network_too(
     ham10000_table: Path, tmp_path: Path, write_config: Callable[..., Path]
 ) -> None:
     run = stages.start_run(write_config(tmp_path, epochs=1), tmp_path / "runs")
-    stages.train(run, ham10000_table, Console(quiet=True))
+    stages.train(run, stages.Sources(ham10000_table), [], Console(quiet=True))
     assert (run.folder / "weights.h5").is_file()
+
+
+@pytest.mark.tensorflow
+def test_a_bundle_becomes_a_run_again_and_the_same_bundle_after_that(
+    bundled: Stage, key_file: Path, trusted_key: str, tmp_path: Path
+) -> None:
+    run = stages.reopen(bundled.folder, tmp_path / "runs", [trusted_key])
+    again = stages.make_bundle(run, tmp_path / "models", key_file)
+    for name in ("model.tflite", "manifest.json", "MODEL_CARD.md", "metrics.json"):
+        assert (again / name).read_bytes() == (bundled.folder / name).read_bytes()
+
+
+@pytest.mark.tensorflow
+def test_a_bundle_of_a_stranger_is_not_reopened(bundled: Stage, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="trust"):
+        stages.reopen(bundled.folder, tmp_path / "runs", ["0" * 63 + "1"])
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.tensorflow
+def test_the_float_network_is_measured_beside_the_shipped_file(evaluated: Stage) -> None:
+    content = (evaluated.folder / "metrics.json").read_bytes()
+    assessment = msgspec.json.decode(content, type=Assessment)
+    shipped, averaged, exact = assessment.evaluations
+    assert "before quantization" in exact.protocol
+    assert "eight" in averaged.protocol
+    assert exact.size.bytes > 3 * shipped.size.bytes
+    assert exact.figures["accuracy"].value == pytest.approx(
+        shipped.figures["accuracy"].value, abs=0.1
+    )
+    assert assessment.surest[0].coverage == 1.0
+    assert assessment.surest[0].accuracy == pytest.approx(shipped.figures["accuracy"].value)
+    assert assessment.speed is not None
+    assert assessment.speed.times_faster > 1.0

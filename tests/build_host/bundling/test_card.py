@@ -2,15 +2,22 @@ import msgspec
 import pytest
 
 from build_host.bundling.card import write_card
+from build_host.evaluation.assessing import Assessment, Kept
 from build_host.evaluation.evaluating import Evaluation
+from build_host.evaluation.explaining import Faithfulness
 from build_host.evaluation.metrics import METRICS
+from build_host.evaluation.speed import Speed
+from build_host.evaluation.unfamiliar import Unfamiliar
 from device.diagnoses import CODES
 from device.inference.manifest import Interval, Manifest
 
 
 @pytest.fixture
 def card(made_manifest: Manifest, made_evaluation: Evaluation) -> str:
-    return write_card(made_manifest, [made_evaluation])
+    return write_card(
+        made_manifest,
+        Assessment(evaluations=[made_evaluation], surest=[Kept(0.5, 0.912, 0.823)]),
+    )
 
 
 def table_after(card: str, start: str) -> list[list[str]]:
@@ -118,20 +125,45 @@ def test_it_names_its_limits(card: str) -> None:
     assert "squamous cell carcinoma" in text
 
 
-def test_other_protocols_have_sections_of_their_own(
+def test_what_was_measured_beside_it_stands_in_one_table(
     made_manifest: Manifest, made_evaluation: Evaluation
 ) -> None:
     other = msgspec.structs.replace(
         made_evaluation,
-        protocol="Split by image",
+        protocol="Elsewhere",
         images=77,
         figures={"accuracy": Interval(value=0.986, low=0.98, high=0.99)},
     )
-    card = write_card(made_manifest, [made_evaluation, other])
-    assert "## Split by image\n\n77 images." in card
-    assert table_after(card, "## Split by image")[1:] == [["accuracy", "0.986", "0.980 to 0.990"]]
+    card = write_card(made_manifest, Assessment(evaluations=[made_evaluation, other], surest=[]))
+    table = table_after(card, "## Beside it")
+    assert table[0] == ["figure", "Elsewhere"]
+    assert ["accuracy", "0.986 (0.980 to 0.990)"] in table
+    assert "Elsewhere: 77 images." in card
     # The first protocol stays the headline.
     assert table_after(card, "## What was measured")[1][1] == "0.500"
+
+
+def test_things_that_are_no_lesions_maps_and_speed_are_told(
+    made_manifest: Manifest, made_evaluation: Evaluation
+) -> None:
+    one = Interval(value=0.4, low=0.3, high=0.5)
+    card = write_card(
+        made_manifest,
+        Assessment(
+            evaluations=[made_evaluation],
+            surest=[Kept(0.5, 0.912, 0.823)],
+            unfamiliar=[
+                Unfamiliar("lesions", 9, 0.5, 0.01, 0.02),
+                Unfamiliar("ruler", 40, 0.987, 0.9, 1.0),
+            ],
+            maps=[Faithfulness("occlusion", 145, one, one, one, one, None)],
+            speed=Speed("a reference", "a runtime", 0.07, 1.4, 20.3),
+        ),
+    )
+    assert "| 50% | 0.912 | 0.823 |" in card
+    assert "| ruler | 40 | 0.987 | 90% | 100% |" in card
+    assert "| occlusion | 145 | 0.400 (0.300 to 0.500) |" in card
+    assert "20.3 times as long" in card
 
 
 def test_the_card_is_well_formed_markdown(card: str) -> None:

@@ -17,7 +17,7 @@ from build_host.bundling.writing import (
     read_key,
     write_bundle,
 )
-from build_host.evaluation.evaluating import Evaluation
+from build_host.evaluation.assessing import Assessment
 from device.errors import BundleError
 from device.inference.bundle import load_bundle
 from device.inference.manifest import Manifest
@@ -111,10 +111,10 @@ def test_without_the_variable_it_lies_outside_every_repository(
 
 
 def test_what_is_written_is_what_the_device_loads(
-    tmp_path: Path, made_manifest: Manifest, made_evaluation: Evaluation, key: Ed25519PrivateKey
+    tmp_path: Path, made_manifest: Manifest, made_assessment: Assessment, key: Ed25519PrivateKey
 ) -> None:
     manifest = signed(made_manifest)
-    write_bundle(tmp_path / "new" / "bundle", manifest, MODEL, [made_evaluation], key)
+    write_bundle(tmp_path / "new" / "bundle", manifest, MODEL, made_assessment, key)
     bundle = load_bundle(tmp_path / "new" / "bundle", ["0" * 64, public_key(key)])
     assert bundle.manifest == manifest
     assert bundle.model == MODEL
@@ -122,22 +122,22 @@ def test_what_is_written_is_what_the_device_loads(
 
 
 def test_a_bundle_is_its_five_files_and_nothing_else(
-    tmp_path: Path, made_manifest: Manifest, made_evaluation: Evaluation, key: Ed25519PrivateKey
+    tmp_path: Path, made_manifest: Manifest, made_assessment: Assessment, key: Ed25519PrivateKey
 ) -> None:
     manifest = signed(made_manifest)
-    write_bundle(tmp_path, manifest, MODEL, [made_evaluation], key)
+    write_bundle(tmp_path, manifest, MODEL, made_assessment, key)
     assert {p.name for p in tmp_path.iterdir()} == {
         "model.tflite", "manifest.json", "manifest.sig", "MODEL_CARD.md", "metrics.json"
     }  # fmt: skip
-    assert (tmp_path / "MODEL_CARD.md").read_text() == write_card(manifest, [made_evaluation])
-    metrics = msgspec.json.decode((tmp_path / "metrics.json").read_bytes(), type=list[Evaluation])
-    assert metrics == [made_evaluation]
+    assert (tmp_path / "MODEL_CARD.md").read_text() == write_card(manifest, made_assessment)
+    metrics = msgspec.json.decode((tmp_path / "metrics.json").read_bytes(), type=Assessment)
+    assert metrics == made_assessment
 
 
 def test_the_signature_is_over_the_manifests_very_bytes(
-    tmp_path: Path, made_manifest: Manifest, made_evaluation: Evaluation, key: Ed25519PrivateKey
+    tmp_path: Path, made_manifest: Manifest, made_assessment: Assessment, key: Ed25519PrivateKey
 ) -> None:
-    write_bundle(tmp_path, signed(made_manifest), MODEL, [made_evaluation], key)
+    write_bundle(tmp_path, signed(made_manifest), MODEL, made_assessment, key)
     content = (tmp_path / "manifest.json").read_bytes()
     key.public_key().verify((tmp_path / "manifest.sig").read_bytes(), content)
     (tmp_path / "manifest.json").write_bytes(content.replace(b"1.2.3", b"1.2.4"))
@@ -146,29 +146,29 @@ def test_the_signature_is_over_the_manifests_very_bytes(
 
 
 def test_an_older_bundle_is_replaced_as_a_whole(
-    tmp_path: Path, made_manifest: Manifest, made_evaluation: Evaluation, key: Ed25519PrivateKey
+    tmp_path: Path, made_manifest: Manifest, made_assessment: Assessment, key: Ed25519PrivateKey
 ) -> None:
-    write_bundle(tmp_path, signed(made_manifest), MODEL, [made_evaluation], key)
+    write_bundle(tmp_path, signed(made_manifest), MODEL, made_assessment, key)
     newer = msgspec.structs.replace(signed(made_manifest, b"newer"), version="2.0.0")
-    write_bundle(tmp_path, newer, b"newer", [made_evaluation], key)
+    write_bundle(tmp_path, newer, b"newer", made_assessment, key)
     bundle = load_bundle(tmp_path, [public_key(key)])
     assert (bundle.manifest.version, bundle.model) == ("2.0.0", b"newer")
     assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_two_bundles_of_one_model_are_alike_to_the_byte(
-    tmp_path: Path, made_manifest: Manifest, made_evaluation: Evaluation, key: Ed25519PrivateKey
+    tmp_path: Path, made_manifest: Manifest, made_assessment: Assessment, key: Ed25519PrivateKey
 ) -> None:
     for name in ("a", "b"):
-        write_bundle(tmp_path / name, signed(made_manifest), MODEL, [made_evaluation], key)
+        write_bundle(tmp_path / name, signed(made_manifest), MODEL, made_assessment, key)
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
 def test_no_private_key_is_in_a_bundle(
-    tmp_path: Path, made_manifest: Manifest, made_evaluation: Evaluation, key: Ed25519PrivateKey
+    tmp_path: Path, made_manifest: Manifest, made_assessment: Assessment, key: Ed25519PrivateKey
 ) -> None:
-    write_bundle(tmp_path, signed(made_manifest), MODEL, [made_evaluation], key)
+    write_bundle(tmp_path, signed(made_manifest), MODEL, made_assessment, key)
     secret = key.private_bytes_raw()
     for path in tmp_path.iterdir():
         assert secret not in path.read_bytes()
@@ -176,9 +176,9 @@ def test_no_private_key_is_in_a_bundle(
 
 
 def test_the_manifest_is_for_people_to_read_too(
-    tmp_path: Path, made_manifest: Manifest, made_evaluation: Evaluation, key: Ed25519PrivateKey
+    tmp_path: Path, made_manifest: Manifest, made_assessment: Assessment, key: Ed25519PrivateKey
 ) -> None:
-    write_bundle(tmp_path, signed(made_manifest), MODEL, [made_evaluation], key)
+    write_bundle(tmp_path, signed(made_manifest), MODEL, made_assessment, key)
     text = (tmp_path / "manifest.json").read_text()
     assert text.count("\n") > 50
     assert json.loads(text)["model_sha256"] == hashlib.sha256(MODEL).hexdigest()

@@ -93,6 +93,11 @@ def taught(configs: Path, ham10000: Path, command: Callable[..., Done]) -> Path:
     return folder
 
 
+def lessons(run: Path) -> Path:
+    (folder,) = run.parent.glob("lessons-*")
+    return folder
+
+
 def test_a_teacher_that_is_not_trained_is_named(
     configs: Path, ham10000: Path, tmp_path: Path, command: Callable[..., Done]
 ) -> None:
@@ -120,7 +125,7 @@ def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
     (teacher,) = find_teachers(configs / "student.toml", taught.parent)
     network = build(teacher.config)
     network.load_weights(teacher.folder / "weights.h5")
-    with np.load(lesson_path(taught / "lessons", 1)) as kept:
+    with np.load(lesson_path(lessons(taught), 1)) as kept:
         rows, changes, said = kept["rows"], kept["changes"], kept["said"]
     assert set(rows) <= set(split.train)
     # The noise is drawn batch by batch: the teacher's batches were of 32.
@@ -132,7 +137,7 @@ def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
     powers = np.exp(logits)
     np.testing.assert_allclose(said[:32], powers / powers.sum(axis=1, keepdims=True), atol=1e-4)
     # An epoch later the lessons begin again, and the targets weigh the diagnosis and the teacher.
-    again, lesson = read_lesson(config, examples, taught / "lessons", 3)
+    again, lesson = read_lesson(config, examples, lessons(taught), 3)
     np.testing.assert_array_equal(again, rows)
     np.testing.assert_allclose(lesson.targets.sum(axis=1), 1.0, rtol=1e-5)
     own = lesson.targets[np.arange(len(rows)), examples.labels[rows]]
@@ -142,13 +147,13 @@ def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
 def test_lessons_are_asked_for_once(
     taught: Path, configs: Path, ham10000: Path, command: Callable[..., Done]
 ) -> None:
-    before = {p: p.stat().st_mtime_ns for p in taught.rglob("lesson-*.npz")}
+    before = {p: p.stat().st_mtime_ns for p in taught.parent.rglob("lesson-*.npz")}
     assert len(before) == 2
     done = command(
         "train", "--data", ham10000, "--config", configs / "student.toml", "--out", taught.parent
     )
     assert done.status == 0, done.err
-    assert {p: p.stat().st_mtime_ns for p in taught.rglob("lesson-*.npz")} == before
+    assert {p: p.stat().st_mtime_ns for p in taught.parent.rglob("lesson-*.npz")} == before
 
 
 def test_the_student_ships_with_its_map_and_the_device_shows_it(

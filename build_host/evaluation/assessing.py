@@ -1,0 +1,155 @@
+"""Everything that is measured of a model before it ships, in one place: ``metrics.json``."""
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+from rich.console import Console
+
+from build_host.datasets.collection import Collection
+from build_host.datasets.isic2017 import read_isic2017
+from build_host.datasets.outlines import OUTLINES
+from build_host.evaluation import explaining, speed, unfamiliar
+from build_host.evaluation.degrading import even_sample
+from build_host.evaluation.evaluating import Evaluation, Predictions, evaluate, predict
+from build_host.evaluation.explaining import Faithfulness
+from build_host.evaluation.metrics import accuracy, balanced_accuracy, melanoma_auc
+from build_host.evaluation.speed import Speed
+from build_host.evaluation.unfamiliar import Unfamiliar
+from device.diagnoses import CODES
+from device.inference.analyzer import Analyzer
+from device.inference.bundle import Bundle
+
+SHIPPED: Final = "Lesion-disjoint: no lesion of the test fold was seen in training; one pass"
+AVERAGED: Final = "Lesion-disjoint, the mean of the eight flips and rotations"
+FLOAT: Final = "Lesion-disjoint, the same network before quantization, one pass"
+EXTERNAL: Final = "External: ISIC 2017 test, other clinics and cameras (nv, mel and bkl alone)"
+
+_COVERAGES: Final = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
+_EXPLAINED: Final = 210
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Accuracy on the share of the images of which the model is surest."""
+
+    coverage: float
+    accuracy: float
+    balanced_accuracy: float
+
+
+class Assessment(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured.
+
+    Attributes
+    ----------
+    evaluations
+        The shipped file in one pass on the test fold first; then whatever else it was judged on
+        or beside.
+    surest
+        The accuracy-against-coverage curve of the first.
+    unfamiliar
+        Things that are no lesions; empty where the outlines were not there.
+    maps
+        Kinds of saliency maps compared; empty where the model gives none of its own.
+    """
+
+    evaluations: list[Evaluation]
+    surest: list[Kept]
+    unfamiliar: list[Unfamiliar] = []
+    maps: list[Faithfulness] = []
+    speed: Speed | None = None
+
+
+def assess_first(bundle: Bundle, test: Collection) -> Assessment:
+    """Measure a bundle on the test fold in one pass, and nothing beside it."""
+    predictions = predict(Analyzer(bundle), test)
+    evaluation = evaluate(predictions, bundle.manifest.model_id, bundle.model, SHIPPED)
+    return Assessment(evaluations=[evaluation], surest=surest(predictions))
+
+
+def assess(
+    bundle: Bundle,
+    test: Collection,
+    data: Path,
+    isic2017: Path | None,
+    float_model: bytes | None,
+    console: Console,
+) -> Assessment:
+    """Measure a bundle.
+
+    Parameters
+    ----------
+    test
+        The test fold.
+    data
+        HAM10000; its outlines are used where they are there.
+    isic2017
+        The external set, or None.
+    float_model
+        The same network as a float ``.tflite`` file, or None.
+    """
+    manifest = bundle.manifest
+    analyzer = Analyzer(bundle)
+    first = assess_first(bundle, test)
+    evaluations = list(first.evaluations)
+    if manifest.input.height == manifest.input.width:
+        averaging = msgspec.structs.replace(manifest, averaging="dihedral")
+        other = Analyzer(Bundle(bundle.folder, averaging, bundle.model, ""))
+        averaged = predict(other, test, averaged=True)
+        evaluations.append(evaluate(averaged, manifest.model_id, bundle.model, AVERAGED))
+    if float_model is not None:
+        exact = predict(Analyzer(as_float(bundle, float_model)), test)
+        evaluations.append(evaluate(exact, manifest.model_id, float_model, FLOAT))
+    if isic2017 is not None:
+        external = read_isic2017(isic2017, ("test",))
+        elsewhere = predict(analyzer, external)
+        metrics = {"melanoma_auc": melanoma_auc, "accuracy": accuracy}
+        evaluations.append(evaluate(elsewhere, manifest.model_id, bundle.model, EXTERNAL, metrics))
+    outlined = (data / OUTLINES).is_dir()
+    if not outlined:
+        console.print(f"{data}: has no {OUTLINES}; what needs them is left out")
+    sample = even_sample(test, _EXPLAINED)
+    return Assessment(
+        evaluations=evaluations,
+        surest=first.surest,
+        unfamiliar=unfamiliar.measure(analyzer, test, data) if outlined else [],
+        maps=(
+            explaining.compare(bundle, float_model, sample, data)
+            if outlined and manifest.outputs.class_activation_map
+            else []
+        ),
+        speed=speed.measure(bundle, speed.reference_model()),
+    )
+
+
+def as_float(bundle: Bundle, float_model: bytes) -> Bundle:
+    """Return a bundle around the float file of the same network."""
+    from build_host.compression.quantization import describe
+
+    input_tensor, outputs = describe(float_model)
+    manifest = msgspec.structs.replace(
+        bundle.manifest,
+        input_tensor=input_tensor,
+        outputs=outputs,
+        model_sha256=hashlib.sha256(float_model).hexdigest(),
+    )
+    return Bundle(bundle.folder, manifest, float_model, "")
+
+
+def surest(predictions: Predictions) -> list[Kept]:
+    """Return the accuracy on the images of which the model is surest, share by share."""
+    labels = np.array([CODES.index(r.dx) for r in predictions.records])
+    order = np.argsort(-predictions.probabilities.max(axis=1), kind="stable")
+    kept = []
+    for coverage in _COVERAGES:
+        rows = order[: round(coverage * len(order))]
+        own, said = labels[rows], predictions.probabilities[rows]
+        kept.append(Kept(coverage, accuracy(own, said), balanced_accuracy(own, said)))
+    return kept
+
+
+def encoded(assessment: Assessment) -> bytes:
+    """Return an assessment as it is written."""
+    return msgspec.json.format(msgspec.json.encode(assessment)) + b"\n"

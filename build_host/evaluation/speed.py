@@ -1,0 +1,91 @@
+"""How fast a model is, as a ratio to one that everyone knows, in one run."""
+
+import time
+from collections.abc import Callable
+from functools import cache
+from statistics import median
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from device.inference.bundle import Bundle
+from device.inference.interpreter import Network, open_interpreter
+
+REFERENCE: Final = "MobileNetV2 1.0 at 224 pixels, int8"
+_SIDE: Final = 224
+_ROUNDS: Final = 7
+_RUNS: Final = 60
+
+
+class Speed(msgspec.Struct, frozen=True):
+    """Median milliseconds of one pass, one thread, taken in turn on the machine that measured.
+
+    Attributes
+    ----------
+    model_ms, reference_ms
+        Of the model, and of `reference`.
+    times_faster
+        The median over the rounds of the reference's time by the model's.
+    """
+
+    reference: str
+    runtime: str
+    model_ms: float
+    reference_ms: float
+    times_faster: float
+
+
+@cache
+def reference_model() -> bytes:
+    """Return MobileNetV2 1.0 for 224 pixels and a thousand classes, int8, with random weights."""
+    from build_host.compression.quantization import to_int8
+    from build_host.keras import keras
+    from device.imaging.preprocessing import InputSpec
+
+    spec = InputSpec(height=_SIDE, width=_SIDE, geometry="center-square")
+    network = keras.applications.MobileNetV2((_SIDE, _SIDE, 3), weights=None)
+    logits = keras.Model(network.input, network.layers[-1].output)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, _SIDE, _SIDE, 3), dtype=np.uint8)
+    return to_int8(logits, pixels, spec)
+
+
+def measure(bundle: Bundle, reference: bytes) -> Speed:
+    """Return how much faster a bundle's network is than the reference.
+
+    Parameters
+    ----------
+    reference
+        What `reference_model` returns.
+    """
+    network = Network(bundle)
+    spec = bundle.manifest.input
+    pixels = np.full((spec.height, spec.width, 3), 127, np.uint8)
+    _, other = open_interpreter(reference)
+    given = other.get_input_details()[0]
+    zeros = np.zeros(given["shape"], given["dtype"])
+
+    def known() -> None:
+        other.set_tensor(given["index"], zeros)
+        other.invoke()
+
+    own_ms, known_ms = [], []
+    for _ in range(_ROUNDS):
+        own_ms.append(_median_ms(lambda: network.run(pixels)))
+        known_ms.append(_median_ms(known))
+    return Speed(
+        reference=REFERENCE,
+        runtime=network.runtime,
+        model_ms=median(own_ms),
+        reference_ms=median(known_ms),
+        times_faster=median(k / o for k, o in zip(known_ms, own_ms, strict=True)),
+    )
+
+
+def _median_ms(run: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(_RUNS):
+        start = time.perf_counter()
+        run()
+        taken.append(time.perf_counter() - start)
+    return median(taken) * 1e3

@@ -1,0 +1,77 @@
+"""What was measured, as tables for a terminal."""
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from build_host.evaluation.assessing import Assessment
+from build_host.evaluation.evaluating import Evaluation
+from device.inference.manifest import Interval
+
+
+def assessment_tables(assessment: Assessment) -> Iterator[Table]:
+    """Yield a table for each part of an assessment."""
+    for evaluation in assessment.evaluations:
+        yield _figures(evaluation)
+    main = assessment.evaluations[0]
+    sets = main.conformal
+    table = Table(
+        "images on which it is surest",
+        "accuracy",
+        "balanced accuracy",
+        title="Accuracy against coverage",
+        caption=f"A call is made on {main.selective.coverage:.1%}. Prediction sets hold the true "
+        f"diagnosis in {sets.coverage:.1%}, with {sets.mean_set_size:.2f} diagnoses on average.",
+    )
+    for kept in assessment.surest:
+        table.add_row(
+            f"{kept.coverage:.0%}", f"{kept.accuracy:.3f}", f"{kept.balanced_accuracy:.3f}"
+        )
+    yield table
+    if assessment.unfamiliar:
+        table = Table(
+            "shown", "pictures", "AUROC", "no call", "or refused", title="What is no lesion"
+        )
+        for row in assessment.unfamiliar:
+            table.add_row(
+                row.kind, str(row.images), f"{row.auroc:.3f}", f"{row.no_call:.0%}",
+                f"{row.refused:.0%}",
+            )  # fmt: skip
+        yield table
+    if assessment.maps:
+        table = Table(
+            "map", "more passes", "insertion", "deletion", "inside the outline", "pointing",
+            "agrees with float", title="Saliency",
+        )  # fmt: skip
+        for row in assessment.maps:
+            figures = (row.insertion, row.deletion, row.energy_inside, row.pointing, row.agreement)
+            table.add_row(row.method, str(row.passes), *(_cell(f) for f in figures))
+        yield table
+    size, fast = main.size, assessment.speed
+    table = Table("size and speed", "", title="The file")
+    table.add_row("bytes", f"{size.bytes} ({size.bytes / 2**20:.3f} MiB)")
+    table.add_row("after gzip -9", f"{size.gzip_bytes} ({size.gzip_bytes / 2**20:.3f} MiB)")
+    if fast:
+        table.add_row("milliseconds, one thread", f"{fast.model_ms:.3f}")
+        table.add_row(fast.reference, f"{fast.reference_ms:.3f}")
+        table.add_row("times faster", f"{fast.times_faster:.1f}")
+    yield table
+
+
+def _figures(evaluation: Evaluation) -> Table:
+    table = Table(
+        "figure",
+        "value",
+        "95 % interval",
+        title=f"{evaluation.model}: {evaluation.images} images of {evaluation.lesions} lesions",
+        caption=evaluation.protocol,
+    )
+    for name, figure in evaluation.figures.items():
+        table.add_row(
+            name.replace("_", " "), f"{figure.value:.3f}", f"{figure.low:.3f} to {figure.high:.3f}"
+        )
+    return table
+
+
+def _cell(figure: Interval | None) -> str:
+    return "" if figure is None else f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
