@@ -12,6 +12,7 @@ from rich.table import Table
 from build_host import stages
 from build_host.bundling.writing import create_key, default_key_path
 from build_host.datasets.checking import check_ham10000
+from build_host.evaluation.comparing import ablation_table, peers_table
 from build_host.evaluation.degrading import Study
 from build_host.evaluation.telling import assessment_tables
 from device.config import load_config
@@ -48,100 +49,65 @@ def _parser() -> argparse.ArgumentParser:
         prog="dermascope-build", description="Train, compress, evaluate and sign a model."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    data = os.environ.get(DATA_VARIABLE)
+    data = _place("--data", "HAM10000", DATA_VARIABLE, required=True)
+    isic2017 = _place("--isic2017", "ISIC 2017, where it is used", ISIC2017_VARIABLE)
+    pretrained = _place(
+        "--pretrained", "ImageNet weights, where they cannot be downloaded", PRETRAINED_VARIABLE
+    )
+    out = argparse.ArgumentParser(add_help=False)
+    out.add_argument("--out", type=Path, metavar="DIR", default=Path("runs"), help="default: runs")
+    run = argparse.ArgumentParser(add_help=False)
+    run.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
+    run_or_bundle = argparse.ArgumentParser(add_help=False)
+    run_or_bundle.add_argument("run", type=Path, metavar="RUN", help="a run's or a bundle's folder")
 
-    def add_data(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument(
-            "--data",
-            type=Path,
-            metavar="DIR",
-            default=Path(data) if data else None,
-            required=not data,
-            help=f"HAM10000 (default: ${DATA_VARIABLE})",
-        )
-
-    def add_isic2017(sub: argparse.ArgumentParser) -> None:
-        named = os.environ.get(ISIC2017_VARIABLE)
-        sub.add_argument(
-            "--isic2017",
-            type=Path,
-            metavar="DIR",
-            default=Path(named) if named else None,
-            help=f"ISIC 2017, where it is used (default: ${ISIC2017_VARIABLE})",
-        )
-
-    def add(name: str, command: object, text: str, wants_data: bool) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
+    def add(
+        name: str, command: object, text: str, *parents: argparse.ArgumentParser
+    ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, parents=parents)
         sub.set_defaults(command=command)
-        if wants_data:
-            add_data(sub)
         return sub
 
     data_parser = commands.add_parser(
         "data", help="Look at a data set.", description="Look at a data set."
     )
     checks = data_parser.add_subparsers(required=True, metavar="WHAT")
-    check = checks.add_parser(
+    checks.add_parser(
         "check",
         help="Name everything that is wrong with it.",
         description="Decode every image and name everything that is wrong with the data set.",
-    )
-    check.set_defaults(command=_check)
-    add_data(check)
-    again = add(
-        "reproduce",
-        _reproduce,
-        "Run the source paper's whole method; goes on where it stopped.",
-        True,
-    )
+        parents=[data],
+    ).set_defaults(command=_check)
+    reproducing = "Run the source paper's whole method; goes on where it stopped."
+    again = add("reproduce", _reproduce, reproducing, data, out)
     again.add_argument(
         "--config", type=Path, metavar="FILE", help="the reproduction's TOML file (default: paper)"
     )
     again.add_argument(
         "--quick", action="store_true", help="a few hundred images, one epoch, every stage"
     )
-    again.add_argument(
-        "--out", type=Path, metavar="DIR", default=Path("runs"), help="default: runs"
-    )
-    train = add("train", _train, "Fit a network; goes on where it was stopped.", True)
+    fitting = "Fit a network; goes on where it was stopped."
+    train = add("train", _train, fitting, data, isic2017, pretrained, out)
     train.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
-        default=_CONFIGS / "paper-28.toml",
-        help="the run's TOML file (default: paper-28)",
+        default=_CONFIGS / "slim-96.toml",
+        help="the run's TOML file (default: slim-96)",
     )
-    train.add_argument(
-        "--out", type=Path, metavar="DIR", default=Path("runs"), help="default: runs"
+    comparing = "Train a run's variants and compare them."
+    ablate = add("ablate", _ablate, comparing, data, isic2017, pretrained, out)
+    ablate.add_argument("config", type=Path, metavar="FILE", help="the variants' TOML file")
+    ablate.add_argument(
+        "--run", type=Path, metavar="RUN", help="the run whose bundle is to keep the table"
     )
-    named = os.environ.get(PRETRAINED_VARIABLE)
-    train.add_argument(
-        "--pretrained",
-        type=Path,
-        metavar="DIR",
-        default=Path(named) if named else None,
-        help=f"ImageNet weights, where they cannot be downloaded (default: ${PRETRAINED_VARIABLE})",
-    )
-    add_isic2017(train)
-    compress = add("compress", _compress, "Convert a run to int8 and calibrate it.", True)
-    evaluate = add("evaluate", _evaluate, "Measure a run or a bundle on the test fold.", True)
-    bundle = add("bundle", _bundle, "Write and sign a run's bundle.", False)
-    for sub in (compress, bundle):
-        sub.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
-    evaluate.add_argument("run", type=Path, metavar="RUN", help="a run's or a bundle's folder")
-    add_isic2017(evaluate)
-    again = add("reopen", _reopen, "Make a run of a bundle, to measure or sign it anew.", False)
-    again.add_argument("bundle", type=Path, metavar="BUNDLE", help="the bundle's folder")
-    again.add_argument(
-        "--out", type=Path, metavar="DIR", default=Path("runs"), help="default: runs"
-    )
-    quality = add(
-        "quality",
-        _quality,
-        "Spoil validation images to see where accuracy falls; a run's quality limits follow.",
-        True,
-    )
-    quality.add_argument("run", type=Path, metavar="RUN", help="a run's or a bundle's folder")
+    add("compress", _compress, "Convert a run to int8 and calibrate it.", run, data)
+    measuring = "Measure a run or a bundle on the test fold and beside it."
+    add("evaluate", _evaluate, measuring, run_or_bundle, data, isic2017)
+    peers = add("peers", _peers, "Measure other runs on the same images.", run, data)
+    peers.add_argument("others", type=Path, metavar="OTHER", nargs="+", help="other runs")
+    spoiling = "Spoil validation images to see where accuracy falls; a run's quality limits follow."
+    quality = add("quality", _quality, spoiling, run_or_bundle, data)
     quality.add_argument("--images", type=_positive, default=300, help="default: 300")
     quality.add_argument(
         "--levels", type=_positive, default=5, help="amounts of each degradation (default: 5)"
@@ -149,11 +115,30 @@ def _parser() -> argparse.ArgumentParser:
     quality.add_argument(
         "--out", type=Path, metavar="DIR", help="for a bundle's results (default: runs/quality)"
     )
+    bundle = add("bundle", _bundle, "Write and sign a run's bundle.", run)
     bundle.add_argument(
         "--models", type=Path, metavar="DIR", default=Path("models"), help="default: models"
     )
-    add("key", _key, "Make a signing key and print its public half.", False)
+    reopening = "Make a run of a bundle, to measure or sign it anew."
+    reopen = add("reopen", _reopen, reopening, out)
+    reopen.add_argument("bundle", type=Path, metavar="BUNDLE", help="the bundle's folder")
+    add("key", _key, "Make a signing key and print its public half.")
     return parser
+
+
+def _place(flag: str, what: str, variable: str, required: bool = False) -> argparse.ArgumentParser:
+    """Return a parser of one folder that an environment variable may name."""
+    named = os.environ.get(variable)
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument(
+        flag,
+        type=Path,
+        metavar="DIR",
+        default=Path(named) if named else None,
+        required=required and not named,
+        help=f"{what} (default: ${variable})",
+    )
+    return parent
 
 
 def _check(options: argparse.Namespace, console: Console) -> int:
@@ -184,10 +169,26 @@ def _reproduce(options: argparse.Namespace, console: Console) -> int:
 def _train(options: argparse.Namespace, console: Console) -> int:
     run = stages.start_run(options.config, options.out)
     console.print(f"Run: {run.folder}", soft_wrap=True)
-    teachers = stages.find_teachers(options.config, options.out)
+    teachers = stages.find_teachers(run.config, options.config.parent, options.out)
     sources = stages.Sources(options.data, options.isic2017, options.pretrained)
     stages.train(run, sources, teachers, console)
     console.print(f"Next: dermascope-build compress {run.folder}", soft_wrap=True)
+    return 0
+
+
+def _ablate(options: argparse.Namespace, console: Console) -> int:
+    from build_host.ablating import ablate
+
+    sources = stages.Sources(options.data, options.isic2017, options.pretrained)
+    table = ablate(options.config, sources, options.out, console)
+    console.print(ablation_table(table))
+    if options.run:
+        stages.keep_ablation(options.run, table)
+    return 0
+
+
+def _peers(options: argparse.Namespace, console: Console) -> int:
+    console.print(peers_table(stages.compare_peers(options.run, options.others, options.data)))
     return 0
 
 

@@ -1,10 +1,10 @@
 """The stages of a model's way, each leaving its result in the run's folder."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -20,6 +20,13 @@ from build_host.datasets.split import Split, split_by_lesion
 from build_host.datasets.tensors import read_examples, resized_images
 from build_host.evaluation.assessing import Assessment, assess, encoded
 from build_host.evaluation.calibrating import fit_quality_limits
+from build_host.evaluation.comparing import (
+    Ablation,
+    Peer,
+    ablation_section,
+    measure_peer,
+    peers_section,
+)
 from build_host.evaluation.degrading import Study, even_sample, study
 from build_host.reproduction.results import Results
 from build_host.reproduction.tables import card_sections
@@ -34,8 +41,11 @@ from device.inference.manifest import Manifest
 CONFIG_FILE: Final = "run.toml"
 DRAFT_FILE: Final = "draft.json"
 FLOAT_FILE: Final = "float.tflite"
-SECTIONS_FILE: Final = "sections.md"
 REPRODUCTION_FILE: Final = "reproduction.json"
+ABLATION_FILE: Final = "ablation.json"
+PEERS_FILE: Final = "peers.json"
+KEPT_FILES: Final = (REPRODUCTION_FILE, ABLATION_FILE, PEERS_FILE)
+"""What a run may hold beside its own files, and its bundle keeps."""
 QUALITY_FILE: Final = "quality.json"
 QUALITY_PLOT: Final = "quality.png"
 
@@ -78,27 +88,34 @@ def run_folder(config: RunConfig, out: Path) -> Path:
     return out / f"{config.name}-{config.digest[:8]}"
 
 
-def find_teachers(config_path: Path, out: Path) -> list[Run]:
-    """Return the trained runs that a run's configuration names as its teachers.
+def find_teachers(config: RunConfig, beside: Path, out: Path) -> list[Run]:
+    """Return the trained runs that a run names as its teachers.
+
+    Parameters
+    ----------
+    beside
+        The folder of the run's own file, where those of its teachers lie.
+    out
+        The folder of all runs.
 
     Raises
     ------
     device.errors.DataError
         If one is not trained yet.
     """
-    distillation = read_config(config_path).fit.distillation
+    distillation = config.fit.distillation
     found = []
     for name in distillation.teachers if distillation else ():
-        path = config_path.parent / name
-        config = read_config(path)
-        folder = run_folder(config, out)
+        path = beside / name
+        teacher = read_config(path)
+        folder = run_folder(teacher, out)
         done = len(read_history(folder))
-        if done < config.fit.epochs:
+        if done < teacher.fit.epochs:
             raise DataError(
-                f"{folder}: this teacher has {done} of {config.fit.epochs} epochs; first run: "
+                f"{folder}: this teacher has {done} of {teacher.fit.epochs} epochs; first run: "
                 f"dermascope-build train --config {path} --out {out}"
             )
-        found.append(Run(folder, config))
+        found.append(Run(folder, teacher))
     return found
 
 
@@ -274,14 +291,24 @@ def reopen(folder: Path, out: Path, trusted_keys: Iterable[str]) -> Path:
     run = out / f"{bundle.manifest.name}-{bundle.manifest.model_sha256[:8]}"
     run.mkdir(parents=True, exist_ok=True)
     leave_draft(run, bundle)
-    for name in (METRICS_FILE, REPRODUCTION_FILE):
+    for name in (METRICS_FILE, *KEPT_FILES):
         if (folder / name).is_file():
             (run / name).write_bytes((folder / name).read_bytes())
-    if (run / REPRODUCTION_FILE).is_file():
-        kept = (run / REPRODUCTION_FILE).read_bytes()
-        told = card_sections(msgspec.json.decode(kept, type=Results))
-        (run / SECTIONS_FILE).write_text(told, encoding="utf-8")
     return run
+
+
+def keep_ablation(folder: Path, table: Ablation) -> None:
+    """Leave a table of variants in a run's folder, for its bundle to keep."""
+    (folder / ABLATION_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(table)) + b"\n")
+
+
+def compare_peers(folder: Path, others: Sequence[Path], data: Path) -> list[Peer]:
+    """Measure other runs on the images that a run is measured on: ``peers.json`` beside it."""
+    collection = read_ham10000(data)
+    test = collection.subset(split_by_lesion(collection).test)
+    peers = [measure_peer(_unsigned(path), test) for path in (folder, *others)]
+    (folder / PEERS_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(peers)) + b"\n")
+    return peers
 
 
 def make_bundle(folder: Path, models: Path, key_path: Path) -> Path:
@@ -296,12 +323,26 @@ def make_bundle(folder: Path, models: Path, key_path: Path) -> Path:
         raise DataError(f"{folder}: {MODEL_FILE} is newer than its evaluation; evaluate it again")
     manifest = msgspec.structs.replace(draft.manifest, metrics=evaluation.figures)
     written = models / manifest.name
-    sections = folder / SECTIONS_FILE
-    told = sections.read_text(encoding="utf-8") if sections.is_file() else ""
-    write_bundle(written, manifest, draft.model, assessment, read_key(key_path), told)
-    if (folder / REPRODUCTION_FILE).is_file():
-        (written / REPRODUCTION_FILE).write_bytes((folder / REPRODUCTION_FILE).read_bytes())
+    write_bundle(written, manifest, draft.model, assessment, read_key(key_path), _sections(folder))
+    for name in KEPT_FILES:
+        if (folder / name).is_file():
+            (written / name).write_bytes((folder / name).read_bytes())
     return written
+
+
+def _sections(folder: Path) -> str:
+    """Return what the card says of the files that a bundle keeps beside its own."""
+    tellers: dict[str, tuple[Any, Callable[[Any], str]]] = {
+        REPRODUCTION_FILE: (Results, card_sections),
+        ABLATION_FILE: (Ablation, ablation_section),
+        PEERS_FILE: (list[Peer], peers_section),
+    }
+    told = [
+        tell(msgspec.json.decode((folder / name).read_bytes(), type=kind))
+        for name, (kind, tell) in tellers.items()
+        if (folder / name).is_file()
+    ]
+    return "\n\n".join(section.strip() for section in told)
 
 
 def _unsigned(folder: Path) -> Bundle:

@@ -29,10 +29,8 @@ from build_host.reproduction.results import (
     ProtocolResult,
     Results,
 )
-from build_host.reproduction.tables import card_sections
 from build_host.stages import (
     REPRODUCTION_FILE,
-    SECTIONS_FILE,
     leave_draft,
     measured_limits,
 )
@@ -397,5 +395,4 @@ def _write_run(context: Context, results: Results, model: bytes) -> None:
     assessment = assess_first(bundle, collection.subset(split.test))
     leave_draft(folder, bundle)
     (folder / METRICS_FILE).write_bytes(encoded_assessment(assessment))
-    (folder / SECTIONS_FILE).write_text(card_sections(results), encoding="utf-8")
     (folder / REPRODUCTION_FILE).write_bytes(encoded(results))

@@ -122,7 +122,7 @@ def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
     from build_host.datasets.tensors import read_examples
 
     examples = read_examples(collection, split, config.input, (150, 200), taught.parent / "cache")
-    (teacher,) = find_teachers(configs / "student.toml", taught.parent)
+    (teacher,) = find_teachers(config, configs, taught.parent)
     network = build(teacher.config)
     network.load_weights(teacher.folder / "weights.h5")
     with np.load(lesson_path(lessons(taught), 1)) as kept:

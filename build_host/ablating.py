@@ -1,0 +1,127 @@
+"""What each part of a recipe gives: the same run without it, judged on the validation fold."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from rich.console import Console
+
+from build_host.datasets.tensors import read_examples
+from build_host.evaluation.comparing import Ablation, AblationRow
+from build_host.stages import Run, Sources, find_teachers, run_folder, train
+from build_host.stages import training_data as data_of
+from build_host.training.config import RunConfig
+from device.errors import ConfigError
+from device.toml import read_toml
+
+
+class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The base's run with some settings changed.
+
+    Attributes
+    ----------
+    name
+        Of the table's row.
+    set
+        Values by their dotted names.
+    unset
+        Dotted names of what is left out.
+    """
+
+    name: str
+    set: dict[str, Any] = {}
+    unset: tuple[str, ...] = ()
+
+
+class AblationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of variants.
+
+    Attributes
+    ----------
+    base
+        File of the run, beside this one's.
+    common
+        Settings of every variant: shorter training, for instance.
+    """
+
+    base: str
+    variants: tuple[Variant, ...]
+    common: dict[str, Any] = {}
+
+
+def ablate(path: Path, sources: Sources, out: Path, console: Console) -> Ablation:
+    """Train every variant that is not trained yet, and return the table.
+
+    Raises
+    ------
+    device.errors.ConfigError
+        If a variant is no possible run: before anything is trained.
+    """
+    config = read_toml(path, AblationConfig)
+    base = path.parent / config.base
+    runs = [(v.name, variant_of(base, config, v)) for v in config.variants]
+    rows, images = [], 0
+    for name, run in runs:
+        console.rule(name, align="left")
+        row, images = _row(name, run, base, sources, out, console)
+        rows.append(row)
+    return Ablation(base.stem, images, rows)
+
+
+def variant_of(base: Path, config: AblationConfig, variant: Variant) -> RunConfig:
+    """Return a variant's run.
+
+    Raises
+    ------
+    device.errors.ConfigError
+        If it is no possible run.
+    """
+    read_toml(base, RunConfig)
+    told = tomllib.loads(base.read_text(encoding="utf-8"))
+    for name in variant.unset:
+        table, key = _table_of(told, name)
+        table.pop(key, None)
+    for name, value in (config.common | variant.set).items():
+        table, key = _table_of(told, name)
+        table[key] = value
+    try:
+        return msgspec.convert(told, RunConfig)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ConfigError(f"variant {variant.name!r}: {error}") from None
+
+
+def _table_of(told: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
+    *path, key = name.split(".")
+    for part in path:
+        told = told.setdefault(part, {})
+    return told, key
+
+
+def _row(
+    name: str, config: RunConfig, base: Path, sources: Sources, out: Path, console: Console
+) -> tuple[AblationRow, int]:
+    folder = run_folder(config, out)
+    folder.mkdir(parents=True, exist_ok=True)
+    told = folder / "variant.json"
+    told.write_bytes(msgspec.json.format(msgspec.json.encode(config)))
+    teachers = find_teachers(config, base.parent, out)
+    train(Run(folder, config), sources, teachers, console)
+
+    from build_host.evaluation.validating import judge
+    from build_host.training.architectures import build
+    from build_host.training.feed import batches
+    from build_host.training.fitting import WEIGHTS
+
+    collection, split = data_of(config, sources)
+    cache = out / "cache"
+    examples = read_examples(collection, split, config.input, config.fit.frame_size, cache)
+    network = build(config)
+    network.load_weights(folder / WEIGHTS)
+    rows = split.validation
+    data = batches(examples.images, examples.labels, rows, config.input, config.fit.batch)
+    logits = network.predict(data, verbose=0).astype(np.float32)
+    figures = judge(logits, examples.labels[rows], collection.lesions[rows])
+    parameters = int(network.count_params())
+    return AblationRow(name, config.digest[:8], config.fit.epochs, parameters, figures), len(rows)
