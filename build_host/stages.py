@@ -197,6 +197,7 @@ def train(run: Run, sources: Sources, teachers: Sequence[Run], console: Console)
 def compress(run: Run, data: Path, console: Console) -> None:
     """Convert the network to int8 and calibrate it on the validation fold."""
     from build_host.compression.quantization import to_float32, to_int8
+    from build_host.compression.whitening import with_whitened
     from build_host.training.architectures import build, with_map
     from build_host.training.fitting import WEIGHTS
 
@@ -210,7 +211,7 @@ def compress(run: Run, data: Path, console: Console) -> None:
     chosen = np.random.default_rng(config.seed).permutation(split.train)
     network = build(config)
     network.load_weights(weights)
-    network = with_map(network)
+    network = with_whitened(with_map(network), images, split.train, config.input)
     console.print("Converting to int8")
     representative = np.asarray(images[np.sort(chosen[: config.representative])])
     (run.folder / FLOAT_FILE).write_bytes(to_float32(network))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from build_host.bundling.classes import CLASSES
 from build_host.datasets.collection import Collection
@@ -20,7 +21,7 @@ from build_host.evaluation.calibrating import (
     fit_conformal,
     fit_operating_points,
 )
-from build_host.evaluation.evaluating import raw_logits
+from build_host.evaluation.evaluating import raw_answers
 from device import __version__
 from device.imaging.preprocessing import InputSpec
 from device.imaging.quality import QualityLimits
@@ -78,7 +79,8 @@ def draft(
 def calibrated(bundle: Bundle, validation: Collection) -> Bundle:
     """Return a drafted bundle with everything that is fitted on the validation fold."""
     analyzer = Analyzer(bundle)
-    logits = raw_logits(analyzer, validation)
+    answers = raw_answers(analyzer, validation)
+    logits = np.array([a.logits for a in answers])
     labels = validation.labels
     calibration = fit_calibration(logits, labels)
     manifest = msgspec.structs.replace(
@@ -86,7 +88,7 @@ def calibrated(bundle: Bundle, validation: Collection) -> Bundle:
         calibration=calibration,
         operating_points=fit_operating_points(logits, labels, calibration),
         conformal=fit_conformal(logits, labels, calibration),
-        abstention=fit_abstention(logits, labels, calibration),
+        abstention=fit_abstention(answers, labels, calibration),
         averaging=choose_averaging(analyzer, validation, logits, calibration),
     )
     return Bundle(bundle.folder, manifest, bundle.model, "")

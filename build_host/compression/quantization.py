@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from build_host.compression.pruning import copy_of
 from build_host.keras import keras, tf
+from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, scale
 from device.inference.interpreter import open_interpreter
 from device.inference.manifest import Outputs, TensorSpec
@@ -150,11 +151,16 @@ def describe(model: bytes) -> tuple[TensorSpec, Outputs]:
     """Return what a ``.tflite`` file takes and gives, for the manifest."""
     _, interpreter = open_interpreter(model)
     outputs = [_spec(i, d) for i, d in enumerate(interpreter.get_output_details())]
-    logits = next(o for o in outputs if len(o.shape) == 1)
+    vectors = {o.shape[0]: o for o in outputs if len(o.shape) == 1}
+    logits = vectors.pop(len(CODES))
     maps = [o for o in outputs if len(o.shape) == 3]
     return (
         _spec(0, interpreter.get_input_details()[0]),
-        Outputs(logits=logits, class_activation_map=maps[0] if maps else None),
+        Outputs(
+            logits=logits,
+            class_activation_map=maps[0] if maps else None,
+            whitened=next(iter(vectors.values()), None),
+        ),
     )
 
 

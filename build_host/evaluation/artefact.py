@@ -27,7 +27,7 @@ def logits_of(
         Which of them: int64, (n,).
     """
     network = Network(bundle)
-    return np.array([network.run(np.asarray(images[row]))[0] for row in rows])
+    return np.array([network.run(np.asarray(images[row])).logits for row in rows])
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:

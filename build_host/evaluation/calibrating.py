@@ -1,8 +1,10 @@
 """Everything that is fitted on the validation fold: calibration, thresholds, limits."""
 
 import math
+from collections.abc import Sequence
 from typing import Final, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -12,7 +14,8 @@ from sklearn.metrics import roc_curve
 from build_host.evaluation.metrics import Labels
 from device.diagnoses import CODES, MALIGNANT
 from device.imaging.quality import QualityLimits, measure_quality
-from device.inference.calibration import energy, malignancy, probabilities
+from device.inference.calibration import familiarity, malignancy, probabilities
+from device.inference.interpreter import Answer
 from device.inference.manifest import Abstention, Calibration, Conformal, OperatingPoint
 
 FITTED_ON: Final = "HAM10000 fold 4"
@@ -109,25 +112,27 @@ def fit_conformal(
 
 
 def fit_abstention(
-    logits: NDArray[np.float32], labels: Labels, calibration: Calibration
+    answers: Sequence[Answer], labels: Labels, calibration: Calibration
 ) -> Abstention:
     """Return when to say "no call".
 
     Uncertain: below the confidence at which two calls of three are right, by isotonic regression.
-    Unfamiliar: below the energy that 99 % of the validation images exceed.
+    Unfamiliar: below the familiarity that 99 % of the validation images exceed: by the distance of
+    the features where the network gives them, else by the energy.
     """
-    probability = probabilities(logits, calibration)
+    score: Literal["energy", "distance"] = "energy" if answers[0].whitened is None else "distance"
+    probability = probabilities(np.array([a.logits for a in answers]), calibration)
     confidence = probability.max(axis=1)
     correct = probability.argmax(axis=1) == labels
     rising = IsotonicRegression(y_min=0.0, y_max=1.0).fit(confidence, correct)
     believed = rising.predict(confidence) >= SURE_ENOUGH
     sure = 0.0 if believed.all() else confidence[believed].min(initial=1.0)
-    return Abstention(
-        score="energy",
-        uncertain_below=float(sure),
-        unfamiliar_below=float(np.quantile(energy(logits), 1.0 - FAMILIAR)),
-        fitted_on=FITTED_ON,
+    rule = Abstention(
+        score=score, uncertain_below=float(sure), unfamiliar_below=None, fitted_on=FITTED_ON
     )
+    known = [familiarity(a, p, rule) for a, p in zip(answers, probability, strict=True)]
+    threshold = float(np.quantile(known, 1.0 - FAMILIAR))
+    return msgspec.structs.replace(rule, unfamiliar_below=threshold)
 
 
 def fit_quality_limits(fields: list[NDArray[np.uint8]], described: str) -> QualityLimits:

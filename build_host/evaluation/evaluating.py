@@ -28,6 +28,7 @@ from device.capture.frame import frame_now
 from device.diagnoses import CODES, Code
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding
+from device.inference.interpreter import Answer
 from device.inference.manifest import Interval
 
 SMALLEST_SUBGROUP: Final = 30
@@ -123,12 +124,10 @@ def predict(
     )
 
 
-def raw_logits(
-    analyzer: Analyzer, collection: Collection, quiet: bool = False
-) -> NDArray[np.float32]:
-    """Return the uncalibrated logits of every image: float32, (n, 7)."""
+def raw_answers(analyzer: Analyzer, collection: Collection, quiet: bool = False) -> list[Answer]:
+    """Return what the network gives for every image, uncalibrated."""
     records = track(collection.records, "Calibrating", disable=quiet)
-    return np.array([analyzer.logits(collection.read(r)) for r in records])
+    return [analyzer.answer(collection.read(r)) for r in records]
 
 
 def evaluate(

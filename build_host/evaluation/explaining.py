@@ -114,7 +114,7 @@ def compare(
     for seed, record in enumerate(track(collection.records, "Explaining")):
         pixels = resize(collection.read(record), manifest.input)
         outline = outline_in_square(folder, record.image_id, side)
-        index = int(network.run(pixels)[0].argmax())
+        index = int(network.run(pixels).logits.argmax())
         asked = _Asked(pixels, index, network, seed)
         for name, (_, explain) in methods.items():
             saliency = explain(asked)
@@ -158,7 +158,7 @@ def _curves(asked: _Asked, saliency: Map, manifest: Manifest) -> tuple[float, fl
 
 
 def _probability(asked: _Asked, pixels: Pixels, manifest: Manifest) -> float:
-    logits = asked.network.run(pixels)[0]
+    logits = asked.network.run(pixels).logits
     return float(probabilities(logits, manifest.calibration)[asked.index])
 
 
@@ -192,7 +192,7 @@ def _centre(asked: _Asked) -> Map:
 
 
 def _activation(asked: _Asked) -> Map:
-    class_map = asked.network.run(asked.pixels)[1]
+    class_map = asked.network.run(asked.pixels).class_activation_map
     assert class_map is not None
     return _enlarged(class_map[:, :, asked.index], len(asked.pixels))
 
@@ -201,7 +201,7 @@ def _activation_eight(asked: _Asked) -> Map:
     side = len(asked.pixels)
     total = np.zeros((side, side))
     for number, view in enumerate(dihedral_views(asked.pixels)):
-        class_map = asked.network.run(view)[1]
+        class_map = asked.network.run(view).class_activation_map
         assert class_map is not None
         wide = cv2.resize(
             class_map[:, :, asked.index], (side, side), interpolation=cv2.INTER_LINEAR
@@ -224,7 +224,7 @@ def _occlusion(asked: _Asked) -> Map:
     patch, stride = _occlusion_grid(len(asked.pixels))
     run = asked.network.run
     found = occlusion_map(
-        asked.pixels, CODES[asked.index], lambda p: run(p)[0], patch, stride
+        asked.pixels, CODES[asked.index], lambda p: run(p).logits, patch, stride
     )  # fmt: skip
     return found.values.astype(np.float64)
 
@@ -242,7 +242,7 @@ def _rise(asked: _Asked) -> Map:
         top, left = random.integers(0, cell, 2)
         mask = wide[top : top + side, left : left + side]
         shown = mask[:, :, None] * asked.pixels + (1 - mask[:, :, None]) * fill
-        logits = asked.network.run(np.rint(shown).astype(np.uint8))[0].astype(np.float64)
+        logits = asked.network.run(np.rint(shown).astype(np.uint8)).logits.astype(np.float64)
         score = float(np.exp(logits[asked.index] - np.logaddexp.reduce(logits)))
         total += score * mask
         weight += score

@@ -17,6 +17,8 @@ from device.errors import DataError
 layers = keras.layers
 
 MAP: Final = "class-activation-map"
+COARSE: Final = "block_16_project_BN"
+"""The layer that gives the last features."""
 WEIGHTS: Final = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 
 _BLOCKS: Final = (

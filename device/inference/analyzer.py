@@ -17,7 +17,7 @@ from device.imaging.quality import measure_quality
 from device.inference import calibration
 from device.inference.bundle import Bundle
 from device.inference.finding import Finding, SaliencyMap
-from device.inference.interpreter import Network
+from device.inference.interpreter import Answer, Network
 from device.inference.manifest import Manifest
 from device.inference.saliency import activation_map, occlusion_map
 
@@ -111,13 +111,14 @@ class Analyzer:
         field = find_field(small)
         pixels = resize(small, manifest.input, field)
         resized = perf_counter()
-        logits, class_map = self._mean_over(views(pixels), done)
+        answer = self._mean_over(views(pixels), done)
         inferred = perf_counter()
         quality = measure_quality(cut(small, field), manifest.quality, motion)
         measured = perf_counter()
-        probability = calibration.probabilities(logits, manifest.calibration)
-        doubt = calibration.doubt(logits, probability, manifest.abstention)
+        probability = calibration.probabilities(answer.logits, manifest.calibration)
+        doubt = calibration.doubt(answer, probability, manifest.abstention)
         saliency = None
+        class_map = answer.class_activation_map
         if class_map is not None and manifest.saliency.method == "class-activation-map":
             saliency = activation_map(class_map, code_to_explain(tuple(probability)))
         end = perf_counter()
@@ -161,7 +162,7 @@ class Analyzer:
         pixels = resize(frame.pixels, self.manifest.input)
         method = self.manifest.saliency
         if method.method == "class-activation-map":
-            class_map = self._network.run(pixels)[1]
+            class_map = self._network.run(pixels).class_activation_map
             if class_map is None:
                 raise AssertionError("a manifest with this method has the output")
             return activation_map(class_map, code)
@@ -169,32 +170,41 @@ class Analyzer:
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the raw logits, float32 (7,), of an RGB image of any size."""
-        return self._logits(resize(pixels, self.manifest.input))
+        return self.answer(pixels).logits
 
     def averaged_logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the mean logits, float32 (7,), over the eight flips and rotations of the input."""
         views = dihedral_views(resize(pixels, self.manifest.input))
-        return self._mean_over(views, lambda: None)[0]
+        return self._mean_over(views, lambda: None).logits
+
+    def familiarity(self, pixels: NDArray[np.uint8]) -> float:
+        """Return the bundle's score of how familiar an RGB image of any size is."""
+        answer = self.answer(pixels)
+        probability = calibration.probabilities(answer.logits, self.manifest.calibration)
+        return calibration.familiarity(answer, probability, self.manifest.abstention)
+
+    def answer(self, pixels: NDArray[np.uint8]) -> Answer:
+        """Return all that the network gives for an RGB image of any size."""
+        return self._network.run(resize(pixels, self.manifest.input))
 
     def flags(self, finding: Finding) -> list[str]:
         """Return the names of the operating points whose threshold the finding reaches."""
         scores = {"mel": finding.probability("mel"), "malignant": finding.malignancy}
         return [p.name for p in self.manifest.operating_points if scores[p.score] >= p.threshold]
 
-    def _mean_over(
-        self, views: Sequence[NDArray[np.uint8]], done: Callable[[], None]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return the mean logits of several views, and the first one's class activation map."""
-        logits, maps = [], []
+    def _mean_over(self, views: Sequence[NDArray[np.uint8]], done: Callable[[], None]) -> Answer:
+        """Return what the network gives for the first of several views, with their mean logits."""
+        answers = []
         for view in views:
-            found, class_map = self._network.run(view)
-            logits.append(found)
-            maps.append(class_map)
+            answers.append(self._network.run(view))
             done()
-        return np.mean(logits, axis=0, dtype=np.float32), maps[0]
+        mean: NDArray[np.float32] = np.mean(
+            np.stack([a.logits for a in answers]), axis=0, dtype=np.float32
+        )
+        return answers[0]._replace(logits=mean)
 
     def _logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._network.run(pixels)[0]
+        return self._network.run(pixels).logits
 
 
 def code_to_explain(probabilities: tuple[float, ...]) -> Code:

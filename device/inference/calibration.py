@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from device.diagnoses import CODES, MALIGNANT, Code
 from device.inference.finding import Doubt
+from device.inference.interpreter import Answer
 from device.inference.manifest import Abstention, Calibration, Conformal
 
 _MALIGNANT = np.array([code in MALIGNANT for code in CODES])
@@ -52,13 +53,20 @@ def prediction_set(probability: NDArray[np.float64], conformal: Conformal) -> tu
     return tuple(chosen) or (CODES[order[0]],)
 
 
-def doubt(
-    logits: NDArray[np.float32], probability: NDArray[np.float64], abstention: Abstention
-) -> Doubt | None:
+def familiarity(answer: Answer, probability: NDArray[np.float64], abstention: Abstention) -> float:
+    """Return the bundle's score of how much a picture is like those that the model knows."""
+    if abstention.score == "confidence":
+        return float(probability.max())
+    if abstention.score == "energy":
+        return float(energy(answer.logits))
+    if answer.whitened is None:
+        raise AssertionError("a manifest with this score has the output")
+    return -float(np.square(answer.whitened, dtype=np.float64).mean())
+
+
+def doubt(answer: Answer, probability: NDArray[np.float64], abstention: Abstention) -> Doubt | None:
     """Return why no call should be made, or None where one can be."""
-    confidence = float(probability.max())
-    if abstention.unfamiliar_below is not None:
-        score = confidence if abstention.score == "confidence" else float(energy(logits))
-        if score < abstention.unfamiliar_below:
-            return "unfamiliar"
-    return "uncertain" if confidence < abstention.uncertain_below else None
+    known = abstention.unfamiliar_below
+    if known is not None and familiarity(answer, probability, abstention) < known:
+        return "unfamiliar"
+    return "uncertain" if probability.max() < abstention.uncertain_below else None

@@ -1,6 +1,6 @@
 """The one seam to the TensorFlow Lite runtime."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,24 @@ def open_interpreter(model: bytes, threads: int = 1) -> tuple[str, Any]:
     return runtime, interpreter
 
 
+class Answer(NamedTuple):
+    """What a network gives for one image.
+
+    Attributes
+    ----------
+    logits
+        float32, (7,).
+    class_activation_map
+        float32, (rows, columns, 7), or None where the network has none.
+    whitened
+        float32, (n,), or None where the network has none.
+    """
+
+    logits: NDArray[np.float32]
+    class_activation_map: NDArray[np.float32] | None
+    whitened: NDArray[np.float32] | None
+
+
 class Network:
     """A bundle's network, ready to run.
 
@@ -87,15 +105,14 @@ class Network:
         self._spec = manifest.input_tensor
         self._input = self._match(bundle, self._interpreter.get_input_details(), self._spec)
         outputs = self._interpreter.get_output_details()
-        self._logits_spec = manifest.outputs.logits
-        self._logits = self._match(bundle, outputs, self._logits_spec)
-        self._map_spec = manifest.outputs.class_activation_map
-        self._map = self._match(bundle, outputs, self._map_spec) if self._map_spec else None
+        told = manifest.outputs
+        self._outputs = [
+            None if spec is None else (self._match(bundle, outputs, spec), spec)
+            for spec in (told.logits, told.class_activation_map, told.whitened)
+        ]
         self._table: Final = quantize(scale_table(manifest.input), self._spec)
 
-    def run(
-        self, pixels: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    def run(self, pixels: NDArray[np.uint8]) -> Answer:
         """Run the network once.
 
         Parameters
@@ -103,21 +120,17 @@ class Network:
         pixels
             The resized image, uint8, (height, width, 3), RGB, as
             `device.imaging.preprocessing.resize` returns it.
-
-        Returns
-        -------
-        logits
-            float32, (7,).
-        class_activation_map
-            float32, (rows, columns, 7), or None where the network has none.
         """
         # Scaling and quantization act on each pixel value alone, so a table of 256 does both.
         self._interpreter.set_tensor(self._input, self._table[pixels][None])
         self._interpreter.invoke()
-        logits = dequantize(self._interpreter.get_tensor(self._logits)[0], self._logits_spec)
-        if self._map is None or self._map_spec is None:
-            return logits, None
-        return logits, dequantize(self._interpreter.get_tensor(self._map)[0], self._map_spec)
+        logits, class_map, whitened = (
+            None if o is None else dequantize(self._interpreter.get_tensor(o[0])[0], o[1])
+            for o in self._outputs
+        )
+        if logits is None:
+            raise AssertionError("every manifest names the logits")
+        return Answer(logits, class_map, whitened)
 
     @staticmethod
     def _match(bundle: Bundle, details: list[dict[str, Any]], spec: TensorSpec) -> int:

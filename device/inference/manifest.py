@@ -73,10 +73,14 @@ class Outputs(_Section, frozen=True):
         Seven numbers before the softmax.
     class_activation_map
         (rows, columns, 7): how much each place of the image speaks for each diagnosis.
+    whitened
+        (n,): the network's features, turned and scaled so that those of training images are
+        uncorrelated, about 0 and of variance 1.
     """
 
     logits: TensorSpec
     class_activation_map: TensorSpec | None = None
+    whitened: TensorSpec | None = None
 
 
 class Calibration(_Section, frozen=True):
@@ -147,13 +151,15 @@ class Abstention(_Section, frozen=True):
     score
         ``confidence``: the highest probability.
         ``energy``: the log-sum-exp of the logits (Liu et al. 2020, arXiv:2010.03759).
+        ``distance``: minus the squared Mahalanobis distance of the features from those of training
+        images, in parts of their number (Lee et al. 2018, arXiv:1807.03888).
     uncertain_below
         No call, "too uncertain", when the highest probability is below this.
     unfamiliar_below
         No call, "not like the images the model knows", when the score is below this.
     """
 
-    score: Literal["confidence", "energy"]
+    score: Literal["confidence", "energy", "distance"]
     uncertain_below: Probability
     unfamiliar_below: float | None
     fitted_on: str
@@ -265,6 +271,8 @@ class Manifest(_Section, frozen=True):
             raise ValueError(f"the class activation map has the shape {class_map.shape}")
         if self.saliency.method == "class-activation-map" and not class_map:
             raise ValueError("saliency wants a class activation map that the model does not give")
+        if self.abstention.score == "distance" and not self.outputs.whitened:
+            raise ValueError("abstention wants whitened features that the model does not give")
         if self.averaging == "dihedral" and self.input.height != self.input.width:
             raise ValueError("averaging over rotations wants a square input")
 

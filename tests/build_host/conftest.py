@@ -298,3 +298,28 @@ def made_evaluation() -> Evaluation:
 @pytest.fixture
 def made_assessment(made_evaluation: Evaluation) -> Assessment:
     return Assessment(evaluations=[made_evaluation], surest=[Kept(0.5, 0.912, 0.823)])
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with weights in the file that Keras would download.
+
+    Drawn at random, but with the batch statistics of real activations, as trained ones have.
+    """
+    from build_host.keras import keras
+    from build_host.training.mobilenet import WEIGHTS
+
+    folder = tmp_path_factory.mktemp("pretrained")
+    keras.utils.set_random_seed(3)
+    shape = (96, 96, 3)
+    source = keras.applications.MobileNetV2(shape, alpha=0.35, include_top=False, weights=None)
+    random = np.random.default_rng(3)
+    for layer in source.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.5
+            layer.gamma.assign(random.uniform(0.5, 1.5, layer.gamma.shape))
+            layer.beta.assign(random.uniform(-0.5, 0.5, layer.beta.shape))
+    for _ in range(8):
+        source(random.uniform(-1, 1, (8, *shape)).astype(np.float32), training=True)
+    source.save_weights(folder / WEIGHTS)
+    return folder

@@ -18,7 +18,7 @@ from build_host.evaluation.calibrating import (
     fit_conformal,
     fit_operating_points,
 )
-from build_host.evaluation.evaluating import raw_logits
+from build_host.evaluation.evaluating import raw_answers
 from device.errors import BundleError, ConfigError, DataError
 from device.inference.analyzer import Analyzer
 from device.inference.bundle import Bundle
@@ -107,14 +107,16 @@ def test_everything_is_calibrated_on_the_validation_fold_through_the_shipped_fil
     collection = read_ham10000(ham10000)
     validation = collection.subset(split_by_lesion(collection).validation)
     analyzer = Analyzer(Bundle(compressed.folder, manifest, model, ""))
-    logits = raw_logits(analyzer, validation, quiet=True)
+    answers = raw_answers(analyzer, validation, quiet=True)
+    logits = np.array([a.logits for a in answers])
     assert manifest.calibration == fit_calibration(logits, validation.labels)
     for found, fit in (
         (manifest.operating_points, fit_operating_points),
         (manifest.conformal, fit_conformal),
-        (manifest.abstention, fit_abstention),
     ):
         assert found == fit(logits, validation.labels, manifest.calibration)
+    fitted = fit_abstention(answers, validation.labels, manifest.calibration)
+    assert manifest.abstention == fitted
 
 
 @pytest.mark.tensorflow
@@ -130,7 +132,8 @@ def test_the_figures_are_of_the_test_fold(evaluated: Stage, ham10000: Path) -> N
     assert "Lesion-disjoint" in evaluation.protocol
     # What was called right, by the Analyzer that ships.
     manifest, model = draft(evaluated)
-    logits = raw_logits(Analyzer(Bundle(evaluated.folder, manifest, model, "")), test, quiet=True)
+    analyzer = Analyzer(Bundle(evaluated.folder, manifest, model, ""))
+    logits = np.array([a.logits for a in raw_answers(analyzer, test, quiet=True)])
     scaled = logits / manifest.calibration.temperature + np.array(manifest.calibration.bias)
     accuracy = (scaled.argmax(axis=1) == test.labels).mean()
     assert evaluation.figures["accuracy"].value == pytest.approx(accuracy)

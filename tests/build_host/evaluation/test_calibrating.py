@@ -19,6 +19,7 @@ from device.diagnoses import CODES
 from device.imaging.field import cut, find_field
 from device.imaging.quality import measure_quality
 from device.inference.calibration import doubt, energy, prediction_set, probabilities
+from device.inference.interpreter import Answer
 from device.inference.manifest import Calibration
 
 MEL = CODES.index("mel")
@@ -40,6 +41,10 @@ def sample(seed: int, count: int, temperature: float = 1.0, bias=0.0) -> tuple:
     # No diagnosis may be missing: the split sees to that.
     labels[:7] = range(7)
     return logits, labels
+
+
+def answers(logits: NDArray[np.float32]) -> list[Answer]:
+    return [Answer(row, None, None) for row in logits]
 
 
 def cross_entropy(logits, labels, calibration: Calibration) -> float:
@@ -150,22 +155,34 @@ def test_new_images_are_covered_as_promised_for_every_diagnosis() -> None:
 
 def test_confidence_below_two_in_three_right_is_no_call_where_confidence_is_honest() -> None:
     logits, labels = sample(7, 30_000)
-    found = fit_abstention(logits, labels, PLAIN)
+    found = fit_abstention(answers(logits), labels, PLAIN)
     assert found.uncertain_below == pytest.approx(2 / 3, abs=0.06)
     assert found.score == "energy"
 
 
 def test_one_image_in_a_hundred_is_unfamiliar() -> None:
     logits, labels = sample(8, 20_000)
-    found = fit_abstention(logits, labels, PLAIN)
+    found = fit_abstention(answers(logits), labels, PLAIN)
     assert (energy(logits) < found.unfamiliar_below).mean() == pytest.approx(0.01, abs=0.001)
+
+
+def test_features_tell_what_is_unfamiliar_where_the_network_gives_them() -> None:
+    logits, labels = sample(8, 2000)
+    random = np.random.default_rng(8)
+    given = [Answer(row, None, random.normal(size=16).astype(np.float32)) for row in logits]
+    found = fit_abstention(given, labels, PLAIN)
+    assert found.score == "distance"
+    far = sum(-np.square(a.whitened).mean() < found.unfamiliar_below for a in given)
+    assert far == pytest.approx(20, abs=2)
 
 
 def test_a_network_that_is_never_wrong_is_always_believed() -> None:
     logits, _ = sample(9, 500)
-    found = fit_abstention(logits, logits.argmax(axis=1), PLAIN)
+    found = fit_abstention(answers(logits), logits.argmax(axis=1), PLAIN)
     rows = probabilities(logits, PLAIN)
-    assert "uncertain" not in [doubt(lo, p, found) for lo, p in zip(logits, rows, strict=True)]
+    assert "uncertain" not in [
+        doubt(a, p, found) for a, p in zip(answers(logits), rows, strict=True)
+    ]
 
 
 @given(seeds, st.integers(5, 120))
@@ -173,9 +190,9 @@ def test_a_network_that_is_never_wrong_is_always_believed() -> None:
 def test_a_network_that_is_never_right_is_never_believed(seed, count) -> None:
     logits, _ = sample(seed, max(count, 7))
     labels = (logits.argmax(axis=1) + 1) % 7
-    found = fit_abstention(logits, labels, PLAIN)
+    found = fit_abstention(answers(logits), labels, PLAIN)
     rows = probabilities(logits, PLAIN)
-    calls = [doubt(lo, p, found) for lo, p in zip(logits, rows, strict=True)]
+    calls = [doubt(a, p, found) for a, p in zip(answers(logits), rows, strict=True)]
     assert None not in calls
 
 

@@ -17,7 +17,7 @@ from build_host.evaluation.evaluating import (
     Predictions,
     evaluate,
     predict,
-    raw_logits,
+    raw_answers,
 )
 from device.capture.frame import frame_now
 from device.diagnoses import CODES
@@ -228,9 +228,10 @@ def test_a_call_is_one_that_the_model_would_make_whatever_the_quality(
 
 
 @pytest.mark.tensorflow
-def test_raw_logits_are_those_before_calibration(drawn_bundle: Bundle, ham10000: Path) -> None:
+def test_raw_answers_are_those_before_calibration(drawn_bundle: Bundle, ham10000: Path) -> None:
     collection = some(ham10000)
-    logits = raw_logits(Analyzer(drawn_bundle), collection, quiet=True)
+    answers = raw_answers(Analyzer(drawn_bundle), collection, quiet=True)
+    logits = np.array([a.logits for a in answers])
     assert logits.shape == (len(collection), 7)
     assert logits.dtype == np.float32
     analyzer = Analyzer(drawn_bundle)

@@ -16,31 +16,16 @@ def made(name: str, shape=SHAPE):
     return {"whole": mobilenet.mobilenet, "slim": mobilenet.slim_mobilenet}[name](shape)
 
 
-@pytest.fixture(scope="module")
-def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with random weights in the file that Keras would download."""
-    from build_host.keras import keras
-    from build_host.training.mobilenet import WEIGHTS
-
-    folder = tmp_path_factory.mktemp("pretrained")
-    keras.utils.set_random_seed(3)
-    source = keras.applications.MobileNetV2(SHAPE, alpha=0.35, include_top=False, weights=None)
-    random = np.random.default_rng(3)
-    source.set_weights([random.uniform(0.2, 1.0, w.shape) * 0.2 for w in source.get_weights()])
-    source.save_weights(folder / WEIGHTS)
-    return folder
-
-
 def test_the_whole_form_computes_what_kerass_own_does_up_to_the_classifier(
-    keras_file: Path,
+    pretrained: Path,
 ) -> None:
     from build_host.keras import keras
     from build_host.training.mobilenet import WEIGHTS, load_imagenet
 
     own = made("whole")
-    load_imagenet(own, keras_file)
+    load_imagenet(own, pretrained)
     source = keras.applications.MobileNetV2(
-        SHAPE, alpha=0.35, include_top=False, weights=str(keras_file / WEIGHTS)
+        SHAPE, alpha=0.35, include_top=False, weights=str(pretrained / WEIGHTS)
     )
     name = "block_16_project_BN"
     images = np.random.default_rng(0).uniform(-1, 1, (2, *SHAPE)).astype(np.float32)
@@ -53,13 +38,13 @@ def test_the_whole_form_computes_what_kerass_own_does_up_to_the_classifier(
 
 @pytest.mark.parametrize("name", ["whole", "slim"])
 def test_every_layer_but_the_classifiers_starts_with_weights_of_imagenet(
-    name: str, keras_file: Path
+    name: str, pretrained: Path
 ) -> None:
     from build_host.training.mobilenet import load_imagenet
 
     own = made(name)
     before = {layer.name: layer.get_weights() for layer in own.layers if layer.weights}
-    load_imagenet(own, keras_file)
+    load_imagenet(own, pretrained)
     kept = {
         layer.name
         for layer in own.layers

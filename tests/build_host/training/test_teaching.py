@@ -40,6 +40,7 @@ name = "drawn-student"
 version = "0.1.0"
 seed = 4
 architecture = "slim-mobilenet"
+start = "imagenet"
 representative = 10
 
 [input]
@@ -81,13 +82,14 @@ def configs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def taught(configs: Path, ham10000: Path, command: Callable[..., Done]) -> Path:
+def taught(configs: Path, ham10000: Path, pretrained: Path, command: Callable[..., Done]) -> Path:
     """Return the student's run."""
     runs = configs / "runs"
     for name in ("teacher", "student"):
         done = command(
-            "train", "--data", ham10000, "--config", configs / f"{name}.toml", "--out", runs
-        )
+            "train", "--data", ham10000, "--config", configs / f"{name}.toml", "--out", runs,
+            "--pretrained", pretrained,
+        )  # fmt: skip
         assert done.status == 0, done.err
     (folder,) = runs.glob("drawn-student-*")
     return folder
@@ -145,13 +147,18 @@ def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
 
 
 def test_lessons_are_asked_for_once(
-    taught: Path, configs: Path, ham10000: Path, command: Callable[..., Done]
+    taught: Path,
+    configs: Path,
+    ham10000: Path,
+    pretrained: Path,
+    command: Callable[..., Done],
 ) -> None:
     before = {p: p.stat().st_mtime_ns for p in taught.parent.rglob("lesson-*.npz")}
     assert len(before) == 2
     done = command(
-        "train", "--data", ham10000, "--config", configs / "student.toml", "--out", taught.parent
-    )
+        "train", "--data", ham10000, "--config", configs / "student.toml", "--out", taught.parent,
+        "--pretrained", pretrained,
+    )  # fmt: skip
     assert done.status == 0, done.err
     assert {p: p.stat().st_mtime_ns for p in taught.parent.rglob("lesson-*.npz")} == before
 
@@ -177,6 +184,8 @@ def test_the_student_ships_with_its_map_and_the_device_shows_it(
     assert finding.saliency is not None
     assert finding.saliency.method == "class-activation-map"
     assert finding.saliency.values.shape == (4, 4)
+    assert bundle.manifest.abstention.score == "distance"
+    assert bundle.manifest.outputs.whitened is not None
 
 
 def test_extra_images_are_asked_for_by_name(

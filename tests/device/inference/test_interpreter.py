@@ -88,7 +88,7 @@ def test_pixels_reach_the_network_scaled_and_quantized(
         bare.set_tensor(given_in["index"], tensor)
         bare.invoke()
         raw = bare.get_tensor(given_out["index"])[0]
-        logits, class_map = network.run(resize(frame.pixels, manifest.input))
+        logits, class_map, _ = network.run(resize(frame.pixels, manifest.input))
         assert logits.dtype == np.float32
         np.testing.assert_array_equal(logits, dequantize(raw, manifest.outputs.logits))
         assert class_map is None
