@@ -5,6 +5,7 @@ probability as the pixels the map names first are taken away, or given back to a
 The pointing game is Zhang et al. 2018 (doi:10.1007/s11263-017-1059-x).
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -253,9 +254,12 @@ class _Inside:
     """The last features of the int8 file, which it does not give out itself."""
 
     def __init__(self, model: bytes, manifest: Manifest) -> None:
-        self._interpreter = load_runtime()[1](
-            model_content=model, experimental_preserve_all_tensors=True
-        )
+        with warnings.catch_warnings():
+            # That this takes memory is known.
+            warnings.simplefilter("ignore", UserWarning)
+            self._interpreter = load_runtime()[1](
+                model_content=model, experimental_preserve_all_tensors=True
+            )
         self._interpreter.allocate_tensors()
         self._table = quantize(scale_table(manifest.input), manifest.input_tensor)
         class_map = manifest.outputs.class_activation_map

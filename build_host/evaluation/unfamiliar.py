@@ -72,6 +72,8 @@ def measure(
         kinds(lesions, outlines).items(), "Other things", disable=quiet
     ):  # fmt: skip
         told = [_told(analyzer, p) for p in pictures()]
+        if not told:
+            continue
         truth = [0] * len(familiar) + [1] * len(told)
         scores = [-s for s in familiar] + [-s for s, _, _ in told]
         result.append(

@@ -54,6 +54,19 @@ stride = 7
 """
 
 
+PROVENANCE = Provenance(
+    dataset="HAM10000",
+    dataset_digest="1" * 16 + "a" * 48,
+    split="lesion-disjoint",
+    seed=4711,
+    code_revision="abc1234",
+    run_digest="2" * 16 + "b" * 48,
+    libraries={"tensorflow": "9.8.7"},
+    created="2026-01-02",
+    licence="CC BY-NC 4.0",
+)
+
+
 @dataclass(frozen=True)
 class Done:
     """What a command of the command line left behind."""
@@ -235,17 +248,7 @@ def made_manifest() -> Manifest:
         ),
         saliency=Saliency(method="occlusion"),
         model_sha256="0" * 64,
-        provenance=Provenance(
-            dataset="HAM10000",
-            dataset_digest="1" * 16 + "a" * 48,
-            split="lesion-disjoint",
-            seed=4711,
-            code_revision="abc1234",
-            run_digest="2" * 16 + "b" * 48,
-            libraries={"tensorflow": "9.8.7"},
-            created="2026-01-02",
-            licence="CC BY-NC 4.0",
-        ),
+        provenance=PROVENANCE,
         metrics={},
     )
 

@@ -5,13 +5,18 @@ import msgspec
 import pytest
 
 import build_host
+from build_host.ablating import AblationConfig, variant_of
 from build_host.training.config import FitConfig, PlateauConfig, RunConfig, read_config
 from device.errors import ConfigError
 from device.imaging.preprocessing import InputSpec
 from device.inference.manifest import Saliency
+from device.toml import read_toml
 
 SHIPPED = Path(build_host.__file__).parent / "configs"
-RUNS = sorted(p for p in SHIPPED.glob("*.toml") if not p.stem.startswith("reproduce"))
+TABLES = sorted(SHIPPED.glob("*-ablation.toml"))
+RUNS = sorted(
+    p for p in SHIPPED.glob("*.toml") if not p.stem.startswith("reproduce") and p not in TABLES
+)
 
 
 def changed(path: Path, old: str, new: str) -> Path:
@@ -46,6 +51,20 @@ def test_what_a_file_leaves_out_has_a_default(
 @pytest.mark.parametrize("path", RUNS, ids=lambda p: p.stem)
 def test_every_shipped_configuration_can_be_read(path: Path) -> None:
     assert read_config(path).name == path.stem
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda p: p.stem)
+def test_every_variant_of_a_shipped_table_is_a_run_of_its_own(path: Path) -> None:
+    config = read_toml(path, AblationConfig)
+    runs = [variant_of(path.parent / config.base, config, v) for v in config.variants]
+    assert len({run.digest for run in runs}) == len(runs)
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda p: p.stem)
+def test_the_teachers_of_a_shipped_run_are_shipped_too(path: Path) -> None:
+    distillation = read_config(path).fit.distillation
+    for name in distillation.teachers if distillation else ():
+        assert path.with_name(name) in RUNS
 
 
 def test_the_shipped_configuration_is_the_papers() -> None:

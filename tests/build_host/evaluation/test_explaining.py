@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from build_host.datasets.collection import Collection, ImageRecord
+from build_host.evaluation.explaining import compare, outline_in_square
+from device.errors import DataError
+from device.imaging.preprocessing import InputSpec
+from device.inference.bundle import Bundle
+from device.inference.manifest import Saliency
+from tests.build_host.conftest import PROVENANCE
+
+pytestmark = pytest.mark.tensorflow
+
+SIDE = 64
+SPEC = InputSpec(height=SIDE, width=SIDE, geometry="center-square", scale=1 / 127.5, offset=-1.0)
+
+
+@pytest.fixture(scope="module")
+def picture() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (150, 200, 3)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def made(pretrained: Path) -> tuple[Bundle, bytes]:
+    """Return a bundle with a map, and its network in float."""
+    from build_host.bundling.drafting import draft
+    from build_host.compression.quantization import to_float32, to_int8
+    from build_host.evaluation.calibrating import NO_LIMITS
+    from build_host.keras import keras
+    from build_host.training.architectures import with_map
+    from build_host.training.mobilenet import load_imagenet, slim_mobilenet
+
+    keras.utils.set_random_seed(2)
+    network = slim_mobilenet((SIDE, SIDE, 3))
+    load_imagenet(network, pretrained)
+    network = with_map(network)
+    images = np.random.default_rng(1).integers(0, 256, (10, SIDE, SIDE, 3)).astype(np.uint8)
+    content = to_int8(network, images, SPEC)
+    saliency = Saliency(method="class-activation-map")
+    bundle = draft("drawn", "0.1.0", SPEC, saliency, content, NO_LIMITS, PROVENANCE)
+    return bundle, to_float32(network)
+
+
+@pytest.fixture
+def outlined(tmp_path: Path) -> Path:
+    folder = tmp_path / "HAM10000_segmentations"
+    folder.mkdir()
+    mask = np.zeros((150, 200), np.uint8)
+    mask[:, :100] = 255
+    for name in ("one", "two"):
+        Image.fromarray(mask).save(folder / f"{name}_segmentation.png")
+    return tmp_path
+
+
+def test_an_outline_is_cut_and_reduced_as_the_image_is(outlined: Path) -> None:
+    outline = outline_in_square(outlined, "one", SIDE)
+    assert outline.shape == (SIDE, SIDE)
+    assert outline[:, : SIDE // 2].all()
+    assert not outline[:, SIDE // 2 :].any()
+    with pytest.raises(DataError, match="three_segmentation"):
+        outline_in_square(outlined, "three", SIDE)
+
+
+def test_every_kind_of_map_is_measured_on_the_same_images(
+    made: tuple[Bundle, bytes], outlined: Path, picture: np.ndarray
+) -> None:
+    records = tuple(ImageRecord(image_id=n, lesion_id=n, dx="mel") for n in ("one", "two"))
+    collection = Collection("drawn", records, lambda record: picture)
+    rows = {row.method: row for row in compare(*made, collection, outlined)}
+    assert set(rows) == {
+        "random", "centre blob", "Eigen-CAM", "class activation map",
+        "class activation map, eight views", "occlusion", "RISE",
+    }  # fmt: skip
+    for row in rows.values():
+        for figure in (row.insertion, row.deletion, row.energy_inside, row.pointing):
+            assert 0.0 <= figure.low <= figure.value <= figure.high <= 1.0
+    # Half of the square is inside: half of what is spread evenly is, and of what is centred.
+    assert rows["random"].energy_inside.value == pytest.approx(0.5, abs=0.03)
+    assert rows["centre blob"].energy_inside.value == pytest.approx(0.5, abs=0.03)
+    assert rows["class activation map"].passes == 0
+    assert rows["class activation map"].agreement is not None
+    assert rows["class activation map"].agreement.value > 0.9
+    assert rows["random"].agreement is None
+
+
+def test_eight_views_are_turned_back_before_they_are_added(
+    made: tuple[Bundle, bytes], picture: np.ndarray
+) -> None:
+    from build_host.evaluation.explaining import _activation_eight, _Asked
+    from device.imaging.preprocessing import resize
+    from device.inference.interpreter import Network
+
+    network = Network(made[0])
+    pixels = resize(picture, SPEC)
+    plain = _activation_eight(_Asked(pixels, 4, network, 0))
+    turned = _activation_eight(_Asked(np.ascontiguousarray(np.rot90(pixels)), 4, network, 0))
+    np.testing.assert_allclose(np.rot90(plain), turned, atol=1e-5)
