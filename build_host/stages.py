@@ -15,6 +15,7 @@ from build_host.bundling.drafting import calibrated, draft, provenance
 from build_host.bundling.writing import read_key, write_bundle
 from build_host.datasets.collection import Collection, joined
 from build_host.datasets.ham10000 import read_ham10000
+from build_host.datasets.isic2017 import LICENCE as ISIC2017_LICENCE
 from build_host.datasets.isic2017 import read_isic2017
 from build_host.datasets.split import Split, split_by_lesion
 from build_host.datasets.tensors import read_examples, resized_images
@@ -222,9 +223,22 @@ def compress(run: Run, data: Path, console: Console) -> None:
         config.saliency,
         to_int8(network, representative, config.input),
         measured_limits(collection, chosen),
-        provenance(collection, config.seed, config.digest),
+        provenance(collection, config.seed, config.digest, further_training(config)),
     )
     leave_draft(run.folder, calibrated(bundle, collection.subset(split.validation)))
+
+
+def further_training(config: RunConfig) -> tuple[str, ...]:
+    """Return what goes into a run's training beside HAM10000, for the card."""
+    told = []
+    if config.extra_data == "isic-2017":
+        told.append(f"images of {ISIC2017_LICENCE}: train and validation")
+    if config.start == "imagenet":
+        told.append("a start from ImageNet weights")
+    if config.fit.distillation:
+        names = ", ".join(Path(t).stem for t in config.fit.distillation.teachers)
+        told.append(f"what larger networks say of the same images ({names})")
+    return tuple(told)
 
 
 def leave_draft(folder: Path, bundle: Bundle) -> None:

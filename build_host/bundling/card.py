@@ -54,7 +54,12 @@ def write_card(manifest: Manifest, assessment: Assessment, sections: str = "") -
     parts += [
         "## Data and licence\n\n"
         f"Trained on {provenance.dataset} ({provenance.licence}). {provenance.split}. "
-        "The model carries the terms of its data: attribution, non-commercial use.",
+        + (
+            f"Into training went too: {'; '.join(provenance.further)}. "
+            if provenance.further
+            else ""
+        )
+        + "The model carries the terms of its data: attribution, non-commercial use.",
         "## Limits\n\n"
         "The images come from two clinics (Vienna, Queensland) and mostly from light skin; how "
         "the model does on dark skin is not known, since the data does not record skin tone. "

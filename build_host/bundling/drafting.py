@@ -94,8 +94,16 @@ def calibrated(bundle: Bundle, validation: Collection) -> Bundle:
     return Bundle(bundle.folder, manifest, bundle.model, "")
 
 
-def provenance(collection: Collection, seed: int, run_digest: str) -> Provenance:
-    """Return where a model trained here and now comes from."""
+def provenance(
+    collection: Collection, seed: int, run_digest: str, further: tuple[str, ...] = ()
+) -> Provenance:
+    """Return where a model trained here and now comes from.
+
+    Parameters
+    ----------
+    further
+        What else went into training.
+    """
     return Provenance(
         dataset=collection.name,
         dataset_digest=collection.digest,
@@ -106,6 +114,7 @@ def provenance(collection: Collection, seed: int, run_digest: str) -> Provenance
         libraries={name: importlib.metadata.version(name) for name in _LIBRARIES},
         created=datetime.now(UTC).date().isoformat(),
         licence=LICENCE,
+        further=further,
     )
 
 

@@ -20,7 +20,7 @@ from device.errors import DataError
 Part = Literal["train", "validation", "test"]
 
 LABELS: Final = "labels.csv"
-LICENCE: Final = "CC0 (ISIC 2017)"
+LICENCE: Final = "ISIC 2017 (CC0)"
 _COLUMNS: Final = ("image_id", "split", "diagnosis")
 _PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
 _DIAGNOSES: Final[dict[str, Code]] = {"nevus": "nv", "mel": "mel", "sk": "bkl"}

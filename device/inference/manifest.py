@@ -205,6 +205,8 @@ class Provenance(_Section, frozen=True):
         UTC date, ISO 8601.
     licence
         Terms that the training data puts on the model.
+    further
+        What else went into training.
     """
 
     dataset: str
@@ -216,6 +218,7 @@ class Provenance(_Section, frozen=True):
     libraries: dict[str, str]
     created: str
     licence: str
+    further: tuple[str, ...] = ()
 
 
 class Interval(_Section, frozen=True):
