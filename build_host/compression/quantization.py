@@ -47,7 +47,7 @@ def to_int8(model: keras.Model, representative: NDArray[np.uint8], spec: InputSp
     representative
         Training images as the model is shown them: uint8, (n, height, width, 3). The ranges of
         the activations are taken from them; a model from quantization-aware training brings its
-        own.
+        own. Of such a model, the range of a channel without weights is changed in place.
 
     Returns
     -------
@@ -62,6 +62,7 @@ def to_int8(model: keras.Model, representative: NDArray[np.uint8], spec: InputSp
         for value in (0, 255):
             yield [scale(np.full_like(representative[0], value), spec)[None]]
 
+    _give_empty_channels_a_range(model)
     converter = _converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = samples
@@ -69,6 +70,24 @@ def to_int8(model: keras.Model, representative: NDArray[np.uint8], spec: InputSp
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
     return _converted(converter)
+
+
+def _give_empty_channels_a_range(model: keras.Model) -> None:
+    """Give channels whose weights are all zero the widest range of their layer.
+
+    A bias is kept in steps of its channel's weights. Pruning leaves channels whose weights have
+    no range: their steps are so small that int32 cuts the bias off, and what batch normalization
+    makes of such a channel, which never varies, is thirty times the difference. In any range
+    their zeros stay zero, so the model itself says what it said.
+    """
+    variables = {variable.name: variable for variable in model.weights}
+    for name, low in variables.items():
+        if name.endswith("/kernel_min:0"):
+            high = variables[name.replace("/kernel_min:", "/kernel_max:")]
+            lows, highs = low.numpy(), high.numpy()
+            empty = lows == highs
+            low.assign(np.where(empty, lows.min(), lows))
+            high.assign(np.where(empty, highs.max(), highs))
 
 
 def _converter(model: keras.Model) -> tf.lite.TFLiteConverter:
