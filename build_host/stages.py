@@ -19,6 +19,7 @@ from build_host.datasets.tensors import read_examples, resized_images
 from build_host.evaluation.calibrating import fit_quality_limits
 from build_host.evaluation.degrading import Study, even_sample, study
 from build_host.evaluation.evaluating import Evaluation, evaluate, predict
+from build_host.evaluation.metrics import RESAMPLES
 from build_host.training.config import RunConfig, read_config
 from device.errors import DataError
 from device.imaging.field import cut, find_field
@@ -163,11 +164,13 @@ def evaluate_run(folder: Path, data: Path) -> Evaluation:
     return result
 
 
-def evaluate_bundle(bundle: Bundle, collection: Collection) -> Evaluation:
+def evaluate_bundle(
+    bundle: Bundle, collection: Collection, resamples: int = RESAMPLES
+) -> Evaluation:
     """Measure a bundle on the test fold, through the instrument's own Analyzer."""
     test = collection.subset(split_by_lesion(collection).test)
     predictions = predict(Analyzer(bundle), test)
-    return evaluate(predictions, bundle.manifest.model_id, bundle.model, PROTOCOL)
+    return evaluate(predictions, bundle.manifest.model_id, bundle.model, PROTOCOL, resamples)
 
 
 def make_bundle(folder: Path, models: Path, key_path: Path) -> Path:

@@ -13,6 +13,7 @@ from rich.progress import track
 
 from build_host.datasets.collection import Collection, ImageRecord
 from build_host.evaluation.metrics import (
+    RESAMPLES,
     ClassFigures,
     Labels,
     Probabilities,
@@ -121,7 +122,13 @@ def raw_logits(
     return np.array([analyzer.logits(collection.read(r)) for r in records])
 
 
-def evaluate(predictions: Predictions, model_id: str, model: bytes, protocol: str) -> Evaluation:
+def evaluate(
+    predictions: Predictions,
+    model_id: str,
+    model: bytes,
+    protocol: str,
+    resamples: int = RESAMPLES,
+) -> Evaluation:
     """Return every figure of a model.
 
     Parameters
@@ -132,6 +139,8 @@ def evaluate(predictions: Predictions, model_id: str, model: bytes, protocol: st
         Its name, and the bytes of its file.
     protocol
         Says how the images were held apart from training.
+    resamples
+        Bootstrap resamples of every interval but the subgroups'.
     """
     labels = np.array([CODES.index(r.dx) for r in predictions.records])
     lesions = np.array([r.lesion_id for r in predictions.records])
@@ -143,8 +152,8 @@ def evaluate(predictions: Predictions, model_id: str, model: bytes, protocol: st
         protocol=protocol,
         images=len(labels),
         lesions=len(set(lesions)),
-        figures=with_intervals(labels, probabilities, lesions),
-        per_class=per_class(labels, probabilities, lesions),
+        figures=with_intervals(labels, probabilities, lesions, resamples=resamples),
+        per_class=per_class(labels, probabilities, lesions, resamples),
         confusion=confusion(labels, probabilities),
         selective=Selective(
             coverage=float(called.mean()),

@@ -395,7 +395,7 @@ def _write_run(context: Context, results: Results, model: bytes) -> None:
         provenance(collection, config.seed, config.digest),
     )
     bundle = calibrated(bundle, collection.subset(split.validation))
-    evaluation = evaluate_bundle(bundle, collection)
+    evaluation = evaluate_bundle(bundle, collection, config.resamples)
     leave_draft(folder, bundle)
     (folder / EVALUATION_FILE).write_bytes(msgspec.json.encode(evaluation))
     (folder / SECTIONS_FILE).write_text(card_sections(results), encoding="utf-8")
