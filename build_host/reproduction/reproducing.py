@@ -242,7 +242,8 @@ def _new_network(context: Context) -> Any:
 
 
 def _image_steps(context: Context) -> ImageSteps:
-    clean = image_steps.cleanest(context.collection.subset(context.split.train[:2000]))
+    looked_at = context.collection.subset(context.split.train[:2000])
+    clean = image_steps.cleanest(looked_at, context.config.references)
     effects = []
     labels, lesions = context.collection.labels, context.collection.lesions
     validation = context.split.validation
