@@ -26,10 +26,6 @@ demo: $(DEVICE)/.ready
 test: $(DEV)/.ready
 	$(DEV)/bin/pytest
 
-# Two workers on loopback: they now and then wait for each other for ever.
-test-workers: $(DEV)/.ready
-	DERMASCOPE_WORKERS=1 $(DEV)/bin/pytest tests/build_host/training/test_distribution.py
-
 test-picamera: $(PICAMERA_ROOT)/.ready
 	$(VIRTUAL)/run.sh $(PICAMERA_ROOT)
 
@@ -90,4 +86,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test test-picamera test-workers lint bench bench-build messages lock
+.PHONY: help demo test test-picamera lint bench bench-build messages lock

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import os
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,15 +95,20 @@ def resized_images(
     path = cache / f"images-{spec.width}x{spec.height}-{identity}.npy"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
+        # Two runs, or two workers on machines of their own, may make the same array at once:
+        # each writes its own, and either will do.
+        part = path.with_suffix(f".{uuid.uuid4().hex}.part")
         shape = (len(collection), spec.height, spec.width, 3)
-        array = _room_for(part, shape)
-        records = track(collection.records, "Reading images", disable=quiet)
-        for i, record in enumerate(records):
-            array[i] = resize(collection.read(record), spec)
-        array.flush()
-        del array
-        part.replace(path)
+        try:
+            array = _room_for(part, shape)
+            records = track(collection.records, "Reading images", disable=quiet)
+            for i, record in enumerate(records):
+                array[i] = resize(collection.read(record), spec)
+            array.flush()
+            del array
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r")
 
 
@@ -121,7 +127,6 @@ def _room_for(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     except OSError as error:
-        path.unlink(missing_ok=True)
         raise DataError(
             f"{path.parent}: has no room for {math.prod(shape) / 2**20:.0f} MiB of decoded images "
             f"({error.strerror}); free some, or name another --out"

@@ -15,7 +15,7 @@ from build_host.evaluation import explaining, speed, unfamiliar
 from build_host.evaluation.degrading import even_sample
 from build_host.evaluation.evaluating import Evaluation, Predictions, evaluate, predict
 from build_host.evaluation.explaining import Faithfulness
-from build_host.evaluation.metrics import accuracy, balanced_accuracy, melanoma_auc
+from build_host.evaluation.metrics import RESAMPLES, accuracy, balanced_accuracy, melanoma_auc
 from build_host.evaluation.speed import Speed
 from build_host.evaluation.unfamiliar import Unfamiliar
 from device.diagnoses import CODES
@@ -62,10 +62,11 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     speed: Speed | None = None
 
 
-def assess_first(bundle: Bundle, test: Collection) -> Assessment:
+def assess_first(bundle: Bundle, test: Collection, resamples: int = RESAMPLES) -> Assessment:
     """Measure a bundle on the test fold in one pass, and nothing beside it."""
     predictions = predict(Analyzer(bundle), test)
-    evaluation = evaluate(predictions, bundle.manifest.model_id, bundle.model, SHIPPED)
+    model_id = bundle.manifest.model_id
+    evaluation = evaluate(predictions, model_id, bundle.model, SHIPPED, resamples=resamples)
     return Assessment(evaluations=[evaluation], surest=surest(predictions))
 
 

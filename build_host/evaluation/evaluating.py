@@ -13,6 +13,7 @@ from rich.progress import track
 
 from build_host.datasets.collection import Collection, ImageRecord
 from build_host.evaluation.metrics import (
+    RESAMPLES,
     ClassFigures,
     Labels,
     Metric,
@@ -136,6 +137,7 @@ def evaluate(
     model: bytes,
     protocol: str,
     metrics: dict[str, Metric] | None = None,
+    resamples: int = RESAMPLES,
 ) -> Evaluation:
     """Return every figure of a model.
 
@@ -149,6 +151,8 @@ def evaluate(
         Says how the images were held apart from training.
     metrics
         By their names; all of them by default.
+    resamples
+        Bootstrap resamples of every interval but the subgroups'.
     """
     labels = np.array([CODES.index(r.dx) for r in predictions.records])
     lesions = np.array([r.lesion_id for r in predictions.records])
@@ -160,8 +164,8 @@ def evaluate(
         protocol=protocol,
         images=len(labels),
         lesions=len(set(lesions)),
-        figures=with_intervals(labels, probabilities, lesions, metrics),
-        per_class=per_class(labels, probabilities, lesions),
+        figures=with_intervals(labels, probabilities, lesions, metrics, resamples),
+        per_class=per_class(labels, probabilities, lesions, resamples),
         confusion=confusion(labels, probabilities),
         selective=Selective(
             coverage=float(called.mean()),

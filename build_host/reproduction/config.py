@@ -72,6 +72,8 @@ class ReproductionConfig(_Section, frozen=True):
         How quantization-aware training and clustering go on.
     image_steps
         The image-quality steps that a network is trained with, beside none.
+    references
+        How many of the training images, the cleanest, are spoiled and restored by every step.
     image_steps_fit
         How the networks that compare image-quality steps are fitted.
     peer_fit
@@ -102,6 +104,7 @@ class ReproductionConfig(_Section, frozen=True):
     clusters: Annotated[int, msgspec.Meta(ge=2, le=256)] = 32
     images: Annotated[int, msgspec.Meta(ge=0)] = 0
     image_steps: tuple[ImageStep, ...] = ("median", "non-local means", "hair removal")
+    references: Positive = 100
     ensemble: Annotated[tuple[Positive, ...], msgspec.Meta(min_length=2)] = (16, 20, 24)
     representative: Positive = 500
     resamples: Positive = 1000

@@ -17,7 +17,6 @@ Step = Callable[[Picture], Picture]
 
 _HAIR_KERNEL: Final = 11
 _HAIR_DEPTH: Final = 12
-_CLEANEST: Final = 100
 _NOISE: Final = 10.0
 
 
@@ -47,7 +46,7 @@ STEPS: Final[dict[str, Step]] = {
 """Every candidate by name."""
 
 
-def cleanest(collection: Collection, count: int = _CLEANEST) -> list[Picture]:
+def cleanest(collection: Collection, count: int) -> list[Picture]:
     """Return the images with the fewest dark thin lines: references to spoil and restore."""
     records = collection.records
     hairs = [hair_mask(collection.read(r)).mean() for r in track(records, "Looking for hairs")]

@@ -239,7 +239,8 @@ def _new_network(context: Context) -> Any:
 
 
 def _image_steps(context: Context) -> ImageSteps:
-    clean = image_steps.cleanest(context.collection.subset(context.split.train[:2000]))
+    looked_at = context.collection.subset(context.split.train[:2000])
+    clean = image_steps.cleanest(looked_at, context.config.references)
     effects = []
     labels, lesions = context.collection.labels, context.collection.lesions
     validation = context.split.validation
@@ -392,7 +393,7 @@ def _write_run(context: Context, results: Results, model: bytes) -> None:
         provenance(collection, config.seed, config.digest),
     )
     bundle = calibrated(bundle, collection.subset(split.validation))
-    assessment = assess_first(bundle, collection.subset(split.test))
+    assessment = assess_first(bundle, collection.subset(split.test), config.resamples)
     leave_draft(folder, bundle)
     (folder / METRICS_FILE).write_bytes(encoded_assessment(assessment))
     (folder / REPRODUCTION_FILE).write_bytes(encoded(results))

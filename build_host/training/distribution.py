@@ -8,7 +8,6 @@ workers; their gradients are summed, so all hold the same weights at every step.
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +16,6 @@ from build_host.training.config import FitConfig
 from device.errors import ConfigError
 
 _VARIABLE: Final = "TF_CONFIG"
-_POLL_SECONDS: Final = 0.2
 
 
 def strategy_for(settings: FitConfig) -> tf.distribute.Strategy:
@@ -66,39 +64,6 @@ def own_folder(run: Path, strategy: tf.distribute.Strategy) -> Path:
     folder = run / f"worker-{resolver.task_id}"
     folder.mkdir(exist_ok=True)
     return folder
-
-
-class Together:
-    """Keeps the workers together until the last has what it needs of the others.
-
-    Weights are pulled from the other workers; one that ends too early leaves them waiting for ever.
-
-    Parameters
-    ----------
-    run
-        The run's folder, which all workers see.
-    """
-
-    def __init__(self, run: Path, strategy: tf.distribute.Strategy) -> None:
-        resolver: Any = strategy.cluster_resolver
-        count = 1 if resolver is None else len(resolver.cluster_spec().as_dict()["worker"])
-        self._marks = [run / f".worker-{i}-done" for i in range(count)] if count > 1 else []
-        self._own = None if resolver is None else int(resolver.task_id)
-        self._touch(False)
-
-    def leave(self) -> None:
-        """Return once every worker is done."""
-        self._touch(True)
-        while not all(mark.exists() for mark in self._marks):
-            time.sleep(_POLL_SECONDS)
-
-    def _touch(self, done: bool) -> None:
-        if not self._marks or self._own is None:
-            return
-        if done:
-            self._marks[self._own].touch()
-        else:
-            self._marks[self._own].unlink(missing_ok=True)
 
 
 def divided(data: tf.data.Dataset) -> tf.data.Dataset:

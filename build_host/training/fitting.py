@@ -16,7 +16,7 @@ from sklearn.metrics import balanced_accuracy_score
 from build_host.datasets.tensors import Examples
 from build_host.keras import keras, tf
 from build_host.training.config import FitConfig, PlateauConfig, RunConfig
-from build_host.training.distribution import Together, divided, own_folder
+from build_host.training.distribution import divided, own_folder
 from build_host.training.feed import batches, shown_indices, shown_prior, steps_per_epoch
 from build_host.training.history import Epoch, read_history, write_history
 from build_host.training.lessons import read_lesson
@@ -52,11 +52,13 @@ def fit(
     """
     settings = config.fit
     strategy = model.distribute_strategy
-    own, together = own_folder(run, strategy), Together(run, strategy)
+    own = own_folder(run, strategy)
     prior = shown_prior(settings, examples.labels, examples.split.train)
     with strategy.scope():
         optimizer = _optimizer(settings)
-        model.compile(optimizer, _loss(settings, prior), metrics=["accuracy"])
+        # Named "accuracy", it would be made in the first step, and Keras trace every step twice.
+        accuracy = keras.metrics.CategoricalAccuracy("accuracy")
+        model.compile(optimizer, _loss(settings, prior), metrics=[accuracy])
         optimizer.build(model.trainable_variables)
     # What only one worker judges must not wait for the others.
     alone = model if settings.distribution == "none" else keras.models.clone_model(model)
@@ -95,7 +97,6 @@ def fit(
                 f"balanced {epoch.validation_balanced_accuracy:.3f}"
             )
     model.load_weights(run / WEIGHTS)
-    together.leave()
     return history
 
 

@@ -6,8 +6,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.tensors import resized_images
+from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, resize, scale, scale_table
 from device.inference.interpreter import dequantize, quantize
+from tests.build_host import drawn
 from tests.build_host.conftest import Stage
 
 pytestmark = pytest.mark.tensorflow
@@ -173,4 +175,46 @@ def test_the_compressed_run_says_nearly_what_the_trained_one_said(
         found.append(dequantize(interpreter.get_tensor(output)[0], given.logits))
     difference = np.abs(np.array(found) - expected)
     assert difference.mean() < 0.05 * np.ptp(expected)
+    assert np.corrcoef(np.array(found).ravel(), expected.ravel())[0, 1] > 0.98
+
+
+def test_the_int8_file_says_what_quantization_aware_training_has_fitted() -> None:
+    from build_host.compression.quantization import describe, quantization_aware, to_int8
+    from build_host.keras import keras
+
+    layers = keras.layers
+    keras.utils.set_random_seed(5)
+    spec = InputSpec(height=24, width=32, geometry="full-frame")
+    image = keras.Input((24, 32, 3))
+    first = layers.Conv2D(8, 3, padding="same", activation="relu")
+    # Few steps must show that a channel never varies.
+    x = layers.BatchNormalization(momentum=0.8)(layers.MaxPooling2D()(first(image)))
+    x = layers.Conv2D(12, 3, padding="same", activation="relu")(x)
+    x = layers.BatchNormalization()(layers.MaxPooling2D(4)(x))
+    x = layers.BatchNormalization()(layers.Dense(16, activation="relu")(layers.Flatten()(x)))
+    network = keras.Model(image, layers.Dense(7)(x))
+    # As pruning does, which leaves a bias where it has taken all weights.
+    kernel, bias = first.get_weights()
+    kernel[..., :3], bias[:3] = 0.0, (0.06, 0.2, 0.4)
+    first.set_weights([kernel, bias])
+    pictures = [(CODES.index(dx), drawn.picture(dx, n)) for n in range(20) for dx in CODES]
+    images = np.stack([resize(np.asarray(picture), spec) for _, picture in pictures])
+    truth = np.eye(7, dtype=np.float32)[[label for label, _ in pictures]]
+    aware = quantization_aware(network, keep_zeros=True)
+    aware.compile("adam", keras.losses.CategoricalCrossentropy(from_logits=True))
+    aware.fit(scale(images, spec), truth, batch_size=20, epochs=12, verbose=0)
+    expected = aware.predict(scale(images, spec), verbose=0)
+    model = to_int8(aware, images[:40], spec)
+    np.testing.assert_array_equal(aware.predict(scale(images, spec), verbose=0), expected)
+    taken, given = describe(model)
+    interpreter = interpreter_of(model)
+    output = interpreter.get_output_details()[given.logits.index]["index"]
+    found = []
+    for pixels in images:
+        interpreter.set_tensor(
+            interpreter.get_input_details()[0]["index"],
+            quantize(scale(pixels, spec), taken)[None],
+        )
+        interpreter.invoke()
+        found.append(dequantize(interpreter.get_tensor(output)[0], given.logits))
     assert np.corrcoef(np.array(found).ravel(), expected.ravel())[0, 1] > 0.98

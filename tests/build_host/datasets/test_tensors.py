@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from build_host.datasets.collection import Collection
+from build_host.datasets.collection import Collection, ImageRecord
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.split import split_by_lesion
 from build_host.datasets.tensors import read_examples, resized_images
@@ -187,3 +188,36 @@ def test_memory_does_not_grow_with_the_data_set(tmp_path: Path) -> None:
         assert shown == pytest.approx(0.6 * count, rel=0.1)
     # The larger set holds 117 MiB of pixels more.
     assert kibibytes[12_000] - kibibytes[2_000] < 40 << 10
+
+
+def test_two_runs_may_make_the_array_at_once(ham10000: Path, tmp_path: Path) -> None:
+    whole = read_ham10000(ham10000)
+    alone = resized_images(whole, SPEC, tmp_path / "alone", quiet=True)
+    found = []
+    meanwhile = [whole.records[3], whole.records[19]]
+
+    def read(record: ImageRecord) -> NDArray[np.uint8]:
+        if record in meanwhile:
+            meanwhile.remove(record)
+            found.append(resized_images(collection, SPEC, tmp_path / "both", quiet=True))
+        return whole.read(record)
+
+    collection = Collection(whole.name, whole.records, read)
+    found.append(resized_images(collection, SPEC, tmp_path / "both", quiet=True))
+    assert len(found) == 3
+    for images in found:
+        np.testing.assert_array_equal(images, alone)
+    assert len(list((tmp_path / "both").iterdir())) == 1
+
+
+def test_a_run_that_fails_leaves_no_part_of_the_array(ham10000: Path, tmp_path: Path) -> None:
+    whole = read_ham10000(ham10000)
+
+    def read(record: ImageRecord) -> NDArray[np.uint8]:
+        if record == whole.records[5]:
+            raise KeyboardInterrupt
+        return whole.read(record)
+
+    with pytest.raises(KeyboardInterrupt):
+        resized_images(Collection(whole.name, whole.records, read), SPEC, tmp_path, quiet=True)
+    assert list(tmp_path.iterdir()) == []

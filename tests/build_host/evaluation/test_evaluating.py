@@ -114,6 +114,12 @@ def test_intervals_are_drawn_over_lesions(
     chosen = {"accuracy": metrics.accuracy}
     expected = metrics.with_intervals(labels, predictions.probabilities, lesions, chosen)
     assert result.figures["accuracy"] == expected["accuracy"]
+    few = evaluate(predictions, "model 1.0.0", MODEL, "the protocol", resamples=3)
+    drawn_thrice = metrics.with_intervals(
+        labels, predictions.probabilities, lesions, chosen, resamples=3
+    )
+    assert few.figures["accuracy"] == drawn_thrice["accuracy"]
+    assert few.per_class != result.per_class
 
 
 def test_abstaining_is_judged_on_the_images_that_were_called(

@@ -46,7 +46,6 @@ def config(tmp_path: Path, write_config: Callable[..., Path]) -> Path:
     return path
 
 
-@pytest.mark.skipif(not os.environ.get("DERMASCOPE_WORKERS"), reason="runs with make test-workers")
 @pytest.mark.timeout(300)
 def test_two_workers_hold_the_same_weights_and_the_first_writes_the_run(
     ham10000: Path, tmp_path: Path, config: Path

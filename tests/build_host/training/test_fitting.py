@@ -201,6 +201,19 @@ def test_the_history_says_what_was_and_the_kept_weights_are_the_asked_ones(
     assert loss == pytest.approx(kept.validation_loss, rel=1e-3)
 
 
+def test_a_step_is_traced_once_for_all_epochs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, write_config: Callable[..., Path]
+) -> None:
+    from build_host.keras import keras
+
+    step, traced = keras.Model.train_step, []
+    monkeypatch.setattr(
+        keras.Model, "train_step", lambda model, data: traced.append(model) or step(model, data)
+    )
+    fitted(small_run(tmp_path, write_config), made_up_examples(), tmp_path / "run")
+    assert len(traced) == 1
+
+
 def test_the_test_part_is_not_looked_at(tmp_path: Path, write_config: Callable[..., Path]) -> None:
     examples = made_up_examples()
     # Looked up, such a label would be out of range.
