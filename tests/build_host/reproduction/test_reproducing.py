@@ -3,7 +3,6 @@
 import contextlib
 import re
 import shutil
-import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -31,11 +30,8 @@ def reproduced(
     ham10000: Path, tmp_path_factory: pytest.TempPathFactory, command: Callable[..., Done]
 ) -> Stage:
     out = tmp_path_factory.mktemp("reproduction")
-    start = time.process_time()
     done = command("reproduce", "--quick", "--data", ham10000, "--out", out)
     assert done.status == 0, done.err
-    # In the time of one processor: that other work waits beside it must not count.
-    assert time.process_time() - start < 180
     (folder,) = out.glob("quick-*")
     return Stage(folder, done.out, done.warnings)
 
