@@ -101,12 +101,14 @@ class LivePage:
                 speech.say("Unlike any lesion the model knows."),
                 speech.say("Judge without it, or refer."),
             ]
-        return [
-            self._listing(
-                message("Undecided between: {diagnoses}"), finding.prediction_set, speech
-            ),
-            speech.say("Take another picture, or refer."),
-        ]
+        open_ = finding.prediction_set
+        undecided = (
+            self._listing(message("Undecided between: {diagnoses}"), open_, speech)
+            if len(open_) > 1
+            else speech.say("{diagnosis} is likeliest, but not likely enough.",
+                            diagnosis=speech.names[finding.leading])
+        )  # fmt: skip
+        return [undecided, speech.say("Take another picture, or refer.")]
 
     def _listing(self, words: str, codes: tuple[Code, ...], speech: Speech) -> str:
         """Name diagnoses, or list their codes where the names take more lines than there are."""

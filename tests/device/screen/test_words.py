@@ -1,0 +1,31 @@
+"""What is written on the screen, word by word."""
+
+from dataclasses import replace
+
+from pygame import Surface
+
+from device.inference.manifest import Manifest
+from device.screen.renderer import Renderer
+from device.screen.view import View
+from tests.device.screen.findings import make_finding
+from tests.device.screen.states import LIVE
+
+SIZE = (1024, 600)
+
+
+def said(manifest: Manifest, drawn: list[str], view: View) -> str:
+    """Return all that a view says."""
+    drawn.clear()
+    Renderer(SIZE, manifest).draw(Surface(SIZE), view)
+    return " ".join(drawn)
+
+
+def test_nobody_is_undecided_between_one_diagnosis(manifest: Manifest, drawn: list[str]) -> None:
+    finding = make_finding("mel", 0.55, doubt="uncertain", prediction_set=("mel",))
+    words = said(manifest, drawn, replace(LIVE, finding=finding))
+    assert "Melanoma is likeliest, but not likely enough." in words
+    assert "Undecided" not in words
+    two = replace(finding, prediction_set=("mel", "nv"))
+    assert "Undecided between: Melanoma, Melanocytic naevus" in said(
+        manifest, drawn, replace(LIVE, finding=two)
+    )
