@@ -24,7 +24,8 @@ class SaliencyMap:
     code
         The diagnosis.
     values
-        float32, (rows, columns), 0 to 1, over the part of the frame that the model is shown.
+        float32, (rows, columns), 0 to 1, over the part of the frame that the model is shown; all
+        0 where nothing in it spoke for the diagnosis.
     method
         ``occlusion`` or ``class-activation-map``.
     """

@@ -1,6 +1,6 @@
 """The field of view: the skin, and over it only what was asked for."""
 
-from typing import Final
+from typing import Final, Literal
 
 import cv2
 import numpy as np
@@ -10,6 +10,7 @@ from pygame import Rect, Surface
 
 from device.diagnoses import Code
 from device.imaging.overlay import heat_colours, scale_colours
+from device.language import message
 from device.screen import theme
 from device.screen.sheet import Sheet
 from device.screen.speech import Speech, moment
@@ -18,6 +19,13 @@ from device.screen.view import LiveView
 STALE_SECONDS: Final = 1.0
 
 Pixels = NDArray[np.uint8]
+Evidence = Literal["sought", "none", "some"]
+
+_SAID: Final[dict[Evidence, str]] = {
+    "sought": message("Calculating: {diagnosis}"),
+    "none": message("Nothing here speaks for: {diagnosis}"),
+    "some": message("Speaks for: {diagnosis}"),
+}
 
 
 class PictureBox:
@@ -97,7 +105,7 @@ class Skin:
             if view.outline is not None:
                 self._draw_outline(view.outline)
             if view.explained is not None:
-                self._draw_legend(view.explained, view.opacity, speech, slider_focused)
+                self._draw_legend(view.explained, view, speech, slider_focused)
         if view.frozen is not None:
             edge = area.copy()
             if self._sheet.layout.portrait and view.overlay_wanted and view.explained:
@@ -130,21 +138,32 @@ class Skin:
             pygame.draw.line(self._sheet.screen, theme.BACKGROUND, start, end, px(5))
             pygame.draw.line(self._sheet.screen, theme.TOUCH, start, end, px(3))
 
-    def _draw_legend(self, code: Code, opacity: float, speech: Speech, focused: bool) -> None:
-        area = self._sheet.layout.legend
-        key = (code, opacity, speech, focused)
+    def _draw_legend(self, code: Code, view: LiveView, speech: Speech, focused: bool) -> None:
+        area, evidence = self._sheet.layout.legend, _evidence(view.overlay)
+        key = (code, evidence, view.opacity, speech, focused)
         if self._legend is None or self._legend[0] != key:
-            self._write_legend(code, opacity, speech, focused)
+            pygame.draw.rect(self._sheet.screen, theme.BACKGROUND, area)
+            self._write_legend(code, evidence, speech)
+            self._sheet.slider(
+                self._sheet.layout.targets["live"]["opacity"],
+                speech.say("Opacity {percent} %", percent=round(view.opacity * 100)),
+                view.opacity,
+                focused=focused,
+            )
             self._legend = (key, self._sheet.screen.subsurface(area).copy())
         else:
             self._sheet.screen.blit(self._legend[1], area)
 
-    def _write_legend(self, code: Code, opacity: float, speech: Speech, focused: bool) -> None:
+    def _write_legend(self, code: Code, evidence: Evidence, speech: Speech) -> None:
         sheet, area, px = self._sheet, self._sheet.layout.legend, self._sheet.layout.px
         slider = sheet.layout.targets["live"]["opacity"]
-        pygame.draw.rect(sheet.screen, theme.BACKGROUND, area)
         left, room = area.left + px(14), slider.left - area.left - px(20)
-        words = speech.say("Speaks for: {diagnosis}", diagnosis=speech.names[code])
+        words = speech.say(_SAID[evidence], diagnosis=speech.names[code])
+        if evidence != "some":
+            # A scale of colours would promise some of them in the picture.
+            beside = Rect(left, area.top + px(10), room, area.height - px(12))
+            sheet.paragraph(words, 20, beside)
+            return
         sheet.words(words, 20, (left, area.top + px(6)), room)
         middle = area.bottom - px(24)
         little = sheet.words(
@@ -167,8 +186,6 @@ class Skin:
         pygame.draw.line(
             sheet.screen, (255, 255, 255), (x, scale.top - px(3)), (x, scale.bottom + px(2)), px(2)
         )
-        label = speech.say("Opacity {percent} %", percent=round(opacity * 100))
-        sheet.slider(slider, label, opacity, focused=focused)
 
     def _label(self, words: str, colour: theme.Colour) -> None:
         area, px = self._sheet.layout.field, self._sheet.layout.px
@@ -177,6 +194,12 @@ class Skin:
         box = Rect(area.topleft, (picture.get_width() + 2 * pad, px(34)))
         pygame.draw.rect(self._sheet.screen, theme.BACKGROUND, box)
         self._sheet.screen.blit(picture, picture.get_rect(midleft=(box.left + pad, box.centery)))
+
+
+def _evidence(overlay: NDArray[np.float32] | None) -> Evidence:
+    if overlay is None:
+        return "sought"
+    return "some" if overlay.any() else "none"
 
 
 def _same(one: LiveView, other: LiveView) -> bool:

@@ -100,6 +100,8 @@ STATES: dict[str, View] = {
     "frozen-overlay": replace(
         FROZEN, overlay=HILL, overlay_wanted=True, explained="mel", outline=RING, focus="opacity"
     ),
+    "overlay-empty": replace(OVERLAID, overlay=np.zeros_like(HILL)),
+    "overlay-sought": replace(OVERLAID, overlay=None),
     "progress": replace(LIVE, progress=(3, 8)),
     "not-kept": replace(FROZEN, kept=False),
     "focus": replace(LIVE, focus="bcc"),

@@ -13,7 +13,7 @@ from device.screen.renderer import Renderer
 from device.screen.speech import INSTRUCTIONS
 from device.screen.view import CompareView, LiveView, Picture, SettingsView, View
 from tests.device.screen.findings import make_finding
-from tests.device.screen.states import COMPARE, LIVE, NOON, SKIN, STATES
+from tests.device.screen.states import COMPARE, HILL, LIVE, NOON, SKIN, STATES
 
 SIZES = [(800, 480), (1024, 600), (480, 800), (600, 1024)]
 
@@ -22,6 +22,8 @@ def with_leading(code: Code) -> list[View]:
     finding = make_finding(code, 0.992, prediction_set=(code, *[c for c in CODES if c != code]))
     return [
         replace(LIVE, finding=finding, overlay_wanted=True, explained=code),
+        replace(LIVE, finding=finding, overlay=HILL, overlay_wanted=True, explained=code),
+        replace(LIVE, finding=finding, overlay=0 * HILL, overlay_wanted=True, explained=code),
         replace(COMPARE, earlier=Picture(NOON, SKIN, finding), present=Picture(None, SKIN, None)),
     ]
 

@@ -8,7 +8,7 @@ from device.inference.manifest import Manifest
 from device.screen.renderer import Renderer
 from device.screen.view import View
 from tests.device.screen.findings import make_finding
-from tests.device.screen.states import LIVE
+from tests.device.screen.states import LIVE, STATES
 
 SIZE = (1024, 600)
 
@@ -29,3 +29,16 @@ def test_nobody_is_undecided_between_one_diagnosis(manifest: Manifest, drawn: li
     assert "Undecided between: Melanoma, Melanocytic naevus" in said(
         manifest, drawn, replace(LIVE, finding=two)
     )
+
+
+def test_overlay_says_whether_anything_speaks_for_the_diagnosis(
+    manifest: Manifest, drawn: list[str]
+) -> None:
+    for state, words, scale in (
+        ("overlay", "Speaks for: Melanoma", True),
+        ("overlay-empty", "Nothing here speaks for: Melanoma", False),
+        ("overlay-sought", "Calculating: Melanoma", False),
+    ):
+        seen = said(manifest, drawn, STATES[state])
+        assert words in seen
+        assert ("much" in seen) == scale
