@@ -118,9 +118,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _complain(message: str) -> int:
+    _tell(message)
+    return BAD_INPUT
+
+
+def _tell(message: str) -> None:
     if sys.stderr is not None:
         print(f"dermascope: {one_line(message)}", file=sys.stderr)
-    return BAD_INPUT
 
 
 def _open_bundle(options: argparse.Namespace, config: Config) -> "Bundle":
@@ -196,6 +200,8 @@ def _analyze(options: argparse.Namespace, config: Config) -> int:
                     frame, code_to_explain(finding.probabilities)
                 )
                 write_overlay(overlays[number], frame, finding.field, saliency, analyzer.manifest)
+                if not saliency.values.any():
+                    _tell(f"{path_text(photo)}: nothing in it speaks for {saliency.code}")
         except ImageError as error:
             status = _complain(str(error))
             continue
