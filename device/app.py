@@ -26,7 +26,7 @@ from device.inference.finding import from_record
 from device.loop.analysis import Analysis, Wish
 from device.loop.camera import Camera
 from device.loop.latest import Latest
-from device.loop.trouble import Trouble
+from device.loop.trouble import Trouble, foreseen
 from device.loop.work import Explain, Judged, Taken, Work
 from device.optics import Optics
 from device.preferences import Preferences, save_preferences
@@ -198,7 +198,9 @@ class App:
         if state.page == "compare":
             return self._compare_view(live)
         trouble = self._trouble()
-        return TroubleView(trouble.words, live, trouble.detail) if trouble else live
+        if trouble is None:
+            return live
+        return TroubleView(trouble.words, live, trouble.detail, trouble.values)
 
     def _trouble(self) -> Trouble | None:
         if self._analysis.trouble or self._taken():
@@ -356,7 +358,7 @@ class App:
         trouble = self._trouble() or self._analysis.record_trouble
         if trouble or not isinstance(view, LiveView) or view.field is not None:
             self._heartbeat.first_frame_drawn()
-            self._heartbeat.status(trouble.words if trouble else "Live")
+            self._heartbeat.status(trouble.in_english if trouble else "Live")
         self._heartbeat.beat()
 
     def _read_examinations(self, stop: threading.Event) -> None:
@@ -366,7 +368,7 @@ class App:
         try:
             identifiers = self._records.identifiers()
         except RecordError as error:
-            self._tell(Trouble(str(error)))
+            self._tell(foreseen(error))
             return
         for identifier in reversed(identifiers[-EARLIER_PICTURES:]):
             if stop.is_set():
@@ -404,7 +406,7 @@ class App:
             try:
                 save_preferences(self._state_folder, chosen)
             except ScreenError as error:
-                self._settings_trouble = str(error)
+                self._settings_trouble = error.words
             else:
                 self._settings_trouble = ""
 

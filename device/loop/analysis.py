@@ -13,7 +13,7 @@ from device.inference.analyzer import Analyzer, code_to_explain
 from device.inference.finding import Finding
 from device.language import message
 from device.loop.latest import Latest
-from device.loop.trouble import Trouble, unforeseen
+from device.loop.trouble import Trouble, foreseen, unforeseen
 from device.loop.work import Burst, Explain, Judged, Seen, Taken, Work
 from device.optics import Optics
 from device.records.store import Records
@@ -139,7 +139,7 @@ class Analysis:
         try:
             self._records.keep(frame, finding, self._analyzer.flags(finding), taken.measures)
         except RecordError as error:
-            self.record_trouble = Trouble(str(error))
+            self.record_trouble = foreseen(error)
         except Exception as error:
             self.record_trouble = unforeseen(NOT_KEPT, error)
         else:

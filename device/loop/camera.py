@@ -12,7 +12,7 @@ from device.imaging.field import FieldOfView
 from device.imaging.motion import motion, small_picture
 from device.language import message
 from device.loop.latest import Latest
-from device.loop.trouble import Trouble, unforeseen
+from device.loop.trouble import Trouble, foreseen, unforeseen
 from device.loop.work import Burst, Seen, Work
 from device.service import Heartbeat
 
@@ -77,7 +77,7 @@ class Camera:
             try:
                 self._step()
             except SourceError as error:
-                self._fail(Trouble(str(error)), stop)
+                self._fail(foreseen(error), stop)
             except Exception as error:
                 self._fail(unforeseen(FAILED, error), stop)
             if not self._ended:
@@ -121,7 +121,7 @@ class Camera:
             finally:
                 self._source.lock_exposure(False)
         except SourceError as error:
-            self.trouble = trouble = Trouble(str(error))
+            self.trouble = trouble = foreseen(error)
         except Exception as error:
             self.trouble = trouble = unforeseen(FAILED, error)
         last = self.frames.peek()

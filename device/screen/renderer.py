@@ -79,7 +79,8 @@ class Renderer:
         area, px = self.layout.status, self.layout.px
         clock = view.clock.strftime("%H:%M") if view.clock else ""
         model, pad, size = self._manifest.model_id, px(14), theme.SMALL
-        if not self._sheet.part(area, speech, view.source, clock):
+        source = speech.say(view.source)
+        if not self._sheet.part(area, speech, source, clock):
             return
         # The notice is never what gives way.
         notice = self._sheet.words(
@@ -88,7 +89,7 @@ class Renderer:
         )  # fmt: skip
         room = area.right - pad - notice.right - pad
         choices = ["   ".join(w for w in words if w) for words in
-                   ((model, view.source, clock), (model, clock), (clock,))]  # fmt: skip
+                   ((model, source, clock), (model, clock), (clock,))]  # fmt: skip
         fitting = [w for w in choices if self._sheet.type.width(w, px(size)) <= room]
         if fitting:
             self._sheet.words(

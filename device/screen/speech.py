@@ -84,6 +84,11 @@ def codes_listed(codes: tuple[Code, ...]) -> str:
     return ", ".join(_malignant_first(codes))
 
 
+def sentence(words: str) -> str:
+    """Return an error's words with a capital and a full stop, as they stand alone on the screen."""
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
+
+
 def percent(probability: float) -> str:
     """Return a probability as whole per cent; never 0 or 100, which no model can know."""
     if probability < 0.01:

@@ -1,6 +1,7 @@
 """What there is to be shown at one moment: one kind of view for each page."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -165,16 +166,19 @@ class TroubleView(Shown):
     Attributes
     ----------
     words
-        What is wrong and what to do.
-    detail
-        For whoever mends it, or empty.
+        What is wrong and what to do, in English, with {places} for `values`.
     behind
         The skin, as the live page would show it.
+    detail
+        For whoever mends it, or empty.
+    values
+        What stands in the places.
     """
 
     words: str
     behind: LiveView
     detail: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
 
 
 View = LiveView | CompareView | SettingsView | AboutView | TroubleView
