@@ -246,6 +246,7 @@ class App:
             outline=taken.outline if taken else None,
             progress=(self._analysis.progress or (0, 0)) if state.frozen and not taken else None,
             kept=taken.kept if taken else None,
+            lost=frame.time if frame and not taken and self._camera.lost else None,
         )
 
     def _map_over_field(self, judged: Judged) -> NDArray[np.float32] | None:
@@ -273,6 +274,7 @@ class App:
             present=present,
             number=place + 1 if earlier else 0,
             count=len(earlier),
+            lost=live.lost,
         )
 
     def _handle(self, event: pygame.event.Event) -> None:

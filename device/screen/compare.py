@@ -10,7 +10,7 @@ from device.inference.finding import Finding
 from device.screen import theme
 from device.screen.layout import MALIGNANT_ROWS
 from device.screen.sheet import Sheet
-from device.screen.skin import PictureBox
+from device.screen.skin import PictureBox, dim
 from device.screen.speech import Speech, moment, percent
 from device.screen.view import CompareView, Picture
 
@@ -80,26 +80,21 @@ class ComparePage:
         sheet, area, px = self._sheet, self._pictures[i], self._sheet.layout.px
         caption = Rect(area.left, area.top - px(_CAPTION), area.width, px(_CAPTION) - px(2))
         finding = picture.finding if picture else None
-        if i == 0:
-            time = moment(picture.time) if picture and picture.time else "–"
-            said = speech.say(
-                "Earlier {time}  ({number} of {count})",
-                time=time, number=view.number, count=view.count,
-            ) if picture else speech.say("Earlier")  # fmt: skip
-        else:
-            held = picture.time if picture else None
-            said = (
-                speech.say("Frozen {time}", time=moment(held)) if held else speech.say("Live now")
-            )
+        lost = i == 1 and view.lost is not None
+        said = _present(view, speech) if i else _earlier(view, speech)
         if sheet.part(caption, said):
-            sheet.words(said, 20, caption.midleft, caption.width, anchor="midleft")
+            colour = theme.WARNING if lost else theme.TEXT
+            sheet.words(said, 20, caption.midleft, caption.width, colour, anchor="midleft")
         old = self._shown[i]
         if (old.field if old else None) is not (picture.field if picture else None):
             self._numbers[i] += 1
         self._shown[i] = picture
-        if sheet.part(area, self._numbers[i], picture is None, speech):
+        if sheet.part(area, self._numbers[i], picture is None, speech, lost):
             if picture is not None:
                 sheet.screen.blit(self._boxes[i].picture(picture.field), area)
+                if lost:
+                    dim(sheet.screen, area)
+                    pygame.draw.rect(sheet.screen, theme.WARNING, area, px(4))
             else:
                 pygame.draw.rect(sheet.screen, theme.SURFACE, area, px(2))
                 inner = area.inflate(-px(40), -px(40))
@@ -171,6 +166,27 @@ class ComparePage:
                 sheet.words(figure, 20, (area.left, middle), room, anchor="midleft")
             else:
                 sheet.words(figure, 20, (area.right, middle), room, anchor="midright")
+
+
+def _earlier(view: CompareView, speech: Speech) -> str:
+    """Return the caption of the earlier picture."""
+    if view.earlier is None:
+        return speech.say("Earlier")
+    return speech.say(
+        "Earlier {time}  ({number} of {count})",
+        time=moment(view.earlier.time) if view.earlier.time else "–",
+        number=view.number,
+        count=view.count,
+    )
+
+
+def _present(view: CompareView, speech: Speech) -> str:
+    """Return the caption of the present picture."""
+    if view.present and view.present.time:
+        return speech.say("Frozen {time}", time=moment(view.present.time))
+    if view.lost:
+        return speech.say("Not live: last picture {time}", time=moment(view.lost))
+    return speech.say("Live now")
 
 
 def _probability(finding: Finding | None, code: Code) -> float | None:

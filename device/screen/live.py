@@ -42,7 +42,7 @@ class LivePage:
         self._skin.draw(view, speech, slider_focused=view.focus == "opacity")
         self.draw_row(view, speech)
         finding = view.finding
-        faded = finding is not None and view.finding_age > STALE_SECONDS
+        faded = finding is not None and (view.finding_age > STALE_SECONDS or bool(view.lost))
         self._draw_finding(finding, speech, faded)
         # Of a picture unlike any that the model knows, or of a poor one, a ranking would mislead.
         withheld = finding is None or finding.no_call in ("quality", "unfamiliar")

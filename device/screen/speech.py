@@ -86,7 +86,7 @@ def codes_listed(codes: tuple[Code, ...]) -> str:
 
 def sentence(words: str) -> str:
     """Return an error's words with a capital and a full stop, as they stand alone on the screen."""
-    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
 
 
 def percent(probability: float) -> str:

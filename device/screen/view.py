@@ -68,6 +68,8 @@ class LiveView(Shown):
         being taken, None where none is.
     kept
         Whether the taken picture is on the disk, or None where that is not known.
+    lost
+        When the picture was taken, where the camera gives no more: it looks live and is not.
     """
 
     field: NDArray[np.uint8] | None
@@ -82,6 +84,7 @@ class LiveView(Shown):
     outline: NDArray[np.float32] | None = None
     progress: tuple[int, int] | None = None
     kept: bool | None = None
+    lost: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,12 +119,15 @@ class CompareView(Shown):
         Either may be missing.
     number, count
         Which of the earlier pictures this is, 1 for the newest, and how many there are.
+    lost
+        When the present picture was taken, where the camera gives no more.
     """
 
     earlier: Picture | None
     present: Picture | None
     number: int = 0
     count: int = 0
+    lost: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -576,11 +576,34 @@ def test_trouble_in_the_middle_recovers_too(clinic: Clinic) -> None:
 
     def deeds() -> None:
         clinic.until_finding()
+        assert clinic.live().lost is None
         camera.failures = 1
         clinic.until(clinic.trouble)
         old = clinic.live().finding
+        assert clinic.live().lost
         clinic.until(lambda: not clinic.trouble())
         clinic.until(lambda: clinic.live().finding is not old)
+        assert clinic.live().lost is None
+        clinic.take()
+        camera.failures = 1
+        # What is held was never live.
+        clinic.until(lambda: not camera.failures)
+        assert clinic.live().lost is None
+
+    clinic.use(camera, deeds)
+
+
+def test_camera_that_is_lost_is_seen_beside_an_earlier_picture_too(clinic: Clinic) -> None:
+    camera = Camera()
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.click(clinic.target("compare"))
+        clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
+        assert clinic.app.view().lost is None
+        camera.failures = 2
+        clinic.until(lambda: clinic.app.view().lost)
+        clinic.until(lambda: not clinic.app.view().lost)
 
     clinic.use(camera, deeds)
 

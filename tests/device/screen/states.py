@@ -112,6 +112,8 @@ STATES: dict[str, View] = {
         earlier=Picture(BEFORE, OLD_SKIN, UNFAMILIAR.finding),
         present=Picture(None, SKIN, UNCERTAIN.finding),
     ),
+    "compare-lost": replace(COMPARE, present=Picture(None, SKIN, MELANOMA), lost=BEFORE),
+    "lost": replace(LIVE, lost=BEFORE),
     "settings": SettingsView(OVERLAID, clock=NOON, source="demo", focus="opacity"),
     "settings-trouble": SettingsView(
         LIVE,
@@ -123,7 +125,11 @@ STATES: dict[str, View] = {
     ),
     "about": AboutView("d17d3dc7e0c69560" * 4, clock=NOON, source="demo"),
     "camera-trouble": TroubleView(
-        "The camera was unplugged; plug it in again", LIVE, clock=NOON, source="demo"
+        "the camera was unplugged; plug it in again",
+        replace(LIVE, lost=BEFORE),
+        "/dev/video0",
+        clock=NOON,
+        source="USB camera",
     ),
     "analysis-trouble": TroubleView(
         "The analysis failed. Restart the instrument; if it fails again, report it with the line "
