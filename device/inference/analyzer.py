@@ -150,7 +150,7 @@ class Analyzer:
         code
             The diagnosis.
         done
-            Called after each pass of the network.
+            Called after each pass of the network; what it raises ends the work.
         """
 
         def logits(image: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from device.diagnoses import Code
@@ -80,6 +81,7 @@ class Analysis:
         self._see = see
         self._records = records
         self._optics = optics
+        self._doing: Work | None = None
         self.judged: Latest[Judged] = Latest()
         self.taken: Latest[Taken] = Latest()
         self.wish = Wish()
@@ -95,6 +97,7 @@ class Analysis:
             self._mark()
             if work is None:
                 continue
+            self._doing = work
             try:
                 self._do(work)
             except Exception as error:
@@ -164,12 +167,33 @@ class Analysis:
         self._heartbeat.mark("analysis")
 
     def _explained(self, judged: Judged) -> Judged:
-        wish = self.wish
-        if not wish.overlay:
-            return judged
-        finding: Finding = judged.finding
-        code = wish.code or code_to_explain(finding.probabilities)
-        if finding.saliency is not None and finding.saliency.code == code:
-            return judged
-        saliency = self._analyzer.explain(judged.frame, code, self._mark)
-        return Judged(judged.frame, replace(finding, saliency=saliency))
+        """Return a finding with the map that is wished, unless the shutter is pressed meanwhile."""
+        while not self._pressed():
+            wish = self.wish
+            if not wish.overlay:
+                break
+            finding: Finding = judged.finding
+            code = wish.code or code_to_explain(finding.probabilities)
+            if finding.saliency is not None and finding.saliency.code == code:
+                break
+            try:
+                saliency = self._analyzer.explain(judged.frame, code, partial(self._pass, wish))
+            except _Overtaken:
+                continue
+            return Judged(judged.frame, replace(finding, saliency=saliency))
+        return judged
+
+    def _pass(self, wish: Wish) -> None:
+        """Give a map up between two of its passes, where it has come to be in the way."""
+        self._mark()
+        if self.wish != wish or self._pressed():
+            raise _Overtaken
+
+    def _pressed(self) -> bool:
+        """Return whether the shutter has taken pictures that wait to be judged."""
+        waiting = self._work.peek()
+        return isinstance(waiting, Burst) and waiting is not self._doing
+
+
+class _Overtaken(Exception):  # noqa: N818 -- it is no error
+    """A map is no longer wanted, or must wait."""
