@@ -268,7 +268,11 @@ class App:
         place = self._state.earlier
         present = None
         if live.field is not None:
-            present = Picture(live.frozen, live.field, live.finding)
+            finding = live.finding
+            # What was judged before this page was opened may differ with the skin the same.
+            if finding is not None and not finding.as_taken:
+                finding = None
+            present = Picture(live.frozen, live.field, finding)
         return CompareView(
             earlier=earlier[place] if place < len(earlier) else None,
             present=present,
@@ -302,9 +306,17 @@ class App:
         self._state, request = step(self._state, given, earlier=earlier, pedal=self._pedal)
         if self._held and self._held not in self._renderer.layout.targets[self._state.page]:
             self._held = None
-        self._analysis.wish = Wish(self._state.overlay, self._state.code)
+        self._tell_the_analysis()
         if request is not None:
             self._meet(request)
+
+    def _tell_the_analysis(self) -> None:
+        state, before = self._state, self._analysis.wish
+        # No map is shown beside an earlier picture, and none may hold the comparison up.
+        comparing = state.page == "compare"
+        self._analysis.wish = Wish(state.overlay and not comparing, state.code, comparing)
+        if self._analysis.wish.overlay and before.comparing and self._taken():
+            self._work.put(Explain(state.code))
 
     def _meet(self, request: Request) -> None:
         if request == "quit":
@@ -341,6 +353,7 @@ class App:
         taken = self._analysis.taken.peek()
         if self._state.frozen and taken and taken.press == self._press and not taken.judged:
             self._state = replace(self._state, page="live", focus=None, frozen=False)
+            self._tell_the_analysis()
             self._press += 1
             self._camera.release()
             self._tell(taken.trouble)

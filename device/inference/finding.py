@@ -59,6 +59,9 @@ class Finding:
         Where the image spoke for one diagnosis, where that was asked for.
     timings
         Milliseconds by step.
+    as_taken
+        Whether it was judged as the shutter judges; findings that were not cannot be compared with
+        those that were.
     """
 
     model: str
@@ -70,6 +73,7 @@ class Finding:
     quality: Quality
     saliency: SaliencyMap | None
     timings: dict[str, float]
+    as_taken: bool = True
 
     @property
     def no_call(self) -> NoCall | None:

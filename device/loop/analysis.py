@@ -41,10 +41,13 @@ class Wish:
     ----------
     overlay
         Whether anything is to be explained.
+    comparing
+        Whether the live view stands beside an earlier picture, and must be judged as that was.
     """
 
     overlay: bool = False
     code: Code | None = None
+    comparing: bool = False
 
 
 class Analysis:
@@ -114,7 +117,7 @@ class Analysis:
 
     def _do(self, work: Work) -> None:
         if isinstance(work, Seen):
-            finding = self._analyzer.analyze(work.frame, work.motion)
+            finding = self._analyzer.analyze(work.frame, work.motion, as_taken=self.wish.comparing)
             self._see(finding.field)
             self.judged.put(self._explained(Judged(work.frame, finding)))
         elif isinstance(work, Explain):

@@ -103,5 +103,13 @@ def moment(time: datetime) -> str:
     return time.astimezone().strftime("%H:%M:%S")
 
 
+def day_or_moment(time: datetime, now: datetime | None) -> str:
+    """Return the local time of day, or of another day its date, which every reader reads alike."""
+    local = time.astimezone()
+    if now is None or local.date() == now.date():
+        return moment(time)
+    return f"{local:%Y-%m-%d}"
+
+
 def _malignant_first(codes: tuple[Code, ...]) -> list[Code]:
     return sorted(codes, key=lambda c: c not in MALIGNANT)

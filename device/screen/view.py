@@ -99,14 +99,11 @@ class Picture:
         uint8, (height, width, 3), RGB.
     finding
         What the model said, or None.
-    note
-        A short remark, or empty.
     """
 
     time: datetime | None
     field: NDArray[np.uint8]
     finding: Finding | None
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -367,6 +367,36 @@ def test_released_pictures_can_be_compared_the_newest_first(clinic: Clinic) -> N
     clinic.use(Camera(), deeds)
 
 
+def test_still_picture_is_compared_without_a_change(clinic: Clinic, photo: Path) -> None:
+    def deeds() -> None:
+        clinic.until_finding()
+        alone = clinic.live().finding
+        clinic.take()
+        clinic.release()
+        clinic.until(lambda: clinic.live().finding.probabilities == alone.probabilities)
+        clinic.press(pygame.K_o)
+        clinic.click(clinic.target("compare"))
+        clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
+        end = time.monotonic() + 1.0
+        findings = set()
+        while time.monotonic() < end:
+            view = clinic.app.view()
+            if view.present.finding:
+                findings.add(view.present.finding.probabilities)
+            time.sleep(0.005)
+        assert findings == {view.earlier.finding.probabilities}
+        averaged = clinic.analyzer.manifest.averaging == "dihedral"
+        assert (findings != {alone.probabilities}) == averaged
+        # Back among the bars of the live view, maps are made again.
+        clinic.press(pygame.K_SPACE)
+        clinic.until(lambda: clinic.app.view().present.time)
+        clinic.press(pygame.K_ESCAPE)
+        clinic.until(lambda: isinstance(clinic.app.view(), LiveView))
+        clinic.until(lambda: clinic.live().frozen and clinic.live().overlay is not None)
+
+    clinic.use(ReplaySource(photo, paced=False), deeds)
+
+
 def test_no_more_than_twelve_earlier_pictures_are_held(clinic: Clinic) -> None:
     def deeds() -> None:
         clinic.until_finding()
@@ -873,10 +903,10 @@ def test_finding_of_one_camera_is_not_shown_for_the_next_that_is_plugged_in(
 
     camera = Replaced()
 
-    def late(frame: Frame, motion: float | None = None) -> Finding:
+    def late(frame: Frame, motion: float | None = None, **how: bool) -> Finding:
         if frame.pixels.shape[:2] != (480, 640):
             go_on.wait(GIVE_UP_SECONDS)
-        finding = analyze(frame, motion)
+        finding = analyze(frame, motion, **how)
         side = frame.pixels.shape[0] // 3
         return replace(finding, field=FieldOfView(frame.pixels.shape[1] - side, 2 * side, side))
 

@@ -20,6 +20,7 @@ from device.screen.view import (
 from tests.device.screen.findings import make_finding
 
 NOON = datetime(2026, 3, 4, 12, 34, 56).astimezone()
+WEEKS_BEFORE = datetime(2026, 2, 11, 9, 5, 0).astimezone()
 BEFORE = datetime(2026, 3, 4, 12, 20, 7).astimezone()
 
 
@@ -111,6 +112,9 @@ STATES: dict[str, View] = {
         COMPARE,
         earlier=Picture(BEFORE, OLD_SKIN, UNFAMILIAR.finding),
         present=Picture(None, SKIN, UNCERTAIN.finding),
+    ),
+    "compare-days": replace(
+        COMPARE, earlier=Picture(WEEKS_BEFORE, OLD_SKIN, replace(NAEVUS, model="paper-28 1.0.0"))
     ),
     "compare-lost": replace(COMPARE, present=Picture(None, SKIN, MELANOMA), lost=BEFORE),
     "lost": replace(LIVE, lost=BEFORE),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from pygame import Surface
 
+from device.diagnoses import CODES
 from device.inference.manifest import Manifest
 from device.screen.renderer import Renderer
 from device.screen.view import View
@@ -42,3 +43,23 @@ def test_overlay_says_whether_anything_speaks_for_the_diagnosis(
         seen = said(manifest, drawn, STATES[state])
         assert words in seen
         assert ("much" in seen) == scale
+
+
+def test_earlier_picture_of_another_day_says_which_and_how_long_ago(
+    manifest: Manifest, drawn: list[str]
+) -> None:
+    today, other_day = (said(manifest, drawn, STATES[s]) for s in ("compare", "compare-days"))
+    assert "Earlier 12:20:07 (2 of 5)" in " ".join(today.split())
+    assert "Days ago" not in today
+    assert "Earlier 2026-02-11 (2 of 5)" in " ".join(other_day.split())
+    assert "Days ago: 21, at 09:05" in other_day
+
+
+def test_what_another_model_said_is_not_laid_beside_what_this_one_says(
+    manifest: Manifest, drawn: list[str]
+) -> None:
+    same, other = (said(manifest, drawn, STATES[s]) for s in ("compare", "compare-days"))
+    assert "Not comparable: judged by paper-28 1.0.0" in other
+    assert "Not comparable" not in same
+    assert other.count(" – ") == len(CODES)
+    assert same.count(" – ") == 0
