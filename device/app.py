@@ -31,12 +31,23 @@ from device.loop.work import Explain, Judged, Taken, Work
 from device.optics import Optics
 from device.preferences import Preferences, save_preferences
 from device.records.store import Records
-from device.screen.navigation import USED_KEYS, Input, Key, Lift, Request, State, Target, step
+from device.screen.navigation import (
+    USED_KEYS,
+    Ending,
+    Input,
+    Key,
+    Lift,
+    Request,
+    State,
+    Target,
+    step,
+)
 from device.screen.renderer import Renderer
 from device.screen.view import (
     AboutView,
     CompareView,
     LiveView,
+    OffView,
     Picture,
     SettingsView,
     TroubleView,
@@ -80,6 +91,9 @@ class App:
         How large a pixel is, where that is known.
     heartbeat
         Tells the service manager that all is well.
+    appliance
+        There is nothing behind the program that a finger could reach: offer to restart and to
+        switch off instead of to quit.
 
     Raises
     ------
@@ -100,6 +114,7 @@ class App:
         records: Records | None = None,
         optics: Optics | None = None,
         heartbeat: Heartbeat | None = None,
+        appliance: bool = False,
     ) -> None:
         self._source = source
         self._manifest = analyzer.manifest
@@ -118,7 +133,8 @@ class App:
         self._settings_trouble = ""
         self._stop = threading.Event()
         chosen = preferences or Preferences()
-        self._state = State(language=chosen.language, opacity=chosen.opacity)
+        self._state = State(language=chosen.language, opacity=chosen.opacity, appliance=appliance)
+        self._ending: Ending = "quit"
         self._chosen: Latest[Preferences] = Latest()
         self._held: Target | None = None
         self._told: tuple[Trouble, float] | None = None
@@ -140,8 +156,8 @@ class App:
             for name, run in runs.items()
         ]
 
-    def run(self, screen: pygame.Surface, seconds: float | None = None) -> None:
-        """Run until the clinician quits, or for so many seconds."""
+    def run(self, screen: pygame.Surface, seconds: float | None = None) -> Ending:
+        """Run until the clinician ends it, or for so many seconds; return what is to follow."""
         for thread in self._threads:
             thread.start()
         clock = pygame.time.Clock()
@@ -159,6 +175,7 @@ class App:
         finally:
             self._heartbeat.stopping()
             self.close()
+        return self._ending
 
     def close(self) -> None:
         """Stop the threads and close the source. May be called more than once."""
@@ -194,7 +211,11 @@ class App:
             return AboutView(self._signed_by, state.frozen)
         live = self._live_view()
         if state.page == "settings":
-            return SettingsView(live, self._mm_per_pixel(), self._settings_trouble)
+            return SettingsView(
+                live, self._mm_per_pixel(), self._settings_trouble, appliance=state.appliance
+            )
+        if state.page == "off":
+            return OffView(live)
         if state.page == "compare":
             return self._compare_view(live)
         trouble = self._trouble()
@@ -319,7 +340,8 @@ class App:
             self._work.put(Explain(state.code))
 
     def _meet(self, request: Request) -> None:
-        if request == "quit":
+        if request in ("quit", "restart", "off"):
+            self._ending = request
             self._stop.set()
         elif request == "take":
             self._press += 1

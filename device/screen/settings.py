@@ -27,7 +27,7 @@ class SettingsPage:
             "settings",
             view.focus,
             ("shutter", speech.say("Live") if frozen else speech.say("Freeze"), frozen),
-            ("quit", speech.say("Quit"), False),
+            ("quit", speech.say("Off") if view.appliance else speech.say("Quit"), False),
             ("about", speech.say("About"), False),
             ("back", speech.say("Back"), False),
             *((code, own_name, code == view.language) for code, own_name in LANGUAGES.items()),

@@ -139,11 +139,27 @@ class SettingsView(Shown):
         What the optics were calibrated to, or None.
     trouble
         Why the settings could not be kept, in words, or empty.
+    appliance
+        The instrument can be switched off here, but not quit.
     """
 
     behind: LiveView
     mm_per_pixel: float | None = None
     trouble: str = ""
+    appliance: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OffView(Shown):
+    """The question whether the instrument is to be started anew or switched off, beside the skin.
+
+    Attributes
+    ----------
+    behind
+        The skin, as the live page would show it.
+    """
+
+    behind: LiveView
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,4 +200,4 @@ class TroubleView(Shown):
     values: Mapping[str, object] = field(default_factory=dict)
 
 
-View = LiveView | CompareView | SettingsView | AboutView | TroubleView
+View = LiveView | CompareView | SettingsView | OffView | AboutView | TroubleView

@@ -30,7 +30,7 @@ from device.preferences import Preferences, load_preferences, save_preferences
 from device.records.store import FolderRecords
 from device.screen.display import close_screen, open_nowhere
 from device.screen.renderer import Renderer
-from device.screen.view import AboutView, CompareView, LiveView, SettingsView, TroubleView
+from device.screen.view import AboutView, CompareView, LiveView, OffView, SettingsView, TroubleView
 from device.service import Heartbeat, Notifier
 from tests.device.images import encoded
 
@@ -87,6 +87,7 @@ class Clinic:
         self.renderer = Renderer(screen.get_size(), analyzer.manifest)
         self.options: dict[str, object] = {}
         self.app: App
+        self.ending = ""
 
     def use(self, source: FrameSource, deeds: Callable[[], None]) -> App:
         """Run the app on this thread while `deeds` are done on another; then quit."""
@@ -103,7 +104,7 @@ class Clinic:
 
         person = threading.Thread(target=act)
         person.start()
-        self.app.run(self.screen, seconds=2 * GIVE_UP_SECONDS)
+        self.ending = self.app.run(self.screen, seconds=2 * GIVE_UP_SECONDS)
         person.join()
         if failed:
             raise failed[0]
@@ -340,6 +341,32 @@ def test_every_page_is_reached_and_left_by_touch_alone(clinic: Clinic) -> None:
         at(LiveView)
 
     clinic.use(Camera(), deeds)
+
+
+@pytest.mark.parametrize("ending", ["restart", "off"])
+def test_appliance_is_left_by_touch_alone_and_not_at_once(clinic: Clinic, ending: str) -> None:
+    clinic.options = {"appliance": True}
+
+    def deeds() -> None:
+        clinic.until_finding()
+        for _ in range(2):
+            clinic.click(clinic.target("more"))
+            clinic.until(lambda: isinstance(clinic.app.view(), SettingsView))
+            # Whoever touches twice, or changes his mind, stays.
+            for _ in range(2):
+                clinic.click(clinic.target("quit", "settings"))
+            clinic.until(lambda: isinstance(clinic.app.view(), OffView))
+            clinic.click(clinic.target("back", "off"))
+            clinic.until(lambda: isinstance(clinic.app.view(), SettingsView))
+            clinic.press(pygame.K_ESCAPE)
+            clinic.until(lambda: isinstance(clinic.app.view(), LiveView))
+        clinic.click(clinic.target("more"))
+        clinic.click(clinic.target("quit", "settings"))
+        clinic.click(clinic.target(ending, "off"))
+        clinic.until(lambda: not any(t.name == "analysis" for t in threading.enumerate()))
+
+    clinic.use(Camera(), deeds)
+    assert clinic.ending == ending
 
 
 def test_released_pictures_can_be_compared_the_newest_first(clinic: Clinic) -> None:

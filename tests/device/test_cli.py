@@ -22,6 +22,8 @@ from device.diagnoses import CODES
 from device.errors import DermascopeError
 from device.inference.bundle import MANIFEST_FILE, Bundle
 from device.inference.finding import FindingRecord
+from device.screen.layout import arrange
+from device.service import RESTART, SWITCH_OFF
 from tests.device.bundles import write_bundle
 from tests.device.images import (
     PATTERN,
@@ -428,6 +430,29 @@ def test_live_view_opens_and_ends(capsys: Capture) -> None:
         finished.set()
         person.join()
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("ending", "status"), [("restart", RESTART), ("off", SWITCH_OFF)])
+def test_appliance_ends_with_what_was_asked_of_it(ending: str, status: int) -> None:
+    finished = threading.Event()
+    targets = arrange(1024, 600).targets
+    places = [targets["live"]["more"], targets["settings"]["quit"], targets["off"][ending]]
+
+    def touch() -> None:
+        while not finished.is_set():
+            for place in places:
+                with contextlib.suppress(pygame.error):
+                    down = pygame.event.Event(pygame.MOUSEBUTTONDOWN, pos=place.center, button=1)
+                    pygame.event.post(down)
+            time.sleep(0.3)
+
+    person = threading.Thread(target=touch)
+    person.start()
+    try:
+        assert main(["run", "--source", "demo", "--appliance"]) == status
+    finally:
+        finished.set()
+        person.join()
 
 
 @pytest.mark.parametrize("source", ["camera", "replay:", "replay:/no/such/folder"])

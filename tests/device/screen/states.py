@@ -12,6 +12,7 @@ from device.screen.view import (
     AboutView,
     CompareView,
     LiveView,
+    OffView,
     Picture,
     SettingsView,
     TroubleView,
@@ -127,6 +128,8 @@ STATES: dict[str, View] = {
         clock=NOON,
         source="demo",
     ),
+    "settings-appliance": SettingsView(LIVE, appliance=True, clock=NOON, source="demo"),
+    "off": OffView(LIVE, clock=NOON, source="demo"),
     "about": AboutView("d17d3dc7e0c69560" * 4, clock=NOON, source="demo"),
     "camera-trouble": TroubleView(
         "the camera was unplugged; plug it in again",
