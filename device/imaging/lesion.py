@@ -126,7 +126,7 @@ def locate(field: NDArray[np.uint8]) -> Position:
         The field of view: uint8, (side, side, 3), RGB.
     """
     # Hairs are thinner than a pixel of so small a picture: they need no filling.
-    distance = _distance_from_skin(_reduced(field, LOCATING_SIDE))
+    distance = _distance_from_skin(_reduced(_in_whole_blocks(field), LOCATING_SIDE))
     part = _largest_central(_standing_out(distance))
     if part is None:
         return Position(0.0, 0.0)
@@ -231,6 +231,13 @@ def _standing_out(distance: NDArray[np.float32]) -> Mask:
 def _fall(side: int) -> NDArray[np.float32]:
     beyond = np.maximum(_radius(side) - _FALL_FROM, 0) / _FALL_WIDTH
     return np.asarray(4.0 * np.exp(-(beyond**2)), np.float32)
+
+
+def _in_whole_blocks(field: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a field made smaller by a whole number: several times as fast as by a fraction."""
+    whole = len(field) // LOCATING_SIDE
+    side = len(field) // max(1, whole)
+    return _reduced(field[: side * whole, : side * whole], side) if whole > 1 else field
 
 
 def _reduced(field: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
