@@ -56,6 +56,9 @@ from device.screen.view import (
 from device.service import Heartbeat, Notifier
 
 FRAMES_PER_SECOND: Final = 30
+"""How often the screen is drawn, where no frame comes to be drawn."""
+
+MOST_PER_SECOND: Final = 60
 EARLIER_PICTURES: Final = 12
 _EARLIER_SIDE: Final = 720
 _TOLD_SECONDS: Final = 6.0
@@ -161,6 +164,7 @@ class App:
         for thread in self._threads:
             thread.start()
         clock = pygame.time.Clock()
+        seen = 0
         end = None if seconds is None else time.monotonic() + seconds
         try:
             while not self._stop.is_set() and (end is None or time.monotonic() < end):
@@ -171,7 +175,9 @@ class App:
                 self._renderer.draw(screen, view)
                 pygame.display.flip()
                 self._tell_the_manager(view)
-                clock.tick(FRAMES_PER_SECOND)
+                # With the camera's own beat: two clocks beside each other would miss frames.
+                seen, _ = self._camera.frames.next(seen, 1.0 / FRAMES_PER_SECOND)
+                clock.tick(MOST_PER_SECOND)
         finally:
             self._heartbeat.stopping()
             self.close()
