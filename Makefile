@@ -16,6 +16,7 @@ help:
 	@echo "make test-screen  the whole program on a screen that nobody sees (installs it, as root)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   how fast, as ratios in one run"
+	@echo "make bench-live  ten minutes of the live loop: frames, memory, latency"
 	@echo "make bench-build  the training feed against a bare Keras fit"
 	@echo "make messages  renew the screen's catalogues from the code, and compile them"
 	@echo "make lock    renew requirements/*.txt from pyproject.toml"
@@ -46,6 +47,10 @@ lint: $(DEV)/.ready
 
 bench: $(DEV)/.ready
 	$(DEV)/bin/python -m tests.bench
+
+# MINUTES=2 for less.
+bench-live: $(DEV)/.ready
+	SDL_VIDEODRIVER=dummy $(DEV)/bin/python -m tests.bench.live --minutes $(or $(MINUTES),10)
 
 bench-build: $(DEV)/.ready
 	$(DEV)/bin/python -m tests.bench.build
@@ -90,4 +95,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test test-picamera test-workers lint bench bench-build messages lock
+.PHONY: help demo test test-picamera test-workers lint bench bench-live bench-build messages lock
