@@ -68,8 +68,8 @@ class ComparePage:
             "compare",
             view.focus,
             ("shutter", shutter, held),
-            ("previous", speech.say("Older"), False),
-            ("next", speech.say("Newer"), False),
+            ("previous", speech.say("Older"), False if view.number < view.count else None),
+            ("next", speech.say("Newer"), False if view.number > 1 else None),
             ("back", speech.say("Back"), False),
         )
 

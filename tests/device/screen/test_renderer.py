@@ -92,6 +92,18 @@ def differ(one: Pixels, other: Pixels, area: Rect) -> bool:
     return bool((part(one, area) != part(other, area)).any())
 
 
+@pytest.mark.parametrize(
+    ("number", "older", "newer"), [(0, False, False), (1, True, False), (3, False, True)]
+)
+def test_target_that_leads_nowhere_is_grey(
+    manifest: Manifest, size: Size, number: int, older: bool, newer: bool
+) -> None:
+    view = replace(states.COMPARE, number=number, count=3 if number else 0)
+    pixels, places = draw(manifest, size, view), arrange(*size).targets["compare"]
+    for name, leads in (("previous", older), ("next", newer), ("back", True)):
+        assert (count(part(pixels, places[name]), theme.TOUCH) > 100) == leads
+
+
 def test_picture_that_is_not_live_cannot_be_taken_for_one(manifest: Manifest, size: Size) -> None:
     layout = arrange(*size)
     middle = layout.field.inflate(-layout.px(120), -layout.px(120))
