@@ -16,6 +16,7 @@ help:
 	@echo "make test-screen  the whole program on a screen that nobody sees (installs it, as root)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   how fast, as ratios in one run"
+	@echo "make bench-live  ten minutes of the live loop: frames, memory, latency"
 	@echo "make bench-build  the training feed against a bare Keras fit"
 	@echo "make messages  renew the screen's catalogues from the code, and compile them"
 	@echo "make lock    renew requirements/*.txt from pyproject.toml"
@@ -43,13 +44,17 @@ lint: $(DEV)/.ready
 bench: $(DEV)/.ready
 	$(DEV)/bin/python -m tests.bench
 
+# MINUTES=2 for less.
+bench-live: $(DEV)/.ready
+	SDL_VIDEODRIVER=dummy $(DEV)/bin/python -m tests.bench.live --minutes $(or $(MINUTES),10)
+
 bench-build: $(DEV)/.ready
 	$(DEV)/bin/python -m tests.bench.build
 
 # Fill in what is new in device/locale/*/LC_MESSAGES/dermascope.po, then run it again.
 messages: $(DEV)/.ready
 	@mkdir -p build
-	$(DEV)/bin/pybabel -q extract --keywords "say message" --no-location --sort-output \
+	$(DEV)/bin/pybabel -q extract --keywords "say message SourceError RecordError ScreenError" --no-location --sort-output \
 	    --project dermascope --output-file build/dermascope.pot device
 	$(DEV)/bin/pybabel -q update --domain dermascope --input-file build/dermascope.pot \
 	    --output-dir device/locale --no-fuzzy-matching --ignore-obsolete \
@@ -86,4 +91,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test test-picamera lint bench bench-build messages lock
+.PHONY: help demo test test-picamera test-screen lint bench bench-live bench-build messages lock

@@ -26,17 +26,28 @@ from device.inference.finding import from_record
 from device.loop.analysis import Analysis, Wish
 from device.loop.camera import Camera
 from device.loop.latest import Latest
-from device.loop.trouble import Trouble
+from device.loop.trouble import Trouble, foreseen
 from device.loop.work import Explain, Judged, Taken, Work
 from device.optics import Optics
 from device.preferences import Preferences, save_preferences
 from device.records.store import Records
-from device.screen.navigation import USED_KEYS, Input, Key, Lift, Request, State, Target, step
+from device.screen.navigation import (
+    USED_KEYS,
+    Ending,
+    Input,
+    Key,
+    Lift,
+    Request,
+    State,
+    Target,
+    step,
+)
 from device.screen.renderer import Renderer
 from device.screen.view import (
     AboutView,
     CompareView,
     LiveView,
+    OffView,
     Picture,
     SettingsView,
     TroubleView,
@@ -45,6 +56,9 @@ from device.screen.view import (
 from device.service import Heartbeat, Notifier
 
 FRAMES_PER_SECOND: Final = 30
+"""How often the screen is drawn, where no frame comes to be drawn."""
+
+MOST_PER_SECOND: Final = 60
 EARLIER_PICTURES: Final = 12
 _EARLIER_SIDE: Final = 720
 _TOLD_SECONDS: Final = 6.0
@@ -80,6 +94,9 @@ class App:
         How large a pixel is, where that is known.
     heartbeat
         Tells the service manager that all is well.
+    appliance
+        There is nothing behind the program that a finger could reach: offer to restart and to
+        switch off instead of to quit.
 
     Raises
     ------
@@ -100,6 +117,7 @@ class App:
         records: Records | None = None,
         optics: Optics | None = None,
         heartbeat: Heartbeat | None = None,
+        appliance: bool = False,
     ) -> None:
         self._source = source
         self._manifest = analyzer.manifest
@@ -118,7 +136,8 @@ class App:
         self._settings_trouble = ""
         self._stop = threading.Event()
         chosen = preferences or Preferences()
-        self._state = State(language=chosen.language, opacity=chosen.opacity)
+        self._state = State(language=chosen.language, opacity=chosen.opacity, appliance=appliance)
+        self._ending: Ending = "quit"
         self._chosen: Latest[Preferences] = Latest()
         self._held: Target | None = None
         self._told: tuple[Trouble, float] | None = None
@@ -140,11 +159,12 @@ class App:
             for name, run in runs.items()
         ]
 
-    def run(self, screen: pygame.Surface, seconds: float | None = None) -> None:
-        """Run until the clinician quits, or for so many seconds."""
+    def run(self, screen: pygame.Surface, seconds: float | None = None) -> Ending:
+        """Run until the clinician ends it, or for so many seconds; return what is to follow."""
         for thread in self._threads:
             thread.start()
         clock = pygame.time.Clock()
+        seen = 0
         end = None if seconds is None else time.monotonic() + seconds
         try:
             while not self._stop.is_set() and (end is None or time.monotonic() < end):
@@ -155,10 +175,13 @@ class App:
                 self._renderer.draw(screen, view)
                 pygame.display.flip()
                 self._tell_the_manager(view)
-                clock.tick(FRAMES_PER_SECOND)
+                # With the camera's own beat: two clocks beside each other would miss frames.
+                seen, _ = self._camera.frames.next(seen, 1.0 / FRAMES_PER_SECOND)
+                clock.tick(MOST_PER_SECOND)
         finally:
             self._heartbeat.stopping()
             self.close()
+        return self._ending
 
     def close(self) -> None:
         """Stop the threads and close the source. May be called more than once."""
@@ -194,11 +217,17 @@ class App:
             return AboutView(self._signed_by, state.frozen)
         live = self._live_view()
         if state.page == "settings":
-            return SettingsView(live, self._mm_per_pixel(), self._settings_trouble)
+            return SettingsView(
+                live, self._mm_per_pixel(), self._settings_trouble, appliance=state.appliance
+            )
+        if state.page == "off":
+            return OffView(live)
         if state.page == "compare":
             return self._compare_view(live)
         trouble = self._trouble()
-        return TroubleView(trouble.words, live, trouble.detail) if trouble else live
+        if trouble is None:
+            return live
+        return TroubleView(trouble.words, live, trouble.detail, trouble.values)
 
     def _trouble(self) -> Trouble | None:
         if self._analysis.trouble or self._taken():
@@ -244,6 +273,7 @@ class App:
             outline=taken.outline if taken else None,
             progress=(self._analysis.progress or (0, 0)) if state.frozen and not taken else None,
             kept=taken.kept if taken else None,
+            lost=frame.time if frame and not taken and self._camera.lost else None,
         )
 
     def _map_over_field(self, judged: Judged) -> NDArray[np.float32] | None:
@@ -265,12 +295,17 @@ class App:
         place = self._state.earlier
         present = None
         if live.field is not None:
-            present = Picture(live.frozen, live.field, live.finding)
+            finding = live.finding
+            # What was judged before this page was opened may differ with the skin the same.
+            if finding is not None and not finding.as_taken:
+                finding = None
+            present = Picture(live.frozen, live.field, finding)
         return CompareView(
             earlier=earlier[place] if place < len(earlier) else None,
             present=present,
             number=place + 1 if earlier else 0,
             count=len(earlier),
+            lost=live.lost,
         )
 
     def _handle(self, event: pygame.event.Event) -> None:
@@ -298,12 +333,21 @@ class App:
         self._state, request = step(self._state, given, earlier=earlier, pedal=self._pedal)
         if self._held and self._held not in self._renderer.layout.targets[self._state.page]:
             self._held = None
-        self._analysis.wish = Wish(self._state.overlay, self._state.code)
+        self._tell_the_analysis()
         if request is not None:
             self._meet(request)
 
+    def _tell_the_analysis(self) -> None:
+        state, before = self._state, self._analysis.wish
+        # No map is shown beside an earlier picture, and none may hold the comparison up.
+        comparing = state.page == "compare"
+        self._analysis.wish = Wish(state.overlay and not comparing, state.code, comparing)
+        if self._analysis.wish.overlay and before.comparing and self._taken():
+            self._work.put(Explain(state.code))
+
     def _meet(self, request: Request) -> None:
-        if request == "quit":
+        if request in ("quit", "restart", "off"):
+            self._ending = request
             self._stop.set()
         elif request == "take":
             self._press += 1
@@ -337,6 +381,7 @@ class App:
         taken = self._analysis.taken.peek()
         if self._state.frozen and taken and taken.press == self._press and not taken.judged:
             self._state = replace(self._state, page="live", focus=None, frozen=False)
+            self._tell_the_analysis()
             self._press += 1
             self._camera.release()
             self._tell(taken.trouble)
@@ -356,7 +401,7 @@ class App:
         trouble = self._trouble() or self._analysis.record_trouble
         if trouble or not isinstance(view, LiveView) or view.field is not None:
             self._heartbeat.first_frame_drawn()
-            self._heartbeat.status(trouble.words if trouble else "Live")
+            self._heartbeat.status(trouble.in_english if trouble else "Live")
         self._heartbeat.beat()
 
     def _read_examinations(self, stop: threading.Event) -> None:
@@ -366,7 +411,7 @@ class App:
         try:
             identifiers = self._records.identifiers()
         except RecordError as error:
-            self._tell(Trouble(str(error)))
+            self._tell(foreseen(error))
             return
         for identifier in reversed(identifiers[-EARLIER_PICTURES:]):
             if stop.is_set():
@@ -404,7 +449,7 @@ class App:
             try:
                 save_preferences(self._state_folder, chosen)
             except ScreenError as error:
-                self._settings_trouble = str(error)
+                self._settings_trouble = error.words
             else:
                 self._settings_trouble = ""
 

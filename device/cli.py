@@ -79,6 +79,11 @@ def _parser() -> argparse.ArgumentParser:
         help="demo, replay:PATH, replay:http://..., picamera, picamera-standin, usb or "
         "usb:/dev/videoN",
     )
+    run.add_argument(
+        "--appliance",
+        action="store_true",
+        help="as a service: offer to restart and to switch off (exit status 80, 81), not to quit",
+    )
     add_model(run)
     analyze = add("analyze", _analyze, "Findings for image files.")
     analyze.add_argument("photos", nargs="+", metavar="PHOTO")
@@ -118,9 +123,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _complain(message: str) -> int:
+    _tell(message)
+    return BAD_INPUT
+
+
+def _tell(message: str) -> None:
     if sys.stderr is not None:
         print(f"dermascope: {one_line(message)}", file=sys.stderr)
-    return BAD_INPUT
 
 
 def _open_bundle(options: argparse.Namespace, config: Config) -> "Bundle":
@@ -149,7 +158,7 @@ def _run(options: argparse.Namespace, config: Config) -> int:
     from device.records.store import FolderRecords
     from device.screen.display import close_screen, open_screen
     from device.screen.renderer import Renderer
-    from device.service import Heartbeat, Notifier
+    from device.service import RESTART, SWITCH_OFF, Heartbeat, Notifier
 
     bundle = _open_bundle(options, config)
     analyzer = Analyzer(bundle, config.threads)
@@ -169,11 +178,12 @@ def _run(options: argparse.Namespace, config: Config) -> int:
             records=FolderRecords(records_folder(config)),
             optics=load_optics(folder),
             heartbeat=Heartbeat(Notifier()),
+            appliance=options.appliance,
         )
         if config.shutter_pin is not None:
             opened.enter_context(GpioShutter(config.shutter_pin, app.press_shutter))
-        app.run(screen)
-    return OK
+        ending = app.run(screen)
+    return {"quit": OK, "restart": RESTART, "off": SWITCH_OFF}[ending]
 
 
 def _analyze(options: argparse.Namespace, config: Config) -> int:
@@ -196,6 +206,8 @@ def _analyze(options: argparse.Namespace, config: Config) -> int:
                     frame, code_to_explain(finding.probabilities)
                 )
                 write_overlay(overlays[number], frame, finding.field, saliency, analyzer.manifest)
+                if not saliency.values.any():
+                    _tell(f"{path_text(photo)}: nothing in it speaks for {saliency.code}")
         except ImageError as error:
             status = _complain(str(error))
             continue
@@ -239,7 +251,7 @@ def _demo(options: argparse.Namespace, config: Config) -> int:
     from device.screen.display import has_screen
 
     if has_screen():
-        options.source = "demo"
+        options.source, options.appliance = "demo", False
         return _run(options, config)
     from device.demonstration import draw_demonstration
 

@@ -51,6 +51,7 @@ def save_preferences(folder: Path, chosen: Preferences) -> None:
         write_whole(folder / _FILE, msgspec.json.encode(chosen))
     except OSError as error:
         raise ScreenError(
-            f"{path_text(folder)}: the settings cannot be kept ({error.strerror}); free some space "
-            "or let the program write there"
+            "the settings cannot be kept; free space on the disk, or check that it can be written",
+            where=path_text(folder),
+            detail=error.strerror or "",
         ) from None

@@ -16,6 +16,10 @@ ALLOWANCES: Final[dict[Part, float]] = {"capture": 10.0, "analysis": 15.0, "scre
 """Seconds that each thread may take from one step to the next: a camera may need a few to come
 back, a slow model several, the screen hardly any."""
 
+RESTART: Final = 80
+SWITCH_OFF: Final = 81
+"""Exit statuses by which ``dermascope.service`` knows what the clinician asked for."""
+
 _SOCKET: Final = "NOTIFY_SOCKET"
 _WATCHDOG: Final = "WATCHDOG_USEC"
 _LONGEST_PAUSE: Final = 1.0

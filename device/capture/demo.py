@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from device.capture.frame import Frame, frame_now
 from device.errors import SourceError
+from device.language import message
 
 Plane = NDArray[np.float32]
 
@@ -116,12 +117,12 @@ class DemoSource:
     @property
     def name(self) -> str:
         """What to call this source on the screen."""
-        return "demo"
+        return message("demo")
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the next frame; the demonstration never ends, and fails only when closed."""
         if self._closed:
-            raise SourceError("demo: is closed; start it again")
+            raise SourceError("it is closed; start it again", where=self.name)
         if self._paced:
             due = self._start + self._sequence / FRAMES_PER_SECOND
             delay = due - time.monotonic()

@@ -68,12 +68,18 @@ def usable_frame(pixels: NDArray[np.uint8] | None, sequence: int, source: str) -
         or pixels.ndim != 3
         or pixels.shape[2] != 3
     ):
-        raise SourceError(f"{source}: gives no colour pictures; set it to colour or use another")
+        raise SourceError(
+            "the camera gives no colour pictures; set it to colour or use another", where=source
+        )
     height, width = pixels.shape[:2]
     if min(height, width) < SMALLEST_SIDE:
         raise SourceError(
-            f"{source}: its picture is {width} x {height} pixels, and {SMALLEST_SIDE} on each side "
-            "are needed; set it to a larger picture or use another"
+            "the picture is {width} x {height} pixels, and {least} on each side are needed; set it "
+            "to a larger picture or use another camera",
+            where=source,
+            width=width,
+            height=height,
+            least=SMALLEST_SIDE,
         )
     return frame_now(pixels, sequence, source)
 

@@ -16,6 +16,7 @@ from device.capture.frame import Frame, usable_frame
 from device.capture.image_file import decode_jpeg
 from device.capture.newest import Newest
 from device.errors import ConfigError, ImageError, SourceError
+from device.language import message
 from device.text import one_line
 
 MAX_JPEG_BYTES: Final = 16 << 20
@@ -28,6 +29,8 @@ SILENCE_SECONDS: Final = 5.0
 
 PATIENCE_SECONDS: Final = 10.0
 """A picture that takes longer than this to arrive is of no use to a live view."""
+
+NAME: Final = message("network camera")
 
 _CHUNK: Final = 1 << 16
 
@@ -80,7 +83,7 @@ class MjpegSource:
     ) -> None:
         parts = parse_url(url)
         self._host = one_line(parts.hostname or "")
-        self._damage = ""
+        self._damaged = False
         kind = (
             http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         )
@@ -107,8 +110,9 @@ class MjpegSource:
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._hang_up()
             raise SourceError(
-                f"{self._host}: the camera cannot be reached over the network; check that it is "
-                "on, and the address"
+                "the camera cannot be reached over the network; check that it is on, and the "
+                "address",
+                where=self._host,
             ) from error
         finally:
             impatience.cancel()
@@ -118,14 +122,21 @@ class MjpegSource:
     @property
     def name(self) -> str:
         """What to call this source on the screen."""
-        return "network camera"
+        return NAME
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the newest frame that was not read yet."""
         taken = self._newest.take(timeout)
         if taken is None:
-            trouble = self._damage or "sends no picture; check that it is on, and the network"
-            raise SourceError(f"{self._host}: the camera {trouble}")
+            if self._damaged:
+                raise SourceError(
+                    "the camera sends pictures that cannot be read; set it to Motion JPEG",
+                    where=self._host,
+                )
+            raise SourceError(
+                "the camera sends no picture; check that it is on, and the network",
+                where=self._host,
+            )
         return usable_frame(*taken, self.name)
 
     def still(self, timeout: float = 1.0) -> Frame | None:
@@ -160,17 +171,21 @@ class MjpegSource:
     def _boundary(self, response: http.client.HTTPResponse) -> bytes:
         if response.status in (401, 403):
             raise SourceError(
-                f"{self._host}: the camera asks for a user and password; write them into the "
-                "address as http://USER:PASSWORD@HOST/PATH"
+                "the camera asks for a user and password; write them into the address as "
+                "http://USER:PASSWORD@HOST/PATH",
+                where=self._host,
             )
         if response.status != http.client.OK:
             raise SourceError(
-                f"{self._host}: the camera answers with error {response.status}; check the address"
+                "the camera answers with error {status}; check the address",
+                where=self._host,
+                status=response.status,
             )
         boundary = response.headers.get_boundary()
         if response.headers.get_content_type() != "multipart/x-mixed-replace" or not boundary:
             raise SourceError(
-                f"{self._host}: what is at this address is no stream of JPEG pictures; check it"
+                "what is at this address is no stream of JPEG pictures; check it",
+                where=self._host,
             )
         # Some servers write the two dashes into the header as well.
         return b"--" + boundary.removeprefix("--").encode("ascii", "replace")
@@ -182,15 +197,15 @@ class MjpegSource:
             raise
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise SourceError(
-                f"{self._host}: the camera has stopped sending; check that it is on, and the "
-                "network"
+                "the camera has stopped sending; check that it is on, and the network",
+                where=self._host,
             ) from error
         try:
             picture = decode_jpeg(self._host, data, MAX_PIXELS)
         except ImageError:
-            self._damage = "sends pictures that cannot be read; set it to Motion JPEG"
+            self._damaged = True
             return None
-        self._damage = ""
+        self._damaged = False
         return picture
 
 
@@ -263,16 +278,20 @@ class MultipartReader:
 
     def _fill(self) -> None:
         if time.monotonic() > self._end:
-            raise SourceError(f"{self._host}: the camera sends too slowly; check the network")
+            raise SourceError("the camera sends too slowly; check the network", where=self._host)
         data = self._body.read1(_CHUNK)
         if not data:
-            raise SourceError(f"{self._host}: the camera has ended its stream; switch it on again")
+            raise SourceError(
+                "the camera has ended its stream; switch it on again", where=self._host
+            )
         self._held += data
 
     def _too_large(self) -> SourceError:
         return SourceError(
-            f"{self._host}: the camera sends something else than pictures, or pictures above "
-            f"{MAX_JPEG_BYTES >> 20} MB; set it to Motion JPEG, and smaller"
+            "the camera sends something else than pictures, or pictures above {megabytes} MB; set "
+            "it to Motion JPEG, and smaller",
+            where=self._host,
+            megabytes=MAX_JPEG_BYTES >> 20,
         )
 
 

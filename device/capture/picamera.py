@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 from device.capture.frame import Frame, usable_frame
 from device.capture.yuv import yuv_to_rgb
 from device.errors import SourceError
+from device.language import message
 
 STILL_SIZE: Final = (1920, 1080)
 PREVIEW_SIZE: Final = (960, 540)
 
+NAME: Final = message("camera")
+
 _FRAME_MICROSECONDS: Final = 33333
 _CONTINUOUS_FOCUS: Final = 2
 _SHORTEST_WAIT: Final = 0.001
-_GONE: Final = "the camera does not answer; switch the instrument off and check the ribbon cable"
 
 
 class PicameraSource:
@@ -64,7 +66,7 @@ class PicameraSource:
     @property
     def name(self) -> str:
         """What to call this source on the screen."""
-        return "camera"
+        return NAME
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the next frame of the preview stream."""
@@ -130,11 +132,11 @@ class PicameraSource:
                 self._camera.cancel_all_and_flush()
             raise SourceError("the camera has stopped giving pictures; check its cable") from None
         except Exception as error:
-            raise SourceError(_GONE) from error
+            raise _gone() from error
         try:
             array = request.make_array(stream)
         except Exception as error:
-            raise SourceError(_GONE) from error
+            raise _gone() from error
         finally:
             request.release()
         given = self._given[stream]
@@ -143,6 +145,12 @@ class PicameraSource:
         frame = usable_frame(pixels, self._sequence, self.name)
         self._sequence += 1
         return frame
+
+
+def _gone() -> SourceError:
+    return SourceError(
+        "the camera does not answer; switch the instrument off and check the ribbon cable"
+    )
 
 
 def to_rgb(
@@ -176,5 +184,6 @@ def to_rgb(
     if stream_format in ("YUV420", "YVU420", "NV12", "NV21"):
         return yuv_to_rgb(array, size, stream_format, colour_space)
     raise SourceError(
-        f"the camera gives {stream_format} pictures, which are not understood; use another camera"
+        "the camera gives {format} pictures, which are not understood; use another camera",
+        format=stream_format,
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from device.capture.frame import Frame, FrameSource
-from device.errors import DermascopeError, SourceError
+from device.errors import SourceError
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 8.0
@@ -133,14 +133,14 @@ class Reconnecting:
             timeout,
         )
         if self._closed:
-            raise SourceError(f"{self._name}: is closed; start it again")
+            raise SourceError("it is closed; start it again", where=self._name)
         if self._ended:
             return None
         if self._inner is None:
             # A new error each time: one that is raised again would gather every traceback.
-            raise SourceError(
-                str(self._trouble) if self._trouble else f"{self._name}: is being started; wait"
-            )
+            if self._trouble:
+                raise self._trouble.again()
+            raise SourceError("the camera is being started; wait")
         return self._inner
 
     def _numbered(self, frame: Frame) -> Frame:
@@ -208,9 +208,9 @@ def _close(inner: FrameSource) -> None:
 def _as_source_error(error: Exception, name: str) -> SourceError:
     if isinstance(error, SourceError):
         return error
-    if isinstance(error, DermascopeError):
-        return SourceError(str(error))
     return SourceError(
-        f"{name}: has failed ({type(error).__name__}); unplug it and plug it in again, or switch "
-        "the instrument off and on"
+        "the camera has failed; unplug it and plug it in again, or switch the instrument off and "
+        "on",
+        where=name,
+        detail=f"{type(error).__name__}: {error}",
     )

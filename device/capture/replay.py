@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from device.capture.frame import SMALLEST_SIDE, Frame, usable_frame
 from device.capture.image_file import SUFFIXES, find_images, read_image
 from device.errors import ImageError, SourceError
+from device.language import message
 from device.text import path_text
 
 SECONDS_PER_IMAGE: Final = 2.0
@@ -61,12 +62,12 @@ class ReplaySource:
     @property
     def name(self) -> str:
         """What to call this source on the screen: never a file's name, which may name a person."""
-        return "replay"
+        return message("replay")
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the next frame, or None at the end."""
         if self._closed:
-            raise SourceError("replay: is closed; start it again")
+            raise SourceError("it is closed; start it again", where=self.name)
         end = time.monotonic() + timeout
         if self._paced:
             delay = self._due - time.monotonic()
@@ -87,7 +88,7 @@ class ReplaySource:
             raise
         if item is None:
             reason = next(iter(self.skipped.values()))
-            raise SourceError(f"no image has been found yet that can be shown ({reason})")
+            raise SourceError("no image has been found yet that can be shown", detail=reason)
         if isinstance(item, str):
             return None
         self._last, seconds = item
@@ -114,21 +115,25 @@ class ReplaySource:
             if stat.S_ISDIR(path.stat().st_mode):
                 images = find_images(path)
                 if not images:
-                    raise SourceError(f"{name}: holds no images; name a folder of photographs")
+                    raise SourceError(
+                        "there are no images in it; name a folder of photographs", where=name
+                    )
                 return images
         except FileNotFoundError:
-            raise SourceError(f"{name}: no such file or folder") from None
+            raise SourceError("no such file or folder", where=name) from None
         except (OSError, ImageError) as error:
             if isinstance(error, SourceError):
                 raise
-            raise SourceError(f"{name}: cannot be opened ({error})") from None
+            raise SourceError("cannot be opened", where=name, detail=str(error)) from None
         if path.suffix.lower() in SUFFIXES:
             return [""]
         if path.suffix.lower() in _VIDEO_SUFFIXES:
             return None
         raise SourceError(
-            f"{name}: is neither an image ({' '.join(sorted(SUFFIXES))}) "
-            f"nor a video ({' '.join(sorted(_VIDEO_SUFFIXES))})"
+            "this is neither an image ({images}) nor a video ({videos})",
+            where=name,
+            images=" ".join(sorted(SUFFIXES)),
+            videos=" ".join(sorted(_VIDEO_SUFFIXES)),
         )
 
     def close(self) -> None:
@@ -150,8 +155,11 @@ class ReplaySource:
                 shown += item is not None
                 yield item
             if shown == 0:
-                reason = next((f" ({reason})" for reason in self.skipped.values()), "")
-                raise SourceError(f"{path_text(self._path)}: nothing in it can be shown{reason}")
+                raise SourceError(
+                    "nothing in it can be shown",
+                    where=path_text(self._path),
+                    detail=next(iter(self.skipped.values()), ""),
+                )
             if not self._loop:
                 return
 

@@ -1,6 +1,5 @@
 """From the ``source`` setting to an open source of frames."""
 
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -43,60 +42,62 @@ def open_source(setting: str) -> FrameSource:
     if setting == "demo":
         return DemoSource()
     if kind == "replay" and rest.startswith(("http://", "https://")):
-        return Reconnecting("network camera", _mjpeg(rest))
+        return _mjpeg(rest)
     if kind == "replay" and rest:
         return ReplaySource(Path(rest).expanduser())
     if setting == "picamera":
-        return Reconnecting("camera", _picamera())
+        return _picamera()
     if setting in ("picamera-standin", "picamera-standin:faults"):
-        return Reconnecting("camera", _standin(faults=bool(rest)))
+        return _standin(faults=bool(rest))
     if setting == "usb" or (kind == "usb" and rest):
-        return Reconnecting("USB camera", _usb(Path(rest) if rest else None))
+        return _usb(Path(rest) if rest else None)
     # A misspelt setting may hold the password of a stream.
     shown = repr(setting) if "@" not in setting else repr(one_line(kind) + ":...")
     raise ConfigError(f"source {shown} is unknown; use {GRAMMAR}")
 
 
-def _mjpeg(url: str) -> Callable[[], FrameSource]:
-    from device.capture.mjpeg import MjpegSource, parse_url
+def _mjpeg(url: str) -> FrameSource:
+    from device.capture.mjpeg import NAME, MjpegSource, parse_url
 
     parse_url(url)
-    return lambda: MjpegSource(url)
+    return Reconnecting(NAME, lambda: MjpegSource(url))
 
 
-def _picamera() -> Callable[[], FrameSource]:
+def _picamera() -> FrameSource:
+    from device.capture.picamera import NAME, PicameraSource
+
     if find_spec("picamera2") is None:
         raise SourceError(
-            "source picamera: picamera2 is not installed; on Raspberry Pi OS install the package "
-            "python3-picamera2, elsewhere dermascope[camera]; or use picamera-standin"
+            "picamera2 is not installed; on Raspberry Pi OS install the package python3-picamera2, "
+            "elsewhere dermascope[camera]; or use picamera-standin",
+            where="source picamera",
         )
 
     def open_camera() -> FrameSource:
-        from device.capture.picamera import PicameraSource
-
         try:
             from picamera2 import Picamera2
         except ImportError as error:
             raise SourceError(
-                "source picamera: picamera2 or libcamera is installed in part only; install the "
-                "packages python3-picamera2 and python3-libcamera"
+                "picamera2 or libcamera is installed in part only; install the packages "
+                "python3-picamera2 and python3-libcamera",
+                where="source picamera",
             ) from error
         return PicameraSource(Picamera2)
 
-    return open_camera
+    return Reconnecting(NAME, open_camera)
 
 
-def _standin(faults: bool) -> Callable[[], FrameSource]:
-    from device.capture.picamera import PicameraSource
+def _standin(faults: bool) -> FrameSource:
+    from device.capture.picamera import NAME, PicameraSource
     from device.capture.standin import FAULTS, CameraPort
 
     port = CameraPort(timetable=FAULTS if faults else ())
-    return lambda: PicameraSource(port)
+    return Reconnecting(NAME, lambda: PicameraSource(port))
 
 
-def _usb(device: Path | None) -> Callable[[], FrameSource]:
-    from device.capture.uvc import UvcSource
+def _usb(device: Path | None) -> FrameSource:
+    from device.capture.uvc import NAME, UvcSource
     from device.capture.v4l2 import first_usb_camera
 
     # A camera that is plugged in again may come back under another number.
-    return lambda: UvcSource(device or first_usb_camera())
+    return Reconnecting(NAME, lambda: UvcSource(device or first_usb_camera()))

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from device.capture.frame import Frame, usable_frame
 from device.capture.newest import Newest
 from device.errors import SourceError
+from device.language import message
 from device.text import path_text
 
 SIZE: Final = (1280, 720)
+NAME: Final = message("USB camera")
 
 # V4L2_EXPOSURE_MANUAL of linux/v4l2-controls.h, as CAP_PROP_AUTO_EXPOSURE passes it on.
 _MANUAL_EXPOSURE: Final = 1.0
@@ -61,17 +63,19 @@ class UvcSource:
         self._device = device
         self._words = path_text(device)
         if not device.exists():
-            raise SourceError(f"{self._words}: no camera is plugged in there; check the cable")
+            raise SourceError("no camera is plugged in there; check the cable", where=self._words)
         if not os.access(device, os.R_OK | os.W_OK):
             raise SourceError(
-                f"{self._words}: this user may not use the camera; add the user to the group video"
+                "this user may not use the camera; add the user to the group video",
+                where=self._words,
             )
         self._video = open_video(str(device), cv2.CAP_V4L2)
         if not self._video.isOpened():
             self._video.release()
             raise SourceError(
-                f"{self._words}: the camera is busy or is no camera; close other programs that use "
-                "it, or plug it in again"
+                "the camera is busy or is no camera; close other programs that use it, or plug it "
+                "in again",
+                where=self._words,
             )
         # Motion JPEG is what lets USB 2 carry 30 frames a second above 640 x 480.
         self._video.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
@@ -87,13 +91,13 @@ class UvcSource:
     @property
     def name(self) -> str:
         """What to call this source on the screen."""
-        return "USB camera"
+        return NAME
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the newest frame that was not read yet."""
         taken = self._newest.take(timeout)
         if taken is None:
-            raise SourceError(f"{self._words}: the camera gives no picture; plug it in again")
+            raise SourceError("the camera gives no picture; plug it in again", where=self._words)
         return usable_frame(*taken, self.name)
 
     def still(self, timeout: float = 1.0) -> Frame | None:
@@ -126,10 +130,10 @@ class UvcSource:
                 return np.asarray(picture)
             return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
         if not self._device.exists():
-            raise SourceError(f"{self._words}: the camera was unplugged; plug it in again")
+            raise SourceError("the camera was unplugged; plug it in again", where=self._words)
         self._missed += 1
         if self._missed > _MOST_MISSED:
-            raise SourceError(f"{self._words}: the camera has stopped; plug it in again")
+            raise SourceError("the camera has stopped; plug it in again", where=self._words)
         return None
 
     def _set_lock(self, locked: bool) -> None:

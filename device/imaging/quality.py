@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from device.imaging.lesion import locate
+from device.imaging.lesion import Mask, locate
 
 Shortcoming = Literal[
     "too-small",
@@ -32,6 +32,7 @@ SMALLEST_SIDE: Final = 96
 
 _UNLIT: Final = 16
 _GLARE: Final = 244
+_LEAST_SKIN: Final = 0.1
 _NEIGHBOURS: Final = np.ones((5, 5), np.uint8)
 
 _Positive = Annotated[float, msgspec.Meta(ge=0.0)]
@@ -73,7 +74,8 @@ class Quality:
         Standard deviation of the Laplacian of the luminance, in grey levels, where the field is
         lit (Pech-Pacheco et al. 2000, doi:10.1109/ICPR.2000.903548).
     exposure
-        Mean luminance where the field is lit, 0 to 1.
+        Mean luminance of the lit skin around the lesion, 0 to 1: a lesion may be dark in good
+        light. Of all that is lit, where no lesion stands out or it leaves hardly any skin.
     glare
         Share of the lit field that is white with reflection, 0 to 1.
     coverage
@@ -122,7 +124,7 @@ def measure_quality(
     """
     luminance = _reduced(cv2.cvtColor(field, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False))
     circle = _circle(luminance.shape[0])
-    lit = cv2.bitwise_and(_above(luminance, _UNLIT), circle)
+    lit = np.asarray(cv2.bitwise_and(_above(luminance, _UNLIT), circle), np.uint8)
     pixels = cv2.countNonZero(lit)
     tiny: tuple[Shortcoming, ...] = ("too-small",) if len(field) < limits.side_min else ()
     if pixels == 0:
@@ -132,13 +134,22 @@ def measure_quality(
     # Next to the dark surround the Laplacian measures the stop's edge, not the skin.
     inside = cv2.erode(lit, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     focus = float(cv2.meanStdDev(edges, mask=inside)[1][0, 0])
-    exposure = cv2.mean(luminance, mask=lit)[0] / 255.0
     glare = cv2.countNonZero(cv2.bitwise_and(_above(luminance, _GLARE), circle)) / pixels
     position = locate(field)
+    exposure = cv2.mean(luminance, mask=_lit_skin(lit, position.skin))[0] / 255.0
     measured = Quality(
         focus, exposure, glare, coverage, (), position.contrast, position.off_centre, motion
     )
     return replace(measured, shortcomings=tiny + _shortcomings(measured, limits))
+
+
+def _lit_skin(lit: NDArray[np.uint8], skin: Mask | None) -> NDArray[np.uint8]:
+    """Return where the lit field is skin and no lesion; all of it where little would be left."""
+    if skin is None:
+        return lit
+    wide = cv2.resize(skin.astype(np.uint8), lit.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    part = np.where(wide > 0, lit, np.uint8(0))
+    return part if cv2.countNonZero(part) >= _LEAST_SKIN * cv2.countNonZero(lit) else lit
 
 
 @lru_cache(maxsize=4)

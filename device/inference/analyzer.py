@@ -24,8 +24,6 @@ from device.inference.saliency import activation_map, occlusion_map
 Progress = Callable[[int, int], None]
 """Told how many steps are done, and of how many."""
 
-Views = Callable[[NDArray[np.uint8]], tuple[NDArray[np.uint8], ...]]
-
 
 class Analyzer:
     """Turns frames into findings with one bundle. Not for use by two threads at once.
@@ -47,7 +45,9 @@ class Analyzer:
         """Name of the TensorFlow Lite runtime in use."""
         return self._network.runtime
 
-    def analyze(self, frame: Frame, motion: float | None = None) -> Finding:
+    def analyze(
+        self, frame: Frame, motion: float | None = None, *, as_taken: bool = False
+    ) -> Finding:
         """Return the finding of one frame; its saliency only where it costs no second pass.
 
         Parameters
@@ -57,8 +57,10 @@ class Analyzer:
         motion
             How far the skin moved since the frame before (`device.imaging.motion`), where that
             is known.
+        as_taken
+            Judge it as the shutter would (`analyze_burst`), so that the two can be compared.
         """
-        return self._judge(frame, motion, _as_it_is, lambda: None)
+        return self._judge(frame, motion, as_taken, lambda: None)
 
     def analyze_burst(
         self, frames: Sequence[Frame], progress: Progress = lambda done, of: None
@@ -83,7 +85,6 @@ class Analyzer:
         """
         if not frames:
             raise ValueError("a burst needs at least one frame")
-        views = dihedral_views if self.manifest.averaging == "dihedral" else _as_it_is
         steps = itertools.count(1)
         of = len(frames) + (8 if self.manifest.averaging == "dihedral" else 1)
         focus: list[float] = []
@@ -100,18 +101,20 @@ class Analyzer:
             field = find_field(reduced(chosen.pixels)).times(reduction(*chosen.pixels.shape[:2]))
             pair = (best - 1, best) if best else (0, 1)
             moved = motion_between(*(small_picture(frames[i].pixels, field) for i in pair))
-        return chosen, self._judge(chosen, moved, views, lambda: progress(next(steps), of))
+        return chosen, self._judge(chosen, moved, True, lambda: progress(next(steps), of))
 
     def _judge(
-        self, frame: Frame, motion: float | None, views: Views, done: Callable[[], None]
+        self, frame: Frame, motion: float | None, as_taken: bool, done: Callable[[], None]
     ) -> Finding:
         manifest = self.manifest
+        averaged = as_taken and manifest.averaging == "dihedral"
         start = perf_counter()
         small = reduced(frame.pixels)
         field = find_field(small)
         pixels = resize(small, manifest.input, field)
         resized = perf_counter()
-        answer = self._mean_over(views(pixels), done)
+        views = dihedral_views(pixels) if averaged else (pixels,)
+        answer = self._mean_over(views, done)
         inferred = perf_counter()
         quality = measure_quality(cut(small, field), manifest.quality, motion)
         measured = perf_counter()
@@ -131,6 +134,7 @@ class Analyzer:
             field=field.times(reduction(*frame.pixels.shape[:2])),
             quality=quality,
             saliency=saliency,
+            as_taken=averaged == (manifest.averaging == "dihedral"),
             timings={
                 "resize": (resized - start) * 1e3,
                 "network": (inferred - resized) * 1e3,
@@ -151,7 +155,7 @@ class Analyzer:
         code
             The diagnosis.
         done
-            Called after each pass of the network.
+            Called after each pass of the network; what it raises ends the work.
         """
 
         def logits(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -211,7 +215,3 @@ def code_to_explain(probabilities: tuple[float, ...]) -> Code:
     """Return the diagnosis whose map is shown unasked: the likeliest malignant one."""
     malignant = [code for code in SCREEN_ORDER if code in MALIGNANT]
     return max(malignant, key=lambda code: probabilities[CODES.index(code)])
-
-
-def _as_it_is(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
-    return (pixels,)

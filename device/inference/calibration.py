@@ -1,5 +1,7 @@
 """From logits to calibrated probabilities, prediction sets and "no call"."""
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,10 @@ from device.diagnoses import CODES, MALIGNANT, Code
 from device.inference.finding import Doubt
 from device.inference.interpreter import Answer
 from device.inference.manifest import Abstention, Calibration, Conformal
+
+NEAR_TIE: Final = 1 / 3
+"""Of two diagnoses of which one is less than three times as likely as the other, neither is
+excluded."""
 
 _MALIGNANT = np.array([code in MALIGNANT for code in CODES])
 
@@ -46,11 +52,15 @@ def energy(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 def prediction_set(probability: NDArray[np.float64], conformal: Conformal) -> tuple[Code, ...]:
     """Return the diagnoses that cannot be excluded at the bundle's coverage, likeliest first.
 
-    Never empty: where every threshold fails, the likeliest diagnosis stands alone.
+    The thresholds differ by diagnosis, so by themselves they may name a diagnosis and pass over a
+    likelier one. The set is filled up: it holds every diagnosis that is at least as likely as one
+    whose threshold is reached, and every one that is at least `NEAR_TIE` times as likely as the
+    likeliest. What is added can only raise the coverage. Never empty.
     """
     order = np.argsort(-probability, kind="stable")
-    chosen = [CODES[i] for i in order if probability[i] >= conformal.thresholds[i]]
-    return tuple(chosen) or (CODES[order[0]],)
+    reached = probability[probability >= np.asarray(conformal.thresholds)]
+    least = min([NEAR_TIE * probability.max(), *reached])
+    return tuple(CODES[i] for i in order if probability[i] >= least)
 
 
 def familiarity(answer: Answer, probability: NDArray[np.float64], abstention: Abstention) -> float:

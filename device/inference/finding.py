@@ -24,7 +24,8 @@ class SaliencyMap:
     code
         The diagnosis.
     values
-        float32, (rows, columns), 0 to 1, over the part of the frame that the model is shown.
+        float32, (rows, columns), 0 to 1, over the part of the frame that the model is shown; all
+        0 where nothing in it spoke for the diagnosis.
     method
         ``occlusion`` or ``class-activation-map``.
     """
@@ -58,6 +59,9 @@ class Finding:
         Where the image spoke for one diagnosis, where that was asked for.
     timings
         Milliseconds by step.
+    as_taken
+        Whether it was judged as the shutter judges; findings that were not cannot be compared with
+        those that were.
     """
 
     model: str
@@ -69,6 +73,7 @@ class Finding:
     quality: Quality
     saliency: SaliencyMap | None
     timings: dict[str, float]
+    as_taken: bool = True
 
     @property
     def no_call(self) -> NoCall | None:

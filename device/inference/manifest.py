@@ -128,7 +128,8 @@ class OperatingPoint(_Section, frozen=True):
 class Conformal(_Section, frozen=True):
     """Class-conditional split-conformal prediction sets (Vovk 2012, arXiv:1209.2673).
 
-    A diagnosis belongs to the set when its probability is at least its threshold.
+    A diagnosis belongs to the set when its probability is at least its threshold; the instrument
+    adds those that are likelier still (`device.inference.calibration.prediction_set`).
 
     Attributes
     ----------

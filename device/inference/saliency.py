@@ -1,12 +1,17 @@
 """Where in the image the model found its reason."""
 
 from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.diagnoses import CODES, Code
 from device.inference.finding import SaliencyMap
+
+LEAST_EVIDENCE: Final = 0.1
+"""In units of log-odds: what moves the odds by less than a tenth anywhere speaks for nothing. An
+int8 network's own steps are half of that, and would fill the scale of colours all the same."""
 
 Logits = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -31,7 +36,7 @@ def occlusion_map(
     -------
     SaliencyMap
         The mean loss of log-odds over the patches that cover a pixel, where positive, scaled so
-        that its highest value is 1.
+        that its highest value is 1; empty where it never reaches `LEAST_EVIDENCE`.
     """
     index = CODES.index(code)
     height, width = pixels.shape[:2]
@@ -53,6 +58,8 @@ def occlusion_map(
 def activation_map(class_activation_map: NDArray[np.float32], code: Code) -> SaliencyMap:
     """Return one diagnosis's channel of the network's own map, where it speaks for it.
 
+    Empty where it never reaches `LEAST_EVIDENCE`.
+
     Parameters
     ----------
     class_activation_map
@@ -65,7 +72,9 @@ def activation_map(class_activation_map: NDArray[np.float32], code: Code) -> Sal
 def _normalised(values: NDArray[np.float64]) -> NDArray[np.float32]:
     positive = np.maximum(values, 0.0)
     highest = positive.max()
-    return (positive / highest if highest > 0.0 else positive).astype(np.float32)
+    if highest < LEAST_EVIDENCE:
+        return np.zeros(values.shape, np.float32)
+    return np.asarray(positive / highest, np.float32)
 
 
 def _log_odds(logits: NDArray[np.float32], index: int) -> float:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from device.diagnoses import Code
@@ -13,7 +14,7 @@ from device.inference.analyzer import Analyzer, code_to_explain
 from device.inference.finding import Finding
 from device.language import message
 from device.loop.latest import Latest
-from device.loop.trouble import Trouble, unforeseen
+from device.loop.trouble import Trouble, foreseen, unforeseen
 from device.loop.work import Burst, Explain, Judged, Seen, Taken, Work
 from device.optics import Optics
 from device.records.store import Records
@@ -40,10 +41,13 @@ class Wish:
     ----------
     overlay
         Whether anything is to be explained.
+    comparing
+        Whether the live view stands beside an earlier picture, and must be judged as that was.
     """
 
     overlay: bool = False
     code: Code | None = None
+    comparing: bool = False
 
 
 class Analysis:
@@ -80,6 +84,7 @@ class Analysis:
         self._see = see
         self._records = records
         self._optics = optics
+        self._doing: Work | None = None
         self.judged: Latest[Judged] = Latest()
         self.taken: Latest[Taken] = Latest()
         self.wish = Wish()
@@ -95,6 +100,7 @@ class Analysis:
             self._mark()
             if work is None:
                 continue
+            self._doing = work
             try:
                 self._do(work)
             except Exception as error:
@@ -111,7 +117,7 @@ class Analysis:
 
     def _do(self, work: Work) -> None:
         if isinstance(work, Seen):
-            finding = self._analyzer.analyze(work.frame, work.motion)
+            finding = self._analyzer.analyze(work.frame, work.motion, as_taken=self.wish.comparing)
             self._see(finding.field)
             self.judged.put(self._explained(Judged(work.frame, finding)))
         elif isinstance(work, Explain):
@@ -139,7 +145,7 @@ class Analysis:
         try:
             self._records.keep(frame, finding, self._analyzer.flags(finding), taken.measures)
         except RecordError as error:
-            self.record_trouble = Trouble(str(error))
+            self.record_trouble = foreseen(error)
         except Exception as error:
             self.record_trouble = unforeseen(NOT_KEPT, error)
         else:
@@ -164,12 +170,33 @@ class Analysis:
         self._heartbeat.mark("analysis")
 
     def _explained(self, judged: Judged) -> Judged:
-        wish = self.wish
-        if not wish.overlay:
-            return judged
-        finding: Finding = judged.finding
-        code = wish.code or code_to_explain(finding.probabilities)
-        if finding.saliency is not None and finding.saliency.code == code:
-            return judged
-        saliency = self._analyzer.explain(judged.frame, code, self._mark)
-        return Judged(judged.frame, replace(finding, saliency=saliency))
+        """Return a finding with the map that is wished, unless the shutter is pressed meanwhile."""
+        while not self._pressed():
+            wish = self.wish
+            if not wish.overlay:
+                break
+            finding: Finding = judged.finding
+            code = wish.code or code_to_explain(finding.probabilities)
+            if finding.saliency is not None and finding.saliency.code == code:
+                break
+            try:
+                saliency = self._analyzer.explain(judged.frame, code, partial(self._pass, wish))
+            except _Overtaken:
+                continue
+            return Judged(judged.frame, replace(finding, saliency=saliency))
+        return judged
+
+    def _pass(self, wish: Wish) -> None:
+        """Give a map up between two of its passes, where it has come to be in the way."""
+        self._mark()
+        if self.wish != wish or self._pressed():
+            raise _Overtaken
+
+    def _pressed(self) -> bool:
+        """Return whether the shutter has taken pictures that wait to be judged."""
+        waiting = self._work.peek()
+        return isinstance(waiting, Burst) and waiting is not self._doing
+
+
+class _Overtaken(Exception):  # noqa: N818 -- it is no error
+    """A map is no longer wanted, or must wait."""

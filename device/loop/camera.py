@@ -1,6 +1,7 @@
 """The camera's thread: frames for the live view, a burst for the shutter."""
 
 import threading
+import time
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from device.imaging.field import FieldOfView
 from device.imaging.motion import motion, small_picture
 from device.language import message
 from device.loop.latest import Latest
-from device.loop.trouble import Trouble, unforeseen
+from device.loop.trouble import Trouble, foreseen, unforeseen
 from device.loop.work import Burst, Seen, Work
 from device.service import Heartbeat
 
@@ -23,6 +24,10 @@ FAILED: Final = message(
     "The camera's program failed. Restart the instrument; if it fails again, report it with the "
     "line below."
 )
+
+SILENT_SECONDS: Final = 2.0
+"""A camera that gave no frame for so long is lost, whether it says so or not; a replay shows a
+picture anew every second."""
 
 _RETRY_SECONDS: Final = 1.0
 _MOVED_SHARE: Final = 0.05
@@ -53,6 +58,12 @@ class Camera:
         self._press: int | None = None
         self._pressed = threading.Event()
         self._ended = False
+        self._heard = time.monotonic()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the newest frame is no longer what is before the lens."""
+        return self.trouble is not None or time.monotonic() - self._heard > SILENT_SECONDS
 
     def take(self, press: int) -> None:
         """Take a burst and hold the live view, for a press of the shutter."""
@@ -77,7 +88,7 @@ class Camera:
             try:
                 self._step()
             except SourceError as error:
-                self._fail(Trouble(str(error)), stop)
+                self._fail(foreseen(error), stop)
             except Exception as error:
                 self._fail(unforeseen(FAILED, error), stop)
             if not self._ended:
@@ -94,6 +105,7 @@ class Camera:
             self._pressed.wait(_RETRY_SECONDS)
             return
         frame = self._source.read()
+        self._heard = time.monotonic()
         self.trouble = None
         if frame is None:
             self._ended = True
@@ -113,6 +125,7 @@ class Camera:
             try:
                 while len(frames) < BURST and not self._ended:
                     frame = self._source.still()
+                    self._heard = time.monotonic()
                     if frame is None:
                         self._ended = True
                         self._heartbeat.finished("capture")
@@ -121,7 +134,7 @@ class Camera:
             finally:
                 self._source.lock_exposure(False)
         except SourceError as error:
-            self.trouble = trouble = Trouble(str(error))
+            self.trouble = trouble = foreseen(error)
         except Exception as error:
             self.trouble = trouble = unforeseen(FAILED, error)
         last = self.frames.peek()

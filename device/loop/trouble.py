@@ -1,17 +1,42 @@
 """What is wrong with a thread's work, in words."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from device.errors import DermascopeError
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What is wrong: `words` for whoever stands before it, `detail` for whoever mends it."""
+    """What is wrong.
+
+    Attributes
+    ----------
+    words
+        For whoever stands before it: English that the catalogues hold, with {places} for `values`.
+    detail
+        For whoever mends it.
+    values
+        What stands in the places.
+    """
 
     words: str
     detail: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def in_english(self) -> str:
+        """The words with their values, for logs."""
+        return self.words.format(**self.values) if self.values else self.words
+
+
+def foreseen(error: DermascopeError) -> Trouble:
+    """Return the trouble of an error that says itself what is wrong."""
+    detail = ": ".join(part for part in (error.where, error.detail) if part)
+    return Trouble(error.words, detail, error.values)
 
 
 def unforeseen(words: str, error: Exception) -> Trouble:

@@ -21,6 +21,7 @@ from device.errors import RecordError
 from device.files import file_to_disk, folder_to_disk, write_whole
 from device.imaging.lesion import Measures
 from device.inference.finding import Finding, FindingRecord, to_record
+from device.text import path_text
 
 _RECORD_FILE: Final = "examination.json"
 _IMAGE_FILE: Final = "image.png"
@@ -135,8 +136,9 @@ class FolderRecords:
             shutil.rmtree(part, ignore_errors=True)
             reason = error.strerror or error
             raise RecordError(
-                f"the examination could not be kept ({reason}); free space on "
-                f"{self._folder} or check that it can be written"
+                "the examination could not be kept; free space on the disk, or check that it can "
+                "be written",
+                detail=f"{path_text(self._folder)}: {reason}",
             ) from None
         return identifier
 
@@ -152,8 +154,8 @@ class FolderRecords:
             return sorted(p.name for p in self._entries())
         except OSError as error:
             raise RecordError(
-                f"the kept examinations cannot be read ({error.strerror or error}); check that "
-                f"{self._folder} can be read"
+                "the kept examinations cannot be read; check the disk",
+                detail=f"{path_text(self._folder)}: {error.strerror or error}",
             ) from None
 
     def read(self, identifier: str) -> Examination:

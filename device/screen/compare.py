@@ -6,12 +6,11 @@ import pygame
 from pygame import Rect
 
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
-from device.inference.finding import Finding
 from device.screen import theme
 from device.screen.layout import MALIGNANT_ROWS
 from device.screen.sheet import Sheet
-from device.screen.skin import PictureBox
-from device.screen.speech import Speech, moment, percent
+from device.screen.skin import PictureBox, dim
+from device.screen.speech import Speech, day_or_moment, moment, percent
 from device.screen.view import CompareView, Picture
 
 _TABLE_WIDTH: Final = 270
@@ -69,8 +68,8 @@ class ComparePage:
             "compare",
             view.focus,
             ("shutter", shutter, held),
-            ("previous", speech.say("Older"), False),
-            ("next", speech.say("Newer"), False),
+            ("previous", speech.say("Older"), False if view.number < view.count else None),
+            ("next", speech.say("Newer"), False if view.number > 1 else None),
             ("back", speech.say("Back"), False),
         )
 
@@ -80,26 +79,21 @@ class ComparePage:
         sheet, area, px = self._sheet, self._pictures[i], self._sheet.layout.px
         caption = Rect(area.left, area.top - px(_CAPTION), area.width, px(_CAPTION) - px(2))
         finding = picture.finding if picture else None
-        if i == 0:
-            time = moment(picture.time) if picture and picture.time else "–"
-            said = speech.say(
-                "Earlier {time}  ({number} of {count})",
-                time=time, number=view.number, count=view.count,
-            ) if picture else speech.say("Earlier")  # fmt: skip
-        else:
-            held = picture.time if picture else None
-            said = (
-                speech.say("Frozen {time}", time=moment(held)) if held else speech.say("Live now")
-            )
+        lost = i == 1 and view.lost is not None
+        said = _present(view, speech) if i else _earlier(view, speech)
         if sheet.part(caption, said):
-            sheet.words(said, 20, caption.midleft, caption.width, anchor="midleft")
+            colour = theme.WARNING if lost else theme.TEXT
+            sheet.words(said, 20, caption.midleft, caption.width, colour, anchor="midleft")
         old = self._shown[i]
         if (old.field if old else None) is not (picture.field if picture else None):
             self._numbers[i] += 1
         self._shown[i] = picture
-        if sheet.part(area, self._numbers[i], picture is None, speech):
+        if sheet.part(area, self._numbers[i], picture is None, speech, lost):
             if picture is not None:
                 sheet.screen.blit(self._boxes[i].picture(picture.field), area)
+                if lost:
+                    dim(sheet.screen, area)
+                    pygame.draw.rect(sheet.screen, theme.WARNING, area, px(4))
             else:
                 pygame.draw.rect(sheet.screen, theme.SURFACE, area, px(2))
                 inner = area.inflate(-px(40), -px(40))
@@ -108,9 +102,9 @@ class ComparePage:
                     sheet.paragraph(words, theme.BODY, inner, theme.QUIET)
         below = Rect(area.left, area.bottom + px(6), area.width, px(76))
         line = speech.in_one_line(finding) if picture else ""
-        note = speech.say(picture.note) if picture else ""
+        notes = _notes(view, speech) if i == 0 else ()
         call = finding is not None and finding.no_call is None
-        if sheet.part(below, line, note):
+        if sheet.part(below, line, notes):
             colour = theme.TEXT
             if finding is not None and not call:
                 colour = theme.WARNING
@@ -124,7 +118,9 @@ class ComparePage:
             top = sheet.paragraph(
                 line, 20, Rect(left, below.top, room, below.height), colour, bold=True
             )
-            sheet.words(note, theme.SMALL, (below.left, top), below.width, theme.QUIET)
+            for note in notes:
+                sheet.words(note, theme.SMALL, (below.left, top), below.width, theme.QUIET)
+                top += sheet.line(theme.SMALL)
 
     def _draw_bars(self, place: int, code: Code, view: CompareView, speech: Speech) -> None:
         """Draw a diagnosis: the earlier bar left of its middle, the present one right.
@@ -136,10 +132,8 @@ class ComparePage:
         height = (table.height - gap) / len(SCREEN_ORDER)
         top = table.top + round(place * height) + (gap if place >= MALIGNANT_ROWS else 0)
         area = Rect(table.left, top, table.width, int(height))
-        pair = tuple(
-            _probability(picture.finding if picture else None, code)
-            for picture in (view.earlier, view.present)
-        )
+        earlier = None if _another_model(view) else view.earlier
+        pair = tuple(_probability(picture, code) for picture in (earlier, view.present))
         figures = tuple("–" if p is None else percent(p) for p in pair)
         room = px(66)
         half = area.width // 2 - room - px(2)
@@ -173,8 +167,49 @@ class ComparePage:
                 sheet.words(figure, 20, (area.right, middle), room, anchor="midright")
 
 
-def _probability(finding: Finding | None, code: Code) -> float | None:
+def _earlier(view: CompareView, speech: Speech) -> str:
+    """Return the caption of the earlier picture."""
+    if view.earlier is None:
+        return speech.say("Earlier")
+    return speech.say(
+        "Earlier {time}  ({number} of {count})",
+        time=day_or_moment(view.earlier.time, view.clock) if view.earlier.time else "–",
+        number=view.number,
+        count=view.count,
+    )
+
+
+def _notes(view: CompareView, speech: Speech) -> tuple[str, ...]:
+    """Return what else is to be known of the earlier picture."""
+    notes = []
+    if view.earlier and view.earlier.time and view.clock:
+        days = (view.clock.date() - view.earlier.time.astimezone().date()).days
+        if days > 0:
+            time = f"{view.earlier.time.astimezone():%H:%M}"
+            notes.append(speech.say("Days ago: {days}, at {time}", days=days, time=time))
+    if model := _another_model(view):
+        notes.append(speech.say("Not comparable: judged by {model}", model=model))
+    return tuple(notes)
+
+
+def _present(view: CompareView, speech: Speech) -> str:
+    """Return the caption of the present picture."""
+    if view.present and view.present.time:
+        return speech.say("Frozen {time}", time=moment(view.present.time))
+    if view.lost:
+        return speech.say("Not live: last picture {time}", time=moment(view.lost))
+    return speech.say("Live now")
+
+
+def _another_model(view: CompareView) -> str:
+    """Return what judged the earlier picture, where that is not what judged the present one."""
+    before, now = (p.finding if p else None for p in (view.earlier, view.present))
+    return before.model if before and now and before.model != now.model else ""
+
+
+def _probability(picture: Picture | None, code: Code) -> float | None:
     """Return what may be compared: nothing of a poor picture or one that the model cannot know."""
+    finding = picture.finding if picture else None
     if finding is None or finding.no_call in ("quality", "unfamiliar"):
         return None
     return finding.probability(code)

@@ -19,6 +19,8 @@ _ROW_PLACES: Final[dict[Page, tuple[Control | None, ...]]] = {
     "compare": ("shutter", "previous", "next", "back"),
     "settings": ("shutter", "quit", "about", "back"),
     "about": ("shutter", None, None, "back"),
+    # Nothing where the finger was that came here: it may come down twice.
+    "off": ("shutter", None, None, "back"),
 }
 """The four large targets, in their fixed places: the shutter first, the way back last."""
 
@@ -132,6 +134,8 @@ def arrange(width: int, height: int) -> Layout:
     languages = Rect(content.left, row_top, content.width, target_height)
     for language, area in zip(LANGUAGES, _columns(languages, len(LANGUAGES), gap), strict=True):
         targets["settings"][language] = area
+    asked = Rect(content.left, content.top + round(150 * unit), content.width, target_height)
+    targets["off"]["restart"], targets["off"]["off"] = _columns(asked, 2, gap)
     targets["settings"]["opacity"] = Rect(
         content.left, languages.bottom + round(26 * unit), content.width, round(78 * unit)
     )

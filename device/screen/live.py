@@ -42,7 +42,7 @@ class LivePage:
         self._skin.draw(view, speech, slider_focused=view.focus == "opacity")
         self.draw_row(view, speech)
         finding = view.finding
-        faded = finding is not None and view.finding_age > STALE_SECONDS
+        faded = finding is not None and (view.finding_age > STALE_SECONDS or bool(view.lost))
         self._draw_finding(finding, speech, faded)
         # Of a picture unlike any that the model knows, or of a poor one, a ranking would mislead.
         withheld = finding is None or finding.no_call in ("quality", "unfamiliar")
@@ -101,12 +101,14 @@ class LivePage:
                 speech.say("Unlike any lesion the model knows."),
                 speech.say("Judge without it, or refer."),
             ]
-        return [
-            self._listing(
-                message("Undecided between: {diagnoses}"), finding.prediction_set, speech
-            ),
-            speech.say("Take another picture, or refer."),
-        ]
+        open_ = finding.prediction_set
+        undecided = (
+            self._listing(message("Undecided between: {diagnoses}"), open_, speech)
+            if len(open_) > 1
+            else speech.say("{diagnosis} is likeliest, but not likely enough.",
+                            diagnosis=speech.names[finding.leading])
+        )  # fmt: skip
+        return [undecided, speech.say("Take another picture, or refer.")]
 
     def _listing(self, words: str, codes: tuple[Code, ...], speech: Speech) -> str:
         """Name diagnoses, or list their codes where the names take more lines than there are."""

@@ -6,15 +6,16 @@ from typing import Final, Literal
 from device.diagnoses import CODES, SCREEN_ORDER, Code
 from device.language import LANGUAGES, Language
 
-Page = Literal["live", "compare", "settings", "about"]
+Page = Literal["live", "compare", "settings", "about", "off"]
 Control = Literal[
     "shutter", "overlay", "compare", "more", "back", "previous", "next", "quit", "about",
-    "opacity", "en", "es", "pt",
+    "opacity", "en", "es", "pt", "restart", "off",
 ]  # fmt: skip
 Target = Control | Code
-Request = Literal["take", "release", "explain", "save", "quit"]
+Ending = Literal["quit", "restart", "off"]
+Request = Literal["take", "release", "explain", "save"] | Ending
 
-PAGES: Final[tuple[Page, ...]] = ("live", "compare", "settings", "about")
+PAGES: Final[tuple[Page, ...]] = ("live", "compare", "settings", "about", "off")
 OPACITY_STEP: Final = 0.1
 LOWEST_OPACITY: Final = 0.1
 
@@ -28,12 +29,14 @@ _ROW: Final[dict[Page, tuple[Control, ...]]] = {
     "compare": ("shutter", "previous", "next", "back"),
     "settings": ("shutter", "quit", "about", "back"),
     "about": ("shutter", "back"),
+    "off": ("shutter", "back"),
 }
 _ABOVE_THE_ROW: Final[dict[Page, tuple[Target, ...]]] = {
     "live": SCREEN_ORDER,
     "compare": (),
     "settings": (*LANGUAGES, "opacity"),
     "about": (),
+    "off": ("restart", "off"),
 }
 
 
@@ -59,6 +62,9 @@ class State:
         What Enter would press, where the keyboard is in use.
     earlier
         Which earlier picture is compared with: 0 is the newest.
+    appliance
+        There is nothing behind the program that a finger could reach: it is not quit, but started
+        anew or switched off, and only on a page that asks for it.
     """
 
     page: Page = "live"
@@ -69,6 +75,7 @@ class State:
     language: Language = "en"
     focus: Target | None = None
     earlier: int = 0
+    appliance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,7 @@ def step(state: State, given: Input, *, earlier: int = 0, pedal: str = "") -> St
         The next state. A request that cannot be met is taken back by whoever could not meet it.
     str or None
         ``take`` and ``release`` a picture; ``explain``: the overlay or its diagnosis changed;
-        ``save`` the settings; ``quit``.
+        ``save`` the settings; ``quit``, ``restart`` or switch ``off``.
     """
     if isinstance(given, Lift):
         return state, "save"
@@ -177,13 +184,15 @@ def _press(state: State, target: Target, earlier: int) -> Step:
         place = state.earlier + (1 if target == "previous" else -1)
         return replace(state, earlier=max(0, min(place, earlier - 1))), None
     if target == "quit":
-        return state, "quit"
+        return (_turned(state, "off"), None) if state.appliance else (state, "quit")
+    if target in ("restart", "off"):
+        return state, target
     pages: dict[Target, Page] = {"compare": "compare", "more": "settings", "about": "about"}
     return (_turned(state, pages[target]) if target in pages else state), None
 
 
 def _back(state: State) -> Step:
-    if state.page == "about":
+    if state.page in ("about", "off"):
         return _turned(state, "settings"), None
     if state.page != "live":
         return _turned(state, "live"), None

@@ -10,12 +10,13 @@ from device.screen.compare import ComparePage
 from device.screen.layout import Layout, arrange
 from device.screen.live import LivePage
 from device.screen.navigation import State, Target, Touch, targets
+from device.screen.off import OffPage
 from device.screen.settings import SettingsPage
 from device.screen.sheet import Sheet
 from device.screen.skin import Skin
 from device.screen.speech import NOTICE, Speech
 from device.screen.trouble import TroublePage
-from device.screen.view import AboutView, CompareView, LiveView, SettingsView, View
+from device.screen.view import AboutView, CompareView, LiveView, OffView, SettingsView, View
 
 
 class Renderer:
@@ -41,6 +42,7 @@ class Renderer:
         self._live = LivePage(self._sheet, skin, manifest)
         self._compare = ComparePage(self._sheet)
         self._settings = SettingsPage(self._sheet, skin)
+        self._off = OffPage(self._sheet, skin)
         self._about = AboutPage(self._sheet, manifest)
         self._trouble = TroublePage(self._sheet, skin, self._live)
 
@@ -56,6 +58,8 @@ class Renderer:
             self._compare.draw(view, speech)
         elif isinstance(view, SettingsView):
             self._settings.draw(view, speech)
+        elif isinstance(view, OffView):
+            self._off.draw(view, speech)
         elif isinstance(view, AboutView):
             self._about.draw(view, speech)
         else:
@@ -79,7 +83,8 @@ class Renderer:
         area, px = self.layout.status, self.layout.px
         clock = view.clock.strftime("%H:%M") if view.clock else ""
         model, pad, size = self._manifest.model_id, px(14), theme.SMALL
-        if not self._sheet.part(area, speech, view.source, clock):
+        source = speech.say(view.source)
+        if not self._sheet.part(area, speech, source, clock):
             return
         # The notice is never what gives way.
         notice = self._sheet.words(
@@ -88,7 +93,7 @@ class Renderer:
         )  # fmt: skip
         room = area.right - pad - notice.right - pad
         choices = ["   ".join(w for w in words if w) for words in
-                   ((model, view.source, clock), (model, clock), (clock,))]  # fmt: skip
+                   ((model, source, clock), (model, clock), (clock,))]  # fmt: skip
         fitting = [w for w in choices if self._sheet.type.width(w, px(size)) <= room]
         if fitting:
             self._sheet.words(

@@ -6,7 +6,7 @@ from device.language import LANGUAGES
 from device.screen import theme
 from device.screen.sheet import Sheet
 from device.screen.skin import Skin
-from device.screen.speech import Speech
+from device.screen.speech import Speech, sentence
 from device.screen.view import SettingsView
 
 
@@ -27,7 +27,7 @@ class SettingsPage:
             "settings",
             view.focus,
             ("shutter", speech.say("Live") if frozen else speech.say("Freeze"), frozen),
-            ("quit", speech.say("Quit"), False),
+            ("quit", speech.say("Off") if view.appliance else speech.say("Quit"), False),
             ("about", speech.say("About"), False),
             ("back", speech.say("Back"), False),
             *((code, own_name, code == view.language) for code, own_name in LANGUAGES.items()),
@@ -57,4 +57,5 @@ class SettingsPage:
             end = sheet.paragraph(words, theme.BODY, below)
             if view.trouble:
                 rest = Rect(below.left, end + px(10), below.width, below.bottom - end - px(10))
-                sheet.paragraph(speech.say(view.trouble), theme.BODY, rest, theme.WARNING)
+                trouble = sentence(speech.say(view.trouble))
+                sheet.paragraph(trouble, theme.BODY, rest, theme.WARNING)

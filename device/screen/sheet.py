@@ -97,13 +97,17 @@ class Sheet:
         """Return how far apart lines of a size stand, in pixels."""
         return self.layout.px(size * 1.25)
 
-    def target(self, area: Rect, words: str, *, on: bool, focused: bool) -> None:
-        """Draw what can be touched: outlined, filled where it is on, framed where in focus."""
+    def target(self, area: Rect, words: str, *, on: bool | None, focused: bool) -> None:
+        """Draw what can be touched: outlined, filled where it is on, framed where in focus.
+
+        In grey where `on` is None: a touch would change nothing.
+        """
         if not self.part(area, words, on, focused):
             return
         px = self.layout.px
-        pygame.draw.rect(self.screen, theme.TOUCH, area, 0 if on else px(2), border_radius=px(8))
-        colour = theme.BACKGROUND if on else theme.TOUCH
+        edge = theme.SURFACE if on is None else theme.TOUCH
+        pygame.draw.rect(self.screen, edge, area, 0 if on else px(2), border_radius=px(8))
+        colour = theme.BACKGROUND if on else theme.QUIET if on is None else theme.TOUCH
         room = area.width - px(10)
         self.words(words, 20, area.center, room, colour, bold=True, anchor="center")
         if focused:
@@ -113,7 +117,9 @@ class Sheet:
                 border_radius=px(5),
             )  # fmt: skip
 
-    def row(self, page: Page, focus: Target | None, *labels: tuple[Control, str, bool]) -> None:
+    def row(
+        self, page: Page, focus: Target | None, *labels: tuple[Control, str, bool | None]
+    ) -> None:
         """Draw large targets of a page: what each is called, and whether it is on."""
         for name, words, on in labels:
             area = self.layout.targets[page][name]

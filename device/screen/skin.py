@@ -1,6 +1,6 @@
 """The field of view: the skin, and over it only what was asked for."""
 
-from typing import Final
+from typing import Final, Literal
 
 import cv2
 import numpy as np
@@ -10,14 +10,24 @@ from pygame import Rect, Surface
 
 from device.diagnoses import Code
 from device.imaging.overlay import heat_colours, scale_colours
+from device.language import message
 from device.screen import theme
 from device.screen.sheet import Sheet
 from device.screen.speech import Speech, moment
 from device.screen.view import LiveView
 
 STALE_SECONDS: Final = 1.0
+_DIM: Final = (84, 84, 84)
+"""Of 255: dark enough that nobody takes it for live, light enough to know it again."""
 
 Pixels = NDArray[np.uint8]
+Evidence = Literal["sought", "none", "some"]
+
+_SAID: Final[dict[Evidence, str]] = {
+    "sought": message("Calculating: {diagnosis}"),
+    "none": message("Nothing here speaks for: {diagnosis}"),
+    "some": message("Speaks for: {diagnosis}"),
+}
 
 
 class PictureBox:
@@ -86,31 +96,44 @@ class Skin:
         area, px = self._sheet.layout.field, self._sheet.layout.px
         if not self._sheet.part(self._sheet.layout.skin, self._number, age, speech, slider_focused):
             return
-        screen = self._sheet.screen
         if view.field is None:
-            pygame.draw.rect(screen, theme.SURFACE, area, px(2))
+            pygame.draw.rect(self._sheet.screen, theme.SURFACE, area, px(2))
             return
-        screen.blit(self._box.picture(view.field), area)
-        if view.overlay_wanted:
-            if view.overlay is not None:
-                screen.blit(self._heat_surface(view.overlay, view.opacity), area)
-            if view.outline is not None:
-                self._draw_outline(view.outline)
-            if view.explained is not None:
-                self._draw_legend(view.explained, view.opacity, speech, slider_focused)
-        if view.frozen is not None:
+        self._draw_picture(view.field, view)
+        legend = view.overlay_wanted and view.explained is not None
+        if legend:
+            self._draw_legend(view, speech, slider_focused)
+        if view.frozen is not None or view.lost is not None:
             edge = area.copy()
-            if self._sheet.layout.portrait and view.overlay_wanted and view.explained:
-                edge.height -= (
-                    self._sheet.layout.legend.height
-                )  # the legend is wider than the field
-            pygame.draw.rect(screen, theme.TOUCH, edge, px(6))
+            if self._sheet.layout.portrait and legend:
+                # The legend is wider than the field.
+                edge.height -= self._sheet.layout.legend.height
+            pygame.draw.rect(
+                self._sheet.screen, theme.WARNING if view.lost else theme.TOUCH, edge, px(6)
+            )
+        self._draw_label(view, age, speech)
+
+    def _draw_picture(self, field: Pixels, view: LiveView) -> None:
+        screen, area = self._sheet.screen, self._sheet.layout.field
+        screen.blit(self._box.picture(field), area)
+        if view.overlay_wanted and view.overlay is not None:
+            screen.blit(self._heat_surface(view.overlay, view.opacity), area)
+        if view.overlay_wanted and view.outline is not None:
+            self._draw_outline(view.outline)
+        if view.lost is not None:
+            dim(screen, area)
+
+    def _draw_label(self, view: LiveView, age: int, speech: Speech) -> None:
+        if view.lost is not None:
+            said = speech.say("Not live: last picture {time}", time=moment(view.lost))
+            self._label(said, theme.WARNING)
+        elif view.frozen is not None:
             words = speech.say("Frozen {time}", time=moment(view.frozen))
             if view.kept is not None:
                 kept = speech.say("Kept") if view.kept else speech.say("Not kept: check the disk")
                 words = f"{words}  ·  {kept}"
             self._label(words, theme.WARNING if view.kept is False else theme.TOUCH)
-        elif stale:
+        elif age:
             self._label(speech.say("Finding is {seconds} s old", seconds=age), theme.WARNING)
 
     def _heat_surface(self, overlay: NDArray[np.float32], opacity: float) -> Surface:
@@ -130,21 +153,33 @@ class Skin:
             pygame.draw.line(self._sheet.screen, theme.BACKGROUND, start, end, px(5))
             pygame.draw.line(self._sheet.screen, theme.TOUCH, start, end, px(3))
 
-    def _draw_legend(self, code: Code, opacity: float, speech: Speech, focused: bool) -> None:
-        area = self._sheet.layout.legend
-        key = (code, opacity, speech, focused)
+    def _draw_legend(self, view: LiveView, speech: Speech, focused: bool) -> None:
+        area, evidence = self._sheet.layout.legend, _evidence(view.overlay)
+        key = (view.explained, evidence, view.opacity, speech, focused)
         if self._legend is None or self._legend[0] != key:
-            self._write_legend(code, opacity, speech, focused)
+            pygame.draw.rect(self._sheet.screen, theme.BACKGROUND, area)
+            if view.explained is not None:
+                self._write_legend(view.explained, evidence, speech)
+            self._sheet.slider(
+                self._sheet.layout.targets["live"]["opacity"],
+                speech.say("Opacity {percent} %", percent=round(view.opacity * 100)),
+                view.opacity,
+                focused=focused,
+            )
             self._legend = (key, self._sheet.screen.subsurface(area).copy())
         else:
             self._sheet.screen.blit(self._legend[1], area)
 
-    def _write_legend(self, code: Code, opacity: float, speech: Speech, focused: bool) -> None:
+    def _write_legend(self, code: Code, evidence: Evidence, speech: Speech) -> None:
         sheet, area, px = self._sheet, self._sheet.layout.legend, self._sheet.layout.px
         slider = sheet.layout.targets["live"]["opacity"]
-        pygame.draw.rect(sheet.screen, theme.BACKGROUND, area)
         left, room = area.left + px(14), slider.left - area.left - px(20)
-        words = speech.say("Speaks for: {diagnosis}", diagnosis=speech.names[code])
+        words = speech.say(_SAID[evidence], diagnosis=speech.names[code])
+        if evidence != "some":
+            # A scale of colours would promise some of them in the picture.
+            beside = Rect(left, area.top + px(10), room, area.height - px(12))
+            sheet.paragraph(words, 20, beside)
+            return
         sheet.words(words, 20, (left, area.top + px(6)), room)
         middle = area.bottom - px(24)
         little = sheet.words(
@@ -167,8 +202,6 @@ class Skin:
         pygame.draw.line(
             sheet.screen, (255, 255, 255), (x, scale.top - px(3)), (x, scale.bottom + px(2)), px(2)
         )
-        label = speech.say("Opacity {percent} %", percent=round(opacity * 100))
-        sheet.slider(slider, label, opacity, focused=focused)
 
     def _label(self, words: str, colour: theme.Colour) -> None:
         area, px = self._sheet.layout.field, self._sheet.layout.px
@@ -179,12 +212,30 @@ class Skin:
         self._sheet.screen.blit(picture, picture.get_rect(midleft=(box.left + pad, box.centery)))
 
 
+def dim(screen: Surface, area: Rect) -> None:
+    """Take most of the light out of a picture that is no longer what is before the lens."""
+    screen.fill(_DIM, area, pygame.BLEND_RGB_MULT)
+
+
+def _evidence(overlay: NDArray[np.float32] | None) -> Evidence:
+    if overlay is None:
+        return "sought"
+    return "some" if overlay.any() else "none"
+
+
 def _same(one: LiveView, other: LiveView) -> bool:
     """Return whether two views show the same skin, but for words that depend on the age."""
     return (
         one.field is other.field
         and one.overlay is other.overlay
         and one.outline is other.outline
-        and (one.overlay_wanted, one.explained, one.opacity, one.frozen, one.kept)
-        == (other.overlay_wanted, other.explained, other.opacity, other.frozen, other.kept)
+        and (one.overlay_wanted, one.explained, one.opacity, one.frozen, one.kept, one.lost)
+        == (
+            other.overlay_wanted,
+            other.explained,
+            other.opacity,
+            other.frozen,
+            other.kept,
+            other.lost,
+        )
     )

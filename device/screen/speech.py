@@ -84,6 +84,11 @@ def codes_listed(codes: tuple[Code, ...]) -> str:
     return ", ".join(_malignant_first(codes))
 
 
+def sentence(words: str) -> str:
+    """Return an error's words with a capital and a full stop, as they stand alone on the screen."""
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
+
+
 def percent(probability: float) -> str:
     """Return a probability as whole per cent; never 0 or 100, which no model can know."""
     if probability < 0.01:
@@ -96,6 +101,14 @@ def percent(probability: float) -> str:
 def moment(time: datetime) -> str:
     """Return the local time of day, to the second."""
     return time.astimezone().strftime("%H:%M:%S")
+
+
+def day_or_moment(time: datetime, now: datetime | None) -> str:
+    """Return the local time of day, or of another day its date, which every reader reads alike."""
+    local = time.astimezone()
+    if now is None or local.date() == now.date():
+        return moment(time)
+    return f"{local:%Y-%m-%d}"
 
 
 def _malignant_first(codes: tuple[Code, ...]) -> list[Code]:

@@ -8,7 +8,7 @@ from device.screen import theme
 from device.screen.live import LivePage
 from device.screen.sheet import Sheet
 from device.screen.skin import Skin
-from device.screen.speech import Speech
+from device.screen.speech import Speech, sentence
 from device.screen.view import TroubleView
 
 
@@ -26,11 +26,12 @@ class TroublePage:
         self._live.draw_row(replace(view.behind, focus=view.focus), speech)
         sheet, px = self._sheet, self._sheet.layout.px
         panel = sheet.layout.panel
-        if not sheet.part(panel, speech, view.words, view.detail):
+        words = sentence(speech.say(view.words, **view.values))
+        if not sheet.part(panel, speech, words, view.detail):
             return
         self._live.headline(speech.say("Not working"), theme.WARNING)
         top = panel.top + px(54)
         room = Rect(panel.left, top, panel.width, panel.bottom - top - px(60))
-        end = sheet.paragraph(speech.say(view.words), 24, room)
+        end = sheet.paragraph(words, 24, room)
         rest = Rect(panel.left, end + px(14), panel.width, panel.bottom - end - px(14))
         sheet.paragraph(view.detail, theme.SMALL, rest, theme.QUIET)

@@ -1,6 +1,7 @@
 """What there is to be shown at one moment: one kind of view for each page."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -67,6 +68,8 @@ class LiveView(Shown):
         being taken, None where none is.
     kept
         Whether the taken picture is on the disk, or None where that is not known.
+    lost
+        When the picture was taken, where the camera gives no more: it looks live and is not.
     """
 
     field: NDArray[np.uint8] | None
@@ -81,6 +84,7 @@ class LiveView(Shown):
     outline: NDArray[np.float32] | None = None
     progress: tuple[int, int] | None = None
     kept: bool | None = None
+    lost: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,14 +99,11 @@ class Picture:
         uint8, (height, width, 3), RGB.
     finding
         What the model said, or None.
-    note
-        A short remark, or empty.
     """
 
     time: datetime | None
     field: NDArray[np.uint8]
     finding: Finding | None
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,12 +116,15 @@ class CompareView(Shown):
         Either may be missing.
     number, count
         Which of the earlier pictures this is, 1 for the newest, and how many there are.
+    lost
+        When the present picture was taken, where the camera gives no more.
     """
 
     earlier: Picture | None
     present: Picture | None
     number: int = 0
     count: int = 0
+    lost: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,11 +139,27 @@ class SettingsView(Shown):
         What the optics were calibrated to, or None.
     trouble
         Why the settings could not be kept, in words, or empty.
+    appliance
+        The instrument can be switched off here, but not quit.
     """
 
     behind: LiveView
     mm_per_pixel: float | None = None
     trouble: str = ""
+    appliance: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OffView(Shown):
+    """The question whether the instrument is to be started anew or switched off, beside the skin.
+
+    Attributes
+    ----------
+    behind
+        The skin, as the live page would show it.
+    """
+
+    behind: LiveView
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,16 +185,19 @@ class TroubleView(Shown):
     Attributes
     ----------
     words
-        What is wrong and what to do.
-    detail
-        For whoever mends it, or empty.
+        What is wrong and what to do, in English, with {places} for `values`.
     behind
         The skin, as the live page would show it.
+    detail
+        For whoever mends it, or empty.
+    values
+        What stands in the places.
     """
 
     words: str
     behind: LiveView
     detail: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
 
 
-View = LiveView | CompareView | SettingsView | AboutView | TroubleView
+View = LiveView | CompareView | SettingsView | OffView | AboutView | TroubleView

@@ -30,7 +30,7 @@ from device.preferences import Preferences, load_preferences, save_preferences
 from device.records.store import FolderRecords
 from device.screen.display import close_screen, open_nowhere
 from device.screen.renderer import Renderer
-from device.screen.view import AboutView, CompareView, LiveView, SettingsView, TroubleView
+from device.screen.view import AboutView, CompareView, LiveView, OffView, SettingsView, TroubleView
 from device.service import Heartbeat, Notifier
 from tests.device.images import encoded
 
@@ -87,6 +87,7 @@ class Clinic:
         self.renderer = Renderer(screen.get_size(), analyzer.manifest)
         self.options: dict[str, object] = {}
         self.app: App
+        self.ending = ""
 
     def use(self, source: FrameSource, deeds: Callable[[], None]) -> App:
         """Run the app on this thread while `deeds` are done on another; then quit."""
@@ -103,7 +104,7 @@ class Clinic:
 
         person = threading.Thread(target=act)
         person.start()
-        self.app.run(self.screen, seconds=2 * GIVE_UP_SECONDS)
+        self.ending = self.app.run(self.screen, seconds=2 * GIVE_UP_SECONDS)
         person.join()
         if failed:
             raise failed[0]
@@ -342,6 +343,32 @@ def test_every_page_is_reached_and_left_by_touch_alone(clinic: Clinic) -> None:
     clinic.use(Camera(), deeds)
 
 
+@pytest.mark.parametrize("ending", ["restart", "off"])
+def test_appliance_is_left_by_touch_alone_and_not_at_once(clinic: Clinic, ending: str) -> None:
+    clinic.options = {"appliance": True}
+
+    def deeds() -> None:
+        clinic.until_finding()
+        for _ in range(2):
+            clinic.click(clinic.target("more"))
+            clinic.until(lambda: isinstance(clinic.app.view(), SettingsView))
+            # Whoever touches twice, or changes his mind, stays.
+            for _ in range(2):
+                clinic.click(clinic.target("quit", "settings"))
+            clinic.until(lambda: isinstance(clinic.app.view(), OffView))
+            clinic.click(clinic.target("back", "off"))
+            clinic.until(lambda: isinstance(clinic.app.view(), SettingsView))
+            clinic.press(pygame.K_ESCAPE)
+            clinic.until(lambda: isinstance(clinic.app.view(), LiveView))
+        clinic.click(clinic.target("more"))
+        clinic.click(clinic.target("quit", "settings"))
+        clinic.click(clinic.target(ending, "off"))
+        clinic.until(lambda: not any(t.name == "analysis" for t in threading.enumerate()))
+
+    clinic.use(Camera(), deeds)
+    assert clinic.ending == ending
+
+
 def test_released_pictures_can_be_compared_the_newest_first(clinic: Clinic) -> None:
     def deeds() -> None:
         clinic.until_finding()
@@ -365,6 +392,36 @@ def test_released_pictures_can_be_compared_the_newest_first(clinic: Clinic) -> N
         clinic.until(lambda: clinic.app.view().present.time)
 
     clinic.use(Camera(), deeds)
+
+
+def test_still_picture_is_compared_without_a_change(clinic: Clinic, photo: Path) -> None:
+    def deeds() -> None:
+        clinic.until_finding()
+        alone = clinic.live().finding
+        clinic.take()
+        clinic.release()
+        clinic.until(lambda: clinic.live().finding.probabilities == alone.probabilities)
+        clinic.press(pygame.K_o)
+        clinic.click(clinic.target("compare"))
+        clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
+        end = time.monotonic() + 1.0
+        findings = set()
+        while time.monotonic() < end:
+            view = clinic.app.view()
+            if view.present.finding:
+                findings.add(view.present.finding.probabilities)
+            time.sleep(0.005)
+        assert findings == {view.earlier.finding.probabilities}
+        averaged = clinic.analyzer.manifest.averaging == "dihedral"
+        assert (findings != {alone.probabilities}) == averaged
+        # Back among the bars of the live view, maps are made again.
+        clinic.press(pygame.K_SPACE)
+        clinic.until(lambda: clinic.app.view().present.time)
+        clinic.press(pygame.K_ESCAPE)
+        clinic.until(lambda: isinstance(clinic.app.view(), LiveView))
+        clinic.until(lambda: clinic.live().frozen and clinic.live().overlay is not None)
+
+    clinic.use(ReplaySource(photo, paced=False), deeds)
 
 
 def test_no_more_than_twelve_earlier_pictures_are_held(clinic: Clinic) -> None:
@@ -576,11 +633,34 @@ def test_trouble_in_the_middle_recovers_too(clinic: Clinic) -> None:
 
     def deeds() -> None:
         clinic.until_finding()
+        assert clinic.live().lost is None
         camera.failures = 1
         clinic.until(clinic.trouble)
         old = clinic.live().finding
+        assert clinic.live().lost
         clinic.until(lambda: not clinic.trouble())
         clinic.until(lambda: clinic.live().finding is not old)
+        assert clinic.live().lost is None
+        clinic.take()
+        camera.failures = 1
+        # What is held was never live.
+        clinic.until(lambda: not camera.failures)
+        assert clinic.live().lost is None
+
+    clinic.use(camera, deeds)
+
+
+def test_camera_that_is_lost_is_seen_beside_an_earlier_picture_too(clinic: Clinic) -> None:
+    camera = Camera()
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.click(clinic.target("compare"))
+        clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
+        assert clinic.app.view().lost is None
+        camera.failures = 2
+        clinic.until(lambda: clinic.app.view().lost)
+        clinic.until(lambda: not clinic.app.view().lost)
 
     clinic.use(camera, deeds)
 
@@ -850,10 +930,10 @@ def test_finding_of_one_camera_is_not_shown_for_the_next_that_is_plugged_in(
 
     camera = Replaced()
 
-    def late(frame: Frame, motion: float | None = None) -> Finding:
+    def late(frame: Frame, motion: float | None = None, **how: bool) -> Finding:
         if frame.pixels.shape[:2] != (480, 640):
             go_on.wait(GIVE_UP_SECONDS)
-        finding = analyze(frame, motion)
+        finding = analyze(frame, motion, **how)
         side = frame.pixels.shape[0] // 3
         return replace(finding, field=FieldOfView(frame.pixels.shape[1] - side, 2 * side, side))
 

@@ -10,7 +10,7 @@ from babel.messages.pofile import read_po
 from device.language import DOMAIN, LANGUAGES, LOCALE, Texts, message, texts
 
 EVERY = sorted(LANGUAGES)
-KEYWORDS = {"say": None, "message": None}
+KEYWORDS = dict.fromkeys(["say", "message", "SourceError", "RecordError", "ScreenError"])
 
 
 def catalogue(language: str) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from device.service import ALLOWANCES, Heartbeat, Notifier
+from device.service import ALLOWANCES, RESTART, SWITCH_OFF, Heartbeat, Notifier
 
 UNITS = sorted((Path(__file__).parents[2] / "systemd").glob("*.service"))
 EXPOSURE_AT_MOST = 20  # tenths of systemd's own score, where 100 is the worst
@@ -213,3 +213,28 @@ def test_unit_of_the_instrument_starts_where_lgpio_may_make_its_pipe() -> None:
     assert "PrivateTmp=yes\n" in unit
     assert "WorkingDirectory=/tmp\n" in unit
     assert "Environment=LG_WD=/tmp\n" in unit
+
+
+@pytest.mark.parametrize("status", [0, 1, RESTART, SWITCH_OFF])
+def test_unit_of_the_instrument_meets_what_was_asked_of_the_screen(
+    tmp_path: Path, status: int
+) -> None:
+    unit = next(u for u in UNITS if u.name == "dermascope.service").read_text()
+    (command,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+    assert command.endswith(" run --appliance")
+    assert f"SuccessExitStatus={RESTART} {SWITCH_OFF}\n" in unit
+    assert f"RestartForceExitStatus={RESTART}\n" in unit
+    (after,) = re.findall(r"^ExecStopPost=\+/bin/sh -c '(.*)'$", unit, re.MULTILINE)
+    told = tmp_path / "told"
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text(f'#!/bin/sh\necho "$@" > {told}\n')
+    systemctl.chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", "-c", after.replace("$$", "$")],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "EXIT_STATUS": str(status)},
+        check=False,
+    )
+    assert done.returncode == 0
+    assert told.exists() == (status == SWITCH_OFF)
+    if told.exists():
+        assert told.read_text() == "--no-block poweroff\n"

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -56,8 +57,11 @@ SHOWN: list[tuple[tuple[int, int], Language, Language]] = [
 
 
 def photo() -> Pixels:
-    """Draw a lesion: small enough that every page shows it at its own size."""
-    whole = Image.fromarray(demo_frame(SCENES[0]).pixels)
+    """Draw a lesion in which something speaks for every diagnosis that is asked for below.
+
+    Small enough that every page shows it at its own size.
+    """
+    whole = Image.fromarray(demo_frame(SCENES[3]).pixels)
     return np.asarray(whole.resize((640, 480), Image.Resampling.LANCZOS))
 
 
@@ -162,6 +166,35 @@ def walk(it: Instrument, bundle: Bundle, folder: Path, first: Language, second: 
         assert it.ended() == 0
 
 
+def compare_with_weeks_ago(it: Instrument, folder: Path, language: Language) -> None:
+    """Take a picture, come back after three weeks, and take it again."""
+    source = still(folder, "photo", photo())
+    with it.started(source):
+        it.sees_live()
+        it.key("space")
+        it.kept(1)
+    # The three weeks.
+    (kept,) = (it.state / "examinations").iterdir()
+    record = json.loads((kept / "examination.json").read_bytes())
+    taken = datetime.fromisoformat(record["taken"]) - timedelta(days=21)
+    record["taken"] = taken.isoformat()
+    (kept / "examination.json").write_text(json.dumps(record), encoding="utf-8")
+    kept.rename(kept.with_name(f"{taken:%Y%m%dT%H%M%SZ}-000001"))
+    before = live_view(it.kept(1), language)
+    with it.started(source):
+        it.sees_live()
+        it.touch("live", "compare")
+        it.key("space")
+        now = live_view(it.kept(2), language)
+        seen = replace(compare_view(before, now, 1), clock=datetime.now())
+        it.sees("compare-weeks", it.drawn(seen), it.all_but_the_clock)
+        it.key("Escape")
+        it.key("Escape")
+        it.touch("live", "more")
+        it.touch("settings", "quit")
+        assert it.ended() == 0
+
+
 def see_a_dark_picture(it: Instrument, folder: Path) -> None:
     with it.started(still(folder, "dark", photo() // 5)):
         it.sees_kept("dark", it.layout.finding, it.layout.quality, it.row)
@@ -189,14 +222,18 @@ def lose_the_network_camera(it: Instrument) -> None:
     camera = NetworkCamera()
     with serving(camera) as address, it.started(f"replay:{address}"):
         it.sees_live()
+        live = it.skin()
         camera.plugged.clear()
         it.sees_kept("unplugged", it.layout.panel, it.row)
+        # Nobody may take the last picture for what is before the lens.
+        assert it.skin().mean() < 0.6 * live.mean()
         it.key("space")
         time.sleep(SETTLED)
         it.sees_kept("unplugged", it.layout.panel, it.row)
         assert it.records.identifiers() == []
         camera.plugged.set()
         it.sees_live()
+        assert np.allclose(colours(it.skin()), colours(live), atol=4)
         it.key("space")
         it.kept(1)
         it.touch("live", "more")
@@ -210,6 +247,14 @@ def test_clinician_can_do_everything_with_pointer_and_keys(
 ) -> None:
     with instrument(size, first, bundle, tmp_path) as it:
         walk(it, bundle, tmp_path, first, second)
+
+
+@pytest.mark.parametrize(("size", "language"), [s[:2] for s in SHOWN], ids=str)
+def test_picture_of_weeks_ago_is_known_for_one_and_has_not_changed(
+    size: tuple[int, int], language: Language, bundle: Bundle, tmp_path: Path
+) -> None:
+    with instrument(size, language, bundle, tmp_path) as it:
+        compare_with_weeks_ago(it, tmp_path, language)
 
 
 @pytest.mark.parametrize(("size", "language"), [s[:2] for s in SHOWN], ids=str)
@@ -272,12 +317,14 @@ def main(out: Path) -> None:
     bundle = load_bundle(model_folder(config), config.trusted_keys)
     for size, first, second in SHOWN:
         folder = out / f"{size[0]}x{size[1]}-{first}"
-        for deed in ("walk", "dark", "network"):
+        for deed in ("walk", "weeks", "dark", "network"):
             at = folder / deed
             at.mkdir(parents=True)
             with instrument(size, first, bundle, at, renew=True) as it:
                 if deed == "walk":
                     walk(it, bundle, at, first, second)
+                elif deed == "weeks":
+                    compare_with_weeks_ago(it, at, first)
                 elif deed == "dark":
                     see_a_dark_picture(it, at)
                 else:

@@ -162,7 +162,7 @@ def test_any_failure_of_a_driver_becomes_a_message(
     eventually(source)
     camera.failure = failure
     for _ in range(3):
-        with pytest.raises(SourceError, match=r"camera: has failed .*unplug"):
+        with pytest.raises(SourceError, match=r"the camera has failed; unplug"):
             source.read(0.2)
     camera.failure = None
     eventually(source)

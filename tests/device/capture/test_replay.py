@@ -175,7 +175,7 @@ def test_missing_path_is_named(tmp_path: Path) -> None:
 
 def test_folder_without_images_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
-    assert "holds no images" in failure(tmp_path)
+    assert "there are no images in it" in failure(tmp_path)
 
 
 def test_unknown_ending_is_named(tmp_path: Path) -> None:

@@ -70,6 +70,33 @@ def test_dim_light_is_too_dark() -> None:
     assert measure_quality(skin(level=60, texture=15), LIMITS).shortcomings == ("too-dark",)
 
 
+def with_lesion(field: NDArray[np.uint8], radius: float, share: float = 0.25) -> NDArray[np.uint8]:
+    """Return a field with a dark lesion in its middle, whose radius is in parts of the side."""
+    side = len(field)
+    x = np.arange(side) - (side - 1) / 2
+    inside = x[:, None] ** 2 + x[None, :] ** 2 <= (radius * side) ** 2
+    drawn = field.copy()
+    drawn[inside] = (field[inside] * (share, 0.8 * share, 0.8 * share)).astype(np.uint8)
+    return drawn
+
+
+@pytest.mark.parametrize("radius", [0.15, 0.3, 0.4])
+def test_large_dark_lesion_in_good_light_is_not_too_dark(radius: float) -> None:
+    skin_alone = measure_quality(skin(), LIMITS).exposure
+    drawn = with_lesion(skin(), radius)
+    assert measure_quality(drawn, LIMITS).exposure == pytest.approx(skin_alone, abs=0.04)
+    assert "too-dark" not in measure_quality(drawn, LIMITS).shortcomings
+    dim = (drawn * 0.4).astype(np.uint8)
+    assert "too-dark" in measure_quality(dim, LIMITS).shortcomings
+
+
+def test_lesion_that_leaves_hardly_any_skin_is_measured_with_it() -> None:
+    drawn = with_lesion(skin(), 0.49)
+    field = stopped(drawn)
+    quality = measure_quality(field, LIMITS)
+    assert quality.exposure < 0.6 * measure_quality(skin(), LIMITS).exposure
+
+
 def test_strong_light_is_too_bright() -> None:
     assert measure_quality(skin(level=225, texture=15), LIMITS).shortcomings == ("too-bright",)
 

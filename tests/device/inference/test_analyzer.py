@@ -311,3 +311,15 @@ def test_record_says_what_the_finding_says(analyzer: Analyzer, frames: tuple[Fra
     assert record.flags == ["melanoma-0.90"]
     assert tuple(record.quality.shortcomings) == finding.quality.shortcomings
     assert msgspec.json.decode(msgspec.json.encode(record), type=FindingRecord) == record
+
+
+def test_frame_judged_as_taken_is_judged_as_the_shutter_would(
+    analyzer: Analyzer, frames: tuple[Frame, ...]
+) -> None:
+    for frame in frames[:3]:
+        taken, alone = analyzer.analyze(frame, as_taken=True), analyzer.analyze(frame)
+        _, burst = analyzer.analyze_burst([frame])
+        assert taken.probabilities == burst.probabilities
+        assert (taken.as_taken, burst.as_taken) == (True, True)
+        assert alone.as_taken == (analyzer.manifest.averaging == "none")
+        assert (alone.probabilities == taken.probabilities) == alone.as_taken

@@ -7,6 +7,7 @@ from hypothesis.extra.numpy import arrays
 
 from device.diagnoses import CODES, MALIGNANT
 from device.inference.calibration import (
+    NEAR_TIE,
     doubt,
     energy,
     malignancy,
@@ -116,9 +117,23 @@ def test_energy_of_rows_is_taken_one_by_one() -> None:
 
 
 def test_set_holds_what_reaches_its_own_threshold_likeliest_first() -> None:
-    probability = np.array([0.05, 0.10, 0.20, 0.02, 0.30, 0.25, 0.08])
-    chosen = prediction_set(probability, conformal(0.05, 0.11, 0.1, 0.5, 0.30, 0.26, 0.01))
-    assert chosen == ("mel", "bkl", "vasc", "akiec")
+    probability = np.array([0.02, 0.12, 0.08, 0.01, 0.55, 0.15, 0.07])
+    chosen = prediction_set(probability, conformal(0.5, 0.1, 0.2, 0.5, 0.30, 0.12, 0.9))
+    assert chosen == ("mel", "nv", "bcc")
+
+
+def test_set_passes_over_nothing_likelier_than_what_it_names() -> None:
+    probability = np.array([0.05, 0.10, 0.02, 0.02, 0.60, 0.13, 0.08])
+    chosen = prediction_set(probability, conformal(0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.08))
+    assert chosen == ("mel", "nv", "bcc", "vasc")
+
+
+def test_near_tie_is_never_left_out() -> None:
+    shipped = (0.019, 0.042, 0.067, 0.003, 0.084, 0.496, 0.006)
+    probability = np.array([0.01, 0.02, 0.05, 0.002, 0.46, 0.453, 0.005])
+    assert prediction_set(probability, conformal(*shipped)) == ("mel", "nv")
+    for nv, named in ((0.21, True), (0.19, False)):
+        assert ("nv" in prediction_set(spread(mel=0.6, nv=nv), conformal(*[0.99] * 7))) == named
 
 
 def test_set_is_never_empty() -> None:
@@ -135,7 +150,10 @@ def test_set_is_in_order_and_without_repeats(
     assert listed == sorted(listed, reverse=True)
     assert len(set(chosen)) == len(chosen) >= 1
     reached = {code for code, p, t in zip(CODES, probability, thresholds, strict=True) if p >= t}
-    assert set(chosen) == reached or (not reached and probability.max() == listed[0])
+    assert reached <= set(chosen)
+    left_out = [p for code, p in zip(CODES, probability, strict=True) if code not in chosen]
+    assert max(left_out, default=0.0) < min(listed)
+    assert max(left_out, default=0.0) < probability.max() * NEAR_TIE
 
 
 LOGITS = np.zeros(7, np.float32)

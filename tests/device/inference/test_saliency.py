@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from device.diagnoses import CODES
-from device.inference.saliency import activation_map, occlusion_map
+from device.inference.saliency import LEAST_EVIDENCE, activation_map, occlusion_map
 
 SPOT = (slice(4, 8), slice(18, 22))
 
@@ -51,6 +51,19 @@ def test_indifferent_network_gives_an_empty_map() -> None:
     found = occlusion_map(picture(), "bcc", lambda _: np.zeros(7, np.float32), 8, 2)
     assert not found.values.any()
     assert np.isfinite(found.values).all()
+
+
+@pytest.mark.parametrize(("share", "speaks"), [(0.5, False), (2.0, True)])
+def test_steps_of_the_network_are_no_evidence(share: float, speaks: bool) -> None:
+    maps = np.zeros((4, 4, 7), np.float32)
+    maps[1, 2] = share * LEAST_EVIDENCE
+    assert activation_map(maps, "mel").values.any() == speaks
+
+    def hardly_cares(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return likes_dark_spot(pixels) / likes_dark_spot(picture()).max() * np.float32(0.1 * share)
+
+    # A covering patch takes the whole of the spot, whose log-odds that share of a tenth is.
+    assert occlusion_map(picture(), "mel", hardly_cares, 8, 2).values.any() == speaks
 
 
 def test_patch_is_filled_with_the_colour_of_the_rim() -> None:

@@ -188,6 +188,59 @@ def test_wish_that_changes_while_the_picture_is_judged_is_met(
     room.taken(room.explains("df"))
 
 
+def counting_passes(
+    room: Room, monkeypatch: pytest.MonkeyPatch, at_the_fifth: Callable[[], None]
+) -> dict[Code, int]:
+    """Do something at a map's fifth pass; return how many passes each diagnosis's map has had."""
+    explain = room.analysis._analyzer.explain
+    passes: dict[Code, int] = {}
+
+    def counted(frame: Frame, code: Code, done: Callable[[], None]) -> SaliencyMap:
+        def step() -> None:
+            passes[code] = passes.get(code, 0) + 1
+            if sum(passes.values()) == 5:
+                at_the_fifth()
+            done()
+
+        return explain(frame, code, step)
+
+    monkeypatch.setattr(room.analysis._analyzer, "explain", counted)
+    return passes
+
+
+def test_shutter_does_not_wait_for_a_map(
+    room: Room, frames: tuple[Frame, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = counting_passes(room, monkeypatch, lambda: room.work.put(Burst(1, frames[:1])))
+    analyze_burst, before = room.analysis._analyzer.analyze_burst, []
+
+    def noted(*given: object) -> object:
+        before.append(sum(passes.values()))
+        return analyze_burst(*given)
+
+    monkeypatch.setattr(room.analysis._analyzer, "analyze_burst", noted)
+    room.analysis.wish = Wish(overlay=True, code="mel")
+    room.work.put(Seen(frames[0]))
+    # The picture that was taken is explained all the same, after it is seen and kept.
+    taken = room.taken(room.explains("mel"))
+    assert taken.kept
+    assert before == [5]
+
+
+def test_map_that_nobody_wants_any_more_is_given_up(
+    room: Room, frames: tuple[Frame, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def another() -> None:
+        room.analysis.wish = Wish(overlay=True, code="vasc")
+
+    passes = counting_passes(room, monkeypatch, another)
+    room.analysis.wish = Wish(overlay=True, code="mel")
+    room.work.put(Seen(frames[0]))
+    room.until(lambda: (j := room.analysis.judged.peek()) and j.finding.saliency)
+    assert passes["mel"] == 5
+    assert passes["vasc"] > 100
+
+
 def test_watchdog_hears_of_every_pass_of_a_map(
     room: Room, analyzer: Analyzer, frames: tuple[Frame, ...]
 ) -> None:

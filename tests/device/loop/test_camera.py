@@ -12,7 +12,7 @@ import pytest
 from device.capture.frame import Frame, frame_now
 from device.errors import SourceError
 from device.imaging.field import FieldOfView
-from device.loop.camera import BURST, FAILED, Camera
+from device.loop.camera import BURST, FAILED, SILENT_SECONDS, Camera
 from device.loop.latest import Latest
 from device.loop.work import Burst, Seen, Work
 from device.service import Heartbeat, Notifier
@@ -35,9 +35,12 @@ class Source:
         self.good_stills = 0
         self.left: int | None = None
         self.locked: list[bool] = []
+        self.hold = threading.Event()
+        self.hold.set()
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         time.sleep(0.005)
+        self.hold.wait(GIVE_UP_SECONDS)
         if self.fault is not None:
             raise self.fault
         if self.left is not None and self.reads >= self.left:
@@ -162,6 +165,38 @@ def test_fault_is_told_while_it_lasts(camera: Camera, source: Source) -> None:
     assert camera.trouble.words == UNPLUGGED
     source.fault = None
     until(lambda: camera.trouble is None)
+
+
+def test_picture_of_a_camera_that_fails_is_known_not_to_be_live(
+    camera: Camera, source: Source
+) -> None:
+    with running(camera):
+        until(camera.frames.peek)
+        assert not camera.lost
+        source.fault = SourceError(UNPLUGGED)
+        until(lambda: camera.lost)
+        source.fault = None
+        until(lambda: not camera.lost)
+
+
+def test_picture_of_a_camera_that_says_nothing_at_all_is_not_live_either(
+    camera: Camera, source: Source
+) -> None:
+    with running(camera):
+        until(camera.frames.peek)
+        source.hold.clear()
+        until(lambda: camera.lost)
+        assert camera.trouble is None
+        source.hold.set()
+        until(lambda: not camera.lost)
+
+
+def test_camera_is_not_lost_while_a_picture_is_held(camera: Camera, work: Latest[Work]) -> None:
+    with running(camera):
+        camera.take(1)
+        burst(work)
+        time.sleep(SILENT_SECONDS + 0.5)
+        assert not camera.lost
 
 
 def test_fault_that_nobody_expected_is_told_with_its_name(camera: Camera, source: Source) -> None:

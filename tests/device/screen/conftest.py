@@ -1,7 +1,9 @@
 from collections.abc import Iterator
 
 import pytest
+from pygame import Surface
 
+from device.screen import theme
 from device.screen.display import close_screen, open_nowhere
 
 
@@ -11,3 +13,17 @@ def _display() -> Iterator[None]:
     open_nowhere((640, 480))
     yield
     close_screen()
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Collect every text as it is drawn at last."""
+    words: list[str] = []
+    text = theme.Type.text
+
+    def spy(self: theme.Type, said: str, *rest: object, **more: object) -> Surface:
+        words.append(said)
+        return text(self, said, *rest, **more)
+
+    monkeypatch.setattr(theme.Type, "text", spy)
+    yield words

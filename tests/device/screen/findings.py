@@ -15,13 +15,14 @@ def make_finding(
     doubt: Doubt | None = None,
     shortcomings: tuple[Shortcoming, ...] = (),
     saliency: SaliencyMap | None = None,
+    model: str = "test 1.0.0",
 ) -> Finding:
     """Return a finding in which one diagnosis leads and the others share the rest evenly."""
     if probabilities is None:
         rest = (1.0 - share) / (len(CODES) - 1)
         probabilities = tuple(share if code == leading else rest for code in CODES)
     return Finding(
-        model="test 1.0.0",
+        model=model,
         probabilities=probabilities,
         malignancy=sum(p for c, p in zip(CODES, probabilities, strict=True) if c in MALIGNANT),
         prediction_set=prediction_set or (leading,),

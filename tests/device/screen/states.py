@@ -12,6 +12,7 @@ from device.screen.view import (
     AboutView,
     CompareView,
     LiveView,
+    OffView,
     Picture,
     SettingsView,
     TroubleView,
@@ -20,6 +21,7 @@ from device.screen.view import (
 from tests.device.screen.findings import make_finding
 
 NOON = datetime(2026, 3, 4, 12, 34, 56).astimezone()
+WEEKS_BEFORE = datetime(2026, 2, 11, 9, 5, 0).astimezone()
 BEFORE = datetime(2026, 3, 4, 12, 20, 7).astimezone()
 
 
@@ -100,6 +102,8 @@ STATES: dict[str, View] = {
     "frozen-overlay": replace(
         FROZEN, overlay=HILL, overlay_wanted=True, explained="mel", outline=RING, focus="opacity"
     ),
+    "overlay-empty": replace(OVERLAID, overlay=np.zeros_like(HILL)),
+    "overlay-sought": replace(OVERLAID, overlay=None),
     "progress": replace(LIVE, progress=(3, 8)),
     "not-kept": replace(FROZEN, kept=False),
     "focus": replace(LIVE, focus="bcc"),
@@ -110,6 +114,11 @@ STATES: dict[str, View] = {
         earlier=Picture(BEFORE, OLD_SKIN, UNFAMILIAR.finding),
         present=Picture(None, SKIN, UNCERTAIN.finding),
     ),
+    "compare-days": replace(
+        COMPARE, earlier=Picture(WEEKS_BEFORE, OLD_SKIN, replace(NAEVUS, model="paper-28 1.0.0"))
+    ),
+    "compare-lost": replace(COMPARE, present=Picture(None, SKIN, MELANOMA), lost=BEFORE),
+    "lost": replace(LIVE, lost=BEFORE),
     "settings": SettingsView(OVERLAID, clock=NOON, source="demo", focus="opacity"),
     "settings-trouble": SettingsView(
         LIVE,
@@ -119,9 +128,15 @@ STATES: dict[str, View] = {
         clock=NOON,
         source="demo",
     ),
+    "settings-appliance": SettingsView(LIVE, appliance=True, clock=NOON, source="demo"),
+    "off": OffView(LIVE, clock=NOON, source="demo"),
     "about": AboutView("d17d3dc7e0c69560" * 4, clock=NOON, source="demo"),
     "camera-trouble": TroubleView(
-        "The camera was unplugged; plug it in again", LIVE, clock=NOON, source="demo"
+        "the camera was unplugged; plug it in again",
+        replace(LIVE, lost=BEFORE),
+        "/dev/video0",
+        clock=NOON,
+        source="USB camera",
     ),
     "analysis-trouble": TroubleView(
         "The analysis failed. Restart the instrument; if it fails again, report it with the line "

@@ -1,6 +1,5 @@
 """No text of the program's own may be cut short on the smallest screen, in any language."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -9,35 +8,22 @@ from pygame import Surface
 from device.diagnoses import CODES, Code
 from device.inference.manifest import Manifest
 from device.language import LANGUAGES
-from device.screen import theme
 from device.screen.about import FIGURES
 from device.screen.renderer import Renderer
 from device.screen.speech import INSTRUCTIONS
 from device.screen.view import CompareView, LiveView, Picture, SettingsView, View
 from tests.device.screen.findings import make_finding
-from tests.device.screen.states import COMPARE, LIVE, NOON, SKIN, STATES
+from tests.device.screen.states import COMPARE, HILL, LIVE, NOON, SKIN, STATES
 
 SIZES = [(800, 480), (1024, 600), (480, 800), (600, 1024)]
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Collect every text as it is drawn at last."""
-    words: list[str] = []
-    text = theme.Type.text
-
-    def spy(self: theme.Type, said: str, *rest: object, **more: object) -> Surface:
-        words.append(said)
-        return text(self, said, *rest, **more)
-
-    monkeypatch.setattr(theme.Type, "text", spy)
-    yield words
 
 
 def with_leading(code: Code) -> list[View]:
     finding = make_finding(code, 0.992, prediction_set=(code, *[c for c in CODES if c != code]))
     return [
         replace(LIVE, finding=finding, overlay_wanted=True, explained=code),
+        replace(LIVE, finding=finding, overlay=HILL, overlay_wanted=True, explained=code),
+        replace(LIVE, finding=finding, overlay=0 * HILL, overlay_wanted=True, explained=code),
         replace(COMPARE, earlier=Picture(NOON, SKIN, finding), present=Picture(None, SKIN, None)),
     ]
 
@@ -52,6 +38,9 @@ def every_view() -> list[View]:
             replace(LIVE, finding=poor),
             CompareView(Picture(NOON, SKIN, poor), Picture(NOON, SKIN, None), 12, 12),
         ]
+    views.append(
+        replace(LIVE, finding=make_finding("bcc", 0.5, doubt="uncertain", prediction_set=("bcc",)))
+    )
     views.append(SettingsView(replace(LIVE, opacity=1.0)))
     views.append(LiveView(SKIN, make_finding(), 99.0))
     return views

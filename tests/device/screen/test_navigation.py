@@ -178,6 +178,20 @@ def test_language_is_chosen_and_saved() -> None:
         assert (following.language, asked) == (language, "save")
 
 
+def test_appliance_is_not_quit_but_asked_whether_to_restart_or_to_switch_off() -> None:
+    settings = State("settings", appliance=True)
+    asked, request_ = step(settings, Touch("quit"))
+    assert (asked.page, request_) == ("off", None)
+    assert step(asked, Touch("back")) == (settings, None)
+    assert step(asked, Key("escape")) == (settings, None)
+    assert step(asked, Touch("restart")) == (asked, "restart")
+    assert step(asked, Touch("off")) == (asked, "off")
+    # A finger that comes down twice in one place switches nothing off.
+    places = arrange(1024, 600).targets
+    twice = places["settings"]["quit"]
+    assert not any(twice.colliderect(places["off"][name]) for name in ("restart", "off"))
+
+
 def test_pages_are_reached_and_left_by_the_same_corner() -> None:
     places = arrange(1024, 600).targets
     assert step(State(), Touch("compare"))[0].page == "compare"

@@ -20,8 +20,9 @@ from tests.device.screen.states import STATES
 REFERENCE = Path(__file__).parent / "reference"
 MOST = (
     "empty", "benign", "malignant", "low-quality", "uncertain", "unfamiliar", "frozen", "overlay",
-    "frozen-overlay", "progress", "focus", "compare", "compare-first", "settings", "about",
-    "camera-trouble", "analysis-trouble",
+    "frozen-overlay", "overlay-empty", "progress", "focus", "compare", "compare-first", "settings",
+    "about", "lost", "camera-trouble", "analysis-trouble", "compare-lost", "compare-days",
+    "settings-appliance", "off",
 )  # fmt: skip
 SOME = ("malignant", "frozen-overlay", "settings", "uncertain", "unfamiliar", "compare", "about")
 SHOWN: list[tuple[str, tuple[int, int], Language]] = [

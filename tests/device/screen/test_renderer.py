@@ -43,6 +43,7 @@ STATES = {
     "overlay": replace(LIVE, overlay=SPOT, overlay_wanted=True, explained="mel"),
     "trouble": TroubleView("The camera was unplugged; plug it in again", LIVE, clock=NOON),
     "stale": replace(LIVE, finding_age=2.0),
+    "lost": replace(LIVE, lost=NOON),
 }
 NO_CALLS = ["low-quality", "uncertain", "unfamiliar"]
 
@@ -89,6 +90,35 @@ def track(manifest: Manifest, size: Size, code: Code) -> Rect:
 
 def differ(one: Pixels, other: Pixels, area: Rect) -> bool:
     return bool((part(one, area) != part(other, area)).any())
+
+
+@pytest.mark.parametrize(
+    ("number", "older", "newer"), [(0, False, False), (1, True, False), (3, False, True)]
+)
+def test_target_that_leads_nowhere_is_grey(
+    manifest: Manifest, size: Size, number: int, older: bool, newer: bool
+) -> None:
+    view = replace(states.COMPARE, number=number, count=3 if number else 0)
+    pixels, places = draw(manifest, size, view), arrange(*size).targets["compare"]
+    for name, leads in (("previous", older), ("next", newer), ("back", True)):
+        assert (count(part(pixels, places[name]), theme.TOUCH) > 100) == leads
+
+
+def test_picture_that_is_not_live_cannot_be_taken_for_one(manifest: Manifest, size: Size) -> None:
+    layout = arrange(*size)
+    middle = layout.field.inflate(-layout.px(120), -layout.px(120))
+    live, lost = (draw(manifest, size, view) for view in (LIVE, replace(LIVE, lost=NOON)))
+    assert part(lost, middle).mean() < 0.5 * part(live, middle).mean()
+    assert count(part(lost, layout.field), theme.WARNING) > 4 * layout.field.width
+    # The finding beside it is no longer of what is before the lens.
+    assert differ(live, lost, layout.finding) == differ(
+        live, draw(manifest, size, replace(LIVE, finding_age=2.0)), layout.finding
+    )
+    compared = [
+        draw(manifest, size, replace(states.STATES["compare-lost"], lost=at)) for at in (None, NOON)
+    ]
+    assert count(compared[1], theme.WARNING) > count(compared[0], theme.WARNING) + 400
+    assert compared[1].mean() < compared[0].mean()
 
 
 @pytest.mark.parametrize("state", STATES)
