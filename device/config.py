@@ -14,13 +14,13 @@ from device.toml import read_toml
 CONFIG_VARIABLE: Final = "DERMASCOPE_CONFIG"
 MODELS_VARIABLE: Final = "DERMASCOPE_MODELS"
 SYSTEM_CONFIG: Final = Path("/etc/dermascope/config.toml")
-DEFAULT_MODEL: Final = "paper-28"
+DEFAULT_MODEL: Final = "slim-96"
 
 _LONG_SIDE: Final = 640
 
 PublicKey = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
-PROJECT_KEY: Final = "779ec12cf543cd69bc6198ab3d5a9440084ed9c394c3558e9b6f6d51a0b83ff3"
+PROJECT_KEY: Final = "8e3681ace1a457437ed7339ad02952e1e6dd151362387340748ebb2a3414e337"
 """Public half of the key that signs the bundles which ship with the project."""
 
 

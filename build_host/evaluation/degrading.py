@@ -25,8 +25,9 @@ from device.inference.manifest import Interval
 Pixels = NDArray[np.uint8]
 Spoil = Callable[[Pixels, float, np.random.Generator], Pixels]
 
-REFUSED_AT_MOST: Final = 0.02
-"""No limit refuses more than this share of the images as they are: those are good enough."""
+REFUSED_AT_MOST: Final = 0.005
+"""No limit refuses more than this share of the images as they are: those are good enough, and eight
+limits together are to refuse few of them."""
 
 
 @dataclass(frozen=True, slots=True)

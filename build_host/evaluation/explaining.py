@@ -106,7 +106,8 @@ def compare(
         "centre blob": (0, _centre),
         "Eigen-CAM": (0, lambda a: eigen.first_component(a.pixels)),
         "class activation map": (0, _activation),
-        "class activation map, eight views": (7, _activation_eight),
+        "class activation map, less the others": (0, _activation_less),
+        "class activation map, less the others, eight views": (7, _activation_eight),
         "occlusion": (_occlusion_passes(side), _occlusion),
         "RISE": (_RISE_MASKS, _rise),
     }
@@ -198,18 +199,29 @@ def _activation(asked: _Asked) -> Map:
     return _enlarged(class_map[:, :, asked.index], len(asked.pixels))
 
 
+def _activation_less(asked: _Asked) -> Map:
+    return np.maximum(_less_others(asked, asked.pixels), 0.0)
+
+
 def _activation_eight(asked: _Asked) -> Map:
-    side = len(asked.pixels)
-    total = np.zeros((side, side))
+    total = np.zeros(asked.pixels.shape[:2])
     for number, view in enumerate(dihedral_views(asked.pixels)):
-        class_map = asked.network.run(view).class_activation_map
-        assert class_map is not None
-        wide = cv2.resize(
-            class_map[:, :, asked.index], (side, side), interpolation=cv2.INTER_LINEAR
-        )
-        back = wide[:, ::-1] if number >= 4 else wide
+        seen = _less_others(asked, view)
+        back = seen[:, ::-1] if number >= 4 else seen
         total += np.rot90(back, -(number % 4))
     return np.maximum(total / 8, 0.0)
+
+
+def _less_others(asked: _Asked, pixels: Pixels) -> Map:
+    """Return how much more each place speaks for the class than for the others in the mean."""
+    class_map = asked.network.run(pixels).class_activation_map
+    assert class_map is not None
+    others = np.delete(class_map, asked.index, axis=2).mean(axis=2)
+    side = len(pixels)
+    less = cv2.resize(
+        class_map[:, :, asked.index] - others, (side, side), interpolation=cv2.INTER_LINEAR
+    )
+    return less.astype(np.float64)
 
 
 def _occlusion_passes(side: int) -> int:
