@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -10,6 +10,7 @@ from rich.console import Console
 
 from build_host.datasets.tensors import read_examples
 from build_host.evaluation.comparing import Ablation, AblationRow
+from build_host.results import write_result
 from build_host.stages import Run, Sources, find_teachers, run_folder, train
 from build_host.stages import training_data as data_of
 from build_host.training.config import RunConfig
@@ -47,7 +48,7 @@ class AblationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     base: str
-    variants: tuple[Variant, ...]
+    variants: Annotated[tuple[Variant, ...], msgspec.Meta(min_length=1)]
     common: dict[str, Any] = {}
 
 
@@ -80,15 +81,19 @@ def variant_of(base: Path, config: AblationConfig, variant: Variant) -> RunConfi
     """
     read_toml(base, RunConfig)
     told = tomllib.loads(base.read_text(encoding="utf-8"))
-    for name in variant.unset:
-        table, key = _table_of(told, name)
-        table.pop(key, None)
-    for name, value in (config.common | variant.set).items():
-        table, key = _table_of(told, name)
-        table[key] = value
     try:
+        for name in variant.unset:
+            table, key = _table_of(told, name)
+            del table[key]
+        for name, value in (config.common | variant.set).items():
+            table, key = _table_of(told, name)
+            table[key] = value
         return msgspec.convert(told, RunConfig)
-    except (msgspec.ValidationError, ValueError) as error:
+    except KeyError as error:
+        raise ConfigError(f"variant {variant.name!r}: the base has no {error}") from None
+    except (TypeError, AttributeError):
+        raise ConfigError(f"variant {variant.name!r}: a setting stands inside another") from None
+    except ValueError as error:
         raise ConfigError(f"variant {variant.name!r}: {error}") from None
 
 
@@ -104,8 +109,7 @@ def _row(
 ) -> tuple[AblationRow, int]:
     folder = run_folder(config, out)
     folder.mkdir(parents=True, exist_ok=True)
-    told = folder / "variant.json"
-    told.write_bytes(msgspec.json.format(msgspec.json.encode(config)))
+    write_result(folder / "variant.json", config)
     teachers = find_teachers(config, base.parent, out)
     train(Run(folder, config), sources, teachers, console)
 

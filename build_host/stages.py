@@ -19,7 +19,7 @@ from build_host.datasets.isic2017 import LICENCE as ISIC2017_LICENCE
 from build_host.datasets.isic2017 import read_isic2017
 from build_host.datasets.split import Split, split_by_lesion
 from build_host.datasets.tensors import read_examples, resized_images
-from build_host.evaluation.assessing import Assessment, assess, encoded
+from build_host.evaluation.assessing import Assessment, assess
 from build_host.evaluation.calibrating import fit_quality_limits
 from build_host.evaluation.comparing import (
     Ablation,
@@ -31,6 +31,7 @@ from build_host.evaluation.comparing import (
 from build_host.evaluation.degrading import Study, even_sample, study
 from build_host.reproduction.results import Results
 from build_host.reproduction.tables import card_sections
+from build_host.results import read_result, write_result
 from build_host.training.config import RunConfig, read_config
 from build_host.training.history import read_history
 from device.errors import DataError
@@ -47,6 +48,7 @@ ABLATION_FILE: Final = "ablation.json"
 PEERS_FILE: Final = "peers.json"
 KEPT_FILES: Final = (REPRODUCTION_FILE, ABLATION_FILE, PEERS_FILE)
 """What a run may hold beside its own files, and its bundle keeps."""
+LESSONS_FILE: Final = "lessons.txt"
 QUALITY_FILE: Final = "quality.json"
 QUALITY_PLOT: Final = "quality.png"
 
@@ -120,15 +122,25 @@ def find_teachers(config: RunConfig, beside: Path, out: Path) -> list[Run]:
     return found
 
 
-def lessons_folder(run: Run, teachers: Sequence[Run]) -> Path:
-    """Return where the lessons of a run lie, beside it: runs that ask the same share them."""
+def lessons_folder(run: Run, teachers: Sequence[Run], collection: Collection) -> Path:
+    """Return where the lessons of a run lie, beside it: runs that ask the same share them.
+
+    Raises
+    ------
+    device.errors.DataError
+        If the run was begun with other lessons: it cannot go on with these.
+    """
     config, fit = run.config, run.config.fit
     asked = (
-        config.seed, config.extra_data, fit.balance, fit.balance_power, fit.augmentation,
-        [t.config.digest for t in teachers],
+        collection.digest, config.seed, fit.balance, fit.balance_power, fit.augmentation,
+        config.input if fit.frame_size == (0, 0) else None, [t.config.digest for t in teachers],
     )  # fmt: skip
-    digest = hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
-    return run.folder.parent / f"lessons-{digest[:8]}"
+    name = f"lessons-{hashlib.sha256(msgspec.json.encode(asked)).hexdigest()[:8]}"
+    begun = run.folder / LESSONS_FILE
+    if begun.is_file() and begun.read_text(encoding="utf-8") != name:
+        raise DataError(f"{run.folder}: was begun with other teachers or data; name another --out")
+    begun.write_text(name, encoding="utf-8")
+    return run.folder.parent / name
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,15 +195,16 @@ def train(run: Run, sources: Sources, teachers: Sequence[Run], console: Console)
     from build_host.training.fitting import fit
     from build_host.training.teaching import ask
 
-    lessons = lessons_folder(run, teachers) if teachers else None
-    if lessons:
-        asked = [(t.config, t.folder) for t in teachers]
-        ask(config, examples, asked, lessons, console)
     with strategy_for(config.fit).scope():
         keras.utils.set_random_seed(config.seed)
         network = build(config)
         if config.start == "imagenet":
             start_from_imagenet(config, network, sources.pretrained)
+    lessons = None
+    if teachers:
+        lessons = lessons_folder(run, teachers, collection)
+        asked = [(t.config, t.folder) for t in teachers]
+        ask(config, examples, asked, lessons, console)
     fit(config, network, examples, run.folder, console, lessons=lessons)
 
 
@@ -272,7 +285,7 @@ def study_bundle(bundle: Bundle, data: Path, out: Path, images: int, levels: int
     validation = collection.subset(split_by_lesion(collection).validation)
     result = study(bundle, even_sample(validation, images), levels)
     out.mkdir(parents=True, exist_ok=True)
-    (out / QUALITY_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(result)))
+    write_result(out / QUALITY_FILE, result)
     degradations(result).savefig(out / QUALITY_PLOT, dpi=120)
     return result
 
@@ -280,7 +293,7 @@ def study_bundle(bundle: Bundle, data: Path, out: Path, images: int, levels: int
 def evaluate_run(folder: Path, sources: Sources, console: Console) -> Assessment:
     """Measure a run's int8 file on the test fold and beside it: ``metrics.json``."""
     result = evaluate_bundle(_unsigned(folder), sources, console, folder / FLOAT_FILE)
-    (folder / METRICS_FILE).write_bytes(encoded(result))
+    write_result(folder / METRICS_FILE, result)
     return result
 
 
@@ -314,7 +327,7 @@ def reopen(folder: Path, out: Path, trusted_keys: Iterable[str]) -> Path:
 
 def keep_ablation(folder: Path, table: Ablation) -> None:
     """Leave a table of variants in a run's folder, for its bundle to keep."""
-    (folder / ABLATION_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(table)) + b"\n")
+    write_result(folder / ABLATION_FILE, table)
 
 
 def compare_peers(folder: Path, others: Sequence[Path], data: Path) -> list[Peer]:
@@ -322,7 +335,7 @@ def compare_peers(folder: Path, others: Sequence[Path], data: Path) -> list[Peer
     collection = read_ham10000(data)
     test = collection.subset(split_by_lesion(collection).test)
     peers = [measure_peer(_unsigned(path), test) for path in (folder, *others)]
-    (folder / PEERS_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(peers)) + b"\n")
+    write_result(folder / PEERS_FILE, peers)
     return peers
 
 
@@ -332,16 +345,23 @@ def make_bundle(folder: Path, models: Path, key_path: Path) -> Path:
     path = folder / METRICS_FILE
     if not path.is_file():
         raise DataError(f"{folder}: is not evaluated yet ({METRICS_FILE} is missing)")
-    assessment = msgspec.json.decode(path.read_bytes(), type=Assessment)
+    assessment = read_result(path, Assessment)
     evaluation = assessment.evaluations[0]
     if evaluation.model_sha256 != draft.manifest.model_sha256:
         raise DataError(f"{folder}: {MODEL_FILE} is newer than its evaluation; evaluate it again")
+    peers = folder / PEERS_FILE
+    if peers.is_file():
+        first = read_result(peers, list[Peer])[0]
+        if first.model_sha256 != draft.manifest.model_sha256:
+            raise DataError(f"{peers}: is of an older {MODEL_FILE}; measure the peers again")
     manifest = msgspec.structs.replace(draft.manifest, metrics=evaluation.figures)
     written = models / manifest.name
     write_bundle(written, manifest, draft.model, assessment, read_key(key_path), _sections(folder))
     for name in KEPT_FILES:
         if (folder / name).is_file():
             (written / name).write_bytes((folder / name).read_bytes())
+        else:
+            (written / name).unlink(missing_ok=True)
     return written
 
 
@@ -353,7 +373,7 @@ def _sections(folder: Path) -> str:
         PEERS_FILE: (list[Peer], peers_section),
     }
     told = [
-        tell(msgspec.json.decode((folder / name).read_bytes(), type=kind))
+        tell(read_result(folder / name, kind))
         for name, (kind, tell) in tellers.items()
         if (folder / name).is_file()
     ]
@@ -365,7 +385,7 @@ def _unsigned(folder: Path) -> Bundle:
     if not path.is_file():
         missing = "" if (folder / CONFIG_FILE).is_file() else "holds no run, or "
         raise DataError(f"{folder}: {missing}is not compressed yet ({DRAFT_FILE} is missing)")
-    manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    manifest = read_result(path, Manifest)
     model = (folder / MODEL_FILE).read_bytes()
     if hashlib.sha256(model).hexdigest() != manifest.model_sha256:
         raise DataError(

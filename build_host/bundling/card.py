@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from build_host.evaluation.assessing import Assessment
+from build_host.evaluation.assessing import EXPLAINED, Assessment
 from build_host.evaluation.evaluating import Evaluation
 from device.diagnoses import CODES
 from device.inference.manifest import Interval, Manifest
@@ -61,7 +61,8 @@ def write_card(manifest: Manifest, assessment: Assessment, sections: str = "") -
         )
         + "The model carries the terms of its data: attribution, non-commercial use.",
         "## Limits\n\n"
-        "The images come from two clinics (Vienna, Queensland) and mostly from light skin; how "
+        "The images of HAM10000 come from two clinics (Vienna, Queensland) and mostly from light "
+        "skin; how "
         "the model does on dark skin is not known, since the data does not record skin tone. "
         "Only lesions that someone chose to photograph are in it, and only seven groups of "
         "diagnoses: a squamous cell carcinoma or a Merkel cell carcinoma will be given one of "
@@ -131,7 +132,8 @@ def _maps(assessment: Assessment) -> list[str]:
     ]
     return [
         "## Saying why\n\n"
-        "Maps of the called diagnosis, on the shipped file. Insertion: the area under its "
+        f"Maps of the called diagnosis, on the shipped file and {EXPLAINED} images of the test "
+        "fold, as even over the diagnoses as there are any. Insertion: the area under its "
         "probability as the places that the map names come back first (high is good); deletion: "
         "as they go first (low is good).\n\n" + "\n".join(header + rows)
     ]

@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import platformdirs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from build_host.bundling.card import write_card
-from build_host.evaluation.assessing import Assessment, encoded
+from build_host.evaluation.assessing import Assessment
+from build_host.results import encoded
 from device.errors import BundleError
 from device.inference.bundle import (
     CARD_FILE,
@@ -99,7 +99,7 @@ def write_bundle(
         More for the card: see `build_host.bundling.card.write_card`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    manifest_bytes = msgspec.json.format(msgspec.json.encode(manifest)) + b"\n"
+    manifest_bytes = encoded(manifest)
     contents = {
         MODEL_FILE: model,
         MANIFEST_FILE: manifest_bytes,

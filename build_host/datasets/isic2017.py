@@ -46,7 +46,7 @@ def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Collection:
     path = folder / LABELS
     if not path.is_file():
         raise DataError(f"{path}: no such file; name the folder that holds it")
-    records: dict[str, ImageRecord] = {}
+    records: dict[str, tuple[str, ImageRecord]] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -63,12 +63,13 @@ def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Collection:
                     raise DataError(f"{where}: diagnosis {diagnosis!r} is not one of {known}")
                 if not name or name in records:
                     raise DataError(f"{where}: image_id {name!r} is empty or stands twice")
-                records[name] = ImageRecord(
-                    image_id=name, lesion_id=name, dx=_DIAGNOSES[diagnosis], dx_type=part
-                )
+                found = ImageRecord(image_id=name, lesion_id=name, dx=_DIAGNOSES[diagnosis])
+                records[name] = part, found
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: is not a table of comma-separated values ({error})") from None
-    chosen = tuple(r for r in records.values() if r.dx_type in parts)
+    chosen = tuple(record for part, record in records.values() if part in parts)
+    if not chosen:
+        raise DataError(f"{path}: has no row of {' or '.join(parts)}")
     images = find_images(folder)
     missing = [r.image_id for r in chosen if r.image_id not in images]
     if missing:

@@ -45,6 +45,7 @@ class Peer(msgspec.Struct, frozen=True):
     """Another model on the same images of the test fold, in one pass."""
 
     name: str
+    model_sha256: str
     input: str
     size: Sizes
     speed: Speed
@@ -57,6 +58,7 @@ def measure_peer(bundle: Bundle, test: Collection) -> Peer:
     spec = bundle.manifest.input
     return Peer(
         name=bundle.manifest.model_id,
+        model_sha256=bundle.manifest.model_sha256,
         input=f"{spec.width} x {spec.height}",
         size=evaluation.size,
         speed=measure(bundle, reference_model()),

@@ -116,7 +116,8 @@ def compare(
     for seed, record in enumerate(track(collection.records, "Explaining")):
         pixels = resize(collection.read(record), manifest.input)
         outline = outline_in_square(folder, record.image_id, side)
-        index = int(network.run(pixels).logits.argmax())
+        called = probabilities(network.run(pixels).logits, manifest.calibration)
+        index = int(called.argmax())
         asked = _Asked(pixels, index, network, seed)
         for name, (_, explain) in methods.items():
             saliency = explain(asked)
@@ -276,13 +277,17 @@ class _Inside:
         self._table = quantize(scale_table(manifest.input), manifest.input_tensor)
         class_map = manifest.outputs.class_activation_map
         assert class_map is not None
-        rows, columns, _ = class_map.shape
+        rows = class_map.shape[0]
         features = [
             d
             for d in self._interpreter.get_tensor_details()
-            if len(d["shape"]) == 4 and tuple(d["shape"][1:3]) == (rows, columns)
+            if len(d["shape"]) == 4
+            and d["shape"][0] == 1
+            and 1 < d["shape"][1] <= rows
+            and d["shape"][3] > len(CODES)
         ]
-        self._features = max(features, key=lambda d: (d["shape"][3] > len(CODES), d["index"]))
+        # The runtime numbers what it computes in the order in which it does.
+        self._features = max(features, key=lambda d: int(d["index"]))
 
     def first_component(self, pixels: Pixels) -> Map:
         """Return Eigen-CAM: the first principal component (arXiv:2008.00299)."""

@@ -40,7 +40,7 @@ def balanced_accuracy_even(labels: Labels, probabilities: Probabilities) -> floa
 
     Calibrated probabilities know that two images of three are naevi, and the likeliest diagnosis
     is then a naevus more often than a mean over diagnoses rewards. Each probability is divided by
-    how often its diagnosis occurs before the highest is taken.
+    how often its diagnosis occurs among the images judged before the highest is taken.
     """
     common = np.bincount(labels, minlength=len(CODES)) / len(labels)
     return balanced_accuracy(labels, probabilities / np.where(common > 0, common, np.inf))
@@ -213,7 +213,7 @@ def per_class(
     lesions: NDArray[np.str_],
     resamples: int = RESAMPLES,
 ) -> dict[Code, ClassFigures]:
-    """Return precision, recall, F1 and AUC of each diagnosis, with their intervals."""
+    """Return precision, recall, F1 and AUC of each diagnosis that occurs, with their intervals."""
     metrics: dict[str, Metric] = {}
     for i, code in enumerate(CODES):
         metrics[f"{code} precision"] = partial(_precision, i)
@@ -230,6 +230,7 @@ def per_class(
             auc=found[f"{code} auc"],
         )
         for i, code in enumerate(CODES)
+        if (labels == i).any()
     }
 
 

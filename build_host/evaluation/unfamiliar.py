@@ -21,6 +21,8 @@ Pixels = NDArray[np.uint8]
 OF_EACH_KIND: Final = 40
 _HEIGHT: Final = 450
 _WIDTH: Final = 600
+_UNLIT: Final = 60
+_LEAST_SKIN: Final = 0.4
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -108,31 +110,35 @@ def kinds(lesions: Collection, outlines: Path) -> dict[str, Callable[[], Iterato
 
 
 def skin_only(lesions: Collection, folder: Path, count: int) -> Iterator[Pixels]:
-    """Yield squares of skin beside lesions: the largest without any of the outline."""
+    """Yield squares of skin beside lesions: the largest in a corner without any of the outline.
+
+    A square of less than two fifths of the frame's short side shows too little, and is left out.
+    """
     found = 0
     for record in lesions.records:
-        pixels = lesions.read(record)
-        outline = read_outline(folder, record.image_id)
-        height, width = outline.shape
-        side = height * 2 // 5
-        for top, left in (
-            (0, 0),
-            (0, width - side),
-            (height - side, 0),
-            (height - side, width - side),
-        ):
-            square = (slice(top, top + side), slice(left, left + side))
-            part = pixels[square]
-            # Dark corners belong to the stop, not to the skin.
-            if outline[square].any() or part.max(axis=2).min() < 60:
-                continue
-            yield cv2.resize(part, (_HEIGHT, _HEIGHT), interpolation=cv2.INTER_CUBIC).astype(
-                np.uint8
-            )
+        square = _free_corner(lesions.read(record), read_outline(folder, record.image_id))
+        if square is not None:
+            yield square
             found += 1
-            break
         if found == count:
             return
+
+
+def _free_corner(pixels: Pixels, outline: NDArray[np.bool_]) -> Pixels | None:
+    height, width = pixels.shape[:2]
+    inside = cv2.resize(outline.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    # Dark corners belong to the stop, not to the skin.
+    taken = (inside > 0) | (pixels.max(axis=2) < _UNLIT)
+    best: Pixels | None = None
+    for down in (1, -1):
+        for along in (1, -1):
+            corner, picture = taken[::down, ::along], pixels[::down, ::along]
+            least = len(best) if best is not None else round(_LEAST_SKIN * height) - 1
+            for side in range(height, least, -1):
+                if not corner[:side, :side].any():
+                    best = np.ascontiguousarray(picture[:side, :side])
+                    break
+    return best
 
 
 def _skin(random: np.random.Generator) -> Pixels:

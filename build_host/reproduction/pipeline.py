@@ -19,6 +19,7 @@ from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.split import Split, split_by_lesion
 from build_host.datasets.tensors import Examples, read_examples
 from build_host.reproduction.config import ReproductionConfig
+from build_host.results import write_result
 from build_host.training.config import FitConfig, RunConfig
 from device.errors import DataError
 
@@ -101,7 +102,7 @@ def open_context(config: ReproductionConfig, data: Path, out: Path, console: Con
         raise DataError(f"{folder}: less than 3 GiB are free; name another --out")
     told = folder / "config.json"
     if not told.exists():
-        told.write_bytes(msgspec.json.format(msgspec.json.encode(config)))
+        write_result(told, config)
     return Context(config, collection, split, folder, console)
 
 

@@ -15,7 +15,6 @@ from build_host.datasets.split import Split, oversample_then_split, split_by_ima
 from build_host.datasets.tensors import read_examples, resized_images
 from build_host.evaluation.artefact import logits_of, sizes, softmax
 from build_host.evaluation.assessing import assess_first
-from build_host.evaluation.assessing import encoded as encoded_assessment
 from build_host.evaluation.metrics import METRICS, confusion, per_class, with_intervals
 from build_host.reproduction import image_steps, peers
 from build_host.reproduction.config import ReproductionConfig
@@ -29,6 +28,7 @@ from build_host.reproduction.results import (
     ProtocolResult,
     Results,
 )
+from build_host.results import write_result
 from build_host.stages import (
     REPRODUCTION_FILE,
     leave_draft,
@@ -117,13 +117,8 @@ def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Consol
         from build_host.reproduction.report import write_report
 
         write_report(context, results, labels, probabilities)
-        results_path.write_bytes(encoded(results))
+        write_result(results_path, results)
     return context.out
-
-
-def encoded(results: Results) -> bytes:
-    """Return the results as they are written."""
-    return msgspec.json.format(msgspec.json.encode(results)) + b"\n"
 
 
 class _Work:
@@ -395,5 +390,5 @@ def _write_run(context: Context, results: Results, model: bytes) -> None:
     bundle = calibrated(bundle, collection.subset(split.validation))
     assessment = assess_first(bundle, collection.subset(split.test), config.resamples)
     leave_draft(folder, bundle)
-    (folder / METRICS_FILE).write_bytes(encoded_assessment(assessment))
-    (folder / REPRODUCTION_FILE).write_bytes(encoded(results))
+    write_result(folder / METRICS_FILE, assessment)
+    write_result(folder / REPRODUCTION_FILE, results)

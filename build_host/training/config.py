@@ -115,7 +115,7 @@ class FitConfig(_Section, frozen=True):
     Attributes
     ----------
     optimizer, weight_decay
-        Adam, or AdamW (arXiv:1711.05101) with its decay.
+        Adam, or AdamW (arXiv:1711.05101) with its decay, gradients clipped to a norm of 5.
     schedule
         ``plateau``: see `PlateauConfig`. ``cosine``: up over `warmup` epochs, then down to 0 along
         a half cosine (arXiv:1608.03983).
@@ -160,6 +160,8 @@ class FitConfig(_Section, frozen=True):
     def __post_init__(self) -> None:
         if (self.mixup or self.distillation) and not self.augmentation:
             raise ValueError("mixup and distillation want an augmentation")
+        if self.distribution == "multi-worker" and self.distillation:
+            raise ValueError("teachers are asked on one machine only")
         if self.distribution == "multi-worker" and self.average:
             raise ValueError("a running average of the weights is kept on one machine only")
 

@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from build_host.results import write_result
+
 HISTORY: Final = "history.json"
 
 
@@ -32,6 +34,4 @@ def read_history(run: Path) -> list[Epoch]:
 
 def write_history(run: Path, history: list[Epoch]) -> None:
     """Write the history in one step: a reader finds the old one or the new one."""
-    part = run / f"part-{HISTORY}"
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(history)))
-    part.replace(run / HISTORY)
+    write_result(run / HISTORY, history)

@@ -70,9 +70,16 @@ def load_imagenet(model: keras.Model, folder: Path | None) -> None:
         weights = str(folder / WEIGHTS)
         if not (folder / WEIGHTS).is_file():
             raise DataError(f"{weights}: no such file; without --pretrained Keras downloads it")
-    source = keras.applications.MobileNetV2(
-        (96, 96, 3), alpha=0.35, include_top=False, weights=weights
-    )
+    try:
+        # Of all the files that Keras has, the one named above.
+        source = keras.applications.MobileNetV2(
+            (224, 224, 3), alpha=0.35, include_top=False, weights=weights
+        )
+    except Exception as error:  # Keras raises no narrower one when a download fails
+        reason = " ".join(str(error).split())
+        raise DataError(
+            f"{WEIGHTS}: cannot be read or downloaded ({reason}); name its folder with --pretrained"
+        ) from None
     known = {layer.name: layer for layer in source.layers}
     for layer in model.layers:
         if layer.name in known:

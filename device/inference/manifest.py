@@ -191,7 +191,7 @@ class Provenance(_Section, frozen=True):
     dataset
         Name of the data set.
     dataset_digest
-        SHA-256 over the image identifiers, labels and lesions used.
+        SHA-256 over the image identifiers, labels and lesions of that data set.
     split
         The rule that divided the images.
     seed

@@ -56,17 +56,21 @@ def occlusion_map(
 
 
 def activation_map(class_activation_map: NDArray[np.float32], code: Code) -> SaliencyMap:
-    """Return one diagnosis's channel of the network's own map, where it speaks for it.
+    """Return where the network's own map speaks for a diagnosis, and for it rather than others.
 
-    Empty where it never reaches `LEAST_EVIDENCE`.
+    The logits are the means of the map's channels: so what each place adds to a logit is its value
+    over the number of places, and what counts is by how much that is more than it adds to the
+    others in the mean. Empty where that never reaches `LEAST_EVIDENCE`.
 
     Parameters
     ----------
     class_activation_map
         float32, (rows, columns, 7).
     """
-    channel = class_activation_map[:, :, CODES.index(code)].astype(np.float64)
-    return SaliencyMap(code, _normalised(channel), "class-activation-map")
+    added = class_activation_map.astype(np.float64) / class_activation_map[:, :, 0].size
+    index = CODES.index(code)
+    more = added[:, :, index] - np.delete(added, index, axis=2).mean(axis=2)
+    return SaliencyMap(code, _normalised(more), "class-activation-map")
 
 
 def _normalised(values: NDArray[np.float64]) -> NDArray[np.float32]:

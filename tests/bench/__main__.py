@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -22,6 +23,9 @@ from device.config import load_config, model_folder
 from device.inference.analyzer import Analyzer
 from device.inference.bundle import Bundle, load_bundle
 from device.inference.interpreter import load_runtime
+
+if TYPE_CHECKING:
+    from build_host.evaluation.speed import Speed
 
 ROUNDS = 400
 STARTS = 5
@@ -67,7 +71,20 @@ def main() -> None:
             f"{screen(bundle, small, new_maps) * 1e3:.2f} ms",
             "2 ms",
         )
+    fast = reference_against(bundle)
+    table.add_row(
+        f"{fast.reference} / the network",
+        f"{fast.times_faster:.1f} ({fast.reference_ms:.2f} / {fast.model_ms:.3f} ms)",
+        "20 or more",
+    )
     Console(width=110).print(table)
+
+
+def reference_against(bundle: Bundle) -> "Speed":
+    """Return how many times as long a well-known network takes; last, for it needs TensorFlow."""
+    from build_host.evaluation.speed import measure, reference_model
+
+    return measure(bundle, reference_model())
 
 
 def start_to_first_finding() -> tuple[float, float]:

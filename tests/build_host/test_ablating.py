@@ -37,6 +37,24 @@ def test_a_variant_is_the_base_with_its_own_settings(
     assert run.representative == 500
 
 
+@pytest.mark.parametrize(
+    ("variant", "told"),
+    [
+        (Variant("typo", unset=("fit.distilation",)), "the base has no 'distilation'"),
+        (Variant("deep", {"seed.x": 1}), "inside another"),
+        (Variant("deeper", {"seed.x.y": 1}), "inside another"),
+        (Variant("unknown", {"fit.warm": 1}), "warm"),
+    ],
+)
+def test_a_slip_in_a_variant_is_told(
+    tmp_path: Path, write_config: Callable[..., Path], variant: Variant, told: str
+) -> None:
+    base = write_config(tmp_path)
+    config = AblationConfig(base=base.name, variants=(variant,))
+    with pytest.raises(ConfigError, match=told):
+        variant_of(base, config, variant)
+
+
 def test_an_impossible_variant_is_told_by_its_name(
     tmp_path: Path, write_config: Callable[..., Path]
 ) -> None:

@@ -9,6 +9,7 @@ from build_host.evaluation.explaining import compare, outline_in_square
 from device.errors import DataError
 from device.imaging.preprocessing import InputSpec
 from device.inference.bundle import Bundle
+from device.inference.interpreter import Answer
 from device.inference.manifest import Saliency
 from tests.build_host.conftest import PROVENANCE
 
@@ -99,3 +100,27 @@ def test_eight_views_are_turned_back_before_they_are_added(
     plain = _activation_eight(_Asked(pixels, 4, network, 0))
     turned = _activation_eight(_Asked(np.ascontiguousarray(np.rot90(pixels)), 4, network, 0))
     np.testing.assert_allclose(np.rot90(plain), turned, atol=1e-5)
+
+
+class LooksAtOneCorner:
+    """A network that answers to how bright one corner is, and to nothing else."""
+
+    def run(self, pixels: np.ndarray) -> Answer:
+        logits = np.zeros(7, np.float32)
+        logits[4] = pixels[:16, :16].mean() / 16 - 8
+        return Answer(logits, None, None)
+
+
+def test_a_map_of_where_the_network_looks_beats_its_inverse_both_ways(
+    made: tuple[Bundle, bytes],
+) -> None:
+    from build_host.evaluation.explaining import _Asked, _curves
+
+    picture = np.full((SIDE, SIDE, 3), 40, np.uint8)
+    picture[:16, :16] = 250
+    asked = _Asked(picture, 4, LooksAtOneCorner(), 0)
+    true = np.zeros((SIDE, SIDE))
+    true[:16, :16] = 1.0
+    right, wrong = (_curves(asked, m, made[0].manifest) for m in (true, 1.0 - true))
+    assert right[0] > wrong[0] + 0.2
+    assert right[1] < wrong[1] - 0.2

@@ -330,3 +330,20 @@ def test_a_resample_that_lacks_a_diagnosis_neither_fails_nor_warns() -> None:
         figures = metrics.with_intervals(labels, probabilities, lesions, resamples=100)
     for name, figure in figures.items():
         assert np.isfinite([figure.value, figure.low, figure.high]).all(), name
+
+
+def test_calls_as_if_equally_common_undo_what_the_frequencies_did() -> None:
+    labels = np.array([5] * 80 + [4] * 20)
+    said = np.full((100, 7), 1e-6)
+    # Twice as likely as its frequency says, yet never the likeliest.
+    said[:, 5], said[:, 4] = 0.9, 0.1
+    said[80:, 5], said[80:, 4] = 0.6, 0.4
+    assert metrics.balanced_accuracy(labels, said) == 0.5
+    assert metrics.balanced_accuracy_even(labels, said) == 1.0
+
+
+def test_a_diagnosis_that_does_not_occur_has_no_figures() -> None:
+    labels = np.array([4, 5, 5, 4])
+    said = np.eye(7)[labels]
+    found = metrics.per_class(labels, said, np.array(list("abcd")), 10)
+    assert list(found) == ["mel", "nv"]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,14 +7,24 @@ from PIL import Image
 
 from build_host.datasets.collection import Collection
 from build_host.datasets.ham10000 import read_ham10000
-from build_host.evaluation.unfamiliar import OF_EACH_KIND, kinds, skin_only
+from build_host.evaluation.unfamiliar import OF_EACH_KIND, kinds, measure, skin_only
+from device.capture.frame import Frame
+from device.config import Config, model_folder
 from device.errors import DataError
+from device.inference.analyzer import Analyzer
+from device.inference.bundle import Bundle, load_bundle
+from device.inference.finding import Finding
 
 
 @pytest.fixture
 def lesions(ham10000: Path) -> Collection:
     collection = read_ham10000(ham10000)
     return collection.subset(np.arange(45))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Bundle:
+    return load_bundle(model_folder(Config()), Config().trusted_keys)
 
 
 @pytest.fixture
@@ -64,3 +75,30 @@ def test_skin_is_not_taken_where_the_outline_reaches_every_corner(
 def test_a_missing_outline_is_named(tmp_path: Path, lesions: Collection) -> None:
     with pytest.raises(DataError, match=r"_segmentation\.png: no such file"):
         list(skin_only(lesions, tmp_path, 5))
+
+
+class ByBrightness:
+    """Finds bright pictures familiar, as an analyzer whose lesions are bright would."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._analyzer = Analyzer(bundle)
+
+    def familiarity(self, pixels: np.ndarray) -> float:
+        return float(pixels.mean())
+
+    def analyze(self, frame: Frame) -> Finding:
+        dark = frame.pixels.mean() < 100
+        finding = self._analyzer.analyze(frame)
+        return replace(finding, doubt="unfamiliar" if dark else None)
+
+
+def test_what_scores_lower_than_lesions_is_told_apart(
+    outlines: Path, lesions: Collection, shipped: Bundle
+) -> None:
+    bright = Collection("bright", lesions.records, lambda r: np.full((150, 200, 3), 200, np.uint8))
+    rows = {r.kind: r for r in measure(ByBrightness(shipped), bright, outlines, quiet=True)}
+    assert rows["black"].auroc == 1.0
+    assert rows["black"].no_call == rows["black"].refused == 1.0
+    assert rows["lesions of the test fold"].no_call == 0.0
+    assert rows["text"].no_call == 0.0
+    assert rows["text"].auroc < 0.5

@@ -87,3 +87,38 @@ def test_cover_hides_a_square_of_some_pictures() -> None:
     )
     hidden = (np.abs(changed(some, images, (20, 20), False) - images) > 20).any(axis=(1, 2, 3))
     assert 0.3 < hidden.mean() < 0.6
+
+
+def test_pictures_and_targets_are_mixed_alike_and_a_picture_keeps_the_larger_part() -> None:
+    from build_host.training import augmentation
+
+    share = augmentation.mixing(0.4, 200, [3])
+    assert share.dtype == np.float32
+    assert 0.0 <= share.min() <= share.max() <= 0.5
+    np.testing.assert_array_equal(share, augmentation.mixing(0.4, 200, [3]))
+    assert not augmentation.mixing(0.0, 200, [3]).any()
+    values = np.arange(4, dtype=np.float32)
+    some = np.array([0.0, 0.5, 0.25, 0.1], np.float32)
+    np.testing.assert_allclose(
+        augmentation.mix(values, some), [0.0, 1.5, 0.75 * 2 + 0.25 * 1, 0.9 * 3], rtol=1e-6
+    )
+
+
+def test_a_mixed_batch_mixes_each_target_with_that_of_its_pictures_partner() -> None:
+    from build_host.training.feed import batches
+    from device.imaging.preprocessing import InputSpec
+
+    grey = np.arange(10, 90, 10, dtype=np.uint8)
+    images = np.broadcast_to(grey[:, None, None, None], (8, 12, 16, 3)).copy()
+    labels = np.arange(8) % 7
+    spec = InputSpec(height=8, width=8, geometry="center-square", scale=1.0, offset=0.0)
+    data = batches(images, labels, np.arange(8), spec, 8, 5, NONE, mixup=0.5)
+    ((pixels, targets),) = list(data.as_numpy_iterator())
+    order = np.random.default_rng(5).permutation(8)
+    for place, own in enumerate(order):
+        partner = order[7 - place]
+        share = (pixels[place, 0, 0, 0] - grey[own]) / (float(grey[partner]) - float(grey[own]))
+        expected = np.zeros(7)
+        expected[labels[own]] += 1 - share
+        expected[labels[partner]] += share
+        np.testing.assert_allclose(targets[place], expected, atol=1e-4)

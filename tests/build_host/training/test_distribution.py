@@ -104,6 +104,14 @@ def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPat
         strategy_for(FitConfig(distribution="multi-worker", batch=128))
 
 
+def test_teachers_are_not_asked_by_several_workers() -> None:
+    from build_host.training.config import Augmentation, Distillation, FitConfig
+
+    taught = Distillation(teachers=("teacher.toml",))
+    with pytest.raises(ValueError, match="one machine"):
+        FitConfig(distribution="multi-worker", augmentation=Augmentation(), distillation=taught)
+
+
 def test_a_running_average_is_not_kept_by_several_workers() -> None:
     from build_host.training.config import FitConfig
 

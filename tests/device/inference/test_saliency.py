@@ -56,7 +56,8 @@ def test_indifferent_network_gives_an_empty_map() -> None:
 @pytest.mark.parametrize(("share", "speaks"), [(0.5, False), (2.0, True)])
 def test_steps_of_the_network_are_no_evidence(share: float, speaks: bool) -> None:
     maps = np.zeros((4, 4, 7), np.float32)
-    maps[1, 2] = share * LEAST_EVIDENCE
+    # What a place adds to a logit is its part of the mean over the 16.
+    maps[1, 2, CODES.index("mel")] = 16 * share * LEAST_EVIDENCE
     assert activation_map(maps, "mel").values.any() == speaks
 
     def hardly_cares(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -114,15 +115,22 @@ def test_every_pixel_is_covered_once_the_stride_is_no_wider_than_the_patch(
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_activation_map_is_the_diagnosis_own_channel(code: str) -> None:
+def test_activation_map_is_what_speaks_for_the_diagnosis_rather_than_others(code: str) -> None:
     maps = np.random.default_rng(3).normal(0, 4, (6, 5, 7)).astype(np.float32)
     found = activation_map(maps, code)
-    channel = np.maximum(maps[:, :, CODES.index(code)], 0)
+    own = CODES.index(code)
+    channel = np.maximum(maps[:, :, own] - np.delete(maps, own, axis=2).mean(axis=2), 0)
     assert (found.code, found.method) == (code, "class-activation-map")
     assert found.values.dtype == np.float32
     np.testing.assert_allclose(found.values, channel / channel.max(), rtol=1e-6)
 
 
 def test_activation_map_that_only_speaks_against_is_empty() -> None:
-    found = activation_map(np.full((4, 4, 7), -2.0, np.float32), "mel")
-    assert not found.values.any()
+    maps = np.zeros((4, 4, 7), np.float32)
+    maps[:, :, CODES.index("mel")] = -20.0
+    assert not activation_map(maps, "mel").values.any()
+
+
+def test_what_speaks_for_every_diagnosis_alike_speaks_for_none() -> None:
+    maps = np.random.default_rng(4).normal(0, 40, (4, 4, 1)).astype(np.float32)
+    assert not activation_map(np.repeat(maps, 7, axis=2), "mel").values.any()

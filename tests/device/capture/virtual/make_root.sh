@@ -10,8 +10,13 @@ machine=$(uname -m)
 
 [ "$(id -u)" = 0 ] || { echo "test-picamera changes root: run it as root" >&2; exit 1; }
 for tool in mmdebstrap gcc; do
-    command -v $tool > /dev/null || { echo "$tool is missing: apt-get install $tool" >&2; exit 1; }
+    command -v $tool > /dev/null || missing="${missing:-} $tool"
 done
+if [ -n "${missing:-}" ]; then
+    apt-get update -qq
+    # shellcheck disable=SC2086  # one word each
+    apt-get install -y -qq $missing
+fi
 
 # Only ever a folder that this script made itself is cleared.
 if [ -d "$root" ]; then

@@ -8,7 +8,7 @@ tree=$(readlink -f "$here/../../../..")
 
 rm -rf --one-file-system "$root/work"
 mkdir "$root/work"
-tar -C "$tree" --exclude=__pycache__ -cf - device models/paper-28 tests pyproject.toml \
+tar -C "$tree" --exclude=__pycache__ -cf - device models tests pyproject.toml \
     | tar -C "$root/work" -xf -
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LANG=C.UTF-8 chroot "$root" sh -c '
     cd /work
