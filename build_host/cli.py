@@ -102,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
         "--run", type=Path, metavar="RUN", help="the run whose bundle is to keep the table"
     )
     add("compress", _compress, "Convert a run to int8 and calibrate it.", run, data)
+    fitting = "Fit a converted run's probabilities and thresholds anew."
+    add("calibrate", _calibrate, fitting, run, data)
     measuring = "Measure a run or a bundle on the test fold and beside it."
     add("evaluate", _evaluate, measuring, run_or_bundle, data, isic2017)
     peers = add("peers", _peers, "Measure other runs on the same images.", run, data)
@@ -122,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     reopening = "Make a run of a bundle, to measure or sign it anew."
     reopen = add("reopen", _reopen, reopening, out)
     reopen.add_argument("bundle", type=Path, metavar="BUNDLE", help="the bundle's folder")
+    reopen.add_argument("--version", metavar="N.N.N", help="of the new bundle, if it is to differ")
     add("key", _key, "Make a signing key and print its public half.")
     return parser
 
@@ -198,6 +201,12 @@ def _compress(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _calibrate(options: argparse.Namespace, console: Console) -> int:
+    stages.calibrate(options.run, options.data)
+    console.print(f"Next: dermascope-build quality {options.run}", soft_wrap=True)
+    return 0
+
+
 def _evaluate(options: argparse.Namespace, console: Console) -> int:
     sources = stages.Sources(options.data, options.isic2017)
     if (options.run / MANIFEST_FILE).is_file():
@@ -211,7 +220,7 @@ def _evaluate(options: argparse.Namespace, console: Console) -> int:
 
 
 def _reopen(options: argparse.Namespace, console: Console) -> int:
-    run = stages.reopen(options.bundle, options.out, load_config().trusted_keys)
+    run = stages.reopen(options.bundle, options.out, load_config().trusted_keys, options.version)
     console.print(f"Run: {run}", soft_wrap=True)
     console.print(f"Next: dermascope-build evaluate {run}", soft_wrap=True)
     return 0

@@ -34,7 +34,7 @@ from build_host.reproduction.tables import card_sections
 from build_host.results import read_result, write_result
 from build_host.training.config import RunConfig, read_config
 from build_host.training.history import read_history
-from device.errors import DataError
+from device.errors import ConfigError, DataError
 from device.imaging.field import cut, find_field
 from device.imaging.quality import QualityLimits
 from device.inference.bundle import METRICS_FILE, MODEL_FILE, Bundle, load_bundle
@@ -241,6 +241,13 @@ def compress(run: Run, data: Path, console: Console) -> None:
     leave_draft(run.folder, calibrated(bundle, collection.subset(split.validation)))
 
 
+def calibrate(folder: Path, data: Path) -> None:
+    """Fit everything anew that is fitted on the validation fold, to a file that is converted."""
+    collection = read_ham10000(data)
+    validation = collection.subset(split_by_lesion(collection).validation)
+    leave_draft(folder, calibrated(_unsigned(folder), validation))
+
+
 def further_training(config: RunConfig) -> tuple[str, ...]:
     """Return what goes into a run's training beside HAM10000, for the card."""
     told = []
@@ -307,8 +314,15 @@ def evaluate_bundle(
     return assess(bundle, test, sources.ham10000, sources.isic2017, exact, console)
 
 
-def reopen(folder: Path, out: Path, trusted_keys: Iterable[str]) -> Path:
+def reopen(
+    folder: Path, out: Path, trusted_keys: Iterable[str], version: str | None = None
+) -> Path:
     """Return a run made of a bundle, to be calibrated, measured or signed anew.
+
+    Parameters
+    ----------
+    version
+        Of the new bundle, where it is to differ.
 
     Raises
     ------
@@ -316,6 +330,13 @@ def reopen(folder: Path, out: Path, trusted_keys: Iterable[str]) -> Path:
         If the bundle is not whole or signed by a key that is not trusted.
     """
     bundle = load_bundle(folder, trusted_keys)
+    if version:
+        told = msgspec.to_builtins(bundle.manifest) | {"version": version}
+        try:
+            manifest = msgspec.convert(told, Manifest)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"--version {version}: {error}") from None
+        bundle = Bundle(folder, manifest, bundle.model, "")
     run = out / f"{bundle.manifest.name}-{bundle.manifest.model_sha256[:8]}"
     run.mkdir(parents=True, exist_ok=True)
     leave_draft(run, bundle)

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from device.inference.bundle import Bundle
-from device.inference.interpreter import Network, open_interpreter
+from device.inference.interpreter import open_interpreter
 
 REFERENCE: Final = "MobileNetV2 1.0 at 224 pixels, int8"
 _SIDE: Final = 224
@@ -58,28 +58,27 @@ def measure(bundle: Bundle, reference: bytes) -> Speed:
     reference
         What `reference_model` returns.
     """
-    network = Network(bundle)
-    spec = bundle.manifest.input
-    pixels = np.full((spec.height, spec.width, 3), 127, np.uint8)
-    _, other = open_interpreter(reference)
-    given = other.get_input_details()[0]
-    zeros = np.zeros(given["shape"], given["dtype"])
-
-    def known() -> None:
-        other.set_tensor(given["index"], zeros)
-        other.invoke()
-
+    runtime, own = _ready(bundle.model)
+    _, known = _ready(reference)
     own_ms, known_ms = [], []
     for _ in range(_ROUNDS):
-        own_ms.append(_median_ms(lambda: network.run(pixels)))
+        own_ms.append(_median_ms(own))
         known_ms.append(_median_ms(known))
     return Speed(
         reference=REFERENCE,
-        runtime=network.runtime,
+        runtime=runtime,
         model_ms=median(own_ms),
         reference_ms=median(known_ms),
         times_faster=median(k / o for k, o in zip(known_ms, own_ms, strict=True)),
     )
+
+
+def _ready(model: bytes) -> tuple[str, Callable[[], object]]:
+    """Return the runtime's name, and what runs a model on an image that is set already."""
+    runtime, interpreter = open_interpreter(model)
+    given = interpreter.get_input_details()[0]
+    interpreter.set_tensor(given["index"], np.zeros(given["shape"], given["dtype"]))
+    return runtime, interpreter.invoke
 
 
 def _median_ms(run: Callable[[], object]) -> float:

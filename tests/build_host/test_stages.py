@@ -195,6 +195,16 @@ def test_a_bundle_becomes_a_run_again_and_the_same_bundle_after_that(
 
 
 @pytest.mark.tensorflow
+def test_a_reopened_bundle_can_have_another_version(
+    bundled: Stage, trusted_key: str, tmp_path: Path
+) -> None:
+    run = stages.reopen(bundled.folder, tmp_path, [trusted_key], "0.2.0")
+    assert draft(Stage(run, ""))[0].model_id == "drawn-28 0.2.0"
+    with pytest.raises(ConfigError, match="--version two"):
+        stages.reopen(bundled.folder, tmp_path, [trusted_key], "two")
+
+
+@pytest.mark.tensorflow
 def test_a_bundle_of_a_stranger_is_not_reopened(bundled: Stage, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="trust"):
         stages.reopen(bundled.folder, tmp_path / "runs", ["0" * 63 + "1"])

@@ -120,15 +120,36 @@ def test_an_operating_point_is_the_strictest_threshold_with_its_sensitivity(seed
 @pytest.mark.parametrize(
     ("images", "rank"), [(8, 0), (9, 1), (18, 1), (19, 2), (29, 3), (39, 4), (49, 5), (99, 10)]
 )
-def test_a_conformal_threshold_is_the_documented_rank(images: int, rank: int) -> None:
+def test_conformal_thresholds_are_the_documented_ranks_raised_by_one_factor(
+    images: int, rank: int
+) -> None:
     labels = np.repeat(np.arange(7), images)
     logits = np.random.default_rng(images).normal(0, 1, (7 * images, 7)).astype(np.float32)
-    found = fit_conformal(logits, labels, PLAIN)
+    found = np.array(fit_conformal(logits, labels, PLAIN).thresholds)
     probability = probabilities(logits, PLAIN)
-    for i, threshold in enumerate(found.thresholds):
-        own = sorted(probability[labels == i, i])
-        # floor((n + 1) * 0.1), the 0th being nothing at all.
-        assert threshold == (own[rank - 1] if rank else 0.0)
+    # floor((n + 1) * 0.1), the 0th being nothing at all.
+    first = np.array(
+        [sorted(probability[labels == i, i])[rank - 1] if rank else 0.0 for i in range(7)]
+    )
+    if not rank:
+        assert not found.any()
+        return
+    factors = found / first
+    assert factors.min() >= 1.0
+    np.testing.assert_allclose(factors, factors[0])
+
+
+def test_filled_sets_are_not_larger_than_their_coverage_asks_for() -> None:
+    logits, labels = sample(5, 14_000)
+    found = fit_conformal(logits, labels, PLAIN)
+    rows = probabilities(logits, PLAIN)
+    held = np.array(
+        [
+            CODES[label] in prediction_set(row, found)
+            for row, label in zip(rows, labels, strict=True)
+        ]
+    )
+    assert min(held[labels == i].mean() for i in range(7)) == pytest.approx(0.90, abs=0.002)
 
 
 @given(seeds, st.integers(1, 60))
@@ -150,7 +171,7 @@ def test_new_images_are_covered_as_promised_for_every_diagnosis() -> None:
     rows = probabilities(logits[7000:], PLAIN)
     for i, code in enumerate(CODES):
         held = [code in prediction_set(row, found) for row in rows[labels[7000:] == i]]
-        assert np.mean(held) == pytest.approx(0.90, abs=0.035)
+        assert np.mean(held) > 0.90 - 0.035
 
 
 def test_confidence_below_two_in_three_right_is_no_call_where_confidence_is_honest() -> None:
@@ -160,10 +181,10 @@ def test_confidence_below_two_in_three_right_is_no_call_where_confidence_is_hone
     assert found.score == "energy"
 
 
-def test_one_image_in_a_hundred_is_unfamiliar() -> None:
+def test_three_images_in_a_hundred_are_unfamiliar() -> None:
     logits, labels = sample(8, 20_000)
     found = fit_abstention(answers(logits), labels, PLAIN)
-    assert (energy(logits) < found.unfamiliar_below).mean() == pytest.approx(0.01, abs=0.001)
+    assert (energy(logits) < found.unfamiliar_below).mean() == pytest.approx(0.03, abs=0.001)
 
 
 def test_features_tell_what_is_unfamiliar_where_the_network_gives_them() -> None:
@@ -173,7 +194,7 @@ def test_features_tell_what_is_unfamiliar_where_the_network_gives_them() -> None
     found = fit_abstention(given, labels, PLAIN)
     assert found.score == "distance"
     far = sum(-np.square(a.whitened).mean() < found.unfamiliar_below for a in given)
-    assert far == pytest.approx(20, abs=2)
+    assert far == pytest.approx(60, abs=2)
 
 
 def test_a_network_that_is_never_wrong_is_always_believed() -> None:
