@@ -14,7 +14,7 @@ from sklearn.metrics import roc_curve
 from build_host.evaluation.metrics import Labels
 from device.diagnoses import CODES, MALIGNANT
 from device.imaging.quality import QualityLimits, measure_quality
-from device.inference.calibration import NEAR_TIE, familiarity, malignancy, probabilities
+from device.inference.calibration import familiarity, malignancy, probabilities
 from device.inference.interpreter import Answer
 from device.inference.manifest import Abstention, Calibration, Conformal, OperatingPoint
 
@@ -96,39 +96,19 @@ def _operating_point(
 def fit_conformal(
     logits: NDArray[np.float32], labels: Labels, calibration: Calibration
 ) -> Conformal:
-    """Return for each diagnosis a threshold, so that 9 of 10 of its own images keep it in the set.
+    """Return for each diagnosis the threshold that its own images pass 9 times out of 10.
 
-    Split-conformal for each diagnosis by itself: its threshold is the ``floor((n + 1) * 0.1)``-th
-    lowest probability that its n images gave to it. The instrument fills a set up with whatever is
-    likelier than what stands in it, which covers far more than was asked; so all thresholds are
-    then raised by the one factor at which the filled sets still cover every diagnosis by the same
-    rank. The sets shrink as the factor grows, so the factor is a conformal score like any other.
+    The finite-sample rank of split-conformal prediction, for each diagnosis by itself: the
+    ``floor((n + 1) * 0.1)``-th lowest probability that its n images gave to it.
     """
     probability = probabilities(logits, calibration)
-    first = np.array([_lowest(probability[labels == i, i]) for i in range(len(CODES))])
-    keeps = [_factor(row, label, first) for row, label in zip(probability, labels, strict=True)]
-    factors = [_lowest(np.array(keeps)[labels == i]) for i in range(len(CODES))]
-    finite = [f for f in factors if np.isfinite(f)]
-    factor = max(1.0, min(finite)) if finite else 1.0
-    thresholds = tuple(float(min(factor * t, 1.0)) for t in first)
-    return Conformal(coverage=COVERAGE, thresholds=thresholds, fitted_on=FITTED_ON)
-
-
-def _lowest(values: NDArray[np.float64]) -> float:
-    """Return the value that 9 of 10 more of its kind exceed: 0 where there are too few."""
-    # In whole per cent: a tenth has no exact floating-point number.
-    rank = (len(values) + 1) * (100 - round(COVERAGE * 100)) // 100
-    return float(np.sort(values)[rank - 1]) if rank >= 1 else 0.0
-
-
-def _factor(probability: NDArray[np.float64], label: int, thresholds: NDArray[np.float64]) -> float:
-    """Return the highest factor on all thresholds that leaves a diagnosis in the filled set."""
-    own = probability[label]
-    if own >= NEAR_TIE * probability.max():
-        return math.inf
-    below = probability <= own
-    with np.errstate(divide="ignore"):
-        return float((probability[below] / thresholds[below]).max())
+    thresholds = []
+    for i in range(len(CODES)):
+        own = np.sort(probability[labels == i, i])
+        # In whole per cent: a tenth has no exact floating-point number.
+        rank = (len(own) + 1) * (100 - round(COVERAGE * 100)) // 100
+        thresholds.append(float(own[rank - 1]) if rank >= 1 else 0.0)
+    return Conformal(coverage=COVERAGE, thresholds=tuple(thresholds), fitted_on=FITTED_ON)
 
 
 def fit_abstention(

@@ -120,36 +120,15 @@ def test_an_operating_point_is_the_strictest_threshold_with_its_sensitivity(seed
 @pytest.mark.parametrize(
     ("images", "rank"), [(8, 0), (9, 1), (18, 1), (19, 2), (29, 3), (39, 4), (49, 5), (99, 10)]
 )
-def test_conformal_thresholds_are_the_documented_ranks_raised_by_one_factor(
-    images: int, rank: int
-) -> None:
+def test_a_conformal_threshold_is_the_documented_rank(images: int, rank: int) -> None:
     labels = np.repeat(np.arange(7), images)
     logits = np.random.default_rng(images).normal(0, 1, (7 * images, 7)).astype(np.float32)
-    found = np.array(fit_conformal(logits, labels, PLAIN).thresholds)
-    probability = probabilities(logits, PLAIN)
-    # floor((n + 1) * 0.1), the 0th being nothing at all.
-    first = np.array(
-        [sorted(probability[labels == i, i])[rank - 1] if rank else 0.0 for i in range(7)]
-    )
-    if not rank:
-        assert not found.any()
-        return
-    factors = found / first
-    assert factors.min() >= 1.0
-    np.testing.assert_allclose(factors, factors[0])
-
-
-def test_filled_sets_are_not_larger_than_their_coverage_asks_for() -> None:
-    logits, labels = sample(5, 14_000)
     found = fit_conformal(logits, labels, PLAIN)
-    rows = probabilities(logits, PLAIN)
-    held = np.array(
-        [
-            CODES[label] in prediction_set(row, found)
-            for row, label in zip(rows, labels, strict=True)
-        ]
-    )
-    assert min(held[labels == i].mean() for i in range(7)) == pytest.approx(0.90, abs=0.002)
+    probability = probabilities(logits, PLAIN)
+    for i, threshold in enumerate(found.thresholds):
+        own = sorted(probability[labels == i, i])
+        # floor((n + 1) * 0.1), the 0th being nothing at all.
+        assert threshold == (own[rank - 1] if rank else 0.0)
 
 
 @given(seeds, st.integers(1, 60))

@@ -122,10 +122,10 @@ def test_set_holds_what_reaches_its_own_threshold_likeliest_first() -> None:
     assert chosen == ("mel", "nv", "bcc")
 
 
-def test_set_passes_over_nothing_likelier_than_what_it_names() -> None:
+def test_a_rare_diagnosis_that_is_named_brings_no_likelier_one_with_it() -> None:
     probability = np.array([0.05, 0.10, 0.02, 0.02, 0.60, 0.13, 0.08])
     chosen = prediction_set(probability, conformal(0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.08))
-    assert chosen == ("mel", "nv", "bcc", "vasc")
+    assert chosen == ("mel", "vasc")
 
 
 def test_near_tie_is_never_left_out() -> None:
@@ -152,7 +152,6 @@ def test_set_is_in_order_and_without_repeats(
     reached = {code for code, p, t in zip(CODES, probability, thresholds, strict=True) if p >= t}
     assert reached <= set(chosen)
     left_out = [p for code, p in zip(CODES, probability, strict=True) if code not in chosen]
-    assert max(left_out, default=0.0) < min(listed)
     assert max(left_out, default=0.0) < probability.max() * NEAR_TIE
 
 
