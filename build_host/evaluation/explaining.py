@@ -25,8 +25,8 @@ from device.imaging.preprocessing import dihedral_views, resize, scale, scale_ta
 from device.inference.bundle import Bundle
 from device.inference.calibration import probabilities
 from device.inference.interpreter import Network, load_runtime, open_interpreter, quantize
-from device.inference.manifest import Interval, Manifest
-from device.inference.saliency import occlusion_map
+from device.inference.manifest import Calibration, Interval, Manifest
+from device.inference.saliency import evidence, occlusion_map
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float64]
@@ -72,6 +72,7 @@ class _Asked:
     pixels: Pixels
     index: int
     network: Network
+    calibration: Calibration
     seed: int
 
 
@@ -106,8 +107,8 @@ def compare(
         "centre blob": (0, _centre),
         "Eigen-CAM": (0, lambda a: eigen.first_component(a.pixels)),
         "class activation map": (0, _activation),
-        "class activation map, less the others": (0, _activation_less),
-        "class activation map, less the others, eight views": (7, _activation_eight),
+        "class activation map, as log-odds": (0, _log_odds),
+        "class activation map, as log-odds, eight views": (7, _log_odds_eight),
         "occlusion": (_occlusion_passes(side), _occlusion),
         "RISE": (_RISE_MASKS, _rise),
     }
@@ -118,12 +119,12 @@ def compare(
         outline = outline_in_square(folder, record.image_id, side)
         called = probabilities(network.run(pixels).logits, manifest.calibration)
         index = int(called.argmax())
-        asked = _Asked(pixels, index, network, seed)
+        asked = _Asked(pixels, index, network, manifest.calibration, seed)
         for name, (_, explain) in methods.items():
             saliency = explain(asked)
             rows[name].append(
                 (
-                    *_curves(asked, saliency, manifest),
+                    *_curves(asked, saliency),
                     _energy_inside(saliency, outline),
                     float(outline.ravel()[saliency.argmax()]),
                 )
@@ -142,7 +143,7 @@ def compare(
     return result
 
 
-def _curves(asked: _Asked, saliency: Map, manifest: Manifest) -> tuple[float, float]:
+def _curves(asked: _Asked, saliency: Map) -> tuple[float, float]:
     """Return the areas under the insertion and the deletion curve."""
     pixels = asked.pixels
     blurred = cv2.GaussianBlur(pixels, (0, 0), _BLUR * len(pixels))
@@ -153,16 +154,16 @@ def _curves(asked: _Asked, saliency: Map, manifest: Manifest) -> tuple[float, fl
         target = end.reshape(-1, 3)
         curve = []
         for part in np.array_split(order, _STEPS):
-            curve.append(_probability(asked, picture.reshape(pixels.shape), manifest))
+            curve.append(_probability(asked, picture.reshape(pixels.shape)))
             picture[part] = target[part]
-        curve.append(_probability(asked, picture.reshape(pixels.shape), manifest))
+        curve.append(_probability(asked, picture.reshape(pixels.shape)))
         areas.append(float(np.trapezoid(curve, dx=1.0 / _STEPS)))
     return areas[0], areas[1]
 
 
-def _probability(asked: _Asked, pixels: Pixels, manifest: Manifest) -> float:
+def _probability(asked: _Asked, pixels: Pixels) -> float:
     logits = asked.network.run(pixels).logits
-    return float(probabilities(logits, manifest.calibration)[asked.index])
+    return float(probabilities(logits, asked.calibration)[asked.index])
 
 
 def _energy_inside(saliency: Map, outline: NDArray[np.bool_]) -> float:
@@ -200,29 +201,30 @@ def _activation(asked: _Asked) -> Map:
     return _enlarged(class_map[:, :, asked.index], len(asked.pixels))
 
 
-def _activation_less(asked: _Asked) -> Map:
-    return np.maximum(_less_others(asked, asked.pixels), 0.0)
+def _log_odds(asked: _Asked) -> Map:
+    return np.maximum(_evidence(asked, asked.pixels), 0.0)
 
 
-def _activation_eight(asked: _Asked) -> Map:
+def _log_odds_eight(asked: _Asked) -> Map:
     total = np.zeros(asked.pixels.shape[:2])
     for number, view in enumerate(dihedral_views(asked.pixels)):
-        seen = _less_others(asked, view)
+        seen = _evidence(asked, view)
         back = seen[:, ::-1] if number >= 4 else seen
         total += np.rot90(back, -(number % 4))
     return np.maximum(total / 8, 0.0)
 
 
-def _less_others(asked: _Asked, pixels: Pixels) -> Map:
-    """Return how much more each place speaks for the class than for the others in the mean."""
-    class_map = asked.network.run(pixels).class_activation_map
-    assert class_map is not None
-    others = np.delete(class_map, asked.index, axis=2).mean(axis=2)
-    side = len(pixels)
-    less = cv2.resize(
-        class_map[:, :, asked.index] - others, (side, side), interpolation=cv2.INTER_LINEAR
+def _evidence(asked: _Asked, pixels: Pixels) -> Map:
+    """Return what the instrument shows of its own map, before the negative is cut off."""
+    answer = asked.network.run(pixels)
+    assert answer.class_activation_map is not None
+    probability = probabilities(answer.logits, asked.calibration)
+    found = evidence(
+        answer.class_activation_map, asked.index, probability, asked.calibration.temperature
     )
-    return less.astype(np.float64)
+    side = len(pixels)
+    wide = cv2.resize(found.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR)
+    return wide.astype(np.float64)
 
 
 def _occlusion_passes(side: int) -> int:

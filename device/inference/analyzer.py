@@ -121,9 +121,8 @@ class Analyzer:
         probability = calibration.probabilities(answer.logits, manifest.calibration)
         doubt = calibration.doubt(answer, probability, manifest.abstention)
         saliency = None
-        class_map = answer.class_activation_map
-        if class_map is not None and manifest.saliency.method == "class-activation-map":
-            saliency = activation_map(class_map, code_to_explain(tuple(probability)))
+        if manifest.saliency.method == "class-activation-map":
+            saliency = self._own_map(answer, code_to_explain(tuple(probability)), probability)
         end = perf_counter()
         return Finding(
             model=manifest.model_id,
@@ -166,10 +165,9 @@ class Analyzer:
         pixels = resize(frame.pixels, self.manifest.input)
         method = self.manifest.saliency
         if method.method == "class-activation-map":
-            class_map = self._network.run(pixels).class_activation_map
-            if class_map is None:
-                raise AssertionError("a manifest with this method has the output")
-            return activation_map(class_map, code)
+            answer = self._network.run(pixels)
+            probability = calibration.probabilities(answer.logits, self.manifest.calibration)
+            return self._own_map(answer, code, probability)
         return occlusion_map(pixels, code, logits, method.patch, method.stride)
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -195,6 +193,12 @@ class Analyzer:
         """Return the names of the operating points whose threshold the finding reaches."""
         scores = {"mel": finding.probability("mel"), "malignant": finding.malignancy}
         return [p.name for p in self.manifest.operating_points if scores[p.score] >= p.threshold]
+
+    def _own_map(self, answer: Answer, code: Code, probability: NDArray[np.float64]) -> SaliencyMap:
+        class_map = answer.class_activation_map
+        if class_map is None:
+            raise AssertionError("a manifest with this method has the output")
+        return activation_map(class_map, code, probability, self.manifest.calibration.temperature)
 
     def _mean_over(self, views: Sequence[NDArray[np.uint8]], done: Callable[[], None]) -> Answer:
         """Return what the network gives for the first of several views, with their mean logits."""

@@ -10,11 +10,12 @@ from device.errors import DataError
 from device.imaging.preprocessing import InputSpec
 from device.inference.bundle import Bundle
 from device.inference.interpreter import Answer
-from device.inference.manifest import Saliency
+from device.inference.manifest import Calibration, Saliency
 from tests.build_host.conftest import PROVENANCE
 
 pytestmark = pytest.mark.tensorflow
 
+PLAIN = Calibration(temperature=1.0, bias=(0.0,) * 7, fitted_on="")
 SIDE = 64
 SPEC = InputSpec(height=SIDE, width=SIDE, geometry="center-square", scale=1 / 127.5, offset=-1.0)
 
@@ -73,8 +74,8 @@ def test_every_kind_of_map_is_measured_on_the_same_images(
     rows = {row.method: row for row in compare(*made, collection, outlined)}
     assert set(rows) == {
         "random", "centre blob", "Eigen-CAM", "class activation map",
-        "class activation map, less the others",
-        "class activation map, less the others, eight views", "occlusion", "RISE",
+        "class activation map, as log-odds",
+        "class activation map, as log-odds, eight views", "occlusion", "RISE",
     }  # fmt: skip
     for row in rows.values():
         for figure in (row.insertion, row.deletion, row.energy_inside, row.pointing):
@@ -91,14 +92,14 @@ def test_every_kind_of_map_is_measured_on_the_same_images(
 def test_eight_views_are_turned_back_before_they_are_added(
     made: tuple[Bundle, bytes], picture: np.ndarray
 ) -> None:
-    from build_host.evaluation.explaining import _activation_eight, _Asked
+    from build_host.evaluation.explaining import _Asked, _log_odds_eight
     from device.imaging.preprocessing import resize
     from device.inference.interpreter import Network
 
     network = Network(made[0])
     pixels = resize(picture, SPEC)
-    plain = _activation_eight(_Asked(pixels, 4, network, 0))
-    turned = _activation_eight(_Asked(np.ascontiguousarray(np.rot90(pixels)), 4, network, 0))
+    plain = _log_odds_eight(_Asked(pixels, 4, network, PLAIN, 0))
+    turned = _log_odds_eight(_Asked(np.ascontiguousarray(np.rot90(pixels)), 4, network, PLAIN, 0))
     np.testing.assert_allclose(np.rot90(plain), turned, atol=1e-5)
 
 
@@ -111,16 +112,14 @@ class LooksAtOneCorner:
         return Answer(logits, None, None)
 
 
-def test_a_map_of_where_the_network_looks_beats_its_inverse_both_ways(
-    made: tuple[Bundle, bytes],
-) -> None:
+def test_a_map_of_where_the_network_looks_beats_its_inverse_both_ways() -> None:
     from build_host.evaluation.explaining import _Asked, _curves
 
     picture = np.full((SIDE, SIDE, 3), 40, np.uint8)
     picture[:16, :16] = 250
-    asked = _Asked(picture, 4, LooksAtOneCorner(), 0)
+    asked = _Asked(picture, 4, LooksAtOneCorner(), PLAIN, 0)
     true = np.zeros((SIDE, SIDE))
     true[:16, :16] = 1.0
-    right, wrong = (_curves(asked, m, made[0].manifest) for m in (true, 1.0 - true))
+    right, wrong = (_curves(asked, m) for m in (true, 1.0 - true))
     assert right[0] > wrong[0] + 0.2
     assert right[1] < wrong[1] - 0.2

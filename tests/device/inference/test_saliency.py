@@ -5,8 +5,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from device.diagnoses import CODES
-from device.inference.saliency import LEAST_EVIDENCE, activation_map, occlusion_map
+from device.inference.calibration import probabilities
+from device.inference.manifest import Calibration
+from device.inference.saliency import LEAST_EVIDENCE, activation_map, evidence, occlusion_map
 
+EVEN = np.full(7, 1 / 7)
 SPOT = (slice(4, 8), slice(18, 22))
 
 
@@ -58,7 +61,7 @@ def test_steps_of_the_network_are_no_evidence(share: float, speaks: bool) -> Non
     maps = np.zeros((4, 4, 7), np.float32)
     # What a place adds to a logit is its part of the mean over the 16.
     maps[1, 2, CODES.index("mel")] = 16 * share * LEAST_EVIDENCE
-    assert activation_map(maps, "mel").values.any() == speaks
+    assert activation_map(maps, "mel", EVEN, 1.0).values.any() == speaks
 
     def hardly_cares(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         return likes_dark_spot(pixels) / likes_dark_spot(picture()).max() * np.float32(0.1 * share)
@@ -117,7 +120,7 @@ def test_every_pixel_is_covered_once_the_stride_is_no_wider_than_the_patch(
 @pytest.mark.parametrize("code", CODES)
 def test_activation_map_is_what_speaks_for_the_diagnosis_rather_than_others(code: str) -> None:
     maps = np.random.default_rng(3).normal(0, 4, (6, 5, 7)).astype(np.float32)
-    found = activation_map(maps, code)
+    found = activation_map(maps, code, EVEN, 1.0)
     own = CODES.index(code)
     channel = np.maximum(maps[:, :, own] - np.delete(maps, own, axis=2).mean(axis=2), 0)
     assert (found.code, found.method) == (code, "class-activation-map")
@@ -128,9 +131,39 @@ def test_activation_map_is_what_speaks_for_the_diagnosis_rather_than_others(code
 def test_activation_map_that_only_speaks_against_is_empty() -> None:
     maps = np.zeros((4, 4, 7), np.float32)
     maps[:, :, CODES.index("mel")] = -20.0
-    assert not activation_map(maps, "mel").values.any()
+    assert not activation_map(maps, "mel", EVEN, 1.0).values.any()
 
 
 def test_what_speaks_for_every_diagnosis_alike_speaks_for_none() -> None:
     maps = np.random.default_rng(4).normal(0, 40, (4, 4, 1)).astype(np.float32)
-    assert not activation_map(np.repeat(maps, 7, axis=2), "mel").values.any()
+    assert not activation_map(np.repeat(maps, 7, axis=2), "mel", EVEN, 1.0).values.any()
+
+
+def test_beside_a_sure_diagnosis_a_place_speaks_for_another_only_against_that_one() -> None:
+    maps = np.zeros((2, 2, 7), np.float32)
+    maps[0, 0, CODES.index("mel")] = maps[0, 0, CODES.index("nv")] = 40.0
+    maps[1, 1, CODES.index("mel")] = 40.0
+    sure = np.full(7, 1e-9)
+    sure[CODES.index("nv")] = 1.0
+    values = activation_map(maps, "mel", sure, 1.0).values
+    np.testing.assert_allclose(values, [[0.0, 0.0], [0.0, 1.0]], atol=1e-6)
+
+
+def test_what_places_add_is_the_log_odds_slope_along_the_map() -> None:
+    random = np.random.default_rng(5)
+    maps, step = random.normal(0, 3, (2, 4, 5, 7)).astype(np.float32)
+    calibration = Calibration(temperature=1.7, bias=tuple(random.normal(0, 1, 7)), fitted_on="")
+
+    def log_odds(values: NDArray[np.float32]) -> float:
+        p = probabilities(values.mean(axis=(0, 1)), calibration)
+        return float(np.log(p[2] / (1 - p[2])))
+
+    p = probabilities(maps.mean(axis=(0, 1)), calibration)
+    small = np.float32(1e-3)
+    # Along a step of one channel alone the map itself is the slope.
+    for channel in range(7):
+        one = np.zeros_like(maps)
+        one[:, :, channel] = step[:, :, channel] * small
+        slope = log_odds(maps + one) - log_odds(maps)
+        told = evidence(maps + one, 2, p, 1.7).sum() - evidence(maps, 2, p, 1.7).sum()
+        assert told == pytest.approx(slope, abs=2e-5)
