@@ -45,6 +45,13 @@ def analyzer(bundle: Bundle) -> Analyzer:
 
 
 @pytest.fixture(scope="session")
+def occluding() -> Analyzer:
+    """Return an analyzer of a network without a map of its own."""
+    folder = model_folder(Config()).with_name("paper-28")
+    return Analyzer(load_bundle(folder, Config().trusted_keys))
+
+
+@pytest.fixture(scope="session")
 def frames() -> tuple[Frame, ...]:
     """One frame of each scene of the demonstration."""
     return tuple(demo_frame(scene) for scene in SCENES)

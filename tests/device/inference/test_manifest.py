@@ -204,7 +204,7 @@ def test_averaging_over_rotations_wants_a_square_input(plain: dict[str, Any]) ->
     plain["averaging"] = "dihedral"
     assert parse_manifest(FOLDER, json.dumps(plain).encode()).averaging == "dihedral"
     plain["input"]["width"] = 36
-    plain["input_tensor"]["shape"] = [28, 36, 3]
+    plain["input_tensor"]["shape"] = [plain["input"]["height"], 36, 3]
     assert "square input" in refusal(plain)
 
 

@@ -125,7 +125,7 @@ def test_activation_map_is_what_speaks_for_the_diagnosis_rather_than_others(code
     channel = np.maximum(maps[:, :, own] - np.delete(maps, own, axis=2).mean(axis=2), 0)
     assert (found.code, found.method) == (code, "class-activation-map")
     assert found.values.dtype == np.float32
-    np.testing.assert_allclose(found.values, channel / channel.max(), rtol=1e-6)
+    np.testing.assert_allclose(found.values, channel / channel.max(), atol=1e-6)
 
 
 def test_activation_map_that_only_speaks_against_is_empty() -> None:

@@ -70,8 +70,8 @@ def records(tmp_path: Path) -> FolderRecords:
 
 
 @pytest.fixture
-def room(analyzer: Analyzer, records: FolderRecords) -> Iterator[Room]:
-    room = Room(analyzer, records)
+def room(occluding: Analyzer, records: FolderRecords) -> Iterator[Room]:
+    room = Room(occluding, records)
     room.thread.start()
     yield room
     alive = room.thread.is_alive()
@@ -81,7 +81,7 @@ def room(analyzer: Analyzer, records: FolderRecords) -> Iterator[Room]:
 
 
 def test_live_frame_gets_its_own_finding_and_its_field_is_told(
-    room: Room, analyzer: Analyzer, frames: tuple[Frame, ...]
+    room: Room, occluding: Analyzer, frames: tuple[Frame, ...]
 ) -> None:
     room.work.put(Seen(frames[0], 0.25))
     room.until(room.analysis.judged.peek)
@@ -89,7 +89,7 @@ def test_live_frame_gets_its_own_finding_and_its_field_is_told(
     assert judged is not None
     assert judged.frame is frames[0]
     assert judged.finding.quality.motion == 0.25
-    assert judged.finding.probabilities == analyzer.analyze(frames[0]).probabilities
+    assert judged.finding.probabilities == occluding.analyze(frames[0]).probabilities
     assert room.seen == [judged.finding.field]
 
 
@@ -242,13 +242,13 @@ def test_map_that_nobody_wants_any_more_is_given_up(
 
 
 def test_watchdog_hears_of_every_pass_of_a_map(
-    room: Room, analyzer: Analyzer, frames: tuple[Frame, ...]
+    room: Room, occluding: Analyzer, frames: tuple[Frame, ...]
 ) -> None:
     marks = room.marks
     room.analysis.wish = Wish(overlay=True)
     room.work.put(Seen(frames[0]))
     room.until(lambda: (j := room.analysis.judged.peek()) and j.finding.saliency)
-    assert analyzer.manifest.saliency.method == "occlusion"
+    assert occluding.manifest.saliency.method == "occlusion"
     assert room.marks - marks > 100
 
 
