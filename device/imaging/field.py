@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 Geometry = Literal["center-square", "full-frame"]
 
-_SEARCHED_SIDE: Final = 150
+WORKING_SIDE: Final = 150
+"""Frames and fields of view are reduced no further than to this side in pixels, by what the model
+is shown and what measures them: it is what the smallest training images hold."""
+
 _LIT: Final = 32
 _ALL_LIT: Final = 0.93
 _SMALLEST_PART: Final = 0.05
@@ -63,7 +66,7 @@ def find_field(pixels: NDArray[np.uint8]) -> FieldOfView:
         uint8, (height, width, 3), RGB.
     """
     height, width = pixels.shape[:2]
-    step = max(1, min(height, width) // _SEARCHED_SIDE)
+    step = max(1, min(height, width) // WORKING_SIDE)
     edge = _lit_edge(pixels[::step, ::step])
     circle = _fit_circle(edge) if edge is not None else None
     if circle is None:
@@ -123,8 +126,9 @@ def map_over_field(
 def _lit_edge(pixels: NDArray[np.uint8]) -> NDArray[np.float64] | None:
     """Return the points where light ends inside the frame: float64, (n, 2), x and y."""
     # Plane by plane: a maximum over the last axis takes twenty times as long.
-    brightest = np.maximum(np.maximum(pixels[:, :, 0], pixels[:, :, 1]), pixels[:, :, 2])
-    lit = (brightest > _LIT).astype(np.uint8)
+    red, green, blue = cv2.split(pixels)
+    brightest = cv2.max(cv2.max(red, green), blue)
+    lit = np.asarray(cv2.threshold(brightest, _LIT, 1, cv2.THRESH_BINARY)[1], np.uint8)
     if cv2.countNonZero(lit) > _ALL_LIT * lit.size:
         return None
     kernel = np.ones((5, 5), np.uint8)
@@ -136,10 +140,11 @@ def _lit_edge(pixels: NDArray[np.uint8]) -> NDArray[np.float64] | None:
     largest = max(contours, key=cv2.contourArea)
     if cv2.contourArea(cv2.convexHull(largest)) < _SMALLEST_PART * lit.size:
         return None
-    points = largest[:, 0, :].astype(np.float64)
+    x, y = largest[:, 0, 0], largest[:, 0, 1]
     height, width = lit.shape
-    inside = (points > 1).all(axis=1) & (points < (width - 2, height - 2)).all(axis=1)
-    return points[inside] if inside.sum() >= _FEWEST_POINTS else None
+    inside = (x > 1) & (y > 1) & (x < width - 2) & (y < height - 2)
+    points = largest[inside, 0, :].astype(np.float64)
+    return points if len(points) >= _FEWEST_POINTS else None
 
 
 def _fit_circle(points: NDArray[np.float64]) -> tuple[float, float, float] | None:

@@ -132,15 +132,14 @@ def locate(field: NDArray[np.uint8]) -> Position:
         return Position(0.0, 0.0)
     inside, (x, y) = part
     lit = distance > 0.0
-    around = lit & ~inside
-    apart = distance[inside].mean() - (distance[around].mean() if around.any() else 0.0)
+    apart = _mean(distance, inside) - _mean(distance, lit & ~inside)
     if apart < _LEAST_CONTRAST:
         return Position(0.0, 0.0)
     middle = (LOCATING_SIDE - 1) / 2
     away = np.hypot(x - middle, y - middle) / (LOCATING_SIDE / 2)
     # The pixel next to the lesion is its border's blur.
     spared = cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return Position(float(apart), float(away), lit & ~spared)
+    return Position(apart, float(away), lit & ~spared)
 
 
 def working_image(field: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -211,12 +210,12 @@ def _distance_from_skin(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     lab = cv2.cvtColor(pixels.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
     lit = lab[:, :, 0] > _UNLIT
     rim = lit & (_radius(len(pixels)) > _RIM)
-    reference = rim if rim.sum() > rim.size // 100 else lit
+    reference = rim if np.count_nonzero(rim) > rim.size // 100 else lit
     if not reference.any():
         return np.zeros(lit.shape, np.float32)
-    apart = lab - np.median(lab[reference], axis=0)
-    distance = np.sqrt(np.einsum("ijk,ijk->ij", apart, apart))
-    return np.where(lit, distance, 0.0).astype(np.float32)
+    lightness, a, b = cv2.split(lab - np.median(lab[reference], axis=0))
+    distance = cv2.magnitude(cv2.magnitude(lightness, a), b)
+    return np.where(lit, distance, np.float32(0.0))
 
 
 def _standing_out(distance: NDArray[np.float32]) -> Mask:
@@ -231,6 +230,11 @@ def _standing_out(distance: NDArray[np.float32]) -> Mask:
 def _fall(side: int) -> NDArray[np.float32]:
     beyond = np.maximum(_radius(side) - _FALL_FROM, 0) / _FALL_WIDTH
     return np.asarray(4.0 * np.exp(-(beyond**2)), np.float32)
+
+
+def _mean(values: NDArray[np.float32], mask: Mask) -> float:
+    """Return the mean where the mask is set; 0 where it is nowhere."""
+    return cv2.mean(values, mask=mask.view(np.uint8))[0]
 
 
 def _in_whole_blocks(field: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """The model's input, made in one place: training, evaluation and the instrument call this."""
 
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import cv2
@@ -7,12 +8,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from device.imaging.field import FieldOfView, Geometry, cut, find_field
+from device.imaging.field import WORKING_SIDE, FieldOfView, Geometry, cut, find_field
 
 Resize = Literal["area"]
 
 _MAX_SIDE: Final = 1024
-_WORKING_SIDE: Final = 300
 
 
 class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -44,44 +44,75 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             raise ValueError(f"input size {self.width} x {self.height} is out of 1 to {_MAX_SIDE}")
 
 
-def reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a frame made smaller by a whole number, as long as its short side stays above 300.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The field of view of a frame, no larger than what comes after it needs.
 
-    One cheap pass over a camera's many pixels, which the model's input and the quality measures
-    then share. The images that models are trained on are small and stay as they are.
+    Attributes
+    ----------
+    pixels
+        uint8, (side, side, 3), RGB.
+    field
+        Where it lies in the frame, in the frame's own pixels.
     """
-    height, width = pixels.shape[:2]
-    factor = reduction(height, width)
-    if factor == 1:
-        return pixels
-    # Whole blocks only: OpenCV averages those several times as fast as fractions of pixels.
-    blocks = pixels[: height // factor * factor, : width // factor * factor]
-    size = (width // factor, height // factor)
-    return cv2.resize(blocks, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+    pixels: NDArray[np.uint8]
+    field: FieldOfView
 
 
-def reduction(height: int, width: int) -> int:
-    """Return the whole number by which `reduced` makes a frame of this size smaller."""
-    return max(1, min(height, width) // _WORKING_SIDE)
-
-
-def model_view(
-    pixels: NDArray[np.uint8], geometry: Geometry, field: FieldOfView | None = None
-) -> NDArray[np.uint8]:
-    """Return the part of a frame that the model is shown (a view, not a copy).
+def look_at(
+    pixels: NDArray[np.uint8], least: int = WORKING_SIDE, field: FieldOfView | None = None
+) -> Look:
+    """Cut the field of view out of a frame, and reduce it to what the rest works with.
 
     Parameters
     ----------
+    pixels
+        A frame of any size: uint8, (height, width, 3), RGB.
+    least
+        As in `reduced`.
     field
-        The field of view, where it is known already; else it is looked for.
+        Where it lies, in the frame's pixels, where that is known; else it is looked for.
     """
-    if geometry == "full-frame":
-        return pixels
-    return cut(pixels, field or find_field(pixels))
+    if field is not None:
+        return Look(reduced(cut(pixels, field), least), field)
+    small = reduced(pixels, least)
+    factor = min(pixels.shape[:2]) // min(small.shape[:2])
+    seen = find_field(small)
+    field = seen.times(factor)
+    # A small stop in a large frame would lose its detail with the frame's.
+    part = cut(small, seen) if seen.side >= least else reduced(cut(pixels, field), least)
+    return Look(part, field)
+
+
+def reduced(pixels: NDArray[np.uint8], least: int = WORKING_SIDE) -> NDArray[np.uint8]:
+    """Return a picture halved as often as its short side stays at `least` pixels or above.
+
+    The images that models are trained on are small and stay as they are.
+    """
+    while min(pixels.shape[:2]) // 2 >= least:
+        height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
+        # OpenCV averages blocks of 2 x 2 several times as fast as larger ones or fractions.
+        blocks = pixels[: height * 2, : width * 2]
+        halved = cv2.resize(blocks, (width, height), interpolation=cv2.INTER_AREA)
+        pixels = halved.astype(np.uint8, copy=False)
+    return pixels
+
+
+def working_side(spec: InputSpec) -> int:
+    """Return the least side of a picture from which a model's input is made."""
+    return max(WORKING_SIDE, spec.height, spec.width)
+
+
+def model_view(
+    pixels: NDArray[np.uint8], geometry: Geometry, field: FieldOfView
+) -> NDArray[np.uint8]:
+    """Return the part of a frame that the model is shown (a view, not a copy)."""
+    return pixels if geometry == "full-frame" else cut(pixels, field)
 
 
 def resize(
-    pixels: NDArray[np.uint8], spec: InputSpec, field: FieldOfView | None = None
+    pixels: NDArray[np.uint8], spec: InputSpec, look: Look | None = None
 ) -> NDArray[np.uint8]:
     """Return the model's input before scaling.
 
@@ -91,16 +122,20 @@ def resize(
         A frame of any size: uint8, (height, width, 3), RGB.
     spec
         The bundle's ``input`` section.
-    field
-        The field of view in the `reduced` frame, where it is known already.
+    look
+        `look_at` of the frame with the spec's `working_side`, where that was done already.
 
     Returns
     -------
     numpy.ndarray
         uint8, (spec.height, spec.width, 3), RGB.
     """
-    part = model_view(reduced(pixels), spec.geometry, field)
-    resized = cv2.resize(part, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
+    least = working_side(spec)
+    if spec.geometry == "full-frame":
+        shown = reduced(pixels, least)
+    else:
+        shown = (look or look_at(pixels, least)).pixels
+    resized = cv2.resize(shown, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
     return resized.astype(np.uint8, copy=False)
 
 

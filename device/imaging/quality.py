@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from device.imaging.field import WORKING_SIDE
 from device.imaging.lesion import Mask, locate
 
 Shortcoming = Literal[
@@ -47,7 +48,8 @@ class QualityLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     Attributes
     ----------
     side_min
-        In pixels of the frame, where it is small; a large frame is reduced to 300 or more first.
+        In pixels of the frame; no more than `device.imaging.field.WORKING_SIDE`, to which large
+        fields are reduced first.
     derived_from
         The data that the limits were derived from, and how.
     """
@@ -60,7 +62,7 @@ class QualityLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     contrast_min: _Positive = 0.0
     off_centre_max: _Positive = 1.5
     motion_max: _Share = 1.0
-    side_min: Annotated[int, msgspec.Meta(ge=1)] = SMALLEST_SIDE
+    side_min: Annotated[int, msgspec.Meta(ge=1, le=WORKING_SIDE)] = SMALLEST_SIDE
     derived_from: str
 
 
@@ -143,12 +145,18 @@ def measure_quality(
     return replace(measured, shortcomings=tiny + _shortcomings(measured, limits))
 
 
+def at_motion(quality: Quality, limits: QualityLimits, motion: float | None) -> Quality:
+    """Return what was measured of a sufficient frame, for one like it with a motion of its own."""
+    measured = replace(quality, motion=motion)
+    return replace(measured, shortcomings=_shortcomings(measured, limits))
+
+
 def _lit_skin(lit: NDArray[np.uint8], skin: Mask | None) -> NDArray[np.uint8]:
     """Return where the lit field is skin and no lesion; all of it where little would be left."""
     if skin is None:
         return lit
     wide = cv2.resize(skin.astype(np.uint8), lit.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    part = np.where(wide > 0, lit, np.uint8(0))
+    part = np.asarray(cv2.bitwise_and(lit, lit, mask=wide), np.uint8)
     return part if cv2.countNonZero(part) >= _LEAST_SKIN * cv2.countNonZero(lit) else lit
 
 

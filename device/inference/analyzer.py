@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from device.capture.frame import Frame
 from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
-from device.imaging.field import cut, find_field
+from device.imaging.field import FieldOfView
 from device.imaging.motion import motion as motion_between
 from device.imaging.motion import small_picture
-from device.imaging.preprocessing import dihedral_views, reduced, reduction, resize
-from device.imaging.quality import measure_quality
+from device.imaging.preprocessing import Look, dihedral_views, look_at, resize, working_side
+from device.imaging.quality import at_motion, measure_quality
 from device.inference import calibration
 from device.inference.bundle import Bundle
 from device.inference.finding import Finding, SaliencyMap
@@ -46,7 +46,12 @@ class Analyzer:
         return self._network.runtime
 
     def analyze(
-        self, frame: Frame, motion: float | None = None, *, as_taken: bool = False
+        self,
+        frame: Frame,
+        motion: float | None = None,
+        *,
+        as_taken: bool = False,
+        measured: Finding | None = None,
     ) -> Finding:
         """Return the finding of one frame; its saliency only where it costs no second pass.
 
@@ -59,8 +64,11 @@ class Analyzer:
             is known.
         as_taken
             Judge it as the shutter would (`analyze_burst`), so that the two can be compared.
+        measured
+            The finding of a frame of the same size and view a moment ago, of sufficient quality,
+            whose field of view and quality stand for this frame's too; else both are measured.
         """
-        return self._judge(frame, motion, as_taken, lambda: None)
+        return self._judge(frame, motion, as_taken, measured, lambda: None)
 
     def analyze_burst(
         self, frames: Sequence[Frame], progress: Progress = lambda done, of: None
@@ -87,36 +95,43 @@ class Analyzer:
             raise ValueError("a burst needs at least one frame")
         steps = itertools.count(1)
         of = len(frames) + (8 if self.manifest.averaging == "dihedral" else 1)
+        looks: list[Look] = []
         focus: list[float] = []
         for frame in frames:
-            small = reduced(frame.pixels)
-            focus.append(
-                measure_quality(cut(small, find_field(small)), self.manifest.quality).focus
-            )
+            look = self._look_at(frame)
+            looks.append(look)
+            focus.append(measure_quality(look.pixels, self.manifest.quality).focus)
             progress(next(steps), of)
         best = int(np.argmax(focus))
         chosen = frames[best]
         moved = None
         if len(frames) > 1:
-            field = find_field(reduced(chosen.pixels)).times(reduction(*chosen.pixels.shape[:2]))
+            field = looks[best].field
             pair = (best - 1, best) if best else (0, 1)
             moved = motion_between(*(small_picture(frames[i].pixels, field) for i in pair))
-        return chosen, self._judge(chosen, moved, True, lambda: progress(next(steps), of))
+        return chosen, self._judge(chosen, moved, True, None, lambda: progress(next(steps), of))
 
     def _judge(
-        self, frame: Frame, motion: float | None, as_taken: bool, done: Callable[[], None]
+        self,
+        frame: Frame,
+        motion: float | None,
+        as_taken: bool,
+        before: Finding | None,
+        done: Callable[[], None],
     ) -> Finding:
         manifest = self.manifest
         averaged = as_taken and manifest.averaging == "dihedral"
         start = perf_counter()
-        small = reduced(frame.pixels)
-        field = find_field(small)
-        pixels = resize(small, manifest.input, field)
+        look = self._look_at(frame, before.field if before else None)
+        pixels = resize(frame.pixels, manifest.input, look)
         resized = perf_counter()
         views = dihedral_views(pixels) if averaged else (pixels,)
         answer = self._mean_over(views, done)
         inferred = perf_counter()
-        quality = measure_quality(cut(small, field), manifest.quality, motion)
+        if before:
+            quality = at_motion(before.quality, manifest.quality, motion)
+        else:
+            quality = measure_quality(look.pixels, manifest.quality, motion)
         measured = perf_counter()
         probability = calibration.probabilities(answer.logits, manifest.calibration)
         doubt = calibration.doubt(answer, probability, manifest.abstention)
@@ -130,7 +145,7 @@ class Analyzer:
             malignancy=float(calibration.malignancy(probability)),
             prediction_set=calibration.prediction_set(probability, manifest.conformal),
             doubt=doubt,
-            field=field.times(reduction(*frame.pixels.shape[:2])),
+            field=look.field,
             quality=quality,
             saliency=saliency,
             as_taken=averaged == (manifest.averaging == "dihedral"),
@@ -193,6 +208,9 @@ class Analyzer:
         """Return the names of the operating points whose threshold the finding reaches."""
         scores = {"mel": finding.probability("mel"), "malignant": finding.malignancy}
         return [p.name for p in self.manifest.operating_points if scores[p.score] >= p.threshold]
+
+    def _look_at(self, frame: Frame, field: FieldOfView | None = None) -> Look:
+        return look_at(frame.pixels, working_side(self.manifest.input), field)
 
     def _own_map(self, answer: Answer, code: Code, probability: NDArray[np.float64]) -> SaliencyMap:
         class_map = answer.class_activation_map

@@ -2,6 +2,7 @@
 
 from typing import Any, Final, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -122,7 +123,7 @@ class Network:
             `device.imaging.preprocessing.resize` returns it.
         """
         # Scaling and quantization act on each pixel value alone, so a table of 256 does both.
-        self._interpreter.set_tensor(self._input, self._table[pixels][None])
+        self._interpreter.set_tensor(self._input, cv2.LUT(pixels, self._table)[None])
         self._interpreter.invoke()
         logits, class_map, whitened = (
             None if o is None else dequantize(self._interpreter.get_tensor(o[0])[0], o[1])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from device.capture.frame import Frame
 from device.diagnoses import Code
 from device.errors import RecordError
 from device.imaging.field import FieldOfView, cut
@@ -28,6 +29,10 @@ NOT_KEPT: Final = message(
     "The examination could not be kept. Restart the instrument; if it fails again, report it with "
     "the line below."
 )
+
+MEASURED_SECONDS: Final = 0.15
+"""How long a field of view and a quality stand for the frames that follow: less than it takes to
+see and to act. What is wrong with a frame is measured again with every one, until it is right."""
 
 _WAIT_SECONDS: Final = 0.5
 _PAUSE_SECONDS: Final = 1.0
@@ -85,6 +90,7 @@ class Analysis:
         self._records = records
         self._optics = optics
         self._doing: Work | None = None
+        self._measured: Judged | None = None
         self.judged: Latest[Judged] = Latest()
         self.taken: Latest[Taken] = Latest()
         self.wish = Wish()
@@ -117,9 +123,9 @@ class Analysis:
 
     def _do(self, work: Work) -> None:
         if isinstance(work, Seen):
-            finding = self._analyzer.analyze(work.frame, work.motion, as_taken=self.wish.comparing)
-            self._see(finding.field)
-            self.judged.put(self._explained(Judged(work.frame, finding)))
+            judged = self.judge(work)
+            self._see(judged.finding.field)
+            self.judged.put(self._explained(judged))
         elif isinstance(work, Explain):
             self._explain_taken()
         elif work.frames:
@@ -127,6 +133,22 @@ class Analysis:
             self._explain_taken()
         else:
             self.taken.put(Taken(work.press, None, trouble=work.trouble))
+
+    def judge(self, seen: Seen) -> Judged:
+        """Return the finding of a frame of the live view."""
+        measured = self._measured
+        if measured is not None and not _stands_for(measured, seen.frame):
+            measured = None
+        finding = self._analyzer.analyze(
+            seen.frame,
+            seen.motion,
+            as_taken=self.wish.comparing,
+            measured=measured.finding if measured else None,
+        )
+        judged = Judged(seen.frame, finding)
+        if measured is None:
+            self._measured = judged
+        return judged
 
     def _take(self, burst: Burst) -> None:
         frame, finding = self._analyzer.analyze_burst(burst.frames, self._tell)
@@ -196,6 +218,17 @@ class Analysis:
         """Return whether the shutter has taken pictures that wait to be judged."""
         waiting = self._work.peek()
         return isinstance(waiting, Burst) and waiting is not self._doing
+
+
+def _stands_for(measured: Judged, frame: Frame) -> bool:
+    """Return whether the field and the quality of one frame are those of another."""
+    age = (frame.time - measured.frame.time).total_seconds()
+    return (
+        measured.finding.quality.sufficient
+        and 0.0 <= age < MEASURED_SECONDS
+        and measured.frame.pixels.shape == frame.pixels.shape
+        and measured.frame.source == frame.source
+    )
 
 
 class _Overtaken(Exception):  # noqa: N818 -- it is no error

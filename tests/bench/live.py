@@ -66,10 +66,15 @@ class Restful(Analyzer):
     last: Finding | None = None
 
     def analyze(
-        self, frame: Frame, motion: float | None = None, *, as_taken: bool = False
+        self,
+        frame: Frame,
+        motion: float | None = None,
+        *,
+        as_taken: bool = False,
+        measured: Finding | None = None,
     ) -> Finding:
         if self.last is None or not self.resting:
-            self.last = super().analyze(frame, motion, as_taken=as_taken)
+            self.last = super().analyze(frame, motion, as_taken=as_taken, measured=measured)
         return self.last
 
 

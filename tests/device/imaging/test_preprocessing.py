@@ -5,16 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.imaging.field import central_field
+from device.imaging.field import WORKING_SIDE, FieldOfView, central_field, cut
 from device.imaging.preprocessing import (
     InputSpec,
+    look_at,
     model_view,
     reduced,
-    reduction,
     resize,
     scale,
     scale_table,
     to_tensor,
+    working_side,
 )
 
 SQUARE = InputSpec(height=28, width=28, geometry="center-square")
@@ -29,20 +30,24 @@ def noise(height: int, width: int) -> np.ndarray:
 
 def test_full_frame_is_the_image_itself() -> None:
     pixels = noise(5, 9)
-    assert model_view(pixels, "full-frame") is pixels
+    assert model_view(pixels, "full-frame", FieldOfView(2, 0, 5)) is pixels
+
+
+def test_square_is_a_view_of_the_field() -> None:
+    pixels = noise(20, 30)
+    part = model_view(pixels, "center-square", FieldOfView(7, 3, 12))
+    assert np.shares_memory(part, pixels)
+    np.testing.assert_array_equal(part, pixels[3:15, 7:19])
 
 
 @given(height=sides, width=sides)
-def test_square_is_the_largest_and_centred(height: int, width: int) -> None:
-    pixels = noise(height, width)
-    part = model_view(pixels, "center-square")
+def test_field_without_a_stop_is_the_largest_square_and_centred(height: int, width: int) -> None:
+    pixels = noise(height, width) | 64
+    look = look_at(pixels)
     side = min(height, width)
-    assert part.shape == (side, side, 3)
-    assert np.shares_memory(part, pixels)
-    top, left = (height - side) // 2, (width - side) // 2
-    np.testing.assert_array_equal(part, pixels[top : top + side, left : left + side])
-    assert abs((height - side - top) - top) <= 1
-    assert abs((width - side - left) - left) <= 1
+    assert look.pixels.shape == (side, side, 3)
+    assert look.field == central_field(height, width)
+    np.testing.assert_array_equal(look.pixels, cut(pixels, look.field))
 
 
 @given(height=sides, width=sides, geometry=st.sampled_from(["center-square", "full-frame"]))
@@ -78,29 +83,60 @@ def test_full_frame_squeezes_and_square_cuts() -> None:
     pixels = np.zeros((60, 100, 3), np.uint8)
     pixels[:, :20] = 255
     assert (resize(pixels, FULL)[:, :5] == 255).all()
-    assert not resize(pixels, SQUARE, central_field(60, 100)).any()
+    assert not resize(pixels, SQUARE, look_at(pixels, field=central_field(60, 100))).any()
 
 
 @pytest.mark.parametrize(
     ("height", "width", "factor"),
-    [(150, 200, 1), (450, 600, 1), (599, 800, 1), (600, 800, 2), (1080, 1920, 3), (2160, 4096, 7)],
-)
-def test_large_frames_are_reduced_by_a_whole_number(height: int, width: int, factor: int) -> None:
-    assert reduction(height, width) == factor
+    [(150, 200, 1), (299, 400, 1), (300, 400, 2), (450, 600, 2), (768, 1024, 4), (1080, 1920, 4),
+     (2160, 4096, 8)],
+)  # fmt: skip
+def test_large_frames_are_halved_to_no_less_than_training_images_hold(
+    height: int, width: int, factor: int
+) -> None:
     small = reduced(np.zeros((height, width, 3), np.uint8))
     assert small.shape == (height // factor, width // factor, 3)
 
 
-def test_reducing_takes_the_mean_of_whole_blocks() -> None:
-    pixels = noise(905, 1207)
-    blocks = pixels[:903, :1206].reshape(301, 3, 402, 3, 3).astype(np.float64).mean(axis=(1, 3))
-    assert np.abs(reduced(pixels).astype(np.float64) - blocks).max() <= 0.5
+def test_halving_takes_the_mean_of_whole_blocks() -> None:
+    pixels = noise(603, 1205)
+    blocks = pixels[:600, :1204].reshape(150, 4, 301, 4, 3).astype(np.float64).mean(axis=(1, 3))
+    # Each of the two halvings rounds.
+    assert np.abs(reduced(pixels).astype(np.float64) - blocks).max() <= 1.0
 
 
 def test_what_is_reduced_stays_as_it_is() -> None:
     small = reduced(noise(700, 900))
     assert reduced(small) is small
     np.testing.assert_array_equal(resize(noise(700, 900), FULL), resize(small, FULL))
+
+
+def test_model_with_a_larger_input_is_given_no_less_than_that() -> None:
+    spec = InputSpec(height=224, width=224, geometry="center-square")
+    assert working_side(SQUARE) == WORKING_SIDE
+    assert look_at(noise(880, 1200), working_side(spec)).pixels.shape == (440, 440, 3)
+
+
+@pytest.mark.parametrize(("radius", "side"), [(420, 210), (200, 200), (140, 280)])
+def test_small_stop_in_a_large_frame_keeps_its_detail(radius: int, side: int) -> None:
+    rows, columns = np.mgrid[:900, :1200]
+    pixels = np.where(np.hypot(columns - 500, rows - 450) <= radius, 150, 0).astype(np.uint8)
+    look = look_at(np.repeat(pixels[:, :, None], 3, axis=2))
+    assert look.field.side == pytest.approx(2 * radius, abs=20)
+    assert look.field.left + look.field.side / 2 == pytest.approx(500, abs=12)
+    assert len(look.pixels) == pytest.approx(side, abs=16)
+    assert len(look.pixels) >= min(WORKING_SIDE, look.field.side)
+
+
+def test_known_field_gives_what_is_found() -> None:
+    rows, columns = np.mgrid[:768, :1024]
+    lit = np.hypot(columns - 512, rows - 384) <= 300
+    pixels = noise(768, 1024) * lit[:, :, None].astype(np.uint8)
+    found = look_at(pixels)
+    assert found.field.side < 768
+    known = look_at(pixels, field=found.field)
+    assert known.field == found.field
+    np.testing.assert_array_equal(known.pixels, found.pixels)
 
 
 def test_colour_order_is_kept() -> None:
@@ -153,7 +189,7 @@ def test_scaling_reaches_both_ends_of_its_range() -> None:
 
 
 def test_resize_agrees_with_opencv_on_a_photograph_sized_image() -> None:
-    pixels = noise(450, 600)
+    pixels = noise(299, 399)
     expected = cv2.resize(pixels, (28, 28), interpolation=cv2.INTER_AREA)
     np.testing.assert_array_equal(resize(pixels, FULL), expected)
 

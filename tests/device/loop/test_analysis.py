@@ -4,17 +4,21 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from device.capture.frame import Frame
 from device.diagnoses import Code
 from device.imaging.field import FieldOfView
+from device.imaging.quality import Quality, QualityLimits, measure_quality
 from device.inference.analyzer import Analyzer, code_to_explain
 from device.inference.finding import SaliencyMap
-from device.loop.analysis import FAILED, Analysis, Wish
+from device.loop.analysis import FAILED, MEASURED_SECONDS, Analysis, Wish
 from device.loop.latest import Latest
 from device.loop.trouble import Trouble
 from device.loop.work import Burst, Explain, Seen, Taken, Work
@@ -91,6 +95,61 @@ def test_live_frame_gets_its_own_finding_and_its_field_is_told(
     assert judged.finding.quality.motion == 0.25
     assert judged.finding.probabilities == occluding.analyze(frames[0]).probabilities
     assert room.seen == [judged.finding.field]
+
+
+def at(frame: Frame, seconds: float) -> Frame:
+    return replace(frame, time=frame.time + timedelta(seconds=seconds))
+
+
+def test_good_frame_stands_for_those_just_after_it_but_not_for_their_findings(
+    room: Room, occluding: Analyzer, frames: tuple[Frame, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = occluding.analyze(frames[1]).probabilities
+    measured = []
+
+    def counted(
+        field: NDArray[np.uint8], limits: QualityLimits, motion: float | None = None
+    ) -> Quality:
+        measured.append(motion)
+        return measure_quality(field, limits, motion)
+
+    monkeypatch.setattr("device.inference.analyzer.measure_quality", counted)
+    first = room.analysis.judge(Seen(frames[0], 0.0)).finding
+    assert first.quality.sufficient
+    other = at(replace(frames[1], time=frames[0].time), 0.9 * MEASURED_SECONDS)
+    second = room.analysis.judge(Seen(other, 0.01)).finding
+    assert (second.field, second.quality.focus) == (first.field, first.quality.focus)
+    assert second.quality.motion == 0.01
+    assert second.probabilities == expected
+    shaken = room.analysis.judge(Seen(other, 0.5)).finding
+    assert shaken.quality.shortcomings == ("moved",)
+    assert measured == [0.0]
+
+
+@pytest.mark.parametrize("seconds", [MEASURED_SECONDS, -0.01, 86400.0])
+def test_frame_of_another_moment_is_measured_itself(
+    room: Room, frames: tuple[Frame, ...], seconds: float
+) -> None:
+    room.analysis.judge(Seen(frames[0]))
+    dark = replace(at(frames[0], seconds), pixels=frames[0].pixels // 16)
+    assert not room.analysis.judge(Seen(dark)).finding.quality.sufficient
+
+
+def test_frame_of_another_camera_or_size_is_measured_itself(
+    room: Room, frames: tuple[Frame, ...]
+) -> None:
+    first = room.analysis.judge(Seen(frames[0])).finding
+    smaller = replace(frames[0], pixels=np.ascontiguousarray(frames[0].pixels[:500, :600]))
+    assert room.analysis.judge(Seen(smaller)).finding.field != first.field
+    room.analysis.judge(Seen(frames[0]))
+    dark = replace(frames[0], pixels=frames[0].pixels // 16, source="another")
+    assert not room.analysis.judge(Seen(dark)).finding.quality.sufficient
+
+
+def test_frame_that_is_mended_is_told_so_at_once(room: Room, frames: tuple[Frame, ...]) -> None:
+    dark = replace(frames[0], pixels=frames[0].pixels // 16)
+    assert not room.analysis.judge(Seen(dark)).finding.quality.sufficient
+    assert room.analysis.judge(Seen(at(frames[0], 0.033))).finding.quality.sufficient
 
 
 def test_burst_is_judged_shown_and_kept_once(
