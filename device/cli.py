@@ -202,9 +202,8 @@ def _analyze(options: argparse.Namespace, config: Config) -> int:
             frame = frame_now(read_image(photo), number, "file")
             finding = analyzer.analyze(frame)
             if overlays:
-                saliency = finding.saliency or analyzer.explain(
-                    frame, code_to_explain(finding.probabilities)
-                )
+                code = code_to_explain(finding.probabilities)
+                saliency = analyzer.explain(frame, code, frozen=True)
                 write_overlay(overlays[number], frame, finding.field, saliency, analyzer.manifest)
                 if not saliency.values.any():
                     _tell(f"{path_text(photo)}: nothing in it speaks for {saliency.code}")

@@ -16,7 +16,7 @@ from device.imaging.overlay import blend
 from device.imaging.preprocessing import model_view
 from device.inference.bundle import Bundle
 from device.inference.finding import FindingRecord, SaliencyMap
-from device.inference.manifest import Manifest
+from device.inference.manifest import Manifest, Saliency
 from device.text import path_text
 
 _BAR_CELLS: Final = 24
@@ -82,11 +82,15 @@ def print_model(bundle: Bundle) -> None:
     for line in (
         f"Signature and hash hold; signed by {bundle.signed_by[:16]}…",
         f"Input {spec.width} x {spec.height}, {spec.geometry}; {len(bundle.model):,} bytes; "
-        f"saliency by {manifest.saliency.method}",
+        f"saliency by {_named(manifest.saliency)}",
         f"{manifest.provenance.dataset}; {manifest.provenance.split}",
         f"Licence of the data: {manifest.provenance.licence}",
     ):
         console.print(Text(line), soft_wrap=True)
+
+
+def _named(saliency: Saliency) -> str:
+    return f"{saliency.method}, of a held picture by {saliency.frozen or saliency.method}"
 
 
 def write_overlay(

@@ -26,7 +26,7 @@ from device.inference.bundle import Bundle
 from device.inference.calibration import probabilities
 from device.inference.interpreter import Network, load_runtime, open_interpreter, quantize
 from device.inference.manifest import Calibration, Interval, Manifest
-from device.inference.saliency import evidence, occlusion_map
+from device.inference.saliency import evidence, occlusion_map, rise_map
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float64]
@@ -34,8 +34,7 @@ Map = NDArray[np.float64]
 _STEPS: Final = 24
 _BLUR: Final = 0.12
 _RISE_MASKS: Final = 400
-_RISE_CELLS: Final = 6
-_RISE_KEPT: Final = 0.5
+_RISE_CELLS: Final = 8
 _RESAMPLES: Final = 1000
 
 
@@ -246,23 +245,11 @@ def _occlusion(asked: _Asked) -> Map:
 
 
 def _rise(asked: _Asked) -> Map:
-    """Mean of random masks, each weighted by the logit's softmax under it (arXiv:1806.07421)."""
-    side = len(asked.pixels)
-    random = np.random.default_rng(asked.seed)
-    cell = -(-side // _RISE_CELLS)
-    fill = np.median(asked.pixels.reshape(-1, 3), axis=0)
-    total, weight = np.zeros((side, side)), 0.0
-    for _ in range(_RISE_MASKS):
-        grid = (random.random((_RISE_CELLS + 1, _RISE_CELLS + 1)) < _RISE_KEPT).astype(np.float32)
-        wide = cv2.resize(grid, ((_RISE_CELLS + 1) * cell,) * 2, interpolation=cv2.INTER_LINEAR)
-        top, left = random.integers(0, cell, 2)
-        mask = wide[top : top + side, left : left + side]
-        shown = mask[:, :, None] * asked.pixels + (1 - mask[:, :, None]) * fill
-        logits = asked.network.run(np.rint(shown).astype(np.uint8)).logits.astype(np.float64)
-        score = float(np.exp(logits[asked.index] - np.logaddexp.reduce(logits)))
-        total += score * mask
-        weight += score
-    return total / max(weight * _RISE_KEPT, 1e-9)
+    run = asked.network.run
+    found = rise_map(
+        asked.pixels, CODES[asked.index], lambda p: run(p).logits, _RISE_MASKS, _RISE_CELLS
+    )
+    return found.values.astype(np.float64)
 
 
 class _Inside:

@@ -19,7 +19,7 @@ from device.inference.bundle import Bundle
 from device.inference.finding import Finding, SaliencyMap
 from device.inference.interpreter import Answer, Network
 from device.inference.manifest import Manifest
-from device.inference.saliency import activation_map, occlusion_map
+from device.inference.saliency import activation_map, occlusion_map, rise_map
 
 Progress = Callable[[int, int], None]
 """Told how many steps are done, and of how many."""
@@ -158,7 +158,12 @@ class Analyzer:
         )
 
     def explain(
-        self, frame: Frame, code: Code, done: Callable[[], None] = lambda: None
+        self,
+        frame: Frame,
+        code: Code,
+        done: Callable[[], None] = lambda: None,
+        *,
+        frozen: bool = False,
     ) -> SaliencyMap:
         """Return where a frame speaks for one diagnosis, whatever number of passes that takes.
 
@@ -170,6 +175,8 @@ class Analyzer:
             The diagnosis.
         done
             Called after each pass of the network; what it raises ends the work.
+        frozen
+            The picture is held: make the map that the bundle names for that (`explained_by`).
         """
 
         def logits(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -179,11 +186,18 @@ class Analyzer:
 
         pixels = resize(frame.pixels, self.manifest.input)
         method = self.manifest.saliency
+        if frozen and method.frozen == "rise":
+            return rise_map(pixels, code, logits, method.masks, method.cells)
         if method.method == "class-activation-map":
             answer = self._network.run(pixels)
             probability = calibration.probabilities(answer.logits, self.manifest.calibration)
             return self._own_map(answer, code, probability)
         return occlusion_map(pixels, code, logits, method.patch, method.stride)
+
+    def explained_by(self, *, frozen: bool) -> str:
+        """Return the name of the method that `explain` uses."""
+        method = self.manifest.saliency
+        return (frozen and method.frozen) or method.method
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the raw logits, float32 (7,), of an RGB image of any size."""

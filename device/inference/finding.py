@@ -27,7 +27,7 @@ class SaliencyMap:
         float32, (rows, columns), 0 to 1, over the part of the frame that the model is shown; all
         0 where nothing in it spoke for the diagnosis.
     method
-        ``occlusion`` or ``class-activation-map``.
+        ``occlusion``, ``class-activation-map`` or ``rise``.
     """
 
     code: Code

@@ -176,11 +176,19 @@ class Saliency(_Section, frozen=True):
         ``class-activation-map``: the output of that name.
     patch, stride
         For occlusion, in input pixels.
+    frozen
+        How it is made of a picture that is held, where that may take its time; None for the same.
+        ``rise``: what the diagnosis gains where random masks leave the picture uncovered.
+    masks, cells
+        For RISE: how many masks, and into how many cells a side each divides the picture.
     """
 
     method: Literal["occlusion", "class-activation-map"]
     patch: Annotated[int, msgspec.Meta(ge=1)] = 8
     stride: Annotated[int, msgspec.Meta(ge=1)] = 2
+    frozen: Literal["rise"] | None = None
+    masks: Annotated[int, msgspec.Meta(ge=1, le=4000)] = 400
+    cells: Annotated[int, msgspec.Meta(ge=2, le=32)] = 8
 
 
 class Provenance(_Section, frozen=True):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,6 +54,55 @@ def occlusion_map(
             loss[rows, columns] += reference - _log_odds(logits(hidden), index)
             covered[rows, columns] += 1.0
     return SaliencyMap(code, _normalised(loss / np.maximum(covered, 1.0)), "occlusion")
+
+
+def rise_map(
+    pixels: NDArray[np.uint8], code: Code, logits: Logits, masks: int, cells: int
+) -> SaliencyMap:
+    """Cover the image by random masks, and see where uncovering it gains the diagnosis.
+
+    The masks are those of RISE (Petsiuk et al. 2018, arXiv:1806.07421): coarse grids of which half
+    of the cells are open, enlarged with soft edges and shifted by a part of a cell. They are drawn
+    from one seed, so that a picture always has the same map.
+
+    Parameters
+    ----------
+    pixels, code, logits
+        As in `occlusion_map`.
+    masks
+        How many; each is a pass of the network.
+    cells
+        To a side.
+
+    Returns
+    -------
+    SaliencyMap
+        The mean log-odds under the masks that show a pixel, less the mean under those that cover
+        it, where positive, scaled so that its highest value is 1; empty where it never reaches
+        `LEAST_EVIDENCE`.
+    """
+    index = CODES.index(code)
+    height, width = pixels.shape[:2]
+    fill = np.median(pixels.reshape(-1, 3), axis=0).astype(np.float32)
+    apart = pixels - fill
+    random = np.random.default_rng(0)
+    rows, columns = -(-height // cells), -(-width // cells)
+    enlarged = ((cells + 1) * columns, (cells + 1) * rows)
+    shown = np.zeros((height, width), np.float64)
+    weighted = np.zeros((height, width), np.float64)
+    total = 0.0
+    for _ in range(masks):
+        grid = (random.random((cells + 1, cells + 1)) < 0.5).astype(np.float32)
+        wide = cv2.resize(grid, enlarged, interpolation=cv2.INTER_LINEAR)
+        top, left = random.integers(rows), random.integers(columns)
+        mask = wide[top : top + height, left : left + width]
+        odds = _log_odds(logits(np.rint(fill + mask[:, :, None] * apart).astype(np.uint8)), index)
+        shown += mask
+        weighted += odds * mask
+        total += odds
+    covered = np.maximum(masks - shown, np.finfo(np.float32).eps)
+    shown = np.maximum(shown, np.finfo(np.float32).eps)
+    return SaliencyMap(code, _normalised(weighted / shown - (total - weighted) / covered), "rise")
 
 
 def activation_map(

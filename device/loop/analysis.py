@@ -180,7 +180,7 @@ class Analysis:
         taken = self.taken.peek()
         if taken is None or taken.judged is None:
             return
-        judged = self._explained(taken.judged)
+        judged = self._explained(taken.judged, frozen=True)
         if judged is not taken.judged:
             self.taken.put(replace(taken, judged=judged))
 
@@ -191,7 +191,7 @@ class Analysis:
     def _mark(self) -> None:
         self._heartbeat.mark("analysis")
 
-    def _explained(self, judged: Judged) -> Judged:
+    def _explained(self, judged: Judged, *, frozen: bool = False) -> Judged:
         """Return a finding with the map that is wished, unless the shutter is pressed meanwhile."""
         while not self._pressed():
             wish = self.wish
@@ -199,10 +199,13 @@ class Analysis:
                 break
             finding: Finding = judged.finding
             code = wish.code or code_to_explain(finding.probabilities)
-            if finding.saliency is not None and finding.saliency.code == code:
+            method = self._analyzer.explained_by(frozen=frozen)
+            have = finding.saliency
+            if have is not None and (have.code, have.method) == (code, method):
                 break
+            step = partial(self._pass, wish)
             try:
-                saliency = self._analyzer.explain(judged.frame, code, partial(self._pass, wish))
+                saliency = self._analyzer.explain(judged.frame, code, step, frozen=frozen)
             except _Overtaken:
                 continue
             return Judged(judged.frame, replace(finding, saliency=saliency))

@@ -7,7 +7,14 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from device.inference.bundle import MANIFEST_FILE, MODEL_FILE, SIGNATURE_FILE
+from device.inference.analyzer import Analyzer
+from device.inference.bundle import (
+    MANIFEST_FILE,
+    MODEL_FILE,
+    SIGNATURE_FILE,
+    Bundle,
+    load_bundle,
+)
 
 
 def new_key() -> tuple[Ed25519PrivateKey, str]:
@@ -26,3 +33,11 @@ def write_bundle(folder: Path, manifest: dict[str, Any], model: bytes) -> str:
     (folder / MANIFEST_FILE).write_bytes(content)
     (folder / SIGNATURE_FILE).write_bytes(key.sign(content))
     return public
+
+
+def analyzer_with(bundle: Bundle, folder: Path, **sections: dict[str, Any]) -> Analyzer:
+    """Return an analyzer of the shipped model with parts of its manifest changed."""
+    manifest = json.loads((bundle.folder / MANIFEST_FILE).read_bytes())
+    for name, change in sections.items():
+        manifest[name] |= change
+    return Analyzer(load_bundle(folder, (write_bundle(folder, manifest, bundle.model),)))

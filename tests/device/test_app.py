@@ -530,7 +530,7 @@ def test_finding_of_a_released_picture_does_not_come_back(
 ) -> None:
     explain, begun, go_on = clinic.analyzer.explain, threading.Event(), threading.Event()
 
-    def slow(frame: Frame, code: Code, *rest: object) -> SaliencyMap:
+    def slow(frame: Frame, code: Code, *rest: object, frozen: bool = False) -> SaliencyMap:
         begun.set()
         go_on.wait(GIVE_UP_SECONDS)
         return explain(frame, code)

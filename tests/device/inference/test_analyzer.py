@@ -1,7 +1,6 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import msgspec
@@ -17,17 +16,9 @@ from device.inference import calibration
 from device.inference.analyzer import Analyzer, code_to_explain
 from device.inference.bundle import MANIFEST_FILE, Bundle, load_bundle
 from device.inference.finding import FindingRecord, to_record
-from tests.device.bundles import write_bundle
+from tests.device.bundles import analyzer_with, write_bundle
 
 GOOD, BLURRED, DARK, GLARING = 0, 2, 5, 6
-
-
-def analyzer_with(bundle: Bundle, folder: Path, **sections: dict[str, Any]) -> Analyzer:
-    """Return an analyzer of the shipped model with parts of its manifest changed."""
-    manifest = json.loads((bundle.folder / MANIFEST_FILE).read_bytes())
-    for name, change in sections.items():
-        manifest[name] |= change
-    return Analyzer(load_bundle(folder, (write_bundle(folder, manifest, bundle.model),)))
 
 
 def rgb(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -184,6 +175,21 @@ def test_explanation_is_a_map_over_the_models_input(
         assert saliency.values.max() in (0.0, 1.0)
     spec = occluding.manifest.input
     assert saliency.values.shape == (spec.height, spec.width)
+
+
+def test_bundle_says_how_a_held_picture_is_explained(
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
+) -> None:
+    passes = []
+    for frozen in ("rise", None):
+        analyzer = analyzer_with(bundle, tmp_path, saliency={"frozen": frozen, "masks": 30})
+        held = analyzer.explain(frames[3], "mel", lambda: passes.append(1), frozen=True)
+        assert held.method == analyzer.explained_by(frozen=True)
+        assert held.method == (frozen or analyzer.manifest.saliency.method)
+        live = analyzer.explain(frames[3], "mel")
+        assert live.method == analyzer.explained_by(frozen=False)
+        assert live.method == analyzer.manifest.saliency.method
+    assert len(passes) == 30
 
 
 def test_explanations_of_two_diagnoses_differ(

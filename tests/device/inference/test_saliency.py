@@ -7,7 +7,13 @@ from numpy.typing import NDArray
 from device.diagnoses import CODES
 from device.inference.calibration import probabilities
 from device.inference.manifest import Calibration
-from device.inference.saliency import LEAST_EVIDENCE, activation_map, evidence, occlusion_map
+from device.inference.saliency import (
+    LEAST_EVIDENCE,
+    activation_map,
+    evidence,
+    occlusion_map,
+    rise_map,
+)
 
 EVEN = np.full(7, 1 / 7)
 SPOT = (slice(4, 8), slice(18, 22))
@@ -38,6 +44,40 @@ def test_map_is_high_where_covering_costs_the_diagnosis() -> None:
     inside[SPOT] = True
     assert inside[np.unravel_index(np.argmax(found.values), (28, 28))]
     assert found.values[inside].mean() > 5 * found.values[~inside].mean()
+
+
+def test_random_masks_find_the_spot_and_no_place_far_from_it() -> None:
+    found = rise_map(picture(), "mel", likes_dark_spot, 400, 7)
+    assert (found.code, found.method) == ("mel", "rise")
+    assert found.values.shape == (28, 28)
+    assert found.values.dtype == np.float32
+    assert found.values.max() == 1.0
+    row, column = np.unravel_index(np.argmax(found.values), (28, 28))
+    assert abs(row - 5.5) <= 2
+    assert abs(column - 19.5) <= 2
+    assert found.values[SPOT].mean() > 0.8
+    assert found.values[16:].mean() < 0.1
+    assert not rise_map(picture(), "nv", likes_dark_spot, 400, 7).values[SPOT].any()
+
+
+def test_random_masks_give_a_picture_the_same_map_every_time() -> None:
+    passes = []
+
+    def counted(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        passes.append(pixels.dtype)
+        return likes_dark_spot(pixels)
+
+    first, second = (rise_map(picture(), "mel", counted, 30, 5).values for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert passes == [np.dtype(np.uint8)] * 60
+
+
+def test_random_masks_say_nothing_of_an_indifferent_network_or_an_even_picture() -> None:
+    assert not rise_map(picture(), "bcc", lambda _: np.zeros(7, np.float32), 40, 4).values.any()
+    even = np.full((20, 26, 3), 90, np.uint8)
+    found = rise_map(even, "mel", lambda p: likes_dark_spot(p[:, :24]), 40, 4)
+    assert found.values.shape == (20, 26)
+    assert not found.values.any()
 
 
 def test_far_from_the_spot_nothing_speaks_for_it() -> None:

@@ -17,6 +17,7 @@ from device.diagnoses import Code
 from device.imaging.field import FieldOfView
 from device.imaging.quality import Quality, QualityLimits, measure_quality
 from device.inference.analyzer import Analyzer, code_to_explain
+from device.inference.bundle import Bundle
 from device.inference.finding import SaliencyMap
 from device.loop.analysis import FAILED, MEASURED_SECONDS, Analysis, Wish
 from device.loop.latest import Latest
@@ -24,6 +25,7 @@ from device.loop.trouble import Trouble
 from device.loop.work import Burst, Explain, Seen, Taken, Work
 from device.records.store import FolderRecords
 from device.service import Heartbeat, Notifier
+from tests.device.bundles import analyzer_with
 
 GIVE_UP_SECONDS = 10.0
 
@@ -229,12 +231,45 @@ def test_taken_picture_is_explained_as_wished(room: Room, frames: tuple[Frame, .
     room.taken(room.explains("vasc"))
 
 
+def test_taken_picture_is_seen_with_the_models_own_map_first_and_the_better_one_after(
+    tmp_path: Path, bundle: Bundle, records: FolderRecords, frames: tuple[Frame, ...]
+) -> None:
+    analyzer = analyzer_with(bundle, tmp_path / "rise", saliency={"frozen": "rise", "masks": 40})
+    room = Room(analyzer, records)
+    methods: list[str] = []
+    put = room.analysis.taken.put
+
+    def noted(taken: Taken) -> None:
+        saliency = taken.judged.finding.saliency if taken.judged else None
+        methods.append(saliency.method if saliency else "")
+        put(taken)
+
+    room.analysis.taken.put = noted  # type: ignore[method-assign]
+    room.analysis.wish = Wish(overlay=True)
+    room.thread.start()
+    try:
+        room.work.put(Seen(frames[0]))
+        room.until(room.analysis.judged.peek)
+        live = room.analysis.judged.peek()
+        room.work.put(Burst(1, frames[:1]))
+        room.until(lambda: "rise" in methods)
+    finally:
+        room.stop.set()
+        room.thread.join(GIVE_UP_SECONDS)
+    assert live is not None
+    assert live.finding.saliency is not None
+    assert live.finding.saliency.method == "class-activation-map"
+    assert methods == ["class-activation-map"] * 2 + ["rise"]
+
+
 def test_wish_that_changes_while_the_picture_is_judged_is_met(
     room: Room, frames: tuple[Frame, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     explain = room.analysis._analyzer.explain
 
-    def changes_his_mind(frame: Frame, code: Code, *rest: object) -> SaliencyMap:
+    def changes_his_mind(
+        frame: Frame, code: Code, *rest: object, frozen: bool = False
+    ) -> SaliencyMap:
         room.analysis.wish = Wish(overlay=True, code="df")
         if room.analysis.taken.peek() is not None:
             # The screen asks for another map of a picture that it has, and of no other.
@@ -254,14 +289,16 @@ def counting_passes(
     explain = room.analysis._analyzer.explain
     passes: dict[Code, int] = {}
 
-    def counted(frame: Frame, code: Code, done: Callable[[], None]) -> SaliencyMap:
+    def counted(
+        frame: Frame, code: Code, done: Callable[[], None], *, frozen: bool = False
+    ) -> SaliencyMap:
         def step() -> None:
             passes[code] = passes.get(code, 0) + 1
             if sum(passes.values()) == 5:
                 at_the_fifth()
             done()
 
-        return explain(frame, code, step)
+        return explain(frame, code, step, frozen=frozen)
 
     monkeypatch.setattr(room.analysis._analyzer, "explain", counted)
     return passes
