@@ -117,6 +117,11 @@ def _parser() -> argparse.ArgumentParser:
     quality.add_argument(
         "--out", type=Path, metavar="DIR", help="for a bundle's results (default: runs/quality)"
     )
+    showing = "Draw a page of hits and failures with their saliency maps, to be looked at."
+    examples = add("examples", _examples, showing, run_or_bundle, data)
+    examples.add_argument(
+        "--to", type=Path, metavar="FILE", default=Path("examples.png"), help="default: %(default)s"
+    )
     bundle = add("bundle", _bundle, "Write and sign a run's bundle.", run)
     bundle.add_argument(
         "--models", type=Path, metavar="DIR", default=Path("models"), help="default: models"
@@ -236,6 +241,15 @@ def _quality(options: argparse.Namespace, console: Console) -> int:
         result = stages.study_run(out, options.data, options.images, options.levels)
     console.print(_quality_table(result))
     console.print(f"Wrote {out / stages.QUALITY_FILE} and {stages.QUALITY_PLOT}", soft_wrap=True)
+    return 0
+
+
+def _examples(options: argparse.Namespace, console: Console) -> int:
+    bundle = stages.open_bundle(options.run, load_config().trusted_keys)
+    stages.show_examples(bundle, options.data, options.to)
+    console.print(
+        f"Wrote {options.to}; its pictures are the data set's: share it as that", soft_wrap=True
+    )
     return 0
 
 

@@ -37,7 +37,7 @@ from build_host.training.history import read_history
 from device.errors import ConfigError, DataError
 from device.imaging.field import cut, find_field
 from device.imaging.quality import QualityLimits
-from device.inference.bundle import METRICS_FILE, MODEL_FILE, Bundle, load_bundle
+from device.inference.bundle import MANIFEST_FILE, METRICS_FILE, MODEL_FILE, Bundle, load_bundle
 from device.inference.manifest import Manifest
 
 CONFIG_FILE: Final = "run.toml"
@@ -297,6 +297,17 @@ def study_bundle(bundle: Bundle, data: Path, out: Path, images: int, levels: int
     return result
 
 
+def show_examples(bundle: Bundle, data: Path, path: Path) -> None:
+    """Draw a page of what a bundle gets right and wrong on the validation fold."""
+    from build_host.evaluation.showing import examples_page
+
+    collection = read_ham10000(data)
+    validation = collection.subset(split_by_lesion(collection).validation)
+    page = examples_page(bundle, validation, data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.savefig(path, dpi=90)
+
+
 def evaluate_run(folder: Path, sources: Sources, console: Console) -> Assessment:
     """Measure a run's int8 file on the test fold and beside it: ``metrics.json``."""
     result = evaluate_bundle(_unsigned(folder), sources, console, folder / FLOAT_FILE)
@@ -399,6 +410,19 @@ def _sections(folder: Path) -> str:
         if (folder / name).is_file()
     ]
     return "\n\n".join(section.strip() for section in told)
+
+
+def open_bundle(folder: Path, trusted_keys: Iterable[str]) -> Bundle:
+    """Return the bundle in a folder, or the unsigned one of a run.
+
+    Raises
+    ------
+    device.errors.DermascopeError
+        If the bundle is not whole or not trusted, or the run is not compressed yet.
+    """
+    if (folder / MANIFEST_FILE).is_file():
+        return load_bundle(folder, trusted_keys)
+    return _unsigned(folder)
 
 
 def _unsigned(folder: Path) -> Bundle:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from PIL import Image
 
 from build_host.evaluation.assessing import Assessment
 from device.capture.demo import SCENES, demo_frame
@@ -19,7 +20,7 @@ from device.inference.bundle import load_bundle
 from tests.build_host import drawn
 from tests.build_host.conftest import Done, Stage
 
-COMMANDS = ("train", "compress", "quality", "evaluate", "bundle", "key")
+COMMANDS = ("train", "compress", "quality", "evaluate", "examples", "bundle", "key")
 
 
 def assert_complaint(done: Done, *parts: str) -> None:
@@ -97,6 +98,19 @@ def test_a_configuration_that_is_missing_or_wrong_is_told(
     wrong.write_text(config.read_text().replace("epochs", "epoch"))
     assert_complaint(command(*arguments, wrong), "wrong.toml", "epoch")
     assert not (tmp_path / "runs").exists()
+
+
+def test_examples_of_a_run_are_drawn(
+    command: Callable[..., Done], compressed: Stage, ham10000: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "new" / "page.png"
+    done = command("examples", compressed.folder, "--data", ham10000, "--to", page)
+    assert done.status == 0, done.err
+    assert str(page) in done.out.replace("\n", "")
+    with Image.open(page) as picture:
+        assert picture.width > picture.height > 500
+    missing = command("examples", tmp_path, "--data", ham10000, "--to", page)
+    assert_complaint(missing, str(tmp_path), "holds no run")
 
 
 def unlink_image(folder: Path) -> tuple[str, ...]:
