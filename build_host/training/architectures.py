@@ -17,8 +17,8 @@ def build(config: RunConfig) -> keras.Model:
     shape = (config.input.height, config.input.width, 3)
     makers = {
         "paper": paper_network,
-        "mobilenet": mobilenet.mobilenet,
-        "slim-mobilenet": mobilenet.slim_mobilenet,
+        "mobilenet": partial(mobilenet.mobilenet, head=config.head),
+        "slim-mobilenet": partial(mobilenet.slim_mobilenet, head=config.head),
         **{
             f"efficientnet-lite-{variant}": partial(efficientnet_lite.classifier, variant=variant)
             for variant in efficientnet_lite.SCALES

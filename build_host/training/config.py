@@ -192,6 +192,8 @@ class RunConfig(_Section, frozen=True):
         Of every random choice.
     start
         The weights that training begins with.
+    head
+        Channels of the last convolution of the MobileNets, up to 1,280; 0 to leave it out.
     extra_data
         More training images: ``isic-2017``, of which the test part is left alone.
     representative
@@ -206,6 +208,7 @@ class RunConfig(_Section, frozen=True):
     fit: FitConfig
     saliency: Saliency
     start: Literal["random", "imagenet"] = "random"
+    head: Annotated[int, msgspec.Meta(ge=0, le=1280)] = 0
     extra_data: Literal["none", "isic-2017"] = "none"
     representative: Positive = 500
 
@@ -213,6 +216,8 @@ class RunConfig(_Section, frozen=True):
         mapped = self.architecture in ("mobilenet", "slim-mobilenet")
         if self.saliency.method == "class-activation-map" and not mapped:
             raise ValueError(f"the network {self.architecture!r} gives no class activation map")
+        if self.head and not mapped:
+            raise ValueError(f"the network {self.architecture!r} has no head to choose")
         if self.architecture == "paper":
             if self.start == "imagenet":
                 raise ValueError("the paper's network has no ImageNet weights")

@@ -10,6 +10,8 @@ the logits (Zhou et al. 2016, arXiv:1512.04150): what the screen shows is what w
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from build_host.keras import keras
 from device.diagnoses import CODES
 from device.errors import DataError
@@ -19,6 +21,8 @@ layers = keras.layers
 MAP: Final = "class-activation-map"
 COARSE: Final = "block_16_project_BN"
 """The layer that gives the last features."""
+_HEAD: Final = "Conv_1"
+_HEAD_NORM: Final = "Conv_1_bn"
 WEIGHTS: Final = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 
 _BLOCKS: Final = (
@@ -34,22 +38,28 @@ _FINE: Final = 12
 _SLIM_LEAVES_OUT: Final = (2, 5, 9)
 
 
-def mobilenet(shape: tuple[int, int, int]) -> keras.Model:
-    """Return the whole backbone with the classifying map: scaled image in, logits out."""
+def mobilenet(shape: tuple[int, int, int], head: int = 0) -> keras.Model:
+    """Return the whole backbone with the classifying map: scaled image in, logits out.
+
+    Parameters
+    ----------
+    head
+        Channels of the last convolution, 1,280 in the original; 0 to leave it out.
+    """
     image = keras.Input(shape, name="image")
     x = _convolution(image, 16, 3, 2, "Conv1", "bn_Conv1")
     x = _depthwise(x, 1, "expanded_conv")
     x = _convolution(x, 8, 1, 1, "expanded_conv_project", active=False)
-    return _classified(image, *_blocks(x, (), 2))
+    return _classified(image, *_blocks(x, (), 2), head)
 
 
-def slim_mobilenet(shape: tuple[int, int, int]) -> keras.Model:
-    """Return the slim form: scaled image in, logits out."""
+def slim_mobilenet(shape: tuple[int, int, int], head: int = 0) -> keras.Model:
+    """Return the slim form: scaled image in, logits out; `head` as in `mobilenet`."""
     image = keras.Input(shape, name="image")
     x = _convolution(image, 16, 3, 2, "Conv1", "bn_Conv1")
     x = _depthwise(x, 2, "expanded_conv")
     x = _convolution(x, 8, 1, 1, "expanded_conv_project", active=False)
-    return _classified(image, *_blocks(x, _SLIM_LEAVES_OUT, 1))
+    return _classified(image, *_blocks(x, _SLIM_LEAVES_OUT, 1), head)
 
 
 def load_imagenet(model: keras.Model, folder: Path | None) -> None:
@@ -80,10 +90,17 @@ def load_imagenet(model: keras.Model, folder: Path | None) -> None:
         raise DataError(
             f"{WEIGHTS}: cannot be read or downloaded ({reason}); name its folder with --pretrained"
         ) from None
-    known = {layer.name: layer for layer in source.layers}
+    known = {layer.name: layer.get_weights() for layer in source.layers}
+    head = {layer.name: layer for layer in model.layers}.get(_HEAD)
+    if head is not None:
+        # Of its channels those that batch normalization weighs most.
+        gamma = known[_HEAD_NORM][0]
+        kept = np.sort(np.argsort(-np.abs(gamma), kind="stable")[: head.filters])
+        for name in (_HEAD, _HEAD_NORM):
+            known[name] = [values[..., kept] for values in known[name]]
     for layer in model.layers:
         if layer.name in known:
-            layer.set_weights(known[layer.name].get_weights())
+            layer.set_weights(known[layer.name])
 
 
 def _blocks(x: Any, left_out: tuple[int, ...], first_stride: int) -> tuple[Any, Any]:
@@ -104,8 +121,11 @@ def _blocks(x: Any, left_out: tuple[int, ...], first_stride: int) -> tuple[Any, 
     return x, fine
 
 
-def _classified(image: Any, coarse: Any, fine: Any) -> keras.Model:
+def _classified(image: Any, coarse: Any, fine: Any, head: int) -> keras.Model:
     many = len(CODES)
+    if head:
+        # Its features are the richest, and on so small a map it costs next to no time.
+        coarse = _convolution(coarse, head, 1, 1, _HEAD, _HEAD_NORM)
     dropped = layers.Dropout(0.2, name="drop-coarse")(coarse)
     x = layers.Conv2D(many, 1, name="coarse-map")(dropped)
     x = layers.UpSampling2D(2, interpolation="nearest", name="coarse-map-enlarged")(x)

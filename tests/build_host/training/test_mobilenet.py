@@ -57,6 +57,28 @@ def test_every_layer_but_the_classifiers_starts_with_weights_of_imagenet(
     assert kept == {"coarse-map", "fine-map"}
 
 
+@pytest.mark.parametrize("head", [1280, 640])
+def test_a_head_keeps_the_channels_of_imagenets_that_weigh_most(
+    head: int, pretrained: Path
+) -> None:
+    from build_host.keras import keras
+    from build_host.training.mobilenet import WEIGHTS, load_imagenet, slim_mobilenet
+
+    own = slim_mobilenet(SHAPE, head)
+    load_imagenet(own, pretrained)
+    source = keras.applications.MobileNetV2(
+        SHAPE, alpha=0.35, include_top=False, weights=str(pretrained / WEIGHTS)
+    )
+    gamma = source.get_layer("Conv_1_bn").get_weights()[0]
+    kept = np.abs(gamma) >= np.sort(np.abs(gamma))[-head]
+    for layer in ("Conv_1", "Conv_1_bn"):
+        whole, part = (m.get_layer(layer).get_weights() for m in (source, own))
+        assert len(whole) == len(part)
+        for a, b in zip(whole, part, strict=True):
+            np.testing.assert_array_equal(a[..., kept], b)
+    assert own.get_layer("coarse-map").kernel.shape == (1, 1, head, 7)
+
+
 @pytest.mark.parametrize("name", ["whole", "slim"])
 def test_the_logits_are_the_mean_of_the_map(name: str) -> None:
     from build_host.keras import keras
