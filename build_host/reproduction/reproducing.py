@@ -30,6 +30,7 @@ from build_host.reproduction.results import (
 )
 from build_host.results import write_result
 from build_host.stages import (
+    DRAFT_FILE,
     REPRODUCTION_FILE,
     leave_draft,
     measured_limits,
@@ -60,7 +61,8 @@ def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Consol
     """
     context = open_context(config, data, out, console)
     results_path = context.out / METRICS_FILE
-    if results_path.is_file() and (context.out / REPORT_FILE).is_file():
+    ends = (results_path, context.out / REPORT_FILE, context.out / RUN_FOLDER / DRAFT_FILE)
+    if all(path.is_file() for path in ends):
         console.print("Nothing to do: this configuration is finished.")
         return context.out
     shown = _oversampled(context)

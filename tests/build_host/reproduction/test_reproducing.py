@@ -172,7 +172,11 @@ def test_a_second_run_does_nothing(
     assert {p: p.stat().st_mtime_ns for p in reproduced.folder.rglob("*")} == before
 
 
+@pytest.mark.parametrize(
+    "lost", [("metrics.json", "report.html", "protocol-split-by-image/result.json"), ("bundle",)]
+)
 def test_a_run_that_lost_its_last_stages_makes_them_again_and_nothing_else(
+    lost: tuple[str, ...],
     reproduced: Stage,
     results: Results,
     ham10000: Path,
@@ -181,14 +185,15 @@ def test_a_run_that_lost_its_last_stages_makes_them_again_and_nothing_else(
 ) -> None:
     shutil.copytree(reproduced.folder.parent, tmp_path / "out")
     (folder,) = (tmp_path / "out").glob("quick-*")
-    for name in ("metrics.json", "report.html", "protocol-split-by-image/result.json"):
-        (folder / name).unlink()
+    for name in lost:
+        (folder / name).rename(tmp_path / Path(name).name)
     fitted = {p: p.stat().st_mtime_ns for p in folder.rglob("weights.h5")}
     done = command("reproduce", "--quick", "--data", ham10000, "--out", tmp_path / "out")
     assert done.status == 0, done.err
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("weights.h5")} == fitted
     again = msgspec.json.decode((folder / "metrics.json").read_bytes(), type=Results)
     assert again == results
+    assert (folder / "bundle" / "draft.json").is_file()
 
 
 def test_the_smallest_good_file_becomes_a_bundle_that_the_device_loads(
