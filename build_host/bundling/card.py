@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from build_host.evaluation.assessing import EXPLAINED, Assessment
 from build_host.evaluation.evaluating import Evaluation
+from build_host.markdown import cell, table
 from device.diagnoses import CODES
 from device.inference.manifest import Interval, Manifest
 
@@ -91,66 +92,60 @@ def _speed(assessment: Assessment) -> list[str]:
 
 
 def _surest(assessment: Assessment) -> str:
-    header = [
-        "| share of the images | accuracy | balanced accuracy |",
-        "| --- | --- | --- |",
-    ]
     rows = [
-        f"| {k.coverage:.0%} | {k.accuracy:.3f} | {k.balanced_accuracy:.3f} |"
+        (f"{k.coverage:.0%}", f"{k.accuracy:.3f}", f"{k.balanced_accuracy:.3f}")
         for k in assessment.surest
     ]
-    return "\n".join(header + rows)
+    return table(("share of the images", "accuracy", "balanced accuracy"), rows)
 
 
 def _unfamiliar(assessment: Assessment) -> list[str]:
     if not assessment.unfamiliar:
         return []
-    header = [
-        "| shown | pictures | AUROC of the score | no call | no call, or refused by quality |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+    header = (
+        "shown",
+        "pictures",
+        "AUROC of the score",
+        "no call",
+        "no call, or refused by quality",
+    )
     rows = [
-        f"| {u.kind} | {u.images} | {'-' if i == 0 else f'{u.auroc:.3f}'} | {u.no_call:.0%} | "
-        f"{u.refused:.0%} |"
+        (u.kind, str(u.images), "-" if i == 0 else f"{u.auroc:.3f}", f"{u.no_call:.0%}",
+         f"{u.refused:.0%}")
         for i, u in enumerate(assessment.unfamiliar)
-    ]
-    return ["What is no lesion, told apart:\n\n" + "\n".join(header + rows)]
+    ]  # fmt: skip
+    return ["What is no lesion, told apart:\n\n" + table(header, rows)]
 
 
 def _maps(assessment: Assessment) -> list[str]:
     if not assessment.maps:
         return []
-    header = [
-        "| map | more passes | insertion | deletion | inside the outline | pointing game | "
-        "agrees with float |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    header = (
+        "map", "more passes", "insertion", "deletion", "inside the outline", "pointing game",
+        "agrees with float",
+    )  # fmt: skip
     rows = [
-        f"| {m.method} | {m.passes} | {_cell(m.insertion)} | {_cell(m.deletion)} | "
-        f"{_cell(m.energy_inside)} | {_cell(m.pointing)} | {_cell(m.agreement)} |"
+        (m.method, str(m.passes), cell(m.insertion), cell(m.deletion), cell(m.energy_inside),
+         cell(m.pointing), cell(m.agreement))
         for m in assessment.maps
-    ]
+    ]  # fmt: skip
     return [
         "## Saying why\n\n"
         f"Maps of the called diagnosis, on the shipped file and {EXPLAINED} images of the test "
         "fold, as even over the diagnoses as there are any. Insertion: the area under its "
         "probability as the places that the map names come back first (high is good); deletion: "
-        "as they go first (low is good).\n\n" + "\n".join(header + rows)
+        "as they go first (low is good).\n\n" + table(header, rows)
     ]
 
 
 def _beside(evaluations: list[Evaluation]) -> str:
-    names = list(evaluations[0].figures)
-    header = ["| figure | " + " | ".join(e.protocol for e in evaluations[1:]) + " |"]
-    header += ["| --- " * len(evaluations) + "|"]
+    others = evaluations[1:]
     rows = [
-        f"| {name.replace('_', ' ')} | "
-        + " | ".join(_cell(e.figures.get(name)) for e in evaluations[1:])
-        + " |"
-        for name in names
+        (name.replace("_", " "), *(cell(e.figures.get(name)) for e in others))
+        for name in evaluations[0].figures
     ]
-    images = "; ".join(f"{e.protocol}: {e.images} images" for e in evaluations[1:])
-    return "\n".join(header + rows) + f"\n\n{images}."
+    images = "; ".join(f"{e.protocol}: {e.images} images" for e in others)
+    return table(("figure", *(e.protocol for e in others)), rows) + f"\n\n{images}."
 
 
 def _mib(size: int) -> str:
@@ -159,58 +154,41 @@ def _mib(size: int) -> str:
 
 def _figures(figures: Iterable[tuple[str, Interval]]) -> str:
     rows = [
-        f"| {name.replace('_', ' ')} | {f.value:.3f} | {f.low:.3f} to {f.high:.3f} |"
+        (name.replace("_", " "), f"{f.value:.3f}", f"{f.low:.3f} to {f.high:.3f}")
         for name, f in figures
     ]
-    return "\n".join(["| figure | value | 95 % interval |", "| --- | --- | --- |", *rows])
+    return table(("figure", "value", "95 % interval"), rows)
 
 
 def _per_class(evaluation: Evaluation) -> str:
     rows = [
-        f"| {code} | {row.images} | {_cell(row.precision)} | {_cell(row.recall)} | "
-        f"{_cell(row.f1)} | {_cell(row.auc)} |"
+        (code, str(row.images), cell(row.precision), cell(row.recall), cell(row.f1), cell(row.auc))
         for code, row in evaluation.per_class.items()
     ]
-    header = [
-        "| | images | precision | recall | F1 | AUC |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    return "\n".join(header + rows)
+    return table(("", "images", "precision", "recall", "F1", "AUC"), rows)
 
 
 def _confusion(evaluation: Evaluation) -> str:
     rows = [
-        f"| **{code}** | " + " | ".join(str(n) for n in row) + " |"
+        (f"**{code}**", *(str(n) for n in row))
         for code, row in zip(CODES, evaluation.confusion, strict=True)
     ]
-    return "\n".join(["| | " + " | ".join(CODES) + " |", "| --- " * (len(CODES) + 1) + "|", *rows])
+    return table(("", *CODES), rows)
 
 
 def _operating_points(manifest: Manifest) -> str:
     rows = [
-        f"| {p.name} | {p.score} | {p.threshold:.4f} | {p.sensitivity:.3f} | {p.specificity:.3f} |"
+        (p.name, p.score, f"{p.threshold:.4f}", f"{p.sensitivity:.3f}", f"{p.specificity:.3f}")
         for p in manifest.operating_points
     ]
-    header = [
-        "| name | score | threshold | sensitivity | specificity |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    return "\n".join(header + rows)
+    return table(("name", "score", "threshold", "sensitivity", "specificity"), rows)
 
 
 def _subgroups(evaluation: Evaluation) -> str:
-    rows = []
-    for kind, groups in evaluation.subgroups.items():
-        for value, figures in groups.items():
-            rows.append(
-                f"| {kind.replace('_', ' ')} | {value} | {figures['images']} | "
-                f"{_cell(figures.get('accuracy'))} | {_cell(figures.get('malignant_auc'))} |"
-            )
-    header = ["| | | images | accuracy | malignant AUC |", "| --- | --- | --- | --- | --- |"]
-    return "\n".join(header + rows)
-
-
-def _cell(figure: Interval | int | None) -> str:
-    if not isinstance(figure, Interval):
-        return "-"
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+    rows = [
+        (kind.replace("_", " "), value, str(figures["images"]), cell(figures.get("accuracy")),
+         cell(figures.get("malignant_auc")))
+        for kind, groups in evaluation.subgroups.items()
+        for value, figures in groups.items()
+    ]  # fmt: skip
+    return table(("", "", "images", "accuracy", "malignant AUC"), rows)

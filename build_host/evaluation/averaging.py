@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from build_host.datasets.collection import Collection
-from build_host.evaluation.metrics import RESAMPLES, Labels
+from build_host.evaluation.metrics import Labels, mean_over_lesions
 from device.inference.analyzer import Analyzer
 from device.inference.calibration import probabilities
 from device.inference.manifest import Averaging, Calibration
@@ -32,7 +32,7 @@ def choose_averaging(
     averaged = np.array([analyzer.averaged_logits(collection.read(r)) for r in records])
     labels = collection.labels
     gain = _loss(plain, labels, calibration) - _loss(averaged, labels, calibration)
-    return "dihedral" if _surely_positive(gain, collection.lesions) else "none"
+    return "dihedral" if mean_over_lesions(gain, collection.lesions).low > 0.0 else "none"
 
 
 def _loss(
@@ -40,12 +40,3 @@ def _loss(
 ) -> NDArray[np.float64]:
     own = probabilities(logits, calibration)[np.arange(len(labels)), labels]
     return -np.log(np.maximum(own, 1e-12))
-
-
-def _surely_positive(gain: NDArray[np.float64], lesions: NDArray[np.str_], seed: int = 0) -> bool:
-    """Return whether the mean is above 0 in 97.5 % of a bootstrap's draws of whole lesions."""
-    _, group = np.unique(lesions, return_inverse=True)
-    sums, counts = np.bincount(group, gain), np.bincount(group)
-    picks = np.random.default_rng(seed).integers(0, len(sums), (RESAMPLES, len(sums)))
-    means = sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
-    return bool(np.quantile(means, 0.025) > 0.0)

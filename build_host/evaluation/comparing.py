@@ -9,6 +9,7 @@ from build_host.datasets.collection import Collection
 from build_host.evaluation.assessing import assess_first
 from build_host.evaluation.evaluating import Sizes
 from build_host.evaluation.speed import Speed, measure, reference_model
+from build_host.markdown import cell, table
 from device.inference.bundle import Bundle
 from device.inference.manifest import Interval
 
@@ -75,7 +76,7 @@ def ablation_table(ablation: Ablation) -> Table:
         title=f"{ablation.base}: {ablation.images} images of the validation fold",
     )
     for row in ablation.rows:
-        table.add_row(row.name, *(_cell(row.figures[n]) for n in names))
+        table.add_row(row.name, *(cell(row.figures[n]) for n in names))
     return table
 
 
@@ -90,7 +91,7 @@ def peers_table(peers: list[Peer]) -> Table:
             peer.name,
             f"{peer.size.gzip_bytes / 2**20:.3f}",
             f"{peer.speed.model_ms:.3f}",
-            *(_cell(peer.figures[n]) for n in names),
+            *(cell(peer.figures[n]) for n in names),
         )
     return table
 
@@ -100,14 +101,13 @@ def ablation_section(ablation: Ablation) -> str:
     names = list(ablation.rows[0].figures)
     header = ["variant", "epochs", "parameters", *(n.replace("_", " ") for n in names)]
     rows = [
-        [r.name, str(r.epochs), f"{r.parameters:,}", *(_cell(r.figures[n]) for n in names)]
+        [r.name, str(r.epochs), f"{r.parameters:,}", *(cell(r.figures[n]) for n in names)]
         for r in ablation.rows
     ]
     return (
         "## What each part gives\n\n"
         f"Float networks in one pass on {ablation.images} images of the validation fold, "
-        "calibrated across its halves; the test fold was not looked at.\n\n"
-        + _markdown(header, rows)
+        "calibrated across its halves; the test fold was not looked at.\n\n" + table(header, rows)
     )
 
 
@@ -121,7 +121,7 @@ def peers_section(peers: list[Peer]) -> str:
             f"{p.size.bytes / 2**20:.3f}",
             f"{p.size.gzip_bytes / 2**20:.3f}",
             f"{p.speed.times_faster:.1f}",
-            *(_cell(p.figures[n]) for n in names),
+            *(cell(p.figures[n]) for n in names),
         ]
         for p in peers
     ]
@@ -130,14 +130,5 @@ def peers_section(peers: list[Peer]) -> str:
         "## Peers\n\nOther networks on the same images of the test fold, int8, in one pass, "
         "each calibrated like the shipped one; the reference is "
         f"{peers[0].speed.reference}.\n\n"
-        + _markdown([*header, *(n.replace("_", " ") for n in names)], rows)
+        + table([*header, *(n.replace("_", " ") for n in names)], rows)
     )
-
-
-def _markdown(header: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "| --- " * len(header) + "|"]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
-
-
-def _cell(figure: Interval) -> str:
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"

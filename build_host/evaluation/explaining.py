@@ -19,6 +19,7 @@ from rich.progress import track
 
 from build_host.datasets.collection import Collection
 from build_host.datasets.outlines import read_outline
+from build_host.evaluation.metrics import mean_over_lesions
 from device.diagnoses import CODES
 from device.imaging.field import central_field, cut
 from device.imaging.preprocessing import dihedral_views, resize, scale, scale_table
@@ -35,7 +36,6 @@ _STEPS: Final = 24
 _BLUR: Final = 0.12
 _RISE_MASKS: Final = 400
 _RISE_CELLS: Final = 8
-_RESAMPLES: Final = 1000
 
 
 class Faithfulness(msgspec.Struct, frozen=True):
@@ -135,9 +135,11 @@ def compare(
     result = []
     for name, (passes, _) in methods.items():
         columns = [
-            _mean(np.array(c), lesions) for c in zip(*rows[name], strict=True)
+            mean_over_lesions(np.array(c), lesions) for c in zip(*rows[name], strict=True)
         ]  # fmt: skip
-        agreed = _mean(np.array(agreements[name]), lesions) if agreements[name] else None
+        agreed = (
+            mean_over_lesions(np.array(agreements[name]), lesions) if agreements[name] else None
+        )
         result.append(Faithfulness(name, passes, *columns, agreed))
     return result
 
@@ -168,15 +170,6 @@ def _probability(asked: _Asked, pixels: Pixels) -> float:
 def _energy_inside(saliency: Map, outline: NDArray[np.bool_]) -> float:
     total = saliency.sum()
     return float(saliency[outline].sum() / total) if total > 0 else 0.0
-
-
-def _mean(values: NDArray[np.float64], lesions: NDArray[np.str_]) -> Interval:
-    _, group = np.unique(lesions, return_inverse=True)
-    sums, counts = np.bincount(group, values), np.bincount(group)
-    picks = np.random.default_rng(0).integers(0, len(sums), (_RESAMPLES, len(sums)))
-    means = sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Interval(value=float(values.mean()), low=float(low), high=float(high))
 
 
 def _enlarged(values: NDArray[Any], side: int) -> Map:

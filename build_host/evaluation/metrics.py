@@ -207,6 +207,18 @@ class ClassFigures(msgspec.Struct, frozen=True):
     auc: Interval
 
 
+def mean_over_lesions(
+    values: NDArray[np.float64], lesions: NDArray[np.str_], resamples: int = RESAMPLES
+) -> Interval:
+    """Return the mean of a value of each image, its interval from draws of whole lesions."""
+    _, group = np.unique(lesions, return_inverse=True)
+    sums, counts = np.bincount(group, values), np.bincount(group)
+    picks = np.random.default_rng(0).integers(0, len(sums), (resamples, len(sums)))
+    means = sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Interval(value=float(values.mean()), low=float(low), high=float(high))
+
+
 def per_class(
     labels: Labels,
     probabilities: Probabilities,

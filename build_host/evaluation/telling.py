@@ -6,7 +6,7 @@ from rich.table import Table
 
 from build_host.evaluation.assessing import Assessment
 from build_host.evaluation.evaluating import Evaluation
-from device.inference.manifest import Interval
+from build_host.markdown import cell
 
 
 def assessment_tables(assessment: Assessment) -> Iterator[Table]:
@@ -45,7 +45,7 @@ def assessment_tables(assessment: Assessment) -> Iterator[Table]:
         )  # fmt: skip
         for row in assessment.maps:
             figures = (row.insertion, row.deletion, row.energy_inside, row.pointing, row.agreement)
-            table.add_row(row.method, str(row.passes), *(_cell(f) for f in figures))
+            table.add_row(row.method, str(row.passes), *(cell(f) for f in figures))
         yield table
     size, fast = main.size, assessment.speed
     table = Table("size and speed", "", title="The file")
@@ -71,7 +71,3 @@ def _figures(evaluation: Evaluation) -> Table:
             name.replace("_", " "), f"{figure.value:.3f}", f"{figure.low:.3f} to {figure.high:.3f}"
         )
     return table
-
-
-def _cell(figure: Interval | None) -> str:
-    return "" if figure is None else f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from build_host.markdown import cell, table
 from build_host.reproduction.results import Artefact, Results
-from device.inference.manifest import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,48 +102,48 @@ def protocol_verdict(results: Results) -> str:
 def card_sections(results: Results) -> str:
     """Return what the model card says of the reproduction, as Markdown."""
     names = ("accuracy", "balanced_accuracy", "macro_auc", "malignant_auc")
-    head = "| | test images | seen in training | of a lesion seen in training | " + " | ".join(
-        n.replace("_", " ") for n in names
-    )
-    protocols = [f"{head} |", "| --- " * (4 + len(names)) + "|"]
-    for p in results.protocols:
-        shares = (p.test_images_seen_in_training, p.test_lesions_seen_in_training)
-        cells = [PROTOCOL_NAMES[p.protocol], f"{p.test_images:,}"]
-        cells += [f"{100 * n / p.test_images:.0f} %" for n in shares]
-        cells += [_cell(p.figures[n]) for n in names]
-        protocols.append("| " + " | ".join(cells) + " |")
-    paper = [
-        "| the paper's row | MiB | accuracy | our file | MiB | accuracy | balanced accuracy |",
-        "| --- " * 7 + "|",
-    ]
-    for r in paper_rows(results.artefacts):
-        figures = r.row.figures
-        cells = [r.name, f"{r.mib:.2f}", f"{r.accuracy:.4f}", r.ours, f"{r.size / 2**20:.3f}"]
-        cells += [_cell(figures["accuracy"]), _cell(figures["balanced_accuracy"])]
-        paper.append("| " + " | ".join(cells) + " |")
-    files = [
-        "| network | file | MiB | gzip -9 | accuracy | balanced accuracy | macro AUC | zeros |",
-        "| --- " * 8 + "|",
-    ]
-    for a in results.artefacts:
-        sizes = (a.size.bytes, a.size.gzip_bytes)
-        cells = [a.name, a.kind, *(f"{n / 2**20:.3f}" for n in sizes)]
-        cells += [_cell(a.figures[n]) for n in ("accuracy", "balanced_accuracy", "macro_auc")]
-        cells.append(f"{100 * a.sparsity['all']:.0f} %" if a.sparsity else "-")
-        files.append("| " + " | ".join(cells) + " |")
+    protocols = table(
+        ("", "test images", "seen in training", "of a lesion seen in training",
+         *(n.replace("_", " ") for n in names)),
+        [
+            (PROTOCOL_NAMES[p.protocol], f"{p.test_images:,}",
+             *(f"{100 * n / p.test_images:.0f} %"
+               for n in (p.test_images_seen_in_training, p.test_lesions_seen_in_training)),
+             *(cell(p.figures[n]) for n in names))
+            for p in results.protocols
+        ],
+    )  # fmt: skip
+    paper = table(
+        ("the paper's row", "MiB", "accuracy", "our file", "MiB", "accuracy", "balanced accuracy"),
+        [
+            (r.name, f"{r.mib:.2f}", f"{r.accuracy:.4f}", r.ours, f"{r.size / 2**20:.3f}",
+             cell(r.row.figures["accuracy"]), cell(r.row.figures["balanced_accuracy"]))
+            for r in paper_rows(results.artefacts)
+        ],
+    )  # fmt: skip
+    files = table(
+        ("network", "file", "MiB", "gzip -9", "accuracy", "balanced accuracy", "macro AUC",
+         "zeros"),
+        [
+            (a.name, a.kind, f"{a.size.bytes / 2**20:.3f}", f"{a.size.gzip_bytes / 2**20:.3f}",
+             *(cell(a.figures[n]) for n in ("accuracy", "balanced_accuracy", "macro_auc")),
+             f"{100 * a.sparsity['all']:.0f} %" if a.sparsity else "-")
+            for a in results.artefacts
+        ],
+    )  # fmt: skip
     return "\n\n".join(
         [
             "## Where 0.98 comes from",
             "The same network and settings, the images divided in three ways. "
             + protocol_verdict(results),
-            "\n".join(protocols),
+            protocols,
             "## The paper's Table 8 beside ours",
             'The paper\'s "MB" are MiB, and its accuracies are of its own division; ours are by '
             "lesion.",
-            "\n".join(paper),
+            paper,
             "## Every file",
             f"Every figure is of the file itself, on fold 0. {chosen_sentence(results)}",
-            "\n".join(files),
+            files,
         ]
     )
 
@@ -155,9 +155,5 @@ def chosen_sentence(results: Results) -> str:
     return (
         f"The smallest file that keeps the dense base's balanced accuracy within one point on the "
         f'validation fold is "{results.chosen}": {chosen.size.gzip_bytes / 2**20:.3f} MiB after '
-        f"gzip -9, balanced accuracy {_cell(score)} on fold 0, where the base has {_cell(whole)}."
+        f"gzip -9, balanced accuracy {cell(score)} on fold 0, where the base has {cell(whole)}."
     )
-
-
-def _cell(figure: Interval) -> str:
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
