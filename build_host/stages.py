@@ -210,10 +210,12 @@ def train(run: Run, sources: Sources, teachers: Sequence[Run], console: Console)
 
 def compress(run: Run, data: Path, console: Console) -> None:
     """Convert the network to int8 and calibrate it on the validation fold."""
+    from build_host.compression.pruning import set_smallest_to_zero
     from build_host.compression.quantization import to_float32, to_int8
     from build_host.compression.whitening import with_whitened
     from build_host.training.architectures import build, with_map
     from build_host.training.fitting import WEIGHTS
+    from build_host.training.mobilenet import HEAD
 
     weights = run.folder / WEIGHTS
     if not weights.is_file():
@@ -225,6 +227,8 @@ def compress(run: Run, data: Path, console: Console) -> None:
     chosen = np.random.default_rng(config.seed).permutation(split.train)
     network = build(config)
     network.load_weights(weights)
+    if config.head:
+        set_smallest_to_zero(network.get_layer(HEAD), config.head_sparsity)
     network = with_whitened(with_map(network), images, split.train, config.input)
     console.print("Converting to int8")
     representative = np.asarray(images[np.sort(chosen[: config.representative])])

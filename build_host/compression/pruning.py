@@ -84,6 +84,15 @@ class Masks(keras.callbacks.Callback):
         self._hold()
 
 
+def set_smallest_to_zero(layer: keras.layers.Layer, share: float) -> None:
+    """Set a share of a layer's weights to zero in place, the smallest by magnitude."""
+    size = np.abs(layer.kernel.numpy())
+    order = np.argsort(size, axis=None, kind="stable")
+    mask = np.ones(size.size, bool)
+    mask[order[: round(share * size.size)]] = False
+    layer.kernel.assign(layer.kernel * mask.reshape(size.shape).astype(np.float32))
+
+
 def smallest_removed(
     model: keras.Model, masks: Sequence[NDArray[np.bool_]], share_kept: float
 ) -> list[NDArray[np.bool_]]:

@@ -194,6 +194,8 @@ class RunConfig(_Section, frozen=True):
         The weights that training begins with.
     head
         Channels of the last convolution of the MobileNets, up to 1,280; 0 to leave it out.
+    head_sparsity
+        Share of the head's weights, the smallest, that is set to zero before conversion.
     extra_data
         More training images: ``isic-2017``, of which the test part is left alone.
     representative
@@ -209,6 +211,7 @@ class RunConfig(_Section, frozen=True):
     saliency: Saliency
     start: Literal["random", "imagenet"] = "random"
     head: Annotated[int, msgspec.Meta(ge=0, le=1280)] = 0
+    head_sparsity: Share = 0.0
     extra_data: Literal["none", "isic-2017"] = "none"
     representative: Positive = 500
 
@@ -218,6 +221,8 @@ class RunConfig(_Section, frozen=True):
             raise ValueError(f"the network {self.architecture!r} gives no class activation map")
         if self.head and not mapped:
             raise ValueError(f"the network {self.architecture!r} has no head to choose")
+        if self.head_sparsity and not self.head:
+            raise ValueError("head_sparsity: this network is to have no head")
         if self.architecture == "paper":
             if self.start == "imagenet":
                 raise ValueError("the paper's network has no ImageNet weights")

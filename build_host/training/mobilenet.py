@@ -21,7 +21,7 @@ layers = keras.layers
 MAP: Final = "class-activation-map"
 COARSE: Final = "block_16_project_BN"
 """The layer that gives the last features."""
-_HEAD: Final = "Conv_1"
+HEAD: Final = "Conv_1"
 _HEAD_NORM: Final = "Conv_1_bn"
 WEIGHTS: Final = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 
@@ -91,12 +91,12 @@ def load_imagenet(model: keras.Model, folder: Path | None) -> None:
             f"{WEIGHTS}: cannot be read or downloaded ({reason}); name its folder with --pretrained"
         ) from None
     known = {layer.name: layer.get_weights() for layer in source.layers}
-    head = {layer.name: layer for layer in model.layers}.get(_HEAD)
+    head = {layer.name: layer for layer in model.layers}.get(HEAD)
     if head is not None:
         # Of its channels those that batch normalization weighs most.
         gamma = known[_HEAD_NORM][0]
         kept = np.sort(np.argsort(-np.abs(gamma), kind="stable")[: head.filters])
-        for name in (_HEAD, _HEAD_NORM):
+        for name in (HEAD, _HEAD_NORM):
             known[name] = [values[..., kept] for values in known[name]]
     for layer in model.layers:
         if layer.name in known:
@@ -125,7 +125,7 @@ def _classified(image: Any, coarse: Any, fine: Any, head: int) -> keras.Model:
     many = len(CODES)
     if head:
         # Its features are the richest, and on so small a map it costs next to no time.
-        coarse = _convolution(coarse, head, 1, 1, _HEAD, _HEAD_NORM)
+        coarse = _convolution(coarse, head, 1, 1, HEAD, _HEAD_NORM)
     dropped = layers.Dropout(0.2, name="drop-coarse")(coarse)
     x = layers.Conv2D(many, 1, name="coarse-map")(dropped)
     x = layers.UpSampling2D(2, interpolation="nearest", name="coarse-map-enlarged")(x)

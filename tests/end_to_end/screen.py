@@ -246,7 +246,8 @@ def x_server(size: tuple[int, int]) -> Iterator[str]:
     reader, writer = os.pipe()
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(writer), "-screen", "0", f"{size[0]}x{size[1]}x24",
-         "-nolisten", "tcp"],
+         # When its last client goes, Xvfb begins anew, and refuses who comes meanwhile.
+         "-nolisten", "tcp", "-noreset"],
         pass_fds=[writer], stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(writer)

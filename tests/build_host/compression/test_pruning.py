@@ -49,6 +49,24 @@ def test_pruning_reaches_its_sparsity_in_every_layer_and_leaves_the_original(
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_the_smallest_of_a_layer_become_zero_and_no_other_weight_changes(network, share) -> None:
+    from build_host.compression.pruning import set_smallest_to_zero
+
+    before = {layer.name: layer.get_weights() for layer in network.layers}
+    set_smallest_to_zero(network.get_layer("second"), share)
+    for layer in network.layers:
+        if layer.name != "second":
+            for old, new in zip(before[layer.name], layer.get_weights(), strict=True):
+                np.testing.assert_array_equal(old, new)
+    old, new = before["second"][0], network.get_layer("second").get_weights()[0]
+    gone = new == 0.0
+    assert gone.sum() == round(share * old.size)
+    np.testing.assert_array_equal(new[~gone], old[~gone])
+    if 0.0 < share < 1.0:
+        assert np.abs(old[gone]).max() <= np.abs(old[~gone]).min()
+
+
 def test_quantization_aware_training_keeps_zeros_only_where_asked(network, examples) -> None:
     from build_host.compression import pruning, quantization
     from device.imaging.preprocessing import InputSpec

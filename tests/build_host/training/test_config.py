@@ -111,6 +111,9 @@ def test_the_shipped_configuration_is_the_papers() -> None:
         # The paper's network has no map to give, and halves its input four times.
         ('method = "occlusion"', 'method = "class-activation-map"'),
         ("height = 28", "height = 15"),
+        # Nor a head.
+        ("seed = 7", "seed = 7\nhead = 640"),
+        ("seed = 7", "seed = 7\nhead_sparsity = 0.5"),
         ("[fit]", "[fit"),
     ],
 )

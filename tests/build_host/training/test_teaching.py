@@ -1,3 +1,4 @@
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 
 from device.errors import DataError
 from device.inference.bundle import load_bundle
+from device.inference.interpreter import open_interpreter
 from tests.build_host.conftest import Done
 
 pytestmark = pytest.mark.tensorflow
@@ -41,6 +43,8 @@ version = "0.1.0"
 seed = 4
 architecture = "slim-mobilenet"
 start = "imagenet"
+head = 48
+head_sparsity = 0.5
 representative = 10
 
 [input]
@@ -70,6 +74,8 @@ share = 0.75
 
 [saliency]
 method = "class-activation-map"
+frozen = "rise"
+masks = 20
 """
 
 
@@ -186,6 +192,20 @@ def test_the_student_ships_with_its_map_and_the_device_shows_it(
     assert finding.saliency.values.shape == (4, 4)
     assert bundle.manifest.abstention.score == "distance"
     assert bundle.manifest.outputs.whitened is not None
+    held = Analyzer(bundle).explain(frame_now(picture, 0, "test"), "mel", frozen=True)
+    assert held.method == "rise"
+    (head,) = [w for w in weights_of(bundle.model) if w.shape == (48, 1, 1, 112)]
+    assert (head == 0).mean() >= 0.5
+
+
+def weights_of(model: bytes) -> list[np.ndarray]:
+    _, interpreter = open_interpreter(model)
+    read = []
+    for details in interpreter.get_tensor_details():
+        # What the network computes cannot be read before it has run.
+        with contextlib.suppress(ValueError):
+            read.append(interpreter.get_tensor(details["index"]))
+    return read
 
 
 def test_extra_images_are_asked_for_by_name(
