@@ -6,30 +6,29 @@ queue: a slow analysis costs the freshness of the finding, never the smoothness 
 
 import threading
 import time
-from collections import deque
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 import pygame
 from numpy.typing import NDArray
 
 from device.capture.frame import Frame, FrameSource
-from device.errors import ConfigError, RecordError, ScreenError
-from device.imaging.field import FieldOfView, central_field, cut, find_field, map_over_field
+from device.errors import ConfigError
+from device.imaging.field import FieldOfView, central_field, cut, map_over_field
 from device.inference.analyzer import Analyzer, code_to_explain
-from device.inference.finding import from_record
 from device.loop.analysis import Analysis, Wish
 from device.loop.camera import Camera
+from device.loop.choices import Choices
+from device.loop.earlier import Earlier
 from device.loop.latest import Latest
-from device.loop.trouble import Trouble, foreseen
+from device.loop.trouble import Trouble
 from device.loop.work import Explain, Judged, Taken, Work
 from device.optics import Optics
-from device.preferences import Preferences, save_preferences
+from device.preferences import Preferences
 from device.records.store import Records
 from device.screen.navigation import (
     USED_KEYS,
@@ -59,10 +58,7 @@ FRAMES_PER_SECOND: Final = 30
 """How often the screen is drawn, where no frame comes to be drawn."""
 
 MOST_PER_SECOND: Final = 60
-EARLIER_PICTURES: Final = 12
-_EARLIER_SIDE: Final = 720
 _TOLD_SECONDS: Final = 6.0
-_WAIT_SECONDS: Final = 0.5
 _CLOSING_SECONDS: Final = 9.0
 """Less than systemd waits (TimeoutStopSec), with what the source takes to close."""
 
@@ -123,9 +119,7 @@ class App:
         self._manifest = analyzer.manifest
         self._renderer = renderer
         self._signed_by = signed_by
-        self._state_folder = state_folder
         self._pedal = _checked_pedal(pedal_key)
-        self._records = records
         self._optics = optics
         self._heartbeat = heartbeat or Heartbeat(Notifier({}))
         self._work: Latest[Work] = Latest()
@@ -133,26 +127,24 @@ class App:
         self._analysis = Analysis(
             analyzer, self._work, self._heartbeat, self._camera.see, records, optics
         )
-        self._settings_trouble = ""
         self._stop = threading.Event()
         chosen = preferences or Preferences()
         self._state = State(language=chosen.language, opacity=chosen.opacity, appliance=appliance)
         self._ending: Ending = "quit"
-        self._chosen: Latest[Preferences] = Latest()
+        self._choices = Choices(state_folder)
         self._held: Target | None = None
         self._told: tuple[Trouble, float] | None = None
         self._record_trouble: Trouble | None = None
         self._press = 0
-        self._earlier: deque[Picture] = deque(maxlen=EARLIER_PICTURES)
-        self._earlier_lock = threading.Lock()
+        self._earlier = Earlier(records, self._tell)
         # The same frame gives the same array: the screen draws again only what is another object.
         self._cut = lru_cache(maxsize=2)(_cut_field)
         self._over_field = lru_cache(maxsize=2)(self._map_over_field)
         runs = {
             "capture": self._camera.run,
             "analysis": self._analysis.run,
-            "records": self._read_examinations,
-            "settings": self._keep_what_is_chosen,
+            "records": self._earlier.run,
+            "settings": self._choices.run,
         }
         self._threads = [
             threading.Thread(target=run, args=(self._stop,), name=name, daemon=True)
@@ -198,8 +190,7 @@ class App:
 
     def earlier_pictures(self) -> list[Picture]:
         """Return what the present picture can be compared with, the newest first."""
-        with self._earlier_lock:
-            return list(self._earlier)
+        return self._earlier.pictures()
 
     def view(self) -> View:
         """Return what there is to be shown now."""
@@ -218,7 +209,7 @@ class App:
         live = self._live_view()
         if state.page == "settings":
             return SettingsView(
-                live, self._mm_per_pixel(), self._settings_trouble, appliance=state.appliance
+                live, self._mm_per_pixel(), self._choices.trouble, appliance=state.appliance
             )
         if state.page == "off":
             return OffView(live)
@@ -359,7 +350,8 @@ class App:
             if self._taken():
                 self._work.put(Explain(self._state.code))
         else:
-            self._save()
+            chosen = Preferences(language=self._state.language, opacity=self._state.opacity)
+            self._choices.keep(chosen)
 
     def _release(self) -> None:
         # What is held belongs to the state before this request.
@@ -369,10 +361,7 @@ class App:
             self._state = replace(self._state, frozen=True)
             return
         if taken.judged:
-            frame, finding = taken.judged.frame, taken.judged.finding
-            field = _small(cut(frame.pixels, finding.field))
-            with self._earlier_lock:
-                self._earlier.appendleft(Picture(frame.time, field, finding))
+            self._earlier.add(taken.judged.frame, taken.judged.finding)
         self._press += 1
         self._camera.release()
 
@@ -404,67 +393,9 @@ class App:
             self._heartbeat.status(trouble.in_english if trouble else "Live")
         self._heartbeat.beat()
 
-    def _read_examinations(self, stop: threading.Event) -> None:
-        """Add what was kept before the program began to the earlier pictures."""
-        if self._records is None:
-            return
-        try:
-            identifiers = self._records.identifiers()
-        except RecordError as error:
-            self._tell(foreseen(error))
-            return
-        for identifier in reversed(identifiers[-EARLIER_PICTURES:]):
-            if stop.is_set():
-                return
-            try:
-                kept = self._records.read(identifier)
-            except RecordError:
-                # One that is damaged must not hide the others.
-                continue
-            field = find_field(kept.image)
-            finding = from_record(kept.record.finding, field)
-            picture = Picture(kept.record.taken, _small(cut(kept.image, field)), finding)
-            with self._earlier_lock:
-                # One more would push out the newest, which was taken in the meantime.
-                if len(self._earlier) == EARLIER_PICTURES:
-                    return
-                self._earlier.append(picture)
-
-    def _save(self) -> None:
-        self._chosen.put(Preferences(language=self._state.language, opacity=self._state.opacity))
-
-    def _keep_what_is_chosen(self, stop: threading.Event) -> None:
-        """Write the newest choice: a card that is slow must not hold the screen up."""
-        seen = 0
-        while True:
-            # What was chosen before the end is written all the same.
-            ends = stop.is_set()
-            seen, chosen = self._chosen.next(seen, 0.0 if ends else _WAIT_SECONDS)
-            if chosen is None:
-                if ends:
-                    return
-                continue
-            if self._state_folder is None:
-                continue
-            try:
-                save_preferences(self._state_folder, chosen)
-            except ScreenError as error:
-                self._settings_trouble = error.words
-            else:
-                self._settings_trouble = ""
-
 
 def _cut_field(frame: Frame, field: FieldOfView) -> NDArray[np.uint8]:
     return cut(frame.pixels, field)
-
-
-def _small(field: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a copy of a field that is no larger than it will be shown."""
-    side = field.shape[0]
-    if side <= _EARLIER_SIDE:
-        return field.copy()
-    size = (_EARLIER_SIDE, _EARLIER_SIDE)
-    return cv2.resize(field, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def _checked_pedal(name: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pygame
 import pytest
 
-from device.app import EARLIER_PICTURES, App
+from device.app import App
 from device.capture.demo import DemoSource, Scene
 from device.capture.frame import Frame, FrameSource, frame_now
 from device.capture.replay import ReplaySource
@@ -25,6 +25,7 @@ from device.inference.manifest import Manifest
 from device.loop.analysis import FAILED as ANALYSIS_FAILED
 from device.loop.camera import BURST
 from device.loop.camera import FAILED as CAMERA_FAILED
+from device.loop.earlier import MOST
 from device.optics import Optics
 from device.preferences import Preferences, load_preferences, save_preferences
 from device.records.store import FolderRecords
@@ -429,10 +430,10 @@ def test_still_picture_is_compared_without_a_change(clinic: Clinic, photo: Path)
 def test_no_more_than_twelve_earlier_pictures_are_held(clinic: Clinic) -> None:
     def deeds() -> None:
         clinic.until_finding()
-        for _ in range(EARLIER_PICTURES + 2):
+        for _ in range(MOST + 2):
             clinic.take()
             clinic.release()
-        assert len(clinic.app.earlier_pictures()) == EARLIER_PICTURES
+        assert len(clinic.app.earlier_pictures()) == MOST
 
     clinic.use(Camera(), deeds)
 
@@ -1043,7 +1044,7 @@ def test_card_that_is_slow_does_not_hold_the_screen_up(
         go_on.wait(GIVE_UP_SECONDS)
         save_preferences(folder, chosen)
 
-    monkeypatch.setattr("device.app.save_preferences", slow)
+    monkeypatch.setattr("device.loop.choices.save_preferences", slow)
 
     def deeds() -> None:
         clinic.until_finding()
