@@ -17,8 +17,8 @@ def build(config: RunConfig) -> keras.Model:
     shape = (config.input.height, config.input.width, 3)
     makers = {
         "paper": paper_network,
-        "mobilenet": partial(mobilenet.mobilenet, head=config.head),
-        "slim-mobilenet": partial(mobilenet.slim_mobilenet, head=config.head),
+        "mobilenet": partial(mobilenet.mobilenet, width=config.width, head=config.head),
+        "slim-mobilenet": partial(mobilenet.slim_mobilenet, width=config.width, head=config.head),
         **{
             f"efficientnet-lite-{variant}": partial(efficientnet_lite.classifier, variant=variant)
             for variant in efficientnet_lite.SCALES
@@ -45,7 +45,7 @@ def start_from_imagenet(config: RunConfig, model: keras.Model, folder: Path | No
         path = efficientnet_lite.find_weights(variant, folder)
         efficientnet_lite.load_imagenet(model, path)
     else:
-        mobilenet.load_imagenet(model, folder)
+        mobilenet.load_imagenet(model, folder, config.width)
 
 
 def with_map(model: keras.Model) -> keras.Model:

@@ -192,6 +192,8 @@ class RunConfig(_Section, frozen=True):
         Of every random choice.
     start
         The weights that training begins with.
+    width
+        Of the MobileNets' layers, in parts of the original.
     head
         Channels of the last convolution of the MobileNets, up to 1,280; 0 to leave it out.
     head_sparsity
@@ -210,6 +212,7 @@ class RunConfig(_Section, frozen=True):
     fit: FitConfig
     saliency: Saliency
     start: Literal["random", "imagenet"] = "random"
+    width: Annotated[float, msgspec.Meta(gt=0.0, le=1.4)] = 0.35
     head: Annotated[int, msgspec.Meta(ge=0, le=1280)] = 0
     head_sparsity: Share = 0.0
     extra_data: Literal["none", "isic-2017"] = "none"

@@ -1,4 +1,4 @@
-"""MobileNetV2 of width 0.35, and a form of it that costs a fraction of the time.
+"""MobileNetV2 of any width, and a form of it that costs a fraction of the time.
 
 Sandler et al. 2018, arXiv:1801.04381. More than 40 % of the network's time goes into its first
 three blocks, which see the picture at half its size. The slim form sees it at a quarter from its
@@ -23,13 +23,14 @@ COARSE: Final = "block_16_project_BN"
 """The layer that gives the last features."""
 HEAD: Final = "Conv_1"
 _HEAD_NORM: Final = "Conv_1_bn"
-WEIGHTS: Final = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
+WEIGHTS: Final = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{width}_224_no_top.h5"
 
+_FIRST: Final = 32
 _BLOCKS: Final = (
-    # number, channels, stride
-    (1, 8, 2), (2, 8, 1), (3, 16, 2), (4, 16, 1), (5, 16, 1), (6, 24, 2), (7, 24, 1), (8, 24, 1),
-    (9, 24, 1), (10, 32, 1), (11, 32, 1), (12, 32, 1), (13, 56, 2), (14, 56, 1), (15, 56, 1),
-    (16, 112, 1),
+    # number, channels at full width, stride
+    (0, 16, 1), (1, 24, 2), (2, 24, 1), (3, 32, 2), (4, 32, 1), (5, 32, 1), (6, 64, 2), (7, 64, 1),
+    (8, 64, 1), (9, 64, 1), (10, 96, 1), (11, 96, 1), (12, 96, 1), (13, 160, 2), (14, 160, 1),
+    (15, 160, 1), (16, 320, 1),
 )  # fmt: skip
 _EXPANSION: Final = 6
 _FINE: Final = 12
@@ -38,57 +39,54 @@ _FINE: Final = 12
 _SLIM_LEAVES_OUT: Final = (2, 5, 9)
 
 
-def mobilenet(shape: tuple[int, int, int], head: int = 0) -> keras.Model:
+def mobilenet(shape: tuple[int, int, int], width: float = 0.35, head: int = 0) -> keras.Model:
     """Return the whole backbone with the classifying map: scaled image in, logits out.
 
     Parameters
     ----------
+    width
+        Of every layer, in parts of the original.
     head
         Channels of the last convolution, 1,280 in the original; 0 to leave it out.
     """
-    image = keras.Input(shape, name="image")
-    x = _convolution(image, 16, 3, 2, "Conv1", "bn_Conv1")
-    x = _depthwise(x, 1, "expanded_conv")
-    x = _convolution(x, 8, 1, 1, "expanded_conv_project", active=False)
-    return _classified(image, *_blocks(x, (), 2), head)
+    return _network(shape, width, head, (), (1, 2))
 
 
-def slim_mobilenet(shape: tuple[int, int, int], head: int = 0) -> keras.Model:
-    """Return the slim form: scaled image in, logits out; `head` as in `mobilenet`."""
-    image = keras.Input(shape, name="image")
-    x = _convolution(image, 16, 3, 2, "Conv1", "bn_Conv1")
-    x = _depthwise(x, 2, "expanded_conv")
-    x = _convolution(x, 8, 1, 1, "expanded_conv_project", active=False)
-    return _classified(image, *_blocks(x, _SLIM_LEAVES_OUT, 1), head)
+def slim_mobilenet(shape: tuple[int, int, int], width: float = 0.35, head: int = 0) -> keras.Model:
+    """Return the slim form: scaled image in, logits out; `width` and `head` as in `mobilenet`."""
+    return _network(shape, width, head, _SLIM_LEAVES_OUT, (2, 1))
 
 
-def load_imagenet(model: keras.Model, folder: Path | None) -> None:
-    """Fill the layers that a network shares with MobileNetV2 0.35 with its ImageNet weights.
+def load_imagenet(model: keras.Model, folder: Path | None, width: float = 0.35) -> None:
+    """Fill the layers that a network shares with MobileNetV2 with its ImageNet weights.
 
     Parameters
     ----------
     folder
         Holds the file that Keras downloads, by its name; None has Keras download it.
+    width
+        Of the network.
 
     Raises
     ------
     device.errors.DataError
         If the folder does not hold it.
     """
+    name = WEIGHTS.format(width=width)
     weights = "imagenet"
     if folder is not None:
-        weights = str(folder / WEIGHTS)
-        if not (folder / WEIGHTS).is_file():
+        weights = str(folder / name)
+        if not (folder / name).is_file():
             raise DataError(f"{weights}: no such file; without --pretrained Keras downloads it")
     try:
         # Of all the files that Keras has, the one named above.
         source = keras.applications.MobileNetV2(
-            (224, 224, 3), alpha=0.35, include_top=False, weights=weights
+            (224, 224, 3), alpha=width, include_top=False, weights=weights
         )
     except Exception as error:  # Keras raises no narrower one when a download fails
         reason = " ".join(str(error).split())
         raise DataError(
-            f"{WEIGHTS}: cannot be read or downloaded ({reason}); name its folder with --pretrained"
+            f"{name}: cannot be read or downloaded ({reason}); name its folder with --pretrained"
         ) from None
     known = {layer.name: layer.get_weights() for layer in source.layers}
     head = {layer.name: layer for layer in model.layers}.get(HEAD)
@@ -103,22 +101,37 @@ def load_imagenet(model: keras.Model, folder: Path | None) -> None:
             layer.set_weights(known[layer.name])
 
 
-def _blocks(x: Any, left_out: tuple[int, ...], first_stride: int) -> tuple[Any, Any]:
-    """Return the features at a thirty-second and at a sixteenth of the picture's size."""
+def _network(
+    shape: tuple[int, int, int],
+    width: float,
+    head: int,
+    left_out: tuple[int, ...],
+    first_strides: tuple[int, int],
+) -> keras.Model:
+    """Return a network; `first_strides` are those of its first two blocks."""
+    image = keras.Input(shape, name="image")
+    x = _convolution(image, _channels(_FIRST, width), 3, 2, "Conv1", "bn_Conv1")
     fine = x
-    for number, channels, stride in _BLOCKS:
+    for number, full, stride in _BLOCKS:
         if number in left_out:
             continue
-        entered, name = x, f"block_{number}"
-        step = first_stride if number == 1 else stride
-        x = _convolution(x, x.shape[-1] * _EXPANSION, 1, 1, f"{name}_expand")
-        x = _depthwise(x, step, name)
+        entered, channels = x, _channels(full, width)
+        name = f"block_{number}" if number else "expanded_conv"
+        if number:
+            x = _convolution(x, x.shape[-1] * _EXPANSION, 1, 1, f"{name}_expand")
+        x = _depthwise(x, first_strides[number] if number < 2 else stride, name)
         x = _convolution(x, channels, 1, 1, f"{name}_project", active=False)
-        if stride == 1 and entered.shape[-1] == channels:
+        if number and stride == 1 and entered.shape[-1] == channels:
             x = layers.Add(name=f"{name}_add")([entered, x])
         if number <= _FINE:
             fine = x
-    return x, fine
+    return _classified(image, x, fine, head)
+
+
+def _channels(full: int, width: float) -> int:
+    """Return a layer's channels at a width: multiples of 8, as the original rounds them."""
+    rounded = max(8, int(full * width + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * full * width else rounded
 
 
 def _classified(image: Any, coarse: Any, fine: Any, head: int) -> keras.Model:

@@ -324,5 +324,5 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
             layer.beta.assign(random.uniform(-0.5, 0.5, layer.beta.shape))
     for _ in range(8):
         source(random.uniform(-1, 1, (8, *shape)).astype(np.float32), training=True)
-    source.save_weights(folder / WEIGHTS)
+    source.save_weights(folder / WEIGHTS.format(width=0.35))
     return folder

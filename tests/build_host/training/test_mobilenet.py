@@ -25,7 +25,7 @@ def test_the_whole_form_computes_what_kerass_own_does_up_to_the_classifier(
     own = made("whole")
     load_imagenet(own, pretrained)
     source = keras.applications.MobileNetV2(
-        SHAPE, alpha=0.35, include_top=False, weights=str(pretrained / WEIGHTS)
+        SHAPE, alpha=0.35, include_top=False, weights=str(pretrained / WEIGHTS.format(width=0.35))
     )
     name = "block_16_project_BN"
     images = np.random.default_rng(0).uniform(-1, 1, (2, *SHAPE)).astype(np.float32)
@@ -57,6 +57,20 @@ def test_every_layer_but_the_classifiers_starts_with_weights_of_imagenet(
     assert kept == {"coarse-map", "fine-map"}
 
 
+@pytest.mark.parametrize("width", [0.35, 0.5, 1.0])
+def test_every_width_has_the_layers_of_kerass_own(width: float) -> None:
+    from build_host.keras import keras
+    from build_host.training.mobilenet import mobilenet
+
+    own = mobilenet(SHAPE, width, 1280)
+    source = keras.applications.MobileNetV2(SHAPE, alpha=width, include_top=False, weights=None)
+    shapes = {layer.name: [w.shape for w in layer.get_weights()] for layer in own.layers}
+    for layer in source.layers:
+        if layer.weights:
+            assert shapes.pop(layer.name) == [w.shape for w in layer.get_weights()]
+    assert {name for name, kept in shapes.items() if kept} == {"coarse-map", "fine-map"}
+
+
 @pytest.mark.parametrize("head", [1280, 640])
 def test_a_head_keeps_the_channels_of_imagenets_that_weigh_most(
     head: int, pretrained: Path
@@ -64,10 +78,10 @@ def test_a_head_keeps_the_channels_of_imagenets_that_weigh_most(
     from build_host.keras import keras
     from build_host.training.mobilenet import WEIGHTS, load_imagenet, slim_mobilenet
 
-    own = slim_mobilenet(SHAPE, head)
+    own = slim_mobilenet(SHAPE, head=head)
     load_imagenet(own, pretrained)
     source = keras.applications.MobileNetV2(
-        SHAPE, alpha=0.35, include_top=False, weights=str(pretrained / WEIGHTS)
+        SHAPE, alpha=0.35, include_top=False, weights=str(pretrained / WEIGHTS.format(width=0.35))
     )
     gamma = source.get_layer("Conv_1_bn").get_weights()[0]
     kept = np.abs(gamma) >= np.sort(np.abs(gamma))[-head]
