@@ -35,7 +35,7 @@ from build_host.results import read_result, write_result
 from build_host.training.config import RunConfig, read_config
 from build_host.training.history import read_history
 from device.errors import ConfigError, DataError
-from device.imaging.field import cut, find_field
+from device.imaging.preprocessing import look_at
 from device.imaging.quality import QualityLimits
 from device.inference.bundle import MANIFEST_FILE, METRICS_FILE, MODEL_FILE, Bundle, load_bundle
 from device.inference.manifest import Manifest
@@ -274,7 +274,7 @@ def leave_draft(folder: Path, bundle: Bundle) -> None:
 def measured_limits(collection: Collection, training: NDArray[np.int64]) -> QualityLimits:
     """Return the quality limits that a thousand of the training images pass."""
     frames = (collection.read(collection.records[i]) for i in training[:_QUALITY_SAMPLE])
-    fields = [cut(frame, find_field(frame)) for frame in frames]
+    fields = [look_at(frame).pixels for frame in frames]
     described = f"1st and 99th percentiles of {len(fields)} HAM10000 training images"
     return fit_quality_limits(fields, described)
 

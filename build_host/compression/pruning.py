@@ -85,12 +85,19 @@ class Masks(keras.callbacks.Callback):
 
 
 def set_smallest_to_zero(layer: keras.layers.Layer, share: float) -> None:
-    """Set a share of a layer's weights to zero in place, the smallest by magnitude."""
+    """Set a share of a layer's weights to zero in place, the smallest by magnitude.
+
+    The largest of every channel stays: one without weights has no range, and loses its bias to
+    int8 (`build_host.compression.quantization`).
+    """
     size = np.abs(layer.kernel.numpy())
+    flat = size.reshape(-1, size.shape[-1])
+    spared = flat.argmax(axis=0) * flat.shape[1] + np.arange(flat.shape[1])
     order = np.argsort(size, axis=None, kind="stable")
-    mask = np.ones(size.size, bool)
-    mask[order[: round(share * size.size)]] = False
-    layer.kernel.assign(layer.kernel * mask.reshape(size.shape).astype(np.float32))
+    order = order[~np.isin(order, spared)]
+    mask = np.ones(size.size, np.float32)
+    mask[order[: round(share * size.size)]] = 0.0
+    layer.kernel.assign(layer.kernel * mask.reshape(size.shape))
 
 
 def smallest_removed(

@@ -137,7 +137,8 @@ def _room_for(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 def _identity(collection: Collection, spec: InputSpec) -> str:
     """Return what tells one array of images from another: which, in what order, how resized.
 
-    Three of the images themselves count too: a data set may lie there in another resolution.
+    Three of the images themselves count too, as they are and resized: a data set may lie there in
+    another resolution, and what resizes it may have changed.
     """
     digest = hashlib.sha256(collection.name.encode())
     digest.update(msgspec.json.encode((spec.height, spec.width, spec.geometry, spec.resize)))
@@ -145,5 +146,7 @@ def _identity(collection: Collection, spec: InputSpec) -> str:
         digest.update(f"{record.image_id}\n".encode())
     last = len(collection) - 1
     for place in (0, last // 2, last):
-        digest.update(collection.read(collection.records[place]).tobytes())
+        pixels = collection.read(collection.records[place])
+        digest.update(pixels.tobytes())
+        digest.update(resize(pixels, spec).tobytes())
     return digest.hexdigest()[:16]

@@ -26,7 +26,7 @@ from device.imaging.preprocessing import dihedral_views, resize, scale, scale_ta
 from device.inference.bundle import Bundle
 from device.inference.calibration import probabilities
 from device.inference.interpreter import Network, load_runtime, open_interpreter, quantize
-from device.inference.manifest import Calibration, Interval, Manifest
+from device.inference.manifest import Calibration, Interval, Manifest, Saliency
 from device.inference.saliency import evidence, occlusion_map, rise_map
 
 Pixels = NDArray[np.uint8]
@@ -34,8 +34,6 @@ Map = NDArray[np.float64]
 
 _STEPS: Final = 24
 _BLUR: Final = 0.12
-_RISE_MASKS: Final = 400
-_RISE_CELLS: Final = 8
 
 
 class Faithfulness(msgspec.Struct, frozen=True):
@@ -72,6 +70,7 @@ class _Asked:
     index: int
     network: Network
     calibration: Calibration
+    saliency: Saliency
     seed: int
 
 
@@ -109,7 +108,7 @@ def compare(
         "class activation map, as log-odds": (0, _log_odds),
         "class activation map, as log-odds, eight views": (7, _log_odds_eight),
         "occlusion": (_occlusion_passes(side), _occlusion),
-        "RISE": (_RISE_MASKS, _rise),
+        "RISE": (manifest.saliency.masks, _rise),
     }
     rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in methods}
     agreements: dict[str, list[float]] = {name: [] for name in methods}
@@ -118,7 +117,7 @@ def compare(
         outline = outline_in_square(folder, record.image_id, side)
         called = probabilities(network.run(pixels).logits, manifest.calibration)
         index = int(called.argmax())
-        asked = _Asked(pixels, index, network, manifest.calibration, seed)
+        asked = _Asked(pixels, index, network, manifest.calibration, manifest.saliency, seed)
         for name, (_, explain) in methods.items():
             saliency = explain(asked)
             rows[name].append(
@@ -239,9 +238,8 @@ def _occlusion(asked: _Asked) -> Map:
 
 def _rise(asked: _Asked) -> Map:
     run = asked.network.run
-    found = rise_map(
-        asked.pixels, CODES[asked.index], lambda p: run(p).logits, _RISE_MASKS, _RISE_CELLS
-    )
+    by = asked.saliency
+    found = rise_map(asked.pixels, CODES[asked.index], lambda p: run(p).logits, by.masks, by.cells)
     return found.values.astype(np.float64)
 
 

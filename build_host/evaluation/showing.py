@@ -15,8 +15,9 @@ from build_host.datasets.outlines import OUTLINES, read_outline
 from build_host.evaluation.evaluating import predict
 from device.capture.frame import Frame, frame_now
 from device.diagnoses import CODES, Code
-from device.imaging.field import cut, find_field, map_over_field
+from device.imaging.field import cut, map_over_field
 from device.imaging.overlay import blend
+from device.imaging.preprocessing import look_at
 from device.inference.analyzer import Analyzer
 from device.inference.bundle import Bundle
 
@@ -34,12 +35,15 @@ class Example:
     called
         The likeliest diagnosis.
     probability
-        Of what was called, 0 to 1.
+        Of that, 0 to 1.
+    doubted
+        The instrument makes no call.
     """
 
     record: ImageRecord
     called: Code
     probability: float
+    doubted: bool = False
 
     @property
     def hit(self) -> bool:
@@ -63,7 +67,7 @@ def choose(examples: Sequence[Example]) -> list[tuple[Code, list[Example], list[
 
 
 def examples_page(bundle: Bundle, collection: Collection, folder: Path) -> Figure:
-    """Return a page of hits and failures of each diagnosis, with the maps that the screen shows.
+    """Return a page of hits and failures of each diagnosis, with the maps of what was called.
 
     Each example is three pictures: the lesion, with the outline that people drew; the map of the
     live view, and that of a held picture, both for what was called.
@@ -77,14 +81,16 @@ def examples_page(bundle: Bundle, collection: Collection, folder: Path) -> Figur
     predictions = predict(analyzer, collection)
     called = predictions.probabilities.argmax(axis=1)
     examples = [
-        Example(record, CODES[k], float(p[k]))
-        for record, k, p in zip(collection.records, called, predictions.probabilities, strict=True)
+        Example(record, CODES[k], float(p[k]), not sure)
+        for record, k, p, sure in zip(
+            collection.records, called, predictions.probabilities, predictions.called, strict=True
+        )
     ]
     columns = 2 * _OF_EACH
     figure = Figure(figsize=(5.4 * columns, 2.3 * len(CODES)), layout="constrained")
     figure.suptitle(
         f"{bundle.manifest.model_id}, {len(examples)} images of {collection.name}: the lesion and "
-        "its outline, the map of the live view, the map of a held picture",
+        "its outline, and the maps of what was called: the live view's, that of a held picture",
         fontsize=15,
     )
     axes = figure.subplots(len(CODES), columns, squeeze=False)
@@ -96,7 +102,8 @@ def examples_page(bundle: Bundle, collection: Collection, folder: Path) -> Figur
             for ax, example in zip(row[start:], some, strict=False):
                 ax.imshow(_pictures(example, analyzer, collection, folder))
                 verdict = "called so" if example.hit else f"called {example.called}"
-                ax.set_title(f"{verdict}, {example.probability:.0%}", fontsize=13)
+                no_call = ", but no call" if example.doubted else ""
+                ax.set_title(f"{verdict}, {example.probability:.0%}{no_call}", fontsize=13)
     return figure
 
 
@@ -105,11 +112,14 @@ def _pictures(
 ) -> NDArray[np.uint8]:
     pixels = collection.read(example.record)
     frame = frame_now(pixels, 0, collection.name)
-    field = find_field(pixels)
+    field = look_at(pixels).field
     seen = cv2.resize(cut(pixels, field), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     outlined = np.asarray(seen, np.uint8).copy()
     if (folder / OUTLINES).is_dir():
-        _draw_outline(outlined, cut(read_outline(folder, example.record.image_id), field))
+        inside = read_outline(folder, example.record.image_id).astype(np.uint8)
+        size = (pixels.shape[1], pixels.shape[0])
+        inside = np.asarray(cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST))
+        _draw_outline(outlined, cut(inside, field))
     geometry = analyzer.manifest.input.geometry
 
     def mapped(frame: Frame, frozen: bool) -> NDArray[np.uint8]:
@@ -122,7 +132,7 @@ def _pictures(
     return np.hstack([outlined, gap, mapped(frame, False), gap, mapped(frame, True)])
 
 
-def _draw_outline(pixels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> None:
-    wide = cv2.resize(inside.astype(np.uint8), pixels.shape[:2], interpolation=cv2.INTER_NEAREST)
+def _draw_outline(pixels: NDArray[np.uint8], inside: NDArray[np.uint8]) -> None:
+    wide = cv2.resize(inside, pixels.shape[:2], interpolation=cv2.INTER_NEAREST)
     lines, _ = cv2.findContours(wide, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(pixels, lines, -1, _LINE, 1)

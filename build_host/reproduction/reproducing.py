@@ -38,7 +38,7 @@ from build_host.stages import (
 from build_host.training.config import FitConfig
 from build_host.training.history import read_history
 from device.diagnoses import CODES
-from device.inference.bundle import METRICS_FILE, Bundle
+from device.inference.bundle import METRICS_FILE, MODEL_FILE, Bundle
 
 REPORT_FILE: Final = "report.html"
 RUN_FOLDER: Final = "bundle"
@@ -61,7 +61,8 @@ def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Consol
     """
     context = open_context(config, data, out, console)
     results_path = context.out / METRICS_FILE
-    ends = (results_path, context.out / REPORT_FILE, context.out / RUN_FOLDER / DRAFT_FILE)
+    bundle = context.out / RUN_FOLDER
+    ends = (results_path, context.out / REPORT_FILE, bundle / DRAFT_FILE, bundle / MODEL_FILE)
     if all(path.is_file() for path in ends):
         console.print("Nothing to do: this configuration is finished.")
         return context.out

@@ -179,6 +179,7 @@ Architecture = Literal[
 
 _SMALLEST_FOR_PAPER: Final = 16
 _STRIDE: Final = 32
+_WIDTH: Final = 0.35
 
 
 class RunConfig(_Section, frozen=True):
@@ -212,7 +213,7 @@ class RunConfig(_Section, frozen=True):
     fit: FitConfig
     saliency: Saliency
     start: Literal["random", "imagenet"] = "random"
-    width: Annotated[float, msgspec.Meta(gt=0.0, le=1.4)] = 0.35
+    width: Annotated[float, msgspec.Meta(gt=0.0, le=1.4)] = _WIDTH
     head: Annotated[int, msgspec.Meta(ge=0, le=1280)] = 0
     head_sparsity: Share = 0.0
     extra_data: Literal["none", "isic-2017"] = "none"
@@ -222,8 +223,8 @@ class RunConfig(_Section, frozen=True):
         mapped = self.architecture in ("mobilenet", "slim-mobilenet")
         if self.saliency.method == "class-activation-map" and not mapped:
             raise ValueError(f"the network {self.architecture!r} gives no class activation map")
-        if self.head and not mapped:
-            raise ValueError(f"the network {self.architecture!r} has no head to choose")
+        if (self.head or self.width != _WIDTH) and not mapped:
+            raise ValueError(f"the network {self.architecture!r} has no head and width to choose")
         if self.head_sparsity and not self.head:
             raise ValueError("head_sparsity: this network is to have no head")
         if self.architecture == "paper":

@@ -20,7 +20,7 @@ layers = keras.layers
 
 MAP: Final = "class-activation-map"
 COARSE: Final = "block_16_project_BN"
-"""The layer that gives the last features."""
+"""The layer before the head: its features tell best how strange an image is."""
 HEAD: Final = "Conv_1"
 _HEAD_NORM: Final = "Conv_1_bn"
 WEIGHTS: Final = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{width}_224_no_top.h5"

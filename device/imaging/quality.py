@@ -34,7 +34,7 @@ SMALLEST_SIDE: Final = 96
 _UNLIT: Final = 16
 _GLARE: Final = 244
 _LEAST_SKIN: Final = 0.1
-_NEIGHBOURS: Final = np.ones((5, 5), np.uint8)
+_NEIGHBOURS: Final = np.ones((7, 7), np.uint8)
 
 _Positive = Annotated[float, msgspec.Meta(ge=0.0)]
 _Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
@@ -124,7 +124,8 @@ def measure_quality(
     motion
         Since the frame before (`device.imaging.motion`), where there was one.
     """
-    luminance = _reduced(cv2.cvtColor(field, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False))
+    grey = cv2.cvtColor(field, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+    luminance = _reduced(grey, MEASURING_SIDE)
     circle = _circle(luminance.shape[0])
     lit = np.asarray(cv2.bitwise_and(_above(luminance, _UNLIT), circle), np.uint8)
     pixels = cv2.countNonZero(lit)
@@ -132,7 +133,9 @@ def measure_quality(
     if pixels == 0:
         return Quality(0.0, 0.0, 0.0, 0.0, (*tiny, "not-in-contact"), motion=motion)
     coverage = pixels / cv2.countNonZero(circle)
-    edges = cv2.Laplacian(luminance, cv2.CV_16S)
+    # A larger picture is sharper when it is reduced in one step than a training image, which was
+    # reduced once before.
+    edges = cv2.Laplacian(_reduced(_reduced(grey, WORKING_SIDE), MEASURING_SIDE), cv2.CV_16S)
     # Next to the dark surround the Laplacian measures the stop's edge, not the skin.
     inside = cv2.erode(lit, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     focus = float(cv2.meanStdDev(edges, mask=inside)[1][0, 0])
@@ -172,11 +175,11 @@ def _above(luminance: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.threshold(luminance, level, 255, cv2.THRESH_BINARY)[1], np.uint8)
 
 
-def _reduced(luminance: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if luminance.shape[0] <= MEASURING_SIDE:
+def _reduced(luminance: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    if len(luminance) <= side:
         return luminance
-    size = (MEASURING_SIDE, MEASURING_SIDE)
-    return cv2.resize(luminance, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    small = cv2.resize(luminance, (side, side), interpolation=cv2.INTER_AREA)
+    return small.astype(np.uint8, copy=False)
 
 
 def _shortcomings(measured: Quality, limits: QualityLimits) -> tuple[Shortcoming, ...]:

@@ -166,7 +166,7 @@ class Abstention(_Section, frozen=True):
     fitted_on: str
 
 
-class Saliency(_Section, frozen=True):
+class Saliency(_Section, frozen=True, omit_defaults=True):
     """How the map of what mattered is made.
 
     Attributes

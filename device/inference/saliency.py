@@ -79,7 +79,7 @@ def rise_map(
     SaliencyMap
         The mean log-odds under the masks that show a pixel, less the mean under those that cover
         it, where positive, scaled so that its highest value is 1; empty where it never reaches
-        `LEAST_EVIDENCE`.
+        `LEAST_EVIDENCE`, nor three of the standard errors that so many masks leave by chance.
     """
     index = CODES.index(code)
     height, width = pixels.shape[:2]
@@ -90,7 +90,7 @@ def rise_map(
     enlarged = ((cells + 1) * columns, (cells + 1) * rows)
     shown = np.zeros((height, width), np.float64)
     weighted = np.zeros((height, width), np.float64)
-    total = 0.0
+    total = squares = 0.0
     for _ in range(masks):
         grid = (random.random((cells + 1, cells + 1)) < 0.5).astype(np.float32)
         wide = cv2.resize(grid, enlarged, interpolation=cv2.INTER_LINEAR)
@@ -100,9 +100,14 @@ def rise_map(
         shown += mask
         weighted += odds * mask
         total += odds
+        squares += odds * odds
     covered = np.maximum(masks - shown, np.finfo(np.float32).eps)
     shown = np.maximum(shown, np.finfo(np.float32).eps)
-    return SaliencyMap(code, _normalised(weighted / shown - (total - weighted) / covered), "rise")
+    gained = weighted / shown - (total - weighted) / covered
+    spread = np.sqrt(max(squares / masks - (total / masks) ** 2, 0.0))
+    # Of the difference of the means of two halves.
+    error = 2.0 * spread / np.sqrt(masks)
+    return SaliencyMap(code, _normalised(gained, max(LEAST_EVIDENCE, 3.0 * error)), "rise")
 
 
 def activation_map(
@@ -156,10 +161,10 @@ def evidence(
     return (added[:, :, index] - others) / temperature
 
 
-def _normalised(values: NDArray[np.float64]) -> NDArray[np.float32]:
+def _normalised(values: NDArray[np.float64], least: float = LEAST_EVIDENCE) -> NDArray[np.float32]:
     positive = np.maximum(values, 0.0)
     highest = positive.max()
-    if highest < LEAST_EVIDENCE:
+    if highest < least:
         return np.zeros(values.shape, np.float32)
     return np.asarray(positive / highest, np.float32)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from device.capture.frame import Frame
 from device.diagnoses import Code
 from device.errors import RecordError
 from device.imaging.field import FieldOfView, cut
@@ -29,10 +28,6 @@ NOT_KEPT: Final = message(
     "The examination could not be kept. Restart the instrument; if it fails again, report it with "
     "the line below."
 )
-
-MEASURED_SECONDS: Final = 0.15
-"""How long a field of view and a quality stand for the frames that follow: less than it takes to
-see and to act. What is wrong with a frame is measured again with every one, until it is right."""
 
 _WAIT_SECONDS: Final = 0.5
 _PAUSE_SECONDS: Final = 1.0
@@ -90,7 +85,6 @@ class Analysis:
         self._records = records
         self._optics = optics
         self._doing: Work | None = None
-        self._measured: Judged | None = None
         self.judged: Latest[Judged] = Latest()
         self.taken: Latest[Taken] = Latest()
         self.wish = Wish()
@@ -123,9 +117,9 @@ class Analysis:
 
     def _do(self, work: Work) -> None:
         if isinstance(work, Seen):
-            judged = self.judge(work)
-            self._see(judged.finding.field)
-            self.judged.put(self._explained(judged))
+            finding = self._analyzer.follow(work.frame, work.motion, as_taken=self.wish.comparing)
+            self._see(finding.field)
+            self.judged.put(self._explained(Judged(work.frame, finding)))
         elif isinstance(work, Explain):
             self._explain_taken()
         elif work.frames:
@@ -133,22 +127,6 @@ class Analysis:
             self._explain_taken()
         else:
             self.taken.put(Taken(work.press, None, trouble=work.trouble))
-
-    def judge(self, seen: Seen) -> Judged:
-        """Return the finding of a frame of the live view."""
-        measured = self._measured
-        if measured is not None and not _stands_for(measured, seen.frame):
-            measured = None
-        finding = self._analyzer.analyze(
-            seen.frame,
-            seen.motion,
-            as_taken=self.wish.comparing,
-            measured=measured.finding if measured else None,
-        )
-        judged = Judged(seen.frame, finding)
-        if measured is None:
-            self._measured = judged
-        return judged
 
     def _take(self, burst: Burst) -> None:
         frame, finding = self._analyzer.analyze_burst(burst.frames, self._tell)
@@ -192,8 +170,8 @@ class Analysis:
         self._heartbeat.mark("analysis")
 
     def _explained(self, judged: Judged, *, frozen: bool = False) -> Judged:
-        """Return a finding with the map that is wished, unless the shutter is pressed meanwhile."""
-        while not self._pressed():
+        """Return a finding with the map that is wished, unless there is something better to do."""
+        while not self._pressed() and not (frozen and self._released()):
             wish = self.wish
             if not wish.overlay:
                 break
@@ -203,7 +181,7 @@ class Analysis:
             have = finding.saliency
             if have is not None and (have.code, have.method) == (code, method):
                 break
-            step = partial(self._pass, wish)
+            step = partial(self._pass, wish, frozen)
             try:
                 saliency = self._analyzer.explain(judged.frame, code, step, frozen=frozen)
             except _Overtaken:
@@ -211,10 +189,10 @@ class Analysis:
             return Judged(judged.frame, replace(finding, saliency=saliency))
         return judged
 
-    def _pass(self, wish: Wish) -> None:
+    def _pass(self, wish: Wish, frozen: bool) -> None:
         """Give a map up between two of its passes, where it has come to be in the way."""
         self._mark()
-        if self.wish != wish or self._pressed():
+        if self.wish != wish or self._pressed() or (frozen and self._released()):
             raise _Overtaken
 
     def _pressed(self) -> bool:
@@ -222,16 +200,10 @@ class Analysis:
         waiting = self._work.peek()
         return isinstance(waiting, Burst) and waiting is not self._doing
 
-
-def _stands_for(measured: Judged, frame: Frame) -> bool:
-    """Return whether the field and the quality of one frame are those of another."""
-    age = (frame.time - measured.frame.time).total_seconds()
-    return (
-        measured.finding.quality.sufficient
-        and 0.0 <= age < MEASURED_SECONDS
-        and measured.frame.pixels.shape == frame.pixels.shape
-        and measured.frame.source == frame.source
-    )
+    def _released(self) -> bool:
+        """Return whether the picture that was taken has been let go of: a live frame waits."""
+        waiting = self._work.peek()
+        return isinstance(waiting, Seen) and waiting is not self._doing
 
 
 class _Overtaken(Exception):  # noqa: N818 -- it is no error

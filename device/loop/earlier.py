@@ -13,11 +13,16 @@ from device.capture.frame import Frame
 from device.errors import RecordError
 from device.imaging.field import cut, find_field
 from device.inference.finding import Finding, from_record
-from device.loop.trouble import Trouble, foreseen
-from device.records.store import Records
+from device.language import message
+from device.loop.trouble import Trouble, foreseen, unforeseen
+from device.records.store import Examination, Records
 from device.screen.view import Picture
 
 MOST: Final = 12
+NOT_READ: Final = message(
+    "Earlier examinations could not be read. Restart the instrument; if it fails again, report it "
+    "with the line below."
+)
 _SIDE: Final = 720
 
 
@@ -61,22 +66,29 @@ class Earlier:
         except RecordError as error:
             self._tell(foreseen(error))
             return
-        for identifier in reversed(identifiers[-MOST:]):
-            if stop.is_set():
+        except Exception as error:
+            self._tell(unforeseen(NOT_READ, error))
+            return
+        for identifier in reversed(identifiers):
+            if stop.is_set() or len(self) == MOST:
                 return
             try:
                 kept = self._records.read(identifier)
-            except RecordError:
+                picture = _picture(kept)
+            except (RecordError, ValueError):
                 # One that is damaged must not hide the others.
                 continue
-            field = find_field(kept.image)
-            finding = from_record(kept.record.finding, field)
-            picture = Picture(kept.record.taken, _small(cut(kept.image, field)), finding)
             with self._lock:
                 # One more would push out the newest, which was taken in the meantime.
                 if len(self._pictures) == MOST:
                     return
                 self._pictures.append(picture)
+
+
+def _picture(kept: Examination) -> Picture:
+    field = find_field(kept.image)
+    finding = from_record(kept.record.finding, field)
+    return Picture(kept.record.taken, _small(cut(kept.image, field)), finding)
 
 
 def _small(field: NDArray[np.uint8]) -> NDArray[np.uint8]:

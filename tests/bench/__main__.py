@@ -6,7 +6,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -24,10 +23,6 @@ from device.config import load_config, model_folder
 from device.inference.analyzer import Analyzer
 from device.inference.bundle import Bundle, load_bundle
 from device.inference.interpreter import load_runtime
-from device.loop.analysis import Analysis
-from device.loop.latest import Latest
-from device.loop.work import Seen
-from device.service import Heartbeat, Notifier
 
 if TYPE_CHECKING:
     from build_host.evaluation.speed import Speed
@@ -115,12 +110,17 @@ def frame_to_finding(bundle: Bundle, frame: Frame, *, live: bool) -> tuple[float
     Of the live view's frames, 30 a second, of which not every one is measured from the start; or
     of a frame by itself.
     """
-    analysis = Analysis(Analyzer(bundle), Latest(), Heartbeat(Notifier({})), see=lambda field: None)
-    numbers = count()
-    apart = timedelta(seconds=1 / FRAMES_PER_SECOND if live else 1.0)
+    seconds = count(0.0, 1.0 / FRAMES_PER_SECOND)
+    now = next(seconds)
+    analyzer = Analyzer(bundle, clock=lambda: now)
 
     def ours() -> None:
-        analysis.judge(Seen(replace(frame, time=frame.time + next(numbers) * apart)))
+        nonlocal now
+        now = next(seconds)
+        if live:
+            analyzer.follow(frame)
+        else:
+            analyzer.analyze(frame)
 
     interpreter = load_runtime()[1](model_content=bundle.model, num_threads=1)
     interpreter.allocate_tensors()

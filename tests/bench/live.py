@@ -65,16 +65,11 @@ class Restful(Analyzer):
     resting = False
     last: Finding | None = None
 
-    def analyze(
-        self,
-        frame: Frame,
-        motion: float | None = None,
-        *,
-        as_taken: bool = False,
-        measured: Finding | None = None,
+    def follow(
+        self, frame: Frame, motion: float | None = None, *, as_taken: bool = False
     ) -> Finding:
         if self.last is None or not self.resting:
-            self.last = super().analyze(frame, motion, as_taken=as_taken, measured=measured)
+            self.last = super().follow(frame, motion, as_taken=as_taken)
         return self.last
 
 

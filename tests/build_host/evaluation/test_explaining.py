@@ -16,6 +16,7 @@ from tests.build_host.conftest import PROVENANCE
 pytestmark = pytest.mark.tensorflow
 
 PLAIN = Calibration(temperature=1.0, bias=(0.0,) * 7, fitted_on="")
+MAPPED = Saliency(method="class-activation-map")
 SIDE = 64
 SPEC = InputSpec(height=SIDE, width=SIDE, geometry="center-square", scale=1 / 127.5, offset=-1.0)
 
@@ -98,8 +99,10 @@ def test_eight_views_are_turned_back_before_they_are_added(
 
     network = Network(made[0])
     pixels = resize(picture, SPEC)
-    plain = _log_odds_eight(_Asked(pixels, 4, network, PLAIN, 0))
-    turned = _log_odds_eight(_Asked(np.ascontiguousarray(np.rot90(pixels)), 4, network, PLAIN, 0))
+    plain = _log_odds_eight(_Asked(pixels, 4, network, PLAIN, MAPPED, 0))
+    turned = _log_odds_eight(
+        _Asked(np.ascontiguousarray(np.rot90(pixels)), 4, network, PLAIN, MAPPED, 0)
+    )
     np.testing.assert_allclose(np.rot90(plain), turned, atol=1e-5)
 
 
@@ -117,7 +120,7 @@ def test_a_map_of_where_the_network_looks_beats_its_inverse_both_ways() -> None:
 
     picture = np.full((SIDE, SIDE, 3), 40, np.uint8)
     picture[:16, :16] = 250
-    asked = _Asked(picture, 4, LooksAtOneCorner(), PLAIN, 0)
+    asked = _Asked(picture, 4, LooksAtOneCorner(), PLAIN, MAPPED, 0)
     true = np.zeros((SIDE, SIDE))
     true[:16, :16] = 1.0
     right, wrong = (_curves(asked, m) for m in (true, 1.0 - true))

@@ -128,13 +128,16 @@ def test_small_stop_in_a_large_frame_keeps_its_detail(radius: int, side: int) ->
     assert len(look.pixels) >= min(WORKING_SIDE, look.field.side)
 
 
-def test_known_field_gives_what_is_found() -> None:
-    rows, columns = np.mgrid[:768, :1024]
-    lit = np.hypot(columns - 512, rows - 384) <= 300
-    pixels = noise(768, 1024) * lit[:, :, None].astype(np.uint8)
-    found = look_at(pixels)
-    assert found.field.side < 768
-    known = look_at(pixels, field=found.field)
+@pytest.mark.parametrize("shape", [(768, 1024), (901, 1203), (400, 533)])
+@pytest.mark.parametrize("least", [WORKING_SIDE, 224])
+@pytest.mark.parametrize("radius", [0.39, 0.2])
+def test_known_field_gives_what_is_found(shape: tuple[int, int], least: int, radius: float) -> None:
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    away = np.hypot(columns - shape[1] / 2, rows - shape[0] / 2)
+    pixels = (noise(*shape) | 64) * (away <= radius * shape[0])[:, :, None].astype(np.uint8)
+    found = look_at(pixels, least)
+    assert found.field.side < shape[0]
+    known = look_at(pixels, least, found.field)
     assert known.field == found.field
     np.testing.assert_array_equal(known.pixels, found.pixels)
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from device.imaging.preprocessing import look_at
 from device.imaging.quality import MEASURING_SIDE, Quality, QualityLimits, measure_quality
 
 LIMITS = QualityLimits(
@@ -135,11 +136,19 @@ def test_light_comes_before_focus() -> None:
     assert quality.shortcomings == ("too-dark", "out-of-focus")
 
 
-def test_measures_mean_the_same_for_every_camera() -> None:
-    coarse = measure_quality(skin(side=288), LIMITS)
-    fine = measure_quality(skin(side=1152), LIMITS)
-    assert fine.focus == pytest.approx(coarse.focus, rel=0.1)
-    assert fine.exposure == pytest.approx(coarse.exposure, rel=0.01)
+@pytest.mark.parametrize("sigma", [0.0, 0.01])
+def test_measures_mean_the_same_for_every_camera_and_for_training_images(sigma: float) -> None:
+    scene = cv2.GaussianBlur(skin(side=1200), (0, 0), 1.0 + sigma * 1200)
+
+    def measured(side: int) -> Quality:
+        taken = cv2.resize(scene, (side, side), interpolation=cv2.INTER_AREA)
+        return measure_quality(look_at(np.asarray(taken, np.uint8)).pixels, LIMITS)
+
+    training = measured(150)
+    for side in (240, 299, 300, 450, 599, 600, 768, 1080, 1199):
+        camera = measured(side)
+        assert camera.focus == pytest.approx(training.focus, rel=0.12)
+        assert camera.exposure == pytest.approx(training.exposure, rel=0.01)
 
 
 @pytest.mark.parametrize(

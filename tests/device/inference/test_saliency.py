@@ -80,6 +80,18 @@ def test_random_masks_say_nothing_of_an_indifferent_network_or_an_even_picture()
     assert not found.values.any()
 
 
+@pytest.mark.parametrize("masks", [100, 400])
+def test_what_masks_give_by_chance_is_not_shown(masks: int) -> None:
+    random = np.random.default_rng(3)
+    shown = sum(
+        rise_map(
+            picture(), "mel", lambda _: random.normal(0, 3, 7).astype(np.float32), masks, 8
+        ).values.any()
+        for _ in range(20)
+    )
+    assert shown <= 5
+
+
 def test_far_from_the_spot_nothing_speaks_for_it() -> None:
     values = occlusion_map(picture(), "mel", likes_dark_spot, 4, 2).values
     assert not values[16:].any()

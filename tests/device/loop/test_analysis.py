@@ -4,22 +4,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from device.capture.frame import Frame
 from device.diagnoses import Code
 from device.imaging.field import FieldOfView
-from device.imaging.quality import Quality, QualityLimits, measure_quality
 from device.inference.analyzer import Analyzer, code_to_explain
 from device.inference.bundle import Bundle
 from device.inference.finding import SaliencyMap
-from device.loop.analysis import FAILED, MEASURED_SECONDS, Analysis, Wish
+from device.loop.analysis import FAILED, Analysis, Wish
 from device.loop.latest import Latest
 from device.loop.trouble import Trouble
 from device.loop.work import Burst, Explain, Seen, Taken, Work
@@ -97,61 +93,6 @@ def test_live_frame_gets_its_own_finding_and_its_field_is_told(
     assert judged.finding.quality.motion == 0.25
     assert judged.finding.probabilities == occluding.analyze(frames[0]).probabilities
     assert room.seen == [judged.finding.field]
-
-
-def at(frame: Frame, seconds: float) -> Frame:
-    return replace(frame, time=frame.time + timedelta(seconds=seconds))
-
-
-def test_good_frame_stands_for_those_just_after_it_but_not_for_their_findings(
-    room: Room, occluding: Analyzer, frames: tuple[Frame, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = occluding.analyze(frames[1]).probabilities
-    measured = []
-
-    def counted(
-        field: NDArray[np.uint8], limits: QualityLimits, motion: float | None = None
-    ) -> Quality:
-        measured.append(motion)
-        return measure_quality(field, limits, motion)
-
-    monkeypatch.setattr("device.inference.analyzer.measure_quality", counted)
-    first = room.analysis.judge(Seen(frames[0], 0.0)).finding
-    assert first.quality.sufficient
-    other = at(replace(frames[1], time=frames[0].time), 0.9 * MEASURED_SECONDS)
-    second = room.analysis.judge(Seen(other, 0.01)).finding
-    assert (second.field, second.quality.focus) == (first.field, first.quality.focus)
-    assert second.quality.motion == 0.01
-    assert second.probabilities == expected
-    shaken = room.analysis.judge(Seen(other, 0.5)).finding
-    assert shaken.quality.shortcomings == ("moved",)
-    assert measured == [0.0]
-
-
-@pytest.mark.parametrize("seconds", [MEASURED_SECONDS, -0.01, 86400.0])
-def test_frame_of_another_moment_is_measured_itself(
-    room: Room, frames: tuple[Frame, ...], seconds: float
-) -> None:
-    room.analysis.judge(Seen(frames[0]))
-    dark = replace(at(frames[0], seconds), pixels=frames[0].pixels // 16)
-    assert not room.analysis.judge(Seen(dark)).finding.quality.sufficient
-
-
-def test_frame_of_another_camera_or_size_is_measured_itself(
-    room: Room, frames: tuple[Frame, ...]
-) -> None:
-    first = room.analysis.judge(Seen(frames[0])).finding
-    smaller = replace(frames[0], pixels=np.ascontiguousarray(frames[0].pixels[:500, :600]))
-    assert room.analysis.judge(Seen(smaller)).finding.field != first.field
-    room.analysis.judge(Seen(frames[0]))
-    dark = replace(frames[0], pixels=frames[0].pixels // 16, source="another")
-    assert not room.analysis.judge(Seen(dark)).finding.quality.sufficient
-
-
-def test_frame_that_is_mended_is_told_so_at_once(room: Room, frames: tuple[Frame, ...]) -> None:
-    dark = replace(frames[0], pixels=frames[0].pixels // 16)
-    assert not room.analysis.judge(Seen(dark)).finding.quality.sufficient
-    assert room.analysis.judge(Seen(at(frames[0], 0.033))).finding.quality.sufficient
 
 
 def test_burst_is_judged_shown_and_kept_once(
@@ -262,6 +203,36 @@ def test_taken_picture_is_seen_with_the_models_own_map_first_and_the_better_one_
     assert methods == ["class-activation-map"] * 2 + ["rise"]
 
 
+def test_live_view_does_not_wait_for_the_map_of_a_picture_that_was_let_go(
+    tmp_path: Path, bundle: Bundle, records: FolderRecords, frames: tuple[Frame, ...]
+) -> None:
+    analyzer = analyzer_with(bundle, tmp_path / "rise", saliency={"frozen": "rise", "masks": 4000})
+    room = Room(analyzer, records)
+    explain, passes = analyzer.explain, []
+
+    def lets_go(
+        frame: Frame, code: Code, done: Callable[[], None], *, frozen: bool = False
+    ) -> SaliencyMap:
+        def step() -> None:
+            passes.append(frozen)
+            if len(passes) == 5:
+                room.work.put(Seen(frames[1]))
+            done()
+
+        return explain(frame, code, step, frozen=frozen)
+
+    analyzer.explain = lets_go  # type: ignore[method-assign]
+    room.analysis.wish = Wish(overlay=True)
+    room.thread.start()
+    try:
+        room.work.put(Burst(1, frames[:1]))
+        room.until(lambda: (j := room.analysis.judged.peek()) and j.frame is frames[1])
+    finally:
+        room.stop.set()
+        room.thread.join(GIVE_UP_SECONDS)
+    assert passes == [True] * 5
+
+
 def test_wish_that_changes_while_the_picture_is_judged_is_met(
     room: Room, frames: tuple[Frame, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -354,7 +325,7 @@ def test_analysis_that_fails_at_every_frame_does_not_fill_the_log(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(room.analysis._analyzer, "analyze", _fails)
+    monkeypatch.setattr(room.analysis._analyzer, "follow", _fails)
     with caplog.at_level(logging.ERROR):
         end = time.monotonic() + 0.5
         while time.monotonic() < end:
