@@ -24,7 +24,7 @@ from device.inference.interpreter import Answer, Network
 from device.inference.manifest import Manifest
 from device.inference.saliency import activation_map, occlusion_map, rise_map
 
-MEASURED_SECONDS: Final = 0.15
+MEASURED_SECONDS: Final = 0.25
 """How old a live view's field and quality may be when the next finding replaces them."""
 
 _ALIKE: Final = 2.0
