@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONTOUR_LEVEL: Final = 0.5
+_STAIR: Final = 0.7
 _CONTOUR_COLOUR: Final = (255, 255, 255)
 _CONTOUR_EDGE: Final = (0, 0, 0)
 
@@ -38,9 +39,11 @@ def heat_colours(
     coarse = np.rint(np.clip(saliency, 0, 1) * 255).astype(np.uint8)
     wide = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     levels = np.asarray(wide, np.uint8)
-    picture: NDArray[np.uint8] = _translucent(opacity)[levels].view(np.uint8)
+    picture: NDArray[np.uint8] = np.take(_translucent(opacity), levels).view(np.uint8)
     picture = picture.reshape(height, width, 4)
-    for contour in contours(levels):
+    for steps in contours(levels):
+        # Every stair of a pixel would be a line with an end of its own.
+        contour = cv2.approxPolyDP(steps, _STAIR, closed=True)
         thick = max(1, height // 250)
         cv2.polylines(picture, [contour], True, (*_CONTOUR_EDGE, 255), 3 * thick, cv2.LINE_AA)
         cv2.polylines(picture, [contour], True, (*_CONTOUR_COLOUR, 255), thick, cv2.LINE_AA)

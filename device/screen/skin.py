@@ -139,9 +139,9 @@ class Skin:
     def _heat_surface(self, overlay: NDArray[np.float32], opacity: float) -> Surface:
         if self._heat is None or self._heat[0] is not overlay or self._heat[1] != opacity:
             size = self._sheet.layout.field.size
-            colours = heat_colours(overlay, size, opacity)
-            surface = pygame.image.frombuffer(colours.tobytes(), size, "RGBA").convert_alpha()
-            self._heat = (overlay, opacity, surface)
+            # In the screen's own order its bytes need no other copy.
+            colours = cv2.cvtColor(heat_colours(overlay, size, opacity), cv2.COLOR_RGBA2BGRA)
+            self._heat = (overlay, opacity, pygame.image.frombuffer(colours.data, size, "BGRA"))
         return self._heat[2]
 
     def _draw_outline(self, outline: NDArray[np.float32]) -> None:
