@@ -45,9 +45,12 @@ RUN_FOLDER: Final = "bundle"
 
 _DETERMINISTIC: Final = (
     "Splits, oversampling, augmentation, initial weights and every drawn number follow from the "
-    "seed. On one machine, with one number of threads, two runs give the same bytes (a test trains "
-    "twice and compares). Another processor or number of threads adds up in another order, and the "
-    "weights then agree in their first digits only. Latency is measured anew in every run."
+    "seed. On one machine, with one number of threads, two runs give the same bytes as long as "
+    "TensorFlow's threads share their work alike (a test trains twice and compares). In two full "
+    "runs on one busy machine the base and its pruned and clustered files came out alike to the "
+    "last digit shown; the oversampled protocol was 0.2 points apart, the dense control 0.5 and "
+    "the small peers up to 4. Another processor or number of threads adds up in another order. "
+    "Latency is measured anew in every run."
 )
 
 
