@@ -13,7 +13,7 @@ from build_host.markdown import cell, table
 from device.inference.bundle import Bundle
 from device.inference.manifest import Interval
 
-_PEER_FIGURES: Final = (
+PEER_FIGURES: Final = (
     "accuracy",
     "balanced_accuracy",
     "balanced_accuracy_as_if_equally_common",
@@ -63,7 +63,7 @@ def measure_peer(bundle: Bundle, test: Collection) -> Peer:
         input=f"{spec.width} x {spec.height}",
         size=evaluation.size,
         speed=measure(bundle, reference_model()),
-        figures={name: evaluation.figures[name] for name in _PEER_FIGURES},
+        figures={name: evaluation.figures[name] for name in PEER_FIGURES},
     )
 
 
