@@ -71,9 +71,7 @@ class Analyzer:
         """Name of the TensorFlow Lite runtime in use."""
         return self._network.runtime
 
-    def analyze(
-        self, frame: Frame, motion: float | None = None, *, as_taken: bool = False
-    ) -> Finding:
+    def analyze(self, frame: Frame, motion: float | None = None) -> Finding:
         """Return the finding of one frame; its saliency only where it costs no second pass.
 
         Parameters
@@ -83,10 +81,8 @@ class Analyzer:
         motion
             How far the skin moved since the frame before (`device.imaging.motion`), where that
             is known.
-        as_taken
-            Judge it as the shutter would (`analyze_burst`), so that the two can be compared.
         """
-        return self._judge(frame, motion, as_taken, None, lambda: None)
+        return self._judge(frame, motion, False, None, lambda: None)
 
     def follow(
         self, frame: Frame, motion: float | None = None, *, as_taken: bool = False
@@ -97,6 +93,13 @@ class Analyzer:
         one looks like it, and it will be no older than `MEASURED_SECONDS` when the next finding
         comes: so a slow device measures every frame, and what is wrong is measured with every
         frame until it is right.
+
+        Parameters
+        ----------
+        frame, motion
+            As in `analyze`.
+        as_taken
+            Judge it as the shutter would (`analyze_burst`), so that the two can be compared.
         """
         now = self._clock()
         before, period = self._measured, now - self._followed
