@@ -1,0 +1,217 @@
+"""The instrument's shutter: what it takes, judges and keeps."""
+
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pygame
+import pytest
+
+from device.capture.frame import Frame
+from device.errors import ConfigError, RecordError, SourceError
+from device.inference.finding import Finding
+from device.loop.camera import BURST
+from device.optics import Optics
+from device.records.store import FolderRecords
+from device.screen.view import CompareView
+from tests.device.clinic import GIVE_UP_SECONDS, Camera, Clinic, Handheld, lesion, noise
+
+
+def test_pedal_is_the_shutter(clinic: Clinic) -> None:
+    clinic.options = {"pedal_key": "f5"}
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.press(pygame.K_F5)
+        clinic.until(lambda: clinic.live().frozen)
+
+    clinic.use(Camera(), deeds)
+
+
+@pytest.mark.parametrize("name", ["no such key", "space", "tab"])
+def test_pedal_that_cannot_be_one_is_refused(clinic: Clinic, name: str) -> None:
+    clinic.options = {"pedal_key": name}
+    with pytest.raises(ConfigError, match=f'pedal_key: .*"{name}"'):
+        clinic.use(Camera(), lambda: None)
+
+
+def test_shutter_keeps_the_sharpest_of_a_burst_with_the_exposure_held(clinic: Clinic) -> None:
+    camera = Handheld()
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.take()
+        view = clinic.live()
+        np.testing.assert_array_equal(view.field, lesion(blur=0.4)[:, 50:350])
+
+    clinic.use(camera, deeds)
+    assert camera.stills == BURST
+    assert camera.locks == [(True, 0), (False, BURST)]
+
+
+def test_taken_picture_is_measured_and_kept(clinic: Clinic, tmp_path: Path) -> None:
+    records = FolderRecords(tmp_path / "examinations")
+    optics = Optics(mm_per_pixel=0.05, width=400, height=300, calibrated=datetime.now(UTC))
+    clinic.options = {"records": records, "optics": optics}
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.take()
+        clinic.until(lambda: clinic.live().kept)
+        view = clinic.live()
+        assert view.measures.diameter_mm == pytest.approx(6.0, abs=0.5)
+        assert np.abs(view.outline.mean(axis=0) - 0.5).max() < 0.05
+        (identifier,) = records.identifiers()
+        kept = records.read(identifier)
+        np.testing.assert_array_equal(kept.image, lesion(blur=0.4))
+        assert kept.record.measures == view.measures
+        assert tuple(kept.record.finding.probabilities.values()) == view.finding.probabilities
+
+    clinic.use(Handheld(), deeds)
+
+
+def test_picture_that_cannot_be_kept_is_told(clinic: Clinic, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    clinic.options = {"records": FolderRecords(tmp_path / "file" / "examinations")}
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.take()
+        clinic.until(lambda: clinic.live().kept is False)
+        assert clinic.live().finding is not None
+
+    clinic.use(Handheld(), deeds)
+
+
+def test_button_presses_the_shutter_from_its_own_thread(clinic: Clinic) -> None:
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.app.press_shutter()
+        clinic.until(lambda: clinic.live().frozen)
+
+    clinic.use(Camera(), deeds)
+
+
+def test_camera_that_fails_at_the_shutter_leaves_the_view_live(clinic: Clinic) -> None:
+    class NoStill(Camera):
+        def still(self, timeout: float = 1.0) -> Frame | None:
+            raise SourceError("the camera was unplugged; plug it in again")
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.press(pygame.K_SPACE)
+        clinic.until(clinic.trouble)
+        clinic.settle()
+        assert clinic.live().frozen is None
+        assert clinic.live().progress is None
+
+    clinic.use(NoStill(), deeds)
+
+
+def test_last_picture_of_a_replay_can_be_taken(clinic: Clinic) -> None:
+    camera = Camera(frames=3)
+
+    def deeds() -> None:
+        clinic.until(lambda: camera.reads == 4)
+        clinic.until_finding()
+        clinic.take()
+        np.testing.assert_array_equal(clinic.live().field, noise(3)[:, 20:140])
+
+    clinic.use(camera, deeds)
+
+
+def test_motion_of_the_hand_is_part_of_the_finding(clinic: Clinic) -> None:
+    class Shaking(Camera):
+        def read(self, timeout: float = 1.0) -> Frame | None:
+            frame = super().read(timeout)
+            pixels = np.roll(lesion(blur=1.0), 24 * (self.reads % 2), axis=1)
+            return replace(frame, pixels=pixels)
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.until(lambda: (clinic.live().finding.quality.motion or 0.0) > 0.05)
+
+    clinic.use(Shaking(), deeds)
+
+
+def test_pressing_again_while_the_picture_is_taken_loses_nothing(
+    clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = FolderRecords(tmp_path)
+    clinic.options = {"records": records}
+    judge, begun, go_on = clinic.analyzer.analyze_burst, threading.Event(), threading.Event()
+
+    def slow(*given: object) -> tuple[Frame, Finding]:
+        begun.set()
+        go_on.wait(GIVE_UP_SECONDS)
+        return judge(*given)
+
+    def deeds() -> None:
+        clinic.until_finding()
+        monkeypatch.setattr(clinic.analyzer, "analyze_burst", slow)
+        clinic.press(pygame.K_SPACE)
+        assert begun.wait(GIVE_UP_SECONDS)
+        clinic.press(pygame.K_SPACE, pygame.K_ESCAPE, pygame.K_SPACE)
+        clinic.until(lambda: not pygame.event.peek(pygame.KEYDOWN, pump=False))
+        time.sleep(0.1)
+        go_on.set()
+        clinic.until(lambda: clinic.live().frozen)
+        clinic.until(lambda: clinic.live().kept)
+        clinic.release()
+        assert len(clinic.app.earlier_pictures()) == len(records.identifiers()) == 1
+
+    clinic.use(Camera(), deeds)
+
+
+def test_press_that_came_to_nothing_is_told_long_enough_to_be_read(clinic: Clinic) -> None:
+    class NoStill(Camera):
+        broken = True
+
+        def still(self, timeout: float = 1.0) -> Frame | None:
+            if self.broken:
+                raise SourceError("the camera was unplugged; plug it in again")
+            return super().still(timeout)
+
+    camera = NoStill()
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.click(clinic.target("compare"))
+        clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
+        clinic.press(pygame.K_SPACE)
+        clinic.until(clinic.trouble)
+        # The live view goes on behind it.
+        reads = camera.reads
+        clinic.until(lambda: camera.reads > reads + 20)
+        assert clinic.trouble() == "the camera was unplugged; plug it in again"
+        camera.broken = False
+        clinic.take()
+        assert not clinic.trouble()
+
+    clinic.use(camera, deeds)
+
+
+def test_picture_that_is_let_go_before_it_could_be_kept_is_told(
+    clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records, go_on = FolderRecords(tmp_path), threading.Event()
+    clinic.options = {"records": records}
+
+    def slow(*given: object) -> str:
+        go_on.wait(GIVE_UP_SECONDS)
+        raise RecordError("the examination could not be kept; free space")
+
+    monkeypatch.setattr(records, "keep", slow)
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.take()
+        clinic.release()
+        go_on.set()
+        clinic.until(clinic.trouble)
+        assert clinic.trouble() == "the examination could not be kept; free space"
+
+    clinic.use(Camera(), deeds)

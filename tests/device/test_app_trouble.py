@@ -1,0 +1,248 @@
+"""What the instrument shows when something fails, and that it goes on."""
+
+import contextlib
+import socket
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pygame
+import pytest
+
+from device.capture.frame import Frame
+from device.capture.replay import ReplaySource
+from device.imaging.field import FieldOfView
+from device.inference.finding import Finding
+from device.loop.analysis import FAILED as ANALYSIS_FAILED
+from device.loop.camera import FAILED as CAMERA_FAILED
+from device.preferences import Preferences, load_preferences, save_preferences
+from device.screen.view import CompareView, SettingsView
+from device.service import Heartbeat, Notifier
+from tests.device.clinic import (
+    GIVE_UP_SECONDS,
+    Camera,
+    Clinic,
+    FailsOnce,
+)
+
+
+def test_choice_that_cannot_be_kept_is_told(clinic: Clinic) -> None:
+    clinic.options = {"state_folder": Path("/proc/nobody")}
+
+    def deeds() -> None:
+        clinic.click(clinic.target("more"))
+        clinic.click(clinic.target("pt", "settings"))
+        clinic.until(lambda: isinstance(clinic.app.view(), SettingsView))
+        clinic.until(lambda: "cannot be kept" in clinic.app.view().trouble)
+
+    clinic.use(Camera(), deeds)
+
+
+def test_fault_of_the_camera_thread_is_shown_and_it_goes_on(clinic: Clinic) -> None:
+    def deeds() -> None:
+        clinic.until(clinic.trouble)
+        assert clinic.trouble() == CAMERA_FAILED
+        assert clinic.app.view().detail == "ZeroDivisionError: by nought"
+        clinic.until_finding()
+        clinic.until(lambda: not clinic.trouble())
+
+    clinic.use(FailsOnce(), deeds)
+
+
+def test_fault_of_the_analysis_thread_is_shown_and_it_goes_on(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(frame: Frame) -> None:
+        raise RuntimeError("no tensor")
+
+    def deeds() -> None:
+        clinic.until_finding()
+        with monkeypatch.context() as broken:
+            broken.setattr(clinic.analyzer, "follow", fails)
+            clinic.until(clinic.trouble)
+            assert clinic.trouble() == ANALYSIS_FAILED
+        clinic.until(lambda: not clinic.trouble())
+
+    clinic.use(Camera(), deeds)
+
+
+def test_trouble_is_shown_and_goes_when_the_source_recovers(clinic: Clinic) -> None:
+    camera = Camera(failures=2)
+
+    def deeds() -> None:
+        clinic.until(clinic.trouble)
+        assert clinic.trouble() == "the camera was unplugged; plug it in again"
+        assert clinic.live().finding is None
+        clinic.until_finding()
+        clinic.until(lambda: not clinic.trouble())
+
+    clinic.use(camera, deeds)
+    assert camera.reads > 2
+
+
+def test_trouble_in_the_middle_recovers_too(clinic: Clinic) -> None:
+    camera = Camera()
+
+    def deeds() -> None:
+        clinic.until_finding()
+        assert clinic.live().lost is None
+        camera.failures = 1
+        clinic.until(clinic.trouble)
+        old = clinic.live().finding
+        assert clinic.live().lost
+        clinic.until(lambda: not clinic.trouble())
+        clinic.until(lambda: clinic.live().finding is not old)
+        assert clinic.live().lost is None
+        clinic.take()
+        camera.failures = 1
+        # What is held was never live.
+        clinic.until(lambda: not camera.failures)
+        assert clinic.live().lost is None
+
+    clinic.use(camera, deeds)
+
+
+def test_camera_that_is_lost_is_seen_beside_an_earlier_picture_too(clinic: Clinic) -> None:
+    camera = Camera()
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.click(clinic.target("compare"))
+        clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
+        assert clinic.app.view().lost is None
+        camera.failures = 2
+        clinic.until(lambda: clinic.app.view().lost)
+        clinic.until(lambda: not clinic.app.view().lost)
+
+    clinic.use(camera, deeds)
+
+
+def test_trouble_stays_while_nothing_can_be_read(clinic: Clinic, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"hello")
+    source = ReplaySource(tmp_path, paced=False)
+
+    def deeds() -> None:
+        clinic.until(clinic.trouble)
+        # The source is tried again every second: its second failure must not look like success.
+        for _ in range(15):
+            time.sleep(0.1)
+            assert clinic.trouble()
+
+    clinic.use(source, deeds)
+
+
+def test_service_manager_hears_when_the_picture_stands_and_that_all_is_well(
+    clinic: Clinic, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(GIVE_UP_SECONDS)
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
+        clinic.options = {"heartbeat": Heartbeat(Notifier(environment))}
+        heard: list[bytes] = []
+
+        def deeds() -> None:
+            while b"READY=1" not in heard or heard.count(b"WATCHDOG=1") < 2:
+                heard.append(manager.recv(100))
+
+        clinic.use(Camera(), deeds)
+        manager.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                heard.append(manager.recv(100))
+    assert heard.count(b"READY=1") == 1
+    assert heard[-1] == b"STOPPING=1"
+
+
+def test_stuck_camera_starves_the_watchdog(clinic: Clinic, tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    class Stuck(Camera):
+        def read(self, timeout: float = 1.0) -> Frame | None:
+            if self.reads > 3:
+                go_on.wait(GIVE_UP_SECONDS)
+            return super().read(timeout)
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(GIVE_UP_SECONDS)
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
+        allowances = {"capture": 0.5, "analysis": 60.0, "screen": 60.0}
+        clinic.options = {"heartbeat": Heartbeat(Notifier(environment), allowances)}
+
+        def deeds() -> None:
+            try:
+                while manager.recv(100) != b"STATUS=No progress: capture":
+                    pass
+                manager.settimeout(0.5)
+                with pytest.raises(TimeoutError):
+                    manager.recv(100)
+            finally:
+                go_on.set()
+
+        clinic.use(Stuck(), deeds)
+
+
+def test_finding_of_one_camera_is_not_shown_for_the_next_that_is_plugged_in(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyze, go_on = clinic.analyzer.follow, threading.Event()
+
+    class Replaced(Camera):
+        shape = (480, 640)
+
+        def read(self, timeout: float = 1.0) -> Frame | None:
+            frame = super().read(timeout)
+            return replace(frame, pixels=np.full((*self.shape, 3), 90, np.uint8))
+
+    camera = Replaced()
+
+    def late(frame: Frame, motion: float | None = None, **how: bool) -> Finding:
+        if frame.pixels.shape[:2] != (480, 640):
+            go_on.wait(GIVE_UP_SECONDS)
+        finding = analyze(frame, motion, **how)
+        side = frame.pixels.shape[0] // 3
+        return replace(finding, field=FieldOfView(frame.pixels.shape[1] - side, 2 * side, side))
+
+    def deeds() -> None:
+        monkeypatch.setattr(clinic.analyzer, "follow", late)
+        clinic.until_finding()
+        camera.shape = (240, 320)
+        clinic.until(lambda: clinic.live().field.shape == (240, 240, 3))
+        assert clinic.live().finding is None
+        go_on.set()
+        clinic.until_finding()
+        clinic.until(lambda: clinic.live().field.shape == (80, 80, 3))
+
+    clinic.use(camera, deeds)
+
+
+def test_card_that_is_slow_does_not_hold_the_screen_up(
+    clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clinic.options = {"state_folder": tmp_path}
+    go_on, begun = threading.Event(), threading.Event()
+
+    def slow(folder: Path, chosen: Preferences) -> None:
+        begun.set()
+        go_on.wait(GIVE_UP_SECONDS)
+        save_preferences(folder, chosen)
+
+    monkeypatch.setattr("device.loop.choices.save_preferences", slow)
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.click(clinic.target("more"))
+        clinic.click(clinic.target("es", "settings"))
+        assert begun.wait(GIVE_UP_SECONDS)
+        clinic.click(clinic.target("pt", "settings"))
+        clinic.until(lambda: clinic.app.view().language == "pt")
+        pygame.event.post(pygame.event.Event(pygame.QUIT))
+        clinic.until(lambda: not any(t.name == "analysis" for t in threading.enumerate()))
+        go_on.set()
+
+    clinic.use(Camera(), deeds)
+    # What was chosen last is written, though the program was told to end.
+    assert load_preferences(tmp_path, Preferences()).language == "pt"
