@@ -3,7 +3,6 @@
 Tschandl, Rosendahl, Kittler 2018, doi:10.1038/sdata.2018.161.
 """
 
-import csv
 import warnings
 from pathlib import Path
 from typing import Final, get_args
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from build_host.datasets.collection import Collection, ImageRecord
+from build_host.datasets.reading import find_images, read_rows
 from device.capture.image_file import read_image
 from device.diagnoses import Code
 from device.errors import DataError
@@ -80,36 +80,27 @@ def read_metadata(folder: Path, problems: list[DataError] | None = None) -> tupl
         )
     records: list[ImageRecord] = []
     seen: dict[str, int] = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            lacking = [c for c in _COLUMNS if c not in (reader.fieldnames or [])]
-            if lacking:
-                raise DataError(f"{path}: the columns {', '.join(lacking)} are missing")
-            for row in reader:
-                try:
-                    record = _parse_row(path, reader.line_num, row)
-                    if record.image_id in seen:
-                        raise DataError(
-                            f"{path}: line {reader.line_num}: {record.image_id} stands already in "
-                            f"line {seen[record.image_id]}; remove one of the two"
-                        )
-                except DataError as error:
-                    if problems is None:
-                        raise
-                    problems.append(error)
-                    continue
-                seen[record.image_id] = reader.line_num
-                records.append(record)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: is not a table of comma-separated values ({error})") from None
+    for line, row in read_rows(path, _COLUMNS):
+        try:
+            record = _parse_row(path, line, row)
+            if record.image_id in seen:
+                raise DataError(
+                    f"{path}: line {line}: {record.image_id} stands already in line "
+                    f"{seen[record.image_id]}; remove one of the two"
+                )
+        except DataError as error:
+            if problems is None:
+                raise
+            problems.append(error)
+            continue
+        seen[record.image_id] = line
+        records.append(record)
     if not seen and not problems:
         raise DataError(f"{path}: has no rows")
     return tuple(records)
 
 
-def _parse_row(path: Path, line: int, row: dict[str, str | None]) -> ImageRecord:
-    values = {c: (row[c] or "").strip() for c in _COLUMNS}
+def _parse_row(path: Path, line: int, values: dict[str, str]) -> ImageRecord:
     if values["dx"] not in get_args(Code):
         raise DataError(
             f"{path}: line {line}: dx {values['dx']!r} is not one of {', '.join(get_args(Code))}"
@@ -134,12 +125,6 @@ def _parse_row(path: Path, line: int, row: dict[str, str | None]) -> ImageRecord
         sex=values["sex"] or "unknown",
         localization=values["localization"] or "unknown",
     )
-
-
-def find_images(folder: Path) -> dict[str, Path]:
-    """Return the ``.jpg`` files in a folder and in the folders directly inside it, by stem."""
-    places = [folder, *sorted(p for p in folder.iterdir() if p.is_dir())]
-    return {p.stem: p for place in places for p in sorted(place.glob("*.jpg"))}
 
 
 def _read_pixel_table(path: Path, records: tuple[ImageRecord, ...]) -> NDArray[np.uint8]:

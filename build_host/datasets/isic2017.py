@@ -3,7 +3,6 @@
 Codella et al. 2018, arXiv:1710.05006; three of the seven diagnoses occur: nv, mel and bkl.
 """
 
-import csv
 from pathlib import Path
 from typing import Final, Literal
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from build_host.datasets.collection import Collection, ImageRecord
-from build_host.datasets.ham10000 import find_images
+from build_host.datasets.reading import find_images, read_rows
 from device.capture.image_file import read_image
 from device.diagnoses import Code
 from device.errors import DataError
@@ -47,26 +46,17 @@ def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Collection:
     if not path.is_file():
         raise DataError(f"{path}: no such file; name the folder that holds it")
     records: dict[str, tuple[str, ImageRecord]] = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            lacking = [c for c in _COLUMNS if c not in (reader.fieldnames or [])]
-            if lacking:
-                raise DataError(f"{path}: the columns {', '.join(lacking)} are missing")
-            for row in reader:
-                where = f"{path}: line {reader.line_num}"
-                name, part, diagnosis = ((row[c] or "").strip() for c in _COLUMNS)
-                if part not in _PARTS:
-                    raise DataError(f"{where}: split {part!r} is not one of {', '.join(_PARTS)}")
-                if diagnosis not in _DIAGNOSES:
-                    known = ", ".join(_DIAGNOSES)
-                    raise DataError(f"{where}: diagnosis {diagnosis!r} is not one of {known}")
-                if not name or name in records:
-                    raise DataError(f"{where}: image_id {name!r} is empty or stands twice")
-                found = ImageRecord(image_id=name, lesion_id=name, dx=_DIAGNOSES[diagnosis])
-                records[name] = part, found
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: is not a table of comma-separated values ({error})") from None
+    for line, row in read_rows(path, _COLUMNS):
+        where = f"{path}: line {line}"
+        name, part, diagnosis = row.values()
+        if part not in _PARTS:
+            raise DataError(f"{where}: split {part!r} is not one of {', '.join(_PARTS)}")
+        if diagnosis not in _DIAGNOSES:
+            known = ", ".join(_DIAGNOSES)
+            raise DataError(f"{where}: diagnosis {diagnosis!r} is not one of {known}")
+        if not name or name in records:
+            raise DataError(f"{where}: image_id {name!r} is empty or stands twice")
+        records[name] = part, ImageRecord(image_id=name, lesion_id=name, dx=_DIAGNOSES[diagnosis])
     chosen = tuple(record for part, record in records.values() if part in parts)
     if not chosen:
         raise DataError(f"{path}: has no row of {' or '.join(parts)}")
