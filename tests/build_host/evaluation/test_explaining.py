@@ -7,44 +7,11 @@ from PIL import Image
 from build_host.datasets.collection import Collection, ImageRecord
 from build_host.evaluation.explaining import compare, outline_in_square
 from device.errors import DataError
-from device.imaging.preprocessing import InputSpec
 from device.inference.bundle import Bundle
 from device.inference.interpreter import Answer
-from device.inference.manifest import Calibration, Saliency
-from tests.build_host.conftest import PROVENANCE
+from tests.build_host.evaluation.conftest import MAPPED, PLAIN, SIDE
 
 pytestmark = pytest.mark.tensorflow
-
-PLAIN = Calibration(temperature=1.0, bias=(0.0,) * 7, fitted_on="")
-MAPPED = Saliency(method="class-activation-map")
-SIDE = 64
-SPEC = InputSpec(height=SIDE, width=SIDE, geometry="center-square", scale=1 / 127.5, offset=-1.0)
-
-
-@pytest.fixture(scope="module")
-def picture() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (150, 200, 3)).astype(np.uint8)
-
-
-@pytest.fixture(scope="module")
-def made(pretrained: Path) -> tuple[Bundle, bytes]:
-    """Return a bundle with a map, and its network in float."""
-    from build_host.bundling.drafting import draft
-    from build_host.compression.quantization import to_float32, to_int8
-    from build_host.evaluation.calibrating import NO_LIMITS
-    from build_host.keras import keras
-    from build_host.training.architectures import with_map
-    from build_host.training.mobilenet import load_imagenet, slim_mobilenet
-
-    keras.utils.set_random_seed(2)
-    network = slim_mobilenet((SIDE, SIDE, 3))
-    load_imagenet(network, pretrained)
-    network = with_map(network)
-    images = np.random.default_rng(1).integers(0, 256, (10, SIDE, SIDE, 3)).astype(np.uint8)
-    content = to_int8(network, images, SPEC)
-    saliency = Saliency(method="class-activation-map")
-    bundle = draft("drawn", "0.1.0", SPEC, saliency, content, NO_LIMITS, PROVENANCE)
-    return bundle, to_float32(network)
 
 
 @pytest.fixture
@@ -90,22 +57,6 @@ def test_every_kind_of_map_is_measured_on_the_same_images(
     assert rows["random"].agreement is None
 
 
-def test_eight_views_are_turned_back_before_they_are_added(
-    made: tuple[Bundle, bytes], picture: np.ndarray
-) -> None:
-    from build_host.evaluation.explaining import _Asked, _log_odds_eight
-    from device.imaging.preprocessing import resize
-    from device.inference.interpreter import Network
-
-    network = Network(made[0])
-    pixels = resize(picture, SPEC)
-    plain = _log_odds_eight(_Asked(pixels, 4, network, PLAIN, MAPPED, 0))
-    turned = _log_odds_eight(
-        _Asked(np.ascontiguousarray(np.rot90(pixels)), 4, network, PLAIN, MAPPED, 0)
-    )
-    np.testing.assert_allclose(np.rot90(plain), turned, atol=1e-5)
-
-
 class LooksAtOneCorner:
     """A network that answers to how bright one corner is, and to nothing else."""
 
@@ -116,11 +67,12 @@ class LooksAtOneCorner:
 
 
 def test_a_map_of_where_the_network_looks_beats_its_inverse_both_ways() -> None:
-    from build_host.evaluation.explaining import _Asked, _curves
+    from build_host.evaluation.explaining import _curves
+    from build_host.evaluation.maps import Asked
 
     picture = np.full((SIDE, SIDE, 3), 40, np.uint8)
     picture[:16, :16] = 250
-    asked = _Asked(picture, 4, LooksAtOneCorner(), PLAIN, MAPPED, 0)
+    asked = Asked(picture, 4, LooksAtOneCorner(), PLAIN, MAPPED, 0)
     true = np.zeros((SIDE, SIDE))
     true[:16, :16] = 1.0
     right, wrong = (_curves(asked, m) for m in (true, 1.0 - true))
