@@ -122,8 +122,8 @@ def find_teachers(config: RunConfig, beside: Path, out: Path) -> list[Run]:
     return found
 
 
-def lessons_folder(run: Run, teachers: Sequence[Run], collection: Collection) -> Path:
-    """Return where the lessons of a run lie, beside it: runs that ask the same share them.
+def lessons_folders(run: Run, teachers: Sequence[Run], collection: Collection) -> list[Path]:
+    """Return where each teacher's lessons lie, beside the run: runs that ask the same share them.
 
     Raises
     ------
@@ -131,16 +131,17 @@ def lessons_folder(run: Run, teachers: Sequence[Run], collection: Collection) ->
         If the run was begun with other lessons: it cannot go on with these.
     """
     config, fit = run.config, run.config.fit
-    asked = (
+    shown = (
         collection.digest, config.seed, fit.balance, fit.balance_power, fit.augmentation,
-        config.input if fit.frame_size == (0, 0) else None, [t.config.digest for t in teachers],
+        config.input if fit.frame_size == (0, 0) else None,
     )  # fmt: skip
-    name = f"lessons-{hashlib.sha256(msgspec.json.encode(asked)).hexdigest()[:8]}"
+    asked = [msgspec.json.encode((*shown, teacher.config.digest)) for teacher in teachers]
+    names = [f"lessons-{hashlib.sha256(told).hexdigest()[:8]}" for told in asked]
     begun = run.folder / LESSONS_FILE
-    if begun.is_file() and begun.read_text(encoding="utf-8") != name:
+    if begun.is_file() and begun.read_text(encoding="utf-8").split() != names:
         raise DataError(f"{run.folder}: was begun with other teachers or data; name another --out")
-    begun.write_text(name, encoding="utf-8")
-    return run.folder.parent / name
+    begun.write_text("\n".join(names), encoding="utf-8")
+    return [run.folder.parent / name for name in names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +201,9 @@ def train(run: Run, sources: Sources, teachers: Sequence[Run], console: Console)
         network = build(config)
         if config.start == "imagenet":
             start_from_imagenet(config, network, sources.pretrained)
-    lessons = None
-    if teachers:
-        lessons = lessons_folder(run, teachers, collection)
-        asked = [(t.config, t.folder) for t in teachers]
-        ask(config, examples, asked, lessons, console)
+    lessons = lessons_folders(run, teachers, collection)
+    for teacher, folder in zip(teachers, lessons, strict=True):
+        ask(config, examples, teacher.config, teacher.folder, folder, console)
     fit(config, network, examples, run.folder, console, lessons=lessons)
 
 

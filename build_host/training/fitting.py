@@ -32,7 +32,7 @@ def fit(
     run: Path,
     console: Console,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    lessons: Path | None = None,
+    lessons: Sequence[Path] = (),
 ) -> list[Epoch]:
     """Fit a network and leave it with the weights that the run keeps.
 
@@ -48,7 +48,7 @@ def fit(
     callbacks
         Keras callbacks, such as those of pruning.
     lessons
-        Folder of what teachers said (`build_host.training.lessons`), where the run has any.
+        For each teacher of the run, the folder of what it said (`build_host.training.lessons`).
     """
     settings = config.fit
     strategy = model.distribute_strategy
@@ -131,14 +131,14 @@ def _loss(settings: FitConfig, prior: NDArray[np.float64]) -> Callable[..., tf.T
 
 
 def _epoch_data(
-    config: RunConfig, examples: Examples, epoch: int, lessons: Path | None
+    config: RunConfig, examples: Examples, epoch: int, lessons: Sequence[Path]
 ) -> tf.data.Dataset:
     settings = config.fit
     lesson = None
-    if lessons is None:
-        shown = shown_indices(settings, examples.labels, examples.split.train, config.seed, epoch)
-    else:
+    if lessons:
         shown, lesson = read_lesson(config, examples, lessons, epoch)
+    else:
+        shown = shown_indices(settings, examples.labels, examples.split.train, config.seed, epoch)
     return batches(
         examples.frames if settings.augmentation else examples.images,
         examples.labels,

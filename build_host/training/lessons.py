@@ -4,6 +4,7 @@ A student that is shown what its teachers were shown, changed in the same way, l
 function rather than a few answers (Beyer et al. 2022, arXiv:2106.05237).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def write_lesson(
     changes: NDArray[np.float32],
     said: NDArray[np.float32],
 ) -> None:
-    """Keep a lesson, in one step.
+    """Keep what a teacher said, in one step.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def write_lesson(
     changes
         How each was changed: float32, (n, `PARAMETERS`).
     said
-        The teachers' probabilities, as if all diagnoses were as common: float32, (n, 7).
+        The teacher's probabilities, as if all diagnoses were as common: float32, (n, 7).
     """
     part = path.with_name(f"part-{path.name}")
     np.savez(part, rows=rows, changes=changes, said=said)
@@ -43,14 +44,24 @@ def write_lesson(
 
 
 def read_lesson(
-    config: RunConfig, examples: Examples, folder: Path, epoch: int
+    config: RunConfig, examples: Examples, folders: Sequence[Path], epoch: int
 ) -> tuple[NDArray[np.int64], Lesson]:
-    """Return the images of an epoch, and what is to be said of them as they are changed."""
+    """Return the images of an epoch, and what is to be said of them as they are changed.
+
+    Parameters
+    ----------
+    folders
+        Of each teacher's lessons; their mean counts.
+    """
     settings = config.fit
     if settings.distillation is None:
         raise ValueError("the run has no teachers")
-    with np.load(lesson_path(folder, epoch % settings.distillation.views)) as file:
-        rows, changes, said = file["rows"], file["changes"], file["said"]
+    answers = []
+    for folder in folders:
+        with np.load(lesson_path(folder, epoch % settings.distillation.views)) as file:
+            rows, changes = file["rows"], file["changes"]
+            answers.append(file["said"])
+    said = np.mean(answers, axis=0)
     # The teachers speak as if all diagnoses were as common; the epoch shows some more often.
     shown = said * shown_prior(settings, examples.labels, examples.split.train)
     shown /= shown.sum(axis=1, keepdims=True)

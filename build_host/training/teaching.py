@@ -1,6 +1,5 @@
-"""Asking trained networks what they say of a student's changed images."""
+"""Asking a trained network what it says of a student's changed images."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,18 +25,21 @@ _STREAM: Final = 1
 def ask(
     config: RunConfig,
     examples: Examples,
-    teachers: Sequence[tuple[RunConfig, Path]],
+    teacher: RunConfig,
+    trained: Path,
     folder: Path,
     console: Console,
 ) -> None:
-    """Ask the teachers about every lesson that is not kept yet.
+    """Ask a teacher about every lesson that is not kept yet.
 
     Parameters
     ----------
     config
         The student's run.
-    teachers
-        The run of each teacher, and the folder with its weights.
+    teacher
+        Its run.
+    trained
+        The folder with its weights.
     folder
         Keeps the lessons.
     """
@@ -48,17 +50,14 @@ def ask(
     if not wanted:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    networks = []
-    for run, weights in teachers:
-        network = build(run)
-        network.load_weights(weights / WEIGHTS)
-        networks.append((run, network))
+    network = build(teacher)
+    network.load_weights(trained / WEIGHTS)
     train = examples.split.train
-    for number in track(wanted, "Asking the teachers", console=console):
+    for number in track(wanted, f"Asking {teacher.name}", console=console):
         rows = shown_indices(settings, examples.labels, train, config.seed, number)
         seed = [config.seed, number, _STREAM]
         changes = augmentation.draw(settings.augmentation, len(rows), seed)
-        said = np.mean([_said(*n, config, examples, rows, changes) for n in networks], axis=0)
+        said = _said(teacher, network, config, examples, rows, changes)
         write_lesson(lesson_path(folder, number), rows, changes, said.astype(np.float32))
 
 

@@ -37,6 +37,8 @@ source_width = 200
 method = "occlusion"
 """
 
+SECOND = TEACHER.replace("drawn-teacher", "second-teacher").replace("seed = 3", "seed = 5")
+
 STUDENT = """
 name = "drawn-student"
 version = "0.1.0"
@@ -68,7 +70,7 @@ source_height = 150
 source_width = 200
 
 [fit.distillation]
-teachers = ["teacher.toml"]
+teachers = ["teacher.toml", "second.toml"]
 views = 2
 share = 0.75
 
@@ -83,6 +85,7 @@ masks = 20
 def configs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("configs")
     (folder / "teacher.toml").write_text(TEACHER)
+    (folder / "second.toml").write_text(SECOND)
     (folder / "student.toml").write_text(STUDENT)
     return folder
 
@@ -91,7 +94,7 @@ def configs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def taught(configs: Path, ham10000: Path, pretrained: Path, command: Callable[..., Done]) -> Path:
     """Return the student's run."""
     runs = configs / "runs"
-    for name in ("teacher", "student"):
+    for name in ("teacher", "second", "student"):
         done = command(
             "train", "--data", ham10000, "--config", configs / f"{name}.toml", "--out", runs,
             "--pretrained", pretrained,
@@ -101,9 +104,11 @@ def taught(configs: Path, ham10000: Path, pretrained: Path, command: Callable[..
     return folder
 
 
-def lessons(run: Path) -> Path:
-    (folder,) = run.parent.glob("lessons-*")
-    return folder
+def lessons(run: Path) -> list[Path]:
+    """Return the folders of the two teachers' lessons, in their order."""
+    folders = [run.parent / name for name in (run / "lessons.txt").read_text().split()]
+    assert sorted(folders) == sorted(run.parent.glob("lessons-*"))
+    return folders
 
 
 def test_a_teacher_that_is_not_trained_is_named(
@@ -130,10 +135,11 @@ def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
     from build_host.datasets.tensors import read_examples
 
     examples = read_examples(collection, split, config.input, (150, 200), taught.parent / "cache")
-    (teacher,) = find_teachers(config, configs, taught.parent)
+    teacher, _ = find_teachers(config, configs, taught.parent)
+    own, other = lessons(taught)
     network = build(teacher.config)
     network.load_weights(teacher.folder / "weights.h5")
-    with np.load(lesson_path(lessons(taught), 1)) as kept:
+    with np.load(lesson_path(own, 1)) as kept:
         rows, changes, said = kept["rows"], kept["changes"], kept["said"]
     assert set(rows) <= set(split.train)
     # The noise is drawn batch by batch: the teacher's batches were of 32.
@@ -144,12 +150,15 @@ def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
     logits -= 0.5 * np.log(shown_prior(teacher.config.fit, examples.labels, split.train))
     powers = np.exp(logits)
     np.testing.assert_allclose(said[:32], powers / powers.sum(axis=1, keepdims=True), atol=1e-4)
-    # An epoch later the lessons begin again, and the targets weigh the diagnosis and the teacher.
-    again, lesson = read_lesson(config, examples, lessons(taught), 3)
+    # The lessons begin again after two epochs; the targets weigh the diagnosis and what both say.
+    again, lesson = read_lesson(config, examples, [own, other], 3)
     np.testing.assert_array_equal(again, rows)
-    np.testing.assert_allclose(lesson.targets.sum(axis=1), 1.0, rtol=1e-5)
-    own = lesson.targets[np.arange(len(rows)), examples.labels[rows]]
-    assert (own >= 0.25).all()
+    with np.load(lesson_path(other, 1)) as kept:
+        np.testing.assert_array_equal(kept["changes"], changes)
+        both = (said + kept["said"]) / 2 * shown_prior(config.fit, examples.labels, split.train)
+    truth = np.eye(7)[examples.labels[rows]]
+    wanted = 0.75 * both / both.sum(axis=1, keepdims=True) + 0.25 * truth
+    np.testing.assert_allclose(lesson.targets, wanted, atol=1e-6)
 
 
 def test_lessons_are_asked_for_once(
@@ -160,7 +169,7 @@ def test_lessons_are_asked_for_once(
     command: Callable[..., Done],
 ) -> None:
     before = {p: p.stat().st_mtime_ns for p in taught.parent.rglob("lesson-*.npz")}
-    assert len(before) == 2
+    assert len(before) == 4
     done = command(
         "train", "--data", ham10000, "--config", configs / "student.toml", "--out", taught.parent,
         "--pretrained", pretrained,
