@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from build_host.evaluation.assessing import EXPLAINED, Assessment
 from build_host.evaluation.evaluating import Evaluation
+from build_host.evaluation.explaining import Faithfulness
 from build_host.markdown import cell, table
 from device.diagnoses import CODES
 from device.inference.manifest import Interval, Manifest
@@ -120,6 +121,22 @@ def _unfamiliar(assessment: Assessment) -> list[str]:
 def _maps(assessment: Assessment) -> list[str]:
     if not assessment.maps:
         return []
+    told = [
+        "## Saying why\n\n"
+        f"Maps of the called diagnosis, on the shipped file and {EXPLAINED} images of the test "
+        "fold, as even over the diagnoses as there are any. Insertion: the area under its "
+        "probability as the places that the map names come back first (high is good); deletion: "
+        "as they go first (low is good).\n\n" + _maps_table(assessment.maps)
+    ]
+    if assessment.unasked_maps:
+        told.append(
+            "The same of the diagnosis that the screen explains unasked, the likeliest malignant "
+            "one:\n\n" + _maps_table(assessment.unasked_maps)
+        )
+    return told
+
+
+def _maps_table(maps: list[Faithfulness]) -> str:
     header = (
         "map", "more passes", "insertion", "deletion", "inside the outline", "pointing game",
         "agrees with float",
@@ -127,15 +144,9 @@ def _maps(assessment: Assessment) -> list[str]:
     rows = [
         (m.method, str(m.passes), cell(m.insertion), cell(m.deletion), cell(m.energy_inside),
          cell(m.pointing), cell(m.agreement))
-        for m in assessment.maps
+        for m in maps
     ]  # fmt: skip
-    return [
-        "## Saying why\n\n"
-        f"Maps of the called diagnosis, on the shipped file and {EXPLAINED} images of the test "
-        "fold, as even over the diagnoses as there are any. Insertion: the area under its "
-        "probability as the places that the map names come back first (high is good); deletion: "
-        "as they go first (low is good).\n\n" + table(header, rows)
-    ]
+    return table(header, rows)
 
 
 def _beside(evaluations: list[Evaluation]) -> str:

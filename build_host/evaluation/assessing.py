@@ -19,7 +19,7 @@ from build_host.evaluation.metrics import RESAMPLES, accuracy, balanced_accuracy
 from build_host.evaluation.speed import Speed
 from build_host.evaluation.unfamiliar import Unfamiliar
 from device.diagnoses import CODES
-from device.inference.analyzer import Analyzer
+from device.inference.analyzer import Analyzer, code_to_explain
 from device.inference.bundle import Bundle
 
 SHIPPED: Final = "Lesion-disjoint: no lesion of the test fold was seen in training. One pass."
@@ -54,13 +54,17 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     unfamiliar
         Things that are no lesions; empty where the outlines were not there.
     maps
-        Kinds of saliency maps compared; empty where the model gives none of its own.
+        Kinds of saliency maps of the called diagnosis compared; empty where the model gives none
+        of its own.
+    unasked_maps
+        The same of the diagnosis that the screen explains unasked, the likeliest malignant one.
     """
 
     evaluations: list[Evaluation]
     surest: list[Kept]
     unfamiliar: list[Unfamiliar] = []
     maps: list[Faithfulness] = []
+    unasked_maps: list[Faithfulness] = []
     speed: Speed | None = None
 
 
@@ -118,15 +122,14 @@ def assess(
     sample = even_sample(test, EXPLAINED)
     square = manifest.input.height == manifest.input.width
     squared = square and manifest.input.geometry == "center-square"
+    mapped = outlined and squared and manifest.outputs.class_activation_map is not None
+    asked = (bundle, float_model, sample, data)
     return Assessment(
         evaluations=evaluations,
         surest=first.surest,
         unfamiliar=unfamiliar.measure(analyzer, test, data) if outlined else [],
-        maps=(
-            explaining.compare(bundle, float_model, sample, data)
-            if outlined and squared and manifest.outputs.class_activation_map
-            else []
-        ),
+        maps=explaining.compare(*asked) if mapped else [],
+        unasked_maps=explaining.compare(*asked, code_to_explain) if mapped else [],
         speed=speed.measure(bundle, speed.reference_model()),
     )
 

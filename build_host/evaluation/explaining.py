@@ -19,6 +19,7 @@ from build_host.datasets.collection import Collection
 from build_host.datasets.outlines import read_outline
 from build_host.evaluation import maps
 from build_host.evaluation.metrics import mean_over_lesions
+from device.diagnoses import CODES, Code
 from device.imaging.field import central_field, cut
 from device.imaging.preprocessing import resize
 from device.inference.bundle import Bundle
@@ -63,8 +64,17 @@ def outline_in_square(folder: Path, image_id: str, side: int) -> NDArray[np.bool
     return cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA) >= 128
 
 
+def called(probability: tuple[float, ...]) -> Code:
+    """Return the likeliest diagnosis."""
+    return CODES[int(np.argmax(probability))]
+
+
 def compare(
-    bundle: Bundle, float_model: bytes | None, collection: Collection, folder: Path
+    bundle: Bundle,
+    float_model: bytes | None,
+    collection: Collection,
+    folder: Path,
+    choose: Callable[[tuple[float, ...]], Code] = called,
 ) -> list[Faithfulness]:
     """Return what every kind of map is worth on a collection's images.
 
@@ -76,6 +86,8 @@ def compare(
         The same network before quantization, as a ``.tflite`` file.
     folder
         HAM10000, for the outlines.
+    choose
+        Of an image's probabilities: names the diagnosis that is explained.
     """
     manifest = bundle.manifest
     side = manifest.input.height
@@ -97,8 +109,8 @@ def compare(
     for seed, record in enumerate(track(collection.records, "Explaining")):
         pixels = resize(collection.read(record), manifest.input)
         outline = outline_in_square(folder, record.image_id, side)
-        called = probabilities(network.run(pixels).logits, manifest.calibration)
-        index = int(called.argmax())
+        found = probabilities(network.run(pixels).logits, manifest.calibration)
+        index = CODES.index(choose(tuple(found)))
         asked = maps.Asked(pixels, index, network, manifest.calibration, manifest.saliency, seed)
         for name, (_, explain) in methods.items():
             saliency = explain(asked)

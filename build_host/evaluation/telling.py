@@ -38,12 +38,16 @@ def assessment_tables(assessment: Assessment) -> Iterator[Table]:
                 f"{row.refused:.0%}",
             )  # fmt: skip
         yield table
-    if assessment.maps:
+    for of, maps in (
+        ("called", assessment.maps), ("likeliest malignant", assessment.unasked_maps)
+    ):  # fmt: skip
+        if not maps:
+            continue
         table = Table(
             "map", "more passes", "insertion", "deletion", "inside the outline", "pointing",
-            "agrees with float", title="Saliency",
+            "agrees with float", title=f"Saliency of the {of} diagnosis",
         )  # fmt: skip
-        for row in assessment.maps:
+        for row in maps:
             figures = (row.insertion, row.deletion, row.energy_inside, row.pointing, row.agreement)
             table.add_row(row.method, str(row.passes), *(cell(f) for f in figures))
         yield table

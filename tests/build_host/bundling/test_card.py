@@ -157,12 +157,15 @@ def test_things_that_are_no_lesions_maps_and_speed_are_told(
                 Unfamiliar("ruler", 40, 0.987, 0.9, 1.0),
             ],
             maps=[Faithfulness("occlusion", 145, one, one, one, one, None)],
+            unasked_maps=[Faithfulness("RISE", 400, one, one, one, one, None)],
             speed=Speed("a reference", "a runtime", 0.07, 1.4, 20.3),
         ),
     )
     assert "| 50% | 0.912 | 0.823 |" in card
     assert "| ruler | 40 | 0.987 | 90% | 100% |" in card
-    assert "| occlusion | 145 | 0.400 (0.300 to 0.500) |" in card
+    called, unasked = card.split("likeliest malignant one:")
+    assert "| occlusion | 145 | 0.400 (0.300 to 0.500) |" in called
+    assert "| RISE | 400 | 0.400 (0.300 to 0.500) |" in unasked
     assert "20.3 times as long" in card
 
 

@@ -6,10 +6,13 @@ from PIL import Image
 
 from build_host.datasets.collection import Collection, ImageRecord
 from build_host.evaluation.explaining import compare, outline_in_square
+from device.diagnoses import CODES
 from device.errors import DataError
+from device.imaging.preprocessing import resize
 from device.inference.bundle import Bundle
-from device.inference.interpreter import Answer
-from tests.build_host.evaluation.conftest import MAPPED, PLAIN, SIDE
+from device.inference.calibration import probabilities
+from device.inference.interpreter import Answer, Network
+from tests.build_host.evaluation.conftest import MAPPED, PLAIN, SIDE, SPEC
 
 pytestmark = pytest.mark.tensorflow
 
@@ -55,6 +58,24 @@ def test_every_kind_of_map_is_measured_on_the_same_images(
     assert rows["class activation map"].agreement is not None
     assert rows["class activation map"].agreement.value > 0.9
     assert rows["random"].agreement is None
+
+
+def test_the_diagnosis_that_is_asked_for_is_explained(
+    made: tuple[Bundle, bytes], outlined: Path, picture: np.ndarray
+) -> None:
+    records = (ImageRecord(image_id="one", lesion_id="one", dx="mel"),)
+    collection = Collection("drawn", records, lambda record: picture)
+    own = probabilities(
+        Network(made[0]).run(resize(picture, SPEC)).logits, made[0].manifest.calibration
+    )
+    least, most = CODES[int(own.argmin())], CODES[int(own.argmax())]
+    rows = {
+        code: compare(made[0], None, collection, outlined, lambda p, code=code: code)
+        for code in (least, most)
+    }
+    assert rows[most] == compare(made[0], None, collection, outlined)
+    # The curves are of the diagnosis's own probability.
+    assert rows[least][0].insertion.value < rows[most][0].insertion.value
 
 
 class LooksAtOneCorner:
