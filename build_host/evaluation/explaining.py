@@ -100,7 +100,7 @@ def compare(
         "Eigen-CAM": (0, lambda a: eigen.first_component(a.pixels)),
         "class activation map": (0, maps.activation),
         "class activation map, as log-odds": (0, maps.log_odds),
-        "class activation map, as log-odds, eight views": (7, maps.log_odds_eight),
+        "class activation map, where it outweighs the others": (0, maps.outweighs),
         "occlusion": (maps.occlusion_passes(side), maps.occlusion),
         "RISE": (manifest.saliency.masks, maps.rise),
     }

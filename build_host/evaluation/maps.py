@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.diagnoses import CODES
-from device.imaging.preprocessing import dihedral_views, scale, scale_table
+from device.imaging.preprocessing import scale, scale_table
 from device.inference.calibration import probabilities
 from device.inference.interpreter import Network, load_runtime, open_interpreter, quantize
 from device.inference.manifest import Calibration, Manifest, Saliency
-from device.inference.saliency import evidence, occlusion_map, rise_map
+from device.inference.saliency import evidence, occlusion_map, outweighing, rise_map
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float64]
@@ -59,31 +59,23 @@ def activation(asked: Asked) -> Map:
 
 
 def log_odds(asked: Asked) -> Map:
-    """Return what the live view shows: the own map as it moves the class's log-odds."""
-    return np.maximum(_evidence(asked, asked.pixels), 0.0)
+    """Return what each place of the own map adds to the class's log-odds."""
+    return _enlarged(_evidence(asked)[1], len(asked.pixels))
 
 
-def log_odds_eight(asked: Asked) -> Map:
-    """Return the mean of the live view's map over the eight views, turned back."""
-    total = np.zeros(asked.pixels.shape[:2])
-    for number, view in enumerate(dihedral_views(asked.pixels)):
-        seen = _evidence(asked, view)
-        back = seen[:, ::-1] if number >= 4 else seen
-        total += np.rot90(back, -(number % 4))
-    return np.maximum(total / 8, 0.0)
+def outweighs(asked: Asked) -> Map:
+    """Return what the live view shows: the own map where it outweighs the other classes."""
+    return _enlarged(outweighing(*_evidence(asked)), len(asked.pixels))
 
 
-def _evidence(asked: Asked, pixels: Pixels) -> Map:
-    """Return what the instrument shows of its own map, before the negative is cut off."""
-    answer = asked.network.run(pixels)
-    assert answer.class_activation_map is not None
+def _evidence(asked: Asked) -> tuple[NDArray[np.float32], Map]:
+    """Return the class's channel of the own map, and what each place adds to its log-odds."""
+    answer = asked.network.run(asked.pixels)
+    class_map = answer.class_activation_map
+    assert class_map is not None
     probability = probabilities(answer.logits, asked.calibration)
-    found = evidence(
-        answer.class_activation_map, asked.index, probability, asked.calibration.temperature
-    )
-    side = len(pixels)
-    wide = cv2.resize(found.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR)
-    return wide.astype(np.float64)
+    added = evidence(class_map, asked.index, probability, asked.calibration.temperature)
+    return class_map[:, :, asked.index], added
 
 
 def occlusion_passes(side: int) -> int:

@@ -14,6 +14,8 @@ LEAST_EVIDENCE: Final = 0.1
 """In units of log-odds: what moves the odds by less than a tenth anywhere speaks for nothing. An
 int8 network's own steps are half of that, and would fill the scale of colours all the same."""
 
+_ROUNDING: Final = 1e-6
+
 Logits = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
@@ -116,13 +118,43 @@ def activation_map(
     probability: NDArray[np.float64],
     temperature: float,
 ) -> SaliencyMap:
-    """Return where the network's own map speaks for a diagnosis; see `evidence`.
+    """Return where the network's own map speaks for a diagnosis rather than for others.
 
-    Empty where a place never adds `LEAST_EVIDENCE`.
+    Empty where a place never adds `LEAST_EVIDENCE` to the diagnosis's log-odds (`evidence`);
+    otherwise `outweighing`, scaled so that its highest value is 1.
     """
     index = CODES.index(code)
     added = evidence(class_activation_map, index, probability, temperature)
-    return SaliencyMap(code, _normalised(added), "class-activation-map")
+    if added.max() < LEAST_EVIDENCE:
+        values = np.zeros(added.shape, np.float32)
+    else:
+        values = _normalised(outweighing(class_activation_map[:, :, index], added), 0.0)
+    return SaliencyMap(code, values, "class-activation-map")
+
+
+def outweighing(channel: NDArray[np.float32], added: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a diagnosis's channel of the map, where it outweighs the other diagnoses.
+
+    On the shipped network's validation fold the channel ranks places better than what they add
+    does (insertion less deletion 0.095 against 0.082 for the likeliest malignant diagnosis), and
+    better still for the called one without the places where others weigh more (0.125, 0.118
+    with them).
+
+    Parameters
+    ----------
+    channel
+        float32, (rows, columns).
+    added
+        What each place adds to the log-odds: float64, (rows, columns); see `evidence`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, (rows, columns), nowhere negative.
+    """
+    shown = np.where(added > _ROUNDING, np.maximum(channel, 0.0), 0.0).astype(np.float64)
+    # A network may say all it says by negative values.
+    return shown if shown.any() else np.maximum(added, 0.0)
 
 
 def evidence(

@@ -46,7 +46,7 @@ def test_every_kind_of_map_is_measured_on_the_same_images(
     assert set(rows) == {
         "random", "centre blob", "Eigen-CAM", "class activation map",
         "class activation map, as log-odds",
-        "class activation map, as log-odds, eight views", "occlusion", "RISE",
+        "class activation map, where it outweighs the others", "occlusion", "RISE",
     }  # fmt: skip
     for row in rows.values():
         for figure in (row.insertion, row.deletion, row.energy_inside, row.pointing):

@@ -1,30 +1,41 @@
+import cv2
 import numpy as np
 import pytest
 
-from build_host.evaluation.maps import Asked, log_odds_eight, random
+from build_host.evaluation.maps import Asked, outweighs, random
+from device.capture.frame import frame_now
+from device.diagnoses import CODES
 from device.imaging.preprocessing import resize
+from device.inference.analyzer import Analyzer
 from device.inference.bundle import Bundle
 from device.inference.interpreter import Network
-from tests.build_host.evaluation.conftest import MAPPED, PLAIN, SPEC
+from tests.build_host.evaluation.conftest import SIDE, SPEC
 
 pytestmark = pytest.mark.tensorflow
 
 
-def test_eight_views_are_turned_back_before_they_are_added(
+def asked(bundle: Bundle, picture: np.ndarray, index: int, seed: int = 0) -> Asked:
+    manifest = bundle.manifest
+    pixels = resize(picture, SPEC)
+    return Asked(pixels, index, Network(bundle), manifest.calibration, manifest.saliency, seed)
+
+
+def test_what_is_judged_is_what_the_live_view_shows(
     made: tuple[Bundle, bytes], picture: np.ndarray
 ) -> None:
-    network = Network(made[0])
-    pixels = resize(picture, SPEC)
-    plain = log_odds_eight(Asked(pixels, 4, network, PLAIN, MAPPED, 0))
-    turned = log_odds_eight(
-        Asked(np.ascontiguousarray(np.rot90(pixels)), 4, network, PLAIN, MAPPED, 0)
-    )
-    np.testing.assert_allclose(np.rot90(plain), turned, atol=1e-5)
+    shown = 0
+    for index, code in enumerate(CODES):
+        live = Analyzer(made[0]).explain(frame_now(picture, 0, "test"), code).values
+        if live.any():
+            judged = outweighs(asked(made[0], picture, index))
+            wide = cv2.resize(live, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+            np.testing.assert_allclose(judged / judged.max(), wide / wide.max(), atol=1e-5)
+            shown += 1
+    assert shown
 
 
 def test_a_map_that_is_no_better_than_chance_is_another_for_each_image(
     made: tuple[Bundle, bytes], picture: np.ndarray
 ) -> None:
-    pixels = resize(picture, SPEC)
-    one, two = (random(Asked(pixels, 4, Network(made[0]), PLAIN, MAPPED, n)) for n in (0, 1))
+    one, two = (random(asked(made[0], picture, 4, seed)) for seed in (0, 1))
     assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 0.1

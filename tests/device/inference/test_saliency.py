@@ -170,11 +170,14 @@ def test_every_pixel_is_covered_once_the_stride_is_no_wider_than_the_patch(
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_activation_map_is_what_speaks_for_the_diagnosis_rather_than_others(code: str) -> None:
+def test_activation_map_is_the_channel_where_it_speaks_for_the_diagnosis_rather_than_others(
+    code: str,
+) -> None:
     maps = np.random.default_rng(3).normal(0, 4, (6, 5, 7)).astype(np.float32)
     found = activation_map(maps, code, EVEN, 1.0)
     own = CODES.index(code)
-    channel = np.maximum(maps[:, :, own] - np.delete(maps, own, axis=2).mean(axis=2), 0)
+    others = np.delete(maps, own, axis=2).mean(axis=2)
+    channel = np.where(maps[:, :, own] > np.maximum(others, 0), maps[:, :, own], 0)
     assert (found.code, found.method) == (code, "class-activation-map")
     assert found.values.dtype == np.float32
     np.testing.assert_allclose(found.values, channel / channel.max(), atol=1e-6)
@@ -184,6 +187,14 @@ def test_activation_map_that_only_speaks_against_is_empty() -> None:
     maps = np.zeros((4, 4, 7), np.float32)
     maps[:, :, CODES.index("mel")] = -20.0
     assert not activation_map(maps, "mel", EVEN, 1.0).values.any()
+
+
+def test_a_network_that_says_everything_by_negative_values_is_understood() -> None:
+    maps = np.full((4, 4, 7), -50.0, np.float32)
+    maps[1, 2, CODES.index("mel")] = -10.0
+    values = activation_map(maps, "mel", EVEN, 1.0).values
+    assert values[1, 2] == 1.0
+    assert np.count_nonzero(values) == 1
 
 
 def test_what_speaks_for_every_diagnosis_alike_speaks_for_none() -> None:
