@@ -82,17 +82,11 @@ def ablation_table(ablation: Ablation) -> Table:
 
 def peers_table(peers: list[Peer]) -> Table:
     """Return the table for a terminal."""
-    names = list(peers[0].figures)
-    table = Table(
-        "model", "gzip MiB", "ms", *(n.replace("_", " ") for n in names), title="Peers, fold 0"
-    )
-    for peer in peers:
-        table.add_row(
-            peer.name,
-            f"{peer.size.gzip_bytes / 2**20:.3f}",
-            f"{peer.speed.model_ms:.3f}",
-            *(cell(peer.figures[n]) for n in names),
-        )
+    table = Table("", *(peer.name for peer in peers), title="Peers, fold 0")
+    table.add_row("gzip MiB", *(f"{p.size.gzip_bytes / 2**20:.3f}" for p in peers))
+    table.add_row("ms", *(f"{p.speed.model_ms:.3f}" for p in peers))
+    for name in peers[0].figures:
+        table.add_row(name.replace("_", " "), *(cell(p.figures[name]) for p in peers))
     return table
 
 
