@@ -123,13 +123,13 @@ def assess(
     square = manifest.input.height == manifest.input.width
     squared = square and manifest.input.geometry == "center-square"
     mapped = outlined and squared and manifest.outputs.class_activation_map is not None
-    asked = (bundle, float_model, sample, data)
+    compared = (bundle, float_model, sample, data)
     return Assessment(
         evaluations=evaluations,
         surest=first.surest,
         unfamiliar=unfamiliar.measure(analyzer, test, data) if outlined else [],
-        maps=explaining.compare(*asked) if mapped else [],
-        unasked_maps=explaining.compare(*asked, code_to_explain) if mapped else [],
+        maps=explaining.compare(*compared) if mapped else [],
+        unasked_maps=explaining.compare(*compared, code_to_explain) if mapped else [],
         speed=speed.measure(bundle, speed.reference_model()),
     )
 

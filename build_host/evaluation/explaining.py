@@ -123,7 +123,7 @@ def compare(
             )
             if exact is not None and name == "class activation map":
                 other = exact.of(pixels, index)
-                agreements[name].append(float(np.corrcoef(saliency.ravel(), other.ravel())[0, 1]))
+                agreements[name].append(_agreement(saliency, other))
     lesions = collection.lesions
     result = []
     for name, (passes, _) in methods.items():
@@ -158,6 +158,13 @@ def _curves(asked: maps.Asked, saliency: maps.Map) -> tuple[float, float]:
 def _probability(asked: maps.Asked, pixels: maps.Pixels) -> float:
     logits = asked.network.run(pixels).logits
     return float(probabilities(logits, asked.calibration)[asked.index])
+
+
+def _agreement(one: maps.Map, other: maps.Map) -> float:
+    """Return how two maps correlate; one that is flat agrees with nothing."""
+    if not (one.std() and other.std()):
+        return 0.0
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
 def _energy_inside(saliency: maps.Map, outline: NDArray[np.bool_]) -> float:

@@ -1,4 +1,4 @@
-"""Every kind of map of where a picture speaks for a diagnosis, made by the shipped int8 file.
+"""Every kind of map of where a picture speaks for a diagnosis: of the shipped file, and blind ones.
 
 All are float64, (side, side), at the size of the model's input.
 """
@@ -64,7 +64,10 @@ def log_odds(asked: Asked) -> Map:
 
 
 def outweighs(asked: Asked) -> Map:
-    """Return what the live view shows: the own map where it outweighs the other classes."""
+    """Return the own map where it outweighs the other classes.
+
+    The live view shows it, or nothing where no place adds enough.
+    """
     return _enlarged(outweighing(*_evidence(asked)), len(asked.pixels))
 
 

@@ -14,8 +14,6 @@ LEAST_EVIDENCE: Final = 0.1
 """In units of log-odds: what moves the odds by less than a tenth anywhere speaks for nothing. An
 int8 network's own steps are half of that, and would fill the scale of colours all the same."""
 
-_ROUNDING: Final = 1e-6
-
 Logits = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
@@ -135,10 +133,9 @@ def activation_map(
 def outweighing(channel: NDArray[np.float32], added: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a diagnosis's channel of the map, where it outweighs the other diagnoses.
 
-    On the shipped network's validation fold the channel ranks places better than what they add
-    does (insertion less deletion 0.095 against 0.082 for the likeliest malignant diagnosis), and
-    better still for the called one without the places where others weigh more (0.125, 0.118
-    with them).
+    The channel tells better than what places add which of them the diagnosis rests on, and better
+    still without those where others weigh more (the model's card compares the three). A place
+    that adds less than `LEAST_EVIDENCE` counts by that part of it.
 
     Parameters
     ----------
@@ -152,9 +149,10 @@ def outweighing(channel: NDArray[np.float32], added: NDArray[np.float64]) -> NDA
     numpy.ndarray
         float64, (rows, columns), nowhere negative.
     """
-    shown = np.where(added > _ROUNDING, np.maximum(channel, 0.0), 0.0).astype(np.float64)
-    # A network may say all it says by negative values.
-    return shown if shown.any() else np.maximum(added, 0.0)
+    weight = np.clip(added / LEAST_EVIDENCE, 0.0, 1.0)
+    shown: NDArray[np.float64] = weight * np.maximum(channel, 0.0)
+    # A network may say what it says by values that are all negative.
+    return shown if shown.flat[added.argmax()] > 0.0 else np.maximum(added, 0.0)
 
 
 def evidence(

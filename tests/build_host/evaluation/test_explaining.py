@@ -78,6 +78,15 @@ def test_the_diagnosis_that_is_asked_for_is_explained(
     assert rows[least][0].insertion.value < rows[most][0].insertion.value
 
 
+def test_a_flat_map_agrees_with_nothing_and_is_a_number_all_the_same() -> None:
+    from build_host.evaluation.explaining import _agreement
+
+    slope = np.arange(16.0).reshape(4, 4)
+    assert _agreement(slope, 2 * slope + 1) == pytest.approx(1.0)
+    assert _agreement(slope, -slope) == pytest.approx(-1.0)
+    assert _agreement(slope, np.zeros((4, 4))) == 0.0
+
+
 class LooksAtOneCorner:
     """A network that answers to how bright one corner is, and to nothing else."""
 

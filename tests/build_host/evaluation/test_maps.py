@@ -20,7 +20,7 @@ def asked(bundle: Bundle, picture: np.ndarray, index: int, seed: int = 0) -> Ask
     return Asked(pixels, index, Network(bundle), manifest.calibration, manifest.saliency, seed)
 
 
-def test_what_is_judged_is_what_the_live_view_shows(
+def test_what_is_judged_is_what_the_live_view_shows_if_anything(
     made: tuple[Bundle, bytes], picture: np.ndarray
 ) -> None:
     shown = 0
