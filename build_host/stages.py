@@ -135,13 +135,18 @@ def lessons_folders(run: Run, teachers: Sequence[Run], collection: Collection) -
         collection.digest, config.seed, fit.balance, fit.balance_power, fit.augmentation,
         config.input if fit.frame_size == (0, 0) else None,
     )  # fmt: skip
-    asked = [msgspec.json.encode((*shown, teacher.config.digest)) for teacher in teachers]
+    asked = [msgspec.json.encode((*shown, t.config.digest, _lessons_of(t))) for t in teachers]
     names = [f"lessons-{hashlib.sha256(told).hexdigest()[:8]}" for told in asked]
-    begun = run.folder / LESSONS_FILE
-    if begun.is_file() and begun.read_text(encoding="utf-8").split() != names:
+    if _lessons_of(run) not in ([], names):
         raise DataError(f"{run.folder}: was begun with other teachers or data; name another --out")
-    begun.write_text("\n".join(names), encoding="utf-8")
+    (run.folder / LESSONS_FILE).write_text("\n".join(names), encoding="utf-8")
     return [run.folder.parent / name for name in names]
+
+
+def _lessons_of(run: Run) -> list[str]:
+    """Return the names of the lessons that a run was taught by, none where it had no teachers."""
+    path = run.folder / LESSONS_FILE
+    return path.read_text(encoding="utf-8").split() if path.is_file() else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +206,7 @@ def train(run: Run, sources: Sources, teachers: Sequence[Run], console: Console)
         network = build(config)
         if config.start == "imagenet":
             start_from_imagenet(config, network, sources.pretrained)
-    lessons = lessons_folders(run, teachers, collection)
+    lessons = lessons_folders(run, teachers, collection) if teachers else []
     for teacher, folder in zip(teachers, lessons, strict=True):
         ask(config, examples, teacher.config, teacher.folder, folder, console)
     fit(config, network, examples, run.folder, console, lessons=lessons)

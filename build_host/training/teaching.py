@@ -37,9 +37,9 @@ def ask(
     config
         The student's run.
     teacher
-        Its run.
+        The teacher's run.
     trained
-        The folder with its weights.
+        The folder with the teacher's weights.
     folder
         Keeps the lessons.
     """

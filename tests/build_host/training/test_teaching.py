@@ -161,6 +161,38 @@ def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
     np.testing.assert_allclose(lesson.targets, wanted, atol=1e-6)
 
 
+def test_lessons_belong_to_one_teacher_and_to_what_taught_it(
+    taught: Path, configs: Path, ham10000: Path, tmp_path: Path
+) -> None:
+    from build_host.stages import Run, Sources, find_teachers, lessons_folders, open_run
+    from build_host.stages import training_data as data_of
+
+    config = open_run(taught).config
+    collection, _ = data_of(config, Sources(ham10000))
+    one, two = find_teachers(config, configs, taught.parent)
+    own, other = (folder.name for folder in lessons(taught))
+
+    def named(run: str, *teachers: Run) -> list[str]:
+        (tmp_path / run).mkdir(exist_ok=True)
+        return [f.name for f in lessons_folders(Run(tmp_path / run, config), teachers, collection)]
+
+    assert named("alone", one) == [own]
+    assert named("turned", two, one) == [other, own]
+    # A run does not change its teachers on the way.
+    assert named("alone", one) == [own]
+    with pytest.raises(DataError, match="other teachers"):
+        named("alone", two)
+    # A teacher of the same settings that learned from others is another teacher.
+    (tmp_path / "pupil").mkdir()
+    pupil = Run(tmp_path / "pupil", one.config)
+    assert named("untaught", pupil) == [own]
+    (pupil.folder / "lessons.txt").write_text("lessons-0\nlessons-1")
+    (first,) = named("taught", pupil)
+    (pupil.folder / "lessons.txt").write_text("lessons-0\nlessons-2")
+    (second,) = named("taught-otherwise", pupil)
+    assert len({own, first, second}) == 3
+
+
 def test_lessons_are_asked_for_once(
     taught: Path,
     configs: Path,
