@@ -53,6 +53,8 @@ QUALITY_FILE: Final = "quality.json"
 QUALITY_PLOT: Final = "quality.png"
 
 _QUALITY_SAMPLE: Final = 1000
+_ROUNDED_BY: Final = 256
+"""Images are enough to know a layer's inputs by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,7 @@ def compress(run: Run, data: Path, console: Console) -> None:
     """Convert the network to int8 and calibrate it on the validation fold."""
     from build_host.compression.pruning import set_smallest_to_zero
     from build_host.compression.quantization import to_float32, to_int8
+    from build_host.compression.rounding import round_weights
     from build_host.compression.whitening import with_whitened
     from build_host.training.architectures import build, with_map
     from build_host.training.fitting import WEIGHTS
@@ -235,8 +238,9 @@ def compress(run: Run, data: Path, console: Console) -> None:
         set_smallest_to_zero(network.get_layer(HEAD), config.head_sparsity)
     network = with_whitened(with_map(network), images, split.train, config.input)
     console.print("Converting to int8")
-    representative = np.asarray(images[np.sort(chosen[: config.representative])])
     (run.folder / FLOAT_FILE).write_bytes(to_float32(network))
+    representative = np.asarray(images[np.sort(chosen[: config.representative])])
+    round_weights(network, representative[:_ROUNDED_BY], config.input)
     bundle = draft(
         config.name,
         config.version,
