@@ -106,8 +106,10 @@ def _parser() -> argparse.ArgumentParser:
     add("calibrate", _calibrate, fitting, run, data)
     measuring = "Measure a run or a bundle on the test fold and beside it."
     add("evaluate", _evaluate, measuring, run_or_bundle, data, isic2017)
-    peers = add("peers", _peers, "Measure other runs on the same images.", run, data)
-    peers.add_argument("others", type=Path, metavar="OTHER", nargs="+", help="other runs")
+    peers = add("peers", _peers, "Measure other models on the same images.", run, data)
+    peers.add_argument(
+        "others", type=Path, metavar="OTHER", nargs="+", help="other runs, or bundles"
+    )
     spoiling = "Spoil validation images to see where accuracy falls; a run's quality limits follow."
     quality = add("quality", _quality, spoiling, run_or_bundle, data)
     quality.add_argument("--images", type=_positive, default=300, help="default: 300")
@@ -196,7 +198,9 @@ def _ablate(options: argparse.Namespace, console: Console) -> int:
 
 
 def _peers(options: argparse.Namespace, console: Console) -> int:
-    console.print(peers_table(stages.compare_peers(options.run, options.others, options.data)))
+    trusted = load_config().trusted_keys
+    found = stages.compare_peers(options.run, options.others, options.data, trusted)
+    console.print(peers_table(found))
     return 0
 
 

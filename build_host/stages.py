@@ -374,11 +374,20 @@ def keep_ablation(folder: Path, table: Ablation) -> None:
     write_result(folder / ABLATION_FILE, table)
 
 
-def compare_peers(folder: Path, others: Sequence[Path], data: Path) -> list[Peer]:
-    """Measure other runs on the images that a run is measured on: ``peers.json`` beside it."""
+def compare_peers(
+    folder: Path, others: Sequence[Path], data: Path, trusted_keys: Iterable[str]
+) -> list[Peer]:
+    """Measure other runs and bundles on a run's own test images: ``peers.json`` beside it.
+
+    Raises
+    ------
+    device.errors.DermascopeError
+        If one of them cannot be opened; before any is measured.
+    """
+    bundles = [_unsigned(folder), *(open_bundle(path, tuple(trusted_keys)) for path in others)]
     collection = read_ham10000(data)
     test = collection.subset(split_by_lesion(collection).test)
-    peers = [measure_peer(_unsigned(path), test) for path in (folder, *others)]
+    peers = [measure_peer(bundle, test) for bundle in bundles]
     write_result(folder / PEERS_FILE, peers)
     return peers
 

@@ -73,6 +73,7 @@ def test_variants_and_peers_are_measured_and_the_bundle_keeps_the_tables(
     tmp_path: Path,
     write_config: Callable[..., Path],
     command: Callable[..., Done],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     base = write_config(tmp_path)
     path = tmp_path / "table.toml"
@@ -91,12 +92,18 @@ def test_variants_and_peers_are_measured_and_the_bundle_keeps_the_tables(
     assert command(*arguments).status == 0
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("weights.h5")} == before
 
-    done = command("peers", evaluated.folder, evaluated.folder, "--data", ham10000)
+    done = command("bundle", evaluated.folder, "--models", tmp_path)
+    assert done.status == 0, done.err
+    other = tmp_path / "drawn-28"
+    settings = tmp_path / "config.toml"
+    settings.write_text(f'trusted_keys = ["{trusted_key}"]\n')
+    monkeypatch.setenv("DERMASCOPE_CONFIG", str(settings))
+    done = command("peers", evaluated.folder, evaluated.folder, other, "--data", ham10000)
     assert done.status == 0, done.err
     kept = (evaluated.folder / "peers.json").read_bytes()
     peers = msgspec.json.decode(kept, type=list[Peer])
-    assert len(peers) == 2
-    assert peers[0].figures == peers[1].figures
+    assert len(peers) == 3
+    assert peers[0].figures == peers[1].figures == peers[2].figures
 
     done = command("bundle", evaluated.folder, "--models", tmp_path)
     assert done.status == 0, done.err
