@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     quality = add("quality", _quality, spoiling, run_or_bundle, data)
     quality.add_argument("--images", type=_positive, default=300, help="default: 300")
     quality.add_argument(
-        "--levels", type=_positive, default=5, help="amounts of each degradation (default: 5)"
+        "--levels", type=_positive, default=9, help="amounts of each degradation (default: 9)"
     )
     quality.add_argument(
         "--out", type=Path, metavar="DIR", help="for a bundle's results (default: runs/quality)"

@@ -219,7 +219,8 @@ def study(
     validation
         Images that the model was not trained on, and that no figure of its card is measured on.
     levels
-        Amounts of each degradation.
+        Amounts of each degradation, each the same multiple of the one before: accuracy falls
+        among the mild ones.
     """
     free = msgspec.structs.replace(bundle.manifest, quality=NO_LIMITS)
     analyzer = Analyzer(Bundle(bundle.folder, free, bundle.model, bundle.signed_by))
@@ -236,7 +237,7 @@ def study(
         random = np.random.default_rng(seed)
         results: list[Level] = []
         values, losses = [clean.of(kind.measure)], [np.zeros(len(images))]
-        for amount in np.linspace(kind.mildest, kind.worst, levels):
+        for amount in np.geomspace(kind.mildest, kind.worst, levels):
             next(progress)
             spoilt = (kind.spoil(pixels, float(amount), random) for pixels in images)
             moved = float(amount) if kind.measure == "motion" else 0.0

@@ -285,6 +285,10 @@ def degradations(study: Study) -> Figure:
             alpha=0.2,
             linewidth=0,
         )
+        ax.set_xscale("log")
+        ax.set_xticks(amounts[:: max(len(amounts) // 3, 1)])
+        ax.xaxis.set_major_formatter("{x:.2g}")
+        ax.xaxis.set_minor_formatter("")
         ax.set_xlabel(curve.name, fontsize=9)
         if curve.value is not None:
             ax.set_title(f"{curve.limit} {curve.value:g}", loc="left", fontsize=9)

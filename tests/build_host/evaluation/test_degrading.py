@@ -97,7 +97,7 @@ def test_sample_is_even_over_the_diagnoses(ham10000: Path) -> None:
 def test_a_runs_limits_become_those_of_the_study(
     command: Callable[..., Done], run: Path, ham10000: Path
 ) -> None:
-    done = command("quality", run, "--data", ham10000, "--images", 14, "--levels", 2)
+    done = command("quality", run, "--data", ham10000, "--images", 14, "--levels", 3)
     assert done.status == 0, done.err
     study = msgspec.json.decode((run / "quality.json").read_bytes(), type=Study)
     draft = msgspec.json.decode((run / "draft.json").read_bytes(), type=Manifest)
@@ -105,7 +105,11 @@ def test_a_runs_limits_become_those_of_the_study(
     assert draft.quality != NO_LIMITS
     assert "14 HAM10000 validation images" in draft.quality.derived_from
     assert [c.name for c in study.curves] == [kind.name for kind in DEGRADATIONS]
-    assert all(len(c.levels) == 2 for c in study.curves)
+    for curve, kind in zip(study.curves, DEGRADATIONS, strict=True):
+        mild, middle, worst = (level.amount for level in curve.levels)
+        assert (mild, worst) == pytest.approx((kind.mildest, kind.worst))
+        # Where the accuracy of a sharp picture is lost lies near the mild end.
+        assert middle / mild == pytest.approx(worst / middle)
     assert (run / "quality.png").read_bytes().startswith(b"\x89PNG")
     for curve in study.curves:
         assert curve.name in done.out
