@@ -292,6 +292,9 @@ def test_training_leaves_weights_and_the_history_of_every_epoch(trained: Stage) 
         assert f"balanced {epoch['validation_balanced_accuracy']:.3f}" in trained.printed
 
 
+HEARING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+"""A shell that starts the tests in the background has all of them ignore an interrupt."""
+
 EPOCHS = 60
 """So many that a busy machine does not come to their end before it is stopped twice."""
 
@@ -305,7 +308,7 @@ def test_a_killed_run_goes_on_after_its_last_whole_epoch(
 
     def stop_after(epochs: int, by: signal.Signals) -> tuple[int, str, str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", CLI, *arguments],
+            [sys.executable, "-c", HEARING + CLI, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
