@@ -11,8 +11,8 @@ from rich.console import Console
 from build_host.datasets.tensors import read_examples
 from build_host.evaluation.comparing import Ablation, AblationRow
 from build_host.results import write_result
-from build_host.stages import Run, Sources, find_teachers, run_folder, train
-from build_host.stages import training_data as data_of
+from build_host.runs import Run, Sources, find_teachers, run_folder, training_data
+from build_host.stages import train
 from build_host.training.config import RunConfig
 from device.errors import ConfigError
 from device.toml import read_toml
@@ -118,7 +118,7 @@ def _row(
     from build_host.training.feed import batches
     from build_host.training.fitting import WEIGHTS
 
-    collection, split = data_of(config, sources)
+    collection, split = training_data(config, sources)
     cache = out / "cache"
     examples = read_examples(collection, split, config.input, config.fit.frame_size, cache)
     network = build(config)

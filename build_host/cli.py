@@ -9,7 +9,8 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from build_host import stages
+from build_host import runs, stages
+from build_host.bundling import releasing
 from build_host.bundling.writing import create_key, default_key_path
 from build_host.datasets.checking import check_ham10000
 from build_host.evaluation.comparing import ablation_table, peers_table
@@ -177,10 +178,10 @@ def _reproduce(options: argparse.Namespace, console: Console) -> int:
 
 
 def _train(options: argparse.Namespace, console: Console) -> int:
-    run = stages.start_run(options.config, options.out)
+    run = runs.start_run(options.config, options.out)
     console.print(f"Run: {run.folder}", soft_wrap=True)
-    teachers = stages.find_teachers(run.config, options.config.parent, options.out)
-    sources = stages.Sources(options.data, options.isic2017, options.pretrained)
+    teachers = runs.find_teachers(run.config, options.config.parent, options.out)
+    sources = runs.Sources(options.data, options.isic2017, options.pretrained)
     stages.train(run, sources, teachers, console)
     console.print(f"Next: dermascope-build compress {run.folder}", soft_wrap=True)
     return 0
@@ -189,11 +190,11 @@ def _train(options: argparse.Namespace, console: Console) -> int:
 def _ablate(options: argparse.Namespace, console: Console) -> int:
     from build_host.ablating import ablate
 
-    sources = stages.Sources(options.data, options.isic2017, options.pretrained)
+    sources = runs.Sources(options.data, options.isic2017, options.pretrained)
     table = ablate(options.config, sources, options.out, console)
     console.print(ablation_table(table))
     if options.run:
-        stages.keep_ablation(options.run, table)
+        releasing.keep_ablation(options.run, table)
     return 0
 
 
@@ -205,7 +206,7 @@ def _peers(options: argparse.Namespace, console: Console) -> int:
 
 
 def _compress(options: argparse.Namespace, console: Console) -> int:
-    stages.compress(stages.open_run(options.run), options.data, console)
+    stages.compress(runs.open_run(options.run), options.data, console)
     console.print(f"Next: dermascope-build evaluate {options.run}", soft_wrap=True)
     return 0
 
@@ -217,7 +218,7 @@ def _calibrate(options: argparse.Namespace, console: Console) -> int:
 
 
 def _evaluate(options: argparse.Namespace, console: Console) -> int:
-    sources = stages.Sources(options.data, options.isic2017)
+    sources = runs.Sources(options.data, options.isic2017)
     if (options.run / MANIFEST_FILE).is_file():
         bundle = load_bundle(options.run, load_config().trusted_keys)
         result = stages.evaluate_bundle(bundle, sources, console)
@@ -229,7 +230,7 @@ def _evaluate(options: argparse.Namespace, console: Console) -> int:
 
 
 def _reopen(options: argparse.Namespace, console: Console) -> int:
-    run = stages.reopen(options.bundle, options.out, load_config().trusted_keys, options.version)
+    run = releasing.reopen(options.bundle, options.out, load_config().trusted_keys, options.version)
     console.print(f"Run: {run}", soft_wrap=True)
     console.print(f"Next: dermascope-build evaluate {run}", soft_wrap=True)
     return 0
@@ -249,7 +250,7 @@ def _quality(options: argparse.Namespace, console: Console) -> int:
 
 
 def _examples(options: argparse.Namespace, console: Console) -> int:
-    bundle = stages.open_bundle(options.run, load_config().trusted_keys)
+    bundle = releasing.open_bundle(options.run, load_config().trusted_keys)
     stages.show_examples(bundle, options.data, options.to)
     console.print(
         f"Wrote {options.to}; its pictures are the data set's: share it as that", soft_wrap=True
@@ -265,7 +266,7 @@ def _positive(text: str) -> int:
 
 
 def _bundle(options: argparse.Namespace, console: Console) -> int:
-    folder = stages.make_bundle(options.run, options.models, default_key_path())
+    folder = releasing.make_bundle(options.run, options.models, default_key_path())
     console.print(f"Wrote {folder}", soft_wrap=True)
     return 0
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from build_host.bundling.drafting import calibrated, draft, provenance
+from build_host.bundling.releasing import REPRODUCTION_FILE
 from build_host.datasets.collection import Collection, ImageRecord
 from build_host.datasets.split import Split, oversample_then_split, split_by_image
 from build_host.datasets.tensors import read_examples, resized_images
@@ -29,12 +30,8 @@ from build_host.reproduction.results import (
     Results,
 )
 from build_host.results import write_result
-from build_host.stages import (
-    DRAFT_FILE,
-    REPRODUCTION_FILE,
-    leave_draft,
-    measured_limits,
-)
+from build_host.runs import DRAFT_FILE, leave_draft
+from build_host.stages import measured_limits
 from build_host.training.config import FitConfig
 from build_host.training.history import read_history
 from device.diagnoses import CODES

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -84,6 +85,12 @@ class Stage:
     folder: Path
     printed: str
     warnings: tuple[str, ...] = ()
+
+
+def draft(stage: Stage) -> tuple[Manifest, bytes]:
+    """Return the manifest and the model of a run that is compressed."""
+    manifest = msgspec.json.decode((stage.folder / "draft.json").read_bytes(), type=Manifest)
+    return manifest, (stage.folder / "model.tflite").read_bytes()
 
 
 @pytest.fixture(scope="session")

@@ -124,7 +124,7 @@ def test_a_teacher_that_is_not_trained_is_named(
 def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
     taught: Path, configs: Path, ham10000: Path
 ) -> None:
-    from build_host.stages import Sources, find_teachers, open_run, training_data
+    from build_host.runs import Sources, find_teachers, open_run, training_data
     from build_host.training import augmentation
     from build_host.training.architectures import build
     from build_host.training.feed import shown_prior
@@ -164,11 +164,17 @@ def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
 def test_lessons_belong_to_one_teacher_and_to_what_taught_it(
     taught: Path, configs: Path, ham10000: Path, tmp_path: Path
 ) -> None:
-    from build_host.stages import Run, Sources, find_teachers, lessons_folders, open_run
-    from build_host.stages import training_data as data_of
+    from build_host.runs import (
+        Run,
+        Sources,
+        find_teachers,
+        lessons_folders,
+        open_run,
+        training_data,
+    )
 
     config = open_run(taught).config
-    collection, _ = data_of(config, Sources(ham10000))
+    collection, _ = training_data(config, Sources(ham10000))
     one, two = find_teachers(config, configs, taught.parent)
     own, other = (folder.name for folder in lessons(taught))
 
@@ -264,7 +270,7 @@ def test_extra_images_are_asked_for_by_name(
 def test_extra_images_are_trained_on_and_neither_validate_nor_test(
     ham10000: Path, tmp_path: Path
 ) -> None:
-    from build_host.stages import Sources, training_data
+    from build_host.runs import Sources, training_data
     from build_host.training.config import read_config
     from tests.build_host.datasets.test_isic2017 import made
 
