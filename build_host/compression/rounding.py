@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from build_host.keras import keras, tf
 from device.imaging.preprocessing import InputSpec, scale
 
-LEVELS: Final = 127
+_LEVELS: Final = 127
 """Of an int8 weight to each side of zero, in the steps of its channel."""
-MOST_INPUTS: Final = 512
+_MOST_INPUTS: Final = 512
 """Errors of so many weights average out by themselves."""
 
 _DAMPING: Final = 1e-4
@@ -33,7 +33,7 @@ def round_weights(model: keras.Model, images: NDArray[np.uint8], spec: InputSpec
     Parameters
     ----------
     model
-        Changed in place. Its convolutions are of Keras's own kinds, with padding ``same``.
+        Changed in place, where its layers are Keras's own convolutions.
     images
         Training images as the model is shown them: uint8, (n, height, width, 3).
     spec
@@ -46,7 +46,7 @@ def round_weights(model: keras.Model, images: NDArray[np.uint8], spec: InputSpec
         kernel, *others = layer.get_weights()
         rows, columns, channels, _ = kernel.shape
         inputs = rows * columns * (1 if depthwise else channels)
-        if inputs > MOST_INPUTS:
+        if inputs > _MOST_INPUTS:
             continue
         moments = _second_moments(model, layer, images, spec)
         flat = kernel.reshape(inputs, -1).T
@@ -72,7 +72,7 @@ def rounded_row(weights: NDArray[np.float64], moments: NDArray[np.float64]) -> N
     largest = np.abs(weights).max()
     if largest == 0.0:
         return weights
-    step = largest / LEVELS
+    step = largest / _LEVELS
     # The largest first: it needs no rounding, and nothing that follows may change it.
     order = np.argsort(-np.abs(weights), kind="stable")[: np.count_nonzero(weights)]
     left = weights[order]
@@ -81,7 +81,7 @@ def rounded_row(weights: NDArray[np.float64], moments: NDArray[np.float64]) -> N
     factor = np.linalg.cholesky(np.linalg.inv(hessian)).T
     result = np.zeros_like(weights)
     for i, place in enumerate(order):
-        result[place] = step * np.clip(np.rint(left[i] / step), -LEVELS, LEVELS)
+        result[place] = step * np.clip(np.rint(left[i] / step), -_LEVELS, _LEVELS)
         left[i:] -= (left[i] - result[place]) / factor[i, i] * factor[i, i:]
     return result
 
@@ -100,7 +100,11 @@ def _second_moments(
     for part in np.array_split(images, -(-len(images) // _BATCH)):
         values = before(scale(part, spec), training=False)
         patches = tf.image.extract_patches(
-            values, (1, rows, columns, 1), (1, *layer.strides, 1), (1, 1, 1, 1), "SAME"
+            values,
+            (1, rows, columns, 1),
+            (1, *layer.strides, 1),
+            (1, 1, 1, 1),
+            layer.padding.upper(),
         ).numpy()
         if depthwise:
             split = patches.reshape(-1, rows * columns, values.shape[-1]).transpose(2, 0, 1)
