@@ -1,10 +1,13 @@
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from pygame import Surface
 
+from device.inference.manifest import Manifest
 from device.screen import theme
 from device.screen.display import close_screen, open_nowhere
+from tests.device.screen.drawing import SIZES, Size
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -13,6 +16,17 @@ def _display() -> Iterator[None]:
     open_nowhere((640, 480))
     yield
     close_screen()
+
+
+@pytest.fixture(params=SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
+def size(request: pytest.FixtureRequest) -> Size:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def unmarked(manifest: Manifest) -> Manifest:
+    """The shipped manifest without operating points: bars without ticks."""
+    return msgspec.structs.replace(manifest, operating_points=())
 
 
 @pytest.fixture
