@@ -1,5 +1,4 @@
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,11 @@ from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
 from device.inference.analyzer import Analyzer
 from device.inference.finding import SaliencyMap
 from device.inference.manifest import Manifest
-from device.loop.earlier import MOST
 from device.preferences import Preferences, load_preferences
-from device.records.store import FolderRecords
 from device.screen.display import close_screen, open_nowhere
 from device.screen.renderer import Renderer
 from device.screen.view import AboutView, CompareView, LiveView, OffView, SettingsView
-from tests.device.clinic import GIVE_UP_SECONDS, SIZE, Camera, Clinic, lesion, noise
+from tests.device.clinic import GIVE_UP_SECONDS, SIZE, Camera, Clinic, noise
 from tests.device.images import encoded
 
 
@@ -220,72 +217,6 @@ def test_appliance_is_left_by_touch_alone_and_not_at_once(clinic: Clinic, ending
     assert clinic.ending == ending
 
 
-def test_released_pictures_can_be_compared_the_newest_first(clinic: Clinic) -> None:
-    def deeds() -> None:
-        clinic.until_finding()
-        kept = []
-        for _ in range(2):
-            clinic.take()
-            kept.append(clinic.live())
-            clinic.release()
-            clinic.settle()
-        clinic.click(clinic.target("compare"))
-        clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
-        view = clinic.app.view()
-        assert (view.number, view.count, view.present.time) == (1, 2, None)
-        np.testing.assert_array_equal(view.earlier.field, kept[1].field)
-        clinic.click(clinic.target("previous", "compare"))
-        clinic.until(lambda: clinic.app.view().number == 2)
-        view = clinic.app.view()
-        np.testing.assert_array_equal(view.earlier.field, kept[0].field)
-        assert view.earlier.finding.probabilities == kept[0].finding.probabilities
-        clinic.press(pygame.K_SPACE)
-        clinic.until(lambda: clinic.app.view().present.time)
-
-    clinic.use(Camera(), deeds)
-
-
-def test_still_picture_is_compared_without_a_change(clinic: Clinic, photo: Path) -> None:
-    def deeds() -> None:
-        clinic.until_finding()
-        alone = clinic.live().finding
-        clinic.take()
-        clinic.release()
-        clinic.until(lambda: clinic.live().finding.probabilities == alone.probabilities)
-        clinic.press(pygame.K_o)
-        clinic.click(clinic.target("compare"))
-        clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
-        end = time.monotonic() + 1.0
-        findings = set()
-        while time.monotonic() < end:
-            view = clinic.app.view()
-            if view.present.finding:
-                findings.add(view.present.finding.probabilities)
-            time.sleep(0.005)
-        assert findings == {view.earlier.finding.probabilities}
-        averaged = clinic.analyzer.manifest.averaging == "dihedral"
-        assert (findings != {alone.probabilities}) == averaged
-        # Back among the bars of the live view, maps are made again.
-        clinic.press(pygame.K_SPACE)
-        clinic.until(lambda: clinic.app.view().present.time)
-        clinic.press(pygame.K_ESCAPE)
-        clinic.until(lambda: isinstance(clinic.app.view(), LiveView))
-        clinic.until(lambda: clinic.live().frozen and clinic.live().overlay is not None)
-
-    clinic.use(ReplaySource(photo, paced=False), deeds)
-
-
-def test_no_more_than_twelve_earlier_pictures_are_held(clinic: Clinic) -> None:
-    def deeds() -> None:
-        clinic.until_finding()
-        for _ in range(MOST + 2):
-            clinic.take()
-            clinic.release()
-        assert len(clinic.app.earlier_pictures()) == MOST
-
-    clinic.use(Camera(), deeds)
-
-
 def test_what_is_chosen_is_kept(clinic: Clinic, tmp_path: Path) -> None:
     clinic.options = {"state_folder": tmp_path, "preferences": Preferences(language="pt")}
     slider = clinic.renderer.layout.targets["settings"]["opacity"]
@@ -429,23 +360,3 @@ def test_close_may_be_called_twice_and_before_the_run(analyzer: Analyzer) -> Non
     assert app.view().field is None
     del screen
     close_screen()
-
-
-def test_examinations_of_earlier_days_can_be_compared(clinic: Clinic, tmp_path: Path) -> None:
-    records = FolderRecords(tmp_path)
-    frame = frame_now(lesion(blur=1.0), 0, "camera")
-    finding = clinic.analyzer.analyze(frame)
-    records.keep(frame, finding, [], None)
-    damaged = records.keep(frame, finding, [], None)
-    (tmp_path / damaged / "image.png").write_bytes(b"no picture")
-    clinic.options = {"records": records}
-
-    def deeds() -> None:
-        clinic.until(clinic.app.earlier_pictures)
-        (earlier,) = clinic.app.earlier_pictures()
-        assert abs((earlier.time - frame.time).total_seconds()) < 1.0
-        assert earlier.finding.probabilities == finding.probabilities
-        assert earlier.finding.no_call == finding.no_call
-        np.testing.assert_array_equal(earlier.field, lesion(blur=1.0)[:, 50:350])
-
-    clinic.use(Camera(), deeds)

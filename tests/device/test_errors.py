@@ -1,3 +1,4 @@
+from device import errors
 from device.errors import DermascopeError, SourceError
 
 
@@ -23,3 +24,13 @@ def test_error_again_is_another_that_says_the_same() -> None:
     assert (again.words, again.where, again.detail, again.values) == (
         "gone", "camera", "bus", {"n": 3},
     )  # fmt: skip
+
+
+def test_every_error_has_the_projects_base_and_a_builtin() -> None:
+    kinds = [
+        k for k in vars(errors).values() if isinstance(k, type) and k.__module__ == "device.errors"
+    ]
+    assert DermascopeError in kinds
+    for kind in kinds:
+        assert issubclass(kind, DermascopeError)
+        assert kind is DermascopeError or issubclass(kind, (ValueError, OSError))

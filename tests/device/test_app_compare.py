@@ -1,0 +1,98 @@
+import time
+from pathlib import Path
+
+import numpy as np
+import pygame
+
+from device.capture.frame import frame_now
+from device.capture.replay import ReplaySource
+from device.loop.earlier import MOST
+from device.records.store import FolderRecords
+from device.screen.view import CompareView, LiveView
+from tests.device.clinic import Camera, Clinic, lesion
+
+
+def test_released_pictures_can_be_compared_the_newest_first(clinic: Clinic) -> None:
+    def deeds() -> None:
+        clinic.until_finding()
+        kept = []
+        for _ in range(2):
+            clinic.take()
+            kept.append(clinic.live())
+            clinic.release()
+            clinic.settle()
+        clinic.click(clinic.target("compare"))
+        clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
+        view = clinic.app.view()
+        assert (view.number, view.count, view.present.time) == (1, 2, None)
+        np.testing.assert_array_equal(view.earlier.field, kept[1].field)
+        clinic.click(clinic.target("previous", "compare"))
+        clinic.until(lambda: clinic.app.view().number == 2)
+        view = clinic.app.view()
+        np.testing.assert_array_equal(view.earlier.field, kept[0].field)
+        assert view.earlier.finding.probabilities == kept[0].finding.probabilities
+        clinic.press(pygame.K_SPACE)
+        clinic.until(lambda: clinic.app.view().present.time)
+
+    clinic.use(Camera(), deeds)
+
+
+def test_still_picture_is_compared_without_a_change(clinic: Clinic, photo: Path) -> None:
+    def deeds() -> None:
+        clinic.until_finding()
+        alone = clinic.live().finding
+        clinic.take()
+        clinic.release()
+        clinic.until(lambda: clinic.live().finding.probabilities == alone.probabilities)
+        clinic.press(pygame.K_o)
+        clinic.click(clinic.target("compare"))
+        clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
+        end = time.monotonic() + 1.0
+        findings = set()
+        while time.monotonic() < end:
+            view = clinic.app.view()
+            if view.present.finding:
+                findings.add(view.present.finding.probabilities)
+            time.sleep(0.005)
+        assert findings == {view.earlier.finding.probabilities}
+        averaged = clinic.analyzer.manifest.averaging == "dihedral"
+        assert (findings != {alone.probabilities}) == averaged
+        # Back among the bars of the live view, maps are made again.
+        clinic.press(pygame.K_SPACE)
+        clinic.until(lambda: clinic.app.view().present.time)
+        clinic.press(pygame.K_ESCAPE)
+        clinic.until(lambda: isinstance(clinic.app.view(), LiveView))
+        clinic.until(lambda: clinic.live().frozen and clinic.live().overlay is not None)
+
+    clinic.use(ReplaySource(photo, paced=False), deeds)
+
+
+def test_no_more_than_twelve_earlier_pictures_are_held(clinic: Clinic) -> None:
+    def deeds() -> None:
+        clinic.until_finding()
+        for _ in range(MOST + 2):
+            clinic.take()
+            clinic.release()
+        assert len(clinic.app.earlier_pictures()) == MOST
+
+    clinic.use(Camera(), deeds)
+
+
+def test_examinations_of_earlier_days_can_be_compared(clinic: Clinic, tmp_path: Path) -> None:
+    records = FolderRecords(tmp_path)
+    frame = frame_now(lesion(blur=1.0), 0, "camera")
+    finding = clinic.analyzer.analyze(frame)
+    records.keep(frame, finding, [], None)
+    damaged = records.keep(frame, finding, [], None)
+    (tmp_path / damaged / "image.png").write_bytes(b"no picture")
+    clinic.options = {"records": records}
+
+    def deeds() -> None:
+        clinic.until(clinic.app.earlier_pictures)
+        (earlier,) = clinic.app.earlier_pictures()
+        assert abs((earlier.time - frame.time).total_seconds()) < 1.0
+        assert earlier.finding.probabilities == finding.probabilities
+        assert earlier.finding.no_call == finding.no_call
+        np.testing.assert_array_equal(earlier.field, lesion(blur=1.0)[:, 50:350])
+
+    clinic.use(Camera(), deeds)

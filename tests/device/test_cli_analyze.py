@@ -1,0 +1,283 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from device.capture.frame import Frame
+from device.cli import main
+from device.diagnoses import CODES
+from tests.device.commands import JPEG, Capture, complaint, records, run, write
+from tests.device.images import (
+    PATTERN,
+    cmyk_jpeg,
+    encoded,
+    grey_16_bit_png,
+    half_transparent,
+    huge_png,
+    palette_with_transparency,
+    turned_jpeg,
+)
+
+BAD = {
+    "truncated.jpg": JPEG[: len(JPEG) // 2],
+    "empty.jpg": b"",
+    "text.jpg": b"this is a letter, not a picture\n",
+    "huge.png": huge_png(),
+    "signature-only.png": b"\x89PNG\r\n\x1a\n",
+}
+UNDERSTOOD = {
+    "grey-16.png": grey_16_bit_png(np.linspace(0, 65535, 400).astype(np.uint16).reshape(20, 20)),
+    "grey-8.png": encoded(np.arange(256, dtype=np.uint8).reshape(16, 16), "PNG"),
+    "cmyk.jpg": cmyk_jpeg(),
+    "rgba.png": encoded(half_transparent(), "PNG"),
+    "palette.png": encoded(palette_with_transparency(), "PNG"),
+}
+
+
+def test_photo_gets_a_table_and_a_conclusion(photo: Path, capsys: Capture) -> None:
+    assert main(["analyze", str(photo)]) == 0
+    out, err = capsys.readouterr()
+    assert "photo.jpg" in out.replace("\n", "")
+    for words in ("Melanoma", "Basal cell carcinoma", "Malignant group", "Not excluded", "Quality"):
+        assert words in out
+    assert err == ""
+
+
+def test_photo_gets_one_json_line(photo: Path, capsys: Capture) -> None:
+    assert main(["analyze", "--json", str(photo)]) == 0
+    out, err = capsys.readouterr()
+    (record,) = records(out)
+    assert record.image == str(photo)
+    assert sum(record.probabilities.values()) == pytest.approx(1.0)
+    assert tuple(record.probabilities) == CODES
+    assert record.diagnosis == max(record.probabilities, key=record.probabilities.__getitem__)
+    assert err == ""
+
+
+def test_photos_come_out_in_the_order_they_were_named(
+    tmp_path: Path, frames: tuple[Frame, ...], capsys: Capture
+) -> None:
+    paths = []
+    for i in (3, 0, 1):
+        Image.fromarray(frames[i].pixels[::4, ::4]).save(path := tmp_path / f"{i}.png")
+        paths.append(str(path))
+    assert main(["analyze", "--json", *paths]) == 0
+    found = records(capsys.readouterr().out)
+    assert [record.image for record in found] == paths
+    assert len({record.malignancy for record in found}) == 3
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_file_is_named_and_the_rest_is_done(
+    tmp_path: Path, photo: Path, capsys: Capture, name: str
+) -> None:
+    bad = write(tmp_path, name, BAD[name])
+    assert main(["analyze", "--json", str(photo), str(bad), str(photo)]) == 2
+    out, err = capsys.readouterr()
+    assert [record.image for record in records(out)] == [str(photo)] * 2
+    (line,) = err.splitlines()
+    assert line.startswith(f"dermascope: {bad}: ")
+    assert "internal error" not in line
+
+
+@pytest.mark.parametrize(
+    "kind", ["folder", "missing", "below-a-file", "loop", "long-name", "double-space", "escape"]
+)
+def test_path_that_is_no_file_is_named_and_the_rest_is_done(
+    tmp_path: Path, photo: Path, capsys: Capture, kind: str
+) -> None:
+    bad = {
+        "folder": tmp_path,
+        "missing": tmp_path / "missing.jpg",
+        "below-a-file": photo / "more.jpg",
+        "loop": tmp_path / "loop.jpg",
+        "long-name": tmp_path / f"{'x' * 300}.jpg",
+        "double-space": tmp_path / "two  spaces.jpg",
+        "escape": tmp_path / "red\x1b[31m.jpg",
+    }[kind]
+    if kind == "loop":
+        bad.symlink_to(bad)
+    assert main(["analyze", "--json", str(bad), str(photo)]) == 2
+    out, err = capsys.readouterr()
+    assert len(records(out)) == 1
+    (line,) = err.splitlines()
+    assert "internal error" not in line
+    assert line.isprintable()
+    if kind != "escape":
+        assert line.startswith(f"dermascope: {bad}: ")
+
+
+def test_every_bad_file_has_its_line(tmp_path: Path, capsys: Capture) -> None:
+    paths = [str(write(tmp_path, name, content)) for name, content in BAD.items()]
+    assert main(["analyze", *paths]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    for path, line in zip(paths, err.splitlines(), strict=True):
+        assert line.startswith(f"dermascope: {path}: ")
+
+
+@pytest.mark.parametrize("name", UNDERSTOOD)
+def test_unusual_image_gets_a_finding(tmp_path: Path, capsys: Capture, name: str) -> None:
+    path = write(tmp_path, name, UNDERSTOOD[name])
+    assert main(["analyze", "--json", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert len(records(out)) == 1
+    assert err == ""
+
+
+def test_every_way_to_hold_the_camera_gives_the_same_finding(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    paths = [str(write(tmp_path, f"{i}.jpg", turned_jpeg(i))) for i in range(1, 9)]
+    assert main(["analyze", "--json", *paths]) == 0
+    found = records(capsys.readouterr().out)
+    assert len(found) == 8
+    assert all(record.probabilities == found[0].probabilities for record in found)
+
+
+def test_name_with_a_newline_gets_one_line(tmp_path: Path, photo: Path, capsys: Capture) -> None:
+    bad = write(tmp_path, "two\nlines.jpg", b"hello")
+    assert main(["analyze", "--json", str(bad), str(photo)]) == 2
+    out, err = capsys.readouterr()
+    assert len(records(out)) == 1
+    (line,) = err.splitlines()
+    assert "two" in line
+    assert "lines.jpg" in line
+
+
+def test_names_that_are_no_text_are_understood_and_named(tmp_path: Path) -> None:
+    good = os.fsencode(tmp_path) + b"/good-\xff\xfe.jpg"
+    bad = os.fsencode(tmp_path) + b"/bad-\xff.jpg"
+    Path(os.fsdecode(good)).write_bytes(JPEG)
+    Path(os.fsdecode(bad)).write_bytes(JPEG[:200])
+    for how in (["--json"], []):
+        done = run("analyze", *how, os.fsdecode(good), os.fsdecode(bad), os.fsdecode(good))
+        assert done.returncode == 2
+        assert done.stdout.replace("\n", "").count("/good-") == 2
+        (line,) = done.stderr.splitlines()
+        assert "bad-" in line
+        assert "internal error" not in line
+
+
+def test_command_line_as_a_person_uses_it(tmp_path: Path, photo: Path) -> None:
+    bad = write(tmp_path, "truncated.jpg", BAD["truncated.jpg"])
+    done = run("analyze", "--json", bad, photo)
+    assert done.returncode == 2
+    assert [record.image for record in records(done.stdout)] == [str(photo)]
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"dermascope: {bad}: ")
+
+
+def test_damaged_tiff_gets_one_line(tmp_path: Path) -> None:
+    content = bytearray(encoded(Image.effect_noise((64, 64), 50), "TIFF", compression="tiff_lzw"))
+    content[100:140] = b"\xff" * 40
+    bad = write(tmp_path, "damaged.tif", bytes(content))
+    cut = write(tmp_path, "cut.tif", bytes(content[:-60]))
+    done = run("analyze", bad, cut)
+    assert done.returncode == 2
+    first, second = done.stderr.splitlines()
+    assert first.startswith(f"dermascope: {bad}: ")
+    assert second.startswith(f"dermascope: {cut}: ")
+
+
+def test_overlay_is_written_in_the_size_of_the_photo(
+    tmp_path: Path, frames: tuple[Frame, ...], capsys: Capture
+) -> None:
+    out, photo = tmp_path / "made" / "overlay.png", tmp_path / "lesion.png"
+    seen = []
+    for frame in frames:
+        Image.fromarray(frame.pixels).save(photo)
+        assert main(["analyze", "--json", "--overlay", str(out), str(photo)]) == 0
+        with Image.open(out) as overlay, Image.open(photo) as original:
+            assert overlay.size == original.size
+            seen.append((np.asarray(overlay) != np.asarray(original)).any())
+        told = capsys.readouterr().err
+        assert ("lesion.png: nothing in it speaks for" in told) != seen[-1]
+        assert bool(told) != seen[-1]
+    assert any(seen)
+
+
+def test_overlays_of_several_photos_go_to_a_folder(
+    tmp_path: Path, frames: tuple[Frame, ...], capsys: Capture
+) -> None:
+    for name in ("a.png", "b.png"):
+        Image.fromarray(frames[0].pixels[:90, :120]).save(tmp_path / name)
+    out = tmp_path / "out"
+    names = [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+    assert main(["analyze", "--overlay", str(out), *names]) == 0
+    assert sorted(p.name for p in out.iterdir()) == ["a-overlay.png", "b-overlay.png"]
+
+
+def test_overlay_keeps_its_photos_name_when_another_photo_is_bad(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    """An overlay under another patient's name would be the worst of mistakes."""
+    sizes = {"first": (40, 30), "third": (50, 20)}
+    for name, size in sizes.items():
+        Image.new("RGB", size, (200, 140, 120)).save(tmp_path / f"{name}.png")
+    write(tmp_path, "second.png", b"hello")
+    out = tmp_path / "out"
+    names = [str(tmp_path / f"{n}.png") for n in ("second", "first", "third")]
+    assert main(["analyze", "--json", "--overlay", str(out), *names]) == 2
+    written = {}
+    for path in out.iterdir():
+        with Image.open(path) as overlay:
+            written[path.name] = overlay.size
+    assert written == {f"{name}-overlay.png": size for name, size in sizes.items()}
+
+
+def test_photos_of_one_name_get_overlays_of_their_own(tmp_path: Path, capsys: Capture) -> None:
+    names = []
+    for folder in ("one", "two", "three"):
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / "lesion.png"
+        path.write_bytes(encoded(PATTERN, "PNG"))
+        names.append(str(path))
+    out = tmp_path / "out"
+    assert main(["analyze", "--json", "--overlay", str(out), *names]) == 0
+    assert len(list(out.iterdir())) == 3
+
+
+@pytest.mark.parametrize("out", ["overlay", "overlay.docx"])
+def test_overlay_without_a_known_ending_is_refused(
+    tmp_path: Path, photo: Path, capsys: Capture, out: str
+) -> None:
+    assert main(["analyze", "--json", "--overlay", str(tmp_path / out), str(photo)]) == 2
+    line = complaint(capsys)
+    assert str(tmp_path / out) in line
+    assert ".png" in line
+
+
+def test_overlay_that_cannot_be_written_is_named(
+    tmp_path: Path, photo: Path, capsys: Capture
+) -> None:
+    out = photo / "overlay.png"
+    assert main(["analyze", "--json", "--overlay", str(out), str(photo)]) == 2
+    assert str(out) in complaint(capsys)
+
+
+def test_file_in_place_of_the_folder_of_overlays_is_named(
+    tmp_path: Path, photo: Path, capsys: Capture
+) -> None:
+    assert main(["analyze", "--json", "--overlay", str(photo), str(photo), str(photo)]) == 2
+    assert "cannot be made a folder" in complaint(capsys)
+
+
+def test_photo_is_never_overwritten_by_its_overlay(photo: Path, capsys: Capture) -> None:
+    before = photo.read_bytes()
+    main(["analyze", "--json", "--overlay", str(photo), str(photo)])
+    assert photo.read_bytes() == before
+
+
+def test_schema_describes_what_is_printed(photo: Path, capsys: Capture) -> None:
+    assert main(["schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    definition = schema["$defs"]["FindingRecord"]
+    main(["analyze", "--json", str(photo)])
+    printed = json.loads(capsys.readouterr().out)
+    assert set(definition["required"]) == set(printed) == set(definition["properties"])
+    quality = schema["$defs"]["QualityRecord"]
+    assert set(quality["required"]) == set(printed["quality"])
