@@ -1,7 +1,6 @@
 """Asking a trained network what it says of a student's changed images."""
 
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,16 +9,12 @@ from rich.progress import track
 
 from build_host.datasets.tensors import Examples
 from build_host.keras import keras
-from build_host.training import augmentation
 from build_host.training.architectures import build
 from build_host.training.config import RunConfig
-from build_host.training.feed import Lesson, batches, shown_indices, shown_prior
+from build_host.training.feed import Lesson, batches, shown_prior
 from build_host.training.fitting import WEIGHTS
-from build_host.training.lessons import lesson_path, write_lesson
+from build_host.training.lessons import drawn, lesson_path, write_lesson
 from device.diagnoses import CODES
-
-# Apart from the changes that are drawn for an epoch without teachers.
-_STREAM: Final = 1
 
 
 def ask(
@@ -43,22 +38,18 @@ def ask(
     folder
         Keeps the lessons.
     """
-    settings = config.fit
-    if settings.distillation is None or settings.augmentation is None:
+    distillation = config.fit.distillation
+    if distillation is None:
         raise ValueError("the run has no teachers")
-    wanted = [n for n in range(settings.distillation.views) if not lesson_path(folder, n).is_file()]
+    wanted = [n for n in range(distillation.views) if not lesson_path(folder, n).is_file()]
     if not wanted:
         return
     folder.mkdir(parents=True, exist_ok=True)
     network = build(teacher)
     network.load_weights(trained / WEIGHTS)
-    train = examples.split.train
     for number in track(wanted, f"Asking {teacher.name}", console=console):
-        rows = shown_indices(settings, examples.labels, train, config.seed, number)
-        seed = [config.seed, number, _STREAM]
-        changes = augmentation.draw(settings.augmentation, len(rows), seed)
-        said = _said(teacher, network, config, examples, rows, changes)
-        write_lesson(lesson_path(folder, number), rows, changes, said.astype(np.float32))
+        said = _said(teacher, network, config, examples, *drawn(config, examples, number))
+        write_lesson(lesson_path(folder, number), said.astype(np.float32))
 
 
 def _said(

@@ -128,7 +128,7 @@ def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
     from build_host.training import augmentation
     from build_host.training.architectures import build
     from build_host.training.feed import shown_prior
-    from build_host.training.lessons import lesson_path, read_lesson
+    from build_host.training.lessons import drawn, lesson_path, read_lesson
 
     config = open_run(taught).config
     collection, split = training_data(config, Sources(ham10000))
@@ -139,8 +139,8 @@ def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
     own, other = lessons(taught)
     network = build(teacher.config)
     network.load_weights(teacher.folder / "weights.h5")
-    with np.load(lesson_path(own, 1)) as kept:
-        rows, changes, said = kept["rows"], kept["changes"], kept["said"]
+    rows, changes = drawn(config, examples, 1)
+    said = np.load(lesson_path(own, 1))
     assert set(rows) <= set(split.train)
     # The noise is drawn batch by batch: the teacher's batches were of 32.
     pixels = augmentation.apply(
@@ -153,9 +153,9 @@ def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
     # The lessons begin again after two epochs; the targets weigh the diagnosis and what both say.
     again, lesson = read_lesson(config, examples, [own, other], 3)
     np.testing.assert_array_equal(again, rows)
-    with np.load(lesson_path(other, 1)) as kept:
-        np.testing.assert_array_equal(kept["changes"], changes)
-        both = (said + kept["said"]) / 2 * shown_prior(config.fit, examples.labels, split.train)
+    np.testing.assert_array_equal(lesson.changes, changes)
+    also = np.load(lesson_path(other, 1))
+    both = (said + also) / 2 * shown_prior(config.fit, examples.labels, split.train)
     truth = np.eye(7)[examples.labels[rows]]
     wanted = 0.75 * both / both.sum(axis=1, keepdims=True) + 0.25 * truth
     np.testing.assert_allclose(lesson.targets, wanted, atol=1e-6)
@@ -206,14 +206,14 @@ def test_lessons_are_asked_for_once(
     pretrained: Path,
     command: Callable[..., Done],
 ) -> None:
-    before = {p: p.stat().st_mtime_ns for p in taught.parent.rglob("lesson-*.npz")}
+    before = {p: p.stat().st_mtime_ns for p in taught.parent.rglob("lesson-*.npy")}
     assert len(before) == 4
     done = command(
         "train", "--data", ham10000, "--config", configs / "student.toml", "--out", taught.parent,
         "--pretrained", pretrained,
     )  # fmt: skip
     assert done.status == 0, done.err
-    assert {p: p.stat().st_mtime_ns for p in taught.parent.rglob("lesson-*.npz")} == before
+    assert {p: p.stat().st_mtime_ns for p in taught.parent.rglob("lesson-*.npy")} == before
 
 
 def test_the_student_ships_with_its_map_and_the_device_shows_it(
