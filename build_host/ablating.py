@@ -15,7 +15,7 @@ from build_host.runs import Run, Sources, find_teachers, run_folder, training_da
 from build_host.stages import train
 from build_host.training.config import RunConfig
 from device.errors import ConfigError
-from device.toml import read_toml
+from device.platform.toml_file import read_toml
 
 
 class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -18,7 +18,7 @@ from build_host.evaluation.degrading import Study
 from build_host.evaluation.telling import assessment_tables
 from device.config import load_config
 from device.errors import DermascopeError
-from device.inference.bundle import MANIFEST_FILE, load_bundle
+from device.models.bundle import MANIFEST_FILE, load_bundle
 
 DATA_VARIABLE: Final = "DERMASCOPE_HAM10000"
 ISIC2017_VARIABLE: Final = "DERMASCOPE_ISIC2017"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from device.inference.manifest import Interval
+from device.models.manifest import Interval
 
 
 def cell(figure: Interval | int | None) -> str:

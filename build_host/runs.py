@@ -17,8 +17,8 @@ from build_host.results import read_result
 from build_host.training.config import RunConfig, read_config
 from build_host.training.history import read_history
 from device.errors import DataError
-from device.inference.bundle import MODEL_FILE, Bundle
-from device.inference.manifest import Manifest
+from device.models.bundle import MODEL_FILE, Bundle
+from device.models.manifest import Manifest
 
 CONFIG_FILE: Final = "run.toml"
 LESSONS_FILE: Final = "lessons.txt"

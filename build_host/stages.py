@@ -27,7 +27,7 @@ from build_host.training.config import RunConfig
 from device.errors import DataError
 from device.imaging.preprocessing import look_at
 from device.imaging.quality import QualityLimits
-from device.inference.bundle import METRICS_FILE, Bundle
+from device.models.bundle import METRICS_FILE, Bundle
 
 FLOAT_FILE: Final = "float.tflite"
 QUALITY_FILE: Final = "quality.json"

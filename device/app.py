@@ -1,7 +1,7 @@
 """The instrument's screen loop: what is shown, and what the clinician's hands do.
 
-Camera and analysis have a thread each (`device.loop`) and pass on their **latest** value, never a
-queue: a slow analysis costs the freshness of the finding, never the smoothness of the preview.
+Camera and analysis have a thread each (`device.runtime`) and pass on their **latest** value, never
+a queue: a slow analysis costs the freshness of the finding, never the smoothness of the preview.
 """
 
 import threading
@@ -16,20 +16,21 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame, FrameSource
 from device.errors import ConfigError
-from device.imaging.field import FieldOfView, central_field, cut, map_over_field
+from device.faults import Trouble
+from device.frame import Frame, FrameSource
+from device.imaging.field_of_view import FieldOfView, central_field, cut, map_over_field
 from device.inference.analyzer import Analyzer, code_to_explain
-from device.loop.analysis import Analysis, Wish
-from device.loop.camera import Camera
-from device.loop.choices import Choices
-from device.loop.earlier import Earlier
-from device.loop.latest import Latest
-from device.loop.trouble import Trouble
-from device.loop.work import Explain, Judged, Taken, Work
+from device.latest import Latest
 from device.optics import Optics
+from device.platform.systemd import Heartbeat, Notifier
 from device.preferences import Preferences
-from device.records.store import Records
+from device.records.folder import Records
+from device.runtime.analysis import Analysis, Wish
+from device.runtime.camera import Camera
+from device.runtime.messages import Explain, Judged, Taken, Work
+from device.runtime.preferences import Choices
+from device.runtime.recent import Earlier
 from device.screen.navigation import (
     USED_KEYS,
     Ending,
@@ -52,7 +53,6 @@ from device.screen.view import (
     TroubleView,
     View,
 )
-from device.service import Heartbeat, Notifier
 
 FRAMES_PER_SECOND: Final = 30
 """How often the screen is drawn, where no frame comes to be drawn."""

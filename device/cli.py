@@ -17,7 +17,7 @@ from device.text import one_line, path_text
 
 if TYPE_CHECKING:
     from device.inference.analyzer import Analyzer
-    from device.inference.bundle import Bundle
+    from device.models.bundle import Bundle
 
 OK: Final = 0
 BAD_INPUT: Final = 2
@@ -133,7 +133,7 @@ def _tell(message: str) -> None:
 
 
 def _open_bundle(options: argparse.Namespace, config: Config) -> "Bundle":
-    from device.inference.bundle import load_bundle
+    from device.models.bundle import load_bundle
 
     return load_bundle(options.model or model_folder(config), config.trusted_keys)
 
@@ -148,17 +148,17 @@ def _run(options: argparse.Namespace, config: Config) -> int:
     from contextlib import ExitStack
 
     from device.app import App
-    from device.capture.shutter import GpioShutter
     from device.capture.sources import open_source
     from device.config import records_folder
-    from device.files import state_folder
     from device.inference.analyzer import Analyzer
     from device.optics import load_optics
+    from device.platform.durable_files import state_folder
+    from device.platform.gpio_button import GpioShutter
+    from device.platform.systemd import RESTART, SWITCH_OFF, Heartbeat, Notifier
     from device.preferences import Preferences, load_preferences
-    from device.records.store import FolderRecords
+    from device.records.folder import FolderRecords
     from device.screen.display import close_screen, open_screen
     from device.screen.renderer import Renderer
-    from device.service import RESTART, SWITCH_OFF, Heartbeat, Notifier
 
     bundle = _open_bundle(options, config)
     analyzer = Analyzer(bundle, config.threads)
@@ -187,11 +187,11 @@ def _run(options: argparse.Namespace, config: Config) -> int:
 
 
 def _analyze(options: argparse.Namespace, config: Config) -> int:
-    from device.capture.frame import frame_now
-    from device.capture.image_file import read_image
+    from device.console import print_finding, write_overlay
+    from device.frame import frame_now
+    from device.imaging.image_file import read_image
     from device.inference.analyzer import code_to_explain
     from device.inference.finding import to_record
-    from device.report import print_finding, write_overlay
 
     analyzer = _open_analyzer(options, config)
     photos: list[str] = options.photos
@@ -252,7 +252,7 @@ def _demo(options: argparse.Namespace, config: Config) -> int:
     if has_screen():
         options.source, options.appliance = "demo", False
         return _run(options, config)
-    from device.demonstration import draw_demonstration
+    from device.demo_screenshots import draw_demonstration
 
     print(f"No screen here: writing pictures to {options.out}/ instead.")
     draw_demonstration(options.out, _open_analyzer(options, config))
@@ -260,7 +260,7 @@ def _demo(options: argparse.Namespace, config: Config) -> int:
 
 
 def _model(options: argparse.Namespace, config: Config) -> int:
-    from device.report import print_model
+    from device.console import print_model
 
     print_model(_open_bundle(options, config))
     return OK
@@ -269,11 +269,11 @@ def _model(options: argparse.Namespace, config: Config) -> int:
 def _calibrate(options: argparse.Namespace, config: Config) -> int:
     from datetime import UTC, datetime
 
-    from device.capture.image_file import read_image
-    from device.files import state_folder
-    from device.imaging.field import cut, find_field
+    from device.imaging.field_of_view import cut, find_field
+    from device.imaging.image_file import read_image
     from device.imaging.ruler import find_ticks
     from device.optics import Optics, save_optics
+    from device.platform.durable_files import state_folder
 
     if not 0.0 < options.length < 1000.0:
         raise DermascopeError("--length: give a length in millimetres, above 0 and below 1000")

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import msgspec
 
 from device.errors import ConfigError
-from device.files import write_whole
+from device.platform.durable_files import write_whole
 
 OPTICS_FILE: Final = "optics.json"
 

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 import msgspec
 
 from device.errors import ScreenError
-from device.files import write_whole
 from device.language import Language
+from device.platform.durable_files import write_whole
 from device.text import path_text
 
 _FILE: Final = "screen.json"

@@ -7,7 +7,7 @@ from build_host.evaluation.evaluating import Evaluation
 from build_host.evaluation.explaining import Faithfulness
 from build_host.markdown import cell, table
 from device.diagnoses import CODES
-from device.inference.manifest import Interval, Manifest
+from device.models.manifest import Interval, Manifest
 
 
 def write_card(manifest: Manifest, assessment: Assessment, sections: str = "") -> str:

@@ -14,8 +14,8 @@ from build_host.reproduction.tables import card_sections
 from build_host.results import read_result, write_result
 from build_host.runs import leave_draft, open_draft
 from device.errors import ConfigError, DataError
-from device.inference.bundle import MANIFEST_FILE, METRICS_FILE, MODEL_FILE, Bundle, load_bundle
-from device.inference.manifest import Manifest
+from device.models.bundle import MANIFEST_FILE, METRICS_FILE, MODEL_FILE, Bundle, load_bundle
+from device.models.manifest import Manifest
 
 REPRODUCTION_FILE: Final = "reproduction.json"
 ABLATION_FILE: Final = "ablation.json"

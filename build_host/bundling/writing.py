@@ -11,14 +11,14 @@ from build_host.bundling.card import write_card
 from build_host.evaluation.assessing import Assessment
 from build_host.results import encoded
 from device.errors import BundleError
-from device.inference.bundle import (
+from device.models.bundle import (
     CARD_FILE,
     MANIFEST_FILE,
     METRICS_FILE,
     MODEL_FILE,
     SIGNATURE_FILE,
 )
-from device.inference.manifest import Manifest
+from device.models.manifest import Manifest
 
 KEY_VARIABLE: Final = "DERMASCOPE_SIGNING_KEY"
 

@@ -11,9 +11,9 @@ from build_host.compression.pruning import copy_of
 from build_host.keras import keras, tf
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, scale
-from device.inference.interpreter import open_interpreter
-from device.inference.manifest import Outputs, TensorSpec
-from device.native import filtered_stderr
+from device.inference.network import open_interpreter
+from device.models.manifest import Outputs, TensorSpec
+from device.platform.stderr_filter import filtered_stderr
 
 _CHATTER: Final = (b"fully_quantize:", b"INFO:", b"W0000", b"I0000", b"WARNING: All log messages")
 

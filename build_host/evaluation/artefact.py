@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from build_host.evaluation.evaluating import Sizes
-from device.inference.bundle import Bundle
-from device.inference.interpreter import Network
+from device.inference.network import Network
+from device.models.bundle import Bundle
 
 _ROUNDS = 100
 

@@ -20,7 +20,7 @@ from build_host.evaluation.speed import Speed
 from build_host.evaluation.unfamiliar import Unfamiliar
 from device.diagnoses import CODES
 from device.inference.analyzer import Analyzer, code_to_explain
-from device.inference.bundle import Bundle
+from device.models.bundle import Bundle
 
 SHIPPED: Final = "Lesion-disjoint: no lesion of the test fold was seen in training. One pass."
 AVERAGED: Final = "The mean of the eight flips and rotations"

@@ -8,7 +8,7 @@ from build_host.datasets.collection import Collection
 from build_host.evaluation.metrics import Labels, mean_over_lesions
 from device.inference.analyzer import Analyzer
 from device.inference.calibration import probabilities
-from device.inference.manifest import Averaging, Calibration
+from device.models.manifest import Averaging, Calibration
 
 
 def choose_averaging(

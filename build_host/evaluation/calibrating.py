@@ -15,8 +15,8 @@ from build_host.evaluation.metrics import Labels
 from device.diagnoses import CODES, MALIGNANT
 from device.imaging.quality import QualityLimits, measure_quality
 from device.inference.calibration import familiarity, malignancy, probabilities
-from device.inference.interpreter import Answer
-from device.inference.manifest import Abstention, Calibration, Conformal, OperatingPoint
+from device.inference.network import Answer
+from device.models.manifest import Abstention, Calibration, Conformal, OperatingPoint
 
 FITTED_ON: Final = "HAM10000 fold 4"
 COVERAGE: Final = 0.90

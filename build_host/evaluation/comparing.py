@@ -10,8 +10,8 @@ from build_host.evaluation.assessing import assess_first
 from build_host.evaluation.evaluating import Sizes
 from build_host.evaluation.speed import Speed, measure, reference_model
 from build_host.markdown import cell, table
-from device.inference.bundle import Bundle
-from device.inference.manifest import Interval
+from device.models.bundle import Bundle
+from device.models.manifest import Interval
 
 PEER_FIGURES: Final = (
     "accuracy",

@@ -15,12 +15,12 @@ from sklearn.isotonic import IsotonicRegression
 from build_host.datasets.collection import Collection
 from build_host.evaluation.calibrating import NO_LIMITS
 from build_host.evaluation.metrics import accuracy, with_intervals
-from device.capture.frame import frame_now
 from device.diagnoses import CODES
+from device.frame import frame_now
 from device.imaging.quality import QualityLimits
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle
-from device.inference.manifest import Interval
+from device.models.bundle import Bundle
+from device.models.manifest import Interval
 
 Pixels = NDArray[np.uint8]
 Spoil = Callable[[Pixels, float, np.random.Generator], Pixels]

@@ -25,12 +25,12 @@ from build_host.evaluation.metrics import (
     per_class,
     with_intervals,
 )
-from device.capture.frame import frame_now
 from device.diagnoses import CODES, Code
+from device.frame import frame_now
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding
-from device.inference.interpreter import Answer
-from device.inference.manifest import Interval
+from device.inference.network import Answer
+from device.models.manifest import Interval
 
 SMALLEST_SUBGROUP: Final = 30
 

@@ -20,12 +20,12 @@ from build_host.datasets.outlines import read_outline
 from build_host.evaluation import maps
 from build_host.evaluation.metrics import mean_over_lesions
 from device.diagnoses import CODES, Code
-from device.imaging.field import central_field, cut
+from device.imaging.field_of_view import central_field, cut
 from device.imaging.preprocessing import resize
-from device.inference.bundle import Bundle
 from device.inference.calibration import probabilities
-from device.inference.interpreter import Network
-from device.inference.manifest import Interval
+from device.inference.network import Network
+from device.models.bundle import Bundle
+from device.models.manifest import Interval
 
 _STEPS: Final = 24
 _BLUR: Final = 0.12

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from device.diagnoses import CODES
 from device.imaging.preprocessing import scale, scale_table
 from device.inference.calibration import probabilities
-from device.inference.interpreter import Network, load_runtime, open_interpreter, quantize
-from device.inference.manifest import Calibration, Manifest, Saliency
+from device.inference.network import Network, load_runtime, open_interpreter, quantize
 from device.inference.saliency import evidence, occlusion_map, outweighing, rise_map
+from device.models.manifest import Calibration, Manifest, Saliency
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float64]

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from build_host.datasets.collection import Collection, ImageRecord
 from build_host.datasets.outlines import OUTLINES, read_outline
 from build_host.evaluation.evaluating import predict
-from device.capture.frame import Frame, frame_now
 from device.diagnoses import CODES, Code
-from device.imaging.field import cut, map_over_field
+from device.frame import Frame, frame_now
+from device.imaging.field_of_view import cut, map_over_field
 from device.imaging.overlay import blend
 from device.imaging.preprocessing import look_at
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle
+from device.models.bundle import Bundle
 
 _SIDE: Final = 150
 _OF_EACH: Final = 2

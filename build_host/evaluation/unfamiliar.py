@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from build_host.datasets.collection import Collection
 from build_host.datasets.outlines import read_outline
-from device.capture.frame import frame_now
+from device.frame import frame_now
 from device.inference.analyzer import Analyzer
 
 Pixels = NDArray[np.uint8]

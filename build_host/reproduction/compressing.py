@@ -28,7 +28,7 @@ from build_host.reproduction.results import Artefact
 from build_host.training.architectures import paper_network
 from build_host.training.config import FitConfig
 from build_host.training.fitting import fit
-from device.inference.bundle import Bundle
+from device.models.bundle import Bundle
 
 _FIGURES: Final = ("accuracy", "balanced_accuracy", "macro_auc", "malignant_auc")
 

@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 
 from build_host.datasets.collection import Collection
 from device.diagnoses import CODES
-from device.imaging.field import cut, find_field
+from device.imaging.field_of_view import cut, find_field
 from device.imaging.lesion import ABCD_COLOURS, measure, outline, working_image
 
 _LEVELS: Final = 32

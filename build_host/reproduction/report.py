@@ -24,7 +24,7 @@ from build_host.reproduction.tables import (
     step_verdict,
 )
 from device.diagnoses import CODES
-from device.inference.manifest import Interval
+from device.models.manifest import Interval
 
 
 def write_report(

@@ -35,7 +35,7 @@ from build_host.stages import measured_limits
 from build_host.training.config import FitConfig
 from build_host.training.history import read_history
 from device.diagnoses import CODES
-from device.inference.bundle import METRICS_FILE, MODEL_FILE, Bundle
+from device.models.bundle import METRICS_FILE, MODEL_FILE, Bundle
 
 REPORT_FILE: Final = "report.html"
 RUN_FOLDER: Final = "bundle"

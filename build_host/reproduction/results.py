@@ -6,7 +6,7 @@ from build_host.evaluation.evaluating import Sizes
 from build_host.evaluation.metrics import ClassFigures
 from build_host.training.history import Epoch
 from device.diagnoses import Code
-from device.inference.manifest import Interval
+from device.models.manifest import Interval
 
 
 class DataSummary(msgspec.Struct, frozen=True):

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame, frame_now
 from device.errors import SourceError
+from device.frame import Frame, frame_now
 from device.language import message
 
 Plane = NDArray[np.float32]

@@ -12,10 +12,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame, usable_frame
-from device.capture.image_file import decode_jpeg
-from device.capture.newest import Newest
+from device.capture.driver_thread import Newest
 from device.errors import ConfigError, ImageError, SourceError
+from device.frame import Frame, usable_frame
+from device.imaging.image_file import decode_jpeg
 from device.language import message
 from device.text import one_line
 

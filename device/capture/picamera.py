@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame, usable_frame
 from device.capture.yuv import yuv_to_rgb
 from device.errors import SourceError
+from device.frame import Frame, usable_frame
 from device.language import message
 
 STILL_SIZE: Final = (1920, 1080)
@@ -27,7 +27,7 @@ class PicameraSource:
     Parameters
     ----------
     camera_class
-        ``picamera2.Picamera2``, or its stand-in (`device.capture.standin.CameraPort`).
+        ``picamera2.Picamera2``, or its stand-in (`device.capture.fake_picamera2.CameraPort`).
     still_size, preview_size
         Width and height to ask for; what `configure` makes of them is read back.
 

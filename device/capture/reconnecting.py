@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from device.capture.frame import Frame, FrameSource
 from device.errors import SourceError
+from device.frame import Frame, FrameSource
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 8.0

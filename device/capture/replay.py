@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import SMALLEST_SIDE, Frame, usable_frame
-from device.capture.image_file import SUFFIXES, find_images, read_image
 from device.errors import ImageError, SourceError
+from device.frame import SMALLEST_SIDE, Frame, usable_frame
+from device.imaging.image_file import SUFFIXES, find_images, read_image
 from device.language import message
 from device.text import path_text
 

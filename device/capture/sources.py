@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from device.capture.demo import DemoSource
-from device.capture.frame import FrameSource
 from device.capture.reconnecting import Reconnecting
 from device.capture.replay import ReplaySource
 from device.errors import ConfigError, SourceError
+from device.frame import FrameSource
 from device.text import one_line
 
 GRAMMAR: Final = (
@@ -88,8 +88,8 @@ def _picamera() -> FrameSource:
 
 
 def _standin(faults: bool) -> FrameSource:
+    from device.capture.fake_picamera2 import FAULTS, CameraPort
     from device.capture.picamera import NAME, PicameraSource
-    from device.capture.standin import FAULTS, CameraPort
 
     port = CameraPort(timetable=FAULTS if faults else ())
     return Reconnecting(NAME, lambda: PicameraSource(port))

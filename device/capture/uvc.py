@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame, usable_frame
-from device.capture.newest import Newest
+from device.capture.driver_thread import Newest
 from device.errors import SourceError
+from device.frame import Frame, usable_frame
 from device.language import message
 from device.text import path_text
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.imaging.field import FieldOfView, central_field, cut
+from device.imaging.field_of_view import FieldOfView, central_field, cut
 
 SIDE: Final = 64
 """Side in pixels of the small pictures that are compared."""

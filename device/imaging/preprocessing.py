@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from device.imaging.field import WORKING_SIDE, FieldOfView, Geometry, cut, find_field
+from device.imaging.field_of_view import WORKING_SIDE, FieldOfView, Geometry, cut, find_field
 
 Resize = Literal["area"]
 
@@ -24,8 +24,8 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         Size of the tensor in pixels.
     geometry
         ``center-square``: the field of view, which is the largest centred square of the image
-        where no round stop is seen (`device.imaging.field`). ``full-frame``: the whole image,
-        squeezed to the tensor's shape, as in the HAM10000 28 x 28 tables.
+        where no round stop is seen (`device.imaging.field_of_view`). ``full-frame``: the whole
+        image, squeezed to the tensor's shape, as in the HAM10000 28 x 28 tables.
     resize
         ``area``: every output pixel is the mean of the input pixels under it.
     scale, offset

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from device.imaging.field import WORKING_SIDE
+from device.imaging.field_of_view import WORKING_SIDE
 from device.imaging.lesion import Mask, locate
 
 Shortcoming = Literal[
@@ -48,8 +48,8 @@ class QualityLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     Attributes
     ----------
     side_min
-        In pixels of the frame; no more than `device.imaging.field.WORKING_SIDE`, to which large
-        fields are reduced first.
+        In pixels of the frame; no more than `device.imaging.field_of_view.WORKING_SIDE`, to which
+        large fields are reduced first.
     derived_from
         The data that the limits were derived from, and how.
     """

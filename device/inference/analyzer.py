@@ -10,19 +10,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame
 from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
-from device.imaging.field import FieldOfView
+from device.frame import Frame
+from device.imaging.field_of_view import FieldOfView
 from device.imaging.motion import motion as motion_between
 from device.imaging.motion import small_picture
 from device.imaging.preprocessing import Look, dihedral_views, look_at, resize, working_side
 from device.imaging.quality import Quality, at_motion, measure_quality
 from device.inference import calibration
-from device.inference.bundle import Bundle
 from device.inference.finding import Finding, SaliencyMap
-from device.inference.interpreter import Answer, Network
-from device.inference.manifest import Manifest
+from device.inference.network import Answer, Network
 from device.inference.saliency import activation_map, occlusion_map, rise_map
+from device.models.bundle import Bundle
+from device.models.manifest import Manifest
 
 MEASURED_SECONDS: Final = 0.25
 """How old a live view's field and quality may be when the next finding replaces them."""

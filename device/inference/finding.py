@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.diagnoses import CODES, Code
-from device.imaging.field import FieldOfView
+from device.imaging.field_of_view import FieldOfView
 from device.imaging.quality import Quality, Shortcoming
 
 Doubt = Literal["unfamiliar", "uncertain"]

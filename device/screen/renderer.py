@@ -2,21 +2,21 @@
 
 from pygame import Surface
 
-from device.inference.manifest import Manifest
 from device.language import Language
+from device.models.manifest import Manifest
 from device.screen import theme
-from device.screen.about import AboutPage
-from device.screen.compare import ComparePage
+from device.screen.canvas import Sheet
+from device.screen.field_view import Skin
 from device.screen.layout import Layout, arrange
-from device.screen.live import LivePage
 from device.screen.navigation import State, Target, Touch, targets
-from device.screen.off import OffPage
-from device.screen.settings import SettingsPage
-from device.screen.sheet import Sheet
-from device.screen.skin import Skin
-from device.screen.speech import NOTICE, Speech
-from device.screen.trouble import TroublePage
+from device.screen.pages.about import AboutPage
+from device.screen.pages.compare import ComparePage
+from device.screen.pages.fault import TroublePage
+from device.screen.pages.live import LivePage
+from device.screen.pages.power import OffPage
+from device.screen.pages.settings import SettingsPage
 from device.screen.view import AboutView, CompareView, LiveView, OffView, SettingsView, View
+from device.screen.wording import NOTICE, Speech
 
 
 class Renderer:

@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from device.capture.demo import FRAMES_PER_SECOND, SCENES, demo_frame
-from device.capture.frame import Frame, frame_now
 from device.config import load_config, model_folder
+from device.frame import Frame, frame_now
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle, load_bundle
-from device.inference.interpreter import load_runtime
+from device.inference.network import load_runtime
+from device.models.bundle import Bundle, load_bundle
 
 if TYPE_CHECKING:
     from build_host.evaluation.speed import Speed
@@ -154,7 +154,7 @@ def screen(bundle: Bundle, frame: Frame, new_maps: bool) -> float:
     """
     # One core is what the screen may use.
     cv2.setNumThreads(1)
-    from device.imaging.field import cut
+    from device.imaging.field_of_view import cut
     from device.screen.display import close_screen, open_nowhere
     from device.screen.renderer import Renderer
     from device.screen.view import LiveView

@@ -20,12 +20,12 @@ from rich.table import Table
 
 from device.app import App
 from device.capture.demo import FRAMES_PER_SECOND, SCENES, DemoSource
-from device.capture.frame import Frame
 from device.config import load_config, model_folder
+from device.frame import Frame
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle, load_bundle
 from device.inference.finding import Finding
-from device.inference.manifest import Manifest
+from device.models.bundle import Bundle, load_bundle
+from device.models.manifest import Manifest
 from device.screen.display import close_screen, open_nowhere
 from device.screen.renderer import Renderer
 from device.screen.view import LiveView, View

@@ -20,7 +20,7 @@ from build_host.evaluation.evaluating import raw_answers
 from build_host.runs import Sources, open_run, start_run
 from build_host.stages import train
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle
+from device.models.bundle import Bundle
 from tests.build_host.conftest import Stage, draft
 
 

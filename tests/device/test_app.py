@@ -7,12 +7,12 @@ import pytest
 
 from device.app import App
 from device.capture.demo import DemoSource, Scene
-from device.capture.frame import Frame, frame_now
 from device.capture.replay import ReplaySource
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
+from device.frame import Frame, frame_now
 from device.inference.analyzer import Analyzer
 from device.inference.finding import SaliencyMap
-from device.inference.manifest import Manifest
+from device.models.manifest import Manifest
 from device.preferences import Preferences, load_preferences
 from device.screen.display import close_screen, open_nowhere
 from device.screen.renderer import Renderer

@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pygame
 
-from device.capture.frame import frame_now
 from device.capture.replay import ReplaySource
-from device.loop.earlier import MOST
-from device.records.store import FolderRecords
+from device.frame import frame_now
+from device.records.folder import FolderRecords
+from device.runtime.recent import MOST
 from device.screen.view import CompareView, LiveView
 from tests.device.clinic import Camera, Clinic, lesion
 

@@ -10,12 +10,12 @@ import numpy as np
 import pygame
 import pytest
 
-from device.capture.frame import Frame
 from device.errors import ConfigError, RecordError, SourceError
+from device.frame import Frame
 from device.inference.finding import Finding
-from device.loop.camera import BURST
 from device.optics import Optics
-from device.records.store import FolderRecords
+from device.records.folder import FolderRecords
+from device.runtime.camera import BURST
 from device.screen.view import CompareView
 from tests.device.clinic import GIVE_UP_SECONDS, Camera, Clinic, Handheld, lesion, noise
 

@@ -11,15 +11,15 @@ import numpy as np
 import pygame
 import pytest
 
-from device.capture.frame import Frame
 from device.capture.replay import ReplaySource
-from device.imaging.field import FieldOfView
+from device.frame import Frame
+from device.imaging.field_of_view import FieldOfView
 from device.inference.finding import Finding
-from device.loop.analysis import FAILED as ANALYSIS_FAILED
-from device.loop.camera import FAILED as CAMERA_FAILED
+from device.platform.systemd import Heartbeat, Notifier
 from device.preferences import Preferences, load_preferences, save_preferences
+from device.runtime.analysis import FAILED as ANALYSIS_FAILED
+from device.runtime.camera import FAILED as CAMERA_FAILED
 from device.screen.view import CompareView, SettingsView
-from device.service import Heartbeat, Notifier
 from tests.device.clinic import (
     GIVE_UP_SECONDS,
     Camera,
@@ -230,7 +230,7 @@ def test_card_that_is_slow_does_not_hold_the_screen_up(
         go_on.wait(GIVE_UP_SECONDS)
         save_preferences(folder, chosen)
 
-    monkeypatch.setattr("device.loop.choices.save_preferences", slow)
+    monkeypatch.setattr("device.runtime.preferences.save_preferences", slow)
 
     def deeds() -> None:
         clinic.until_finding()

@@ -10,8 +10,8 @@ from PIL import Image
 
 from device.cli import main
 from device.errors import ConfigError
-from device.files import state_folder, write_whole
 from device.optics import OPTICS_FILE, Optics, load_optics, save_optics
+from device.platform.durable_files import state_folder, write_whole
 from tests.device.imaging.test_ruler import ruler
 
 OPTICS = Optics(

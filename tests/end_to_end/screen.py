@@ -16,10 +16,10 @@ from PIL import Image
 from pygame import Rect, Surface, image
 
 from device.config import CONFIG_VARIABLE
-from device.imaging.field import cut, find_field
-from device.inference.bundle import Bundle
+from device.imaging.field_of_view import cut, find_field
 from device.language import Language
-from device.records.store import Examination, FolderRecords
+from device.models.bundle import Bundle
+from device.records.folder import Examination, FolderRecords
 from device.screen.display import close_screen, open_nowhere
 from device.screen.layout import Layout, arrange
 from device.screen.navigation import Page, Target

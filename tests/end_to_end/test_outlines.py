@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from build_host.cli import DATA_VARIABLE
-from device.capture.image_file import read_image
-from device.imaging.field import cut, find_field
+from device.imaging.field_of_view import cut, find_field
+from device.imaging.image_file import read_image
 from device.imaging.lesion import WORKING_SIDE, outline
 
 DATA = os.environ.get(DATA_VARIABLE)

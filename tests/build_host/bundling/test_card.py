@@ -9,7 +9,7 @@ from build_host.evaluation.metrics import METRICS
 from build_host.evaluation.speed import Speed
 from build_host.evaluation.unfamiliar import Unfamiliar
 from device.diagnoses import CODES
-from device.inference.manifest import Interval, Manifest
+from device.models.manifest import Interval, Manifest
 
 
 @pytest.fixture

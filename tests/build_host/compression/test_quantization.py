@@ -8,7 +8,7 @@ from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.tensors import resized_images
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, resize, scale, scale_table
-from device.inference.interpreter import dequantize, quantize
+from device.inference.network import dequantize, quantize
 from tests.build_host import drawn
 from tests.build_host.conftest import Stage
 

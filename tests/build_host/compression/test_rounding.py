@@ -115,7 +115,7 @@ def test_the_int8_file_is_nearer_to_the_network_and_keeps_the_grid(
 ) -> None:
     from build_host.compression.quantization import to_int8
     from build_host.compression.rounding import round_weights
-    from device.inference.interpreter import open_interpreter
+    from device.inference.network import open_interpreter
 
     made = network()
     exact = made.predict(scale(images, SPEC), verbose=0)

@@ -16,11 +16,11 @@ from build_host.evaluation.calibrating import (
 )
 from device.capture.demo import SCENES, Scene, demo_frame
 from device.diagnoses import CODES
-from device.imaging.field import cut, find_field
+from device.imaging.field_of_view import cut, find_field
 from device.imaging.quality import measure_quality
 from device.inference.calibration import doubt, energy, prediction_set, probabilities
-from device.inference.interpreter import Answer
-from device.inference.manifest import Calibration
+from device.inference.network import Answer
+from device.models.manifest import Calibration
 
 MEL = CODES.index("mel")
 MALIGNANT = [CODES.index(code) for code in ("akiec", "bcc", "mel")]

@@ -10,10 +10,10 @@ from build_host.datasets.split import VALIDATION_FOLD, fold_of, split_by_lesion
 from build_host.evaluation.calibrating import NO_LIMITS
 from build_host.evaluation.degrading import DEGRADATIONS, Degradation, Study, even_sample, limit
 from device.capture.demo import SCENES, demo_frame
-from device.imaging.field import cut, find_field
+from device.imaging.field_of_view import cut, find_field
 from device.imaging.quality import measure_quality
-from device.inference.bundle import MODEL_FILE, Bundle
-from device.inference.manifest import Manifest
+from device.models.bundle import MODEL_FILE, Bundle
+from device.models.manifest import Manifest
 from tests.build_host.conftest import Done
 
 FRAME = demo_frame(SCENES[1]).pixels[::4, ::4]

@@ -19,10 +19,10 @@ from build_host.evaluation.evaluating import (
     predict,
     raw_answers,
 )
-from device.capture.frame import frame_now
 from device.diagnoses import CODES
+from device.frame import frame_now
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle, load_bundle
+from device.models.bundle import Bundle, load_bundle
 from tests.build_host.conftest import Stage
 
 MODEL = b"model" * 1000

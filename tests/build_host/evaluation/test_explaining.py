@@ -9,9 +9,9 @@ from build_host.evaluation.explaining import compare, outline_in_square
 from device.diagnoses import CODES
 from device.errors import DataError
 from device.imaging.preprocessing import resize
-from device.inference.bundle import Bundle
 from device.inference.calibration import probabilities
-from device.inference.interpreter import Answer, Network
+from device.inference.network import Answer, Network
+from device.models.bundle import Bundle
 from tests.build_host.evaluation.conftest import MAPPED, PLAIN, SIDE, SPEC
 
 pytestmark = pytest.mark.tensorflow

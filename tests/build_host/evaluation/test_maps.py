@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 
 from build_host.evaluation.maps import Asked, outweighs, random
-from device.capture.frame import frame_now
 from device.diagnoses import CODES
+from device.frame import frame_now
 from device.imaging.preprocessing import resize
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle
-from device.inference.interpreter import Network
+from device.inference.network import Network
+from device.models.bundle import Bundle
 from tests.build_host.evaluation.conftest import SIDE, SPEC
 
 pytestmark = pytest.mark.tensorflow

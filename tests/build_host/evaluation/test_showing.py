@@ -8,7 +8,7 @@ from build_host.datasets.collection import Collection, ImageRecord
 from build_host.evaluation.showing import Example, choose, examples_page
 from device.capture.demo import SCENES, demo_frame
 from device.diagnoses import CODES
-from device.inference.bundle import Bundle
+from device.models.bundle import Bundle
 
 
 def example(name: str, dx: str, called: str, probability: float) -> Example:

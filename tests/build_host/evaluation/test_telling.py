@@ -9,7 +9,7 @@ from build_host.evaluation.evaluating import Evaluation, Sizes
 from build_host.evaluation.explaining import Faithfulness
 from build_host.evaluation.speed import Speed
 from build_host.evaluation.telling import assessment_tables
-from device.inference.manifest import Interval
+from device.models.manifest import Interval
 
 FAST = Speed("a reference", "a runtime", 0.07, 1.4, 20.3)
 

@@ -8,12 +8,12 @@ from PIL import Image
 from build_host.datasets.collection import Collection
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.evaluation.unfamiliar import OF_EACH_KIND, kinds, measure, skin_only
-from device.capture.frame import Frame
 from device.config import Config, model_folder
 from device.errors import DataError
+from device.frame import Frame
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle, load_bundle
 from device.inference.finding import Finding
+from device.models.bundle import Bundle, load_bundle
 
 
 @pytest.fixture

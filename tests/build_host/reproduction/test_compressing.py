@@ -6,7 +6,7 @@ from build_host.evaluation.evaluating import Sizes
 from build_host.reproduction.compressing import against_base, smallest_as_good
 from build_host.reproduction.config import RewindingConfig
 from build_host.reproduction.results import Artefact
-from device.inference.manifest import Interval
+from device.models.manifest import Interval
 
 pytestmark = pytest.mark.tensorflow
 

@@ -18,8 +18,8 @@ from build_host.reproduction.results import Results
 from build_host.reproduction.tables import PAPER_TABLE
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, resize, scale
-from device.inference.bundle import load_bundle
-from device.inference.interpreter import load_runtime
+from device.inference.network import load_runtime
+from device.models.bundle import load_bundle
 from tests.build_host.conftest import Done, Stage
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.timeout(1200)]

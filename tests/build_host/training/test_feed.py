@@ -11,13 +11,13 @@ from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.split import split_by_lesion
 from build_host.datasets.tensors import resized_images
 from build_host.training.config import FitConfig
-from device.capture.frame import frame_now
-from device.capture.image_file import read_image
 from device.diagnoses import CODES
+from device.frame import frame_now
+from device.imaging.image_file import read_image
 from device.imaging.preprocessing import InputSpec, resize, scale, to_tensor
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import load_bundle
-from device.inference.interpreter import quantize
+from device.inference.network import quantize
+from device.models.bundle import load_bundle
 from tests.build_host.conftest import Stage
 
 pytestmark = pytest.mark.tensorflow

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from device.errors import DataError
-from device.inference.bundle import load_bundle
-from device.inference.interpreter import open_interpreter
+from device.inference.network import open_interpreter
+from device.models.bundle import load_bundle
 from tests.build_host.conftest import Done
 
 pytestmark = pytest.mark.tensorflow
@@ -223,7 +223,7 @@ def test_the_student_ships_with_its_map_and_the_device_shows_it(
     command: Callable[..., Done],
     tmp_path: Path,
 ) -> None:
-    from device.capture.frame import frame_now
+    from device.frame import frame_now
     from device.inference.analyzer import Analyzer
 
     for name in ("compress", "evaluate"):

@@ -14,14 +14,14 @@ import pytest
 from PIL import Image
 
 from device.capture.demo import DemoSource, Scene
-from device.capture.frame import SMALLEST_SIDE, Frame, FrameSource
+from device.capture.fake_picamera2 import CameraPort
 from device.capture.mjpeg import MjpegSource
 from device.capture.picamera import PicameraSource
 from device.capture.reconnecting import Reconnecting
 from device.capture.replay import ReplaySource
-from device.capture.standin import CameraPort
 from device.capture.uvc import UvcSource
 from device.errors import SourceError
+from device.frame import SMALLEST_SIDE, Frame, FrameSource
 from tests.device.capture.drivers import CvVideo, middle, plain, serving, stream
 from tests.device.capture.virtual.camera import open_virtual
 

@@ -3,8 +3,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from device.capture.fake_picamera2 import CameraPort, StandInCamera
 from device.capture.picamera import PREVIEW_SIZE, STILL_SIZE, PicameraSource, to_rgb
-from device.capture.standin import CameraPort, StandInCamera
 from device.errors import SourceError
 from tests.device.capture.drivers import RED, middle, plain
 
@@ -132,7 +132,7 @@ def test_failure_of_a_picture_is_told_and_its_request_given_back(
             raise RuntimeError("failed to find buffer")
 
         with monkeypatch.context() as patch:
-            patch.setattr("device.capture.standin.StandInRequest.make_array", fail)
+            patch.setattr("device.capture.fake_picamera2.StandInRequest.make_array", fail)
             for _ in range(6):
                 with pytest.raises(SourceError, match="does not answer; switch"):
                     source.read(10.0)

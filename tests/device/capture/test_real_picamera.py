@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from device.capture.fake_picamera2 import CameraPort, StandInCamera, StandInRequest
 from device.capture.picamera import PicameraSource
 from device.capture.reconnecting import Reconnecting
-from device.capture.standin import CameraPort, StandInCamera, StandInRequest
 from device.errors import SourceError
 from tests.device.capture.drivers import eventually, middle
 from tests.device.capture.virtual.camera import SIZE, open_virtual, virtual_camera

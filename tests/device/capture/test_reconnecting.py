@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from device.capture.frame import Frame, frame_now
+from device.capture.fake_picamera2 import CameraPort, State
 from device.capture.picamera import PicameraSource
 from device.capture.reconnecting import Reconnecting
-from device.capture.standin import CameraPort, State
 from device.errors import SourceError
+from device.frame import Frame, frame_now
 from tests.device.capture.drivers import eventually, plain
 
 QUICK = (0.02, 0.1)

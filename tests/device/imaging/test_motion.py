@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.capture.demo import SCENES, demo_frame, draw_lesion, view
-from device.imaging.field import FieldOfView, find_field
+from device.imaging.field_of_view import FieldOfView, find_field
 from device.imaging.motion import SIDE, motion, small_picture
 
 CANVAS = draw_lesion(SCENES[1])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.imaging.field import WORKING_SIDE, FieldOfView, central_field, cut
+from device.imaging.field_of_view import WORKING_SIDE, FieldOfView, central_field, cut
 from device.imaging.preprocessing import (
     InputSpec,
     look_at,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from device.capture.demo import SCENES, demo_frame
 from device.errors import ImageError
-from device.imaging.field import cut, find_field
+from device.imaging.field_of_view import cut, find_field
 from device.imaging.ruler import find_ticks
 
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.capture.demo import SCENES, demo_frame
-from device.capture.frame import Frame
 from device.config import Config, model_folder
+from device.frame import Frame
 from device.imaging.preprocessing import resize
-from device.inference.bundle import Bundle, load_bundle
-from device.inference.interpreter import Network, quantize
+from device.inference.network import Network, quantize
+from device.models.bundle import Bundle, load_bundle
 
 GOLDEN = Path(__file__).with_name("golden.json")
 

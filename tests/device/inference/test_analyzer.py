@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.capture.frame import Frame, frame_now
 from device.diagnoses import CODES, MALIGNANT
+from device.frame import Frame, frame_now
 from device.imaging.preprocessing import resize
 from device.inference import calibration
 from device.inference.analyzer import Analyzer, code_to_explain
-from device.inference.bundle import MANIFEST_FILE, Bundle, load_bundle
 from device.inference.finding import FindingRecord, to_record
+from device.models.bundle import MANIFEST_FILE, Bundle, load_bundle
 from tests.device.bundles import analyzer_with, write_bundle
 
 GOOD, BLURRED, DARK, GLARING = 0, 2, 5, 6

@@ -14,8 +14,8 @@ from device.inference.calibration import (
     prediction_set,
     probabilities,
 )
-from device.inference.interpreter import Answer
-from device.inference.manifest import Abstention, Calibration, Conformal
+from device.inference.network import Answer
+from device.models.manifest import Abstention, Calibration, Conformal
 
 PLAIN = Calibration(temperature=1.0, bias=(0.0,) * 7, fitted_on="this test")
 

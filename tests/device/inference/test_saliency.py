@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 
 from device.diagnoses import CODES
 from device.inference.calibration import probabilities
-from device.inference.manifest import Calibration
 from device.inference.saliency import (
     LEAST_EVIDENCE,
     activation_map,
@@ -14,6 +13,7 @@ from device.inference.saliency import (
     occlusion_map,
     rise_map,
 )
+from device.models.manifest import Calibration
 
 EVEN = np.full(7, 1 / 7)
 SPOT = (slice(4, 8), slice(18, 22))

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from pygame import Surface
 
-from device.inference.manifest import Manifest
+from device.models.manifest import Manifest
 from device.screen import theme
 from device.screen.display import close_screen, open_nowhere
 from tests.device.screen.drawing import SIZES, Size

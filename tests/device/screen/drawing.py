@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pygame import Rect, Surface
 
 from device.diagnoses import Code
-from device.inference.manifest import Manifest
+from device.models.manifest import Manifest
 from device.screen import theme
 from device.screen.layout import arrange
 from device.screen.renderer import Renderer

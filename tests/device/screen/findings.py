@@ -1,7 +1,7 @@
 """Findings as a test needs them, without a model."""
 
 from device.diagnoses import CODES, MALIGNANT, Code
-from device.imaging.field import central_field
+from device.imaging.field_of_view import central_field
 from device.imaging.quality import Quality, Shortcoming
 from device.inference.finding import Doubt, Finding, SaliencyMap
 

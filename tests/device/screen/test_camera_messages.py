@@ -10,14 +10,14 @@ from pygame import Surface
 
 import device
 from device.capture.sources import open_source
-from device.inference.manifest import Manifest
 from device.language import LANGUAGES, Language, texts
-from device.loop.analysis import FAILED as ANALYSIS_FAILED
-from device.loop.analysis import NOT_KEPT
-from device.loop.camera import FAILED as CAMERA_FAILED
+from device.models.manifest import Manifest
+from device.runtime.analysis import FAILED as ANALYSIS_FAILED
+from device.runtime.analysis import NOT_KEPT
+from device.runtime.camera import FAILED as CAMERA_FAILED
 from device.screen.renderer import Renderer
-from device.screen.speech import sentence
 from device.screen.view import LiveView, TroubleView
+from device.screen.wording import sentence
 
 OTHERS: list[Language] = [language for language in LANGUAGES if language != "en"]
 SHOWN = ("SourceError", "RecordError", "ScreenError")

@@ -6,12 +6,12 @@ import pytest
 from pygame import Surface
 
 from device.diagnoses import CODES, Code
-from device.inference.manifest import Manifest
 from device.language import LANGUAGES
-from device.screen.about import FIGURES
+from device.models.manifest import Manifest
+from device.screen.pages.about import FIGURES
 from device.screen.renderer import Renderer
-from device.screen.speech import INSTRUCTIONS
 from device.screen.view import CompareView, LiveView, Picture, SettingsView, View
+from device.screen.wording import INSTRUCTIONS
 from tests.device.screen.findings import make_finding
 from tests.device.screen.states import COMPARE, HILL, LIVE, NOON, SKIN, STATES
 

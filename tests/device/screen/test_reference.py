@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pygame import Surface, image
 
-from device.inference.manifest import Manifest
 from device.language import Language
+from device.models.manifest import Manifest
 from device.screen.renderer import Renderer
 from tests.device.screen.states import STATES
 
@@ -70,7 +70,7 @@ def test_every_kept_picture_is_compared() -> None:
 
 def main() -> None:
     from device.config import Config, model_folder
-    from device.inference.bundle import load_bundle
+    from device.models.bundle import load_bundle
     from device.screen.display import close_screen, open_nowhere
 
     config = Config()

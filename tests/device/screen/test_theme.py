@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.inference.manifest import Manifest
 from device.language import LANGUAGES, texts
+from device.models.manifest import Manifest
 from device.screen import theme
 from device.screen.display import close_screen, open_nowhere
-from device.screen.speech import INSTRUCTIONS, MARKS, NOTICE
+from device.screen.wording import INSTRUCTIONS, MARKS, NOTICE
 
 FONTS = Path(theme.__file__).parent / "fonts"
 LETTERS = st.text(

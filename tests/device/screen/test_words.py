@@ -5,7 +5,7 @@ from dataclasses import replace
 from pygame import Surface
 
 from device.diagnoses import CODES
-from device.inference.manifest import Manifest
+from device.models.manifest import Manifest
 from device.screen.renderer import Renderer
 from device.screen.view import View
 from tests.device.screen.findings import make_finding
