@@ -25,7 +25,7 @@ from build_host.results import write_result
 from build_host.runs import Run, Sources, leave_draft, lessons_folders, open_draft, training_data
 from build_host.training.config import RunConfig
 from device.errors import DataError
-from device.imaging.preprocessing import look_at
+from device.imaging.preprocessing import crop_field
 from device.imaging.quality import QualityLimits
 from device.models.bundle import METRICS_FILE, Bundle
 
@@ -123,7 +123,7 @@ def further_training(config: RunConfig) -> tuple[str, ...]:
 def measured_limits(collection: Collection, training: NDArray[np.int64]) -> QualityLimits:
     """Return the quality limits that a thousand of the training images pass."""
     frames = (collection.read(collection.records[i]) for i in training[:_QUALITY_SAMPLE])
-    fields = [look_at(frame).pixels for frame in frames]
+    fields = [crop_field(frame).pixels for frame in frames]
     described = f"1st and 99th percentiles of {len(fields)} HAM10000 training images"
     return fit_quality_limits(fields, described)
 

@@ -12,12 +12,12 @@ from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
 from device.errors import ImageError
 from device.frame import Frame
 from device.imaging.field_of_view import FieldOfView
-from device.imaging.overlay import blend
-from device.imaging.preprocessing import model_view
+from device.imaging.overlay import blend_overlay
+from device.imaging.preprocessing import model_region
 from device.inference.finding import FindingRecord, SaliencyMap
 from device.models.bundle import Bundle
 from device.models.manifest import Manifest, Saliency
-from device.text import path_text
+from device.text import printable_path
 
 _BAR_CELLS: Final = 24
 
@@ -104,8 +104,8 @@ def write_overlay(
         If the file cannot be written.
     """
     pixels = frame.pixels.copy()
-    part = model_view(pixels, manifest.input.geometry, field)
-    part[:] = blend(part, saliency.values)
+    part = model_region(pixels, manifest.input.geometry, field)
+    part[:] = blend_overlay(part, saliency.values)
     save_picture(path, Image.fromarray(pixels))
 
 
@@ -122,8 +122,8 @@ def save_picture(path: Path, picture: Image.Image) -> None:
         picture.save(path)
     except OSError as error:
         reason = error.strerror or error
-        raise ImageError(f"{path_text(path)}: cannot be written ({reason})") from None
+        raise ImageError(f"{printable_path(path)}: cannot be written ({reason})") from None
     except ValueError:
         raise ImageError(
-            f"{path_text(path)}: cannot be written; give it an ending such as .png"
+            f"{printable_path(path)}: cannot be written; give it an ending such as .png"
         ) from None

@@ -8,10 +8,10 @@ from PIL import Image
 
 from device.capture.demo import SCENES, demo_frame
 from device.console import print_finding, save_picture
-from device.imaging.field_of_view import cut, map_over_field
-from device.inference.analyzer import Analyzer, code_to_explain
+from device.imaging.field_of_view import crop, saliency_over_field
+from device.inference.analyzer import Analyzer, likeliest_malignant
 from device.inference.finding import to_record
-from device.screen.display import close_screen, open_nowhere
+from device.screen.display import close_screen, open_offscreen
 from device.screen.renderer import Renderer
 from device.screen.view import LiveView
 
@@ -23,19 +23,19 @@ def draw_demonstration(out: Path, analyzer: Analyzer) -> None:
 
     Writes ``screen-1.png`` and so on into `out`, and prints each finding.
     """
-    screen = open_nowhere(SIZE)
+    screen = open_offscreen(SIZE)
     try:
         renderer = Renderer(SIZE, analyzer.manifest)
         for number, scene in enumerate(SCENES, start=1):
             frame = demo_frame(scene)
             finding = analyzer.analyze(frame)
-            code = code_to_explain(finding.probabilities)
+            code = likeliest_malignant(finding.probabilities)
             saliency = finding.saliency or analyzer.explain(frame, code)
             geometry = analyzer.manifest.input.geometry
             view = LiveView(
-                field=cut(frame.pixels, finding.field),
+                field=crop(frame.pixels, finding.field),
                 finding=replace(finding, saliency=saliency),
-                overlay=map_over_field(
+                overlay=saliency_over_field(
                     saliency.values, frame.pixels.shape, geometry, finding.field
                 ),
                 overlay_wanted=finding.quality.sufficient,
@@ -45,6 +45,9 @@ def draw_demonstration(out: Path, analyzer: Analyzer) -> None:
             renderer.draw(screen, view)
             path = out / f"screen-{number}.png"
             save_picture(path, Image.frombytes("RGB", SIZE, pygame.image.tobytes(screen, "RGB")))
-            print_finding(to_record(finding, str(path), analyzer.flags(finding)), analyzer.manifest)
+            print_finding(
+                to_record(finding, str(path), analyzer.reached_operating_points(finding)),
+                analyzer.manifest,
+            )
     finally:
         close_screen()

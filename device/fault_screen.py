@@ -79,7 +79,7 @@ def show(reason: str) -> None:
     screen = pygame.display.set_mode((0, 0) if bare else (1024, 600))
     width, height = screen.get_size()
     unit = max(min(width / 1024, height / 600), 0.3)
-    kind = theme.Type()
+    kind = theme.Fonts()
     screen.fill(theme.BACKGROUND)
     left, top = round(48 * unit), round(64 * unit)
     for words, size, colour, bold in (

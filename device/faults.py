@@ -10,7 +10,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Fault:
     """What is wrong.
 
     Attributes
@@ -33,13 +33,13 @@ class Trouble:
         return self.words.format(**self.values) if self.values else self.words
 
 
-def foreseen(error: DermascopeError) -> Trouble:
+def expected(error: DermascopeError) -> Fault:
     """Return the trouble of an error that says itself what is wrong."""
     detail = ": ".join(part for part in (error.where, error.detail) if part)
-    return Trouble(error.words, detail, error.values)
+    return Fault(error.words, detail, error.values)
 
 
-def unforeseen(words: str, error: Exception) -> Trouble:
+def unexpected(words: str, error: Exception) -> Fault:
     """Return the trouble of an error that nobody expected, and log where it came from."""
     _log.error("%s", words, exc_info=error)
-    return Trouble(words, f"{type(error).__name__}: {error}")
+    return Fault(words, f"{type(error).__name__}: {error}")

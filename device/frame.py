@@ -47,7 +47,7 @@ def frame_now(pixels: NDArray[np.uint8], sequence: int, source: str) -> Frame:
     return Frame(pixels, datetime.now(UTC), sequence, source)
 
 
-def usable_frame(pixels: NDArray[np.uint8] | None, sequence: int, source: str) -> Frame:
+def checked_frame(pixels: NDArray[np.uint8] | None, sequence: int, source: str) -> Frame:
     """Return a `Frame` taken at this moment, if what a driver gave is a picture worth judging.
 
     Parameters

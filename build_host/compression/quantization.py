@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from build_host.compression.pruning import copy_of
 from build_host.keras import keras, tf
 from device.diagnoses import CODES
-from device.imaging.preprocessing import InputSpec, scale
+from device.imaging.preprocessing import InputSpec, scale_pixels
 from device.inference.network import open_interpreter
 from device.models.manifest import Outputs, TensorSpec
 from device.platform.stderr_filter import filtered_stderr
@@ -58,10 +58,10 @@ def to_int8(model: keras.Model, representative: NDArray[np.uint8], spec: InputSp
 
     def samples() -> Iterator[list[NDArray[np.float32]]]:
         for pixels in representative:
-            yield [scale(pixels, spec)[None]]
+            yield [scale_pixels(pixels, spec)[None]]
         # The two ends of the pixel range make the input's quantization exact for every image.
         for value in (0, 255):
-            yield [scale(np.full_like(representative[0], value), spec)[None]]
+            yield [scale_pixels(np.full_like(representative[0], value), spec)[None]]
 
     _give_empty_channels_a_range(model)
     converter = _converter(model)

@@ -15,7 +15,7 @@ from rich.progress import track
 from build_host.datasets.collection import Collection
 from build_host.datasets.split import Split
 from device.errors import DataError
-from device.imaging.preprocessing import InputSpec, resize
+from device.imaging.preprocessing import InputSpec, resize_to_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def resized_images(
             array = _room_for(part, shape)
             records = track(collection.records, "Reading images", disable=quiet)
             for i, record in enumerate(records):
-                array[i] = resize(collection.read(record), spec)
+                array[i] = resize_to_input(collection.read(record), spec)
             array.flush()
             del array
             part.replace(path)
@@ -148,5 +148,5 @@ def _identity(collection: Collection, spec: InputSpec) -> str:
     for place in (0, last // 2, last):
         pixels = collection.read(collection.records[place])
         digest.update(pixels.tobytes())
-        digest.update(resize(pixels, spec).tobytes())
+        digest.update(resize_to_input(pixels, spec).tobytes())
     return digest.hexdigest()[:16]

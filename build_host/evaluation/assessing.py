@@ -19,7 +19,7 @@ from build_host.evaluation.metrics import RESAMPLES, accuracy, balanced_accuracy
 from build_host.evaluation.speed import Speed
 from build_host.evaluation.unfamiliar import Unfamiliar
 from device.diagnoses import CODES
-from device.inference.analyzer import Analyzer, code_to_explain
+from device.inference.analyzer import Analyzer, likeliest_malignant
 from device.models.bundle import Bundle
 
 SHIPPED: Final = "Lesion-disjoint: no lesion of the test fold was seen in training. One pass."
@@ -129,7 +129,7 @@ def assess(
         surest=first.surest,
         unfamiliar=unfamiliar.measure(analyzer, test, data) if outlined else [],
         maps=explaining.compare(*compared) if mapped else [],
-        unasked_maps=explaining.compare(*compared, code_to_explain) if mapped else [],
+        unasked_maps=explaining.compare(*compared, likeliest_malignant) if mapped else [],
         speed=speed.measure(bundle, speed.reference_model()),
     )
 

@@ -14,8 +14,8 @@ from sklearn.metrics import roc_curve
 from build_host.evaluation.metrics import Labels
 from device.diagnoses import CODES, MALIGNANT
 from device.imaging.quality import QualityLimits, measure_quality
-from device.inference.calibration import familiarity, malignancy, probabilities
-from device.inference.network import Answer
+from device.inference.calibration import in_distribution_score, malignancy, probabilities
+from device.inference.network import NetworkOutput
 from device.models.manifest import Abstention, Calibration, Conformal, OperatingPoint
 
 FITTED_ON: Final = "HAM10000 fold 4"
@@ -112,7 +112,7 @@ def fit_conformal(
 
 
 def fit_abstention(
-    answers: Sequence[Answer], labels: Labels, calibration: Calibration
+    answers: Sequence[NetworkOutput], labels: Labels, calibration: Calibration
 ) -> Abstention:
     """Return when to say "no call".
 
@@ -130,7 +130,7 @@ def fit_abstention(
     rule = Abstention(
         score=score, uncertain_below=float(sure), unfamiliar_below=None, fitted_on=FITTED_ON
     )
-    known = [familiarity(a, p, rule) for a, p in zip(answers, probability, strict=True)]
+    known = [in_distribution_score(a, p, rule) for a, p in zip(answers, probability, strict=True)]
     threshold = float(np.quantile(known, 1.0 - FAMILIAR))
     return msgspec.structs.replace(rule, unfamiliar_below=threshold)
 

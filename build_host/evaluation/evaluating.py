@@ -29,7 +29,7 @@ from device.diagnoses import CODES, Code
 from device.frame import frame_now
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding
-from device.inference.network import Answer
+from device.inference.network import NetworkOutput
 from device.models.manifest import Interval
 
 SMALLEST_SUBGROUP: Final = 30
@@ -121,11 +121,13 @@ def predict(
         probabilities=np.array([f.probabilities for f in findings]),
         covered=np.array([dx in f.prediction_set for dx, f in zip(truth, findings, strict=True)]),
         set_sizes=np.array([len(f.prediction_set) for f in findings]),
-        called=np.array([f.doubt is None for f in findings]),
+        called=np.array([f.abstention is None for f in findings]),
     )
 
 
-def raw_answers(analyzer: Analyzer, collection: Collection, quiet: bool = False) -> list[Answer]:
+def raw_answers(
+    analyzer: Analyzer, collection: Collection, quiet: bool = False
+) -> list[NetworkOutput]:
     """Return what the network gives for every image, uncalibrated."""
     records = track(collection.records, "Calibrating", disable=quiet)
     return [analyzer.answer(collection.read(r)) for r in records]

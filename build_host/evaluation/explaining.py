@@ -20,8 +20,8 @@ from build_host.datasets.outlines import read_outline
 from build_host.evaluation import maps
 from build_host.evaluation.metrics import mean_over_lesions
 from device.diagnoses import CODES, Code
-from device.imaging.field_of_view import central_field, cut
-from device.imaging.preprocessing import resize
+from device.imaging.field_of_view import central_field, crop
+from device.imaging.preprocessing import resize_to_input
 from device.inference.calibration import probabilities
 from device.inference.network import Network
 from device.models.bundle import Bundle
@@ -60,7 +60,7 @@ class Faithfulness(msgspec.Struct, frozen=True):
 def outline_in_square(folder: Path, image_id: str, side: int) -> NDArray[np.bool_]:
     """Return a lesion's outline in the centred square: bool, (side, side)."""
     mask = read_outline(folder, image_id).astype(np.uint8)
-    square = cut(mask, central_field(*mask.shape)) * np.uint8(255)
+    square = crop(mask, central_field(*mask.shape)) * np.uint8(255)
     return cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA) >= 128
 
 
@@ -107,7 +107,7 @@ def compare(
     rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in methods}
     agreements: dict[str, list[float]] = {name: [] for name in methods}
     for seed, record in enumerate(track(collection.records, "Explaining")):
-        pixels = resize(collection.read(record), manifest.input)
+        pixels = resize_to_input(collection.read(record), manifest.input)
         outline = outline_in_square(folder, record.image_id, side)
         found = probabilities(network.run(pixels).logits, manifest.calibration)
         index = CODES.index(choose(tuple(found)))

@@ -12,10 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.diagnoses import CODES
-from device.imaging.preprocessing import scale, scale_table
+from device.imaging.preprocessing import scale_pixels, scale_table
 from device.inference.calibration import probabilities
 from device.inference.network import Network, load_runtime, open_interpreter, quantize
-from device.inference.saliency import evidence, occlusion_map, outweighing, rise_map
+from device.inference.saliency import (
+    log_odds_contribution,
+    occlusion_map,
+    rise_map,
+    weighted_activation,
+)
 from device.models.manifest import Calibration, Manifest, Saliency
 
 Pixels = NDArray[np.uint8]
@@ -68,7 +73,7 @@ def outweighs(asked: Asked) -> Map:
 
     The live view shows it, or nothing where no place adds enough.
     """
-    return _enlarged(outweighing(*_evidence(asked)), len(asked.pixels))
+    return _enlarged(weighted_activation(*_evidence(asked)), len(asked.pixels))
 
 
 def _evidence(asked: Asked) -> tuple[NDArray[np.float32], Map]:
@@ -77,7 +82,9 @@ def _evidence(asked: Asked) -> tuple[NDArray[np.float32], Map]:
     class_map = answer.class_activation_map
     assert class_map is not None
     probability = probabilities(answer.logits, asked.calibration)
-    added = evidence(class_map, asked.index, probability, asked.calibration.temperature)
+    added = log_odds_contribution(
+        class_map, asked.index, probability, asked.calibration.temperature
+    )
     return class_map[:, :, asked.index], added
 
 
@@ -164,7 +171,7 @@ class FloatMaps:
     def of(self, pixels: Pixels, index: int) -> Map:
         """Return the map of one class, enlarged to the input."""
         given = self._interpreter.get_input_details()[0]["index"]
-        self._interpreter.set_tensor(given, scale(pixels, self._spec)[None])
+        self._interpreter.set_tensor(given, scale_pixels(pixels, self._spec)[None])
         self._interpreter.invoke()
         class_map = self._interpreter.get_tensor(self._map["index"])[0]
         return _enlarged(class_map[:, :, index], len(pixels))

@@ -15,9 +15,9 @@ from build_host.datasets.outlines import OUTLINES, read_outline
 from build_host.evaluation.evaluating import predict
 from device.diagnoses import CODES, Code
 from device.frame import Frame, frame_now
-from device.imaging.field_of_view import cut, map_over_field
-from device.imaging.overlay import blend
-from device.imaging.preprocessing import look_at
+from device.imaging.field_of_view import crop, saliency_over_field
+from device.imaging.overlay import blend_overlay
+from device.imaging.preprocessing import crop_field
 from device.inference.analyzer import Analyzer
 from device.models.bundle import Bundle
 
@@ -112,20 +112,20 @@ def _pictures(
 ) -> NDArray[np.uint8]:
     pixels = collection.read(example.record)
     frame = frame_now(pixels, 0, collection.name)
-    field = look_at(pixels).field
-    seen = cv2.resize(cut(pixels, field), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    field = crop_field(pixels).field
+    seen = cv2.resize(crop(pixels, field), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     outlined = np.asarray(seen, np.uint8).copy()
     if (folder / OUTLINES).is_dir():
         inside = read_outline(folder, example.record.image_id).astype(np.uint8)
         size = (pixels.shape[1], pixels.shape[0])
         inside = np.asarray(cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST))
-        _draw_outline(outlined, cut(inside, field))
+        _draw_outline(outlined, crop(inside, field))
     geometry = analyzer.manifest.input.geometry
 
     def mapped(frame: Frame, frozen: bool) -> NDArray[np.uint8]:
         values = analyzer.explain(frame, example.called, frozen=frozen).values
-        return blend(
-            np.asarray(seen, np.uint8), map_over_field(values, pixels.shape, geometry, field)
+        return blend_overlay(
+            np.asarray(seen, np.uint8), saliency_over_field(values, pixels.shape, geometry, field)
         )
 
     gap = np.full((_SIDE, 4, 3), 255, np.uint8)

@@ -93,7 +93,7 @@ def measure(
 def _told(analyzer: Analyzer, pixels: Pixels) -> tuple[float, bool, bool]:
     finding = analyzer.analyze(frame_now(pixels, 0, "picture"))
     score = analyzer.familiarity(pixels)
-    return score, finding.doubt is not None, finding.no_call is not None
+    return score, finding.abstention is not None, finding.no_call is not None
 
 
 def kinds(lesions: Collection, outlines: Path) -> dict[str, Callable[[], Iterator[Pixels]]]:

@@ -16,8 +16,8 @@ from sklearn.svm import SVC
 
 from build_host.datasets.collection import Collection
 from device.diagnoses import CODES
-from device.imaging.field_of_view import cut, find_field
-from device.imaging.lesion import ABCD_COLOURS, measure, outline, working_image
+from device.imaging.field_of_view import crop, find_field
+from device.imaging.lesion import ABCD_COLOURS, measure_abcd, segment_lesion, working_image
 
 _LEVELS: Final = 32
 _DISTANCES: Final = (1, 3)
@@ -34,13 +34,13 @@ def hand_made_features(collection: Collection) -> NDArray[np.float64]:
 
 
 def _features(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    field = cut(pixels, find_field(pixels))
+    field = crop(pixels, find_field(pixels))
     small = working_image(field)
-    lesion = outline(field)
+    lesion = segment_lesion(field)
     abcd = np.zeros(5 + len(ABCD_COLOURS))
     inside = np.ones(small.shape[:2], bool)
     if lesion is not None:
-        found = measure(field, lesion)
+        found = measure_abcd(field, lesion)
         inside = lesion
         abcd[:5] = (
             found.asymmetry_index,

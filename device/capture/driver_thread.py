@@ -14,7 +14,7 @@ _CLOSING_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.05
 
 
-class Newest:
+class DriverThread:
     """A thread that takes pictures off a driver and keeps the newest one.
 
     Older pictures are dropped, so what is read is never late, however slow the reader is.

@@ -15,7 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.demo import FRAMES_PER_SECOND, SCENES, SECONDS_PER_SCENE, draw_lesion, view
+from device.capture.demo import (
+    FRAMES_PER_SECOND,
+    SCENES,
+    SECONDS_PER_SCENE,
+    draw_lesion,
+    render_view,
+)
 
 State = Literal["working", "stalled", "absent", "busy"]
 
@@ -52,11 +58,11 @@ class DemoPicture:
         number = int(seconds / SECONDS_PER_SCENE) % len(SCENES)
         if self._drawn is None or self._drawn[0] != number:
             self._drawn = (number, draw_lesion(SCENES[number]))
-        return view(self._drawn[1], SCENES[number], seconds)
+        return render_view(self._drawn[1], SCENES[number], seconds)
 
 
 @dataclass(eq=False)
-class CameraPort:
+class FakeCameraPort:
     """The connector that a camera is plugged into; called like the class ``Picamera2``.
 
     Attributes
@@ -85,7 +91,7 @@ class CameraPort:
     largest: tuple[int, int] = (4608, 2592)
     replaced: Mapping[str, str] = field(default_factory=dict)
     controls: Mapping[str, tuple[Any, Any, Any]] = field(default_factory=lambda: _CONTROLS)
-    camera: "StandInCamera | None" = field(default=None, init=False)
+    camera: "FakePicamera2 | None" = field(default=None, init=False)
     _start: float = field(default_factory=time.monotonic, init=False)
 
     def now(self) -> State:
@@ -105,7 +111,7 @@ class CameraPort:
             return []
         return [{"Model": "stand-in", "Location": 2, "Rotation": 0, "Id": "/stand-in", "Num": 0}]
 
-    def __call__(self, camera_num: int = 0) -> "StandInCamera":
+    def __call__(self, camera_num: int = 0) -> "FakePicamera2":
         """Open the camera, as ``Picamera2()`` does."""
         if camera_num >= len(self.global_camera_info()):
             raise RuntimeError(
@@ -114,7 +120,7 @@ class CameraPort:
             )
         if self.now() == "busy" or self.camera is not None:
             raise RuntimeError("Camera __init__ sequence did not complete.")
-        self.camera = StandInCamera(self)
+        self.camera = FakePicamera2(self)
         return self.camera
 
     def camera_closed(self) -> None:
@@ -130,10 +136,10 @@ class _Job:
     future: Future[Any] = field(default_factory=Future)
 
 
-class StandInCamera:
+class FakePicamera2:
     """An open camera; see ``picamera2.Picamera2``."""
 
-    def __init__(self, port: CameraPort) -> None:
+    def __init__(self, port: FakeCameraPort) -> None:
         self._port = port
         self._condition = Condition()
         self._config: dict[str, Any] = {}
@@ -285,7 +291,7 @@ class StandInCamera:
             self._next_frame = max(self._next_frame + 1 / FRAMES_PER_SECOND, now)
             self._buffers_out += 1
             picture = self._port.picture(now - self._opened)
-            request = StandInRequest(self, self._config, picture)
+            request = FakeRequest(self, self._config, picture)
             self._jobs.pop(0).future.set_result(request)
 
     def _adjusted(self, name: str, stream: dict[str, Any]) -> dict[str, Any]:
@@ -300,11 +306,11 @@ class StandInCamera:
         return {**stream, "format": given, "size": (width, height), "stride": stride}
 
 
-class StandInRequest:
+class FakeRequest:
     """A completed request: one moment, in every stream."""
 
     def __init__(
-        self, camera: StandInCamera, config: dict[str, Any], picture: NDArray[np.uint8]
+        self, camera: FakePicamera2, config: dict[str, Any], picture: NDArray[np.uint8]
     ) -> None:
         self._camera = camera
         self._config = config

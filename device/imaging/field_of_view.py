@@ -78,12 +78,12 @@ def find_field(pixels: NDArray[np.uint8]) -> FieldOfView:
     return FieldOfView(left, top, side)
 
 
-def cut(pixels: NDArray[np.uint8], field: FieldOfView) -> NDArray[np.uint8]:
+def crop(pixels: NDArray[np.uint8], field: FieldOfView) -> NDArray[np.uint8]:
     """Return the field of a frame: a view, not a copy."""
     return pixels[field.top : field.top + field.side, field.left : field.left + field.side]
 
 
-def map_over_field(
+def saliency_over_field(
     values: NDArray[np.float32],
     frame_shape: tuple[int, ...],
     geometry: Geometry,

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from device.errors import ImageError
 from device.platform.stderr_filter import filtered_stderr
-from device.text import one_line, path_text
+from device.text import printable, printable_path
 
 FORMATS: Final = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "PPM")
 """Formats that photographs come in; Pillow's other decoders are never reached."""
@@ -54,7 +54,7 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> ND
         the file and the reason in one line.
     """
     path = Path(path)
-    name = path_text(path)
+    name = printable_path(path)
     try:
         file = path.open("rb")
     except IsADirectoryError:
@@ -117,7 +117,7 @@ def _decode(
             f"{name}: is not an image that can be read (JPEG, PNG, TIFF, BMP, WebP, PPM)"
         ) from None
     except Exception as error:  # a decoder fails on hostile bytes in more ways than it documents
-        reason = one_line(" ".join(str(error).split())) or type(error).__name__
+        reason = printable(" ".join(str(error).split())) or type(error).__name__
         raise ImageError(f"{name}: the image is damaged or cut short ({reason})") from None
 
 
@@ -140,7 +140,9 @@ def find_images(folder: Path) -> list[str]:
             )
     except OSError as error:
         reason = error.strerror or error
-        raise ImageError(f"{path_text(folder)}: the folder cannot be listed ({reason})") from None
+        raise ImageError(
+            f"{printable_path(folder)}: the folder cannot be listed ({reason})"
+        ) from None
 
 
 def _check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.imaging.field_of_view import WORKING_SIDE
-from device.imaging.lesion import Mask, locate
+from device.imaging.lesion import Mask, locate_lesion
 
 Shortcoming = Literal[
     "too-small",
@@ -86,8 +86,8 @@ class Quality:
     shortcomings
         What is wrong, the first thing to mend first; empty when the frame can be judged.
     contrast
-        How far the lesion's colour is from the skin's (`device.imaging.lesion.Position`), in units
-        of CIELAB; 0 where nothing stands out.
+        How far the lesion's colour is from the skin's (`device.imaging.lesion.LesionPosition`), in
+        units of CIELAB; 0 where nothing stands out.
     off_centre
         How far the lesion is from the middle of the field, in half sides.
     motion
@@ -140,7 +140,7 @@ def measure_quality(
     inside = cv2.erode(lit, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     focus = float(cv2.meanStdDev(edges, mask=inside)[1][0, 0])
     glare = cv2.countNonZero(cv2.bitwise_and(_above(luminance, _GLARE), circle)) / pixels
-    position = locate(field)
+    position = locate_lesion(field)
     exposure = cv2.mean(luminance, mask=_lit_skin(lit, position.skin))[0] / 255.0
     measured = Quality(
         focus, exposure, glare, coverage, (), position.contrast, position.off_centre, motion
@@ -148,7 +148,7 @@ def measure_quality(
     return replace(measured, shortcomings=tiny + _shortcomings(measured, limits))
 
 
-def at_motion(quality: Quality, limits: QualityLimits, motion: float | None) -> Quality:
+def with_motion(quality: Quality, limits: QualityLimits, motion: float | None) -> Quality:
     """Return what was measured of a sufficient frame, for one like it with a motion of its own."""
     measured = replace(quality, motion=motion)
     return replace(measured, shortcomings=_shortcomings(measured, limits))

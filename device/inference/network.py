@@ -56,7 +56,7 @@ def open_interpreter(model: bytes, threads: int = 1) -> tuple[str, Any]:
     return runtime, interpreter
 
 
-class Answer(NamedTuple):
+class NetworkOutput(NamedTuple):
     """What a network gives for one image.
 
     Attributes
@@ -113,14 +113,14 @@ class Network:
         ]
         self._table: Final = quantize(scale_table(manifest.input), self._spec)
 
-    def run(self, pixels: NDArray[np.uint8]) -> Answer:
+    def run(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         """Run the network once.
 
         Parameters
         ----------
         pixels
             The resized image, uint8, (height, width, 3), RGB, as
-            `device.imaging.preprocessing.resize` returns it.
+            `device.imaging.preprocessing.resize_to_input` returns it.
         """
         # Scaling and quantization act on each pixel value alone, so a table of 256 does both.
         self._interpreter.set_tensor(self._input, cv2.LUT(pixels, self._table)[None])
@@ -131,7 +131,7 @@ class Network:
         )
         if logits is None:
             raise AssertionError("every manifest names the logits")
-        return Answer(logits, class_map, whitened)
+        return NetworkOutput(logits, class_map, whitened)
 
     @staticmethod
     def _match(bundle: Bundle, details: list[dict[str, Any]], spec: TensorSpec) -> int:

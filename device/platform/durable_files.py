@@ -17,7 +17,7 @@ def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(named) if named else platformdirs.user_state_path("dermascope")
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that power that fails leaves the old one or the new one.
 
     Raises
@@ -37,10 +37,10 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    folder_to_disk(path.parent)
+    fsync_folder(path.parent)
 
 
-def file_to_disk(path: Path) -> None:
+def fsync_file(path: Path) -> None:
     """Wait until a file's content is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -49,7 +49,7 @@ def file_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def folder_to_disk(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
     """Wait until a folder's names are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

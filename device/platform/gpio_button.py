@@ -11,7 +11,7 @@ BOUNCE_SECONDS: Final = 0.05
 """A push button's contacts have come to rest after less than this."""
 
 
-class GpioShutter:
+class GpioButton:
     """A push button between a GPIO pin and ground.
 
     Parameters
@@ -63,7 +63,7 @@ class GpioShutter:
         """Give the pin back. May be called more than once."""
         self._button.close()
 
-    def __enter__(self) -> "GpioShutter":
+    def __enter__(self) -> "GpioButton":
         return self
 
     def __exit__(self, *exc: object) -> None:

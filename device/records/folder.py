@@ -18,10 +18,10 @@ from device.diagnoses import CODES
 from device.errors import RecordError
 from device.frame import Frame
 from device.imaging.image_file import read_image
-from device.imaging.lesion import Measures
+from device.imaging.lesion import AbcdMeasures
 from device.inference.finding import Finding, FindingRecord, to_record
-from device.platform.durable_files import file_to_disk, folder_to_disk, write_whole
-from device.text import path_text
+from device.platform.durable_files import fsync_file, fsync_folder, write_atomically
+from device.text import printable_path
 
 _RECORD_FILE: Final = "examination.json"
 _IMAGE_FILE: Final = "image.png"
@@ -46,7 +46,7 @@ class ExaminationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     identifier: str
     taken: datetime
     finding: FindingRecord
-    measures: Measures | None = None
+    measures: AbcdMeasures | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +57,7 @@ class Examination:
     image: NDArray[np.uint8]
 
 
-class Records(Protocol):
+class Archive(Protocol):
     """Where examinations are kept."""
 
     def keep(
@@ -65,7 +65,7 @@ class Records(Protocol):
         frame: Frame,
         finding: Finding,
         flags: list[str],
-        measures: Measures | None,
+        measures: AbcdMeasures | None,
     ) -> str:
         """Keep an examination and return its identifier once it cannot be lost."""
         ...
@@ -79,7 +79,7 @@ class Records(Protocol):
         ...
 
 
-class FolderRecords:
+class FolderArchive:
     """Examinations in a folder, one folder each.
 
     An examination is written into a folder of another name, forced to the disk, and then renamed:
@@ -104,7 +104,7 @@ class FolderRecords:
         frame: Frame,
         finding: Finding,
         flags: list[str],
-        measures: Measures | None,
+        measures: AbcdMeasures | None,
     ) -> str:
         """Keep an examination and return its identifier once it cannot be lost.
 
@@ -127,18 +127,18 @@ class FolderRecords:
             part.mkdir()
             with (part / _IMAGE_FILE).open("wb") as file:
                 Image.fromarray(frame.pixels).save(file, format="PNG", compress_level=1)
-            write_whole(part / _RECORD_FILE, msgspec.json.format(msgspec.json.encode(record)))
-            file_to_disk(part / _IMAGE_FILE)
-            folder_to_disk(part)
+            write_atomically(part / _RECORD_FILE, msgspec.json.format(msgspec.json.encode(record)))
+            fsync_file(part / _IMAGE_FILE)
+            fsync_folder(part)
             part.rename(self._folder / identifier)
-            folder_to_disk(self._folder)
+            fsync_folder(self._folder)
         except OSError as error:
             shutil.rmtree(part, ignore_errors=True)
             reason = error.strerror or error
             raise RecordError(
                 "the examination could not be kept; free space on the disk, or check that it can "
                 "be written",
-                detail=f"{path_text(self._folder)}: {reason}",
+                detail=f"{printable_path(self._folder)}: {reason}",
             ) from None
         return identifier
 
@@ -155,7 +155,7 @@ class FolderRecords:
         except OSError as error:
             raise RecordError(
                 "the kept examinations cannot be read; check the disk",
-                detail=f"{path_text(self._folder)}: {error.strerror or error}",
+                detail=f"{printable_path(self._folder)}: {error.strerror or error}",
             ) from None
 
     def read(self, identifier: str) -> Examination:

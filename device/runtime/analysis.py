@@ -8,23 +8,23 @@ from typing import Final
 
 from device.diagnoses import Code
 from device.errors import RecordError
-from device.faults import Trouble, foreseen, unforeseen
-from device.imaging.field_of_view import FieldOfView, cut
-from device.imaging.lesion import border, measure, outline
-from device.inference.analyzer import Analyzer, code_to_explain
+from device.faults import Fault, expected, unexpected
+from device.imaging.field_of_view import FieldOfView, crop
+from device.imaging.lesion import lesion_contour, measure_abcd, segment_lesion
+from device.inference.analyzer import Analyzer, likeliest_malignant
 from device.inference.finding import Finding
-from device.language import message
+from device.language import translatable
 from device.latest import Latest
 from device.optics import Optics
 from device.platform.systemd import Heartbeat
-from device.records.folder import Records
-from device.runtime.messages import Burst, Explain, Judged, Seen, Taken, Work
+from device.records.folder import Archive
+from device.runtime.messages import AnalyzedFrame, Burst, Capture, ExplainCapture, LiveFrame, Work
 
-FAILED: Final = message(
+FAILED: Final = translatable(
     "The analysis failed. Restart the instrument; if it fails again, report it with the line below."
 )
 
-NOT_KEPT: Final = message(
+NOT_KEPT: Final = translatable(
     "The examination could not be kept. Restart the instrument; if it fails again, report it with "
     "the line below."
 )
@@ -34,7 +34,7 @@ _PAUSE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class OverlayRequest:
     """What the clinician wants explained: for None, the likeliest malignant diagnosis.
 
     Attributes
@@ -75,7 +75,7 @@ class Analysis:
         work: Latest[Work],
         heartbeat: Heartbeat,
         see: Callable[[FieldOfView], None],
-        records: Records | None = None,
+        records: Archive | None = None,
         optics: Optics | None = None,
     ) -> None:
         self._analyzer = analyzer
@@ -85,12 +85,12 @@ class Analysis:
         self._records = records
         self._optics = optics
         self._doing: Work | None = None
-        self.judged: Latest[Judged] = Latest()
-        self.taken: Latest[Taken] = Latest()
-        self.wish = Wish()
+        self.judged: Latest[AnalyzedFrame] = Latest()
+        self.taken: Latest[Capture] = Latest()
+        self.wish = OverlayRequest()
         self.progress: tuple[int, int] | None = None
-        self.trouble: Trouble | None = None
-        self.record_trouble: Trouble | None = None
+        self.trouble: Fault | None = None
+        self.record_trouble: Fault | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Judge until told to stop."""
@@ -104,10 +104,10 @@ class Analysis:
             try:
                 self._do(work)
             except Exception as error:
-                self.trouble = unforeseen(FAILED, error)
+                self.trouble = unexpected(FAILED, error)
                 taken = self.taken.peek()
                 if isinstance(work, Burst) and (taken is None or taken.press != work.press):
-                    self.taken.put(Taken(work.press, None, trouble=self.trouble))
+                    self.taken.put(Capture(work.press, None, trouble=self.trouble))
                 # What fails at every frame must not fill the log.
                 stop.wait(_PAUSE_SECONDS)
             else:
@@ -116,38 +116,44 @@ class Analysis:
                 self.progress = None
 
     def _do(self, work: Work) -> None:
-        if isinstance(work, Seen):
-            finding = self._analyzer.follow(work.frame, work.motion, as_taken=self.wish.comparing)
+        if isinstance(work, LiveFrame):
+            finding = self._analyzer.analyze_live(
+                work.frame, work.motion, as_captured=self.wish.comparing
+            )
             self._see(finding.field)
-            self.judged.put(self._explained(Judged(work.frame, finding)))
-        elif isinstance(work, Explain):
+            self.judged.put(self._explained(AnalyzedFrame(work.frame, finding)))
+        elif isinstance(work, ExplainCapture):
             self._explain_taken()
         elif work.frames:
             self._take(work)
             self._explain_taken()
         else:
-            self.taken.put(Taken(work.press, None, trouble=work.trouble))
+            self.taken.put(Capture(work.press, None, trouble=work.trouble))
 
     def _take(self, burst: Burst) -> None:
         frame, finding = self._analyzer.analyze_burst(burst.frames, self._tell)
-        field = cut(frame.pixels, finding.field)
-        lesion = outline(field)
-        taken = Taken(burst.press, Judged(frame, finding))
+        field = crop(frame.pixels, finding.field)
+        lesion = segment_lesion(field)
+        taken = Capture(burst.press, AnalyzedFrame(frame, finding))
         if lesion is not None:
             height, width = frame.pixels.shape[:2]
             scale = self._optics.at(width, height) if self._optics else None
-            taken = replace(taken, outline=border(lesion), measures=measure(field, lesion, scale))
+            taken = replace(
+                taken, outline=lesion_contour(lesion), measures=measure_abcd(field, lesion, scale)
+            )
         # The clinician sees it before it is on the disk, but not that it is kept.
         self.taken.put(taken)
         if self._records is None:
             return
         self._mark()
         try:
-            self._records.keep(frame, finding, self._analyzer.flags(finding), taken.measures)
+            self._records.keep(
+                frame, finding, self._analyzer.reached_operating_points(finding), taken.measures
+            )
         except RecordError as error:
-            self.record_trouble = foreseen(error)
+            self.record_trouble = expected(error)
         except Exception as error:
-            self.record_trouble = unforeseen(NOT_KEPT, error)
+            self.record_trouble = unexpected(NOT_KEPT, error)
         else:
             self.record_trouble = None
         self._mark()
@@ -169,15 +175,15 @@ class Analysis:
     def _mark(self) -> None:
         self._heartbeat.mark("analysis")
 
-    def _explained(self, judged: Judged, *, frozen: bool = False) -> Judged:
+    def _explained(self, judged: AnalyzedFrame, *, frozen: bool = False) -> AnalyzedFrame:
         """Return a finding with the map that is wished, unless there is something better to do."""
         while not self._pressed() and not (frozen and self._released()):
             wish = self.wish
             if not wish.overlay:
                 break
             finding: Finding = judged.finding
-            code = wish.code or code_to_explain(finding.probabilities)
-            method = self._analyzer.explained_by(frozen=frozen)
+            code = wish.code or likeliest_malignant(finding.probabilities)
+            method = self._analyzer.saliency_method(frozen=frozen)
             have = finding.saliency
             if have is not None and (have.code, have.method) == (code, method):
                 break
@@ -186,10 +192,10 @@ class Analysis:
                 saliency = self._analyzer.explain(judged.frame, code, step, frozen=frozen)
             except _Overtaken:
                 continue
-            return Judged(judged.frame, replace(finding, saliency=saliency))
+            return AnalyzedFrame(judged.frame, replace(finding, saliency=saliency))
         return judged
 
-    def _pass(self, wish: Wish, frozen: bool) -> None:
+    def _pass(self, wish: OverlayRequest, frozen: bool) -> None:
         """Give a map up between two of its passes, where it has come to be in the way."""
         self._mark()
         if self.wish != wish or self._pressed() or (frozen and self._released()):
@@ -203,7 +209,7 @@ class Analysis:
     def _released(self) -> bool:
         """Return whether the picture that was taken has been let go of: a live frame waits."""
         waiting = self._work.peek()
-        return isinstance(waiting, Seen) and waiting is not self._doing
+        return isinstance(waiting, LiveFrame) and waiting is not self._doing
 
 
 class _Overtaken(Exception):  # noqa: N818 -- it is no error

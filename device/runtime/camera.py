@@ -8,19 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import SourceError
-from device.faults import Trouble, foreseen, unforeseen
+from device.faults import Fault, expected, unexpected
 from device.frame import Frame, FrameSource
 from device.imaging.field_of_view import FieldOfView
-from device.imaging.motion import motion, small_picture
-from device.language import message
+from device.imaging.motion import estimate_motion, motion_thumbnail
+from device.language import translatable
 from device.latest import Latest
 from device.platform.systemd import Heartbeat
-from device.runtime.messages import Burst, Seen, Work
+from device.runtime.messages import Burst, LiveFrame, Work
 
 BURST: Final = 5
 """Frames of a press of the shutter: a sixth of a second, in which a hand is still once."""
 
-FAILED: Final = message(
+FAILED: Final = translatable(
     "The camera's program failed. Restart the instrument; if it fails again, report it with the "
     "line below."
 )
@@ -51,7 +51,7 @@ class Camera:
         self._work = work
         self._heartbeat = heartbeat
         self.frames: Latest[Frame] = Latest()
-        self.trouble: Trouble | None = None
+        self.trouble: Fault | None = None
         self._shift = _Shift()
         self._lock = threading.Lock()
         self._held = False
@@ -88,9 +88,9 @@ class Camera:
             try:
                 self._step()
             except SourceError as error:
-                self._fail(foreseen(error), stop)
+                self._fail(expected(error), stop)
             except Exception as error:
-                self._fail(unforeseen(FAILED, error), stop)
+                self._fail(unexpected(FAILED, error), stop)
             if not self._ended:
                 self._heartbeat.mark("capture")
 
@@ -115,7 +115,7 @@ class Camera:
             if self._held:
                 return
         self.frames.put(frame)
-        self._work.put(Seen(frame, self._shift.since_the_last(frame.pixels)))
+        self._work.put(LiveFrame(frame, self._shift.since_the_last(frame.pixels)))
 
     def _burst(self, press: int) -> Burst:
         frames: list[Frame] = []
@@ -134,16 +134,16 @@ class Camera:
             finally:
                 self._source.lock_exposure(False)
         except SourceError as error:
-            self.trouble = trouble = foreseen(error)
+            self.trouble = trouble = expected(error)
         except Exception as error:
-            self.trouble = trouble = unforeseen(FAILED, error)
+            self.trouble = trouble = unexpected(FAILED, error)
         last = self.frames.peek()
         if not frames and self._ended and last is not None:
             # The last picture of a replay can be taken like any other.
             frames.append(last)
         return Burst(press, tuple(frames), trouble)
 
-    def _fail(self, trouble: Trouble, stop: threading.Event) -> None:
+    def _fail(self, trouble: Fault, stop: threading.Event) -> None:
         self.trouble = trouble
         self._pressed.wait(_RETRY_SECONDS)
         with self._lock:
@@ -168,9 +168,9 @@ class _Shift:
             field = None
         if pixels.shape != self._shape or not _same(field, self._compared):
             self._compared, self._shape, self._previous = field, pixels.shape, None
-        small = small_picture(pixels, self._compared)
+        small = motion_thumbnail(pixels, self._compared)
         previous, self._previous = self._previous, small
-        return None if previous is None else motion(previous, small)
+        return None if previous is None else estimate_motion(previous, small)
 
 
 def _same(one: FieldOfView | None, other: FieldOfView | None) -> bool:

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.diagnoses import Code
-from device.faults import Trouble
+from device.faults import Fault
 from device.frame import Frame
-from device.imaging.lesion import Measures
+from device.imaging.lesion import AbcdMeasures
 from device.inference.finding import Finding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class LiveFrame:
     """A frame of the live view.
 
     Attributes
@@ -42,21 +42,21 @@ class Burst:
 
     press: int
     frames: tuple[Frame, ...]
-    trouble: Trouble | None = None
+    trouble: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Explain:
+class ExplainCapture:
     """The picture that was taken is to be explained for another diagnosis."""
 
     code: Code | None
 
 
-Work = Seen | Burst | Explain
+Work = LiveFrame | Burst | ExplainCapture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class AnalyzedFrame:
     """A frame and the finding of that very frame."""
 
     frame: Frame
@@ -64,7 +64,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Taken:
+class Capture:
     """What came of a press of the shutter.
 
     Attributes
@@ -85,8 +85,8 @@ class Taken:
     """
 
     press: int
-    judged: Judged | None
+    judged: AnalyzedFrame | None
     outline: NDArray[np.float32] | None = None
-    measures: Measures | None = None
+    measures: AbcdMeasures | None = None
     kept: bool | None = None
-    trouble: Trouble | None = None
+    trouble: Fault | None = None

@@ -10,23 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import RecordError
-from device.faults import Trouble, foreseen, unforeseen
+from device.faults import Fault, expected, unexpected
 from device.frame import Frame
-from device.imaging.field_of_view import cut, find_field
+from device.imaging.field_of_view import crop, find_field
 from device.inference.finding import Finding, from_record
-from device.language import message
-from device.records.folder import Examination, Records
+from device.language import translatable
+from device.records.folder import Archive, Examination
 from device.screen.view import Picture
 
 MOST: Final = 12
-NOT_READ: Final = message(
+NOT_READ: Final = translatable(
     "Earlier examinations could not be read. Restart the instrument; if it fails again, report it "
     "with the line below."
 )
 _SIDE: Final = 720
 
 
-class Earlier:
+class RecentPictures:
     """The newest of what was taken, by any thread.
 
     Parameters
@@ -37,7 +37,7 @@ class Earlier:
         Told why that cannot be read.
     """
 
-    def __init__(self, records: Records | None, tell: Callable[[Trouble], None]) -> None:
+    def __init__(self, records: Archive | None, tell: Callable[[Fault], None]) -> None:
         self._records = records
         self._tell = tell
         self._pictures: deque[Picture] = deque(maxlen=MOST)
@@ -53,7 +53,7 @@ class Earlier:
 
     def add(self, frame: Frame, finding: Finding) -> None:
         """Add the picture that was taken last."""
-        picture = Picture(frame.time, _small(cut(frame.pixels, finding.field)), finding)
+        picture = Picture(frame.time, _small(crop(frame.pixels, finding.field)), finding)
         with self._lock:
             self._pictures.appendleft(picture)
 
@@ -64,10 +64,10 @@ class Earlier:
         try:
             identifiers = self._records.identifiers()
         except RecordError as error:
-            self._tell(foreseen(error))
+            self._tell(expected(error))
             return
         except Exception as error:
-            self._tell(unforeseen(NOT_READ, error))
+            self._tell(unexpected(NOT_READ, error))
             return
         for identifier in reversed(identifiers):
             if stop.is_set() or len(self) == MOST:
@@ -88,7 +88,7 @@ class Earlier:
 def _picture(kept: Examination) -> Picture:
     field = find_field(kept.image)
     finding = from_record(kept.record.finding, field)
-    return Picture(kept.record.taken, _small(cut(kept.image, field)), finding)
+    return Picture(kept.record.taken, _small(crop(kept.image, field)), finding)
 
 
 def _small(field: NDArray[np.uint8]) -> NDArray[np.uint8]:

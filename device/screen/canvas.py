@@ -13,7 +13,7 @@ from device.screen.navigation import Control, Page, Target
 Anchor = Literal["topleft", "midleft", "midright", "midtop", "center"]
 
 
-class Sheet:
+class Canvas:
     """Draws on one screen, each part only when what it shows has changed.
 
     Parameters
@@ -24,7 +24,7 @@ class Sheet:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.type = theme.Type()
+        self.type = theme.Fonts()
         self.screen = Surface((1, 1))
         self._page: Hashable = None
         self._stands: dict[tuple[int, int, int, int], Hashable] = {}

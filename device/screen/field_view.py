@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from pygame import Rect, Surface
 
 from device.diagnoses import Code
-from device.imaging.overlay import heat_colours, scale_colours
-from device.language import message
+from device.imaging.overlay import colour_scale, saliency_rgba
+from device.language import translatable
 from device.screen import theme
-from device.screen.canvas import Sheet
+from device.screen.canvas import Canvas
 from device.screen.view import LiveView
-from device.screen.wording import Speech, moment
+from device.screen.wording import Wording, moment
 
 STALE_SECONDS: Final = 1.0
 _DIM: Final = (84, 84, 84)
@@ -24,9 +24,9 @@ Pixels = NDArray[np.uint8]
 Evidence = Literal["sought", "none", "some"]
 
 _SAID: Final[dict[Evidence, str]] = {
-    "sought": message("Calculating: {diagnosis}"),
-    "none": message("Nothing here speaks for: {diagnosis}"),
-    "some": message("Speaks for: {diagnosis}"),
+    "sought": translatable("Calculating: {diagnosis}"),
+    "none": translatable("Nothing here speaks for: {diagnosis}"),
+    "some": translatable("Speaks for: {diagnosis}"),
 }
 
 
@@ -68,10 +68,10 @@ class PictureBox:
         return self._surface
 
 
-class Skin:
+class FieldView:
     """Draws the field of the live page, whichever page it is shown beside."""
 
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: Canvas) -> None:
         self._sheet = sheet
         self._box = PictureBox(sheet.layout.field.width)
         self._heat: tuple[NDArray[np.float32], float, Surface] | None = None
@@ -79,7 +79,7 @@ class Skin:
         self._shown: LiveView | None = None
         self._number = 0
 
-    def draw(self, view: LiveView, speech: Speech, *, slider_focused: bool = False) -> None:
+    def draw(self, view: LiveView, speech: Wording, *, slider_focused: bool = False) -> None:
         """Draw the field.
 
         Parameters
@@ -123,24 +123,28 @@ class Skin:
         if view.lost is not None:
             dim(screen, area)
 
-    def _draw_label(self, view: LiveView, age: int, speech: Speech) -> None:
+    def _draw_label(self, view: LiveView, age: int, speech: Wording) -> None:
         if view.lost is not None:
-            said = speech.say("Not live: last picture {time}", time=moment(view.lost))
+            said = speech.translate("Not live: last picture {time}", time=moment(view.lost))
             self._label(said, theme.WARNING)
         elif view.frozen is not None:
-            words = speech.say("Frozen {time}", time=moment(view.frozen))
+            words = speech.translate("Frozen {time}", time=moment(view.frozen))
             if view.kept is not None:
-                kept = speech.say("Kept") if view.kept else speech.say("Not kept: check the disk")
+                kept = (
+                    speech.translate("Kept")
+                    if view.kept
+                    else speech.translate("Not kept: check the disk")
+                )
                 words = f"{words}  ·  {kept}"
             self._label(words, theme.WARNING if view.kept is False else theme.TOUCH)
         elif age:
-            self._label(speech.say("Finding is {seconds} s old", seconds=age), theme.WARNING)
+            self._label(speech.translate("Finding is {seconds} s old", seconds=age), theme.WARNING)
 
     def _heat_surface(self, overlay: NDArray[np.float32], opacity: float) -> Surface:
         if self._heat is None or self._heat[0] is not overlay or self._heat[1] != opacity:
             size = self._sheet.layout.field.size
             # In the screen's own order its bytes need no other copy.
-            colours = cv2.cvtColor(heat_colours(overlay, size, opacity), cv2.COLOR_RGBA2BGRA)
+            colours = cv2.cvtColor(saliency_rgba(overlay, size, opacity), cv2.COLOR_RGBA2BGRA)
             self._heat = (overlay, opacity, pygame.image.frombuffer(colours.data, size, "BGRA"))
         return self._heat[2]
 
@@ -153,7 +157,7 @@ class Skin:
             pygame.draw.line(self._sheet.screen, theme.BACKGROUND, start, end, px(5))
             pygame.draw.line(self._sheet.screen, theme.TOUCH, start, end, px(3))
 
-    def _draw_legend(self, view: LiveView, speech: Speech, focused: bool) -> None:
+    def _draw_legend(self, view: LiveView, speech: Wording, focused: bool) -> None:
         area, evidence = self._sheet.layout.legend, _evidence(view.overlay)
         key = (view.explained, evidence, view.opacity, speech, focused)
         if self._legend is None or self._legend[0] != key:
@@ -162,7 +166,7 @@ class Skin:
                 self._write_legend(view.explained, evidence, speech)
             self._sheet.slider(
                 self._sheet.layout.targets["live"]["opacity"],
-                speech.say("Opacity {percent} %", percent=round(view.opacity * 100)),
+                speech.translate("Opacity {percent} %", percent=round(view.opacity * 100)),
                 view.opacity,
                 focused=focused,
             )
@@ -170,11 +174,11 @@ class Skin:
         else:
             self._sheet.screen.blit(self._legend[1], area)
 
-    def _write_legend(self, code: Code, evidence: Evidence, speech: Speech) -> None:
+    def _write_legend(self, code: Code, evidence: Evidence, speech: Wording) -> None:
         sheet, area, px = self._sheet, self._sheet.layout.legend, self._sheet.layout.px
         slider = sheet.layout.targets["live"]["opacity"]
         left, room = area.left + px(14), slider.left - area.left - px(20)
-        words = speech.say(_SAID[evidence], diagnosis=speech.names[code])
+        words = speech.translate(_SAID[evidence], diagnosis=speech.names[code])
         if evidence != "some":
             # A scale of colours would promise some of them in the picture.
             beside = Rect(left, area.top + px(10), room, area.height - px(12))
@@ -183,15 +187,19 @@ class Skin:
         sheet.words(words, 20, (left, area.top + px(6)), room)
         middle = area.bottom - px(24)
         little = sheet.words(
-            speech.say("little"), theme.SMALL, (left, middle), room // 3, anchor="midleft"
+            speech.translate("little"), theme.SMALL, (left, middle), room // 3, anchor="midleft"
         )
         much = sheet.words(
-            speech.say("much"), theme.SMALL, (left + room, middle), room // 3, anchor="midright"
+            speech.translate("much"),
+            theme.SMALL,
+            (left + room, middle),
+            room // 3,
+            anchor="midright",
         )
         scale = Rect(
             little.right + px(8), middle - px(8), much.left - little.right - px(16), px(16)
         )
-        colours = scale_colours(scale.width)
+        colours = colour_scale(scale.width)
         ramp = pygame.surfarray.make_surface(np.repeat(colours[:, None], scale.height, axis=1))
         sheet.screen.blit(ramp, scale)
         # The white line of the map is drawn at the same place of the scale: half.

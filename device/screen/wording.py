@@ -4,55 +4,55 @@ from datetime import datetime
 from typing import Final
 
 from device.diagnoses import MALIGNANT, Code
-from device.imaging.lesion import Measures
+from device.imaging.lesion import AbcdMeasures
 from device.imaging.quality import Shortcoming
-from device.inference.finding import Finding, NoCall
-from device.language import Language, message, texts
+from device.inference.finding import Finding, NoCallReason
+from device.language import Language, translatable, translations
 from device.models.manifest import Manifest
 
-NOTICE: Final = message("Decision support. The diagnosis is the clinician's.")
+NOTICE: Final = translatable("Decision support. The diagnosis is the clinician's.")
 
 INSTRUCTIONS: Final[dict[Shortcoming, str]] = {
-    "too-small": message("Move closer"),
-    "not-in-contact": message("Place the lens on the skin"),
-    "too-dark": message("Turn the light up"),
-    "too-bright": message("Turn the light down"),
-    "glare": message("Wipe the plate, add fluid"),
-    "moved": message("Hold still"),
-    "out-of-focus": message("Hold still and focus"),
-    "no-lesion-in-view": message("Move onto the lesion"),
-    "off-centre": message("Centre the lesion"),
+    "too-small": translatable("Move closer"),
+    "not-in-contact": translatable("Place the lens on the skin"),
+    "too-dark": translatable("Turn the light up"),
+    "too-bright": translatable("Turn the light down"),
+    "glare": translatable("Wipe the plate, add fluid"),
+    "moved": translatable("Hold still"),
+    "out-of-focus": translatable("Hold still and focus"),
+    "no-lesion-in-view": translatable("Move onto the lesion"),
+    "off-centre": translatable("Centre the lesion"),
 }
 
 MARKS: Final[tuple[tuple[str, frozenset[Shortcoming]], ...]] = (
-    (message("Focus"), frozenset({"out-of-focus", "moved"})),
-    (message("Light"), frozenset({"too-dark", "too-bright"})),
-    (message("Glare"), frozenset({"glare"})),
+    (translatable("Focus"), frozenset({"out-of-focus", "moved"})),
+    (translatable("Light"), frozenset({"too-dark", "too-bright"})),
+    (translatable("Glare"), frozenset({"glare"})),
     (
-        message("Position"),
+        translatable("Position"),
         frozenset({"not-in-contact", "no-lesion-in-view", "off-centre", "too-small"}),
     ),
 )
 
-_IN_ONE_LINE: Final[dict[NoCall, str]] = {
-    "quality": message("No call: poor picture"),
-    "unfamiliar": message("No call: unfamiliar"),
-    "uncertain": message("No call: uncertain"),
+_IN_ONE_LINE: Final[dict[NoCallReason, str]] = {
+    "quality": translatable("No call: poor picture"),
+    "unfamiliar": translatable("No call: unfamiliar"),
+    "uncertain": translatable("No call: uncertain"),
 }
 
 
-class Speech:
+class Wording:
     """The words of one language, with the model's own names for the diagnoses."""
 
     def __init__(self, language: Language, manifest: Manifest) -> None:
-        self._texts = texts(language)
+        self._texts = translations(language)
         self.names: dict[Code, str] = {
             c.code: c.names.get(language, c.names["en"]) for c in manifest.classes
         }
 
-    def say(self, words: str, **values: object) -> str:
-        """Return English words in this language; see `device.language.Texts.say`."""
-        return self._texts.say(words, **values)
+    def translate(self, words: str, **values: object) -> str:
+        """Return English words in this language; see `device.language.Texts.translate`."""
+        return self._texts.translate(words, **values)
 
     def listed(self, codes: tuple[Code, ...]) -> str:
         """Name diagnoses, malignant ones first."""
@@ -61,21 +61,23 @@ class Speech:
     def in_one_line(self, finding: Finding | None) -> str:
         """Return a finding as one line."""
         if finding is None:
-            return self.say("No finding")
+            return self.translate("No finding")
         if finding.no_call is not None:
-            return self.say(_IN_ONE_LINE[finding.no_call])
+            return self.translate(_IN_ONE_LINE[finding.no_call])
         code = finding.leading
         return f"{self.names[code]}  {percent(finding.probability(code))}"
 
-    def measured(self, measures: Measures) -> tuple[tuple[str, str], ...]:
+    def measured(self, measures: AbcdMeasures) -> tuple[tuple[str, str], ...]:
         """Return the ABCD rule's four measures, each with its name."""
-        axes = (self.say("none"), self.say("1 axis"), self.say("2 axes"))[measures.asymmetry]
+        axes = (self.translate("none"), self.translate("1 axis"), self.translate("2 axes"))[
+            measures.asymmetry
+        ]
         diameter = measures.diameter_mm
         return (
-            (self.say("Asymmetry"), axes),
-            (self.say("Border"), f"{measures.border_irregularity:.1f}"),
-            (self.say("Colours"), str(len(measures.colours))),
-            (self.say("Diameter"), "–" if diameter is None else f"{diameter:.1f} mm"),
+            (self.translate("Asymmetry"), axes),
+            (self.translate("Border"), f"{measures.border_irregularity:.1f}"),
+            (self.translate("Colours"), str(len(measures.colours))),
+            (self.translate("Diameter"), "–" if diameter is None else f"{diameter:.1f} mm"),
         )
 
 

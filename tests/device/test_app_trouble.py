@@ -60,7 +60,7 @@ def test_fault_of_the_analysis_thread_is_shown_and_it_goes_on(
     def deeds() -> None:
         clinic.until_finding()
         with monkeypatch.context() as broken:
-            broken.setattr(clinic.analyzer, "follow", fails)
+            broken.setattr(clinic.analyzer, "analyze_live", fails)
             clinic.until(clinic.trouble)
             assert clinic.trouble() == ANALYSIS_FAILED
         clinic.until(lambda: not clinic.trouble())
@@ -188,7 +188,7 @@ def test_stuck_camera_starves_the_watchdog(clinic: Clinic, tmp_path: Path) -> No
 def test_finding_of_one_camera_is_not_shown_for_the_next_that_is_plugged_in(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    analyze, go_on = clinic.analyzer.follow, threading.Event()
+    analyze, go_on = clinic.analyzer.analyze_live, threading.Event()
 
     class Replaced(Camera):
         shape = (480, 640)
@@ -207,7 +207,7 @@ def test_finding_of_one_camera_is_not_shown_for_the_next_that_is_plugged_in(
         return replace(finding, field=FieldOfView(frame.pixels.shape[1] - side, 2 * side, side))
 
     def deeds() -> None:
-        monkeypatch.setattr(clinic.analyzer, "follow", late)
+        monkeypatch.setattr(clinic.analyzer, "analyze_live", late)
         clinic.until_finding()
         camera.shape = (240, 320)
         clinic.until(lambda: clinic.live().field.shape == (240, 240, 3))

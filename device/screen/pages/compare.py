@@ -7,11 +7,11 @@ from pygame import Rect
 
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
 from device.screen import theme
-from device.screen.canvas import Sheet
+from device.screen.canvas import Canvas
 from device.screen.field_view import PictureBox, dim
 from device.screen.layout import MALIGNANT_ROWS
 from device.screen.view import CompareView, Picture
-from device.screen.wording import Speech, day_or_moment, moment, percent
+from device.screen.wording import Wording, day_or_moment, moment, percent
 
 _TABLE_WIDTH: Final = 270
 _CAPTION: Final = 36
@@ -23,7 +23,7 @@ class ComparePage:
     In portrait the bars stand below the pictures.
     """
 
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: Canvas) -> None:
         self._sheet = sheet
         page, px = sheet.layout.page, sheet.layout.px
         gap = px(14)
@@ -52,7 +52,7 @@ class ComparePage:
         self._shown: list[Picture | None] = [None, None]
         self._numbers = [0, 0]
 
-    def draw(self, view: CompareView, speech: Speech) -> None:
+    def draw(self, view: CompareView, speech: Wording) -> None:
         """Draw the page, but for its status line."""
         self._draw_row(view, speech)
         pair = (view.earlier, view.present)
@@ -61,20 +61,20 @@ class ComparePage:
         for place, code in enumerate(SCREEN_ORDER):
             self._draw_bars(place, code, view, speech)
 
-    def _draw_row(self, view: CompareView, speech: Speech) -> None:
+    def _draw_row(self, view: CompareView, speech: Wording) -> None:
         held = view.present is not None and view.present.time is not None
-        shutter = speech.say("Live") if held else speech.say("Freeze")
+        shutter = speech.translate("Live") if held else speech.translate("Freeze")
         self._sheet.row(
             "compare",
             view.focus,
             ("shutter", shutter, held),
-            ("previous", speech.say("Older"), False if view.number < view.count else None),
-            ("next", speech.say("Newer"), False if view.number > 1 else None),
-            ("back", speech.say("Back"), False),
+            ("previous", speech.translate("Older"), False if view.number < view.count else None),
+            ("next", speech.translate("Newer"), False if view.number > 1 else None),
+            ("back", speech.translate("Back"), False),
         )
 
     def _draw_picture(
-        self, i: int, picture: Picture | None, view: CompareView, speech: Speech
+        self, i: int, picture: Picture | None, view: CompareView, speech: Wording
     ) -> None:
         sheet, area, px = self._sheet, self._pictures[i], self._sheet.layout.px
         caption = Rect(area.left, area.top - px(_CAPTION), area.width, px(_CAPTION) - px(2))
@@ -97,7 +97,7 @@ class ComparePage:
             else:
                 pygame.draw.rect(sheet.screen, theme.SURFACE, area, px(2))
                 inner = area.inflate(-px(40), -px(40))
-                words = speech.say("No earlier picture yet: freeze one, then go live again.")
+                words = speech.translate("No earlier picture yet: freeze one, then go live again.")
                 if i == 0:
                     sheet.paragraph(words, theme.BODY, inner, theme.QUIET)
         below = Rect(area.left, area.bottom + px(6), area.width, px(76))
@@ -122,7 +122,7 @@ class ComparePage:
                 sheet.words(note, theme.SMALL, (below.left, top), below.width, theme.QUIET)
                 top += sheet.line(theme.SMALL)
 
-    def _draw_bars(self, place: int, code: Code, view: CompareView, speech: Speech) -> None:
+    def _draw_bars(self, place: int, code: Code, view: CompareView, speech: Wording) -> None:
         """Draw a diagnosis: the earlier bar left of its middle, the present one right.
 
         The earlier bar grows leftwards, so that what has grown is longer away from the middle.
@@ -167,11 +167,11 @@ class ComparePage:
                 sheet.words(figure, 20, (area.right, middle), room, anchor="midright")
 
 
-def _earlier(view: CompareView, speech: Speech) -> str:
+def _earlier(view: CompareView, speech: Wording) -> str:
     """Return the caption of the earlier picture."""
     if view.earlier is None:
-        return speech.say("Earlier")
-    return speech.say(
+        return speech.translate("Earlier")
+    return speech.translate(
         "Earlier {time}  ({number} of {count})",
         time=day_or_moment(view.earlier.time, view.clock) if view.earlier.time else "–",
         number=view.number,
@@ -179,26 +179,26 @@ def _earlier(view: CompareView, speech: Speech) -> str:
     )
 
 
-def _notes(view: CompareView, speech: Speech) -> tuple[str, ...]:
+def _notes(view: CompareView, speech: Wording) -> tuple[str, ...]:
     """Return what else is to be known of the earlier picture."""
     notes = []
     if view.earlier and view.earlier.time and view.clock:
         days = (view.clock.date() - view.earlier.time.astimezone().date()).days
         if days > 0:
             time = f"{view.earlier.time.astimezone():%H:%M}"
-            notes.append(speech.say("Days ago: {days}, at {time}", days=days, time=time))
+            notes.append(speech.translate("Days ago: {days}, at {time}", days=days, time=time))
     if model := _another_model(view):
-        notes.append(speech.say("Not comparable: judged by {model}", model=model))
+        notes.append(speech.translate("Not comparable: judged by {model}", model=model))
     return tuple(notes)
 
 
-def _present(view: CompareView, speech: Speech) -> str:
+def _present(view: CompareView, speech: Wording) -> str:
     """Return the caption of the present picture."""
     if view.present and view.present.time:
-        return speech.say("Frozen {time}", time=moment(view.present.time))
+        return speech.translate("Frozen {time}", time=moment(view.present.time))
     if view.lost:
-        return speech.say("Not live: last picture {time}", time=moment(view.lost))
-    return speech.say("Live now")
+        return speech.translate("Not live: last picture {time}", time=moment(view.lost))
+    return speech.translate("Live now")
 
 
 def _another_model(view: CompareView) -> str:

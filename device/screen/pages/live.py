@@ -7,13 +7,13 @@ from pygame import Rect
 
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
 from device.inference.finding import Finding
-from device.language import message
+from device.language import translatable
 from device.models.manifest import Manifest
 from device.screen import theme
-from device.screen.canvas import Sheet
-from device.screen.field_view import STALE_SECONDS, Skin
+from device.screen.canvas import Canvas
+from device.screen.field_view import STALE_SECONDS, FieldView
 from device.screen.view import LiveView
-from device.screen.wording import INSTRUCTIONS, MARKS, Speech, codes_listed, percent
+from device.screen.wording import INSTRUCTIONS, MARKS, Wording, codes_listed, percent
 
 _UNSURE_BAND: Final = (88, 88, 88)
 """A neutral grey between a bar's ground and its words."""
@@ -30,14 +30,14 @@ class LivePage:
         Of the model in use: its operating points are ticks on the bars.
     """
 
-    def __init__(self, sheet: Sheet, skin: Skin, manifest: Manifest) -> None:
+    def __init__(self, sheet: Canvas, skin: FieldView, manifest: Manifest) -> None:
         self._sheet = sheet
         self._skin = skin
         self._ticks = {
             "mel": sorted(p.threshold for p in manifest.operating_points if p.score == "mel")
         }
 
-    def draw(self, view: LiveView, speech: Speech) -> None:
+    def draw(self, view: LiveView, speech: Wording) -> None:
         """Draw the page, but for its status line."""
         self._skin.draw(view, speech, slider_focused=view.focus == "opacity")
         self.draw_row(view, speech)
@@ -52,24 +52,24 @@ class LivePage:
             pygame.draw.rect(self._sheet.screen, theme.SURFACE, self._sheet.layout.rule)
         self._draw_quality(view, speech)
 
-    def draw_row(self, view: LiveView, speech: Speech) -> None:
+    def draw_row(self, view: LiveView, speech: Wording) -> None:
         """Draw the four targets."""
         frozen = view.frozen is not None
-        shutter = speech.say("Live") if frozen else speech.say("Freeze")
+        shutter = speech.translate("Live") if frozen else speech.translate("Freeze")
         self._sheet.row(
             "live",
             view.focus,
             ("shutter", shutter, frozen),
-            ("overlay", speech.say("Overlay"), view.overlay_wanted),
-            ("compare", speech.say("Compare"), False),
-            ("more", speech.say("More"), False),
+            ("overlay", speech.translate("Overlay"), view.overlay_wanted),
+            ("compare", speech.translate("Compare"), False),
+            ("more", speech.translate("More"), False),
         )
 
-    def _draw_finding(self, finding: Finding | None, speech: Speech, faded: bool) -> None:
+    def _draw_finding(self, finding: Finding | None, speech: Wording, faded: bool) -> None:
         area = self._sheet.layout.finding
         if finding is None:
             if self._sheet.part(area, speech):
-                self.headline(speech.say("Waiting for a picture"), theme.QUIET)
+                self.headline(speech.translate("Waiting for a picture"), theme.QUIET)
             return
         code = finding.leading
         call = (code, percent(finding.probability(code)), percent(finding.malignancy))
@@ -77,46 +77,46 @@ class LivePage:
         if not self._sheet.part(area, speech, faded, call, cause):
             return
         if finding.no_call is not None:
-            self.headline(speech.say("No call"), theme.QUIET if faded else theme.WARNING)
+            self.headline(speech.translate("No call"), theme.QUIET if faded else theme.WARNING)
             self._below_headline(self._reason(finding, speech))
             return
         colour = theme.MALIGNANT if code in MALIGNANT else theme.TEXT
         self.headline(f"{speech.names[code]}  {call[1]}", theme.QUIET if faded else colour)
-        detail = [speech.say("Malignant group {percent}", percent=call[2])]
+        detail = [speech.translate("Malignant group {percent}", percent=call[2])]
         others = tuple(c for c in finding.prediction_set if c != code)
         if others:
-            detail.append(self._listing(message("Not excluded: {diagnoses}"), others, speech))
+            detail.append(self._listing(translatable("Not excluded: {diagnoses}"), others, speech))
         self._below_headline(detail)
 
-    def _reason(self, finding: Finding, speech: Speech) -> list[str]:
+    def _reason(self, finding: Finding, speech: Wording) -> list[str]:
         """Return why no call is made, and what to do next."""
         if finding.no_call == "quality":
             return [
-                speech.say("The picture is not good enough."),
-                speech.say("{instruction}, then look again.", instruction=speech.say(
+                speech.translate("The picture is not good enough."),
+                speech.translate("{instruction}, then look again.", instruction=speech.translate(
                     INSTRUCTIONS[finding.quality.shortcomings[0]])),
             ]  # fmt: skip
         if finding.no_call == "unfamiliar":
             return [
-                speech.say("Unlike any lesion the model knows."),
-                speech.say("Judge without it, or refer."),
+                speech.translate("Unlike any lesion the model knows."),
+                speech.translate("Judge without it, or refer."),
             ]
         open_ = finding.prediction_set
         undecided = (
-            self._listing(message("Undecided between: {diagnoses}"), open_, speech)
+            self._listing(translatable("Undecided between: {diagnoses}"), open_, speech)
             if len(open_) > 1
-            else speech.say("{diagnosis} is likeliest, but not likely enough.",
+            else speech.translate("{diagnosis} is likeliest, but not likely enough.",
                             diagnosis=speech.names[finding.leading])
         )  # fmt: skip
-        return [undecided, speech.say("Take another picture, or refer.")]
+        return [undecided, speech.translate("Take another picture, or refer.")]
 
-    def _listing(self, words: str, codes: tuple[Code, ...], speech: Speech) -> str:
+    def _listing(self, words: str, codes: tuple[Code, ...], speech: Wording) -> str:
         """Name diagnoses, or list their codes where the names take more lines than there are."""
         size, width = self._sheet.layout.px(theme.BODY), self._sheet.layout.finding.width
-        named = speech.say(words, diagnoses=speech.listed(codes))
+        named = speech.translate(words, diagnoses=speech.listed(codes))
         if len(self._sheet.type.lines(named, size, width)) <= _LISTING_LINES:
             return named
-        return speech.say(words, diagnoses=codes_listed(codes))
+        return speech.translate(words, diagnoses=codes_listed(codes))
 
     def headline(self, words: str, colour: theme.Colour) -> None:
         """Draw the largest words of the page."""
@@ -131,7 +131,7 @@ class LivePage:
             top = self._sheet.paragraph(words, theme.BODY, room)
 
     def _draw_bar(
-        self, code: Code, finding: Finding | None, faded: bool, view: LiveView, speech: Speech
+        self, code: Code, finding: Finding | None, faded: bool, view: LiveView, speech: Wording
     ) -> None:
         sheet, px = self._sheet, self._sheet.layout.px
         area, screen = sheet.layout.bars[code], sheet.screen
@@ -185,7 +185,7 @@ class LivePage:
             pygame.draw.line(screen, theme.TEXT, *ends, px(2))
         sheet.focus(area, focused=focused)
 
-    def _draw_quality(self, view: LiveView, speech: Speech) -> None:
+    def _draw_quality(self, view: LiveView, speech: Wording) -> None:
         sheet, finding = self._sheet, view.finding
         area, px = sheet.layout.quality, sheet.layout.px
         failed = finding.quality.shortcomings if finding else None
@@ -198,7 +198,7 @@ class LivePage:
             bad = failed is not None and bool(shortcomings.intersection(failed))
             self._draw_mark((left + px(9), middle), bad, failed is None)
             sheet.words(
-                speech.say(name), 20, (left + px(23), middle), round(step) - px(26),
+                speech.translate(name), 20, (left + px(23), middle), round(step) - px(26),
                 theme.WARNING if bad else theme.TEXT, anchor="midleft",
             )  # fmt: skip
         below = Rect(area.left, area.top + px(32), area.width, area.height - px(32))
@@ -207,17 +207,17 @@ class LivePage:
         elif measured:
             self._draw_measures(below, speech.measured(measured))
         elif failed is not None:
-            words = speech.say(INSTRUCTIONS[failed[0]] if failed else "The picture is good")
+            words = speech.translate(INSTRUCTIONS[failed[0]] if failed else "The picture is good")
             sheet.words(
                 words, 24, (area.left, below.centery), area.width,
                 theme.WARNING if failed else theme.QUIET, bold=bool(failed), anchor="midleft",
             )  # fmt: skip
 
-    def _draw_progress(self, area: Rect, done: int, of: int, speech: Speech) -> None:
+    def _draw_progress(self, area: Rect, done: int, of: int, speech: Wording) -> None:
         px = self._sheet.layout.px
-        words = speech.say("Analyzing {done} of {of}", done=done, of=of)
+        words = speech.translate("Analyzing {done} of {of}", done=done, of=of)
         self._sheet.words(
-            words if of else speech.say("Taking the picture: hold still"),
+            words if of else speech.translate("Taking the picture: hold still"),
             theme.BODY, area.topleft, area.width,
         )  # fmt: skip
         bar = Rect(area.left, area.bottom - px(14), area.width, px(10))

@@ -10,7 +10,7 @@ from build_host.datasets.split import VALIDATION_FOLD, fold_of, split_by_lesion
 from build_host.evaluation.calibrating import NO_LIMITS
 from build_host.evaluation.degrading import DEGRADATIONS, Degradation, Study, even_sample, limit
 from device.capture.demo import SCENES, demo_frame
-from device.imaging.field_of_view import cut, find_field
+from device.imaging.field_of_view import crop, find_field
 from device.imaging.quality import measure_quality
 from device.models.bundle import MODEL_FILE, Bundle
 from device.models.manifest import Manifest
@@ -52,7 +52,7 @@ def test_each_measure_notices_what_it_is_there_for(kind: Degradation) -> None:
     values = []
     for amount in (kind.mildest, kind.worst):
         spoilt = kind.spoil(FRAME, amount, np.random.default_rng(0))
-        quality = measure_quality(cut(spoilt, find_field(spoilt)), NO_LIMITS)
+        quality = measure_quality(crop(spoilt, find_field(spoilt)), NO_LIMITS)
         values.append(getattr(quality, str(kind.measure)))
     assert (values[1] < values[0]) == (kind.bad == "low")
 

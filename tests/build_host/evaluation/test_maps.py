@@ -5,7 +5,7 @@ import pytest
 from build_host.evaluation.maps import Asked, outweighs, random
 from device.diagnoses import CODES
 from device.frame import frame_now
-from device.imaging.preprocessing import resize
+from device.imaging.preprocessing import resize_to_input
 from device.inference.analyzer import Analyzer
 from device.inference.network import Network
 from device.models.bundle import Bundle
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.tensorflow
 
 def asked(bundle: Bundle, picture: np.ndarray, index: int, seed: int = 0) -> Asked:
     manifest = bundle.manifest
-    pixels = resize(picture, SPEC)
+    pixels = resize_to_input(picture, SPEC)
     return Asked(pixels, index, Network(bundle), manifest.calibration, manifest.saliency, seed)
 
 

@@ -89,7 +89,7 @@ class ByBrightness:
     def analyze(self, frame: Frame) -> Finding:
         dark = frame.pixels.mean() < 100
         finding = self._analyzer.analyze(frame)
-        return replace(finding, doubt="unfamiliar" if dark else None)
+        return replace(finding, abstention="unfamiliar" if dark else None)
 
 
 def test_what_scores_lower_than_lesions_is_told_apart(

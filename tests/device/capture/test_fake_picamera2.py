@@ -6,17 +6,17 @@ from concurrent.futures import CancelledError
 import numpy as np
 import pytest
 
-from device.capture.fake_picamera2 import CameraPort, StandInCamera
+from device.capture.fake_picamera2 import FakeCameraPort, FakePicamera2
 from tests.device.capture.drivers import plain
 
 
 @pytest.fixture
-def port() -> CameraPort:
-    return CameraPort(picture=lambda seconds: plain(size=(640, 480)))
+def port() -> FakeCameraPort:
+    return FakeCameraPort(picture=lambda seconds: plain(size=(640, 480)))
 
 
 @pytest.fixture
-def camera(port: CameraPort) -> StandInCamera:
+def camera(port: FakeCameraPort) -> FakePicamera2:
     camera = port()
     camera.configure(
         camera.create_video_configuration(
@@ -29,13 +29,13 @@ def camera(port: CameraPort) -> StandInCamera:
     return camera
 
 
-def test_rgb888_lies_in_memory_as_blue_green_red(camera: StandInCamera) -> None:
+def test_rgb888_lies_in_memory_as_blue_green_red(camera: FakePicamera2) -> None:
     array = camera.capture_request(wait=10.0).make_array("main")
     assert array.shape == (480, 640, 3)
     assert array[240, 320].tolist() == [20, 30, 220]
 
 
-def test_lores_is_planar_with_padded_rows(camera: StandInCamera) -> None:
+def test_lores_is_planar_with_padded_rows(camera: FakePicamera2) -> None:
     stride = camera.camera_configuration()["lores"]["stride"]
     array = camera.capture_request(wait=10.0).make_array("lores")
     assert array.shape == (360, stride)
@@ -43,13 +43,13 @@ def test_lores_is_planar_with_padded_rows(camera: StandInCamera) -> None:
 
 
 def test_configuration_is_adjusted_in_silence() -> None:
-    camera = CameraPort(largest=(800, 600), replaced={"BGR888": "XRGB8888"})()
+    camera = FakeCameraPort(largest=(800, 600), replaced={"BGR888": "XRGB8888"})()
     camera.configure(camera.create_video_configuration({"size": (1921, 1081), "format": "BGR888"}))
     main = camera.camera_configuration()["main"]
     assert (main["size"], main["format"]) == ((800, 600), "XRGB8888")
 
 
-def test_stream_that_was_not_asked_for_is_an_error(port: CameraPort) -> None:
+def test_stream_that_was_not_asked_for_is_an_error(port: FakeCameraPort) -> None:
     camera = port()
     camera.configure(camera.create_video_configuration({"size": (640, 480)}))
     camera.start()
@@ -66,36 +66,36 @@ def test_stream_that_was_not_asked_for_is_an_error(port: CameraPort) -> None:
     ],
 )
 def test_configurations_that_the_real_one_refuses(
-    port: CameraPort, lores: dict[str, object], words: str
+    port: FakeCameraPort, lores: dict[str, object], words: str
 ) -> None:
     camera = port()
     with pytest.raises(RuntimeError, match=words):
         camera.configure(camera.create_video_configuration({"size": (640, 480)}, lores))
 
 
-def test_running_camera_cannot_be_configured(camera: StandInCamera) -> None:
+def test_running_camera_cannot_be_configured(camera: FakePicamera2) -> None:
     with pytest.raises(RuntimeError, match="must be stopped"):
         camera.configure(camera.create_video_configuration({"size": (640, 480)}))
 
 
-def test_camera_that_was_not_configured_cannot_be_started(port: CameraPort) -> None:
+def test_camera_that_was_not_configured_cannot_be_started(port: FakeCameraPort) -> None:
     with pytest.raises(RuntimeError, match="not been configured"):
         port().start()
 
 
-def test_control_that_is_not_advertised_is_an_error(camera: StandInCamera) -> None:
+def test_control_that_is_not_advertised_is_an_error(camera: FakePicamera2) -> None:
     with pytest.raises(RuntimeError, match="Control Iso is not advertised by libcamera"):
         camera.set_controls({"Iso": 100})
 
 
-def test_missing_camera_is_an_error(port: CameraPort) -> None:
+def test_missing_camera_is_an_error(port: FakeCameraPort) -> None:
     port.state = "absent"
     assert port.global_camera_info() == []
     with pytest.raises(RuntimeError, match="No camera number 0 found"):
         port()
 
 
-def test_camera_is_opened_once(port: CameraPort) -> None:
+def test_camera_is_opened_once(port: FakeCameraPort) -> None:
     camera = port()
     with pytest.raises(RuntimeError, match="Camera __init__ sequence did not complete"):
         port()
@@ -104,14 +104,14 @@ def test_camera_is_opened_once(port: CameraPort) -> None:
     port().close()
 
 
-def test_request_is_released_once(camera: StandInCamera) -> None:
+def test_request_is_released_once(camera: FakePicamera2) -> None:
     request = camera.capture_request(wait=10.0)
     request.release()
     with pytest.raises(RuntimeError, match="negative ref_count"):
         request.release()
 
 
-def test_buffers_that_are_kept_stall_the_camera(camera: StandInCamera) -> None:
+def test_buffers_that_are_kept_stall_the_camera(camera: FakePicamera2) -> None:
     held = [camera.capture_request(wait=10.0) for _ in range(2)]
     with pytest.raises(TimeoutError):
         camera.capture_request(wait=0.2)
@@ -121,7 +121,7 @@ def test_buffers_that_are_kept_stall_the_camera(camera: StandInCamera) -> None:
 
 
 def test_request_that_timed_out_takes_the_next_buffer_unless_it_is_cancelled(
-    port: CameraPort, camera: StandInCamera
+    port: FakeCameraPort, camera: FakePicamera2
 ) -> None:
     port.state = "stalled"
     for _ in range(2):
@@ -133,7 +133,7 @@ def test_request_that_timed_out_takes_the_next_buffer_unless_it_is_cancelled(
 
 
 def test_stop_waits_behind_requests_and_is_cancelled_with_them(
-    port: CameraPort, camera: StandInCamera
+    port: FakeCameraPort, camera: FakePicamera2
 ) -> None:
     port.state = "stalled"
     with pytest.raises(TimeoutError):
@@ -156,12 +156,12 @@ def test_stop_waits_behind_requests_and_is_cancelled_with_them(
     camera.close()
 
 
-def test_no_time_to_wait_gives_a_promise(camera: StandInCamera) -> None:
+def test_no_time_to_wait_gives_a_promise(camera: FakePicamera2) -> None:
     promise = camera.capture_request(wait=0)
     assert not hasattr(promise, "make_array")
 
 
-def test_closed_camera_has_no_controls_and_cannot_be_configured(camera: StandInCamera) -> None:
+def test_closed_camera_has_no_controls_and_cannot_be_configured(camera: FakePicamera2) -> None:
     camera.close()
     assert camera.camera_controls == {}
     with pytest.raises(RuntimeError, match="Camera not opened"):
@@ -169,7 +169,7 @@ def test_closed_camera_has_no_controls_and_cannot_be_configured(camera: StandInC
 
 
 def test_timetable_decides_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    port = CameraPort(timetable=(("working", 2.0), ("stalled", 1.0), ("absent", 1.0)))
+    port = FakeCameraPort(timetable=(("working", 2.0), ("stalled", 1.0), ("absent", 1.0)))
     clock = [port._start]
     monkeypatch.setattr("device.capture.fake_picamera2.time.monotonic", lambda: clock[0])
     seen = []
@@ -180,7 +180,7 @@ def test_timetable_decides_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_pictures_are_those_of_the_demonstration() -> None:
-    camera = CameraPort()()
+    camera = FakeCameraPort()()
     camera.configure(camera.create_video_configuration({"size": (1024, 768), "format": "BGR888"}))
     camera.start()
     array = camera.capture_request(wait=20.0).make_array("main")

@@ -7,9 +7,9 @@ from device.imaging.field_of_view import (
     FieldOfView,
     Geometry,
     central_field,
-    cut,
+    crop,
     find_field,
-    map_over_field,
+    saliency_over_field,
 )
 
 
@@ -64,11 +64,11 @@ def test_field_lies_in_any_frame(height: int, width: int, seed: int) -> None:
     pixels = np.random.default_rng(seed).integers(0, 60, (height, width, 3)).astype(np.uint8)
     field = find_field(pixels)
     assert field.side >= 1
-    assert cut(pixels, field).shape == (field.side, field.side, 3)
+    assert crop(pixels, field).shape == (field.side, field.side, 3)
 
 
 def over_centre(values: np.ndarray, shape: tuple[int, ...], geometry: Geometry) -> np.ndarray:
-    return map_over_field(values, shape, geometry, central_field(*shape[:2]))
+    return saliency_over_field(values, shape, geometry, central_field(*shape[:2]))
 
 
 def test_map_over_the_square_is_kept() -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from device.frame import Frame
-from device.imaging.preprocessing import look_at, resize
+from device.imaging.preprocessing import crop_field, resize_to_input
 from device.imaging.quality import Quality, QualityLimits, measure_quality
 from device.inference import calibration
-from device.inference.analyzer import MEASURED_SECONDS, Analyzer
+from device.inference.analyzer import MAX_MEASUREMENT_AGE_SECONDS, Analyzer
 from device.models.bundle import Bundle
 
 GOOD = 0
@@ -36,9 +36,9 @@ def clock() -> Clock:
 def following(bundle: Bundle, clock: Clock, frames: tuple[Frame, ...]) -> Analyzer:
     """Return an analyzer that has measured a good frame of a live view."""
     analyzer = Analyzer(bundle, clock=clock)
-    analyzer.follow(frames[GOOD])
+    analyzer.analyze_live(frames[GOOD])
     clock.now += 0.033
-    assert analyzer.follow(frames[GOOD]).quality.sufficient
+    assert analyzer.analyze_live(frames[GOOD]).quality.sufficient
     return analyzer
 
 
@@ -65,15 +65,15 @@ def test_good_frame_stands_for_those_just_after_it_but_not_for_their_findings(
     following: Analyzer, clock: Clock, frames: tuple[Frame, ...], measured: list[float | None],
     analyzer: Analyzer,
 ) -> None:  # fmt: skip
-    first = following.follow(frames[GOOD])
+    first = following.analyze_live(frames[GOOD])
     for seed in range(2):
         clock.now += 0.033
         frame = trembling(frames[GOOD], seed)
-        finding = following.follow(frame, 0.01)
+        finding = following.analyze_live(frame, 0.01)
         assert (finding.field, finding.quality.focus) == (first.field, first.quality.focus)
         assert finding.quality.motion == 0.01
-        known = look_at(frame.pixels, field=first.field)
-        own = resize(frame.pixels, analyzer.manifest.input, known)
+        known = crop_field(frame.pixels, field=first.field)
+        own = resize_to_input(frame.pixels, analyzer.manifest.input, known)
         assert finding.probabilities == pytest.approx(
             tuple(calibration.probabilities(
                 following._network.run(own).logits, analyzer.manifest.calibration
@@ -87,11 +87,11 @@ def test_live_view_at_thirty_frames_a_second_is_measured_often_enough(
 ) -> None:
     for number in range(60):
         clock.now += 1 / 30
-        following.follow(frames[GOOD], number * 1e-6)
+        following.analyze_live(frames[GOOD], number * 1e-6)
     apart = np.diff(np.array(measured) * 1e6) / 30
     assert len(apart) > 6
     # What stands until the next finding comes is no older then.
-    assert apart.max() <= MEASURED_SECONDS + 1e-6
+    assert apart.max() <= MAX_MEASUREMENT_AGE_SECONDS + 1e-6
     assert apart.min() > 1.5 / 30
 
 
@@ -99,8 +99,8 @@ def test_slow_device_measures_every_frame(
     following: Analyzer, clock: Clock, frames: tuple[Frame, ...], measured: list[float | None]
 ) -> None:
     for _ in range(5):
-        clock.now += 0.6 * MEASURED_SECONDS
-        following.follow(frames[GOOD])
+        clock.now += 0.6 * MAX_MEASUREMENT_AGE_SECONDS
+        following.analyze_live(frames[GOOD])
     assert len(measured) >= 4
 
 
@@ -126,7 +126,7 @@ def test_frame_that_looks_otherwise_is_measured_at_once(
     spoil: Callable[[np.ndarray], np.ndarray],
 ) -> None:  # fmt: skip
     spoilt = replace(frames[GOOD], pixels=np.asarray(spoil(frames[GOOD].pixels), np.uint8))
-    finding = following.follow(spoilt, 0.0)
+    finding = following.analyze_live(spoilt, 0.0)
     assert measured == [0.0]
     own = following.analyze(spoilt, 0.0).quality
     assert finding.quality.shortcomings == own.shortcomings
@@ -136,21 +136,21 @@ def test_frame_that_looks_otherwise_is_measured_at_once(
 def test_after_a_frame_that_was_refused_the_next_is_measured(
     following: Analyzer, clock: Clock, frames: tuple[Frame, ...], measured: list[float | None]
 ) -> None:
-    assert following.follow(frames[GOOD], 0.5).quality.shortcomings == ("moved",)
+    assert following.analyze_live(frames[GOOD], 0.5).quality.shortcomings == ("moved",)
     assert measured == []
     clock.now += 0.01
-    following.follow(frames[GOOD], 0.0)
+    following.analyze_live(frames[GOOD], 0.0)
     assert measured == [0.0]
     dark = replace(frames[GOOD], pixels=frames[GOOD].pixels // 16)
-    assert not following.follow(dark).quality.sufficient
-    assert following.follow(frames[GOOD]).quality.sufficient
+    assert not following.analyze_live(dark).quality.sufficient
+    assert following.analyze_live(frames[GOOD]).quality.sufficient
 
 
 def test_frame_of_another_size_is_measured(
     following: Analyzer, frames: tuple[Frame, ...], measured: list[float | None]
 ) -> None:
     smaller = np.ascontiguousarray(frames[GOOD].pixels[:700, :900])
-    field = following.follow(replace(frames[GOOD], pixels=smaller), 0.02).field
+    field = following.analyze_live(replace(frames[GOOD], pixels=smaller), 0.02).field
     assert measured == [0.02]
     assert field.lies_in(smaller.shape)
 
@@ -167,9 +167,9 @@ def test_frame_judged_as_taken_is_judged_as_the_shutter_would(
     analyzer: Analyzer, frames: tuple[Frame, ...]
 ) -> None:
     for frame in frames[:3]:
-        taken, alone = analyzer.follow(frame, as_taken=True), analyzer.analyze(frame)
+        taken, alone = analyzer.analyze_live(frame, as_captured=True), analyzer.analyze(frame)
         _, burst = analyzer.analyze_burst([frame])
         assert taken.probabilities == burst.probabilities
-        assert (taken.as_taken, burst.as_taken) == (True, True)
-        assert alone.as_taken == (analyzer.manifest.averaging == "none")
-        assert (alone.probabilities == taken.probabilities) == alone.as_taken
+        assert (taken.as_captured, burst.as_captured) == (True, True)
+        assert alone.as_captured == (analyzer.manifest.averaging == "none")
+        assert (alone.probabilities == taken.probabilities) == alone.as_captured

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from device.errors import BundleError
 from device.frame import Frame
-from device.imaging.preprocessing import resize, to_tensor
+from device.imaging.preprocessing import resize_to_input, to_tensor
 from device.inference.network import Network, dequantize, load_runtime, quantize
 from device.models.bundle import Bundle
 from device.models.manifest import TensorSpec
@@ -88,7 +88,7 @@ def test_pixels_reach_the_network_scaled_and_quantized(
         bare.set_tensor(given_in["index"], tensor)
         bare.invoke()
         raw = bare.get_tensor(given_out["index"])[0]
-        logits, class_map, _ = network.run(resize(frame.pixels, manifest.input))
+        logits, class_map, _ = network.run(resize_to_input(frame.pixels, manifest.input))
         assert logits.dtype == np.float32
         np.testing.assert_array_equal(logits, dequantize(raw, manifest.outputs.logits))
         assert (class_map is None) == (manifest.outputs.class_activation_map is None)
@@ -98,7 +98,7 @@ def test_same_pixels_give_the_same_logits_whatever_came_before(
     bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
     network = Network(bundle)
-    first, other = (resize(f.pixels, bundle.manifest.input) for f in frames[:2])
+    first, other = (resize_to_input(f.pixels, bundle.manifest.input) for f in frames[:2])
     before = network.run(first)[0]
     kept = before.copy()
     assert (network.run(other)[0] != before).any()
@@ -107,7 +107,7 @@ def test_same_pixels_give_the_same_logits_whatever_came_before(
 
 
 def test_number_of_threads_changes_nothing(bundle: Bundle, frames: tuple[Frame, ...]) -> None:
-    pixels = resize(frames[0].pixels, bundle.manifest.input)
+    pixels = resize_to_input(frames[0].pixels, bundle.manifest.input)
     one, two = (Network(bundle, threads).run(pixels)[0] for threads in (1, 2))
     np.testing.assert_array_equal(one, two)
 

@@ -7,7 +7,7 @@ from gpiozero import Device
 from gpiozero.pins.mock import MockFactory
 
 from device.errors import ConfigError
-from device.platform.gpio_button import BOUNCE_SECONDS, GpioShutter
+from device.platform.gpio_button import BOUNCE_SECONDS, GpioButton
 
 PIN = 17
 
@@ -19,7 +19,7 @@ class Bench:
         self.now = 100.0
         self.presses = 0
         self.pin = factory.pin(PIN)
-        self.shutter = GpioShutter(PIN, self.press, clock=lambda: self.now)
+        self.shutter = GpioButton(PIN, self.press, clock=lambda: self.now)
 
     def press(self) -> None:
         self.presses += 1
@@ -94,17 +94,17 @@ def test_closed_shutter_calls_nobody_and_frees_its_pin(bench: Bench) -> None:
     bench.shutter.close()
     bench.down()
     assert bench.presses == 0
-    GpioShutter(PIN, bench.press).close()
+    GpioButton(PIN, bench.press).close()
 
 
 def test_pin_that_is_taken_is_named(bench: Bench) -> None:
     with pytest.raises(ConfigError, match="shutter_pin 17: the pin cannot be used"):
-        GpioShutter(PIN, bench.press)
+        GpioButton(PIN, bench.press)
 
 
 def test_pin_that_is_none_is_named(factory: MockFactory) -> None:
     with pytest.raises(ConfigError, match="shutter_pin 99"):
-        GpioShutter(99, lambda: None)
+        GpioButton(99, lambda: None)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -112,13 +112,13 @@ def test_machine_without_pins_is_told_so(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(Device, "pin_factory", None)
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "lgpio")
     with pytest.raises(ConfigError, match="remove the setting where there is no button"):
-        GpioShutter(PIN, lambda: None)
+        GpioButton(PIN, lambda: None)
 
 
 def test_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gpiozero", None)
     with pytest.raises(ConfigError, match=r"install dermascope\[gpio\]"):
-        GpioShutter(PIN, lambda: None)
+        GpioButton(PIN, lambda: None)
 
 
 def test_press_from_another_thread_arrives(bench: Bench) -> None:

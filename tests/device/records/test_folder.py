@@ -16,11 +16,11 @@ import pytest
 from device.config import Config, records_folder
 from device.errors import RecordError
 from device.frame import Frame
-from device.imaging.field_of_view import cut
-from device.imaging.lesion import measure, outline
+from device.imaging.field_of_view import crop
+from device.imaging.lesion import measure_abcd, segment_lesion
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding, to_record
-from device.records.folder import FolderRecords, Records
+from device.records.folder import Archive, FolderArchive
 
 _KEEP_ON = """
 import sys
@@ -29,13 +29,13 @@ from device.capture.demo import SCENES, demo_frame
 from device.config import Config, model_folder
 from device.inference.analyzer import Analyzer
 from device.models.bundle import load_bundle
-from device.records.folder import FolderRecords
+from device.records.folder import FolderArchive
 
 config = Config()
 analyzer = Analyzer(load_bundle(model_folder(config), config.trusted_keys))
 frame = demo_frame(SCENES[0])
 finding = analyzer.analyze(frame)
-records = FolderRecords(Path(sys.argv[1]))
+records = FolderArchive(Path(sys.argv[1]))
 while True:
     print(records.keep(frame, finding, [], None), flush=True)
 """
@@ -53,15 +53,15 @@ def names(folder: Path) -> list[str]:
 def test_what_is_kept_is_read_back(
     tmp_path: Path, frames: tuple[Frame, ...], finding: Finding
 ) -> None:
-    records: Records = FolderRecords(tmp_path / "new")
+    records: Archive = FolderArchive(tmp_path / "new")
     assert records.identifiers() == []
     frame = frames[1]
-    field = cut(frame.pixels, finding.field)
-    lesion = outline(field)
+    field = crop(frame.pixels, finding.field)
+    lesion = segment_lesion(field)
     assert lesion is not None
-    measures = measure(field, lesion, 0.025)
+    measures = measure_abcd(field, lesion, 0.025)
     identifier = records.keep(frame, finding, ["melanoma-0.90"], measures)
-    examination = FolderRecords(tmp_path / "new").read(identifier)
+    examination = FolderArchive(tmp_path / "new").read(identifier)
     np.testing.assert_array_equal(examination.image, frame.pixels)
     assert examination.record.taken == frame.time.replace(microsecond=frame.time.microsecond)
     assert examination.record.finding == to_record(finding, identifier, ["melanoma-0.90"])
@@ -71,7 +71,7 @@ def test_what_is_kept_is_read_back(
 def test_examinations_come_in_the_order_in_which_they_were_taken(
     tmp_path: Path, frames: tuple[Frame, ...], finding: Finding
 ) -> None:
-    records = FolderRecords(tmp_path)
+    records = FolderArchive(tmp_path)
     later = replace(frames[1], time=frames[1].time.replace(year=frames[1].time.year + 1))
     second = records.keep(later, finding, [], None)
     first = records.keep(frames[1], finding, [], None)
@@ -81,7 +81,7 @@ def test_examinations_come_in_the_order_in_which_they_were_taken(
 def test_nothing_but_the_examination_is_in_the_folder_and_no_one_else_is_named(
     tmp_path: Path, frames: tuple[Frame, ...], finding: Finding
 ) -> None:
-    identifier = FolderRecords(tmp_path).keep(frames[1], finding, [], None)
+    identifier = FolderArchive(tmp_path).keep(frames[1], finding, [], None)
     assert names(tmp_path) == [identifier]
     assert names(tmp_path / identifier) == ["examination.json", "image.png"]
     content = (tmp_path / identifier / "examination.json").read_text()
@@ -99,7 +99,7 @@ def test_program_that_is_killed_leaves_whole_examinations_only(tmp_path: Path, w
             child.wait(wait)
         child.send_signal(signal.SIGKILL)
         said += child.stdout.read().split()
-    records = FolderRecords(tmp_path)
+    records = FolderArchive(tmp_path)
     kept = records.identifiers()
     # The last one may be kept and not yet be said.
     assert set(said) <= set(kept)
@@ -114,7 +114,7 @@ def test_what_was_left_half_written_is_taken_away_at_the_start(tmp_path: Path) -
     part.mkdir()
     (part / "image.png").write_bytes(b"half")
     (tmp_path / "notes.part").mkdir()
-    records = FolderRecords(tmp_path)
+    records = FolderArchive(tmp_path)
     assert names(tmp_path) == ["notes.part"]
     assert records.identifiers() == ["notes.part"]
 
@@ -122,7 +122,7 @@ def test_what_was_left_half_written_is_taken_away_at_the_start(tmp_path: Path) -
 def test_full_disk_is_told_and_leaves_nothing_behind(
     tmp_path: Path, frames: tuple[Frame, ...], finding: Finding
 ) -> None:
-    records = FolderRecords(tmp_path)
+    records = FolderArchive(tmp_path)
     kept = records.keep(frames[1], finding, [], None)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -145,14 +145,14 @@ def test_folder_that_may_not_be_written_is_told(
     if folder.parent == tmp_path:
         folder.mkdir(mode=0o500)
     with pytest.raises(RecordError, match="check that it can be written"):
-        FolderRecords(folder / "examinations").keep(frames[1], finding, [], None)
+        FolderArchive(folder / "examinations").keep(frames[1], finding, [], None)
 
 
 @pytest.mark.parametrize("identifier", ["none", "../outside", "", ".hidden.part"])
 def test_examination_that_is_not_there_is_told(tmp_path: Path, identifier: str) -> None:
     (tmp_path.parent / "outside").mkdir(exist_ok=True)
     with pytest.raises(RecordError, match="there is no examination"):
-        FolderRecords(tmp_path).read(identifier)
+        FolderArchive(tmp_path).read(identifier)
 
 
 @pytest.mark.parametrize("name", ["examination.json", "image.png"])
@@ -160,7 +160,7 @@ def test_examination_that_is_not_there_is_told(tmp_path: Path, identifier: str) 
 def test_damaged_examination_is_told(
     tmp_path: Path, frames: tuple[Frame, ...], finding: Finding, name: str, content: bytes
 ) -> None:
-    records = FolderRecords(tmp_path)
+    records = FolderArchive(tmp_path)
     identifier = records.keep(frames[1], finding, [], None)
     (tmp_path / identifier / name).write_bytes(content)
     with pytest.raises(RecordError, match="is damaged"):
@@ -170,7 +170,7 @@ def test_damaged_examination_is_told(
 def test_record_that_lacks_a_diagnosis_is_damaged(
     tmp_path: Path, frames: tuple[Frame, ...], finding: Finding
 ) -> None:
-    records = FolderRecords(tmp_path)
+    records = FolderArchive(tmp_path)
     identifier = records.keep(frames[1], finding, [], None)
     path = tmp_path / identifier / "examination.json"
     content = json.loads(path.read_text())
@@ -190,7 +190,7 @@ def test_picture_that_would_fill_the_memory_is_damaged(
 
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     picture = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b""))
-    records = FolderRecords(tmp_path)
+    records = FolderArchive(tmp_path)
     identifier = records.keep(frames[1], finding, [], None)
     (tmp_path / identifier / "image.png").write_bytes(picture)
     with pytest.raises(RecordError, match=r"is damaged .*limit"):
@@ -202,7 +202,7 @@ def test_folder_that_may_not_be_read_is_told(tmp_path: Path, no_privilege: None)
     if folder.parent == tmp_path:
         folder.mkdir(mode=0o000)
     with pytest.raises(RecordError, match="cannot be read"):
-        FolderRecords(folder).identifiers()
+        FolderArchive(folder).identifiers()
 
 
 def test_folder_is_the_settings_or_the_state_folders(

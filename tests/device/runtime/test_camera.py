@@ -15,7 +15,7 @@ from device.imaging.field_of_view import FieldOfView
 from device.latest import Latest
 from device.platform.systemd import Heartbeat, Notifier
 from device.runtime.camera import BURST, FAILED, SILENT_SECONDS, Camera
-from device.runtime.messages import Burst, Seen, Work
+from device.runtime.messages import Burst, LiveFrame, Work
 
 GIVE_UP_SECONDS = 10.0
 UNPLUGGED = "the camera was unplugged; plug it in again"
@@ -121,7 +121,7 @@ def burst(work: Latest[Work]) -> Burst:
 def test_frames_of_the_live_view_are_shown_and_given_to_the_analysis(
     camera: Camera, work: Latest[Work]
 ) -> None:
-    until(lambda: isinstance(work.peek(), Seen))
+    until(lambda: isinstance(work.peek(), LiveFrame))
     first = camera.frames.peek()
     until(lambda: camera.frames.peek() is not first)
 
@@ -148,7 +148,7 @@ def test_releasing_goes_on_with_the_live_view(camera: Camera, work: Latest[Work]
     camera.take(1)
     burst(work)
     camera.release()
-    until(lambda: isinstance(work.peek(), Seen))
+    until(lambda: isinstance(work.peek(), LiveFrame))
 
 
 def test_two_presses_give_two_bursts(camera: Camera, source: Source, work: Latest[Work]) -> None:
@@ -244,9 +244,9 @@ def test_camera_that_comes_back_with_smaller_frames_is_judged_again(
     camera: Camera, source: Source, work: Latest[Work], field: FieldOfView
 ) -> None:
     source.shape = (720, 1280)
-    until(lambda: isinstance(w := work.peek(), Seen) and w.frame.pixels.shape[0] == 720)
+    until(lambda: isinstance(w := work.peek(), LiveFrame) and w.frame.pixels.shape[0] == 720)
     camera.see(field)
-    until(lambda: isinstance(w := work.peek(), Seen) and w.motion is not None)
+    until(lambda: isinstance(w := work.peek(), LiveFrame) and w.motion is not None)
     source.shape = (240, 320)
-    until(lambda: isinstance(w := work.peek(), Seen) and w.frame.pixels.shape[0] == 240)
+    until(lambda: isinstance(w := work.peek(), LiveFrame) and w.frame.pixels.shape[0] == 240)
     assert camera.trouble is None

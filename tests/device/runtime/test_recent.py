@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from device.errors import RecordError
-from device.faults import Trouble
+from device.faults import Fault
 from device.frame import Frame
 from device.inference.analyzer import Analyzer
-from device.records.folder import FolderRecords
-from device.runtime.recent import MOST, Earlier
+from device.records.folder import FolderArchive
+from device.runtime.recent import MOST, RecentPictures
 
 
 @pytest.fixture
-def told() -> list[Trouble]:
+def told() -> list[Fault]:
     return []
 
 
@@ -23,13 +23,13 @@ def taken_at(frame: Frame, days: float) -> Frame:
 
 
 def test_what_was_kept_comes_after_what_is_taken_now_newest_first(
-    analyzer: Analyzer, frames: tuple[Frame, ...], tmp_path: Path, told: list[Trouble]
+    analyzer: Analyzer, frames: tuple[Frame, ...], tmp_path: Path, told: list[Fault]
 ) -> None:
-    records = FolderRecords(tmp_path)
+    records = FolderArchive(tmp_path)
     finding = analyzer.analyze(frames[0])
     for days in (3.0, 2.0, 1.0):
         records.keep(taken_at(frames[0], days), finding, [], None)
-    earlier = Earlier(records, told.append)
+    earlier = RecentPictures(records, told.append)
     earlier.add(frames[0], finding)
     earlier.run(threading.Event())
     times = [picture.time for picture in earlier.pictures()]
@@ -40,13 +40,13 @@ def test_what_was_kept_comes_after_what_is_taken_now_newest_first(
 
 
 def test_no_more_than_are_shown_and_the_newest_stay(
-    analyzer: Analyzer, frames: tuple[Frame, ...], tmp_path: Path, told: list[Trouble]
+    analyzer: Analyzer, frames: tuple[Frame, ...], tmp_path: Path, told: list[Fault]
 ) -> None:
-    records = FolderRecords(tmp_path)
+    records = FolderArchive(tmp_path)
     finding = analyzer.analyze(frames[0])
     for days in range(MOST, 0, -1):
         records.keep(taken_at(frames[0], days), finding, [], None)
-    earlier = Earlier(records, told.append)
+    earlier = RecentPictures(records, told.append)
     for _ in range(2):
         earlier.add(frames[0], finding)
     earlier.run(threading.Event())
@@ -56,36 +56,36 @@ def test_no_more_than_are_shown_and_the_newest_stay(
 
 
 def test_records_that_cannot_be_listed_are_told(
-    told: list[Trouble], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    told: list[Fault], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = FolderRecords(tmp_path)
+    records = FolderArchive(tmp_path)
 
     def fails() -> list[str]:
         raise RecordError("the card cannot be read; put another in")
 
     monkeypatch.setattr(records, "identifiers", fails)
-    earlier = Earlier(records, told.append)
+    earlier = RecentPictures(records, told.append)
     earlier.run(threading.Event())
     assert [t.words for t in told] == ["the card cannot be read; put another in"]
     assert earlier.pictures() == []
 
 
 def test_told_to_stop_it_reads_no_more(
-    analyzer: Analyzer, frames: tuple[Frame, ...], tmp_path: Path, told: list[Trouble]
+    analyzer: Analyzer, frames: tuple[Frame, ...], tmp_path: Path, told: list[Fault]
 ) -> None:
-    records = FolderRecords(tmp_path)
+    records = FolderArchive(tmp_path)
     records.keep(frames[0], analyzer.analyze(frames[0]), [], None)
     stop = threading.Event()
     stop.set()
-    earlier = Earlier(records, told.append)
+    earlier = RecentPictures(records, told.append)
     earlier.run(stop)
     assert earlier.pictures() == []
 
 
 def test_large_picture_is_kept_no_larger_than_it_is_shown(
-    analyzer: Analyzer, frames: tuple[Frame, ...], told: list[Trouble]
+    analyzer: Analyzer, frames: tuple[Frame, ...], told: list[Fault]
 ) -> None:
-    earlier = Earlier(None, told.append)
+    earlier = RecentPictures(None, told.append)
     earlier.add(frames[0], analyzer.analyze(frames[0]))
     (picture,) = earlier.pictures()
     assert picture.field.shape == (720, 720, 3)

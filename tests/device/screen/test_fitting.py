@@ -39,7 +39,9 @@ def every_view() -> list[View]:
             CompareView(Picture(NOON, SKIN, poor), Picture(NOON, SKIN, None), 12, 12),
         ]
     views.append(
-        replace(LIVE, finding=make_finding("bcc", 0.5, doubt="uncertain", prediction_set=("bcc",)))
+        replace(
+            LIVE, finding=make_finding("bcc", 0.5, abstention="uncertain", prediction_set=("bcc",))
+        )
     )
     views.append(SettingsView(replace(LIVE, opacity=1.0)))
     views.append(LiveView(SKIN, make_finding(), 99.0))

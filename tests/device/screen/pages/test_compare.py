@@ -41,7 +41,7 @@ def test_compared_pictures_stand_side_by_side_upright(manifest: Manifest, size: 
 
 def test_compare_shows_no_bars_of_what_cannot_be_judged(unmarked: Manifest, size: Size) -> None:
     def view(doubt: str | None, leading: Code) -> CompareView:
-        picture = states.Picture(NOON, SKIN, make_finding(leading, doubt=doubt))
+        picture = states.Picture(NOON, SKIN, make_finding(leading, abstention=doubt))
         return CompareView(None, picture)
 
     same = [draw(unmarked, size, view("unfamiliar", code)) for code in ("mel", "nv")]

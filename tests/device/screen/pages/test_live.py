@@ -135,7 +135,7 @@ def test_bars_are_filled_by_their_probabilities(
     unmarked: Manifest, size: Size, probabilities: tuple[float, ...], called: bool
 ) -> None:
     doubt = None if called else "uncertain"
-    finding = make_finding(probabilities=probabilities, doubt=doubt)
+    finding = make_finding(probabilities=probabilities, abstention=doubt)
     pixels = draw(unmarked, size, replace(LIVE, finding=finding))
     for code, probability in zip(CODES, probabilities, strict=True):
         bar = TRACKS[size].get(code) or track(unmarked, size, code)
@@ -160,7 +160,9 @@ def test_leading_diagnosis_is_marked_where_there_is_a_call(unmarked: Manifest, s
     areas = arrange(*size).bars
     finding = make_finding("bkl", 0.6)
     called = draw(unmarked, size, replace(LIVE, finding=finding))
-    not_called = draw(unmarked, size, replace(LIVE, finding=replace(finding, doubt="uncertain")))
+    not_called = draw(
+        unmarked, size, replace(LIVE, finding=replace(finding, abstention="uncertain"))
+    )
     marked = [code for code in SCREEN_ORDER if differ(called, not_called, areas[code])]
     assert marked == ["bkl"]
 
@@ -259,7 +261,7 @@ def test_what_cannot_be_judged_is_no_ranking(unmarked: Manifest, size: Size, sta
 def test_uncertain_names_what_it_is_undecided_between(manifest: Manifest, size: Size) -> None:
     one, other = (
         draw(manifest, size, replace(LIVE, finding=make_finding(
-            "mel", 0.4, doubt="uncertain", prediction_set=open_)))
+            "mel", 0.4, abstention="uncertain", prediction_set=open_)))
         for open_ in (("mel", "nv"), ("mel", "bkl"))
     )  # fmt: skip
     assert differ(one, other, arrange(*size).finding)
