@@ -1,4 +1,8 @@
-"""``dermascope``: what a person can ask of the instrument."""
+"""``dermascope``: what a person can ask of the instrument.
+
+Whatever goes wrong is reported in one line; the exit status tells its kind
+(`device.exit_status`).
+"""
 
 import argparse
 import io
@@ -12,43 +16,51 @@ from typing import TYPE_CHECKING, Final
 
 from device import __version__
 from device.config import Config, load_config, model_folder
-from device.errors import DermascopeError, ImageError
+from device.errors import BundleError, ConfigError, DermascopeError, ImageError
+from device.exit_status import ExitStatus
+from device.platform.clock import Clock
+from device.platform.logs import start_logging
 from device.text import printable, printable_path
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from device.inference.analyzer import Analyzer
     from device.models.bundle import Bundle
-
-OK: Final = 0
-BAD_INPUT: Final = 2
-INTERRUPTED: Final = 130
 
 DEBUG_VARIABLE: Final = "DERMASCOPE_DEBUG"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, or 2 for anything the user can mend."""
+    """Run the command line and return its exit status."""
     # A file's name may hold bytes that are no text; it is still to be named.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
+    clock = Clock()
+    start_logging(clock)
     try:
-        return int(options.command(options, load_config(options.config)))
+        return int(options.command(options, clock))
+    except (ConfigError, BundleError) as error:
+        status = ExitStatus.CANNOT_START if options.command is _run else ExitStatus.BAD_INPUT
+        return _complain(str(error), status)
     except DermascopeError as error:
         return _complain(str(error))
     except BrokenPipeError:
         # Whoever read our output has gone; Python must not try to flush it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        return ExitStatus.OK
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return ExitStatus.INTERRUPTED
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             traceback.print_exc()
         return _complain(
             f"internal error ({type(error).__name__}: {error}); please report it, with what "
-            f"{DEBUG_VARIABLE}=1 shows"
+            f"{DEBUG_VARIABLE}=1 shows",
+            ExitStatus.INTERNAL_ERROR,
         )
 
 
@@ -57,13 +69,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="dermascope",
         description="Dermoscopic images to findings. Decision support; the diagnosis is the "
         "clinician's.",
+        epilog="exit status: "
+        + "; ".join(f"{status.value} {status.meaning}" for status in ExitStatus),
     )
     parser.add_argument("--version", action="version", version=f"dermascope {__version__}")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(
-        name: str, command: Callable[[argparse.Namespace, Config], int], text: str
+        name: str, command: Callable[[argparse.Namespace, Clock], int], text: str
     ) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(command=command)
@@ -76,13 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--source",
         metavar="SOURCE",
-        help="demo, replay:PATH, replay:http://..., picamera, picamera-standin, usb or "
-        "usb:/dev/videoN",
+        help="demo, replay:PATH, mjpeg:URL, picamera, picamera-fake, usb or usb:/dev/videoN",
     )
     run.add_argument(
         "--appliance",
         action="store_true",
-        help="as a service: offer to restart and to switch off (exit status 80, 81), not to quit",
+        help="as a service: offer to restart and to switch off, not to quit",
     )
     add_model(run)
     analyze = add("analyze", _analyze, "Findings for image files.")
@@ -103,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_model(demo)
     add_model(add("model", _model, "Verify a model bundle and say what it is."))
-    calibrate = add("calibrate", _calibrate, "Learn the size of a pixel from a ruler.")
+    calibrate = add("calibrate", _calibrate, "Measure the size of a pixel on a ruler.")
     calibrate.add_argument(
         "photo", metavar="PHOTO", help="of a ruler on the plate, as the instrument takes it"
     )
@@ -122,9 +135,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _complain(message: str) -> int:
+def _complain(message: str, status: ExitStatus = ExitStatus.BAD_INPUT) -> int:
     _tell(message)
-    return BAD_INPUT
+    return status
 
 
 def _tell(message: str) -> None:
@@ -138,33 +151,38 @@ def _open_bundle(options: argparse.Namespace, config: Config) -> "Bundle":
     return load_bundle(options.model or model_folder(config), config.trusted_keys)
 
 
-def _open_analyzer(options: argparse.Namespace, config: Config) -> "Analyzer":
+def _open_analyzer(options: argparse.Namespace) -> "Analyzer":
     from device.inference.analyzer import Analyzer
 
+    config = load_config(options.config)
     return Analyzer(_open_bundle(options, config), config.threads)
 
 
-def _run(options: argparse.Namespace, config: Config) -> int:
+def _run(options: argparse.Namespace, clock: Clock) -> int:
     from contextlib import ExitStack
 
     from device.app import App
     from device.capture.sources import open_source
     from device.config import records_folder
+    from device.frame import SourceKind
     from device.inference.analyzer import Analyzer
     from device.optics import load_optics
-    from device.platform.durable_files import state_folder
+    from device.paths import state_folder
     from device.platform.gpio_button import GpioButton
-    from device.platform.systemd import RESTART, SWITCH_OFF, Heartbeat, Notifier
+    from device.platform.systemd import Notifier
     from device.preferences import Preferences, load_preferences
-    from device.records.folder import FolderArchive
+    from device.records.folder import FolderArchive, throwaway_archive
     from device.screen.display import close_screen, open_screen
+    from device.screen.hands import press_shutter
     from device.screen.renderer import Renderer
+    from device.screen.state import Command
 
+    config = load_config(options.config)
     bundle = _open_bundle(options, config)
-    analyzer = Analyzer(bundle, config.threads)
+    analyzer = Analyzer(bundle, config.threads, clock)
     folder = state_folder()
     with ExitStack() as opened:
-        source = opened.enter_context(open_source(options.source or config.source))
+        source = opened.enter_context(open_source(options.source or config.source, clock))
         screen = open_screen((config.width, config.height), config.fullscreen)
         opened.callback(close_screen)
         app = App(
@@ -172,43 +190,48 @@ def _run(options: argparse.Namespace, config: Config) -> int:
             analyzer,
             Renderer(screen.get_size(), bundle.manifest),
             signed_by=bundle.signed_by,
+            clock=clock,
             preferences=load_preferences(folder, Preferences(language=config.language)),
-            state_folder=folder,
+            preferences_folder=folder,
             pedal_key=config.pedal_key,
-            records=FolderArchive(records_folder(config)),
+            archive=FolderArchive(records_folder(config))
+            if source.kind is SourceKind.CAMERA
+            else opened.enter_context(throwaway_archive()),
             optics=load_optics(folder),
-            heartbeat=Heartbeat(Notifier()),
+            notifier=Notifier(),
             appliance=options.appliance,
         )
         if config.shutter_pin is not None:
-            opened.enter_context(GpioButton(config.shutter_pin, app.press_shutter))
+            opened.enter_context(GpioButton(config.shutter_pin, press_shutter, clock))
         ending = app.run(screen)
-    return {"quit": OK, "restart": RESTART, "off": SWITCH_OFF}[ending]
+    return {
+        Command.RESTART: ExitStatus.RESTART,
+        Command.POWER_OFF: ExitStatus.POWER_OFF,
+    }.get(ending, ExitStatus.OK)
 
 
-def _analyze(options: argparse.Namespace, config: Config) -> int:
+def _analyze(options: argparse.Namespace, clock: Clock) -> int:
     from device.console import print_finding, write_overlay
     from device.frame import frame_now
-    from device.imaging.image_file import read_image
     from device.inference.analyzer import likeliest_malignant
     from device.inference.finding import to_record
 
-    analyzer = _open_analyzer(options, config)
+    analyzer = _open_analyzer(options)
     photos: list[str] = options.photos
     overlays = _overlay_paths(options.overlay, photos) if options.overlay else []
-    status = OK
+    status = ExitStatus.OK
     for number, photo in enumerate(photos):
         try:
-            frame = frame_now(read_image(photo), number, "file")
+            frame = frame_now(_read_photo(photo), number, "file")
             finding = analyzer.analyze(frame)
             if overlays:
                 code = likeliest_malignant(finding.probabilities)
-                saliency = analyzer.explain(frame, code, frozen=True)
+                saliency = analyzer.explain(frame, code, held=True)
                 write_overlay(overlays[number], frame, finding.field, saliency, analyzer.manifest)
                 if not saliency.values.any():
                     _tell(f"{printable_path(photo)}: nothing in it speaks for {saliency.code}")
         except ImageError as error:
-            status = _complain(str(error))
+            status = ExitStatus(_complain(str(error)))
             continue
         name = os.fsencode(photo).decode("utf-8", "replace")
         record = to_record(finding, name, analyzer.reached_operating_points(finding))
@@ -221,8 +244,18 @@ def _analyze(options: argparse.Namespace, config: Config) -> int:
     return status
 
 
+def _read_photo(path: str) -> "NDArray[np.uint8]":
+    """Return an image file's pixels, uint8 (height, width, 3) RGB, without libtiff's chatter."""
+    from device.imaging.image_file import read_image
+    from device.platform.stderr_filter import filtered_stderr
+
+    # Here there is no other thread whose standard error would be taken.
+    with filtered_stderr(lambda _: True):
+        return read_image(path)
+
+
 def _overlay_paths(out: Path, photos: list[str]) -> list[Path]:
-    """Return where each photo's overlay goes; names that two photos share are told apart."""
+    """Return where each photo's overlay goes; names that two photos share get numbers."""
     paths = [out]
     if len(photos) > 1 or out.is_dir():
         try:
@@ -248,40 +281,37 @@ def _overlay_paths(out: Path, photos: list[str]) -> list[Path]:
     return paths
 
 
-def _demo(options: argparse.Namespace, config: Config) -> int:
+def _demo(options: argparse.Namespace, clock: Clock) -> int:
     from device.screen.display import has_screen
 
     if has_screen():
         options.source, options.appliance = "demo", False
-        return _run(options, config)
-    from device.demo_screenshots import draw_demonstration
+        return _run(options, clock)
+    from device.demo_screenshots import write_demo_screenshots
 
     print(f"No screen here: writing pictures to {options.out}/ instead.")
-    draw_demonstration(options.out, _open_analyzer(options, config))
-    return OK
+    write_demo_screenshots(options.out, _open_analyzer(options))
+    return ExitStatus.OK
 
 
-def _model(options: argparse.Namespace, config: Config) -> int:
+def _model(options: argparse.Namespace, clock: Clock) -> int:
     from device.console import print_model
 
-    print_model(_open_bundle(options, config))
-    return OK
+    print_model(_open_bundle(options, load_config(options.config)))
+    return ExitStatus.OK
 
 
-def _calibrate(options: argparse.Namespace, config: Config) -> int:
-    from datetime import UTC, datetime
-
+def _calibrate(options: argparse.Namespace, clock: Clock) -> int:
     from device.imaging.field_of_view import crop, find_field
-    from device.imaging.image_file import read_image
     from device.imaging.ruler import find_ticks
     from device.optics import Optics, save_optics
-    from device.platform.durable_files import state_folder
+    from device.paths import state_folder
 
     if not 0.0 < options.length < 1000.0:
         raise DermascopeError("--length: give a length in millimetres, above 0 and below 1000")
     if (options.first is None) != (options.second is None):
         raise DermascopeError("--from and --to: give both points of the ruler, or neither")
-    pixels = read_image(options.photo)
+    pixels = _read_photo(options.photo)
     height, width = pixels.shape[:2]
     if options.first:
         for x, y in (options.first, options.second):
@@ -298,22 +328,22 @@ def _calibrate(options: argparse.Namespace, config: Config) -> int:
         except ImageError as error:
             raise ImageError(f"{printable_path(options.photo)}: {error}") from None
     scale = options.length / apart
-    optics = Optics(mm_per_pixel=scale, width=width, height=height, calibrated=datetime.now(UTC))
+    optics = Optics(mm_per_pixel=scale, width=width, height=height, calibrated=clock.now())
     path = save_optics(state_folder(), optics)
     field = find_field(pixels)
     print(f"{scale:.5f} mm per pixel; the field of view is {field.side * scale:.1f} mm wide.")
     print(f"Kept in {printable_path(path)} for frames of {width} x {height} and of the same shape.")
-    return OK
+    return ExitStatus.OK
 
 
-def _schema(options: argparse.Namespace, config: Config) -> int:
+def _schema(options: argparse.Namespace, clock: Clock) -> int:
     import msgspec
 
     from device.inference.finding import FindingRecord
 
     schema = msgspec.json.schema(FindingRecord)
     print(msgspec.json.format(msgspec.json.encode(schema)).decode())
-    return OK
+    return ExitStatus.OK
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
 """One TOML file, one typed value: every setting has a default."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 
 from device.language import Language
-from device.platform.durable_files import state_folder
+from device.paths import shipped_models, state_folder
 from device.platform.toml_file import read_toml
 
 CONFIG_VARIABLE: Final = "DERMASCOPE_CONFIG"
-MODELS_VARIABLE: Final = "DERMASCOPE_MODELS"
 SYSTEM_CONFIG: Final = Path("/etc/dermascope/config.toml")
 DEFAULT_MODEL: Final = "slim-96"
 
@@ -36,8 +34,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     threads
         Threads that the network may use.
     source
-        Where frames come from: ``demo``, ``replay:PATH``, ``replay:http://...``, ``picamera``,
-        ``picamera-standin``, ``usb`` or ``usb:/dev/videoN``; see `device.capture.sources`.
+        Where frames come from: ``demo``, ``replay:PATH``, ``mjpeg:URL``, ``picamera``,
+        ``picamera-fake``, ``usb`` or ``usb:/dev/videoN``; see `device.capture.sources`.
     shutter_pin
         GPIO pin of the shutter button, as Broadcom counts; none where there is no button.
     width, height
@@ -62,7 +60,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     width: Annotated[int, msgspec.Meta(ge=480, le=7680)] = 1024
     height: Annotated[int, msgspec.Meta(ge=480, le=7680)] = 600
     fullscreen: bool = False
-    language: Language = "en"
+    language: Language = Language.ENGLISH
     pedal_key: Annotated[str, msgspec.Meta(max_length=24, pattern="^[ -~]*$")] = ""
     records_folder: str = ""
 
@@ -106,16 +104,7 @@ def records_folder(config: Config) -> Path:
 
 
 def model_folder(config: Config) -> Path:
-    """Return the folder of the bundle to use.
-
-    The project's own bundles lie in the folder that ``DERMASCOPE_MODELS`` names, in ``models/``
-    beside the program's packages (a checkout), or in ``share/dermascope/models`` of the
-    environment that it was installed to.
-    """
+    """Return the folder of the bundle to use: the setting's, else the project's default bundle."""
     if config.model:
         return Path(config.model).expanduser()
-    named = os.environ.get(MODELS_VARIABLE)
-    checkout = Path(__file__).resolve().parent.parent / "models"
-    installed = Path(sys.prefix) / "share" / "dermascope" / "models"
-    folder = Path(named) if named else checkout if checkout.is_dir() else installed
-    return folder / DEFAULT_MODEL
+    return shipped_models() / DEFAULT_MODEL

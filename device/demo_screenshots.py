@@ -18,7 +18,7 @@ from device.screen.view import LiveView
 SIZE = (1024, 600)
 
 
-def draw_demonstration(out: Path, analyzer: Analyzer) -> None:
+def write_demo_screenshots(out: Path, analyzer: Analyzer) -> None:
     """Run every scene of the demonstration through the model and draw the screen for it.
 
     Writes ``screen-1.png`` and so on into `out`, and prints each finding.

@@ -1,13 +1,15 @@
 """The project's errors: one base, and one kind for each thing that can be at fault.
 
-A message is one line for the person in front of it: it names the thing, says what is wrong
-with it and what to do. Each kind also inherits the builtin that a caller would expect.
+A message is one line for the person in front of it: it names the thing, says what is wrong with
+it and what to do. Each kind also inherits the builtin that a caller would expect.
 
-What may reach the instrument's screen is said in words that stand in the catalogues
-(`device.language`): what differs from case to case is kept beside them.
+What may reach the instrument's screen stands in the catalogues (`device.language`), message and
+action apart; what differs from case to case is kept beside them.
 """
 
 from typing import Self
+
+from device.faults import Fault
 
 
 class DermascopeError(Exception):
@@ -15,28 +17,46 @@ class DermascopeError(Exception):
 
     Parameters
     ----------
-    words
-        What is wrong and what to do, in English; with {places} where there are values.
+    message
+        What is wrong, in English; with {places} where there are values.
+    action
+        What to do about it.
     where
         The file, device or host that it is about.
     detail
-        For whoever mends it.
+        For whoever repairs it.
     values
         What stands in the places.
+
+    Attributes
+    ----------
+    fault
+        The same as a value, for the screen and the log.
     """
 
-    def __init__(self, words: str = "", *, where: str = "", detail: str = "", **values: object):
-        self.words = words
-        self.where = where
-        self.detail = detail
-        self.values = values
-        said = words.format(**values) if values else words
-        said = f"{where}: {said}" if where else said
-        super().__init__(f"{said} ({detail})" if detail else said)
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        action: str = "",
+        where: str = "",
+        detail: str = "",
+        **values: object,
+    ) -> None:
+        self.fault = Fault(message, action, where, detail, values)
+        text = f"{where}: {self.fault.text}" if where else self.fault.text
+        super().__init__(f"{text} ({detail})" if detail else text)
 
     def again(self) -> Self:
         """Return a new error that says the same: one raised twice would gather tracebacks."""
-        return type(self)(self.words, where=self.where, detail=self.detail, **self.values)
+        fault = self.fault
+        return type(self)(
+            fault.message,
+            action=fault.action,
+            where=fault.where,
+            detail=fault.detail,
+            **fault.values,
+        )
 
 
 class ConfigError(DermascopeError, ValueError):

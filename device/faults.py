@@ -1,45 +1,54 @@
-"""What is wrong with a thread's work, in words."""
+"""What is wrong with the instrument, from whoever notices it to the screen and the log."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from device.errors import DermascopeError
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong.
+    """Something that does not work.
 
     Attributes
     ----------
-    words
-        For whoever stands before it: English that the catalogues hold, with {places} for `values`.
+    message
+        What is wrong, for whoever stands before the screen: English that the catalogues hold
+        (`device.language`), with {places} for `values`.
+    action
+        What to do about it, likewise; may be empty.
+    where
+        The file, device or host that it is about.
     detail
-        For whoever mends it.
+        For whoever repairs it. Like `where` it may name a file, so it is shown and never logged.
     values
         What stands in the places.
     """
 
-    words: str
+    message: str
+    action: str = ""
+    where: str = ""
     detail: str = ""
     values: Mapping[str, object] = field(default_factory=dict)
 
     @property
-    def in_english(self) -> str:
-        """The words with their values, for logs."""
-        return self.words.format(**self.values) if self.values else self.words
+    def text(self) -> str:
+        """Message and action in English, their values filled in."""
+        return joined(self.message, self.action, self.values)
+
+    @property
+    def technical(self) -> str:
+        """What stands below the message: `where` and `detail`."""
+        return ": ".join(part for part in (self.where, self.detail) if part)
 
 
-def expected(error: DermascopeError) -> Fault:
-    """Return the trouble of an error that says itself what is wrong."""
-    detail = ": ".join(part for part in (error.where, error.detail) if part)
-    return Fault(error.words, detail, error.values)
+def joined(message: str, action: str, values: Mapping[str, object]) -> str:
+    """Return a message and an action, in any one language, as they are read together."""
+    if not action:
+        text = message
+    else:
+        text = f"{message} {action}" if message.endswith(".") else f"{message}; {action}"
+    return text.format(**values) if values else text
 
 
-def unexpected(words: str, error: Exception) -> Fault:
-    """Return the trouble of an error that nobody expected, and log where it came from."""
-    _log.error("%s", words, exc_info=error)
-    return Fault(words, f"{type(error).__name__}: {error}")
+def unexpected(message: str, action: str, error: Exception) -> Fault:
+    """Return the fault of an error that no code foresaw."""
+    return Fault(message, action, detail=f"{type(error).__name__}: {error}")

@@ -2,18 +2,26 @@
 
 import gettext
 from collections.abc import Mapping
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-Language = Literal["en", "es", "pt"]
+
+class Language(StrEnum):
+    """A language that there is a catalogue for."""
+
+    ENGLISH = "en"
+    SPANISH = "es"
+    PORTUGUESE = "pt"
+
 
 LANGUAGES: Final[Mapping[Language, str]] = {
-    "en": "English",
-    "es": "Español",
-    "pt": "Português",
+    Language.ENGLISH: "English",
+    Language.SPANISH: "Español",
+    Language.PORTUGUESE: "Português",
 }
-"""What there is a catalogue for, each named in its own language."""
+"""Each language, named in itself."""
 
 DOMAIN: Final = "dermascope"
 LOCALE: Final = Path(__file__).parent / "locale"
@@ -37,12 +45,12 @@ class Translations:
 
         Words that no catalogue holds (an error's own message) come back as they are.
         """
-        said = self._catalogue.gettext(words) if words else ""
-        return said.format(**values) if values else said
+        text = self._catalogue.gettext(words) if words else ""
+        return text.format(**values) if values else text
 
 
 def translatable(words: str) -> str:
-    """Return words unchanged; marks them for the catalogues where they are not said at once."""
+    """Return words unchanged: marks them for the catalogues where they are translated later."""
     return words
 
 

@@ -1,15 +1,24 @@
-"""What one thread passes to another: the newest value, never a queue."""
+"""What one thread passes to another when only the newest counts: a value, never a queue."""
 
 import threading
 from typing import Generic, TypeVar
+
+from device.platform.clock import Clock
 
 T = TypeVar("T")
 
 
 class Latest(Generic[T]):
-    """A place for one value: writers replace it, readers wait for one that they have not seen."""
+    """A place for one value: its one writer replaces it, readers wait for one that is new to them.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    clock
+        That waits.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._condition = threading.Condition()
         self._value: T | None = None
         self._number = 0
@@ -22,13 +31,21 @@ class Latest(Generic[T]):
             self._condition.notify_all()
 
     def peek(self) -> T | None:
-        """Return the value without waiting."""
+        """Return the value without waiting, or None before the first."""
         with self._condition:
             return self._value
 
     def next(self, seen: int, timeout: float) -> tuple[int, T | None]:
-        """Wait for a value newer than number `seen`; return its number and it, or None."""
+        """Wait for a value newer than number `seen`; return its number and it, or None.
+
+        Parameters
+        ----------
+        seen
+            Number of the value that this reader had last; 0 before the first.
+        timeout
+            Seconds to wait, at most.
+        """
         with self._condition:
-            if not self._condition.wait_for(lambda: self._number > seen, timeout):
+            if not self._clock.wait_for(self._condition, lambda: self._number > seen, timeout):
                 return seen, None
             return self._number, self._value

@@ -32,7 +32,7 @@ class Optics(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     height: Annotated[int, msgspec.Meta(ge=1)]
     calibrated: datetime
 
-    def at(self, width: int, height: int) -> float | None:
+    def mm_per_pixel_at(self, width: int, height: int) -> float | None:
         """Return millimetres a pixel in frames of another size of the same optics.
 
         None for frames of another shape: whether those are cut or squeezed is not known.

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import msgspec
 
 from device.errors import ScreenError
-from device.language import Language
+from device.language import Language, translatable
 from device.platform.durable_files import write_atomically
 from device.text import printable_path
 
@@ -25,7 +25,7 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
         Of the overlay, 0.1 to 1.
     """
 
-    language: Language = "en"
+    language: Language = Language.ENGLISH
     opacity: Annotated[float, msgspec.Meta(ge=0.1, le=1.0)] = 0.6
 
 
@@ -51,7 +51,8 @@ def save_preferences(folder: Path, chosen: Preferences) -> None:
         write_atomically(folder / _FILE, msgspec.json.encode(chosen))
     except OSError as error:
         raise ScreenError(
-            "the settings cannot be kept; free space on the disk, or check that it can be written",
+            "the settings cannot be kept",
+            action=translatable("free space on the disk, or check that it can be written"),
             where=printable_path(folder),
             detail=error.strerror or "",
         ) from None

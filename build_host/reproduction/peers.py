@@ -16,8 +16,9 @@ from sklearn.svm import SVC
 
 from build_host.datasets.collection import Collection
 from device.diagnoses import CODES
+from device.imaging.abcd import ABCD_COLOURS, measure_abcd
 from device.imaging.field_of_view import crop, find_field
-from device.imaging.lesion import ABCD_COLOURS, measure_abcd, segment_lesion, working_image
+from device.imaging.lesion import segment_lesion, working_image
 
 _LEVELS: Final = 32
 _DISTANCES: Final = (1, 3)

@@ -5,8 +5,7 @@ means nothing.
 """
 
 import math
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -14,9 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.errors import SourceError
-from device.frame import Frame, frame_now
+from device.capture.source import FrameSource
+from device.frame import Frame, SourceKind, frame_now
 from device.language import translatable
+from device.platform.clock import Clock
 
 Plane = NDArray[np.float32]
 
@@ -95,71 +95,50 @@ SCENES: Final = (
 )  # fmt: skip
 
 
-class DemoSource:
+class DemoSource(FrameSource):
     """A hand-held dermatoscope over one drawn lesion after another, without end.
 
     Parameters
     ----------
+    clock
+        That paces and stamps the frames.
     scenes
         What is shown, in turn.
     paced
         Wait between frames as a camera does; else frames come as fast as they are read.
     """
 
-    def __init__(self, scenes: tuple[Scene, ...] = SCENES, paced: bool = True) -> None:
+    def __init__(
+        self, clock: Clock, *, scenes: tuple[Scene, ...] = SCENES, paced: bool = True
+    ) -> None:
+        super().__init__(translatable("demo"), SourceKind.DEMO, clock)
         self._scenes = scenes
         self._paced = paced
-        self._sequence = 0
-        self._closed = False
         self._drawn: tuple[int, NDArray[np.uint8]] | None = None
-        self._start = time.monotonic()
-
-    @property
-    def name(self) -> str:
-        """What to call this source on the screen."""
-        return translatable("demo")
+        self._start = clock.monotonic()
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the next frame; the demonstration never ends, and fails only when closed."""
-        if self._closed:
-            raise SourceError("it is closed; start it again", where=self.name)
+        self._check_open()
         if self._paced:
-            due = self._start + self._sequence / FRAMES_PER_SECOND
-            delay = due - time.monotonic()
+            due = self._start + self._next_number / FRAMES_PER_SECOND
+            delay = due - self._clock.monotonic()
             if delay > 0:
-                time.sleep(min(delay, timeout))
+                self._clock.sleep(min(delay, timeout))
             elif delay < -1.0:
                 self._start -= delay
-        seconds = self._sequence / FRAMES_PER_SECOND
+        seconds = self._next_number / FRAMES_PER_SECOND
         number = int(seconds / SECONDS_PER_SCENE) % len(self._scenes)
         if self._drawn is None or self._drawn[0] != number:
             self._drawn = (number, draw_lesion(self._scenes[number]))
         pixels = render_view(self._drawn[1], self._scenes[number], seconds)
-        frame = frame_now(pixels, self._sequence, self.name)
-        self._sequence += 1
-        return frame
-
-    def still(self, timeout: float = 1.0) -> Frame | None:
-        """Return the next frame: there is one size."""
-        return self.read(timeout)
-
-    def lock_exposure(self, locked: bool) -> None:
-        """Do nothing: a drawing has no exposure."""
-
-    def close(self) -> None:
-        """End the demonstration. May be called more than once."""
-        self._closed = True
-
-    def __enter__(self) -> "DemoSource":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+        return self._frame(pixels)
 
 
 def demo_frame(scene: Scene, seconds: float = 0.0) -> Frame:
     """Return one frame of a scene, the same every time."""
-    return frame_now(render_view(draw_lesion(scene), scene, seconds), 0, "demo")
+    pixels = render_view(draw_lesion(scene), scene, seconds)
+    return replace(frame_now(pixels, 0, "demo"), kind=SourceKind.DEMO)
 
 
 def render_view(canvas: NDArray[np.uint8], scene: Scene, seconds: float) -> NDArray[np.uint8]:

@@ -1,17 +1,25 @@
 """The newest picture of a driver that may wait for ever."""
 
 import threading
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import SourceError
+from device.language import translatable
+from device.latest import Latest
+from device.platform.clock import Clock
 
 _CLOSING_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Failed:
+    error: Exception
 
 
 class DriverThread:
@@ -24,10 +32,12 @@ class DriverThread:
     name
         Of the thread.
     grab
-        Waits for the next picture; returns None where there was none yet. What it raises ends the
-        thread, and is raised again to whoever waits.
+        Waits for the next picture, uint8 (height, width, 3) RGB; returns None where there was none
+        yet. What it raises ends the thread, and is raised again to whoever waits.
     release
         Called in the thread after the last `grab`, so that no driver is closed while it is used.
+    clock
+        That waits.
     """
 
     def __init__(
@@ -35,15 +45,14 @@ class DriverThread:
         name: str,
         grab: Callable[[], NDArray[np.uint8] | None],
         release: Callable[[], None],
+        clock: Clock,
     ) -> None:
         self._grab = grab
         self._release = release
-        self._picture: NDArray[np.uint8] | None = None
-        self._count = 0
+        self._clock = clock
+        self._newest: Latest[NDArray[np.uint8] | _Failed] = Latest(clock)
         self._taken = 0
-        self._failure: Exception | None = None
-        self._closing = False
-        self._arrived = threading.Condition()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -57,40 +66,32 @@ class DriverThread:
         Exception
             Whatever `grab` raised.
         """
-        with self._arrived:
-            self._arrived.wait_for(
-                lambda: self._closing or self._failure or self._count > self._taken, timeout
-            )
-            if self._closing:
-                raise SourceError("the camera is closed; start it again")
-            if self._failure:
-                raise self._failure
-            if self._picture is None or self._count == self._taken:
-                return None
-            self._taken = self._count
-            return self._picture, self._count - 1
+        number, picture = self._newest.next(self._taken, timeout)
+        if self._closing.is_set():
+            raise SourceError("the camera is closed", action=translatable("start it again"))
+        if isinstance(picture, _Failed):
+            raise picture.error
+        if picture is None:
+            return None
+        self._taken = number
+        return picture, number - 1
 
     def close(self) -> None:
         """End the thread, waiting a little for a driver that is slow. May be called again."""
-        with self._arrived:
-            self._closing = True
-            self._arrived.notify_all()
+        self._closing.set()
+        # Whoever waits for a picture must not wait on.
+        self._newest.put(_Failed(SourceError("the camera is closed")))
         self._thread.join(_CLOSING_SECONDS)
 
     def _run(self) -> None:
         try:
-            while not self._closing:
+            while not self._closing.is_set():
                 picture = self._grab()
                 if picture is None:
-                    time.sleep(_PAUSE_SECONDS)
-                    continue
-                with self._arrived:
-                    self._picture = picture
-                    self._count += 1
-                    self._arrived.notify_all()
+                    self._clock.sleep(_PAUSE_SECONDS)
+                else:
+                    self._newest.put(picture)
         except Exception as error:  # drivers fail in more ways than they document
-            with self._arrived:
-                self._failure = error
-                self._arrived.notify_all()
+            self._newest.put(_Failed(error))
         finally:
             self._release()

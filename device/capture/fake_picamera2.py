@@ -1,15 +1,15 @@
-"""A stand-in for ``picamera2.Picamera2``, so that all of its source runs without a camera.
+"""A fake of ``picamera2.Picamera2``, so that all of its source runs without a camera.
 
 It has those parts of the real one (0.3.38) that the instrument uses, with the same names, results
 and errors, and takes its pictures from the demonstration.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
+from enum import StrEnum
 from threading import Condition
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -22,14 +22,27 @@ from device.capture.demo import (
     draw_lesion,
     render_view,
 )
+from device.platform.clock import Clock
 
-State = Literal["working", "stalled", "absent", "busy"]
 
-FAULTS: Final[tuple[tuple[State, float], ...]] = (
-    ("working", 20.0),
-    ("stalled", 8.0),
-    ("working", 20.0),
-    ("absent", 12.0),
+class PortState(StrEnum):
+    """How the camera answers.
+
+    Requests to a ``stalled`` one are never completed; an ``absent`` one is unplugged; a ``busy``
+    one belongs to another program.
+    """
+
+    WORKING = "working"
+    STALLED = "stalled"
+    ABSENT = "absent"
+    BUSY = "busy"
+
+
+FAULTS: Final[tuple[tuple[PortState, float], ...]] = (
+    (PortState.WORKING, 20.0),
+    (PortState.STALLED, 8.0),
+    (PortState.WORKING, 20.0),
+    (PortState.ABSENT, 12.0),
 )
 """A timetable that shows every kind of trouble within a minute: state, and seconds of it."""
 
@@ -67,9 +80,10 @@ class FakeCameraPort:
 
     Attributes
     ----------
+    clock
+        That the camera runs by.
     state
-        ``working``; ``stalled`` (requests are never answered); ``absent`` (unplugged); ``busy``
-        (another program has it). May be set at any time.
+        May be set at any time.
     timetable
         States and the seconds that each lasts, over and over; where there is one it goes before
         `state`.
@@ -85,20 +99,26 @@ class FakeCameraPort:
         The camera while it is open.
     """
 
-    state: State = "working"
-    timetable: tuple[tuple[State, float], ...] = ()
+    clock: Clock
+    state: PortState = PortState.WORKING
+    timetable: tuple[tuple[PortState, float], ...] = ()
     picture: Callable[[float], NDArray[np.uint8]] = field(default_factory=DemoPicture)
     largest: tuple[int, int] = (4608, 2592)
     replaced: Mapping[str, str] = field(default_factory=dict)
     controls: Mapping[str, tuple[Any, Any, Any]] = field(default_factory=lambda: _CONTROLS)
     camera: "FakePicamera2 | None" = field(default=None, init=False)
-    _start: float = field(default_factory=time.monotonic, init=False)
+    _start: float = field(init=False)
 
-    def now(self) -> State:
+    def __post_init__(self) -> None:
+        self._start = self.clock.monotonic()
+
+    def state_now(self) -> PortState:
         """Return the state at this moment."""
         if not self.timetable:
             return self.state
-        seconds = (time.monotonic() - self._start) % sum(length for _, length in self.timetable)
+        seconds = (self.clock.monotonic() - self._start) % sum(
+            length for _, length in self.timetable
+        )
         for state, length in self.timetable:
             seconds -= length
             if seconds < 0:
@@ -107,9 +127,9 @@ class FakeCameraPort:
 
     def global_camera_info(self) -> list[dict[str, Any]]:
         """Return what is connected."""
-        if self.now() == "absent":
+        if self.state_now() == PortState.ABSENT:
             return []
-        return [{"Model": "stand-in", "Location": 2, "Rotation": 0, "Id": "/stand-in", "Num": 0}]
+        return [{"Model": "fake", "Location": 2, "Rotation": 0, "Id": "/fake", "Num": 0}]
 
     def __call__(self, camera_num: int = 0) -> "FakePicamera2":
         """Open the camera, as ``Picamera2()`` does."""
@@ -118,7 +138,7 @@ class FakeCameraPort:
                 f'No camera number {camera_num} found - use "rpicam-hello --list-cameras" to check '
                 "connected cameras"
             )
-        if self.now() == "busy" or self.camera is not None:
+        if self.state_now() == PortState.BUSY or self.camera is not None:
             raise RuntimeError("Camera __init__ sequence did not complete.")
         self.camera = FakePicamera2(self)
         return self.camera
@@ -141,10 +161,11 @@ class FakePicamera2:
 
     def __init__(self, port: FakeCameraPort) -> None:
         self._port = port
+        self._clock = port.clock
         self._condition = Condition()
         self._config: dict[str, Any] = {}
         self._open = True
-        self._opened = time.monotonic()
+        self._opened = self._clock.monotonic()
         self._started = False
         self._next_frame = 0.0
         self._jobs: list[_Job] = []
@@ -213,10 +234,10 @@ class FakePicamera2:
         """Begin to fill buffers."""
         if not self._config:
             raise RuntimeError("Camera has not been configured")
-        if self._port.now() == "absent":
+        if self._port.state_now() == PortState.ABSENT:
             raise RuntimeError("Failed to start camera: No such device")
         self._started = True
-        self._next_frame = time.monotonic()
+        self._next_frame = self._clock.monotonic()
 
     def stop(self) -> None:
         """Stop; the order waits behind older requests, and is cancelled with them."""
@@ -228,7 +249,7 @@ class FakePicamera2:
             while not order.future.done():
                 self._run_jobs()
                 if not order.future.done():
-                    self._condition.wait(1 / FRAMES_PER_SECOND)
+                    self._wait(1 / FRAMES_PER_SECOND)
         order.future.result()
 
     def close(self) -> None:
@@ -260,7 +281,7 @@ class FakePicamera2:
             `cancel_all_and_flush`.
         """
         job = _Job()
-        end = None if wait is None else time.monotonic() + wait
+        end = None if wait is None else self._clock.monotonic() + wait
         with self._condition:
             self._jobs.append(job)
             if wait is not None and not wait:
@@ -269,24 +290,31 @@ class FakePicamera2:
                 self._run_jobs()
                 if job.future.done():
                     return job.future.result()
-                left = None if end is None else end - time.monotonic()
+                left = None if end is None else end - self._clock.monotonic()
                 if left is not None and left <= 0:
                     raise TimeoutError
                 tick = 1 / FRAMES_PER_SECOND
-                self._condition.wait(tick if left is None else min(tick, left))
+                self._wait(tick if left is None else min(tick, left))
 
     def buffer_returned(self) -> None:
         """Take a buffer back from a released request."""
         with self._condition:
             self._buffers_out -= 1
 
+    def _wait(self, seconds: float) -> None:
+        self._clock.wait_for(self._condition, lambda: False, seconds)
+
     def _run_jobs(self) -> None:
         """Complete the oldest job: a request if a frame is due and a buffer free."""
         if self._jobs and self._jobs[0].stops:
             self._started = False
             self._jobs.pop(0).future.set_result(None)
-        now = time.monotonic()
-        due = self._started and self._port.now() == "working" and now >= self._next_frame
+        now = self._clock.monotonic()
+        due = (
+            self._started
+            and self._port.state_now() == PortState.WORKING
+            and now >= self._next_frame
+        )
         if due and self._jobs and self._buffers_out < self._config["buffer_count"]:
             self._next_frame = max(self._next_frame + 1 / FRAMES_PER_SECOND, now)
             self._buffers_out += 1

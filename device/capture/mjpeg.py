@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.capture.driver_thread import DriverThread
+from device.capture.source import FrameSource
 from device.errors import ConfigError, ImageError, SourceError
-from device.frame import Frame, checked_frame
+from device.frame import Frame, SourceKind
 from device.imaging.image_file import decode_jpeg
 from device.language import translatable
+from device.platform.clock import Clock
 from device.text import printable
 
 MAX_JPEG_BYTES: Final = 16 << 20
@@ -54,7 +56,7 @@ def parse_url(url: str) -> SplitResult:
     return parts
 
 
-class MjpegSource:
+class MjpegSource(FrameSource):
     """A server's ``multipart/x-mixed-replace`` stream of JPEG pictures.
 
     A thread of its own reads the stream as fast as it comes, so that the newest picture is shown
@@ -65,6 +67,8 @@ class MjpegSource:
     url
         ``http://`` or ``https://``, with a user and password where the server asks for them.
         Redirections are not followed.
+    clock
+        That stamps the frames.
     silence
         Seconds without a byte after which the server counts as stalled.
     patience
@@ -79,8 +83,13 @@ class MjpegSource:
     """
 
     def __init__(
-        self, url: str, silence: float = SILENCE_SECONDS, patience: float = PATIENCE_SECONDS
+        self,
+        url: str,
+        clock: Clock,
+        silence: float = SILENCE_SECONDS,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
+        super().__init__(NAME, SourceKind.CAMERA, clock)
         parts = parse_url(url)
         self._host = printable(parts.hostname or "")
         self._damaged = False
@@ -110,52 +119,35 @@ class MjpegSource:
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._hang_up()
             raise SourceError(
-                "the camera cannot be reached over the network; check that it is on, and the "
-                "address",
+                "the camera cannot be reached over the network",
+                action=translatable("check that it is on, and the address"),
                 where=self._host,
             ) from error
         finally:
             impatience.cancel()
         self._stream = MultipartReader(self._response, boundary, self._host, patience)
-        self._newest = DriverThread("mjpeg", self._grab, self._hang_up)
-
-    @property
-    def name(self) -> str:
-        """What to call this source on the screen."""
-        return NAME
+        self._driver = DriverThread("mjpeg", self._grab, self._hang_up, clock)
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the newest frame that was not read yet."""
-        taken = self._newest.take(timeout)
+        taken = self._driver.take(timeout)
         if taken is None:
             if self._damaged:
                 raise SourceError(
-                    "the camera sends pictures that cannot be read; set it to Motion JPEG",
+                    "the camera sends pictures that cannot be read",
+                    action=translatable("set it to Motion JPEG"),
                     where=self._host,
                 )
             raise SourceError(
-                "the camera sends no picture; check that it is on, and the network",
+                "the camera sends no picture",
+                action=translatable("check that it is on, and the network"),
                 where=self._host,
             )
-        return checked_frame(*taken, self.name)
+        return self._frame(*taken)
 
-    def still(self, timeout: float = 1.0) -> Frame | None:
-        """Return the newest frame: a stream has one size."""
-        return self.read(timeout)
-
-    def lock_exposure(self, locked: bool) -> None:
-        """Do nothing: a stream cannot be told."""
-
-    def close(self) -> None:
-        """Hang up. May be called more than once."""
+    def _release(self) -> None:
         self._interrupt()
-        self._newest.close()
-
-    def __enter__(self) -> "MjpegSource":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+        self._driver.close()
 
     def _interrupt(self) -> None:
         """Wake the thread that waits for the server."""
@@ -171,20 +163,24 @@ class MjpegSource:
     def _boundary(self, response: http.client.HTTPResponse) -> bytes:
         if response.status in (401, 403):
             raise SourceError(
-                "the camera asks for a user and password; write them into the address as "
-                "http://USER:PASSWORD@HOST/PATH",
+                "the camera asks for a user and password",
+                action=translatable(
+                    "write them into the address as http://USER:PASSWORD@HOST/PATH"
+                ),
                 where=self._host,
             )
         if response.status != http.client.OK:
             raise SourceError(
-                "the camera answers with error {status}; check the address",
+                "the camera answers with error {status}",
+                action=translatable("check the address"),
                 where=self._host,
                 status=response.status,
             )
         boundary = response.headers.get_boundary()
         if response.headers.get_content_type() != "multipart/x-mixed-replace" or not boundary:
             raise SourceError(
-                "what is at this address is no stream of JPEG pictures; check it",
+                "what is at this address is no stream of JPEG pictures",
+                action=translatable("check it"),
                 where=self._host,
             )
         # Some servers write the two dashes into the header as well.
@@ -197,7 +193,8 @@ class MjpegSource:
             raise
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise SourceError(
-                "the camera has stopped sending; check that it is on, and the network",
+                "the camera has stopped sending",
+                action=translatable("check that it is on, and the network"),
                 where=self._host,
             ) from error
         try:
@@ -278,18 +275,24 @@ class MultipartReader:
 
     def _fill(self) -> None:
         if time.monotonic() > self._end:
-            raise SourceError("the camera sends too slowly; check the network", where=self._host)
+            raise SourceError(
+                "the camera sends too slowly",
+                action=translatable("check the network"),
+                where=self._host,
+            )
         data = self._body.read1(_CHUNK)
         if not data:
             raise SourceError(
-                "the camera has ended its stream; switch it on again", where=self._host
+                "the camera has ended its stream",
+                action=translatable("switch it on again"),
+                where=self._host,
             )
         self._held += data
 
     def _too_large(self) -> SourceError:
         return SourceError(
-            "the camera sends something else than pictures, or pictures above {megabytes} MB; set "
-            "it to Motion JPEG, and smaller",
+            "the camera sends something else than pictures, or pictures above {megabytes} MB",
+            action=translatable("set it to Motion JPEG, and smaller"),
             where=self._host,
             megabytes=MAX_JPEG_BYTES >> 20,
         )

@@ -6,10 +6,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from device.capture.source import FrameSource
 from device.capture.yuv import yuv_to_rgb
 from device.errors import SourceError
-from device.frame import Frame, checked_frame
+from device.frame import Frame, SourceKind
 from device.language import translatable
+from device.platform.clock import Clock
 
 STILL_SIZE: Final = (1920, 1080)
 PREVIEW_SIZE: Final = (960, 540)
@@ -21,13 +23,17 @@ _CONTINUOUS_FOCUS: Final = 2
 _SHORTEST_WAIT: Final = 0.001
 
 
-class PicameraSource:
+class PicameraSource(FrameSource):
     """A camera on the ribbon cable: a small stream for the preview, the large one for the still.
 
     Parameters
     ----------
     camera_class
         ``picamera2.Picamera2``, or its stand-in (`device.capture.fake_picamera2.FakeCameraPort`).
+    clock
+        That stamps the frames.
+    kind
+        What the frames come from: the fake's are drawings.
     still_size, preview_size
         Width and height to ask for; what `configure` makes of them is read back.
 
@@ -40,19 +46,23 @@ class PicameraSource:
     def __init__(
         self,
         camera_class: Any,
+        clock: Clock,
+        kind: SourceKind = SourceKind.CAMERA,
         still_size: tuple[int, int] = STILL_SIZE,
         preview_size: tuple[int, int] = PREVIEW_SIZE,
     ) -> None:
-        self._sequence = 0
-        self._closed = False
+        super().__init__(NAME, kind, clock)
         if not camera_class.global_camera_info():
-            raise SourceError("no camera is connected; switch off and check the ribbon cable")
+            raise SourceError(
+                "no camera is connected",
+                action=translatable("switch off and check the ribbon cable"),
+            )
         try:
             self._camera = camera_class()
         except (RuntimeError, IndexError) as error:
             raise SourceError(
-                "the camera is in use by another program, or does not answer; switch the "
-                "instrument off and on"
+                "the camera is in use by another program, or does not answer",
+                action=translatable("switch the instrument off and on"),
             ) from error
         try:
             self._configure(still_size, preview_size)
@@ -60,13 +70,9 @@ class PicameraSource:
         except Exception as error:
             self.close()
             raise SourceError(
-                "the camera cannot be set up; use a camera module that picamera2 knows"
+                "the camera cannot be set up",
+                action=translatable("use a camera module that picamera2 knows"),
             ) from error
-
-    @property
-    def name(self) -> str:
-        """What to call this source on the screen."""
-        return NAME
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the next frame of the preview stream."""
@@ -77,26 +83,16 @@ class PicameraSource:
         return self._take("main", timeout)
 
     def lock_exposure(self, locked: bool) -> None:
-        """Hold, or let go, exposure and white balance, where the camera can."""
+        """Hold, or release, exposure and white balance, where the camera can."""
         self._set({"AeEnable": not locked, "AwbEnable": not locked})
 
-    def close(self) -> None:
-        """Give the camera back. May be called more than once."""
-        if self._closed:
-            return
-        self._closed = True
+    def _release(self) -> None:
         # A request that timed out would hold up the order to stop for ever.
         with contextlib.suppress(Exception):
             self._camera.cancel_all_and_flush()
         with contextlib.suppress(RuntimeError):
             self._camera.stop()
         self._camera.close()
-
-    def __enter__(self) -> "PicameraSource":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def _configure(self, still_size: tuple[int, int], preview_size: tuple[int, int]) -> None:
         camera = self._camera
@@ -122,15 +118,16 @@ class PicameraSource:
             self._camera.set_controls(known)
 
     def _take(self, stream: str, timeout: float) -> Frame | None:
-        if self._closed:
-            raise SourceError("the camera is closed; start it again")
+        self._check_open()
         try:
-            # Told to wait for no time at all, picamera2 gives no request but a promise of one.
+            # With a wait of 0, picamera2 returns no request but a promise of one.
             request = self._camera.capture_request(wait=max(timeout, _SHORTEST_WAIT))
         except TimeoutError:
             with contextlib.suppress(Exception):
                 self._camera.cancel_all_and_flush()
-            raise SourceError("the camera has stopped giving pictures; check its cable") from None
+            raise SourceError(
+                "the camera has stopped giving pictures", action=translatable("check its cable")
+            ) from None
         except Exception as error:
             raise _gone() from error
         try:
@@ -142,14 +139,13 @@ class PicameraSource:
         given = self._given[stream]
         colour_space = str(self._given.get("colour_space"))
         pixels = to_rgb(array, tuple(given["size"]), str(given["format"]), colour_space)
-        frame = checked_frame(pixels, self._sequence, self.name)
-        self._sequence += 1
-        return frame
+        return self._frame(pixels)
 
 
 def _gone() -> SourceError:
     return SourceError(
-        "the camera does not answer; switch the instrument off and check the ribbon cable"
+        "the camera does not answer",
+        action=translatable("switch the instrument off and check the ribbon cable"),
     )
 
 
@@ -184,6 +180,7 @@ def to_rgb(
     if stream_format in ("YUV420", "YVU420", "NV12", "NV21"):
         return yuv_to_rgb(array, size, stream_format, colour_space)
     raise SourceError(
-        "the camera gives {format} pictures, which are not understood; use another camera",
+        "the camera gives {format} pictures, which are not understood",
+        action=translatable("use another camera"),
         format=stream_format,
     )

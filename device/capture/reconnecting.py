@@ -2,13 +2,15 @@
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from device.capture.source import FrameSource
 from device.errors import SourceError
-from device.frame import Frame, FrameSource
+from device.frame import Frame, SourceKind
+from device.language import translatable
+from device.platform.clock import Clock
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 8.0
@@ -20,11 +22,11 @@ _CLOSING_SECONDS: Final = 3.0
 Read = Callable[[FrameSource, float], Frame | None]
 
 
-class ReconnectingSource:
+class ReconnectingSource(FrameSource):
     """A source that opens another one, and opens it again whenever it fails.
 
     A thread of its own opens and closes, as drivers take seconds for it: `read` never waits longer
-    than it was told. It begins with the first `read`. After a failure the broken source is closed
+    than its timeout. It begins with the first `read`. After a failure the broken source is closed
     and a new one opened after 0.5 s, then after twice as long each time, up to 8 s; it counts as
     open with its first picture. Until then each `read` raises what went wrong last. Sequence
     numbers go on from one source to the next.
@@ -35,6 +37,10 @@ class ReconnectingSource:
         What to call the source on the screen.
     open_inner
         Opens the source.
+    clock
+        That waits.
+    kind
+        What its frames come from.
     pauses
         First and longest pause before another attempt, in seconds.
     """
@@ -43,27 +49,22 @@ class ReconnectingSource:
         self,
         name: str,
         open_inner: Callable[[], FrameSource],
+        clock: Clock,
+        kind: SourceKind = SourceKind.CAMERA,
         pauses: tuple[float, float] = (FIRST_PAUSE, LONGEST_PAUSE),
     ) -> None:
-        self._name = name
+        super().__init__(name, kind, clock)
         self._open_inner = open_inner
         self._pauses = pauses
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._inner: FrameSource | None = None
         self._waiting: Frame | None = None
-        self._trouble: SourceError | None = None
+        self._failure: SourceError | None = None
         self._attempts = 0
-        self._next_number = 0
         self._offset = 0
         self._locked = False
         self._ended = False
-        self._closed = False
-
-    @property
-    def name(self) -> str:
-        """What to call this source on the screen."""
-        return self._name
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the next frame, or None where a finite source has ended."""
@@ -74,7 +75,7 @@ class ReconnectingSource:
         return self._take(lambda inner, seconds: inner.still(seconds), timeout, first=False)
 
     def lock_exposure(self, locked: bool) -> None:
-        """Hold exposure and white balance, or let them go; a source opened later obeys as well."""
+        """Hold exposure and white balance, or release them; a source opened later obeys as well."""
         with self._changed:
             self._locked = locked
             inner = self._inner
@@ -82,25 +83,17 @@ class ReconnectingSource:
             try:
                 inner.lock_exposure(locked)
             except Exception as error:
-                self._give_up(inner, _as_source_error(error, self._name))
+                self._give_up(inner, _as_source_error(error, self.name))
 
-    def close(self) -> None:
-        """Close the source. May be called more than once."""
+    def _release(self) -> None:
         with self._changed:
-            self._closed = True
             self._changed.notify_all()
             thread = self._thread
         if thread is not None:
             thread.join(_CLOSING_SECONDS)
 
-    def __enter__(self) -> "ReconnectingSource":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     def _take(self, read: Read, timeout: float, first: bool) -> Frame | None:
-        end = time.monotonic() + timeout
+        end = self._clock.monotonic() + timeout
         with self._changed:
             inner = self._wait_until_open(timeout)
             if inner is None:
@@ -109,11 +102,11 @@ class ReconnectingSource:
             if first and waiting is not None:
                 return self._numbered(waiting)
         try:
-            frame = read(inner, max(0.0, end - time.monotonic()))
+            frame = read(inner, max(0.0, end - self._clock.monotonic()))
         except Exception as error:
-            trouble = _as_source_error(error, self._name)
-            self._give_up(inner, trouble)
-            raise trouble from error
+            failure = _as_source_error(error, self.name)
+            self._give_up(inner, failure)
+            raise failure from error
         with self._changed:
             if frame is None:
                 self._ended = True
@@ -126,21 +119,24 @@ class ReconnectingSource:
             self._thread = threading.Thread(target=self._keep_open, name="reconnect", daemon=True)
             self._thread.start()
         attempts = self._attempts
-        self._changed.wait_for(
+        self._clock.wait_for(
+            self._changed,
             lambda: (
                 self._closed or self._ended or self._inner is not None or self._attempts > attempts
             ),
             timeout,
         )
         if self._closed:
-            raise SourceError("it is closed; start it again", where=self._name)
+            raise SourceError(
+                "it is closed", action=translatable("start it again"), where=self.name
+            )
         if self._ended:
             return None
         if self._inner is None:
             # A new error each time: one that is raised again would gather every traceback.
-            if self._trouble:
-                raise self._trouble.again()
-            raise SourceError("the camera is being started; wait")
+            if self._failure:
+                raise self._failure.again()
+            raise SourceError("the camera is being started", action=translatable("wait"))
         return self._inner
 
     def _numbered(self, frame: Frame) -> Frame:
@@ -148,24 +144,24 @@ class ReconnectingSource:
         self._next_number = number + 1
         return replace(frame, sequence=number)
 
-    def _give_up(self, inner: FrameSource, trouble: SourceError) -> None:
+    def _give_up(self, inner: FrameSource, failure: SourceError) -> None:
         with self._changed:
             # Another reader may have seen the same failure, and a new source be open.
             if self._inner is inner:
                 self._inner = None
                 self._waiting = None
-                self._trouble = trouble
+                self._failure = failure
                 self._changed.notify_all()
 
     def _keep_open(self) -> None:
         pause, longest = self._pauses
         while not self._closed:
-            opened = time.monotonic()
+            opened = self._clock.monotonic()
             try:
                 inner = self._open()
             except Exception as error:
                 with self._changed:
-                    self._trouble = _as_source_error(error, self._name)
+                    self._failure = _as_source_error(error, self.name)
                     self._attempts += 1
                     self._changed.notify_all()
             else:
@@ -174,10 +170,10 @@ class ReconnectingSource:
                     self._inner = None
                 _close(inner)
                 # One that works for a moment at a time is still broken.
-                if time.monotonic() - opened > longest:
+                if self._clock.monotonic() - opened > longest:
                     pause = self._pauses[0]
             with self._changed:
-                self._changed.wait_for(lambda: self._closed, pause)
+                self._clock.wait_for(self._changed, lambda: self._closed, pause)
             pause = min(2 * pause, longest)
 
     def _open(self) -> FrameSource:
@@ -209,8 +205,8 @@ def _as_source_error(error: Exception, name: str) -> SourceError:
     if isinstance(error, SourceError):
         return error
     return SourceError(
-        "the camera has failed; unplug it and plug it in again, or switch the instrument off and "
-        "on",
+        "the camera has failed",
+        action=translatable("unplug it and plug it in again, or switch the instrument off and on"),
         where=name,
         detail=f"{type(error).__name__}: {error}",
     )

@@ -1,7 +1,6 @@
 """Frames from an image, a folder of images, or a video."""
 
 import stat
-import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final
@@ -10,10 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from device.capture.source import SMALLEST_SIDE, FrameSource
 from device.errors import ImageError, SourceError
-from device.frame import SMALLEST_SIDE, Frame, checked_frame
+from device.frame import Frame, SourceKind
 from device.imaging.image_file import SUFFIXES, find_images, read_image
 from device.language import translatable
+from device.platform.clock import Clock
 from device.text import printable_path
 
 SECONDS_PER_IMAGE: Final = 2.0
@@ -25,7 +26,7 @@ _Timed = tuple[NDArray[np.uint8], float]
 """A picture, and how many seconds it is shown."""
 
 
-class ReplaySource:
+class ReplaySource(FrameSource):
     """Plays files as if they came from a camera.
 
     An image that cannot be read is passed over and its reason kept in `skipped`, by its name; only
@@ -35,6 +36,8 @@ class ReplaySource:
     ----------
     path
         An image, a folder of images, or a video.
+    clock
+        That paces and stamps the frames.
     loop
         Begin again at the end.
     paced
@@ -47,43 +50,37 @@ class ReplaySource:
         If there is nothing there to play.
     """
 
-    def __init__(self, path: Path, loop: bool = True, paced: bool = True) -> None:
+    def __init__(self, path: Path, clock: Clock, *, loop: bool = True, paced: bool = True) -> None:
+        # Never a file's name, which may name a person.
+        super().__init__(translatable("replay"), SourceKind.REPLAY, clock)
         self._path = path
         self._loop = loop
         self._paced = paced
-        self._sequence = 0
-        self._closed = False
-        self._due = time.monotonic()
+        self._due = clock.monotonic()
         self._last: NDArray[np.uint8] | None = None
         self._pictures: Generator[_Timed | None, None, None] | None = None
         self.skipped: dict[str, str] = {}
         self._images = self._find(path)
 
-    @property
-    def name(self) -> str:
-        """What to call this source on the screen: never a file's name, which may name a person."""
-        return translatable("replay")
-
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the next frame, or None at the end."""
-        if self._closed:
-            raise SourceError("it is closed; start it again", where=self.name)
-        end = time.monotonic() + timeout
+        self._check_open()
+        end = self._clock.monotonic() + timeout
         if self._paced:
-            delay = self._due - time.monotonic()
+            delay = self._due - self._clock.monotonic()
             if delay > timeout and self._last is not None:
                 # Between two stills the last one is still before the lens.
-                time.sleep(timeout)
-                return self._framed(self._last)
-            time.sleep(max(0.0, delay))
+                self._clock.sleep(timeout)
+                return self._frame(self._last)
+            self._clock.sleep(delay)
         if self._pictures is None:
             self._pictures = self._play()
         try:
             item = next(self._pictures, "end")
-            while item is None and time.monotonic() < end:
+            while item is None and self._clock.monotonic() < end:
                 item = next(self._pictures, "end")
         except SourceError:
-            # Files may be mended while we wait: the next read begins anew.
+            # Files may be repaired while we wait: the next read starts over.
             self._pictures = None
             raise
         if item is None:
@@ -92,20 +89,15 @@ class ReplaySource:
         if isinstance(item, str):
             return None
         self._last, seconds = item
-        self._due = max(self._due, time.monotonic() - seconds) + seconds
-        return self._framed(self._last)
+        self._due = max(self._due, self._clock.monotonic() - seconds) + seconds
+        return self._frame(self._last)
 
     def still(self, timeout: float = 1.0) -> Frame | None:
-        """Return the next frame: there is one size."""
+        """Return the image that is shown now, or the video's next frame."""
+        self._check_open()
+        if self._images is not None and self._last is not None:
+            return self._frame(self._last)
         return self.read(timeout)
-
-    def lock_exposure(self, locked: bool) -> None:
-        """Do nothing: a file has no exposure."""
-
-    def _framed(self, pixels: NDArray[np.uint8]) -> Frame:
-        frame = checked_frame(pixels, self._sequence, self.name)
-        self._sequence += 1
-        return frame
 
     @staticmethod
     def _find(path: Path) -> list[str] | None:
@@ -116,7 +108,9 @@ class ReplaySource:
                 images = find_images(path)
                 if not images:
                     raise SourceError(
-                        "there are no images in it; name a folder of photographs", where=name
+                        "there are no images in it",
+                        action=translatable("name a folder of photographs"),
+                        where=name,
                     )
                 return images
         except FileNotFoundError:
@@ -136,17 +130,9 @@ class ReplaySource:
             videos=" ".join(sorted(_VIDEO_SUFFIXES)),
         )
 
-    def close(self) -> None:
-        """Close the files. May be called more than once."""
-        self._closed = True
+    def _release(self) -> None:
         if self._pictures is not None:
             self._pictures.close()
-
-    def __enter__(self) -> "ReplaySource":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def _play(self) -> Generator[_Timed | None, None, None]:
         while True:

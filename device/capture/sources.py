@@ -7,18 +7,21 @@ from typing import Final
 from device.capture.demo import DemoSource
 from device.capture.reconnecting import ReconnectingSource
 from device.capture.replay import ReplaySource
+from device.capture.source import FrameSource
 from device.errors import ConfigError, SourceError
-from device.frame import FrameSource
+from device.frame import SourceKind
+from device.language import translatable
+from device.platform.clock import Clock
 from device.text import printable
 
 GRAMMAR: Final = (
-    "demo, replay:PATH (image, folder or video), replay:http://HOST/PATH (Motion JPEG), picamera, "
-    "picamera-standin, picamera-standin:faults, usb or usb:/dev/videoN"
+    "demo, replay:PATH (image, folder or video), mjpeg:URL (a network camera's Motion JPEG), "
+    "picamera, picamera-fake, picamera-fake:faults, usb or usb:/dev/videoN"
 )
 """What `open_source` takes, as it is shown to a person."""
 
 
-def open_source(setting: str) -> FrameSource:
+def open_source(setting: str, clock: Clock) -> FrameSource:
     """Return the source that a setting names.
 
     Cameras open with the first ``read``, and open again whenever they fail; files must be there.
@@ -26,10 +29,12 @@ def open_source(setting: str) -> FrameSource:
     Parameters
     ----------
     setting
-        ``demo``; ``replay:PATH``, an image, a folder or a video; ``replay:http://...``, a stream of
-        Motion JPEG; ``picamera``, the camera on the ribbon cable; ``picamera-standin``, the same
-        without a camera, and ``picamera-standin:faults``, one that stalls and is pulled out now and
-        then; ``usb``, the first USB camera, or ``usb:/dev/videoN``.
+        ``demo``; ``replay:PATH``, an image, a folder or a video; ``mjpeg:http://...``, a network
+        camera's stream of Motion JPEG; ``picamera``, the camera on the ribbon cable;
+        ``picamera-fake``, the same without a camera, and ``picamera-fake:faults``, one that stalls
+        and is pulled out now and then; ``usb``, the first USB camera, or ``usb:/dev/videoN``.
+    clock
+        That the frames are stamped and paced by.
 
     Raises
     ------
@@ -40,36 +45,39 @@ def open_source(setting: str) -> FrameSource:
     """
     kind, _, rest = setting.partition(":")
     if setting == "demo":
-        return DemoSource()
-    if kind == "replay" and rest.startswith(("http://", "https://")):
-        return _mjpeg(rest)
-    if kind == "replay" and rest:
-        return ReplaySource(Path(rest).expanduser())
+        return DemoSource(clock)
+    if kind == "replay" and rest and not rest.startswith(("http://", "https://")):
+        return ReplaySource(Path(rest).expanduser(), clock)
+    if kind == "mjpeg" and rest:
+        return _mjpeg(rest, clock)
     if setting == "picamera":
-        return _picamera()
-    if setting in ("picamera-standin", "picamera-standin:faults"):
-        return _standin(faults=bool(rest))
+        return _picamera(clock)
+    if setting in ("picamera-fake", "picamera-fake:faults"):
+        return _fake_picamera(clock, faults=bool(rest))
     if setting == "usb" or (kind == "usb" and rest):
-        return _usb(Path(rest) if rest else None)
+        return _usb(Path(rest) if rest else None, clock)
     # A misspelt setting may hold the password of a stream.
     shown = repr(setting) if "@" not in setting else repr(printable(kind) + ":...")
     raise ConfigError(f"source {shown} is unknown; use {GRAMMAR}")
 
 
-def _mjpeg(url: str) -> FrameSource:
+def _mjpeg(url: str, clock: Clock) -> FrameSource:
     from device.capture.mjpeg import NAME, MjpegSource, parse_url
 
     parse_url(url)
-    return ReconnectingSource(NAME, lambda: MjpegSource(url))
+    return ReconnectingSource(NAME, lambda: MjpegSource(url, clock), clock)
 
 
-def _picamera() -> FrameSource:
+def _picamera(clock: Clock) -> FrameSource:
     from device.capture.picamera import NAME, PicameraSource
 
     if find_spec("picamera2") is None:
         raise SourceError(
-            "picamera2 is not installed; on Raspberry Pi OS install the package python3-picamera2, "
-            "elsewhere dermascope[camera]; or use picamera-standin",
+            "picamera2 is not installed",
+            action=translatable(
+                "on Raspberry Pi OS install the package python3-picamera2, elsewhere "
+                "dermascope[camera]; or use picamera-fake"
+            ),
             where="source picamera",
         )
 
@@ -78,26 +86,27 @@ def _picamera() -> FrameSource:
             from picamera2 import Picamera2
         except ImportError as error:
             raise SourceError(
-                "picamera2 or libcamera is installed in part only; install the packages "
-                "python3-picamera2 and python3-libcamera",
+                "picamera2 or libcamera is installed in part only",
+                action=translatable("install the packages python3-picamera2 and python3-libcamera"),
                 where="source picamera",
             ) from error
-        return PicameraSource(Picamera2)
+        return PicameraSource(Picamera2, clock)
 
-    return ReconnectingSource(NAME, open_camera)
+    return ReconnectingSource(NAME, open_camera, clock)
 
 
-def _standin(faults: bool) -> FrameSource:
+def _fake_picamera(clock: Clock, *, faults: bool) -> FrameSource:
     from device.capture.fake_picamera2 import FAULTS, FakeCameraPort
     from device.capture.picamera import NAME, PicameraSource
 
-    port = FakeCameraPort(timetable=FAULTS if faults else ())
-    return ReconnectingSource(NAME, lambda: PicameraSource(port))
+    port = FakeCameraPort(clock, timetable=FAULTS if faults else ())
+    kind = SourceKind.DEMO
+    return ReconnectingSource(NAME, lambda: PicameraSource(port, clock, kind), clock, kind)
 
 
-def _usb(device: Path | None) -> FrameSource:
+def _usb(device: Path | None, clock: Clock) -> FrameSource:
     from device.capture.uvc import NAME, UvcSource
     from device.capture.v4l2 import first_usb_camera
 
     # A camera that is plugged in again may come back under another number.
-    return ReconnectingSource(NAME, lambda: UvcSource(device or first_usb_camera()))
+    return ReconnectingSource(NAME, lambda: UvcSource(device or first_usb_camera(), clock), clock)

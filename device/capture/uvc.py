@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.capture.driver_thread import DriverThread
+from device.capture.source import FrameSource
 from device.errors import SourceError
-from device.frame import Frame, checked_frame
+from device.frame import Frame, SourceKind
 from device.language import translatable
+from device.platform.clock import Clock
 from device.text import printable_path
 
 SIZE: Final = (1280, 720)
@@ -33,7 +35,7 @@ class Video(Protocol):
     def release(self) -> None: ...  # noqa: D102
 
 
-class UvcSource:
+class UvcSource(FrameSource):
     """A camera at ``/dev/videoN``.
 
     A thread of its own takes frames off the driver, because OpenCV's own read may wait for ten
@@ -43,6 +45,8 @@ class UvcSource:
     ----------
     device
         Path of the video device.
+    clock
+        That stamps the frames and waits.
     size
         Width and height to ask for; what the camera gives instead is taken.
     open_video
@@ -57,25 +61,32 @@ class UvcSource:
     def __init__(
         self,
         device: Path,
+        clock: Clock,
         size: tuple[int, int] = SIZE,
         open_video: Callable[[str, int], Video] = cv2.VideoCapture,
     ) -> None:
+        super().__init__(NAME, SourceKind.CAMERA, clock)
         self._device = device
-        self._words = printable_path(device)
+        self._where = printable_path(device)
         if not device.exists():
-            raise SourceError("no camera is plugged in there; check the cable", where=self._words)
+            raise SourceError(
+                "no camera is plugged in there",
+                action=translatable("check the cable"),
+                where=self._where,
+            )
         if not os.access(device, os.R_OK | os.W_OK):
             raise SourceError(
-                "this user may not use the camera; add the user to the group video",
-                where=self._words,
+                "this user may not use the camera",
+                action=translatable("add the user to the group video"),
+                where=self._where,
             )
         self._video = open_video(str(device), cv2.CAP_V4L2)
         if not self._video.isOpened():
             self._video.release()
             raise SourceError(
-                "the camera is busy or is no camera; close other programs that use it, or plug it "
-                "in again",
-                where=self._words,
+                "the camera is busy or is no camera",
+                action=translatable("close other programs that use it, or plug it in again"),
+                where=self._where,
             )
         # Motion JPEG is what lets USB 2 carry 30 frames a second above 640 x 480.
         self._video.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
@@ -86,37 +97,25 @@ class UvcSource:
         self._locked = False
         self._automatic: dict[int, float] = {}
         self._missed = 0
-        self._newest = DriverThread("uvc", self._grab, self._video.release)
-
-    @property
-    def name(self) -> str:
-        """What to call this source on the screen."""
-        return NAME
+        self._driver = DriverThread("uvc", self._grab, self._video.release, clock)
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the newest frame that was not read yet."""
-        taken = self._newest.take(timeout)
+        taken = self._driver.take(timeout)
         if taken is None:
-            raise SourceError("the camera gives no picture; plug it in again", where=self._words)
-        return checked_frame(*taken, self.name)
-
-    def still(self, timeout: float = 1.0) -> Frame | None:
-        """Return the newest frame: a running USB camera has one size."""
-        return self.read(timeout)
+            raise SourceError(
+                "the camera gives no picture",
+                action=translatable("plug it in again"),
+                where=self._where,
+            )
+        return self._frame(*taken)
 
     def lock_exposure(self, locked: bool) -> None:
-        """Hold exposure and white balance, or let them go, with the next picture."""
+        """Hold exposure and white balance, or release them, with the next picture."""
         self._wanted_lock = locked
 
-    def close(self) -> None:
-        """Give the camera back. May be called more than once."""
-        self._newest.close()
-
-    def __enter__(self) -> "UvcSource":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    def _release(self) -> None:
+        self._driver.close()
 
     def _grab(self) -> NDArray[np.uint8] | None:
         # Set where frames are read: OpenCV's capture is not made for two threads.
@@ -130,10 +129,16 @@ class UvcSource:
                 return np.asarray(picture)
             return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
         if not self._device.exists():
-            raise SourceError("the camera was unplugged; plug it in again", where=self._words)
+            raise SourceError(
+                "the camera was unplugged",
+                action=translatable("plug it in again"),
+                where=self._where,
+            )
         self._missed += 1
         if self._missed > _MOST_MISSED:
-            raise SourceError("the camera has stopped; plug it in again", where=self._words)
+            raise SourceError(
+                "the camera has stopped", action=translatable("plug it in again"), where=self._where
+            )
         return None
 
     def _set_lock(self, locked: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from device.errors import SourceError
+from device.language import translatable
 
 # struct v4l2_capability of linux/videodev2.h: driver, card, bus, version, capabilities of the
 # whole device, capabilities of this node, three words reserved.
@@ -46,7 +47,9 @@ def first_usb_camera(
             continue
         if gives_pictures_over_usb(capability):
             return device
-    raise SourceError("no USB camera is plugged in; plug it in, or try another cable")
+    raise SourceError(
+        "no USB camera is plugged in", action=translatable("plug it in, or try another cable")
+    )
 
 
 def gives_pictures_over_usb(capability: bytes) -> bool:

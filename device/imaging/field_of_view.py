@@ -45,7 +45,11 @@ class FieldOfView:
     def lies_in(self, shape: tuple[int, ...]) -> bool:
         """Return whether a frame of this shape, height first, holds the whole field."""
         height, width = shape[:2]
-        return self.left + self.side <= width and self.top + self.side <= height
+        return (
+            0 <= self.left <= width - self.side
+            and 0 <= self.top <= height - self.side
+            and self.side > 0
+        )
 
 
 def central_field(height: int, width: int) -> FieldOfView:

@@ -2,8 +2,6 @@
 
 import io
 import os
-import warnings
-from contextlib import nullcontext
 from pathlib import Path, PurePath
 from typing import IO, Final
 
@@ -12,7 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from device.errors import ImageError
-from device.platform.stderr_filter import filtered_stderr
 from device.text import printable, printable_path
 
 FORMATS: Final = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "PPM")
@@ -34,6 +31,7 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> ND
 
     EXIF orientation is applied; CMYK, palette, greyscale and 16-bit images are converted;
     transparent parts become black, as the surround of a dermatoscope's field of view is.
+    May be called in any thread. libtiff writes what it finds wrong to file descriptor 2.
 
     Parameters
     ----------
@@ -97,15 +95,9 @@ def _decode(
     name: str, file: IO[bytes], max_pixels: int, formats: tuple[str, ...]
 ) -> NDArray[np.uint8]:
     try:
-        # Decoders warn of damage that the result shows; max_pixels has a message of its own.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(file, formats=formats) as image:
-                _check_size(name, image.size, max_pixels)
-                # libtiff speaks to file descriptor 2.
-                quiet = filtered_stderr(lambda _: True) if image.format == "TIFF" else nullcontext()
-                with quiet:
-                    return _to_rgb(image)
+        with Image.open(file, formats=formats) as image:
+            _check_size(name, image.size, max_pixels)
+            return _to_rgb(image)
     except ImageError:
         raise
     except (Image.DecompressionBombError, MemoryError):

@@ -50,7 +50,7 @@ def estimate_motion(previous: NDArray[np.float32], current: NDArray[np.float32])
     """Return how far the skin moved between two frames, in parts of the field of view's side.
 
     Phase correlation (Kuglin & Hines 1975) of two small pictures. Where they have nothing in
-    common the shift cannot be told: half a side is returned, the most that can be.
+    common the shift is unknown: half a side is returned, the most that can be.
 
     Parameters
     ----------

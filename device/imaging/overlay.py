@@ -32,7 +32,7 @@ def saliency_rgba(
     numpy.ndarray
         uint8, (height, width, 4), RGBA: the perceptually uniform colour map "inferno"
         (van der Walt & Smith), and where the map passes half of its maximum a white line with a
-        dark edge, so that the area is told by shape as well as by colour.
+        dark edge, so that the area is marked by shape as well as by colour.
     """
     width, height = size
     # One byte a pixel is all that the screen can tell apart, and much faster than four.

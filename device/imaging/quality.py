@@ -1,4 +1,4 @@
-"""Is this frame good enough to be judged? Measured numbers, and a reason to act on."""
+"""Is this frame good enough to analyze? Measured numbers, and a reason to act on."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -84,7 +84,7 @@ class Quality:
         Share of the field's inscribed circle that is lit, 0 to 1; the corners of a round field are
         always dark.
     shortcomings
-        What is wrong, the first thing to mend first; empty when the frame can be judged.
+        What is wrong, most urgent first; empty when the frame is good enough.
     contrast
         How far the lesion's colour is from the skin's (`device.imaging.lesion.LesionPosition`), in
         units of CIELAB; 0 where nothing stands out.
@@ -106,7 +106,7 @@ class Quality:
 
     @property
     def sufficient(self) -> bool:
-        """Whether the frame can be judged."""
+        """Whether the frame is good enough."""
         return not self.shortcomings
 
 

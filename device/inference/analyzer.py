@@ -3,8 +3,8 @@
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import monotonic, perf_counter
-from typing import Final
+from time import perf_counter
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
@@ -29,6 +29,7 @@ from device.inference.network import Network, NetworkOutput
 from device.inference.saliency import activation_map, occlusion_map, rise_map
 from device.models.bundle import Bundle
 from device.models.manifest import Manifest
+from device.platform.clock import Clock
 
 MAX_MEASUREMENT_AGE_SECONDS: Final = 0.25
 """How old a live view's field and quality may be when the next finding replaces them."""
@@ -36,7 +37,7 @@ MAX_MEASUREMENT_AGE_SECONDS: Final = 0.25
 _ALIKE: Final = 2.0
 
 Progress = Callable[[int, int], None]
-"""Told how many steps are done, and of how many."""
+"""Called with how many steps are done, and of how many."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +51,42 @@ class _Measured:
     at: float
 
 
+class FrameAnalyzer(Protocol):
+    """What the instrument asks of whatever analyzes its frames; see `Analyzer`.
+
+    Used by one thread.
+    """
+
+    @property
+    def manifest(self) -> Manifest:
+        """The model's."""
+        ...
+
+    def analyze_live(
+        self, frame: Frame, motion: float | None = None, *, as_captured: bool = False
+    ) -> Finding:
+        """Return the finding of the next frame of a live view."""
+        ...
+
+    def analyze_burst(self, frames: Sequence[Frame], progress: Progress) -> tuple[Frame, Finding]:
+        """Return the sharpest frame of a burst, and its finding."""
+        ...
+
+    def explain(
+        self, frame: Frame, code: Code, done: Callable[[], None], *, held: bool
+    ) -> SaliencyMap:
+        """Return where a frame speaks for one diagnosis."""
+        ...
+
+    def saliency_method(self, *, held: bool) -> str:
+        """Return the name of the method that `explain` uses."""
+        ...
+
+    def reached_operating_points(self, finding: Finding) -> list[str]:
+        """Return the names of the operating points whose threshold a finding reaches."""
+        ...
+
+
 class Analyzer:
     """Turns frames into findings with one bundle. Not for use by two threads at once.
 
@@ -60,17 +97,15 @@ class Analyzer:
     threads
         Threads that the runtime may use.
     clock
-        Seconds that never go back, for `analyze_live`.
+        For the age of what was measured, in `analyze_live`.
     """
 
-    def __init__(
-        self, bundle: Bundle, threads: int = 1, clock: Callable[[], float] = monotonic
-    ) -> None:
+    def __init__(self, bundle: Bundle, threads: int = 1, clock: Clock | None = None) -> None:
         self.manifest: Manifest = bundle.manifest
         self._network = Network(bundle, threads)
-        self._clock = clock
+        self._clock = clock or Clock()
         self._measured: _Measured | None = None
-        self._followed = clock()
+        self._last_live = self._clock.monotonic()
 
     @property
     def runtime(self) -> str:
@@ -88,7 +123,7 @@ class Analyzer:
             How far the skin moved since the frame before (`device.imaging.motion`), where that
             is known.
         """
-        return self._judge(frame, motion, False, None, lambda: None)
+        return self._analyze(frame, motion, False, None, lambda: None)
 
     def analyze_live(
         self, frame: Frame, motion: float | None = None, *, as_captured: bool = False
@@ -105,14 +140,14 @@ class Analyzer:
         frame, motion
             As in `analyze`.
         as_captured
-            Judge it as the shutter would (`analyze_burst`), so that the two can be compared.
+            Analyze it as a captured picture is (`analyze_burst`), so that the two can be compared.
         """
-        now = self._clock()
-        before, period = self._measured, now - self._followed
-        self._followed = now
+        now = self._clock.monotonic()
+        before, period = self._measured, now - self._last_live
+        self._last_live = now
         if before is not None and now - before.at + period >= MAX_MEASUREMENT_AGE_SECONDS:
             before = None
-        return self._judge(frame, motion, as_captured, before, lambda: None)
+        return self._analyze(frame, motion, as_captured, before, lambda: None)
 
     def analyze_burst(
         self, frames: Sequence[Frame], progress: Progress = lambda done, of: None
@@ -153,9 +188,9 @@ class Analyzer:
             field = looks[best].field
             pair = (best - 1, best) if best else (0, 1)
             moved = motion_between(*(motion_thumbnail(frames[i].pixels, field) for i in pair))
-        return chosen, self._judge(chosen, moved, True, None, lambda: progress(next(steps), of))
+        return chosen, self._analyze(chosen, moved, True, None, lambda: progress(next(steps), of))
 
-    def _judge(
+    def _analyze(
         self,
         frame: Frame,
         motion: float | None,
@@ -183,7 +218,7 @@ class Analyzer:
         inferred = perf_counter()
         if before is None:
             quality = measure_quality(look.pixels, manifest.quality, motion)
-            before = _Measured(shape, look.field, quality, pixels, self._clock())
+            before = _Measured(shape, look.field, quality, pixels, self._clock.monotonic())
         else:
             quality = with_motion(before.quality, manifest.quality, motion)
         self._measured = before if quality.sufficient else None
@@ -218,7 +253,7 @@ class Analyzer:
         code: Code,
         done: Callable[[], None] = lambda: None,
         *,
-        frozen: bool = False,
+        held: bool = False,
     ) -> SaliencyMap:
         """Return where a frame speaks for one diagnosis, whatever number of passes that takes.
 
@@ -230,7 +265,7 @@ class Analyzer:
             The diagnosis.
         done
             Called after each pass of the network; what it raises ends the work.
-        frozen
+        held
             The picture is held: make the map that the bundle names for that (`saliency_method`).
         """
 
@@ -241,7 +276,7 @@ class Analyzer:
 
         pixels = resize_to_input(frame.pixels, self.manifest.input)
         method = self.manifest.saliency
-        if frozen and method.frozen == "rise":
+        if held and method.frozen == "rise":
             return rise_map(pixels, code, logits, method.masks, method.cells)
         if method.method == "class-activation-map":
             answer = self._network.run(pixels)
@@ -249,10 +284,10 @@ class Analyzer:
             return self._own_map(answer, code, probability)
         return occlusion_map(pixels, code, logits, method.patch, method.stride)
 
-    def saliency_method(self, *, frozen: bool) -> str:
+    def saliency_method(self, *, held: bool) -> str:
         """Return the name of the method that `explain` uses."""
         method = self.manifest.saliency
-        return (frozen and method.frozen) or method.method
+        return (held and method.frozen) or method.method
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the raw logits, float32 (7,), of an RGB image of any size."""
@@ -275,7 +310,7 @@ class Analyzer:
 
     def reached_operating_points(self, finding: Finding) -> list[str]:
         """Return the names of the operating points whose threshold the finding reaches."""
-        scores = {"mel": finding.probability("mel"), "malignant": finding.malignancy}
+        scores = {"mel": finding.probability(Code.MEL), "malignant": finding.malignancy}
         return [p.name for p in self.manifest.operating_points if scores[p.score] >= p.threshold]
 
     def _look_at(self, frame: Frame, field: FieldOfView | None = None) -> CroppedField:
@@ -307,7 +342,7 @@ class Analyzer:
 
 
 def _alike(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    """Tell whether two pictures differ by no more than noise and a steady hand's tremor do.
+    """Return whether two pictures differ by no more than noise and a steady hand's tremor do.
 
     On the demonstration those make up 1.6 grey levels at most; a picture that is blurred by a
     hundredth of its side 2.9, one that is covered by a seventh 21.

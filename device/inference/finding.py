@@ -60,8 +60,8 @@ class Finding:
     timings
         Milliseconds by step.
     as_captured
-        Whether it was judged as the shutter judges; findings that were not cannot be compared with
-        those that were.
+        Whether it was analyzed as a captured picture is; findings that were not cannot be compared
+        with those that were.
     """
 
     model: str

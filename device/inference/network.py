@@ -106,10 +106,10 @@ class Network:
         self._spec = manifest.input_tensor
         self._input = self._match(bundle, self._interpreter.get_input_details(), self._spec)
         outputs = self._interpreter.get_output_details()
-        told = manifest.outputs
+        given = manifest.outputs
         self._outputs = [
             None if spec is None else (self._match(bundle, outputs, spec), spec)
-            for spec in (told.logits, told.class_activation_map, told.whitened)
+            for spec in (given.logits, given.class_activation_map, given.whitened)
         ]
         self._table: Final = quantize(scale_table(manifest.input), self._spec)
 

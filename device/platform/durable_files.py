@@ -1,20 +1,8 @@
-"""Files that must not be lost: where they lie, and how they are written."""
+"""Files that must not be lost: the one place that writes them."""
 
 import os
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-
-import platformdirs
-
-
-def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where the instrument keeps what it must not forget.
-
-    Where the service manager says (``STATE_DIRECTORY``), else the user's own state folder.
-    """
-    named = environment.get("STATE_DIRECTORY", "").split(":")[0]
-    return Path(named) if named else platformdirs.user_state_path("dermascope")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -1,11 +1,11 @@
 """The shutter as a push button on the instrument's header."""
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Final
 
 from device.errors import ConfigError
+from device.platform.clock import Clock
 
 BOUNCE_SECONDS: Final = 0.05
 """A push button's contacts have come to rest after less than this."""
@@ -22,7 +22,7 @@ class GpioButton:
         Called once for each press, at its beginning, in a thread of gpiozero's: it should do no
         more than hand the news on.
     clock
-        Seconds, rising.
+        That contacts come to rest by.
 
     Raises
     ------
@@ -34,7 +34,7 @@ class GpioButton:
         self,
         pin: int,
         pressed: Callable[[], None],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock,
     ) -> None:
         try:
             from gpiozero import Button
@@ -79,7 +79,7 @@ class GpioButton:
     def _at_rest(self) -> bool:
         """Tell whether the contacts were at rest before this movement, and note it."""
         with self._lock:
-            now = self._clock()
+            now = self._clock.monotonic()
             rested = now - self._moved >= BOUNCE_SECONDS
             self._moved = now
         return rested

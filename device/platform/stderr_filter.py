@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 
 
@@ -11,10 +10,14 @@ from collections.abc import Callable, Iterator
 def filtered_stderr(unwanted: Callable[[bytes], bool]) -> Iterator[None]:
     """Keep lines that C code writes to standard error away from the user.
 
+    It replaces the whole process's standard error while the block runs, so it is for commands and
+    for start-up, before there is a second thread. No file is needed: a full disk must not keep the
+    instrument from starting.
+
     Parameters
     ----------
     unwanted
-        Told each line; those for which it answers no are passed on when the block ends.
+        Called with each line; those for which it returns False are passed on at the end.
     """
     if sys.stderr is not None:
         sys.stderr.flush()
@@ -23,14 +26,14 @@ def filtered_stderr(unwanted: Callable[[bytes], bool]) -> Iterator[None]:
     except OSError:  # a service may run without standard error
         yield
         return
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
+    with open(os.memfd_create("stderr"), "r+b", buffering=0) as written:  # noqa: PTH123
+        os.dup2(written.fileno(), 2)
         try:
             yield
         finally:
             os.dup2(kept, 2)
             os.close(kept)
-            said.seek(0)
-            for line in said:
+            written.seek(0)
+            for line in written.read().splitlines(keepends=True):
                 if not unwanted(line):
                     os.write(2, line)

@@ -1,26 +1,26 @@
 """Examinations as plain files: written whole or not at all, and never with a patient's identity."""
 
 import contextlib
+import os
 import secrets
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from device.diagnoses import CODES
 from device.errors import RecordError
-from device.frame import Frame
+from device.frame import Frame, SourceKind
+from device.imaging.abcd import AbcdMeasures
 from device.imaging.image_file import read_image
-from device.imaging.lesion import AbcdMeasures
-from device.inference.finding import Finding, FindingRecord, to_record
+from device.inference.finding import Finding, to_record
+from device.language import translatable
 from device.platform.durable_files import fsync_file, fsync_folder, write_atomically
+from device.records.model import SCHEMA_VERSION, Examination, ExaminationRecord
 from device.text import printable_path
 
 _RECORD_FILE: Final = "examination.json"
@@ -28,55 +28,8 @@ _IMAGE_FILE: Final = "image.png"
 _PART: Final = ".part"
 
 
-class ExaminationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is written of an examination beside its image.
-
-    Attributes
-    ----------
-    identifier
-        Names the examination; says nothing about the patient.
-    taken
-        When the picture was taken, UTC.
-    finding
-        What the model said.
-    measures
-        What was measured of the lesion, where an outline was found.
-    """
-
-    identifier: str
-    taken: datetime
-    finding: FindingRecord
-    measures: AbcdMeasures | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Examination:
-    """A kept examination, read back."""
-
-    record: ExaminationRecord
-    image: NDArray[np.uint8]
-
-
-class Archive(Protocol):
-    """Where examinations are kept."""
-
-    def keep(
-        self,
-        frame: Frame,
-        finding: Finding,
-        flags: list[str],
-        measures: AbcdMeasures | None,
-    ) -> str:
-        """Keep an examination and return its identifier once it cannot be lost."""
-        ...
-
-    def identifiers(self) -> list[str]:
-        """Return the examinations that are kept, the oldest first."""
-        ...
-
-    def read(self, identifier: str) -> Examination:
-        """Return a kept examination."""
-        ...
+class _Versioned(msgspec.Struct):
+    schema_version: int = 1
 
 
 class FolderArchive:
@@ -88,13 +41,17 @@ class FolderArchive:
     Parameters
     ----------
     folder
-        Made when the first one is kept. What an earlier end of the program left half written is
-        taken away.
+        Made when the first one is kept. What an interrupted
+        program left half written is removed.
+    permanent
+        False for a folder that is removed at the end: it takes pictures from anywhere. One that
+        outlives the program is the clinic's, and takes a camera's alone.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, permanent: bool = True) -> None:
         self._folder = folder
-        # What cannot be read is told by whoever reads.
+        self.permanent = permanent
+        # Whoever reads reports what cannot be read.
         with contextlib.suppress(OSError):
             for part in folder.glob(f".*{_PART}"):
                 shutil.rmtree(part, ignore_errors=True)
@@ -103,7 +60,7 @@ class FolderArchive:
         self,
         frame: Frame,
         finding: Finding,
-        flags: list[str],
+        flags: Sequence[str],
         measures: AbcdMeasures | None,
     ) -> str:
         """Keep an examination and return its identifier once it cannot be lost.
@@ -111,19 +68,27 @@ class FolderArchive:
         Raises
         ------
         device.errors.RecordError
-            If the disk is full or cannot be written.
+            If the disk is full or cannot be written, or the picture is no camera's.
         """
+        if self.permanent and frame.kind is not SourceKind.CAMERA:
+            raise RecordError(
+                "a picture that no camera took is not kept among the clinic's examinations",
+                action=translatable("use the camera"),
+            )
         taken = frame.time.astimezone(UTC)
         identifier = f"{taken:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         record = ExaminationRecord(
+            schema_version=SCHEMA_VERSION,
             identifier=identifier,
             taken=taken,
-            finding=to_record(finding, identifier, flags),
+            source=frame.kind,
+            field_of_view=finding.field,
+            finding=to_record(finding, identifier, list(flags)),
             measures=measures,
         )
         part = self._folder / f".{identifier}{_PART}"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             part.mkdir()
             with (part / _IMAGE_FILE).open("wb") as file:
                 Image.fromarray(frame.pixels).save(file, format="PNG", compress_level=1)
@@ -136,8 +101,8 @@ class FolderArchive:
             shutil.rmtree(part, ignore_errors=True)
             reason = error.strerror or error
             raise RecordError(
-                "the examination could not be kept; free space on the disk, or check that it can "
-                "be written",
+                "the examination could not be kept",
+                action=translatable("free space on the disk, or check that it can be written"),
                 detail=f"{printable_path(self._folder)}: {reason}",
             ) from None
         return identifier
@@ -154,12 +119,13 @@ class FolderArchive:
             return sorted(p.name for p in self._entries())
         except OSError as error:
             raise RecordError(
-                "the kept examinations cannot be read; check the disk",
+                "the kept examinations cannot be read",
+                action=translatable("check the disk"),
                 detail=f"{printable_path(self._folder)}: {error.strerror or error}",
             ) from None
 
     def read(self, identifier: str) -> Examination:
-        """Return a kept examination.
+        """Return a kept examination, of this schema version or an older one.
 
         Raises
         ------
@@ -170,12 +136,23 @@ class FolderArchive:
             raise RecordError(f"there is no examination {identifier}")
         folder = self._folder / identifier
         try:
-            record = msgspec.json.decode(
-                (folder / _RECORD_FILE).read_bytes(), type=ExaminationRecord
-            )
+            content = (folder / _RECORD_FILE).read_bytes()
+            version = msgspec.json.decode(content, type=_Versioned).schema_version
+            if version > SCHEMA_VERSION:
+                raise RecordError(
+                    f"examination {identifier} was kept by a newer release",
+                    action=f"update the instrument (schema version {version}, "
+                    f"{SCHEMA_VERSION} is read)",
+                )
+            record = msgspec.json.decode(content, type=ExaminationRecord)
             if missing := set(CODES).difference(record.finding.probabilities):
                 raise ValueError(f"no probability of {', '.join(sorted(missing))}")
             pixels = read_image(folder / _IMAGE_FILE)
+            field = record.field_of_view
+            if field is not None and not field.lies_in(pixels.shape):
+                raise ValueError("its field of view does not lie in its image")
+        except RecordError:
+            raise
         except (OSError, ValueError) as error:
             raise RecordError(f"examination {identifier} is damaged ({error})") from None
         return Examination(record, pixels)
@@ -186,3 +163,15 @@ class FolderArchive:
         for path in self._folder.iterdir():
             if path.is_dir() and not path.name.startswith("."):
                 yield path
+
+
+@contextlib.contextmanager
+def throwaway_archive() -> Iterator[FolderArchive]:
+    """Yield an archive for pictures that no camera took; it is gone when the block ends."""
+    # Made when the first picture is kept: a full disk must not keep the program from starting.
+    temporary = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 -- the name is random
+    folder = temporary / f"dermascope-{secrets.token_hex(8)}"
+    try:
+        yield FolderArchive(folder, permanent=False)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,216 +1,234 @@
 """The analysis's thread: findings of the live view, and all that follows a press of the shutter."""
 
+import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, assert_never
 
-from device.diagnoses import Code
-from device.errors import RecordError
-from device.faults import Fault, expected, unexpected
+from device.faults import Fault, unexpected
+from device.imaging.abcd import measure_abcd
 from device.imaging.field_of_view import FieldOfView, crop
-from device.imaging.lesion import lesion_contour, measure_abcd, segment_lesion
-from device.inference.analyzer import Analyzer, likeliest_malignant
+from device.imaging.lesion import lesion_contour, segment_lesion
+from device.inference.analyzer import FrameAnalyzer, likeliest_malignant
 from device.inference.finding import Finding
 from device.language import translatable
 from device.latest import Latest
 from device.optics import Optics
-from device.platform.systemd import Heartbeat
-from device.records.folder import Archive
-from device.runtime.messages import AnalyzedFrame, Burst, Capture, ExplainCapture, LiveFrame, Work
-
-FAILED: Final = translatable(
-    "The analysis failed. Restart the instrument; if it fails again, report it with the line below."
+from device.platform.clock import Clock
+from device.runtime.camera import RESTART_AND_REPORT
+from device.runtime.health import Health, Part
+from device.runtime.inbox import Inbox
+from device.runtime.messages import (
+    AnalyzedFrame,
+    Burst,
+    Capture,
+    ExplainCapture,
+    KeepExamination,
+    LiveFrame,
+    OverlayRequest,
+    Shot,
 )
 
-NOT_KEPT: Final = translatable(
-    "The examination could not be kept. Restart the instrument; if it fails again, report it with "
-    "the line below."
-)
+FAILED: Final = translatable("The analysis failed.")
 
 _WAIT_SECONDS: Final = 0.5
 _PAUSE_SECONDS: Final = 1.0
 
-
-@dataclass(frozen=True, slots=True)
-class OverlayRequest:
-    """What the clinician wants explained: for None, the likeliest malignant diagnosis.
-
-    Attributes
-    ----------
-    overlay
-        Whether anything is to be explained.
-    comparing
-        Whether the live view stands beside an earlier picture, and must be judged as that was.
-    """
-
-    overlay: bool = False
-    code: Code | None = None
-    comparing: bool = False
+_log = logging.getLogger(__name__)
 
 
 class Analysis:
-    """Judges what the camera gives.
+    """Analyzes what the camera gives.
 
     Parameters
     ----------
     analyzer
         Used by this thread alone.
-    work
-        Where the camera puts frames and bursts.
-    heartbeat
-        Told of every step.
-    see
-        Told where the field of view lies, with every finding.
-    records
-        Keeps what the shutter took; None to keep nothing.
+    inbox
+        Where frames and commands come in.
+    health
+        Notified of every step.
+    clock
+        That waits.
+    use_field
+        Called with the field of view of every finding.
+    keep
+        Given what the shutter took; None to keep nothing.
     optics
         How large a pixel is, where that is known.
+
+    Attributes
+    ----------
+    inbox
+        Where frames and commands come in.
+    live
+        The newest finding of the live view.
+    capture
+        What came of the last shot.
+    overlay_request
+        What is to be explained; written by the session alone.
     """
 
     def __init__(
         self,
-        analyzer: Analyzer,
-        work: Latest[Work],
-        heartbeat: Heartbeat,
-        see: Callable[[FieldOfView], None],
-        records: Archive | None = None,
+        analyzer: FrameAnalyzer,
+        inbox: Inbox[Burst | ExplainCapture, LiveFrame],
+        health: Health,
+        clock: Clock,
+        use_field: Callable[[FieldOfView], None],
+        keep: Callable[[KeepExamination], None] | None = None,
         optics: Optics | None = None,
     ) -> None:
         self._analyzer = analyzer
-        self._work = work
-        self._heartbeat = heartbeat
-        self._see = see
-        self._records = records
+        self.inbox = inbox
+        self._health = health
+        self._clock = clock
+        self._use_field = use_field
+        self._keep = keep
         self._optics = optics
-        self._doing: Work | None = None
-        self.judged: Latest[AnalyzedFrame] = Latest()
-        self.taken: Latest[Capture] = Latest()
-        self.wish = OverlayRequest()
-        self.progress: tuple[int, int] | None = None
-        self.trouble: Fault | None = None
-        self.record_trouble: Fault | None = None
+        self._progress: tuple[int, int] | None = None
+        self._fault: Fault | None = None
+        self.live: Latest[AnalyzedFrame] = Latest(clock)
+        self.capture: Latest[Capture] = Latest(clock)
+        self.overlay_request: Latest[OverlayRequest] = Latest(clock)
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why the last step failed, or None where it did not."""
+        return self._fault
+
+    @property
+    def progress(self) -> tuple[int, int] | None:
+        """How many steps of a capture are done, and of how many; None where none is analyzed."""
+        return self._progress
 
     def run(self, stop: threading.Event) -> None:
-        """Judge until told to stop."""
-        seen = 0
+        """Analyze until told to stop."""
         while not stop.is_set():
-            seen, work = self._work.next(seen, _WAIT_SECONDS)
-            self._mark()
+            work = self.inbox.take(_WAIT_SECONDS)
             if work is None:
+                self._health.waiting(Part.ANALYSIS)
                 continue
-            self._doing = work
             try:
                 self._do(work)
             except Exception as error:
-                self.trouble = unexpected(FAILED, error)
-                taken = self.taken.peek()
-                if isinstance(work, Burst) and (taken is None or taken.press != work.press):
-                    self.taken.put(Capture(work.press, None, trouble=self.trouble))
-                # What fails at every frame must not fill the log.
-                stop.wait(_PAUSE_SECONDS)
+                self._fail(work, error)
+                # What fails at every frame must not keep the processor busy.
+                self._clock.wait(stop, _PAUSE_SECONDS)
             else:
-                self.trouble = None
+                self._fault = None
+                self._health.worked(Part.ANALYSIS)
             finally:
-                self.progress = None
+                self._progress = None
 
-    def _do(self, work: Work) -> None:
-        if isinstance(work, LiveFrame):
-            finding = self._analyzer.analyze_live(
-                work.frame, work.motion, as_captured=self.wish.comparing
-            )
-            self._see(finding.field)
-            self.judged.put(self._explained(AnalyzedFrame(work.frame, finding)))
-        elif isinstance(work, ExplainCapture):
-            self._explain_taken()
-        elif work.frames:
-            self._take(work)
-            self._explain_taken()
-        else:
-            self.taken.put(Capture(work.press, None, trouble=work.trouble))
+    def _do(self, work: Burst | ExplainCapture | LiveFrame) -> None:
+        match work:
+            case LiveFrame():
+                comparing = self._request().comparing
+                finding = self._analyzer.analyze_live(
+                    work.frame, work.motion, as_captured=comparing
+                )
+                self._health.worked(Part.MODEL)
+                self._use_field(finding.field)
+                self.live.put(self._explained(AnalyzedFrame(work.frame, finding)))
+            case Burst():
+                if work.frames:
+                    self._capture(work)
+                    self._explain_capture()
+                else:
+                    self.capture.put(Capture(work.shot, None, fault=work.fault))
+            case ExplainCapture():
+                self._explain_capture()
+            case _:
+                assert_never(work)
 
-    def _take(self, burst: Burst) -> None:
-        frame, finding = self._analyzer.analyze_burst(burst.frames, self._tell)
+    def _fail(self, work: Burst | ExplainCapture | LiveFrame, error: Exception) -> None:
+        self._fault = fault = unexpected(FAILED, RESTART_AND_REPORT, error)
+        _log.error("%s", fault.message, exc_info=error)
+        self._health.failed(Part.ANALYSIS, fault)
+        self._health.failed(Part.MODEL, fault)
+        if isinstance(work, Burst):
+            capture = self.capture.peek()
+            if capture is None or capture.shot is not work.shot:
+                self.capture.put(Capture(work.shot, None, fault=fault))
+
+    def _capture(self, burst: Burst) -> None:
+        frame, finding = self._analyzer.analyze_burst(burst.frames, self._step_done)
+        self._health.worked(Part.MODEL)
         field = crop(frame.pixels, finding.field)
         lesion = segment_lesion(field)
-        taken = Capture(burst.press, AnalyzedFrame(frame, finding))
+        capture = Capture(burst.shot, AnalyzedFrame(frame, finding))
         if lesion is not None:
             height, width = frame.pixels.shape[:2]
-            scale = self._optics.at(width, height) if self._optics else None
-            taken = replace(
-                taken, outline=lesion_contour(lesion), measures=measure_abcd(field, lesion, scale)
+            scale = self._optics.mm_per_pixel_at(width, height) if self._optics else None
+            capture = replace(
+                capture,
+                outline=lesion_contour(lesion),
+                measures=measure_abcd(field, lesion, scale),
             )
         # The clinician sees it before it is on the disk, but not that it is kept.
-        self.taken.put(taken)
-        if self._records is None:
+        self.capture.put(capture)
+        if self._keep is not None:
+            flags = tuple(self._analyzer.reached_operating_points(finding))
+            self._keep(KeepExamination(burst.shot, frame, finding, flags, capture.measures))
+
+    def _explain_capture(self) -> None:
+        """Explain the captured picture as requested now, unless it already is."""
+        capture = self.capture.peek()
+        if capture is None or capture.analyzed is None:
             return
-        self._mark()
-        try:
-            self._records.keep(
-                frame, finding, self._analyzer.reached_operating_points(finding), taken.measures
-            )
-        except RecordError as error:
-            self.record_trouble = expected(error)
-        except Exception as error:
-            self.record_trouble = unexpected(NOT_KEPT, error)
-        else:
-            self.record_trouble = None
-        self._mark()
-        self.taken.put(replace(taken, kept=self.record_trouble is None))
+        analyzed = self._explained(capture.analyzed, capture.shot)
+        if analyzed is not capture.analyzed:
+            self.capture.put(replace(capture, analyzed=analyzed))
 
-    def _explain_taken(self) -> None:
-        """Explain the picture that was taken as is wished now, where it is not."""
-        taken = self.taken.peek()
-        if taken is None or taken.judged is None:
-            return
-        judged = self._explained(taken.judged, frozen=True)
-        if judged is not taken.judged:
-            self.taken.put(replace(taken, judged=judged))
+    def _step_done(self, done: int, of: int) -> None:
+        self._progress = (done, of)
+        self._health.progressed(Part.ANALYSIS)
 
-    def _tell(self, done: int, of: int) -> None:
-        self.progress = (done, of)
-        self._mark()
+    def _request(self) -> OverlayRequest:
+        return self.overlay_request.peek() or OverlayRequest()
 
-    def _mark(self) -> None:
-        self._heartbeat.mark("analysis")
+    def _explained(self, analyzed: AnalyzedFrame, shot: Shot | None = None) -> AnalyzedFrame:
+        """Return a finding with the requested map, unless something more urgent waits.
 
-    def _explained(self, judged: AnalyzedFrame, *, frozen: bool = False) -> AnalyzedFrame:
-        """Return a finding with the map that is wished, unless there is something better to do."""
-        while not self._pressed() and not (frozen and self._released()):
-            wish = self.wish
-            if not wish.overlay:
+        Parameters
+        ----------
+        shot
+            That the frame was captured by; None for one of the live view.
+        """
+        while not self._must_yield(shot):
+            request = self._request()
+            if not request.enabled:
                 break
-            finding: Finding = judged.finding
-            code = wish.code or likeliest_malignant(finding.probabilities)
-            method = self._analyzer.saliency_method(frozen=frozen)
+            finding: Finding = analyzed.finding
+            code = request.code or likeliest_malignant(finding.probabilities)
+            held = shot is not None
             have = finding.saliency
-            if have is not None and (have.code, have.method) == (code, method):
+            if have is not None and (have.code, have.method) == (
+                code,
+                self._analyzer.saliency_method(held=held),
+            ):
                 break
-            step = partial(self._pass, wish, frozen)
+            step = partial(self._pass_done, request, shot)
             try:
-                saliency = self._analyzer.explain(judged.frame, code, step, frozen=frozen)
-            except _Overtaken:
+                saliency = self._analyzer.explain(analyzed.frame, code, step, held=held)
+            except _Superseded:
                 continue
-            return AnalyzedFrame(judged.frame, replace(finding, saliency=saliency))
-        return judged
+            return AnalyzedFrame(analyzed.frame, replace(finding, saliency=saliency))
+        return analyzed
 
-    def _pass(self, wish: OverlayRequest, frozen: bool) -> None:
+    def _pass_done(self, request: OverlayRequest, shot: Shot | None) -> None:
         """Give a map up between two of its passes, where it has come to be in the way."""
-        self._mark()
-        if self.wish != wish or self._pressed() or (frozen and self._released()):
-            raise _Overtaken
+        self._health.progressed(Part.ANALYSIS)
+        if self._request() != request or self._must_yield(shot):
+            raise _Superseded
 
-    def _pressed(self) -> bool:
-        """Return whether the shutter has taken pictures that wait to be judged."""
-        waiting = self._work.peek()
-        return isinstance(waiting, Burst) and waiting is not self._doing
-
-    def _released(self) -> bool:
-        """Return whether the picture that was taken has been let go of: a live frame waits."""
-        waiting = self._work.peek()
-        return isinstance(waiting, LiveFrame) and waiting is not self._doing
+    def _must_yield(self, shot: Shot | None) -> bool:
+        """Return whether something more urgent waits, or the picture was released."""
+        return self.inbox.commands_waiting() or (shot is not None and shot.released)
 
 
-class _Overtaken(Exception):  # noqa: N818 -- it is no error
+class _Superseded(Exception):  # noqa: N818 -- it is no error
     """A map is no longer wanted, or must wait."""

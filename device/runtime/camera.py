@@ -1,36 +1,42 @@
 """The camera's thread: frames for the live view, a burst for the shutter."""
 
+import logging
 import threading
-import time
-from typing import Final
+from typing import Final, Never
 
 import numpy as np
 from numpy.typing import NDArray
 
+from device.capture.source import FrameSource
 from device.errors import SourceError
-from device.faults import Fault, expected, unexpected
-from device.frame import Frame, FrameSource
+from device.faults import Fault, unexpected
+from device.frame import Frame
 from device.imaging.field_of_view import FieldOfView
 from device.imaging.motion import estimate_motion, motion_thumbnail
 from device.language import translatable
 from device.latest import Latest
-from device.platform.systemd import Heartbeat
-from device.runtime.messages import Burst, LiveFrame, Work
+from device.platform.clock import Clock
+from device.platform.logs import log_expected
+from device.runtime.health import Health, Part
+from device.runtime.inbox import Inbox
+from device.runtime.messages import Burst, ExplainCapture, LiveFrame, Shot, TakeBurst
 
 BURST: Final = 5
 """Frames of a press of the shutter: a sixth of a second, in which a hand is still once."""
 
-FAILED: Final = translatable(
-    "The camera's program failed. Restart the instrument; if it fails again, report it with the "
-    "line below."
+FAILED: Final = translatable("The camera's program failed.")
+RESTART_AND_REPORT: Final = translatable(
+    "Restart the instrument; if it fails again, report it with the line below."
 )
 
 SILENT_SECONDS: Final = 2.0
-"""A camera that gave no frame for so long is lost, whether it says so or not; a replay shows a
-picture anew every second."""
+"""A camera that gave no frame for so long is lost, whether it says so or not; a replay repeats
+its picture every second."""
 
 _RETRY_SECONDS: Final = 1.0
 _MOVED_SHARE: Final = 0.05
+
+_log = logging.getLogger(__name__)
 
 
 class Camera:
@@ -39,136 +45,163 @@ class Camera:
     Parameters
     ----------
     source
-        Read by this thread alone.
-    work
+        Read by this thread alone; closed by whoever opened it, after the thread has ended.
+    analysis
         Where frames and bursts go.
-    heartbeat
-        Told of every step.
+    health
+        Notified of every step.
+    clock
+        That waits.
+
+    Attributes
+    ----------
+    inbox
+        Commands for the thread.
+    frames
+        The newest frame of the live view.
     """
 
-    def __init__(self, source: FrameSource, work: Latest[Work], heartbeat: Heartbeat) -> None:
+    def __init__(
+        self,
+        source: FrameSource,
+        analysis: Inbox[Burst | ExplainCapture, LiveFrame],
+        health: Health,
+        clock: Clock,
+    ) -> None:
         self._source = source
-        self._work = work
-        self._heartbeat = heartbeat
-        self.frames: Latest[Frame] = Latest()
-        self.trouble: Fault | None = None
-        self._shift = _Shift()
-        self._lock = threading.Lock()
-        self._held = False
-        self._press: int | None = None
-        self._pressed = threading.Event()
+        self._analysis = analysis
+        self._health = health
+        self._clock = clock
+        self.inbox: Inbox[TakeBurst, Never] = Inbox(clock)
+        self.frames: Latest[Frame] = Latest(clock)
+        self._fault: Fault | None = None
+        self._field: FieldOfView | None = None
+        self._motion = _MotionSinceLastFrame()
+        self._shot: Shot | None = None
         self._ended = False
-        self._heard = time.monotonic()
+        self._last_frame = clock.monotonic()
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why there are no frames, or None while there are."""
+        return self._fault
 
     @property
     def lost(self) -> bool:
         """Whether the newest frame is no longer what is before the lens."""
-        return self.trouble is not None or time.monotonic() - self._heard > SILENT_SECONDS
+        silent = self._clock.monotonic() - self._last_frame
+        return self._fault is not None or silent > SILENT_SECONDS
 
-    def take(self, press: int) -> None:
-        """Take a burst and hold the live view, for a press of the shutter."""
-        with self._lock:
-            self._held = True
-            self._press = press
-        self._pressed.set()
+    def use_field(self, field: FieldOfView) -> None:
+        """Compare frames within the field of view that the newest finding has found.
 
-    def release(self) -> None:
-        """Go on with the live view."""
-        with self._lock:
-            self._held = False
-            self._press = None
-
-    def see(self, field: FieldOfView) -> None:
-        """Learn where the field of view lies, as the newest finding has it."""
-        self._shift.field = field
+        Called by the analysis; the camera only reads it.
+        """
+        self._field = field
 
     def run(self, stop: threading.Event) -> None:
         """Read until told to stop."""
         while not stop.is_set():
+            command = self.inbox.take(0.0)
             try:
-                self._step()
+                if command is not None:
+                    self._take_burst(command.shot)
+                elif self._ended:
+                    self._health.finished(Part.CAMERA)
+                    self._pause()
+                else:
+                    self._read()
             except SourceError as error:
-                self._fail(expected(error), stop)
+                self._fault = error.fault
+                log_expected(_log, error)
+                self._health.waiting(Part.CAMERA, error.fault)
+                self._pause()
             except Exception as error:
-                self._fail(unexpected(FAILED, error), stop)
-            if not self._ended:
-                self._heartbeat.mark("capture")
+                self._fault = self._failed(error)
+                self._pause()
 
-    def _step(self) -> None:
-        self._pressed.clear()
-        with self._lock:
-            press, self._press = self._press, None
-        if press is not None:
-            self._work.put(self._burst(press))
-            return
-        if self._ended:
-            self._pressed.wait(_RETRY_SECONDS)
-            return
+    def _read(self) -> None:
         frame = self._source.read()
-        self._heard = time.monotonic()
-        self.trouble = None
+        self._arrived()
         if frame is None:
-            self._ended = True
-            self._heartbeat.finished("capture")
+            self._end()
             return
-        with self._lock:
-            if self._held:
-                return
+        self._health.worked(Part.CAMERA)
+        if self._shot is not None and not self._shot.released:
+            return
         self.frames.put(frame)
-        self._work.put(LiveFrame(frame, self._shift.since_the_last(frame.pixels)))
+        moved = self._motion.since_the_last(frame.pixels, self._field)
+        self._analysis.offer(LiveFrame(frame, moved))
 
-    def _burst(self, press: int) -> Burst:
+    def _take_burst(self, shot: Shot) -> None:
+        """Send as many frames as the camera gives; whatever goes wrong, the press is answered."""
+        self._shot = shot
+        if self._fault is not None:
+            # At once: an attempt at a camera that does not answer takes a second.
+            self._analysis.send(Burst(shot, (), self._fault))
+            return
         frames: list[Frame] = []
-        trouble = None
+        fault = None
         try:
             self._source.lock_exposure(True)
             try:
                 while len(frames) < BURST and not self._ended:
                     frame = self._source.still()
-                    self._heard = time.monotonic()
+                    self._arrived()
                     if frame is None:
-                        self._ended = True
-                        self._heartbeat.finished("capture")
+                        self._end()
                     else:
                         frames.append(frame)
             finally:
                 self._source.lock_exposure(False)
+            if not self._ended:
+                self._health.worked(Part.CAMERA)
         except SourceError as error:
-            self.trouble = trouble = expected(error)
+            self._fault = fault = error.fault
+            log_expected(_log, error)
+            self._health.waiting(Part.CAMERA, fault)
         except Exception as error:
-            self.trouble = trouble = unexpected(FAILED, error)
+            self._fault = fault = self._failed(error)
         last = self.frames.peek()
         if not frames and self._ended and last is not None:
             # The last picture of a replay can be taken like any other.
             frames.append(last)
-        return Burst(press, tuple(frames), trouble)
+        self._analysis.send(Burst(shot, tuple(frames), fault))
 
-    def _fail(self, trouble: Fault, stop: threading.Event) -> None:
-        self.trouble = trouble
-        self._pressed.wait(_RETRY_SECONDS)
-        with self._lock:
-            press, self._press = self._press, None
-        if press is not None and not stop.is_set():
-            self._work.put(Burst(press, (), trouble))
+    def _arrived(self) -> None:
+        self._last_frame = self._clock.monotonic()
+        self._fault = None
+
+    def _end(self) -> None:
+        self._ended = True
+        self._health.finished(Part.CAMERA)
+
+    def _failed(self, error: Exception) -> Fault:
+        fault = unexpected(FAILED, RESTART_AND_REPORT, error)
+        _log.error("%s", fault.message, exc_info=error)
+        self._health.failed(Part.CAMERA, fault)
+        return fault
+
+    def _pause(self) -> None:
+        """Wait a while before the next attempt, unless the shutter is pressed."""
+        self.inbox.wait(_RETRY_SECONDS)
 
 
-class _Shift:
+class _MotionSinceLastFrame:
     """Compares each frame with the one before."""
 
     def __init__(self) -> None:
-        self.field: FieldOfView | None = None
-        self._compared: FieldOfView | None = None
+        self._field: FieldOfView | None = None
         self._shape: tuple[int, ...] = ()
         self._previous: NDArray[np.float32] | None = None
 
-    def since_the_last(self, pixels: NDArray[np.uint8]) -> float | None:
-        field = self.field
+    def since_the_last(self, pixels: NDArray[np.uint8], field: FieldOfView | None) -> float | None:
         if field is not None and not field.lies_in(pixels.shape):
             # Another camera, or another size: the next finding will say where its field lies.
             field = None
-        if pixels.shape != self._shape or not _same(field, self._compared):
-            self._compared, self._shape, self._previous = field, pixels.shape, None
-        small = motion_thumbnail(pixels, self._compared)
+        if pixels.shape != self._shape or not _same(field, self._field):
+            self._field, self._shape, self._previous = field, pixels.shape, None
+        small = motion_thumbnail(pixels, self._field)
         previous, self._previous = self._previous, small
         return None if previous is None else estimate_motion(previous, small)
 

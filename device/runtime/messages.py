@@ -1,6 +1,26 @@
-"""What the analysis is given and what it gives."""
+"""What the threads pass to each other.
+
+Each value has one owner, the thread that makes it; the others only read it.
+
+=====================  ==========  ====================================================
+value                  owner       what it is
+=====================  ==========  ====================================================
+`Shot`                 session     a press of the shutter, until its picture is released
+`OverlayRequest`       session     what is to be explained
+`TakeBurst`            session     command to the camera
+`LiveFrame`            camera      the newest frame, to the analysis
+`Burst`                camera      command to the analysis
+`ExplainCapture`       session     command to the analysis
+`AnalyzedFrame`        analysis    the newest finding of the live view
+`Capture`              analysis    what came of a shot
+`KeepExamination`      analysis    command to the recorder
+`Kept`                 recorder    whether the examination of a shot is on the disk
+`Picture`              session     one that can be compared with the present one
+=====================  ==========  ====================================================
+"""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +28,53 @@ from numpy.typing import NDArray
 from device.diagnoses import Code
 from device.faults import Fault
 from device.frame import Frame
-from device.imaging.lesion import AbcdMeasures
+from device.imaging.abcd import AbcdMeasures
 from device.inference.finding import Finding
+
+
+class Shot:
+    """A press of the shutter. Everything that comes of it names it.
+
+    The camera holds its live view, and the analysis works on the picture, until it is released.
+    """
+
+    def __init__(self) -> None:
+        self._released = False
+
+    @property
+    def released(self) -> bool:
+        """Whether the clinician has gone back to the live view."""
+        return self._released
+
+    def release(self) -> None:
+        """Let the picture go; for the session alone."""
+        self._released = True
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayRequest:
+    """What the clinician wants explained.
+
+    Attributes
+    ----------
+    enabled
+        Whether anything is to be explained.
+    code
+        The diagnosis; None for the likeliest malignant one.
+    comparing
+        Whether the live view stands beside an earlier picture, and must be analyzed as that was.
+    """
+
+    enabled: bool = False
+    code: Code | None = None
+    comparing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBurst:
+    """The shutter was pressed."""
+
+    shot: Shot
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,7 +84,7 @@ class LiveFrame:
     Attributes
     ----------
     motion
-        How far the skin moved since the frame before, or None.
+        How far the skin moved since the frame before, in parts of the field's side, or None.
     """
 
     frame: Frame
@@ -32,27 +97,22 @@ class Burst:
 
     Attributes
     ----------
-    press
-        Which press of the shutter it belongs to.
+    shot
+        The press that it belongs to.
     frames
         None where the camera gave none.
-    trouble
+    fault
         Why the camera gave fewer than were asked for, or None.
     """
 
-    press: int
+    shot: Shot
     frames: tuple[Frame, ...]
-    trouble: Fault | None = None
+    fault: Fault | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class ExplainCapture:
-    """The picture that was taken is to be explained for another diagnosis."""
-
-    code: Code | None
-
-
-Work = LiveFrame | Burst | ExplainCapture
+    """What is to be explained of the captured picture has changed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,28 +125,74 @@ class AnalyzedFrame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Capture:
-    """What came of a press of the shutter.
+    """What came of a shot.
 
     Attributes
     ----------
-    press
+    shot
         Which one.
-    judged
+    analyzed
         The sharpest frame and its finding, or None where there is none.
     outline
         Of the lesion: float32, (n, 2), x and y in parts of the field's side, or None.
     measures
         Of the lesion, or None where no outline was found.
-    kept
-        Whether the examination is on the disk; None while that is not known, or where none are
-        kept.
-    trouble
-        Why nothing was taken, where that is known.
+    fault
+        Why there is no picture, where that is known.
     """
 
-    press: int
-    judged: AnalyzedFrame | None
+    shot: Shot
+    analyzed: AnalyzedFrame | None
     outline: NDArray[np.float32] | None = None
     measures: AbcdMeasures | None = None
-    kept: bool | None = None
-    trouble: Fault | None = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeepExamination:
+    """A captured picture and its finding are to be kept.
+
+    Attributes
+    ----------
+    flags
+        Names of the operating points that the finding reaches.
+    """
+
+    shot: Shot
+    frame: Frame
+    finding: Finding
+    flags: tuple[str, ...]
+    measures: AbcdMeasures | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """Whether the examination of a shot is on the disk.
+
+    Attributes
+    ----------
+    fault
+        Why it is not, or None where it is.
+    """
+
+    shot: Shot
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A picture that can be compared with another.
+
+    Attributes
+    ----------
+    time
+        When it was taken; None for the live one.
+    field
+        uint8, (height, width, 3), RGB.
+    finding
+        What the model said, or None.
+    """
+
+    time: datetime | None
+    field: NDArray[np.uint8]
+    finding: Finding | None

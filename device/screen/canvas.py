@@ -1,16 +1,38 @@
-"""The surface that is drawn on, part by part, and what pages are made of: words, targets, marks."""
+"""The surface that is drawn on, part by part, and what pages are made of: text, buttons, marks."""
 
-from collections.abc import Hashable
-from typing import Literal
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, TypeVar
 
 import pygame
 from pygame import Rect, Surface
 
 from device.screen import theme
+from device.screen.events import Target
 from device.screen.layout import Layout
-from device.screen.navigation import Control, Page, Target
 
 Anchor = Literal["topleft", "midleft", "midright", "midtop", "center"]
+Slice = TypeVar("Slice")
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """What there is to be shown of something that can be touched.
+
+    Attributes
+    ----------
+    label
+        In the clinician's language.
+    on
+        Filled instead of outlined; None for grey: a touch would change nothing.
+    focused
+        The keyboard would press it.
+    """
+
+    label: str
+    on: bool | None = False
+    focused: bool = False
 
 
 class Canvas:
@@ -24,44 +46,46 @@ class Canvas:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.type = theme.Fonts()
+        self.fonts = theme.Fonts()
         self.screen = Surface((1, 1))
         self._page: Hashable = None
-        self._stands: dict[tuple[int, int, int, int], Hashable] = {}
+        self._shown: dict[tuple[int, int, int, int], object] = {}
 
-    def open(self, screen: Surface, page: Hashable) -> None:
+    def begin(self, screen: Surface, page: Hashable) -> None:
         """Begin a picture; another surface or another page is drawn from nothing."""
         if screen is not self.screen or page != self._page:
             self.screen, self._page = screen, page
-            self._stands.clear()
+            self._shown.clear()
             screen.set_clip(None)
             screen.fill(theme.BACKGROUND)
 
-    def close(self) -> None:
+    def end(self) -> None:
         """End a picture."""
         self.screen.set_clip(None)
 
-    def part(self, area: Rect, *shows: Hashable) -> bool:
-        """Return whether a part must be drawn, and if so clear it and draw nowhere else.
+    def part(self, area: Rect, shown: Slice, draw: Callable[[Slice], object]) -> None:
+        """Draw a part of the page, unless it shows already what it is to show.
 
         Parameters
         ----------
         area
-            The part; parts of one page do not overlap.
-        shows
-            Everything that what is drawn depends on.
+            The part; parts of one page do not overlap, and nothing is drawn outside.
+        shown
+            The slice of the view that the part shows, compared with that of the last picture.
+        draw
+            Draws the part from the slice, and from nothing else that changes.
         """
         place = (area.x, area.y, area.w, area.h)
-        if self._stands.get(place) == shows:
-            return False
-        self._stands[place] = shows
+        if place in self._shown and self._shown[place] == shown:
+            return
+        self._shown[place] = shown
         self.screen.set_clip(area)
         self.screen.fill(theme.BACKGROUND)
-        return True
+        draw(shown)
 
-    def words(
+    def draw_text(
         self,
-        words: str,
+        text: str,
         size: int,
         at: tuple[int, int],
         width: int,
@@ -70,82 +94,60 @@ class Canvas:
         bold: bool = False,
         anchor: Anchor = "topleft",
     ) -> Rect:
-        """Draw words on one line no wider than `width`; `size` is that at a short side of 600."""
-        picture = self.type.fitted(words, self.layout.px(size), width, colour, bold)
+        """Draw text on one line no wider than `width`; `size` is that at a short side of 600."""
+        picture = self.fonts.fitted(text, self.layout.px(size), width, colour, bold)
         return self.screen.blit(picture, picture.get_rect(**{anchor: at}))
 
-    def paragraph(
+    def draw_paragraph(
         self,
-        words: str,
+        text: str,
         size: int,
         area: Rect,
         colour: theme.Colour = theme.TEXT,
         *,
         bold: bool = False,
     ) -> int:
-        """Draw words on as many lines as `area` has room for; return where the next line begins."""
-        step = self.line(size)
-        broken = self.type.lines(words, self.layout.px(size), area.width, bold)
+        """Draw text on as many lines as `area` has room for; return where the next line begins."""
+        step = self.line_height(size)
+        broken = self.fonts.lines(text, self.layout.px(size), area.width, bold)
         room = max(1, area.height // step)
         if len(broken) > room:
             broken = [*broken[: room - 1], f"{broken[room - 1]}…"]
         for i, line in enumerate(broken):
-            self.words(line, size, (area.left, area.top + i * step), area.width, colour, bold=bold)
+            at = (area.left, area.top + i * step)
+            self.draw_text(line, size, at, area.width, colour, bold=bold)
         return area.top + len(broken) * step
 
-    def line(self, size: int) -> int:
+    def line_height(self, size: int) -> int:
         """Return how far apart lines of a size stand, in pixels."""
         return self.layout.px(size * 1.25)
 
-    def target(self, area: Rect, words: str, *, on: bool | None, focused: bool) -> None:
-        """Draw what can be touched: outlined, filled where it is on, framed where in focus.
+    def draw_buttons(self, places: Mapping[Target, Rect], buttons: Mapping[Target, Button]) -> None:
+        """Draw buttons, each a part of its own."""
+        for target, button in buttons.items():
+            self.part(places[target], button, partial(self._draw_button, places[target]))
 
-        In grey where `on` is None: a touch would change nothing.
-        """
-        if not self.part(area, words, on, focused):
-            return
-        px = self.layout.px
-        edge = theme.SURFACE if on is None else theme.TOUCH
-        pygame.draw.rect(self.screen, edge, area, 0 if on else px(2), border_radius=px(8))
-        colour = theme.BACKGROUND if on else theme.QUIET if on is None else theme.TOUCH
-        room = area.width - px(10)
-        self.words(words, 20, area.center, room, colour, bold=True, anchor="center")
-        if focused:
-            inner = area.inflate(-px(8), -px(8))
-            pygame.draw.rect(
-                self.screen, theme.BACKGROUND if on else theme.TEXT, inner, px(3),
-                border_radius=px(5),
-            )  # fmt: skip
-
-    def row(
-        self, page: Page, focus: Target | None, *labels: tuple[Control, str, bool | None]
-    ) -> None:
-        """Draw large targets of a page: what each is called, and whether it is on."""
-        for name, words, on in labels:
-            area = self.layout.targets[page][name]
-            self.target(area, words, on=on, focused=focus == name)
-
-    def focus(self, area: Rect, *, focused: bool) -> None:
+    def draw_focus(self, area: Rect, *, focused: bool) -> None:
         """Frame a part that the keyboard would press."""
         if focused:
             pygame.draw.rect(
                 self.screen, theme.TEXT, area, self.layout.px(2), border_radius=self.layout.px(4)
             )
 
-    def slider(self, area: Rect, words: str, value: float, *, focused: bool) -> None:
-        """Draw a slider that fills `area`, inside a part that was begun."""
+    def draw_slider(self, area: Rect, label: str, value: float, *, focused: bool) -> None:
+        """Draw a slider that fills `area`, as a part or inside one."""
         px, track = self.layout.px, self.layout.slider_track(area)
-        self.words(
-            words, 20, (area.centerx, area.top + px(6)), area.width - px(28), anchor="midtop"
+        self.draw_text(
+            label, 20, (area.centerx, area.top + px(6)), area.width - px(28), anchor="midtop"
         )
         pygame.draw.rect(self.screen, theme.SURFACE, track, border_radius=px(4))
         knob = (track.left + round(value * track.width), track.centery)
         done = Rect(track.left, track.top, knob[0] - track.left, track.height)
         pygame.draw.rect(self.screen, theme.TOUCH, done, border_radius=px(4))
         pygame.draw.circle(self.screen, theme.TOUCH, knob, px(15))
-        self.focus(area.inflate(-px(14), -px(14)), focused=focused)
+        self.draw_focus(area.inflate(-px(14), -px(14)), focused=focused)
 
-    def malignant_sign(self, left: int, middle: int) -> None:
+    def draw_malignant_sign(self, left: int, middle: int) -> None:
         """Draw the triangle that stands before every malignant diagnosis."""
         side = self.layout.px(7)
         points = [
@@ -154,3 +156,18 @@ class Canvas:
             (left + side, middle - side),
         ]
         pygame.draw.polygon(self.screen, theme.MALIGNANT, points)
+
+    def _draw_button(self, area: Rect, button: Button) -> None:
+        """Draw what can be touched: outlined, filled where it is on, framed where in focus."""
+        px, on = self.layout.px, button.on
+        edge = theme.SURFACE if on is None else theme.TOUCH
+        pygame.draw.rect(self.screen, edge, area, 0 if on else px(2), border_radius=px(8))
+        colour = theme.BACKGROUND if on else theme.QUIET if on is None else theme.TOUCH
+        room = area.width - px(10)
+        self.draw_text(button.label, 20, area.center, room, colour, bold=True, anchor="center")
+        if button.focused:
+            inner = area.inflate(-px(8), -px(8))
+            pygame.draw.rect(
+                self.screen, theme.BACKGROUND if on else theme.TEXT, inner, px(3),
+                border_radius=px(5),
+            )  # fmt: skip

@@ -1,5 +1,7 @@
-"""The field of view: the skin, and over it only what was asked for."""
+"""The field of view on the screen: the skin, and over it only what was asked for."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
 
 import cv2
@@ -13,7 +15,7 @@ from device.imaging.overlay import colour_scale, saliency_rgba
 from device.language import translatable
 from device.screen import theme
 from device.screen.canvas import Canvas
-from device.screen.view import LiveView
+from device.screen.view import ByIdentity, Kept, LiveView
 from device.screen.wording import Wording, moment
 
 STALE_SECONDS: Final = 1.0
@@ -23,11 +25,35 @@ _DIM: Final = (84, 84, 84)
 Pixels = NDArray[np.uint8]
 Evidence = Literal["sought", "none", "some"]
 
-_SAID: Final[dict[Evidence, str]] = {
+_LEGEND: Final[dict[Evidence, str]] = {
     "sought": translatable("Calculating: {diagnosis}"),
     "none": translatable("Nothing here speaks for: {diagnosis}"),
     "some": translatable("Speaks for: {diagnosis}"),
 }
+
+
+_KEPT: Final[dict[Kept, str]] = {
+    Kept.KEPT: translatable("Kept"),
+    Kept.UNTIL_THE_END: translatable("Kept until the program ends"),
+    Kept.NOT_KEPT: translatable("Not kept: check the disk"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """The slice of a live view that the field of view shows."""
+
+    picture: ByIdentity[Pixels]
+    overlay: ByIdentity[NDArray[np.float32]]
+    outline: ByIdentity[NDArray[np.float32]]
+    overlay_wanted: bool
+    explained: Code | None
+    opacity: float
+    frozen: datetime | None
+    kept: Kept | None
+    lost: datetime | None
+    age: int
+    slider_focused: bool
 
 
 class PictureBox:
@@ -71,15 +97,13 @@ class PictureBox:
 class FieldView:
     """Draws the field of the live page, whichever page it is shown beside."""
 
-    def __init__(self, sheet: Canvas) -> None:
-        self._sheet = sheet
-        self._box = PictureBox(sheet.layout.field.width)
+    def __init__(self, canvas: Canvas) -> None:
+        self._canvas = canvas
+        self._box = PictureBox(canvas.layout.field.width)
         self._heat: tuple[NDArray[np.float32], float, Surface] | None = None
         self._legend: tuple[object, Surface] | None = None
-        self._shown: LiveView | None = None
-        self._number = 0
 
-    def draw(self, view: LiveView, speech: Wording, *, slider_focused: bool = False) -> None:
+    def draw(self, view: LiveView, wording: Wording, *, slider_focused: bool = False) -> None:
         """Draw the field.
 
         Parameters
@@ -87,62 +111,68 @@ class FieldView:
         slider_focused
             The keyboard would move the opacity.
         """
-        # Pictures cannot be compared cheaply: another object is another picture.
-        if self._shown is None or not _same(self._shown, view):
-            self._number += 1
-        self._shown = view
         stale = view.finding is not None and view.finding_age > STALE_SECONDS
-        age = round(view.finding_age) if stale else 0
-        area, px = self._sheet.layout.field, self._sheet.layout.px
-        if not self._sheet.part(self._sheet.layout.skin, self._number, age, speech, slider_focused):
-            return
-        if view.field is None:
-            pygame.draw.rect(self._sheet.screen, theme.SURFACE, area, px(2))
-            return
-        self._draw_picture(view.field, view)
-        legend = view.overlay_wanted and view.explained is not None
-        if legend:
-            self._draw_legend(view, speech, slider_focused)
-        if view.frozen is not None or view.lost is not None:
-            edge = area.copy()
-            if self._sheet.layout.portrait and legend:
-                # The legend is wider than the field.
-                edge.height -= self._sheet.layout.legend.height
-            pygame.draw.rect(
-                self._sheet.screen, theme.WARNING if view.lost else theme.TOUCH, edge, px(6)
-            )
-        self._draw_label(view, age, speech)
+        shown = _Field(
+            picture=ByIdentity(view.field),
+            overlay=ByIdentity(view.overlay),
+            outline=ByIdentity(view.outline),
+            overlay_wanted=view.overlay_wanted,
+            explained=view.explained,
+            opacity=view.opacity,
+            frozen=view.frozen,
+            kept=view.kept,
+            lost=view.lost,
+            age=round(view.finding_age) if stale else 0,
+            slider_focused=slider_focused,
+        )
+        area = self._canvas.layout.field_area
+        self._canvas.part(area, shown, lambda shown: self._draw(shown, wording))
 
-    def _draw_picture(self, field: Pixels, view: LiveView) -> None:
-        screen, area = self._sheet.screen, self._sheet.layout.field
-        screen.blit(self._box.picture(field), area)
-        if view.overlay_wanted and view.overlay is not None:
-            screen.blit(self._heat_surface(view.overlay, view.opacity), area)
-        if view.overlay_wanted and view.outline is not None:
-            self._draw_outline(view.outline)
-        if view.lost is not None:
+    def _draw(self, shown: _Field, wording: Wording) -> None:
+        area, px = self._canvas.layout.field, self._canvas.layout.px
+        if shown.picture.value is None:
+            pygame.draw.rect(self._canvas.screen, theme.SURFACE, area, px(2))
+            return
+        self._draw_picture(shown)
+        legend = shown.overlay_wanted and shown.explained is not None
+        if legend:
+            self._draw_legend(shown, wording)
+        if shown.frozen is not None or shown.lost is not None:
+            edge = area.copy()
+            if self._canvas.layout.portrait and legend:
+                # The legend is wider than the field.
+                edge.height -= self._canvas.layout.legend.height
+            colour = theme.WARNING if shown.lost else theme.TOUCH
+            pygame.draw.rect(self._canvas.screen, colour, edge, px(6))
+        self._draw_label(shown, wording)
+
+    def _draw_picture(self, shown: _Field) -> None:
+        screen, area = self._canvas.screen, self._canvas.layout.field
+        if shown.picture.value is not None:
+            screen.blit(self._box.picture(shown.picture.value), area)
+        if shown.overlay_wanted and shown.overlay.value is not None:
+            screen.blit(self._heat_surface(shown.overlay.value, shown.opacity), area)
+        if shown.overlay_wanted and shown.outline.value is not None:
+            self._draw_outline(shown.outline.value)
+        if shown.lost is not None:
             dim(screen, area)
 
-    def _draw_label(self, view: LiveView, age: int, speech: Wording) -> None:
-        if view.lost is not None:
-            said = speech.translate("Not live: last picture {time}", time=moment(view.lost))
-            self._label(said, theme.WARNING)
-        elif view.frozen is not None:
-            words = speech.translate("Frozen {time}", time=moment(view.frozen))
-            if view.kept is not None:
-                kept = (
-                    speech.translate("Kept")
-                    if view.kept
-                    else speech.translate("Not kept: check the disk")
-                )
-                words = f"{words}  ·  {kept}"
-            self._label(words, theme.WARNING if view.kept is False else theme.TOUCH)
-        elif age:
-            self._label(speech.translate("Finding is {seconds} s old", seconds=age), theme.WARNING)
+    def _draw_label(self, shown: _Field, wording: Wording) -> None:
+        if shown.lost is not None:
+            text = wording.translate("Not live: last picture {time}", time=moment(shown.lost))
+            self._label(text, theme.WARNING)
+        elif shown.frozen is not None:
+            text = wording.translate("Frozen {time}", time=moment(shown.frozen))
+            if shown.kept is not None:
+                text = f"{text}  ·  {wording.translate(_KEPT[shown.kept])}"
+            self._label(text, theme.WARNING if shown.kept is Kept.NOT_KEPT else theme.TOUCH)
+        elif shown.age:
+            text = wording.translate("Finding is {seconds} s old", seconds=shown.age)
+            self._label(text, theme.WARNING)
 
     def _heat_surface(self, overlay: NDArray[np.float32], opacity: float) -> Surface:
         if self._heat is None or self._heat[0] is not overlay or self._heat[1] != opacity:
-            size = self._sheet.layout.field.size
+            size = self._canvas.layout.field.size
             # In the screen's own order its bytes need no other copy.
             colours = cv2.cvtColor(saliency_rgba(overlay, size, opacity), cv2.COLOR_RGBA2BGRA)
             self._heat = (overlay, opacity, pygame.image.frombuffer(colours.data, size, "BGRA"))
@@ -150,47 +180,49 @@ class FieldView:
 
     def _draw_outline(self, outline: NDArray[np.float32]) -> None:
         """Draw the lesion's outline, dashed so that it is not taken for the overlay's contour."""
-        area, px = self._sheet.layout.field, self._sheet.layout.px
+        area, px = self._canvas.layout.field, self._canvas.layout.px
         points = (outline * area.width + np.array(area.topleft, np.float32)).tolist()
         for i in range(0, len(points), 2):
             start, end = points[i], points[(i + 1) % len(points)]
-            pygame.draw.line(self._sheet.screen, theme.BACKGROUND, start, end, px(5))
-            pygame.draw.line(self._sheet.screen, theme.TOUCH, start, end, px(3))
+            pygame.draw.line(self._canvas.screen, theme.BACKGROUND, start, end, px(5))
+            pygame.draw.line(self._canvas.screen, theme.TOUCH, start, end, px(3))
 
-    def _draw_legend(self, view: LiveView, speech: Wording, focused: bool) -> None:
-        area, evidence = self._sheet.layout.legend, _evidence(view.overlay)
-        key = (view.explained, evidence, view.opacity, speech, focused)
+    def _draw_legend(self, shown: _Field, wording: Wording) -> None:
+        canvas, area = self._canvas, self._canvas.layout.legend
+        evidence = _evidence(shown.overlay.value)
+        key = (shown.explained, evidence, shown.opacity, wording, shown.slider_focused)
         if self._legend is None or self._legend[0] != key:
-            pygame.draw.rect(self._sheet.screen, theme.BACKGROUND, area)
-            if view.explained is not None:
-                self._write_legend(view.explained, evidence, speech)
-            self._sheet.slider(
-                self._sheet.layout.targets["live"]["opacity"],
-                speech.translate("Opacity {percent} %", percent=round(view.opacity * 100)),
-                view.opacity,
-                focused=focused,
+            pygame.draw.rect(canvas.screen, theme.BACKGROUND, area)
+            if shown.explained is not None:
+                self._write_legend(shown.explained, evidence, wording)
+            percent = round(shown.opacity * 100)
+            canvas.draw_slider(
+                canvas.layout.legend_slider,
+                wording.translate("Opacity {percent} %", percent=percent),
+                shown.opacity,
+                focused=shown.slider_focused,
             )
-            self._legend = (key, self._sheet.screen.subsurface(area).copy())
+            self._legend = (key, canvas.screen.subsurface(area).copy())
         else:
-            self._sheet.screen.blit(self._legend[1], area)
+            canvas.screen.blit(self._legend[1], area)
 
-    def _write_legend(self, code: Code, evidence: Evidence, speech: Wording) -> None:
-        sheet, area, px = self._sheet, self._sheet.layout.legend, self._sheet.layout.px
-        slider = sheet.layout.targets["live"]["opacity"]
+    def _write_legend(self, code: Code, evidence: Evidence, wording: Wording) -> None:
+        canvas, area, px = self._canvas, self._canvas.layout.legend, self._canvas.layout.px
+        slider = canvas.layout.legend_slider
         left, room = area.left + px(14), slider.left - area.left - px(20)
-        words = speech.translate(_SAID[evidence], diagnosis=speech.names[code])
+        words = wording.translate(_LEGEND[evidence], diagnosis=wording.names[code])
         if evidence != "some":
             # A scale of colours would promise some of them in the picture.
             beside = Rect(left, area.top + px(10), room, area.height - px(12))
-            sheet.paragraph(words, 20, beside)
+            canvas.draw_paragraph(words, 20, beside)
             return
-        sheet.words(words, 20, (left, area.top + px(6)), room)
+        canvas.draw_text(words, 20, (left, area.top + px(6)), room)
         middle = area.bottom - px(24)
-        little = sheet.words(
-            speech.translate("little"), theme.SMALL, (left, middle), room // 3, anchor="midleft"
+        little = canvas.draw_text(
+            wording.translate("little"), theme.SMALL, (left, middle), room // 3, anchor="midleft"
         )
-        much = sheet.words(
-            speech.translate("much"),
+        much = canvas.draw_text(
+            wording.translate("much"),
             theme.SMALL,
             (left + room, middle),
             room // 3,
@@ -201,23 +233,23 @@ class FieldView:
         )
         colours = colour_scale(scale.width)
         ramp = pygame.surfarray.make_surface(np.repeat(colours[:, None], scale.height, axis=1))
-        sheet.screen.blit(ramp, scale)
+        canvas.screen.blit(ramp, scale)
         # The white line of the map is drawn at the same place of the scale: half.
         x = scale.centerx
         pygame.draw.line(
-            sheet.screen, (0, 0, 0), (x, scale.top - px(3)), (x, scale.bottom + px(2)), px(6)
+            canvas.screen, (0, 0, 0), (x, scale.top - px(3)), (x, scale.bottom + px(2)), px(6)
         )
         pygame.draw.line(
-            sheet.screen, (255, 255, 255), (x, scale.top - px(3)), (x, scale.bottom + px(2)), px(2)
+            canvas.screen, (255, 255, 255), (x, scale.top - px(3)), (x, scale.bottom + px(2)), px(2)
         )
 
     def _label(self, words: str, colour: theme.Colour) -> None:
-        area, px = self._sheet.layout.field, self._sheet.layout.px
+        area, px = self._canvas.layout.field, self._canvas.layout.px
         pad = px(8)
-        picture = self._sheet.type.fitted(words, px(20), area.width - 2 * pad, colour)
+        picture = self._canvas.fonts.fitted(words, px(20), area.width - 2 * pad, colour)
         box = Rect(area.topleft, (picture.get_width() + 2 * pad, px(34)))
-        pygame.draw.rect(self._sheet.screen, theme.BACKGROUND, box)
-        self._sheet.screen.blit(picture, picture.get_rect(midleft=(box.left + pad, box.centery)))
+        pygame.draw.rect(self._canvas.screen, theme.BACKGROUND, box)
+        self._canvas.screen.blit(picture, picture.get_rect(midleft=(box.left + pad, box.centery)))
 
 
 def dim(screen: Surface, area: Rect) -> None:
@@ -229,21 +261,3 @@ def _evidence(overlay: NDArray[np.float32] | None) -> Evidence:
     if overlay is None:
         return "sought"
     return "some" if overlay.any() else "none"
-
-
-def _same(one: LiveView, other: LiveView) -> bool:
-    """Return whether two views show the same skin, but for words that depend on the age."""
-    return (
-        one.field is other.field
-        and one.overlay is other.overlay
-        and one.outline is other.outline
-        and (one.overlay_wanted, one.explained, one.opacity, one.frozen, one.kept, one.lost)
-        == (
-            other.overlay_wanted,
-            other.explained,
-            other.opacity,
-            other.frozen,
-            other.kept,
-            other.lost,
-        )
-    )

@@ -6,23 +6,12 @@ from typing import Final
 from pygame import Rect
 
 from device.diagnoses import SCREEN_ORDER, Code
-from device.language import LANGUAGES
-from device.screen.navigation import PAGES, Control, Page, Target
 
 MALIGNANT_ROWS: Final = 3
 
+_GAP: Final = 13
 _PANEL_HEIGHT: Final = 572
 """What the panel needs below the field in portrait, with rows of 35, at a short side of 600."""
-
-_ROW_PLACES: Final[dict[Page, tuple[Control | None, ...]]] = {
-    "live": ("shutter", "overlay", "compare", "more"),
-    "compare": ("shutter", "previous", "next", "back"),
-    "settings": ("shutter", "quit", "about", "back"),
-    "about": ("shutter", None, None, "back"),
-    # Nothing where the finger was that came here: it may come down twice.
-    "off": ("shutter", None, None, "back"),
-}
-"""The four large targets, in their fixed places: the shutter first, the way back last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +26,7 @@ class Layout:
         1 at a short side of 600 pixels; everything grows and shrinks with it.
     field
         The square in which the skin is shown.
-    skin
+    field_area
         The field, and in portrait what is left and right of it.
     finding, quality, status
         The finding in words, the quality marks, the line at the bottom.
@@ -45,26 +34,27 @@ class Layout:
         A row for each diagnosis.
     rule
         The line between the malignant and the benign group.
-    targets
-        What can be touched, by page.
-    legend
-        The overlay's legend, over the bottom of the field.
+    row
+        The four large targets, in their fixed places: the shutter first, the way back last.
+    legend, legend_slider
+        The overlay's legend, over the bottom of the field, and the slider in it.
     panel
-        All that stands beside the field, above the four targets.
+        All that stands beside the field, above the row.
     page
-        The whole screen above the four targets, for pages without the skin.
+        The whole screen above the row, for pages without the skin.
     """
 
     size: tuple[int, int]
     unit: float
     field: Rect
-    skin: Rect
+    field_area: Rect
     finding: Rect
     bars: dict[Code, Rect]
     rule: Rect
     quality: Rect
-    targets: dict[Page, dict[Target, Rect]]
+    row: tuple[Rect, Rect, Rect, Rect]
     legend: Rect
+    legend_slider: Rect
     panel: Rect
     page: Rect
     status: Rect
@@ -77,6 +67,15 @@ class Layout:
     def px(self, at_600: float) -> int:
         """Return a length given for a short side of 600 pixels."""
         return max(1, round(at_600 * self.unit))
+
+    @property
+    def target_height(self) -> int:
+        """Return how high a target is that a finger can hit."""
+        return self.row[0].height
+
+    def columns(self, area: Rect, count: int) -> list[Rect]:
+        """Return an area divided into so many columns with a gap between them."""
+        return _columns(area, count, self.px(_GAP))
 
     def slider_track(self, area: Rect) -> Rect:
         """Return the line along which the knob of a slider that fills `area` moves."""
@@ -101,7 +100,7 @@ def arrange(width: int, height: int) -> Layout:
         panel = Rect(side, 0, width - side, height - status_height)
     margin = round(14 * unit)
     panel = panel.inflate(-2 * margin, -round(16 * unit))
-    gap = round(13 * unit)
+    gap = round(_GAP * unit)
     target_height = round(66 * unit)
     quality_height = round(76 * unit)
     finding_height = round(132 * unit)
@@ -109,47 +108,33 @@ def arrange(width: int, height: int) -> Layout:
     quality_top = targets_top - gap - quality_height
     bars_top = panel.top + finding_height
     rule_height = round(12 * unit)
-    row = (quality_top - round(6 * unit) - bars_top - rule_height) / len(SCREEN_ORDER)
+    bar_height = (quality_top - round(6 * unit) - bars_top - rule_height) / len(SCREEN_ORDER)
     bars: dict[Code, Rect] = {}
     for i, code in enumerate(SCREEN_ORDER):
         below_rule = rule_height if i >= MALIGNANT_ROWS else 0
-        top = bars_top + round(i * row) + below_rule
-        bars[code] = Rect(panel.left, top, panel.width, int(row))
-    rule_top = bars_top + round(MALIGNANT_ROWS * row) + rule_height // 2
+        top = bars_top + round(i * bar_height) + below_rule
+        bars[code] = Rect(panel.left, top, panel.width, int(bar_height))
+    rule_top = bars_top + round(MALIGNANT_ROWS * bar_height) + rule_height // 2
     legend_height = round(74 * unit)
-    skin = Rect(0, 0, width, side) if portrait else field.copy()
-    legend = Rect(skin.left, field.bottom - legend_height, skin.width, legend_height)
+    field_area = Rect(0, 0, width, side) if portrait else field.copy()
+    legend = Rect(field_area.left, field.bottom - legend_height, field_area.width, legend_height)
     content = Rect(panel.left, panel.top, panel.width, targets_top - gap - panel.top)
-    targets: dict[Page, dict[Target, Rect]] = {page: {} for page in PAGES}
-    places = _columns(Rect(panel.left, targets_top, panel.width, target_height), 4, gap)
-    for page, row_places in _ROW_PLACES.items():
-        for name, area in zip(row_places, places, strict=True):
-            if name is not None:
-                targets[page][name] = area
-    for code, area in bars.items():
-        targets["live"][code] = area
-    half = round(legend.width * 0.46)
-    targets["live"]["opacity"] = Rect(legend.right - half, legend.top, half, legend.height)
-    row_top = content.top + round(84 * unit)
-    languages = Rect(content.left, row_top, content.width, target_height)
-    for language, area in zip(LANGUAGES, _columns(languages, len(LANGUAGES), gap), strict=True):
-        targets["settings"][language] = area
-    asked = Rect(content.left, content.top + round(150 * unit), content.width, target_height)
-    targets["off"]["restart"], targets["off"]["off"] = _columns(asked, 2, gap)
-    targets["settings"]["opacity"] = Rect(
-        content.left, languages.bottom + round(26 * unit), content.width, round(78 * unit)
+    one, two, three, four = _columns(
+        Rect(panel.left, targets_top, panel.width, target_height), 4, gap
     )
+    half = round(legend.width * 0.46)
     return Layout(
         size=(width, height),
         unit=unit,
         field=field,
-        skin=skin,
+        field_area=field_area,
         finding=Rect(panel.left, panel.top, panel.width, finding_height),
         bars=bars,
         rule=Rect(panel.left, rule_top, panel.width, max(1, round(unit))),
         quality=Rect(panel.left, quality_top, panel.width, quality_height),
-        targets=targets,
+        row=(one, two, three, four),
         legend=legend,
+        legend_slider=Rect(legend.right - half, legend.top, half, legend.height),
         panel=content,
         page=Rect(
             margin,

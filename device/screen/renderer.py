@@ -1,21 +1,18 @@
-"""Draws a view onto a surface. Nothing here waits or opens a device."""
+"""Draws what there is to be shown, and says what a finger on the screen means."""
 
-from pygame import Surface
+from pygame import Rect, Surface
 
 from device.language import Language
 from device.models.manifest import Manifest
 from device.screen import theme
 from device.screen.canvas import Canvas
+from device.screen.events import Drag, Target, Touch
 from device.screen.field_view import FieldView
 from device.screen.layout import Layout, arrange
-from device.screen.navigation import State, Target, Touch, targets
-from device.screen.pages.about import AboutPage
-from device.screen.pages.compare import ComparePage
-from device.screen.pages.fault import TroublePage
-from device.screen.pages.live import LivePage
-from device.screen.pages.power import OffPage
-from device.screen.pages.settings import SettingsPage
-from device.screen.view import AboutView, CompareView, LiveView, OffView, SettingsView, View
+from device.screen.pages.base import page_class
+from device.screen.registry import PageName
+from device.screen.state import State
+from device.screen.view import PageView
 from device.screen.wording import NOTICE, Wording
 
 
@@ -36,67 +33,65 @@ class Renderer:
     def __init__(self, size: tuple[int, int], manifest: Manifest) -> None:
         self.layout: Layout = arrange(*size)
         self._manifest = manifest
-        self._sheet = Canvas(self.layout)
-        self._speech: dict[Language, Wording] = {}
-        skin = FieldView(self._sheet)
-        self._live = LivePage(self._sheet, skin, manifest)
-        self._compare = ComparePage(self._sheet)
-        self._settings = SettingsPage(self._sheet, skin)
-        self._off = OffPage(self._sheet, skin)
-        self._about = AboutPage(self._sheet, manifest)
-        self._trouble = TroublePage(self._sheet, skin, self._live)
+        self._canvas = Canvas(self.layout)
+        self._wording: dict[Language, Wording] = {}
+        field_view = FieldView(self._canvas)
+        self._pages = {
+            name: page_class(name)(self._canvas, field_view, manifest) for name in PageName
+        }
 
-    def draw(self, screen: Surface, view: View) -> None:
+    def draw(self, screen: Surface, view: PageView) -> None:
         """Draw a whole view."""
-        if view.language not in self._speech:
-            self._speech[view.language] = Wording(view.language, self._manifest)
-        speech = self._speech[view.language]
-        self._sheet.open(screen, (type(view), view.language))
-        if isinstance(view, LiveView):
-            self._live.draw(view, speech)
-        elif isinstance(view, CompareView):
-            self._compare.draw(view, speech)
-        elif isinstance(view, SettingsView):
-            self._settings.draw(view, speech)
-        elif isinstance(view, OffView):
-            self._off.draw(view, speech)
-        elif isinstance(view, AboutView):
-            self._about.draw(view, speech)
-        else:
-            self._trouble.draw(view, speech)
-        self._draw_status(view, speech)
-        self._sheet.close()
+        if view.language not in self._wording:
+            self._wording[view.language] = Wording(view.language, self._manifest)
+        wording = self._wording[view.language]
+        self._canvas.begin(screen, (view.page, view.language))
+        self._pages[view.page].draw(view, wording)
+        clock = view.clock.strftime("%H:%M") if view.clock else ""
+        self._canvas.part(
+            self.layout.status,
+            (wording.translate(view.source), clock),
+            lambda shown: self._draw_status(*shown, wording),
+        )
+        self._canvas.end()
 
     def touched(self, state: State, position: tuple[int, int]) -> Touch | None:
         """Return what a finger at a place on the screen means."""
-        places = self.layout.targets[state.page]
-        reached = [t for t in targets(state) if places[t].collidepoint(position)]
-        return self.along(state, reached[0], position) if reached else None
+        places = self._places(state)
+        for target in page_class(state.page).targets(state):
+            if places[target].collidepoint(position):
+                return Touch(target, self._along(places[target], position))
+        return None
 
-    def along(self, state: State, target: Target, position: tuple[int, int]) -> Touch:
-        """Return what a finger means that went down on a target and may have slid off it."""
-        track = self.layout.slider_track(self.layout.targets[state.page][target])
-        share = (position[0] - track.left) / track.width
-        return Touch(target, max(0.0, min(share, 1.0)))
+    def dragged(self, state: State, target: Target, position: tuple[int, int]) -> Drag | None:
+        """Return what a finger means that went down on a target and may have slid off it.
 
-    def _draw_status(self, view: View, speech: Wording) -> None:
-        area, px = self.layout.status, self.layout.px
-        clock = view.clock.strftime("%H:%M") if view.clock else ""
+        None where the page has no such target any more.
+        """
+        area = self._places(state).get(target)
+        return Drag(target, self._along(area, position)) if area else None
+
+    def _places(self, state: State) -> dict[Target, Rect]:
+        return dict(page_class(state.page).places(self.layout))
+
+    def _along(self, area: Rect, position: tuple[int, int]) -> float:
+        track = self.layout.slider_track(area)
+        return max(0.0, min((position[0] - track.left) / track.width, 1.0))
+
+    def _draw_status(self, source: str, clock: str, wording: Wording) -> None:
+        canvas, area, px = self._canvas, self.layout.status, self.layout.px
         model, pad, size = self._manifest.model_id, px(14), theme.SMALL
-        source = speech.translate(view.source)
-        if not self._sheet.part(area, speech, source, clock):
-            return
         # The notice is never what gives way.
-        notice = self._sheet.words(
-            speech.translate(NOTICE), size, (area.left + pad, area.centery), area.width - 2 * pad,
-            theme.QUIET, anchor="midleft",
+        notice = canvas.draw_text(
+            wording.translate(NOTICE), size, (area.left + pad, area.centery),
+            area.width - 2 * pad, theme.QUIET, anchor="midleft",
         )  # fmt: skip
         room = area.right - pad - notice.right - pad
         choices = ["   ".join(w for w in words if w) for words in
                    ((model, source, clock), (model, clock), (clock,))]  # fmt: skip
-        fitting = [w for w in choices if self._sheet.type.width(w, px(size)) <= room]
+        fitting = [w for w in choices if canvas.fonts.width(w, px(size)) <= room]
         if fitting:
-            self._sheet.words(
+            canvas.draw_text(
                 fitting[0], size, (area.right - pad, area.centery), room, theme.QUIET,
                 anchor="midright",
             )  # fmt: skip

@@ -18,7 +18,7 @@ TEXT: Final[Colour] = (240, 240, 240)
 QUIET: Final[Colour] = (176, 176, 176)
 BENIGN: Final[Colour] = (190, 190, 190)
 
-# Okabe & Ito's palette, told apart in deuteranopia and protanopia; text and shape say it too.
+# Okabe & Ito's palette, distinguishable in deuteranopia and protanopia; text and shape repeat it.
 TOUCH: Final[Colour] = (86, 180, 233)
 MALIGNANT: Final[Colour] = (235, 125, 50)
 WARNING: Final[Colour] = (240, 228, 66)

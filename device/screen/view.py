@@ -1,25 +1,45 @@
-"""What there is to be shown at one moment: one kind of view for each page."""
+"""What there is to be shown at one moment."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.diagnoses import Code
-from device.imaging.lesion import AbcdMeasures
+from device.faults import Fault
+from device.imaging.abcd import AbcdMeasures
 from device.inference.finding import Finding
 from device.language import Language
-from device.screen.navigation import Target
+from device.runtime.messages import Picture
+from device.screen.events import Target
+from device.screen.registry import PageName
+from device.screen.state import State
+
+Value = TypeVar("Value")
+
+
+class Kept(StrEnum):
+    """What became of a captured picture.
+
+    ``until the end`` of the program: one that no camera took.
+    """
+
+    KEPT = "kept"
+    UNTIL_THE_END = "until the end"
+    NOT_KEPT = "not kept"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Shown:
-    """What every view has.
+class PageView:
+    """What the view of every page has.
 
     Attributes
     ----------
+    page
+        Which page it is of.
     clock
         Local time.
     source
@@ -30,15 +50,16 @@ class Shown:
         What the keyboard would press, where it is in use.
     """
 
+    page: ClassVar[PageName]
     clock: datetime | None = None
     source: str = ""
-    language: Language = "en"
+    language: Language = Language.ENGLISH
     focus: Target | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LiveView(Shown):
-    """The skin and its finding, live or frozen.
+class LiveView(PageView):
+    """The skin and its finding, live or frozen; shown on other pages too.
 
     Attributes
     ----------
@@ -64,14 +85,15 @@ class LiveView(Shown):
         Of the lesion: float32, (n, 2), x and y in parts of the field's side, 0 to 1; drawn where
         the overlay is wanted.
     progress
-        How many steps of judging a taken picture are done, and of how many; (0, 0) while it is
+        How many steps of analyzing a captured picture are done, and of how many; (0, 0) while it is
         being taken, None where none is.
     kept
-        Whether the taken picture is on the disk, or None where that is not known.
+        What became of the captured picture, or None where that is not known.
     lost
         When the picture was taken, where the camera gives no more: it looks live and is not.
     """
 
+    page: ClassVar[PageName] = PageName.LIVE
     field: NDArray[np.uint8] | None
     finding: Finding | None = None
     finding_age: float = 0.0
@@ -83,121 +105,65 @@ class LiveView(Shown):
     measures: AbcdMeasures | None = None
     outline: NDArray[np.float32] | None = None
     progress: tuple[int, int] | None = None
-    kept: bool | None = None
+    kept: Kept | None = None
     lost: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """A picture that can be compared with another.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Snapshot:
+    """All that the pages choose from, at one moment.
 
     Attributes
     ----------
-    time
-        When it was taken; None for the live one.
-    field
-        uint8, (height, width, 3), RGB.
-    finding
-        What the model said, or None.
-    """
-
-    time: datetime | None
-    field: NDArray[np.uint8]
-    finding: Finding | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CompareView(Shown):
-    """Two pictures side by side.
-
-    Attributes
-    ----------
-    earlier, present
-        Either may be missing.
-    number, count
-        Which of the earlier pictures this is, 1 for the newest, and how many there are.
-    lost
-        When the present picture was taken, where the camera gives no more.
-    """
-
-    earlier: Picture | None
-    present: Picture | None
-    number: int = 0
-    count: int = 0
-    lost: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SettingsView(Shown):
-    """What can be set, beside the skin.
-
-    Attributes
-    ----------
-    behind
-        The skin, as the live page would show it.
-    mm_per_pixel
-        What the optics were calibrated to, or None.
-    trouble
-        Why the settings could not be kept, in words, or empty.
-    appliance
-        The instrument can be switched off here, but not quit.
-    """
-
-    behind: LiveView
-    mm_per_pixel: float | None = None
-    trouble: str = ""
-    appliance: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OffView(Shown):
-    """The question whether the instrument is to be started anew or switched off, beside the skin.
-
-    Attributes
-    ----------
-    behind
-        The skin, as the live page would show it.
-    """
-
-    behind: LiveView
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AboutView(Shown):
-    """What the instrument is, from the bundle's own manifest.
-
-    Attributes
-    ----------
+    state
+        Where the clinician is.
+    live
+        The skin and its finding.
+    clock
+        Local time.
+    source
+        What the frames come from.
     signed_by
         The trusted public key (hexadecimal) that the bundle's signature belongs to.
-    frozen
-        A picture is held: the shutter would let it go.
+    mm_per_pixel
+        What the optics are calibrated to, or None.
+    recent
+        Pictures that the present one can be compared with, the newest first.
+    fault
+        What does not work, or None.
+    preferences_fault
+        Why what was chosen could not be kept, or None.
     """
 
+    state: State
+    live: LiveView
+    clock: datetime
+    source: str
     signed_by: str
-    frozen: bool = False
+    mm_per_pixel: float | None = None
+    recent: tuple[Picture, ...] = ()
+    fault: Fault | None = None
+    preferences_fault: Fault | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TroubleView(Shown):
-    """Something of the instrument does not work.
+class ByIdentity(Generic[Value]):
+    """A picture or a map in a slice of a view: another object is another picture.
 
-    Attributes
+    Arrays cannot be compared at the rate at which views are drawn.
+
+    Parameters
     ----------
-    words
-        What is wrong and what to do, in English, with {places} for `values`.
-    behind
-        The skin, as the live page would show it.
-    detail
-        For whoever mends it, or empty.
-    values
-        What stands in the places.
+    value
+        The array, or None.
     """
 
-    words: str
-    behind: LiveView
-    detail: str = ""
-    values: Mapping[str, object] = field(default_factory=dict)
+    __slots__ = ("value",)
 
+    def __init__(self, value: Value | None) -> None:
+        self.value = value
 
-View = LiveView | CompareView | SettingsView | OffView | AboutView | TroubleView
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ByIdentity) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)

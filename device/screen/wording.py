@@ -1,10 +1,11 @@
-"""What the screen says of findings and quality, in the clinician's language."""
+"""Numbers, findings and faults as words, in the clinician's language."""
 
 from datetime import datetime
 from typing import Final
 
 from device.diagnoses import MALIGNANT, Code
-from device.imaging.lesion import AbcdMeasures
+from device.faults import Fault, joined
+from device.imaging.abcd import AbcdMeasures
 from device.imaging.quality import Shortcoming
 from device.inference.finding import Finding, NoCallReason
 from device.language import Language, translatable, translations
@@ -51,7 +52,7 @@ class Wording:
         }
 
     def translate(self, words: str, **values: object) -> str:
-        """Return English words in this language; see `device.language.Texts.translate`."""
+        """Return English words in this language; see `device.language.Translations.translate`."""
         return self._texts.translate(words, **values)
 
     def listed(self, codes: tuple[Code, ...]) -> str:
@@ -67,6 +68,12 @@ class Wording:
         code = finding.leading
         return f"{self.names[code]}  {percent(finding.probability(code))}"
 
+    def sentence(self, fault: Fault) -> str:
+        """Return what is wrong and what to do, as it stands alone on the screen."""
+        parts = self.translate(fault.message), self.translate(fault.action)
+        text = joined(*parts, fault.values)
+        return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
+
     def measured(self, measures: AbcdMeasures) -> tuple[tuple[str, str], ...]:
         """Return the ABCD rule's four measures, each with its name."""
         axes = (self.translate("none"), self.translate("1 axis"), self.translate("2 axes"))[
@@ -81,14 +88,14 @@ class Wording:
         )
 
 
+def shutter_label(frozen: bool, wording: Wording) -> str:
+    """Return what the shutter's button is called: what pressing it does."""
+    return wording.translate("Live") if frozen else wording.translate("Freeze")
+
+
 def codes_listed(codes: tuple[Code, ...]) -> str:
     """List HAM10000 codes, malignant ones first, for where names have no room."""
     return ", ".join(_malignant_first(codes))
-
-
-def sentence(words: str) -> str:
-    """Return an error's words with a capital and a full stop, as they stand alone on the screen."""
-    return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
 
 
 def percent(probability: float) -> str:

@@ -19,10 +19,12 @@ from rich.table import Table
 
 from device.capture.demo import FRAMES_PER_SECOND, SCENES, demo_frame
 from device.config import load_config, model_folder
+from device.diagnoses import Code
 from device.frame import Frame, frame_now
 from device.inference.analyzer import Analyzer
 from device.inference.network import load_runtime
 from device.models.bundle import Bundle, load_bundle
+from tests.device.clocks import ManualClock
 
 if TYPE_CHECKING:
     from build_host.evaluation.speed import Speed
@@ -110,13 +112,11 @@ def frame_to_finding(bundle: Bundle, frame: Frame, *, live: bool) -> tuple[float
     Of the live view's frames, 30 a second, of which not every one is measured from the start; or
     of a frame by itself.
     """
-    seconds = count(0.0, 1.0 / FRAMES_PER_SECOND)
-    now = next(seconds)
-    analyzer = Analyzer(bundle, clock=lambda: now)
+    clock = ManualClock()
+    analyzer = Analyzer(bundle, clock=clock)
 
     def ours() -> None:
-        nonlocal now
-        now = next(seconds)
+        clock.seconds += 1.0 / FRAMES_PER_SECOND
         if live:
             analyzer.analyze_live(frame)
         else:
@@ -144,7 +144,7 @@ def frame_to_finding(bundle: Bundle, frame: Frame, *, live: bool) -> tuple[float
 
 def saliency(bundle: Bundle, frame: Frame) -> float:
     analyzer = Analyzer(bundle)
-    return measure(lambda: analyzer.explain(frame, "mel"), 10)
+    return measure(lambda: analyzer.explain(frame, Code.MEL), 10)
 
 
 def screen(bundle: Bundle, frame: Frame, new_maps: bool) -> float:
@@ -163,7 +163,7 @@ def screen(bundle: Bundle, frame: Frame, new_maps: bool) -> float:
     renderer = Renderer((1024, 600), bundle.manifest)
     analyzer = Analyzer(bundle)
     finding = analyzer.analyze(frame)
-    overlay = (finding.saliency or analyzer.explain(frame, "mel")).values
+    overlay = (finding.saliency or analyzer.explain(frame, Code.MEL)).values
     findings = [
         replace(finding, probabilities=tuple(np.roll(finding.probabilities, turn)))
         for turn in range(len(finding.probabilities))
@@ -176,7 +176,7 @@ def screen(bundle: Bundle, frame: Frame, new_maps: bool) -> float:
             finding=findings[next(frames) % len(findings)],
             overlay=overlay.copy() if new_maps else overlay,
             overlay_wanted=True,
-            explained="mel",
+            explained=Code.MEL,
         )
         renderer.draw(surface, view)
 

@@ -1,8 +1,8 @@
 """``make bench-live``: the live loop for some minutes, as a clinician leaves it running.
 
 The program's own demonstration gives 30 frames a second to all of it: capture, analysis, and a
-screen that nobody sees. For some seconds before and after, the analysis rests: what of the preview
-is lost then is not its fault.
+headless screen. For some seconds before and after, the analysis rests: what of the preview is lost
+then is not its fault.
 """
 
 import argparse
@@ -26,9 +26,10 @@ from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding
 from device.models.bundle import Bundle, load_bundle
 from device.models.manifest import Manifest
+from device.platform.clock import Clock
 from device.screen.display import close_screen, open_offscreen
 from device.screen.renderer import Renderer
-from device.screen.view import LiveView, View
+from device.screen.view import LiveView, PageView
 
 Phase = Literal["warm-up", "rest", "work"]
 
@@ -45,8 +46,8 @@ class Demonstration(DemoSource):
     One scene: drawing the next one takes longer than a frame, and has nothing to do with the loop.
     """
 
-    def __init__(self) -> None:
-        super().__init__((SCENES[1],))
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock, scenes=(SCENES[1],))
         self.count = 0
         self.arrived: dict[int, tuple[int, float]] = {}
 
@@ -65,7 +66,7 @@ class Restful(Analyzer):
     resting = False
     last: Finding | None = None
 
-    def follow(
+    def analyze_live(
         self, frame: Frame, motion: float | None = None, *, as_captured: bool = False
     ) -> Finding:
         if self.last is None or not self.resting:
@@ -98,7 +99,7 @@ class Witness(Renderer):
         """How long all of it takes."""
         return float(self._ends[-1])
 
-    def draw(self, screen: pygame.Surface, view: View) -> None:
+    def draw(self, screen: pygame.Surface, view: PageView) -> None:
         super().draw(screen, view)
         now = time.monotonic()
         self._turn(now - self._start)
@@ -139,14 +140,16 @@ def quantiles(seconds: np.ndarray) -> str:
 
 def measure(bundle: Bundle, minutes: float, overlay: bool) -> Table:
     """Run the loop and return what was seen."""
-    source, analyzer = Demonstration(), Restful(bundle)
+    clock = Clock()
+    source, analyzer = Demonstration(clock), Restful(bundle, clock=clock)
     surface = open_offscreen(SIZE)
     try:
         witness = Witness(bundle.manifest, source, analyzer, 60.0 * minutes)
-        app = App(source, analyzer, witness, signed_by=bundle.signed_by)
+        app = App(source, analyzer, witness, signed_by=bundle.signed_by, clock=clock)
         if overlay:
             pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_o))
-        app.run(surface, witness.seconds)
+        with source:
+            app.run(surface, witness.seconds)
     finally:
         close_screen()
     title = f"{bundle.manifest.model_id}, {minutes:g} minutes" + (", overlay" if overlay else "")

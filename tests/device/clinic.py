@@ -9,22 +9,27 @@ import numpy as np
 import pygame
 
 from device.app import App
+from device.capture.source import FrameSource
 from device.errors import SourceError
-from device.frame import Frame, FrameSource, frame_now
+from device.frame import Frame, SourceKind
 from device.inference.analyzer import Analyzer
+from device.platform.clock import Clock
+from device.screen.pages.base import page_class
+from device.screen.pages.fault import FaultView
+from device.screen.registry import PageName
 from device.screen.renderer import Renderer
-from device.screen.view import LiveView, TroubleView
+from device.screen.state import Command
+from device.screen.view import LiveView, PageView
+from tests.device.scripted import ScriptedAnalyzer, until
 
 SIZE = (800, 480)
-GIVE_UP_SECONDS = 10.0
 
 
-class Camera:
+class Camera(FrameSource):
     """A source of noise that counts what is asked of it, and fails when told to."""
 
-    name = "camera"
-
     def __init__(self, failures: int = 0, frames: int | None = None) -> None:
+        super().__init__("camera", SourceKind.CAMERA, Clock())
         self.failures = failures
         self.left = frames
         self.reads = 0
@@ -34,45 +39,44 @@ class Camera:
         self.reads += 1
         if self.failures:
             self.failures -= 1
-            raise SourceError("the camera was unplugged; plug it in again")
+            raise SourceError("the camera was unplugged", action="plug it in again")
         if self.left is not None:
             if self.left == 0:
                 return None
             self.left -= 1
         time.sleep(0.01)
         pixels = np.random.default_rng(self.reads).integers(0, 256, (120, 160, 3), np.uint8)
-        return frame_now(pixels, self.reads, self.name)
+        return self._taken(pixels)
 
-    def still(self, timeout: float = 1.0) -> Frame | None:
-        return self.read(timeout)
+    def _taken(self, pixels: np.ndarray) -> Frame:
+        return Frame(pixels, self._clock.now(), self.reads, self.name, self.kind)
 
-    def lock_exposure(self, locked: bool) -> None:
-        self.locked = locked
-
-    def close(self) -> None:
+    def _release(self) -> None:
         self.closed += 1
-
-    def __enter__(self) -> "Camera":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 class Clinic:
     """An app on a screen, and someone who uses it while it runs."""
 
     def __init__(self, analyzer: Analyzer, screen: pygame.Surface) -> None:
-        self.analyzer = analyzer
+        self.analyzer = ScriptedAnalyzer(analyzer)
         self.screen = screen
         self.renderer = Renderer(screen.get_size(), analyzer.manifest)
         self.options: dict[str, object] = {}
         self.app: App
-        self.ending = ""
+        self.clock = Clock()
+        self.ending: Command | None = None
 
     def use(self, source: FrameSource, deeds: Callable[[], None]) -> App:
         """Run the app on this thread while `deeds` are done on another; then quit."""
-        self.app = App(source, self.analyzer, self.renderer, signed_by="ab" * 32, **self.options)
+        self.app = App(
+            source,
+            self.analyzer,
+            self.renderer,
+            signed_by="ab" * 32,
+            clock=self.clock,
+            **self.options,
+        )
         failed: list[BaseException] = []
 
         def act() -> None:
@@ -85,32 +89,34 @@ class Clinic:
 
         person = threading.Thread(target=act)
         person.start()
-        self.ending = self.app.run(self.screen, seconds=2 * GIVE_UP_SECONDS)
+        with source:
+            self.ending = self.app.run(self.screen)
         person.join()
         if failed:
             raise failed[0]
         return self.app
 
     def until(self, condition: Callable[[], object]) -> None:
-        end = time.monotonic() + GIVE_UP_SECONDS
-        while not condition():
-            assert time.monotonic() < end, "it never happened"
-            time.sleep(0.01)
+        until(condition)
+
+    def view(self) -> PageView:
+        return self.app.session.view()
 
     def until_finding(self) -> None:
         self.until(lambda: self.live().finding)
 
     def live(self) -> LiveView:
         """Return the live view, which may stand behind another page."""
-        view = self.app.view()
-        return view if isinstance(view, LiveView) else view.behind
+        view = self.view()
+        return view if isinstance(view, LiveView) else view.beside
 
     def target(self, name: str, page: str = "live") -> tuple[int, int]:
-        return self.renderer.layout.targets[page][name].center
+        return page_class(PageName(page)).places(self.renderer.layout)[name].center
 
-    def trouble(self) -> str:
-        view = self.app.view()
-        return view.words if isinstance(view, TroubleView) else ""
+    def fault(self) -> str:
+        """Return what the screen says in the place of a finding, or nothing."""
+        view = self.view()
+        return view.fault.message if isinstance(view, FaultView) else ""
 
     def explains(self, code: str) -> bool:
         view = self.live()
@@ -171,11 +177,11 @@ class Handheld(Camera):
     def read(self, timeout: float = 1.0) -> Frame | None:
         time.sleep(0.01)
         self.reads += 1
-        return frame_now(lesion(blur=3.0), self.reads, self.name)
+        return self._taken(lesion(blur=3.0))
 
     def still(self, timeout: float = 1.0) -> Frame | None:
         self.stills += 1
-        return frame_now(lesion(blur=0.4 if self.stills == 3 else 3.0), self.reads, self.name)
+        return self._taken(lesion(blur=0.4 if self.stills == 3 else 3.0))
 
     def lock_exposure(self, locked: bool) -> None:
         self.locks.append((locked, self.stills))

@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Iterator
 
 import pygame
@@ -6,6 +7,17 @@ import pytest
 from device.inference.analyzer import Analyzer
 from device.screen.display import close_screen, open_offscreen
 from tests.device.clinic import SIZE, Clinic
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """Take back what the program sets up for its whole process."""
+    logger = logging.getLogger("device")
+    handlers, level = logger.handlers, logger.level
+    yield
+    logger.handlers = handlers
+    logger.setLevel(level)
+    logging.captureWarnings(False)
 
 
 @pytest.fixture

@@ -77,6 +77,14 @@ def huge_png() -> bytes:
     return png(30000, 30000, 8, 2, b"\0" * 64)
 
 
+def damaged_tiff() -> bytes:
+    """Return a TIFF of which libtiff complains to file descriptor 2."""
+    noise = Image.effect_noise((64, 64), 50)
+    content = bytearray(encoded(noise, "TIFF", compression="tiff_lzw"))
+    content[100:140] = b"\xff" * 40
+    return bytes(content)
+
+
 def half_transparent() -> Image.Image:
     """Return `PATTERN` with its left half transparent (its colours are still there)."""
     alpha = np.full(PATTERN.shape[:2], 255, np.uint8)

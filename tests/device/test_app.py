@@ -13,12 +13,21 @@ from device.frame import Frame, frame_now
 from device.inference.analyzer import Analyzer
 from device.inference.finding import SaliencyMap
 from device.models.manifest import Manifest
+from device.platform.clock import Clock
 from device.preferences import Preferences, load_preferences
 from device.screen.display import close_screen, open_offscreen
+from device.screen.pages.about import AboutView
+from device.screen.pages.base import page_class
+from device.screen.pages.compare import CompareView
+from device.screen.pages.power import PowerView
+from device.screen.pages.settings import SettingsView
+from device.screen.registry import PageName
 from device.screen.renderer import Renderer
-from device.screen.view import AboutView, CompareView, LiveView, OffView, SettingsView
-from tests.device.clinic import GIVE_UP_SECONDS, SIZE, Camera, Clinic, noise
+from device.screen.state import Command
+from device.screen.view import LiveView
+from tests.device.clinic import SIZE, Camera, Clinic, noise
 from tests.device.images import encoded
+from tests.device.scripted import GIVE_UP_SECONDS
 
 
 def test_demonstration_runs_and_is_judged(clinic: Clinic, manifest: Manifest) -> None:
@@ -33,7 +42,7 @@ def test_demonstration_runs_and_is_judged(clinic: Clinic, manifest: Manifest) ->
         assert view.overlay is None
         clinic.settle()
 
-    clinic.use(DemoSource((Scene(seed=1),), paced=False), deeds)
+    clinic.use(DemoSource(Clock(), scenes=(Scene(seed=1),), paced=False), deeds)
     assert len(np.unique(clinic.colours().reshape(-1, 3), axis=0)) > 100
 
 
@@ -43,7 +52,7 @@ def test_replay_without_end_keeps_giving_new_findings(clinic: Clinic, photo: Pat
             clinic.until_finding()
             clinic.settle()
 
-    clinic.use(ReplaySource(photo, loop=True, paced=False), deeds)
+    clinic.use(ReplaySource(photo, Clock(), paced=False), deeds)
 
 
 def test_space_freezes_and_thaws(clinic: Clinic) -> None:
@@ -78,18 +87,18 @@ def test_frozen_finding_is_of_the_frozen_picture(clinic: Clinic) -> None:
         clinic.until(lambda: clinic.live().frozen)
 
     app = clinic.use(Camera(), deeds)
-    view = app.view()
+    view = app.session.view()
     assert isinstance(view, LiveView)
     # The noise is landscape: what was judged is the whole frame, of which the field is a part.
     number = next(n for n in range(1, 3000) if (noise(n)[:, 20:140] == view.field).all())
     assert view.finding is not None
-    _, expected = clinic.analyzer.analyze_burst([frame_now(noise(number), 0, "test")])
+    _, expected = clinic.analyzer.asked.analyze_burst([frame_now(noise(number), 0, "test")])
     assert view.finding.probabilities == expected.probabilities
 
 
 def test_freezing_before_the_first_finding_does_nothing(clinic: Clinic) -> None:
     def deeds() -> None:
-        clinic.until(clinic.trouble)
+        clinic.until(clinic.fault)
         clinic.press(pygame.K_SPACE)
         clinic.until(lambda: not pygame.event.peek(pygame.KEYDOWN, pump=False))
         clinic.until_finding()
@@ -163,7 +172,7 @@ def test_only_the_first_button_and_only_targets_act(clinic: Clinic) -> None:
         clinic.settle()
         view = clinic.live()
         assert (view.frozen, view.overlay_wanted) == (None, False)
-        assert isinstance(clinic.app.view(), LiveView)
+        assert isinstance(clinic.view(), LiveView)
 
     clinic.use(Camera(), deeds)
 
@@ -171,7 +180,7 @@ def test_only_the_first_button_and_only_targets_act(clinic: Clinic) -> None:
 def test_every_page_is_reached_and_left_by_touch_alone(clinic: Clinic) -> None:
     def deeds() -> None:
         def at(kind: type) -> None:
-            clinic.until(lambda: isinstance(clinic.app.view(), kind))
+            clinic.until(lambda: isinstance(clinic.view(), kind))
 
         clinic.until_finding()
         clinic.click(clinic.target("compare"))
@@ -182,7 +191,7 @@ def test_every_page_is_reached_and_left_by_touch_alone(clinic: Clinic) -> None:
         at(SettingsView)
         clinic.click(clinic.target("about", "settings"))
         at(AboutView)
-        assert clinic.app.view().signed_by == "ab" * 32
+        assert clinic.view().signed_by == "ab" * 32
         clinic.click(clinic.target("back", "about"))
         at(SettingsView)
         clinic.press(pygame.K_ESCAPE)
@@ -191,38 +200,42 @@ def test_every_page_is_reached_and_left_by_touch_alone(clinic: Clinic) -> None:
     clinic.use(Camera(), deeds)
 
 
-@pytest.mark.parametrize("ending", ["restart", "off"])
-def test_appliance_is_left_by_touch_alone_and_not_at_once(clinic: Clinic, ending: str) -> None:
+@pytest.mark.parametrize(
+    ("ending", "command"), [("restart", Command.RESTART), ("off", Command.POWER_OFF)]
+)
+def test_appliance_is_left_by_touch_alone_and_not_at_once(
+    clinic: Clinic, ending: str, command: Command
+) -> None:
     clinic.options = {"appliance": True}
 
     def deeds() -> None:
         clinic.until_finding()
         for _ in range(2):
             clinic.click(clinic.target("more"))
-            clinic.until(lambda: isinstance(clinic.app.view(), SettingsView))
+            clinic.until(lambda: isinstance(clinic.view(), SettingsView))
             # Whoever touches twice, or changes his mind, stays.
             for _ in range(2):
                 clinic.click(clinic.target("quit", "settings"))
-            clinic.until(lambda: isinstance(clinic.app.view(), OffView))
-            clinic.click(clinic.target("back", "off"))
-            clinic.until(lambda: isinstance(clinic.app.view(), SettingsView))
+            clinic.until(lambda: isinstance(clinic.view(), PowerView))
+            clinic.click(clinic.target("back", "power"))
+            clinic.until(lambda: isinstance(clinic.view(), SettingsView))
             clinic.press(pygame.K_ESCAPE)
-            clinic.until(lambda: isinstance(clinic.app.view(), LiveView))
+            clinic.until(lambda: isinstance(clinic.view(), LiveView))
         clinic.click(clinic.target("more"))
         clinic.click(clinic.target("quit", "settings"))
-        clinic.click(clinic.target(ending, "off"))
+        clinic.click(clinic.target(ending, "power"))
         clinic.until(lambda: not any(t.name == "analysis" for t in threading.enumerate()))
 
     clinic.use(Camera(), deeds)
-    assert clinic.ending == ending
+    assert clinic.ending is command
 
 
 def test_what_is_chosen_is_kept(clinic: Clinic, tmp_path: Path) -> None:
-    clinic.options = {"state_folder": tmp_path, "preferences": Preferences(language="pt")}
-    slider = clinic.renderer.layout.targets["settings"]["opacity"]
+    clinic.options = {"preferences_folder": tmp_path, "preferences": Preferences(language="pt")}
+    slider = page_class(PageName.SETTINGS).places(clinic.renderer.layout)["opacity"]
 
     def deeds() -> None:
-        clinic.until(lambda: clinic.app.view().language == "pt")
+        clinic.until(lambda: clinic.view().language == "pt")
         clinic.click(clinic.target("more"))
         clinic.click(clinic.target("es", "settings"))
         clinic.click(slider.center)
@@ -230,33 +243,31 @@ def test_what_is_chosen_is_kept(clinic: Clinic, tmp_path: Path) -> None:
             pygame.event.post(pygame.event.Event(type_, pos=slider.bottomright, **more))
         expected = Preferences(language="es", opacity=1.0)
         clinic.until(lambda: load_preferences(tmp_path, Preferences()) == expected)
-        assert (clinic.app.view().language, clinic.live().opacity) == ("es", 1.0)
+        assert (clinic.view().language, clinic.live().opacity) == ("es", 1.0)
 
     clinic.use(Camera(), deeds)
 
 
-def test_finding_of_a_released_picture_does_not_come_back(
-    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    explain, begun, go_on = clinic.analyzer.explain, threading.Event(), threading.Event()
+def test_finding_of_a_released_picture_does_not_come_back(clinic: Clinic) -> None:
+    explain, begun, go_on = clinic.analyzer.map, threading.Event(), threading.Event()
 
-    def slow(frame: Frame, code: Code, *rest: object, frozen: bool = False) -> SaliencyMap:
+    def slow(frame: Frame, code: Code, *rest: object, held: bool) -> SaliencyMap:
         begun.set()
         go_on.wait(GIVE_UP_SECONDS)
-        return explain(frame, code)
+        return explain(frame, code, lambda: None, held=held)
 
     def deeds() -> None:
         clinic.until_finding()
         clinic.press(pygame.K_SPACE)
         clinic.until(lambda: clinic.live().frozen)
         frozen = clinic.live().frozen
-        monkeypatch.setattr(clinic.analyzer, "explain", slow)
+        clinic.analyzer.map = slow
         clinic.click(clinic.target("df"))
         assert begun.wait(GIVE_UP_SECONDS)
         clinic.press(pygame.K_SPACE)
         clinic.until(lambda: not clinic.live().frozen)
         go_on.set()
-        monkeypatch.setattr(clinic.analyzer, "explain", explain)
+        clinic.analyzer.map = explain
         clinic.settle()
         assert clinic.live().frozen is None
         clinic.press(pygame.K_SPACE)
@@ -296,7 +307,7 @@ def test_frozen_picture_can_be_explained(clinic: Clinic) -> None:
 
 
 @pytest.mark.parametrize("how", ["keyboard", "target", "window"])
-def test_quitting_ends_the_run_and_closes_the_source(clinic: Clinic, how: str) -> None:
+def test_quitting_ends_the_run_and_its_threads(clinic: Clinic, how: str) -> None:
     camera = Camera()
     ended = threading.Event()
 
@@ -315,15 +326,17 @@ def test_quitting_ends_the_run_and_closes_the_source(clinic: Clinic, how: str) -
 
     clinic.use(camera, deeds)
     assert ended.is_set()
-    assert not [t for t in threading.enumerate() if t.name in ("capture", "analysis")]
+    assert not [t for t in threading.enumerate() if t.name in ("camera", "analysis", "recorder")]
 
 
 def test_run_ends_after_its_time(analyzer: Analyzer) -> None:
     screen = open_offscreen(SIZE)
     camera = Camera()
-    App(camera, analyzer, Renderer(SIZE, analyzer.manifest), signed_by="").run(screen, seconds=0.2)
+    app = App(camera, analyzer, Renderer(SIZE, analyzer.manifest), signed_by="", clock=Clock())
+    assert app.run(screen, seconds=0.2) is Command.QUIT
     close_screen()
-    assert camera.closed
+    # Whoever opened it closes it.
+    assert not camera.closed
 
 
 def test_last_picture_stays_when_a_finite_source_ends(clinic: Clinic) -> None:
@@ -347,16 +360,16 @@ def test_picture_is_shown_in_rgb_order(clinic: Clinic, tmp_path: Path) -> None:
         clinic.until_finding()
         clinic.settle()
 
-    clinic.use(ReplaySource(path, paced=False), deeds)
+    clinic.use(ReplaySource(path, Clock(), paced=False), deeds)
     field = clinic.renderer.layout.field
     assert clinic.colours()[field.centerx, field.centery].tolist() == [200, 100, 50]
 
 
 def test_close_may_be_called_twice_and_before_the_run(analyzer: Analyzer) -> None:
     screen = open_offscreen(SIZE)
-    app = App(Camera(), analyzer, Renderer(SIZE, analyzer.manifest), signed_by="")
+    app = App(Camera(), analyzer, Renderer(SIZE, analyzer.manifest), signed_by="", clock=Clock())
     app.close()
     app.close()
-    assert app.view().field is None
+    assert app.session.view().field is None
     del screen
     close_screen()

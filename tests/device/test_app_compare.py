@@ -1,14 +1,17 @@
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pygame
 
 from device.capture.replay import ReplaySource
-from device.frame import frame_now
+from device.frame import SourceKind, frame_now
+from device.platform.clock import Clock
 from device.records.folder import FolderArchive
 from device.runtime.recent import MOST
-from device.screen.view import CompareView, LiveView
+from device.screen.pages.compare import CompareView
+from device.screen.view import LiveView
 from tests.device.clinic import Camera, Clinic, lesion
 
 
@@ -22,17 +25,17 @@ def test_released_pictures_can_be_compared_the_newest_first(clinic: Clinic) -> N
             clinic.release()
             clinic.settle()
         clinic.click(clinic.target("compare"))
-        clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
-        view = clinic.app.view()
+        clinic.until(lambda: isinstance(clinic.view(), CompareView))
+        view = clinic.view()
         assert (view.number, view.count, view.present.time) == (1, 2, None)
         np.testing.assert_array_equal(view.earlier.field, kept[1].field)
-        clinic.click(clinic.target("previous", "compare"))
-        clinic.until(lambda: clinic.app.view().number == 2)
-        view = clinic.app.view()
+        clinic.click(clinic.target("older", "compare"))
+        clinic.until(lambda: clinic.view().number == 2)
+        view = clinic.view()
         np.testing.assert_array_equal(view.earlier.field, kept[0].field)
         assert view.earlier.finding.probabilities == kept[0].finding.probabilities
         clinic.press(pygame.K_SPACE)
-        clinic.until(lambda: clinic.app.view().present.time)
+        clinic.until(lambda: clinic.view().present.time)
 
     clinic.use(Camera(), deeds)
 
@@ -46,11 +49,11 @@ def test_still_picture_is_compared_without_a_change(clinic: Clinic, photo: Path)
         clinic.until(lambda: clinic.live().finding.probabilities == alone.probabilities)
         clinic.press(pygame.K_o)
         clinic.click(clinic.target("compare"))
-        clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
+        clinic.until(lambda: isinstance(clinic.view(), CompareView))
         end = time.monotonic() + 1.0
         findings = set()
         while time.monotonic() < end:
-            view = clinic.app.view()
+            view = clinic.view()
             if view.present.finding:
                 findings.add(view.present.finding.probabilities)
             time.sleep(0.005)
@@ -59,12 +62,12 @@ def test_still_picture_is_compared_without_a_change(clinic: Clinic, photo: Path)
         assert (findings != {alone.probabilities}) == averaged
         # Back among the bars of the live view, maps are made again.
         clinic.press(pygame.K_SPACE)
-        clinic.until(lambda: clinic.app.view().present.time)
+        clinic.until(lambda: clinic.view().present.time)
         clinic.press(pygame.K_ESCAPE)
-        clinic.until(lambda: isinstance(clinic.app.view(), LiveView))
+        clinic.until(lambda: isinstance(clinic.view(), LiveView))
         clinic.until(lambda: clinic.live().frozen and clinic.live().overlay is not None)
 
-    clinic.use(ReplaySource(photo, paced=False), deeds)
+    clinic.use(ReplaySource(photo, Clock(), paced=False), deeds)
 
 
 def test_no_more_than_twelve_earlier_pictures_are_held(clinic: Clinic) -> None:
@@ -73,23 +76,23 @@ def test_no_more_than_twelve_earlier_pictures_are_held(clinic: Clinic) -> None:
         for _ in range(MOST + 2):
             clinic.take()
             clinic.release()
-        assert len(clinic.app.earlier_pictures()) == MOST
+        assert len(clinic.app.recent) == MOST
 
     clinic.use(Camera(), deeds)
 
 
 def test_examinations_of_earlier_days_can_be_compared(clinic: Clinic, tmp_path: Path) -> None:
     records = FolderArchive(tmp_path)
-    frame = frame_now(lesion(blur=1.0), 0, "camera")
-    finding = clinic.analyzer.analyze(frame)
+    frame = replace(frame_now(lesion(blur=1.0), 0, "camera"), kind=SourceKind.CAMERA)
+    finding = clinic.analyzer.asked.analyze(frame)
     records.keep(frame, finding, [], None)
     damaged = records.keep(frame, finding, [], None)
     (tmp_path / damaged / "image.png").write_bytes(b"no picture")
-    clinic.options = {"records": records}
+    clinic.options = {"archive": records}
 
     def deeds() -> None:
-        clinic.until(clinic.app.earlier_pictures)
-        (earlier,) = clinic.app.earlier_pictures()
+        clinic.until(lambda: clinic.app.recent)
+        (earlier,) = clinic.app.recent.pictures()
         assert abs((earlier.time - frame.time).total_seconds()) < 1.0
         assert earlier.finding.probabilities == finding.probabilities
         assert earlier.finding.no_call == finding.no_call

@@ -1,7 +1,6 @@
 """The instrument's shutter: what it takes, judges and keeps."""
 
 import threading
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +15,11 @@ from device.inference.finding import Finding
 from device.optics import Optics
 from device.records.folder import FolderArchive
 from device.runtime.camera import BURST
-from device.screen.view import CompareView
-from tests.device.clinic import GIVE_UP_SECONDS, Camera, Clinic, Handheld, lesion, noise
+from device.screen.hands import press_shutter
+from device.screen.pages.compare import CompareView
+from device.screen.view import Kept
+from tests.device.clinic import Camera, Clinic, Handheld, lesion, noise
+from tests.device.scripted import GIVE_UP_SECONDS
 
 
 def test_pedal_is_the_shutter(clinic: Clinic) -> None:
@@ -55,7 +57,7 @@ def test_shutter_keeps_the_sharpest_of_a_burst_with_the_exposure_held(clinic: Cl
 def test_taken_picture_is_measured_and_kept(clinic: Clinic, tmp_path: Path) -> None:
     records = FolderArchive(tmp_path / "examinations")
     optics = Optics(mm_per_pixel=0.05, width=400, height=300, calibrated=datetime.now(UTC))
-    clinic.options = {"records": records, "optics": optics}
+    clinic.options = {"archive": records, "optics": optics}
 
     def deeds() -> None:
         clinic.until_finding()
@@ -75,12 +77,12 @@ def test_taken_picture_is_measured_and_kept(clinic: Clinic, tmp_path: Path) -> N
 
 def test_picture_that_cannot_be_kept_is_told(clinic: Clinic, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    clinic.options = {"records": FolderArchive(tmp_path / "file" / "examinations")}
+    clinic.options = {"archive": FolderArchive(tmp_path / "file" / "examinations")}
 
     def deeds() -> None:
         clinic.until_finding()
         clinic.take()
-        clinic.until(lambda: clinic.live().kept is False)
+        clinic.until(lambda: clinic.live().kept == Kept.NOT_KEPT)
         assert clinic.live().finding is not None
 
     clinic.use(Handheld(), deeds)
@@ -89,7 +91,7 @@ def test_picture_that_cannot_be_kept_is_told(clinic: Clinic, tmp_path: Path) -> 
 def test_button_presses_the_shutter_from_its_own_thread(clinic: Clinic) -> None:
     def deeds() -> None:
         clinic.until_finding()
-        clinic.app.press_shutter()
+        press_shutter()
         clinic.until(lambda: clinic.live().frozen)
 
     clinic.use(Camera(), deeds)
@@ -98,12 +100,12 @@ def test_button_presses_the_shutter_from_its_own_thread(clinic: Clinic) -> None:
 def test_camera_that_fails_at_the_shutter_leaves_the_view_live(clinic: Clinic) -> None:
     class NoStill(Camera):
         def still(self, timeout: float = 1.0) -> Frame | None:
-            raise SourceError("the camera was unplugged; plug it in again")
+            raise SourceError("the camera was unplugged")
 
     def deeds() -> None:
         clinic.until_finding()
         clinic.press(pygame.K_SPACE)
-        clinic.until(clinic.trouble)
+        clinic.until(clinic.fault)
         clinic.settle()
         assert clinic.live().frozen is None
         assert clinic.live().progress is None
@@ -138,11 +140,11 @@ def test_motion_of_the_hand_is_part_of_the_finding(clinic: Clinic) -> None:
 
 
 def test_pressing_again_while_the_picture_is_taken_loses_nothing(
-    clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clinic: Clinic, tmp_path: Path
 ) -> None:
     records = FolderArchive(tmp_path)
-    clinic.options = {"records": records}
-    judge, begun, go_on = clinic.analyzer.analyze_burst, threading.Event(), threading.Event()
+    clinic.options = {"archive": records}
+    judge, begun, go_on = clinic.analyzer.burst, threading.Event(), threading.Event()
 
     def slow(*given: object) -> tuple[Frame, Finding]:
         begun.set()
@@ -151,17 +153,16 @@ def test_pressing_again_while_the_picture_is_taken_loses_nothing(
 
     def deeds() -> None:
         clinic.until_finding()
-        monkeypatch.setattr(clinic.analyzer, "analyze_burst", slow)
+        clinic.analyzer.burst = slow
         clinic.press(pygame.K_SPACE)
         assert begun.wait(GIVE_UP_SECONDS)
         clinic.press(pygame.K_SPACE, pygame.K_ESCAPE, pygame.K_SPACE)
         clinic.until(lambda: not pygame.event.peek(pygame.KEYDOWN, pump=False))
-        time.sleep(0.1)
         go_on.set()
         clinic.until(lambda: clinic.live().frozen)
         clinic.until(lambda: clinic.live().kept)
         clinic.release()
-        assert len(clinic.app.earlier_pictures()) == len(records.identifiers()) == 1
+        assert len(clinic.app.recent) == len(records.identifiers()) == 1
 
     clinic.use(Camera(), deeds)
 
@@ -172,7 +173,7 @@ def test_press_that_came_to_nothing_is_told_long_enough_to_be_read(clinic: Clini
 
         def still(self, timeout: float = 1.0) -> Frame | None:
             if self.broken:
-                raise SourceError("the camera was unplugged; plug it in again")
+                raise SourceError("the camera was unplugged")
             return super().still(timeout)
 
     camera = NoStill()
@@ -180,16 +181,16 @@ def test_press_that_came_to_nothing_is_told_long_enough_to_be_read(clinic: Clini
     def deeds() -> None:
         clinic.until_finding()
         clinic.click(clinic.target("compare"))
-        clinic.until(lambda: isinstance(clinic.app.view(), CompareView))
+        clinic.until(lambda: isinstance(clinic.view(), CompareView))
         clinic.press(pygame.K_SPACE)
-        clinic.until(clinic.trouble)
+        clinic.until(clinic.fault)
         # The live view goes on behind it.
         reads = camera.reads
         clinic.until(lambda: camera.reads > reads + 20)
-        assert clinic.trouble() == "the camera was unplugged; plug it in again"
+        assert clinic.fault() == "the camera was unplugged"
         camera.broken = False
         clinic.take()
-        assert not clinic.trouble()
+        assert not clinic.fault()
 
     clinic.use(camera, deeds)
 
@@ -198,11 +199,11 @@ def test_picture_that_is_let_go_before_it_could_be_kept_is_told(
     clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records, go_on = FolderArchive(tmp_path), threading.Event()
-    clinic.options = {"records": records}
+    clinic.options = {"archive": records}
 
     def slow(*given: object) -> str:
         go_on.wait(GIVE_UP_SECONDS)
-        raise RecordError("the examination could not be kept; free space")
+        raise RecordError("the examination could not be kept")
 
     monkeypatch.setattr(records, "keep", slow)
 
@@ -211,7 +212,7 @@ def test_picture_that_is_let_go_before_it_could_be_kept_is_told(
         clinic.take()
         clinic.release()
         go_on.set()
-        clinic.until(clinic.trouble)
-        assert clinic.trouble() == "the examination could not be kept; free space"
+        clinic.until(clinic.fault)
+        assert clinic.fault() == "the examination could not be kept"
 
     clinic.use(Camera(), deeds)

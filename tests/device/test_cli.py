@@ -5,20 +5,57 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
+import cv2
 import pygame
 import pytest
 from PIL import Image
 
 from device import __version__
 from device.capture.demo import SCENES
-from device.cli import main
+from device.cli import DEBUG_VARIABLE, main
+from device.exit_status import ExitStatus
+from device.frame import Frame
 from device.models.bundle import MANIFEST_FILE, Bundle
-from device.platform.systemd import RESTART, SWITCH_OFF
 from device.screen.layout import arrange
+from device.screen.pages.base import page_class
+from device.screen.registry import PageName
 from tests.device.bundles import write_bundle
 from tests.device.commands import ROOT, Capture, complaint, records, run
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where an instrument that is run in a test keeps what it must not forget."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+@contextlib.contextmanager
+def someone_who(does: Callable[[], None], every: float) -> Iterator[None]:
+    """Have someone do something over and over while the program runs on this thread."""
+    finished = threading.Event()
+
+    def act() -> None:
+        while not finished.is_set():
+            with contextlib.suppress(pygame.error):  # not open yet, or closed already
+                does()
+            time.sleep(every)
+
+    person = threading.Thread(target=act)
+    person.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        person.join()
+
+
+def leave() -> None:
+    pygame.event.post(pygame.event.Event(pygame.QUIT))
 
 
 def test_model_is_verified_and_described(bundle: Bundle, capsys: Capture) -> None:
@@ -39,7 +76,8 @@ def test_altered_model_is_refused_by_every_command(
     with (tmp_path / "model.tflite").open("r+b") as file:
         file.write(b"\xff")
     for command in (["model"], ["analyze", str(photo)], ["run"], ["demo", "--out", str(tmp_path)]):
-        assert main([command[0], "--model", str(tmp_path), *command[1:]]) == 2
+        status = ExitStatus.CANNOT_START if command == ["run"] else ExitStatus.BAD_INPUT
+        assert main([command[0], "--model", str(tmp_path), *command[1:]]) == status
         assert "SHA-256 differs" in complaint(capsys)
 
 
@@ -101,52 +139,124 @@ def test_demonstration_that_cannot_write_says_so(photo: Path, capsys: Capture) -
     assert str(photo) in complaint(capsys)
 
 
-def test_live_view_opens_and_ends(capsys: Capture) -> None:
-    finished = threading.Event()
-
-    def quit_when_open() -> None:
-        while not finished.is_set():
-            with contextlib.suppress(pygame.error):  # not open yet, or closed already
-                pygame.event.post(pygame.event.Event(pygame.QUIT))
-            time.sleep(0.05)
-
-    person = threading.Thread(target=quit_when_open)
-    person.start()
-    try:
+def test_live_view_opens_and_ends(state: Path, capsys: Capture) -> None:
+    with someone_who(leave, every=0.05):
         assert main(["run", "--source", "demo"]) == 0
-    finally:
-        finished.set()
-        person.join()
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize(("ending", "status"), [("restart", RESTART), ("off", SWITCH_OFF)])
-def test_appliance_ends_with_what_was_asked_of_it(ending: str, status: int) -> None:
-    finished = threading.Event()
-    targets = arrange(1024, 600).targets
-    places = [targets["live"]["more"], targets["settings"]["quit"], targets["off"][ending]]
+def test_live_view_opens_where_nothing_can_be_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    for variable in ("STATE_DIRECTORY", "TMPDIR"):
+        monkeypatch.setenv(variable, "/proc/self")
+    with someone_who(leave, every=0.05):
+        assert main(["run", "--source", "demo"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"), [("restart", ExitStatus.RESTART), ("off", ExitStatus.POWER_OFF)]
+)
+def test_appliance_ends_with_what_was_asked_of_it(
+    state: Path, answer: str, status: ExitStatus
+) -> None:
+    layout = arrange(1024, 600)
+    touched = [(PageName.LIVE, "more"), (PageName.SETTINGS, "quit"), (PageName.POWER, answer)]
 
     def touch() -> None:
-        while not finished.is_set():
-            for place in places:
-                with contextlib.suppress(pygame.error):
-                    down = pygame.event.Event(pygame.MOUSEBUTTONDOWN, pos=place.center, button=1)
-                    pygame.event.post(down)
-            time.sleep(0.3)
+        for page, target in touched:
+            place = page_class(page).places(layout)[target].center
+            pygame.event.post(pygame.event.Event(pygame.MOUSEBUTTONDOWN, pos=place, button=1))
 
-    person = threading.Thread(target=touch)
-    person.start()
-    try:
+    with someone_who(touch, every=0.3):
         assert main(["run", "--source", "demo", "--appliance"]) == status
-    finally:
-        finished.set()
-        person.join()
 
 
-@pytest.mark.parametrize("source", ["camera", "replay:", "replay:/no/such/folder"])
-def test_live_view_without_its_source_says_so(capsys: Capture, source: str) -> None:
-    assert main(["run", "--source", source]) == 2
-    assert source.removeprefix("replay:/") in complaint(capsys)
+@pytest.mark.parametrize("source", ["demo", "replay:video.avi", "picamera-fake"])
+def test_picture_that_no_camera_took_is_gone_with_the_program(
+    state: Path, tmp_path: Path, frames: tuple[Frame, ...], monkeypatch: pytest.MonkeyPatch,
+    source: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    video = cv2.VideoWriter("video.avi", cv2.VideoWriter.fourcc(*"MJPG"), 25, (1024, 768))
+    video.write(frames[0].pixels)
+    video.release()
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    kept: list[Path] = []
+    attempts = count()
+
+    def take_one() -> None:
+        kept.extend((tmp_path / "temporary").glob("dermascope-*/*Z-*/examination.json"))
+        # Giving up is a guard against hanging, not a measure of speed.
+        if kept or next(attempts) > 200:
+            leave()
+        else:
+            pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_SPACE))
+
+    with someone_who(take_one, every=0.3):
+        assert main(["run", "--source", source]) == 0
+    assert kept
+    assert not list((tmp_path / "temporary").iterdir())
+    assert not state.exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [("camera", "'camera' is unknown"), ("replay:", "'replay:' is unknown"),
+     ("mjpeg:nowhere", "address is wrong")],
+)  # fmt: skip
+def test_live_view_of_a_source_that_is_none_cannot_start(
+    capsys: Capture, source: str, told: str
+) -> None:
+    assert main(["run", "--source", source]) == ExitStatus.CANNOT_START
+    assert told in complaint(capsys)
+
+
+def test_live_view_of_what_is_not_there_yet_says_so(capsys: Capture) -> None:
+    assert main(["run", "--source", "replay:/no/such/folder"]) == ExitStatus.BAD_INPUT
+    assert "/no/such/folder" in complaint(capsys)
+
+
+def test_live_view_with_bad_settings_cannot_start(tmp_path: Path, capsys: Capture) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("threads = 99")
+    assert main(["--config", str(config), "run"]) == ExitStatus.CANNOT_START
+    assert str(config) in complaint(capsys)
+
+
+def test_help_tells_what_each_exit_status_means(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert sorted(ExitStatus) == [0, 2, 70, 78, 80, 81, 130]
+    for status in ExitStatus:
+        assert f"{status.value} {status.meaning}" in told
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_error_of_the_program_itself_is_told_as_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, debug: bool
+) -> None:
+    monkeypatch.setattr("device.models.bundle.load_bundle", {}.__getitem__)
+    if debug:
+        monkeypatch.setenv(DEBUG_VARIABLE, "1")
+    assert main(["model"]) == ExitStatus.INTERNAL_ERROR
+    *traceback, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("dermascope: internal error (TypeError: ")
+    assert line.endswith(f"please report it, with what {DEBUG_VARIABLE}=1 shows")
+    assert bool(traceback) == debug
+
+
+def test_interrupted_program_says_nothing(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("device.models.bundle.load_bundle", interrupted)
+    assert main(["model"]) == ExitStatus.INTERRUPTED
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

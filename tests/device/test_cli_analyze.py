@@ -13,6 +13,7 @@ from tests.device.commands import JPEG, Capture, complaint, records, run, write
 from tests.device.images import (
     PATTERN,
     cmyk_jpeg,
+    damaged_tiff,
     encoded,
     grey_16_bit_png,
     half_transparent,
@@ -172,15 +173,20 @@ def test_command_line_as_a_person_uses_it(tmp_path: Path, photo: Path) -> None:
 
 
 def test_damaged_tiff_gets_one_line(tmp_path: Path) -> None:
-    content = bytearray(encoded(Image.effect_noise((64, 64), 50), "TIFF", compression="tiff_lzw"))
-    content[100:140] = b"\xff" * 40
-    bad = write(tmp_path, "damaged.tif", bytes(content))
-    cut = write(tmp_path, "cut.tif", bytes(content[:-60]))
+    bad = write(tmp_path, "damaged.tif", damaged_tiff())
+    cut = write(tmp_path, "cut.tif", damaged_tiff()[:-60])
     done = run("analyze", bad, cut)
     assert done.returncode == 2
     first, second = done.stderr.splitlines()
     assert first.startswith(f"dermascope: {bad}: ")
     assert second.startswith(f"dermascope: {cut}: ")
+
+
+def test_damaged_exif_is_passed_over_in_silence(tmp_path: Path) -> None:
+    exif = b"Exif\0\0II*\0\xff\xff\xff\xff"
+    done = run("analyze", "--json", write(tmp_path, "a.jpg", encoded(PATTERN, "JPEG", exif=exif)))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(records(done.stdout)) == 1
 
 
 def test_overlay_is_written_in_the_size_of_the_photo(

@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from device.config import (
     CONFIG_VARIABLE,
     DEFAULT_MODEL,
-    MODELS_VARIABLE,
     PROJECT_KEY,
     SYSTEM_CONFIG,
     Config,
     load_config,
     model_folder,
+    records_folder,
 )
 from device.errors import ConfigError
+from device.language import Language
+from device.paths import shipped_models
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         width=800,
         height=480,
         fullscreen=True,
-        language="es",
+        language=Language.SPANISH,
     )
     assert load_config(write(tmp_path, "threads = 2")) == Config(threads=2)
 
@@ -174,9 +176,9 @@ def test_any_content_gives_settings_or_one_line(scratch: Path, content: bytes) -
         assert len(str(error).splitlines()) == 1
 
 
-def test_shipped_model_is_found_in_a_checkout() -> None:
+def test_without_a_setting_the_model_is_the_default_of_those_shipped() -> None:
+    assert model_folder(Config()) == shipped_models() / DEFAULT_MODEL
     assert (model_folder(Config()) / "manifest.json").is_file()
-    assert model_folder(Config()).name == DEFAULT_MODEL
 
 
 def test_model_of_the_settings_is_used() -> None:
@@ -188,9 +190,9 @@ def test_model_may_lie_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.Mo
     assert model_folder(Config(model="~/models/a")) == tmp_path / "models" / "a"
 
 
-def test_variable_names_the_folder_of_models(
+def test_examinations_lie_in_the_state_folder_or_where_the_settings_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
-    assert model_folder(Config()) == tmp_path / DEFAULT_MODEL
-    assert model_folder(Config(model="/models/a")) == Path("/models/a")
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    assert records_folder(Config()) == tmp_path / "examinations"
+    assert records_folder(Config(records_folder="/data/a")) == Path("/data/a")

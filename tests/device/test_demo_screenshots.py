@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from device.capture.demo import SCENES
-from device.demo_screenshots import draw_demonstration
+from device.demo_screenshots import write_demo_screenshots
 from device.inference.analyzer import Analyzer
 
 REFERENCE = Path(__file__).parent / "screen" / "reference" / "demo-1024x600.png"
@@ -14,7 +14,7 @@ REFERENCE = Path(__file__).parent / "screen" / "reference" / "demo-1024x600.png"
 def test_demonstration_draws_every_scene_as_the_readme_shows_it(
     tmp_path: Path, analyzer: Analyzer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    draw_demonstration(tmp_path, analyzer)
+    write_demo_screenshots(tmp_path, analyzer)
     pictures = sorted(tmp_path.glob("*.png"))
     assert [p.name for p in pictures] == [f"screen-{i + 1}.png" for i in range(len(SCENES))]
     assert capsys.readouterr().out.count("Melanoma") >= len(SCENES)

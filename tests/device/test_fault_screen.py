@@ -8,8 +8,10 @@ import pytest
 from device.fault_screen import ADVICE, HEADING, OTHERWISE, REASONS, explanation
 
 LOG = """INFO: something
+WARNING device.runtime.camera: no camera is connected
 dermascope: /etc/dermascope/config.toml: no such settings file
 dermascope: models/paper-28: no model bundle here
+ERROR device.app: the camera thread has not ended; it is left behind
 Main process exited, code=exited, status=2/INVALIDARGUMENT
 """
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from device.frame import Frame, frame_now
+from device.frame import Frame, SourceKind, frame_now
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ def test_pixels_that_are_not_rgb_bytes_are_refused(shape: tuple[int, ...], kind:
 def test_frame_is_stamped_in_utc() -> None:
     frame = frame_now(np.zeros((4, 4, 3), np.uint8), 7, "test")
     assert frame.time.utcoffset() == timedelta(0)
-    assert (frame.sequence, frame.source) == (7, "test")
+    assert (frame.sequence, frame.source, frame.kind) == (7, "test", SourceKind.FILE)

@@ -1,12 +1,14 @@
 import threading
 
 from device.latest import Latest
+from device.platform.clock import Clock
+from tests.device.clocks import ManualClock
 
 GIVE_UP_SECONDS = 10.0
 
 
 def test_it_gives_only_what_was_not_seen() -> None:
-    latest: Latest[str] = Latest()
+    latest: Latest[str] = Latest(Clock())
     assert latest.peek() is None
     assert latest.next(0, 0.0) == (0, None)
     latest.put("a")
@@ -23,7 +25,7 @@ def test_it_gives_only_what_was_not_seen() -> None:
 
 
 def test_the_same_value_put_again_is_news() -> None:
-    latest: Latest[str] = Latest()
+    latest: Latest[str] = Latest(Clock())
     latest.put("a")
     seen, _ = latest.next(0, 0.0)
     latest.put("a")
@@ -31,7 +33,7 @@ def test_the_same_value_put_again_is_news() -> None:
 
 
 def test_it_wakes_everyone_who_waits() -> None:
-    latest: Latest[int] = Latest()
+    latest: Latest[int] = Latest(Clock())
     got: list[int | None] = []
     readers = [
         threading.Thread(target=lambda: got.append(latest.next(0, GIVE_UP_SECONDS)[1]))
@@ -43,3 +45,11 @@ def test_it_wakes_everyone_who_waits() -> None:
     for reader in readers:
         reader.join(GIVE_UP_SECONDS)
     assert got == [7, 7, 7]
+
+
+def test_it_waits_as_long_as_it_is_told_for_what_never_comes() -> None:
+    clock = ManualClock()
+    latest: Latest[int] = Latest(clock)
+    before = clock.seconds
+    assert latest.next(0, 3.0) == (0, None)
+    assert clock.seconds == before + 3.0

@@ -1,4 +1,3 @@
-import errno
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from PIL import Image
 from device.cli import main
 from device.errors import ConfigError
 from device.optics import OPTICS_FILE, Optics, load_optics, save_optics
-from device.platform.durable_files import state_folder, write_atomically
 from tests.device.imaging.test_ruler import ruler
 
 OPTICS = Optics(
@@ -40,14 +38,14 @@ def test_what_is_kept_is_read_back(tmp_path: Path) -> None:
 @given(factor=st.floats(0.2, 5.0))
 def test_lengths_stay_the_same_in_frames_of_another_size(factor: float) -> None:
     width, height = round(1024 * factor), round(768 * factor)
-    scale = OPTICS.at(width, height)
+    scale = OPTICS.mm_per_pixel_at(width, height)
     assert scale is not None
     assert scale * width == pytest.approx(0.025 * 1024, rel=0.01)
 
 
 def test_frames_of_another_shape_have_no_scale() -> None:
-    assert OPTICS.at(1920, 1080) is None
-    assert OPTICS.at(768, 1024) is None
+    assert OPTICS.mm_per_pixel_at(1920, 1080) is None
+    assert OPTICS.mm_per_pixel_at(768, 1024) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"mm_per_pixel": -1}', b"\xff\xfe", b"[1]"])
@@ -61,27 +59,6 @@ def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="cannot be kept"):
         save_optics(tmp_path / "file" / "below", OPTICS)
-
-
-def test_write_that_fails_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "a.json"
-    write_atomically(path, b"old")
-
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_state_folder_is_the_services_or_the_users_own() -> None:
-    assert state_folder({"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}) == Path("/var/lib/a")
-    assert state_folder({}).name == "dermascope"
 
 
 def test_a_ruler_calibrates_the_optics(

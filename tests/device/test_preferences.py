@@ -5,15 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.errors import ScreenError
-from device.language import LANGUAGES
+from device.language import Language
 from device.preferences import Preferences, load_preferences, save_preferences
 
-OTHERWISE = Preferences(language="pt", opacity=0.3)
+OTHERWISE = Preferences(language=Language.PORTUGUESE, opacity=0.3)
 
 
-@given(language=st.sampled_from(sorted(LANGUAGES)), opacity=st.floats(0.1, 1.0))
+@given(language=st.sampled_from(Language), opacity=st.floats(0.1, 1.0))
 def test_what_is_kept_is_what_was_chosen(
-    tmp_path_factory: pytest.TempPathFactory, language: str, opacity: float
+    tmp_path_factory: pytest.TempPathFactory, language: Language, opacity: float
 ) -> None:
     folder = tmp_path_factory.mktemp("state") / "new"
     chosen = Preferences(language=language, opacity=opacity)

@@ -19,12 +19,15 @@ from device.config import CONFIG_VARIABLE
 from device.imaging.field_of_view import crop, find_field
 from device.language import Language
 from device.models.bundle import Bundle
-from device.records.folder import Examination, FolderArchive
+from device.records.folder import FolderArchive
+from device.records.model import Examination
 from device.screen.display import close_screen, open_offscreen
+from device.screen.events import Target
 from device.screen.layout import Layout, arrange
-from device.screen.navigation import Page, Target
+from device.screen.pages.base import page_class
+from device.screen.registry import PageName
 from device.screen.renderer import Renderer
-from device.screen.view import View
+from device.screen.view import PageView
 
 TOOLS = ("Xvfb", "xdotool", "import")
 ROOT = Path(__file__).parents[2]
@@ -65,6 +68,8 @@ class Instrument:
         self.layout: Layout = arrange(*size)
         self.state = folder / "state"
         self.records = FolderArchive(self.state / "examinations")
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
         self._name = f"{size[0]}x{size[1]}-{language}"
         self._folder = folder
         self._renew = renew
@@ -78,6 +83,7 @@ class Instrument:
             "DISPLAY": display,
             "SDL_VIDEODRIVER": "x11",
             "STATE_DIRECTORY": str(self.state),
+            "TMPDIR": str(self.temporary),
             CONFIG_VARIABLE: str(config),
             "PYTHONPATH": str(ROOT),
         }
@@ -112,15 +118,19 @@ class Instrument:
         """Press and release a key, named as X names it."""
         self._xdotool("key", name)
 
-    def touch(self, page: Page, target: Target) -> None:
+    def place(self, page: str, target: Target | str) -> Rect:
+        """Return where a target is."""
+        return page_class(PageName(page)).places(self.layout)[target]
+
+    def touch(self, page: str, target: Target | str) -> None:
         """Click into the middle of a target."""
-        self._xdotool("mousemove", *self.layout.targets[page][target].center)
+        self._xdotool("mousemove", *self.place(page, target).center)
         self._xdotool("mousedown", 1)
         self._xdotool("mouseup", 1)
 
-    def drag(self, page: Page, target: Target, to: float) -> None:
+    def drag(self, page: str, target: Target | str, to: float) -> None:
         """Drag the knob of a slider from its middle to a share of its track."""
-        track = self.layout.slider_track(self.layout.targets[page][target])
+        track = self.layout.slider_track(self.place(page, target))
         self._xdotool("mousemove", *track.center)
         self._xdotool("mousedown", 1)
         for share in (0.5 + 0.5 * (to - 0.5), to):
@@ -155,15 +165,14 @@ class Instrument:
     @property
     def row(self) -> Rect:
         """The four large targets."""
-        targets = self.layout.targets["live"]
-        return targets["shutter"].union(targets["more"])
+        return self.layout.row[0].union(self.layout.row[-1])
 
     @property
     def all_but_the_clock(self) -> Rect:
         """Everything above the status line."""
         return Rect(0, 0, self.layout.size[0], self.layout.status.top)
 
-    def drawn(self, view: View) -> Pixels:
+    def drawn(self, view: PageView) -> Pixels:
         """Return a view as it is to be seen."""
         surface = Surface(self.layout.size)
         Renderer(self.layout.size, self._bundle.manifest).draw(surface, view)
@@ -181,9 +190,18 @@ class Instrument:
             time.sleep(0.2)
 
     def kept(self, count: int) -> Examination:
-        """Wait until so many examinations are kept, and read the newest."""
-        self.wait(lambda: len(self.records.identifiers()) == count, f"examination {count}")
-        found = [self.records.read(name) for name in self.records.identifiers()]
+        """Wait until so many examinations are in the clinic's archive, and read the newest."""
+        return self._newest(self.state / "examinations", count)
+
+    def kept_until_the_end(self, count: int) -> Examination:
+        """Wait until so many are in the archive that the program throws away; read the newest."""
+        self.wait(lambda: any(self.temporary.glob("dermascope-*/2*")), "an archive")
+        return self._newest(next(self.temporary.glob("dermascope-*")), count)
+
+    def _newest(self, folder: Path, count: int) -> Examination:
+        self.wait(lambda: len(list(folder.glob("2*"))) == count, f"examination {count}")
+        archive = FolderArchive(folder)
+        found = [archive.read(name) for name in archive.identifiers()]
         return max(found, key=lambda examination: examination.record.taken)
 
     def sees(self, what: str, expected: Pixels, *areas: Rect) -> None:
@@ -203,7 +221,7 @@ class Instrument:
         self.sees(name, expected, *areas)
 
     def sees_live(self) -> None:
-        """Wait until the live page is there: its targets, and no trouble."""
+        """Wait until the live page is there: its buttons, and no fault."""
         self.sees_kept("live", self.row, self.layout.quality)
 
     def _keep_picture(self, name: str) -> Path:

@@ -11,6 +11,8 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler
@@ -23,12 +25,18 @@ from pygame import Rect
 
 from device.capture.demo import SCENES, demo_frame
 from device.config import Config, model_folder
-from device.imaging.field_of_view import crop, find_field
+from device.faults import Fault
+from device.imaging.field_of_view import crop
+from device.imaging.image_file import decode_jpeg
 from device.inference.finding import from_record
 from device.language import Language
 from device.models.bundle import Bundle, load_bundle
-from device.records.folder import Examination
-from device.screen.view import AboutView, CompareView, LiveView, Picture, TroubleView
+from device.records.model import Examination
+from device.runtime.messages import Picture
+from device.screen.pages.about import AboutView
+from device.screen.pages.compare import CompareView
+from device.screen.pages.fault import FaultView
+from device.screen.view import Kept, LiveView
 from tests.device.capture.drivers import begin, send, serving
 from tests.device.images import encoded
 from tests.end_to_end.screen import (
@@ -65,22 +73,47 @@ def photo() -> Pixels:
     return np.asarray(whole.resize((640, 480), Image.Resampling.LANCZOS))
 
 
-def still(folder: Path, name: str, pixels: Pixels) -> str:
-    """Return the source that replays a picture."""
-    path = folder / f"{name}.png"
-    Image.fromarray(pixels).save(path)
-    return f"replay:{path}"
+class NetworkCamera:
+    """A camera on the network that can be unplugged; called to answer a request."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self.plugged = threading.Event()
+        self.plugged.set()
+        self._jpeg = encoded(pixels, "JPEG", quality=95)
+        self.picture = decode_jpeg("camera", self._jpeg)
+
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+        if not self.plugged.is_set():
+            handler.send_error(503)
+            return
+        begin(handler)
+        while self.plugged.is_set():
+            send(handler, self._jpeg)
+            time.sleep(0.03)
 
 
-def live_view(examination: Examination, language: Language) -> LiveView:
+@contextmanager
+def camera_of(pixels: Pixels) -> Iterator[tuple[str, NetworkCamera]]:
+    """Serve a picture as a network camera does; yield its source, and the camera."""
+    camera = NetworkCamera(pixels)
+    with serving(camera) as address:
+        try:
+            yield f"mjpeg:{address}", camera
+        finally:
+            camera.plugged.clear()
+
+
+def live_view(examination: Examination, language: Language, kept: Kept = Kept.KEPT) -> LiveView:
     """Return the frozen page as the kept examination has it."""
-    record, field = examination.record, find_field(examination.image)
+    record = examination.record
+    field = record.field_of_view
+    assert field is not None
     return LiveView(
         field=crop(examination.image, field),
         finding=from_record(record.finding, field),
         frozen=record.taken,
         measures=record.measures,
-        kept=True,
+        kept=kept,
         language=language,
     )
 
@@ -97,9 +130,19 @@ def compare_view(earlier: LiveView, present: LiveView, count: int) -> CompareVie
 
 def walk(it: Instrument, bundle: Bundle, folder: Path, first: Language, second: Language) -> None:
     """Do all that a clinician can do, once."""
+    with camera_of(photo()) as (source, camera):
+        first_visit(it, bundle, source, camera.picture, first, second)
+
+
+def first_visit(
+    it: Instrument,
+    bundle: Bundle,
+    source: str,
+    pixels: Pixels,
+    first: Language,
+    second: Language,
+) -> None:
     layout = it.layout
-    pixels = photo()
-    source = still(folder, "photo", pixels)
     with it.started(source):
         it.sees_live()
 
@@ -168,7 +211,11 @@ def walk(it: Instrument, bundle: Bundle, folder: Path, first: Language, second: 
 
 def compare_with_weeks_ago(it: Instrument, folder: Path, language: Language) -> None:
     """Take a picture, come back after three weeks, and take it again."""
-    source = still(folder, "photo", photo())
+    with camera_of(photo()) as (source, _):
+        two_visits(it, source, language)
+
+
+def two_visits(it: Instrument, source: str, language: Language) -> None:
     with it.started(source):
         it.sees_live()
         it.key("space")
@@ -196,31 +243,14 @@ def compare_with_weeks_ago(it: Instrument, folder: Path, language: Language) -> 
 
 
 def see_a_dark_picture(it: Instrument, folder: Path) -> None:
-    with it.started(still(folder, "dark", photo() // 5)):
+    path = folder / "dark.png"
+    Image.fromarray(photo() // 5).save(path)
+    with it.started(f"replay:{path}"):
         it.sees_kept("dark", it.layout.finding, it.layout.quality, it.row)
 
 
-class NetworkCamera:
-    """A camera on the network that can be unplugged; called to answer a request."""
-
-    def __init__(self) -> None:
-        self.plugged = threading.Event()
-        self.plugged.set()
-        self._picture = encoded(photo(), "JPEG", quality=95)
-
-    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
-        if not self.plugged.is_set():
-            handler.send_error(503)
-            return
-        begin(handler)
-        while self.plugged.is_set():
-            send(handler, self._picture)
-            time.sleep(0.03)
-
-
 def lose_the_network_camera(it: Instrument) -> None:
-    camera = NetworkCamera()
-    with serving(camera) as address, it.started(f"replay:{address}"):
+    with camera_of(photo()) as (source, camera), it.started(source):
         it.sees_live()
         live = it.skin()
         camera.plugged.clear()
@@ -278,18 +308,18 @@ def test_stalled_and_unplugged_camera_is_told_and_comes_back(
 ) -> None:
     with instrument((1024, 600), "en", bundle, tmp_path) as it:
         empty = LiveView(None)
-        trouble = it.drawn(TroubleView("", empty))
+        not_working = it.drawn(FaultView(Fault(""), empty))
         headline = Rect(it.layout.finding.topleft, (it.layout.finding.width, it.layout.px(46)))
-        with it.started("picamera-standin:faults"):
+        with it.started("picamera-fake:faults"):
             for fault in ("stalled", "absent"):
-                it.sees(fault, trouble, headline, it.row)
+                it.sees(fault, not_working, headline, it.row)
                 # Whatever is now said of the skin, it is there again and moves.
-                it.wait(lambda: not alike(it.screen(), trouble, headline), f"{fault} no more")
+                it.wait(lambda: not alike(it.screen(), not_working, headline), f"{fault} no more")
                 before = it.skin()
                 it.wait(lambda seen=before: not np.array_equal(it.skin(), seen), "moving skin")
 
 
-@pytest.mark.parametrize("source", ["demo", "picamera-standin"])
+@pytest.mark.parametrize("source", ["demo", "picamera-fake"])
 def test_skin_moves_until_the_shutter_holds_it(source: str, bundle: Bundle, tmp_path: Path) -> None:
     with instrument((1024, 600), "en", bundle, tmp_path) as it:
         live = it.drawn(LiveView(None))
@@ -298,7 +328,8 @@ def test_skin_moves_until_the_shutter_holds_it(source: str, bundle: Bundle, tmp_
             before = it.skin()
             it.wait(lambda: not np.array_equal(it.skin(), before), "moving skin")
             it.key("space")
-            frozen = live_view(it.kept(1), "en")
+            taken = it.kept_until_the_end(1)
+            frozen = live_view(taken, Language.ENGLISH, Kept.UNTIL_THE_END)
             it.sees("frozen", it.drawn(frozen), it.row, it.layout.finding, it.bare_skin)
             held = it.skin()
             time.sleep(1.0)
@@ -309,6 +340,9 @@ def test_skin_moves_until_the_shutter_holds_it(source: str, bundle: Bundle, tmp_
             it.touch("live", "more")
             it.touch("settings", "quit")
             assert it.ended() == 0
+        # What no camera took is not among the clinic's examinations, and gone with the program.
+        assert it.records.identifiers() == []
+        assert list(it.temporary.iterdir()) == []
 
 
 def main(out: Path) -> None:

@@ -1,17 +1,22 @@
 """The about page: what the instrument is, and how good it was found to be."""
 
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 from pygame import Rect
 
 from device import __version__
 from device.language import translatable
-from device.models.manifest import Manifest
 from device.screen import theme
-from device.screen.canvas import Canvas
-from device.screen.view import AboutView
-from device.screen.wording import NOTICE, Wording
+from device.screen.canvas import Button
+from device.screen.events import Target
+from device.screen.layout import Layout
+from device.screen.pages.base import Control, Page
+from device.screen.registry import PageName
+from device.screen.state import State
+from device.screen.view import PageView, Snapshot
+from device.screen.wording import NOTICE, Wording, shutter_label
 
 FIGURES: Final[Mapping[str, str]] = {
     "accuracy": translatable("Accuracy"),
@@ -25,29 +30,66 @@ FIGURES: Final[Mapping[str, str]] = {
 """Those of the manifest's figures that a clinician is shown, in this order; the card has all."""
 
 
-class AboutPage:
-    """Draws the about page."""
+@dataclass(frozen=True, slots=True, eq=False)
+class AboutView(PageView):
+    """What the instrument is, beside what the bundle's own manifest says.
 
-    def __init__(self, sheet: Canvas, manifest: Manifest) -> None:
-        self._sheet = sheet
-        self._manifest = manifest
+    Attributes
+    ----------
+    signed_by
+        The trusted public key (hexadecimal) that the bundle's signature belongs to.
+    frozen
+        A picture is held: the shutter would let it go.
+    """
 
-    def draw(self, view: AboutView, speech: Wording) -> None:
+    page: ClassVar[PageName] = PageName.ABOUT
+    signed_by: str
+    frozen: bool = False
+
+
+class AboutPage(Page):
+    """What the instrument is, and how good it was found to be."""
+
+    behind: ClassVar[PageName | None] = PageName.SETTINGS
+    menu_label: ClassVar[str] = translatable("About")
+
+    @classmethod
+    def places(cls, layout: Layout) -> Mapping[Target, Rect]:
+        """Return the first and the last of the row."""
+        return {Control.SHUTTER: layout.row[0], Control.BACK: layout.row[-1]}
+
+    @classmethod
+    def targets(cls, state: State) -> tuple[Target, ...]:
+        """Return the two buttons."""
+        return (Control.SHUTTER, Control.BACK)
+
+    @classmethod
+    def view(cls, snapshot: Snapshot) -> PageView:
+        """Return what the instrument is."""
+        return AboutView(snapshot.signed_by, snapshot.state.frozen)
+
+    def draw(self, view: AboutView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        sheet, page, px = self._sheet, self._sheet.layout.page, self._sheet.layout.px
-        shutter = speech.translate("Live") if view.frozen else speech.translate("Freeze")
-        sheet.row(
-            "about",
-            view.focus,
-            ("shutter", shutter, view.frozen),
-            ("back", speech.translate("Back"), False),
+        back = wording.translate("Back")
+        buttons: dict[Target, Button] = {
+            Control.SHUTTER: Button(
+                shutter_label(view.frozen, wording), view.frozen, view.focus == Control.SHUTTER
+            ),
+            Control.BACK: Button(back, focused=view.focus == Control.BACK),
+        }
+        self.canvas.draw_buttons(self.places(self.canvas.layout), buttons)
+        self.canvas.part(
+            self.canvas.layout.page,
+            view.signed_by,
+            lambda signed_by: self._draw_page(signed_by, wording),
         )
-        if not sheet.part(page, speech, view.signed_by):
-            return
+
+    def _draw_page(self, signed_by: str, wording: Wording) -> None:
+        canvas, page, px = self.canvas, self.canvas.layout.page, self.canvas.layout.px
         title = f"dermascope {__version__}"
-        sheet.words(title, theme.HEADLINE, page.topleft, page.width, bold=True)
+        canvas.draw_text(title, theme.HEADLINE, page.topleft, page.width, bold=True)
         top = page.top + px(50)
-        if sheet.layout.portrait:
+        if canvas.layout.portrait:
             words = Rect(page.left, top, page.width, px(350))
             figures = Rect(page.left, words.bottom, page.width, page.bottom - words.bottom)
         else:
@@ -56,42 +98,44 @@ class AboutPage:
             words = Rect(page.left, top, width, page.bottom - top)
             left = words.right + gap
             figures = Rect(left, top, page.right - left, page.bottom - top)
-        self._draw_words(words, view, speech)
-        self._draw_figures(figures, speech)
+        self._draw_words(words, signed_by, wording)
+        self._draw_figures(figures, wording)
 
-    def _draw_words(self, area: Rect, view: AboutView, speech: Wording) -> None:
-        manifest, px = self._manifest, self._sheet.layout.px
+    def _draw_words(self, area: Rect, signed_by: str, wording: Wording) -> None:
+        manifest, px = self.manifest, self.canvas.layout.px
         origin = manifest.provenance
-        signature = speech.translate(
-            "Signature holds; signed by key {key}…", key=view.signed_by[:16]
-        )  # fmt: skip
+        signature = wording.translate("Signature holds; signed by key {key}…", key=signed_by[:16])
         top = area.top
         for words, colour in (
-            (speech.translate("Model {model}", model=manifest.model_id), theme.TEXT),
+            (wording.translate("Model {model}", model=manifest.model_id), theme.TEXT),
             (signature, theme.TEXT),
-            (speech.translate(NOTICE), theme.WARNING),
-            (speech.translate("Licence: {licence}", licence=origin.licence), theme.QUIET),
-            (speech.translate("Data: {data}; {split}", data=origin.dataset, split=origin.split),
+            (wording.translate(NOTICE), theme.WARNING),
+            (wording.translate("Licence: {licence}", licence=origin.licence), theme.QUIET),
+            (wording.translate("Data: {data}; {split}", data=origin.dataset, split=origin.split),
              theme.QUIET),
         ):  # fmt: skip
             room = Rect(area.left, top, area.width, area.bottom - top)
-            top = self._sheet.paragraph(words, 20, room, colour) + px(10)
+            top = self.canvas.draw_paragraph(words, 20, room, colour) + px(10)
 
-    def _draw_figures(self, area: Rect, speech: Wording) -> None:
-        sheet, px = self._sheet, self._sheet.layout.px
-        heading = speech.translate("Measured on lesions kept apart; intervals of 95 %")
-        top = sheet.paragraph(heading, 20, area, theme.QUIET) + px(8)
-        shown = [(name, FIGURES[name]) for name in FIGURES if name in self._manifest.metrics]
+    def _draw_figures(self, area: Rect, wording: Wording) -> None:
+        canvas, px = self.canvas, self.canvas.layout.px
+        heading = wording.translate("Measured on lesions kept apart; intervals of 95 %")
+        top = canvas.draw_paragraph(heading, 20, area, theme.QUIET) + px(8)
+        shown = [(name, FIGURES[name]) for name in FIGURES if name in self.manifest.metrics]
         step = min(px(44), (area.bottom - top) // max(1, len(shown)))
         for i, (name, label) in enumerate(shown):
-            figure = self._manifest.metrics[name]
-            value = speech.translate(
+            figure = self.manifest.metrics[name]
+            value = wording.translate(
                 "{value} ({low} to {high})",
                 value=f"{figure.value:.2f}", low=f"{figure.low:.2f}", high=f"{figure.high:.2f}",
             )  # fmt: skip
             middle = top + i * step + step // 2
-            said = sheet.words(
+            drawn = canvas.draw_text(
                 value, 20, (area.right, middle), area.width, bold=True, anchor="midright"
             )
-            room = said.left - area.left - px(12)
-            sheet.words(speech.translate(label), 20, (area.left, middle), room, anchor="midleft")
+            room = drawn.left - area.left - px(12)
+            text = wording.translate(label)
+            canvas.draw_text(text, 20, (area.left, middle), room, anchor="midleft")
+
+
+PAGE = AboutPage

@@ -1,39 +1,148 @@
 """The compare page: an earlier picture and the present one, and between them what changed."""
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Final
 
+import numpy as np
 import pygame
+from numpy.typing import NDArray
 from pygame import Rect
 
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
+from device.models.manifest import Manifest
+from device.runtime.messages import Picture
 from device.screen import theme
-from device.screen.canvas import Canvas
-from device.screen.field_view import PictureBox, dim
-from device.screen.layout import MALIGNANT_ROWS
-from device.screen.view import CompareView, Picture
-from device.screen.wording import Wording, day_or_moment, moment, percent
+from device.screen.canvas import Button, Canvas
+from device.screen.events import Target
+from device.screen.field_view import FieldView, PictureBox, dim
+from device.screen.layout import MALIGNANT_ROWS, Layout
+from device.screen.pages.base import Control, Page
+from device.screen.registry import PageName
+from device.screen.state import Context, State, Step
+from device.screen.view import ByIdentity, PageView, Snapshot
+from device.screen.wording import Wording, day_or_moment, moment, percent, shutter_label
 
 _TABLE_WIDTH: Final = 270
 _CAPTION: Final = 36
 
 
-class ComparePage:
-    """Draws the compare page: pictures at the sides and the bars of both between them.
+class CompareControl(StrEnum):
+    """The page's own targets."""
+
+    OLDER = "older"
+    NEWER = "newer"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompareView(PageView):
+    """Two pictures side by side.
+
+    Attributes
+    ----------
+    earlier, present
+        Either may be missing.
+    number, count
+        Which of the earlier pictures this is, 1 for the newest, and how many there are.
+    lost
+        When the present picture was taken, where the camera gives no more.
+    """
+
+    page: ClassVar[PageName] = PageName.COMPARE
+    earlier: Picture | None
+    present: Picture | None
+    number: int = 0
+    count: int = 0
+    lost: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Caption:
+    """The slice of a view that stands above a picture."""
+
+    text: str
+    lost: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """The slice of a view that a picture's square shows."""
+
+    field: ByIdentity[NDArray[np.uint8]]
+    lost: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Conclusion:
+    """The slice of a view that stands below a picture."""
+
+    text: str
+    colour: theme.Colour
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bars:
+    """The slice of a view that a diagnosis's pair of bars shows, the earlier one first."""
+
+    code: Code
+    figures: tuple[str, ...]
+    lengths: tuple[int, ...]
+
+
+class ComparePage(Page):
+    """Pictures at the sides and the bars of both between them.
 
     In portrait the bars stand below the pictures.
     """
 
-    def __init__(self, sheet: Canvas) -> None:
-        self._sheet = sheet
-        page, px = sheet.layout.page, sheet.layout.px
+    shows_capture: ClassVar[bool] = True
+
+    @classmethod
+    def places(cls, layout: Layout) -> Mapping[Target, Rect]:
+        """Return the four buttons."""
+        return dict(zip(cls.targets(State()), layout.row, strict=True))
+
+    @classmethod
+    def targets(cls, state: State) -> tuple[Target, ...]:
+        """Return the four buttons."""
+        return (Control.SHUTTER, *CompareControl, Control.BACK)
+
+    @classmethod
+    def pressed(cls, state: State, target: Target, context: Context) -> Step:
+        """Turn to an older picture or a newer one."""
+        by = 1 if target == CompareControl.OLDER else -1
+        place = max(0, min(_place(state) + by, context.recent - 1))
+        return replace(state, of_page=place), None
+
+    @classmethod
+    def view(cls, snapshot: Snapshot) -> PageView:
+        """Return the earlier picture that was turned to, and the present one."""
+        recent, live, place = snapshot.recent, snapshot.live, _place(snapshot.state)
+        present = None
+        if live.field is not None:
+            finding = live.finding
+            # What was analyzed before this page was opened may differ with the skin the same.
+            if finding is not None and not finding.as_captured:
+                finding = None
+            present = Picture(live.frozen, live.field, finding)
+        return CompareView(
+            earlier=recent[place] if place < len(recent) else None,
+            present=present,
+            number=place + 1 if recent else 0,
+            count=len(recent),
+            lost=live.lost,
+        )
+
+    def __init__(self, canvas: Canvas, field_view: FieldView, manifest: Manifest) -> None:
+        super().__init__(canvas, field_view, manifest)
+        page, px = canvas.layout.page, canvas.layout.px
         gap = px(14)
-        if sheet.layout.portrait:
+        if canvas.layout.portrait:
             side = (page.width - gap) // 2
             top = page.top + px(_CAPTION)
-            self._pictures = (
-                Rect(page.left, top, side, side),
-                Rect(page.right - side, top, side, side),
-            )
             table_top = top + side + px(84)
             self._table = Rect(page.left, table_top, page.width, page.bottom - px(12) - table_top)
         else:
@@ -42,136 +151,159 @@ class ComparePage:
                 page.height - px(_CAPTION) - px(84),
             )
             top = page.top + px(_CAPTION)
-            self._pictures = (
-                Rect(page.left, top, side, side),
-                Rect(page.right - side, top, side, side),
-            )
             left = page.left + side + gap
             self._table = Rect(left, top, page.right - side - gap - left, side + px(70))
+        self._squares = (
+            Rect(page.left, top, side, side),
+            Rect(page.right - side, top, side, side),
+        )
         self._boxes = (PictureBox(side), PictureBox(side))
-        self._shown: list[Picture | None] = [None, None]
-        self._numbers = [0, 0]
 
-    def draw(self, view: CompareView, speech: Wording) -> None:
+    def draw(self, view: CompareView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        self._draw_row(view, speech)
-        pair = (view.earlier, view.present)
-        for i, picture in enumerate(pair):
-            self._draw_picture(i, picture, view, speech)
+        self._draw_buttons(view, wording)
+        for i, picture in enumerate((view.earlier, view.present)):
+            self._draw_side(i, picture, view, wording)
         for place, code in enumerate(SCREEN_ORDER):
-            self._draw_bars(place, code, view, speech)
+            self._draw_row(place, code, view, wording)
 
-    def _draw_row(self, view: CompareView, speech: Wording) -> None:
+    def _draw_buttons(self, view: CompareView, wording: Wording) -> None:
         held = view.present is not None and view.present.time is not None
-        shutter = speech.translate("Live") if held else speech.translate("Freeze")
-        self._sheet.row(
-            "compare",
-            view.focus,
-            ("shutter", shutter, held),
-            ("previous", speech.translate("Older"), False if view.number < view.count else None),
-            ("next", speech.translate("Newer"), False if view.number > 1 else None),
-            ("back", speech.translate("Back"), False),
+        older, newer = view.number < view.count, view.number > 1
+        labels: dict[Target, tuple[str, bool | None]] = {
+            Control.SHUTTER: (shutter_label(held, wording), held),
+            CompareControl.OLDER: (wording.translate("Older"), False if older else None),
+            CompareControl.NEWER: (wording.translate("Newer"), False if newer else None),
+            Control.BACK: (wording.translate("Back"), False),
+        }
+        self.canvas.draw_buttons(
+            self.places(self.canvas.layout),
+            {name: Button(label, on, view.focus == name) for name, (label, on) in labels.items()},
         )
 
-    def _draw_picture(
-        self, i: int, picture: Picture | None, view: CompareView, speech: Wording
+    def _draw_side(
+        self, i: int, picture: Picture | None, view: CompareView, wording: Wording
     ) -> None:
-        sheet, area, px = self._sheet, self._pictures[i], self._sheet.layout.px
+        canvas, area, px = self.canvas, self._squares[i], self.canvas.layout.px
         caption = Rect(area.left, area.top - px(_CAPTION), area.width, px(_CAPTION) - px(2))
         finding = picture.finding if picture else None
         lost = i == 1 and view.lost is not None
-        said = _present(view, speech) if i else _earlier(view, speech)
-        if sheet.part(caption, said):
-            colour = theme.WARNING if lost else theme.TEXT
-            sheet.words(said, 20, caption.midleft, caption.width, colour, anchor="midleft")
-        old = self._shown[i]
-        if (old.field if old else None) is not (picture.field if picture else None):
-            self._numbers[i] += 1
-        self._shown[i] = picture
-        if sheet.part(area, self._numbers[i], picture is None, speech, lost):
-            if picture is not None:
-                sheet.screen.blit(self._boxes[i].picture(picture.field), area)
-                if lost:
-                    dim(sheet.screen, area)
-                    pygame.draw.rect(sheet.screen, theme.WARNING, area, px(4))
-            else:
-                pygame.draw.rect(sheet.screen, theme.SURFACE, area, px(2))
-                inner = area.inflate(-px(40), -px(40))
-                words = speech.translate("No earlier picture yet: freeze one, then go live again.")
-                if i == 0:
-                    sheet.paragraph(words, theme.BODY, inner, theme.QUIET)
+        text = _present(view, wording) if i else _earlier(view, wording)
+        canvas.part(caption, _Caption(text, lost), lambda shown: self._draw_caption(caption, shown))
+        canvas.part(
+            area,
+            _Picture(ByIdentity(picture.field if picture else None), lost),
+            lambda shown: self._draw_picture(i, shown, wording),
+        )
+        colour = theme.TEXT
+        if finding is not None and finding.no_call is not None:
+            colour = theme.WARNING
+        elif finding is not None and finding.leading in MALIGNANT:
+            colour = theme.MALIGNANT
+        line = wording.in_one_line(finding) if picture else ""
+        notes = _notes(view, wording) if i == 0 else ()
         below = Rect(area.left, area.bottom + px(6), area.width, px(76))
-        line = speech.in_one_line(finding) if picture else ""
-        notes = _notes(view, speech) if i == 0 else ()
-        call = finding is not None and finding.no_call is None
-        if sheet.part(below, line, notes):
-            colour = theme.TEXT
-            if finding is not None and not call:
-                colour = theme.WARNING
-            elif finding is not None and finding.leading in MALIGNANT:
-                colour = theme.MALIGNANT
-            left = below.left
-            if colour == theme.MALIGNANT:
-                sheet.malignant_sign(left, below.top + px(16))
-                left += px(22)
-            room = below.right - left
-            top = sheet.paragraph(
-                line, 20, Rect(left, below.top, room, below.height), colour, bold=True
-            )
-            for note in notes:
-                sheet.words(note, theme.SMALL, (below.left, top), below.width, theme.QUIET)
-                top += sheet.line(theme.SMALL)
+        canvas.part(
+            below,
+            _Conclusion(line, colour, notes),
+            lambda shown: self._draw_conclusion(below, shown),
+        )
 
-    def _draw_bars(self, place: int, code: Code, view: CompareView, speech: Wording) -> None:
-        """Draw a diagnosis: the earlier bar left of its middle, the present one right.
+    def _draw_caption(self, area: Rect, shown: _Caption) -> None:
+        colour = theme.WARNING if shown.lost else theme.TEXT
+        self.canvas.draw_text(shown.text, 20, area.midleft, area.width, colour, anchor="midleft")
 
-        The earlier bar grows leftwards, so that what has grown is longer away from the middle.
-        """
-        sheet, px, table = self._sheet, self._sheet.layout.px, self._table
+    def _draw_picture(self, i: int, shown: _Picture, wording: Wording) -> None:
+        canvas, area, px = self.canvas, self._squares[i], self.canvas.layout.px
+        if shown.field.value is not None:
+            canvas.screen.blit(self._boxes[i].picture(shown.field.value), area)
+            if shown.lost:
+                dim(canvas.screen, area)
+                pygame.draw.rect(canvas.screen, theme.WARNING, area, px(4))
+            return
+        pygame.draw.rect(canvas.screen, theme.SURFACE, area, px(2))
+        if i == 0:
+            inner = area.inflate(-px(40), -px(40))
+            text = wording.translate("No earlier picture yet: freeze one, then go live again.")
+            canvas.draw_paragraph(text, theme.BODY, inner, theme.QUIET)
+
+    def _draw_conclusion(self, area: Rect, shown: _Conclusion) -> None:
+        canvas, px = self.canvas, self.canvas.layout.px
+        left = area.left
+        if shown.colour == theme.MALIGNANT:
+            canvas.draw_malignant_sign(left, area.top + px(16))
+            left += px(22)
+        room = Rect(left, area.top, area.right - left, area.height)
+        top = canvas.draw_paragraph(shown.text, 20, room, shown.colour, bold=True)
+        for note in shown.notes:
+            canvas.draw_text(note, theme.SMALL, (area.left, top), area.width, theme.QUIET)
+            top += canvas.line_height(theme.SMALL)
+
+    def _draw_row(self, place: int, code: Code, view: CompareView, wording: Wording) -> None:
+        px, table = self.canvas.layout.px, self._table
         gap = px(12)
         height = (table.height - gap) / len(SCREEN_ORDER)
         top = table.top + round(place * height) + (gap if place >= MALIGNANT_ROWS else 0)
         area = Rect(table.left, top, table.width, int(height))
         earlier = None if _another_model(view) else view.earlier
         pair = tuple(_probability(picture, code) for picture in (earlier, view.present))
-        figures = tuple("–" if p is None else percent(p) for p in pair)
-        room = px(66)
-        half = area.width // 2 - room - px(2)
-        lengths = tuple(round((p or 0.0) * half) for p in pair)
-        if not sheet.part(area, speech, figures, lengths):
-            return
-        if place == MALIGNANT_ROWS:
-            pygame.draw.line(sheet.screen, theme.SURFACE, area.topleft, area.topright)
-        malignant = code in MALIGNANT
+        half = self._half(area)
+        shown = _Bars(
+            code=code,
+            figures=tuple("–" if p is None else percent(p) for p in pair),
+            lengths=tuple(round((p or 0.0) * half) for p in pair),
+        )
+        self.canvas.part(
+            area,
+            shown,
+            lambda shown: self._draw_bars(area, shown, wording, place == MALIGNANT_ROWS),
+        )
+
+    def _half(self, area: Rect) -> int:
+        px = self.canvas.layout.px
+        return area.width // 2 - px(66) - px(2)
+
+    def _draw_bars(self, area: Rect, shown: _Bars, wording: Wording, ruled: bool) -> None:
+        """Draw a diagnosis: the earlier bar left of its middle, the present one right.
+
+        The earlier bar grows leftwards, so that what has grown is longer away from the middle.
+        """
+        canvas, px, half = self.canvas, self.canvas.layout.px, self._half(area)
+        if ruled:
+            pygame.draw.line(canvas.screen, theme.SURFACE, area.topleft, area.topright)
+        malignant = shown.code in MALIGNANT
         bar_height = px(12)
         middle = area.bottom - bar_height // 2 - px(7)
         name_middle = (area.top + middle - bar_height // 2) // 2
-        name = sheet.words(
-            speech.names[code], 20, (area.centerx, name_middle), area.width - px(40),
+        name = canvas.draw_text(
+            wording.names[shown.code], 20, (area.centerx, name_middle), area.width - px(40),
             anchor="center",
         )  # fmt: skip
         if malignant:
-            sheet.malignant_sign(name.left - px(20), name_middle)
+            canvas.draw_malignant_sign(name.left - px(20), name_middle)
         full = theme.MALIGNANT if malignant else theme.BENIGN
         bar_top = middle - bar_height // 2
-        for side, length in enumerate(lengths):
+        for side, length in enumerate(shown.lengths):
             left = area.centerx - half - px(2) if side == 0 else area.centerx + px(2)
             ground = Rect(left, bar_top, half, bar_height)
-            pygame.draw.rect(sheet.screen, theme.SURFACE, ground)
+            pygame.draw.rect(canvas.screen, theme.SURFACE, ground)
             start = ground.right - length if side == 0 else ground.left
-            pygame.draw.rect(sheet.screen, full, Rect(start, bar_top, length, bar_height))
-        for side, figure in enumerate(figures):
-            if side == 0:
-                sheet.words(figure, 20, (area.left, middle), room, anchor="midleft")
-            else:
-                sheet.words(figure, 20, (area.right, middle), room, anchor="midright")
+            pygame.draw.rect(canvas.screen, full, Rect(start, bar_top, length, bar_height))
+        earlier, present = shown.figures
+        canvas.draw_text(earlier, 20, (area.left, middle), px(66), anchor="midleft")
+        canvas.draw_text(present, 20, (area.right, middle), px(66), anchor="midright")
 
 
-def _earlier(view: CompareView, speech: Wording) -> str:
+def _place(state: State) -> int:
+    """Return which of the earlier pictures was turned to: 0 is the newest."""
+    return state.of_page if isinstance(state.of_page, int) else 0
+
+
+def _earlier(view: CompareView, wording: Wording) -> str:
     """Return the caption of the earlier picture."""
     if view.earlier is None:
-        return speech.translate("Earlier")
-    return speech.translate(
+        return wording.translate("Earlier")
+    return wording.translate(
         "Earlier {time}  ({number} of {count})",
         time=day_or_moment(view.earlier.time, view.clock) if view.earlier.time else "–",
         number=view.number,
@@ -179,30 +311,30 @@ def _earlier(view: CompareView, speech: Wording) -> str:
     )
 
 
-def _notes(view: CompareView, speech: Wording) -> tuple[str, ...]:
+def _notes(view: CompareView, wording: Wording) -> tuple[str, ...]:
     """Return what else is to be known of the earlier picture."""
     notes = []
     if view.earlier and view.earlier.time and view.clock:
         days = (view.clock.date() - view.earlier.time.astimezone().date()).days
         if days > 0:
             time = f"{view.earlier.time.astimezone():%H:%M}"
-            notes.append(speech.translate("Days ago: {days}, at {time}", days=days, time=time))
+            notes.append(wording.translate("Days ago: {days}, at {time}", days=days, time=time))
     if model := _another_model(view):
-        notes.append(speech.translate("Not comparable: judged by {model}", model=model))
+        notes.append(wording.translate("Not comparable: judged by {model}", model=model))
     return tuple(notes)
 
 
-def _present(view: CompareView, speech: Wording) -> str:
+def _present(view: CompareView, wording: Wording) -> str:
     """Return the caption of the present picture."""
     if view.present and view.present.time:
-        return speech.translate("Frozen {time}", time=moment(view.present.time))
+        return wording.translate("Frozen {time}", time=moment(view.present.time))
     if view.lost:
-        return speech.translate("Not live: last picture {time}", time=moment(view.lost))
-    return speech.translate("Live now")
+        return wording.translate("Not live: last picture {time}", time=moment(view.lost))
+    return wording.translate("Live now")
 
 
 def _another_model(view: CompareView) -> str:
-    """Return what judged the earlier picture, where that is not what judged the present one."""
+    """Return the earlier picture's model where it is not the present one's, else empty."""
     before, now = (p.finding if p else None for p in (view.earlier, view.present))
     return before.model if before and now and before.model != now.model else ""
 
@@ -213,3 +345,6 @@ def _probability(picture: Picture | None, code: Code) -> float | None:
     if finding is None or finding.no_call in ("quality", "unfamiliar"):
         return None
     return finding.probability(code)
+
+
+PAGE = ComparePage

@@ -1,37 +1,80 @@
 """What is shown beside the skin where something of the instrument does not work."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
 from pygame import Rect
 
+from device.faults import Fault
 from device.screen import theme
-from device.screen.canvas import Canvas
-from device.screen.field_view import FieldView
-from device.screen.pages.live import LivePage
-from device.screen.view import TroubleView
-from device.screen.wording import Wording, sentence
+from device.screen.events import Target
+from device.screen.layout import Layout
+from device.screen.pages.base import Page
+from device.screen.pages.live import LivePage, draw_buttons, headline
+from device.screen.registry import PageName
+from device.screen.state import State
+from device.screen.view import LiveView, PageView, Snapshot
+from device.screen.wording import Wording
 
 
-class TroublePage:
-    """Draws what is wrong, whole, where finding, bars and quality would stand."""
+@dataclass(frozen=True, slots=True, eq=False)
+class FaultView(PageView):
+    """Something of the instrument does not work.
 
-    def __init__(self, sheet: Canvas, skin: FieldView, live: LivePage) -> None:
-        self._sheet = sheet
-        self._skin = skin
-        self._live = live
+    Attributes
+    ----------
+    fault
+        What it is.
+    beside
+        The skin, as the live page would show it.
+    """
 
-    def draw(self, view: TroubleView, speech: Wording) -> None:
+    page: ClassVar[PageName] = PageName.FAULT
+    fault: Fault
+    beside: LiveView
+
+
+class FaultPage(Page):
+    """Stands in for the live page: what is wrong, whole, in the place of finding and bars."""
+
+    behind: ClassVar[PageName | None] = None
+    shows_capture: ClassVar[bool] = True
+
+    @classmethod
+    def places(cls, layout: Layout) -> Mapping[Target, Rect]:
+        """Return the live page's."""
+        return LivePage.places(layout)
+
+    @classmethod
+    def targets(cls, state: State) -> tuple[Target, ...]:
+        """Return the live page's."""
+        return LivePage.targets(state)
+
+    @classmethod
+    def view(cls, snapshot: Snapshot) -> PageView:
+        """Return what does not work, beside the skin."""
+        return FaultView(snapshot.fault or Fault(""), snapshot.live)
+
+    def draw(self, view: FaultView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        self._skin.draw(view.behind, speech)
-        self._live.draw_row(replace(view.behind, focus=view.focus), speech)
-        sheet, px = self._sheet, self._sheet.layout.px
-        panel = sheet.layout.panel
-        words = sentence(speech.translate(view.words, **view.values))
-        if not sheet.part(panel, speech, words, view.detail):
-            return
-        self._live.headline(speech.translate("Not working"), theme.WARNING)
+        self.field_view.draw(view.beside, wording)
+        draw_buttons(self.canvas, view.beside, view.focus, wording)
+        text = wording.sentence(view.fault)
+        self.canvas.part(
+            self.canvas.layout.panel,
+            (text, view.fault.technical),
+            lambda shown: self._draw_fault(*shown, wording),
+        )
+
+    def _draw_fault(self, text: str, technical: str, wording: Wording) -> None:
+        canvas, px, panel = self.canvas, self.canvas.layout.px, self.canvas.layout.panel
+        headline(canvas, wording.translate("Not working"), theme.WARNING)
         top = panel.top + px(54)
         room = Rect(panel.left, top, panel.width, panel.bottom - top - px(60))
-        end = sheet.paragraph(words, 24, room)
+        end = canvas.draw_paragraph(text, 24, room)
         rest = Rect(panel.left, end + px(14), panel.width, panel.bottom - end - px(14))
-        sheet.paragraph(view.detail, theme.SMALL, rest, theme.QUIET)
+        canvas.draw_paragraph(technical, theme.SMALL, rest, theme.QUIET)
+
+
+PAGE = FaultPage

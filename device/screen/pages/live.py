@@ -1,19 +1,29 @@
-"""The live page: the skin, the finding, seven bars, quality, four targets."""
+"""The live page: the skin, the finding, seven bars, quality, four buttons."""
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import ClassVar, Final
 
 import pygame
 from pygame import Rect
 
-from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
-from device.inference.finding import Finding
+from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
+from device.imaging.abcd import AbcdMeasures
+from device.imaging.quality import Shortcoming
+from device.inference.finding import Finding, NoCallReason
 from device.language import translatable
 from device.models.manifest import Manifest
 from device.screen import theme
-from device.screen.canvas import Canvas
+from device.screen.canvas import Button, Canvas
+from device.screen.events import Target
 from device.screen.field_view import STALE_SECONDS, FieldView
-from device.screen.view import LiveView
-from device.screen.wording import INSTRUCTIONS, MARKS, Wording, codes_listed, percent
+from device.screen.layout import Layout
+from device.screen.pages.base import Control, Page
+from device.screen.registry import PageName
+from device.screen.state import Command, Context, State, Step, turned_to
+from device.screen.view import LiveView, PageView, Snapshot
+from device.screen.wording import INSTRUCTIONS, MARKS, Wording, codes_listed, percent, shutter_label
 
 _UNSURE_BAND: Final = (88, 88, 88)
 """A neutral grey between a bar's ground and its words."""
@@ -21,225 +31,297 @@ _UNSURE_BAND: Final = (88, 88, 88)
 _LISTING_LINES: Final = 2
 
 
-class LivePage:
-    """Draws the live page.
+class LiveControl(StrEnum):
+    """The live page's own targets, beside the diagnoses."""
 
-    Parameters
-    ----------
-    manifest
-        Of the model in use: its operating points are ticks on the bars.
-    """
+    OVERLAY = "overlay"
+    COMPARE = "compare"
+    MORE = "more"
 
-    def __init__(self, sheet: Canvas, skin: FieldView, manifest: Manifest) -> None:
-        self._sheet = sheet
-        self._skin = skin
-        self._ticks = {
-            "mel": sorted(p.threshold for p in manifest.operating_points if p.score == "mel")
-        }
 
-    def draw(self, view: LiveView, speech: Wording) -> None:
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """The slice of a view that the finding in words shows."""
+
+    leading: Code
+    probability: str
+    malignancy: str
+    no_call: NoCallReason | None
+    prediction_set: tuple[Code, ...]
+    shortcomings: tuple[Shortcoming, ...]
+    faded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """The slice of a view that a diagnosis's bar shows."""
+
+    code: Code
+    figure: str
+    length: int | None
+    leading: bool
+    faded: bool
+    explained: bool
+    focused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Quality:
+    """The slice of a view that marks, instruction, progress and measures show."""
+
+    shortcomings: tuple[Shortcoming, ...] | None
+    measures: AbcdMeasures | None
+    progress: tuple[int, int] | None
+
+
+class LivePage(Page):
+    """The live page. The manifest's operating points are ticks on the bars."""
+
+    behind: ClassVar[PageName | None] = None
+    shows_capture: ClassVar[bool] = True
+    keys: ClassVar[Mapping[str, Target]] = {"o": LiveControl.OVERLAY}
+
+    @classmethod
+    def places(cls, layout: Layout) -> Mapping[Target, Rect]:
+        """Return where the buttons, the bars and the overlay's slider are."""
+        bars: dict[Target, Rect] = dict(layout.bars.items())
+        return {**button_places(layout), **bars, Control.OPACITY: layout.legend_slider}
+
+    @classmethod
+    def targets(cls, state: State) -> tuple[Target, ...]:
+        """Return the buttons, then the bars, then the slider where it is shown."""
+        slider = (Control.OPACITY,) if state.overlay else ()
+        return (Control.SHUTTER, *LiveControl, *SCREEN_ORDER, *slider)
+
+    @classmethod
+    def pressed(cls, state: State, target: Target, context: Context) -> Step:
+        """Explain a diagnosis, switch the overlay, or open another page."""
+        match target:
+            case LiveControl.OVERLAY:
+                return replace(state, overlay=not state.overlay), Command.EXPLAIN
+            case LiveControl.COMPARE:
+                return turned_to(state, PageName.COMPARE), None
+            case LiveControl.MORE:
+                return turned_to(state, PageName.SETTINGS), None
+        if target in CODES:
+            return replace(state, overlay=True, code=Code(target)), Command.EXPLAIN
+        return state, None
+
+    @classmethod
+    def view(cls, snapshot: Snapshot) -> PageView:
+        """Return the skin and its finding."""
+        return snapshot.live
+
+    def __init__(self, canvas: Canvas, field_view: FieldView, manifest: Manifest) -> None:
+        super().__init__(canvas, field_view, manifest)
+        points = manifest.operating_points
+        self._ticks = {Code.MEL: sorted(p.threshold for p in points if p.score == "mel")}
+
+    def draw(self, view: LiveView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        self._skin.draw(view, speech, slider_focused=view.focus == "opacity")
-        self.draw_row(view, speech)
-        finding = view.finding
+        self.field_view.draw(view, wording, slider_focused=view.focus == Control.OPACITY)
+        draw_buttons(self.canvas, view, view.focus, wording)
+        layout, finding = self.canvas.layout, view.finding
         faded = finding is not None and (view.finding_age > STALE_SECONDS or bool(view.lost))
-        self._draw_finding(finding, speech, faded)
+        self.canvas.part(
+            layout.finding,
+            _finding(finding, faded) if finding else None,
+            lambda shown: self._draw_finding(shown, wording),
+        )
         # Of a picture unlike any that the model knows, or of a poor one, a ranking would mislead.
         withheld = finding is None or finding.no_call in ("quality", "unfamiliar")
         for code in SCREEN_ORDER:
-            self._draw_bar(code, None if withheld else finding, faded, view, speech)
-        if self._sheet.part(self._sheet.layout.rule):
-            pygame.draw.rect(self._sheet.screen, theme.SURFACE, self._sheet.layout.rule)
-        self._draw_quality(view, speech)
-
-    def draw_row(self, view: LiveView, speech: Wording) -> None:
-        """Draw the four targets."""
-        frozen = view.frozen is not None
-        shutter = speech.translate("Live") if frozen else speech.translate("Freeze")
-        self._sheet.row(
-            "live",
-            view.focus,
-            ("shutter", shutter, frozen),
-            ("overlay", speech.translate("Overlay"), view.overlay_wanted),
-            ("compare", speech.translate("Compare"), False),
-            ("more", speech.translate("More"), False),
+            self.canvas.part(
+                layout.bars[code],
+                self._bar(code, None if withheld else finding, faded, view),
+                lambda shown: self._draw_bar(shown, wording),
+            )
+        self.canvas.part(layout.rule, None, lambda _: self._draw_rule())
+        shortcomings = finding.quality.shortcomings if finding else None
+        measures = view.measures if view.frozen and not shortcomings else None
+        self.canvas.part(
+            layout.quality,
+            _Quality(shortcomings, measures, view.progress),
+            lambda shown: self._draw_quality(shown, wording),
         )
 
-    def _draw_finding(self, finding: Finding | None, speech: Wording, faded: bool) -> None:
-        area = self._sheet.layout.finding
-        if finding is None:
-            if self._sheet.part(area, speech):
-                self.headline(speech.translate("Waiting for a picture"), theme.QUIET)
+    def _draw_finding(self, shown: _Finding | None, wording: Wording) -> None:
+        if shown is None:
+            headline(self.canvas, wording.translate("Waiting for a picture"), theme.QUIET)
             return
-        code = finding.leading
-        call = (code, percent(finding.probability(code)), percent(finding.malignancy))
-        cause = (finding.no_call, finding.prediction_set, finding.quality.shortcomings)
-        if not self._sheet.part(area, speech, faded, call, cause):
+        if shown.no_call is not None:
+            colour = theme.QUIET if shown.faded else theme.WARNING
+            headline(self.canvas, wording.translate("No call"), colour)
+            self._below_headline(self._reason(shown, wording))
             return
-        if finding.no_call is not None:
-            self.headline(speech.translate("No call"), theme.QUIET if faded else theme.WARNING)
-            self._below_headline(self._reason(finding, speech))
-            return
-        colour = theme.MALIGNANT if code in MALIGNANT else theme.TEXT
-        self.headline(f"{speech.names[code]}  {call[1]}", theme.QUIET if faded else colour)
-        detail = [speech.translate("Malignant group {percent}", percent=call[2])]
-        others = tuple(c for c in finding.prediction_set if c != code)
+        colour = theme.MALIGNANT if shown.leading in MALIGNANT else theme.TEXT
+        headline(
+            self.canvas,
+            f"{wording.names[shown.leading]}  {shown.probability}",
+            theme.QUIET if shown.faded else colour,
+        )
+        detail = [wording.translate("Malignant group {percent}", percent=shown.malignancy)]
+        others = tuple(c for c in shown.prediction_set if c != shown.leading)
         if others:
-            detail.append(self._listing(translatable("Not excluded: {diagnoses}"), others, speech))
+            detail.append(self._listing(translatable("Not excluded: {diagnoses}"), others, wording))
         self._below_headline(detail)
 
-    def _reason(self, finding: Finding, speech: Wording) -> list[str]:
+    def _reason(self, shown: _Finding, wording: Wording) -> list[str]:
         """Return why no call is made, and what to do next."""
-        if finding.no_call == "quality":
+        if shown.no_call == "quality":
+            instruction = wording.translate(INSTRUCTIONS[shown.shortcomings[0]])
             return [
-                speech.translate("The picture is not good enough."),
-                speech.translate("{instruction}, then look again.", instruction=speech.translate(
-                    INSTRUCTIONS[finding.quality.shortcomings[0]])),
-            ]  # fmt: skip
-        if finding.no_call == "unfamiliar":
-            return [
-                speech.translate("Unlike any lesion the model knows."),
-                speech.translate("Judge without it, or refer."),
+                wording.translate("The picture is not good enough."),
+                wording.translate("{instruction}, then look again.", instruction=instruction),
             ]
-        open_ = finding.prediction_set
-        undecided = (
-            self._listing(translatable("Undecided between: {diagnoses}"), open_, speech)
-            if len(open_) > 1
-            else speech.translate("{diagnosis} is likeliest, but not likely enough.",
-                            diagnosis=speech.names[finding.leading])
-        )  # fmt: skip
-        return [undecided, speech.translate("Take another picture, or refer.")]
+        if shown.no_call == "unfamiliar":
+            return [
+                wording.translate("Unlike any lesion the model knows."),
+                wording.translate("Judge without it, or refer."),
+            ]
+        if len(shown.prediction_set) > 1:
+            undecided = self._listing(
+                translatable("Undecided between: {diagnoses}"), shown.prediction_set, wording
+            )
+        else:
+            undecided = wording.translate(
+                "{diagnosis} is likeliest, but not likely enough.",
+                diagnosis=wording.names[shown.leading],
+            )
+        return [undecided, wording.translate("Take another picture, or refer.")]
 
-    def _listing(self, words: str, codes: tuple[Code, ...], speech: Wording) -> str:
+    def _listing(self, words: str, codes: tuple[Code, ...], wording: Wording) -> str:
         """Name diagnoses, or list their codes where the names take more lines than there are."""
-        size, width = self._sheet.layout.px(theme.BODY), self._sheet.layout.finding.width
-        named = speech.translate(words, diagnoses=speech.listed(codes))
-        if len(self._sheet.type.lines(named, size, width)) <= _LISTING_LINES:
+        layout = self.canvas.layout
+        size, width = layout.px(theme.BODY), layout.finding.width
+        named = wording.translate(words, diagnoses=wording.listed(codes))
+        if len(self.canvas.fonts.lines(named, size, width)) <= _LISTING_LINES:
             return named
-        return speech.translate(words, diagnoses=codes_listed(codes))
-
-    def headline(self, words: str, colour: theme.Colour) -> None:
-        """Draw the largest words of the page."""
-        area = self._sheet.layout.finding
-        self._sheet.words(words, theme.HEADLINE, area.topleft, area.width, colour, bold=True)
+        return wording.translate(words, diagnoses=codes_listed(codes))
 
     def _below_headline(self, paragraphs: list[str]) -> None:
-        area, px = self._sheet.layout.finding, self._sheet.layout.px
+        area, px = self.canvas.layout.finding, self.canvas.layout.px
         top = area.top + px(40)
         for words in paragraphs:
             room = Rect(area.left, top, area.width, area.bottom - top)
-            top = self._sheet.paragraph(words, theme.BODY, room)
+            top = self.canvas.draw_paragraph(words, theme.BODY, room)
 
-    def _draw_bar(
-        self, code: Code, finding: Finding | None, faded: bool, view: LiveView, speech: Wording
-    ) -> None:
-        sheet, px = self._sheet, self._sheet.layout.px
-        area, screen = sheet.layout.bars[code], sheet.screen
+    def _draw_rule(self) -> None:
+        pygame.draw.rect(self.canvas.screen, theme.SURFACE, self.canvas.layout.rule)
+
+    def _bar_track(self, code: Code) -> Rect:
+        area, px = self.canvas.layout.bars[code], self.canvas.layout.px
         inset = px(4)
-        bar = Rect(area.left + inset, area.bottom - px(9), area.width - 2 * inset, px(7))
+        return Rect(area.left + inset, area.bottom - px(9), area.width - 2 * inset, px(7))
+
+    def _bar(self, code: Code, finding: Finding | None, faded: bool, view: LiveView) -> _Bar:
         leading = finding is not None and finding.no_call is None and finding.leading == code
-        number = percent(finding.probability(code)) if finding else "–"
-        length = round(bar.width * finding.probability(code)) if finding else None
-        explained = view.overlay_wanted and view.explained == code
-        focused = view.focus == code
-        if not sheet.part(area, speech, number, length, leading, faded, explained, focused):
-            return
+        width = self._bar_track(code).width
+        return _Bar(
+            code=code,
+            figure=percent(finding.probability(code)) if finding else "–",
+            length=round(width * finding.probability(code)) if finding else None,
+            leading=leading,
+            faded=faded,
+            explained=view.overlay_wanted and view.explained == code,
+            focused=view.focus == code,
+        )
+
+    def _draw_bar(self, shown: _Bar, wording: Wording) -> None:
+        canvas, px, code = self.canvas, self.canvas.layout.px, shown.code
+        area, screen, bar = canvas.layout.bars[code], canvas.screen, self._bar_track(code)
         malignant = code in MALIGNANT
-        colour = theme.QUIET if faded or finding is None else theme.TEXT
+        colour = theme.QUIET if shown.faded or shown.length is None else theme.TEXT
         middle = (area.top + bar.top) // 2 - px(1)
         left = bar.left
         pygame.draw.rect(screen, theme.SURFACE, bar)
         if malignant:
-            sheet.malignant_sign(left, middle)
+            canvas.draw_malignant_sign(left, middle)
         left += px(22)
-        figure = sheet.words(
-            number, 20, (bar.right, middle), area.width, colour,
-            bold=leading, anchor="midright",
+        figure = canvas.draw_text(
+            shown.figure, 20, (bar.right, middle), area.width, colour,
+            bold=shown.leading, anchor="midright",
         )  # fmt: skip
-        if leading:
+        if shown.leading:
             tip, side = figure.left - px(8), px(7)
             points = [(tip - side, middle - side), (tip - side, middle + side), (tip, middle)]
             pygame.draw.polygon(screen, colour, points)
-        short = sheet.type.text(code, px(theme.SMALL - 1), theme.QUIET)
+        short = canvas.fonts.text(code, px(theme.SMALL - 1), theme.QUIET)
         room = bar.right - left - px(96) - short.get_width() - px(8)
-        name = sheet.words(
-            speech.names[code], 20, (left, middle), room, colour,
-            bold=leading, anchor="midleft",
+        name = canvas.draw_text(
+            wording.names[code], 20, (left, middle), room, colour,
+            bold=shown.leading, anchor="midleft",
         )  # fmt: skip
         screen.blit(short, short.get_rect(midleft=(name.right + px(8), middle + px(1))))
-        if explained:
+        if shown.explained:
             line = bar.top - px(2)
             pygame.draw.line(screen, theme.TOUCH, (left, line), (name.right, line), px(3))
         ticks = [bar.left + round(t * bar.width) for t in self._ticks.get(code, [])]
         if len(ticks) > 1:
             band = Rect(ticks[0], bar.top, ticks[-1] - ticks[0], bar.height)
             pygame.draw.rect(screen, _UNSURE_BAND, band)
-        if length is not None:
+        if shown.length is not None:
             full = theme.MALIGNANT if malignant else theme.BENIGN
-            filled = Rect(bar.left, bar.top, length, bar.height)
-            pygame.draw.rect(screen, theme.QUIET if faded else full, filled)
-            if leading:
+            filled = Rect(bar.left, bar.top, shown.length, bar.height)
+            pygame.draw.rect(screen, theme.QUIET if shown.faded else full, filled)
+            if shown.leading:
                 pygame.draw.rect(screen, theme.TEXT, filled, px(2))
         for tick in ticks:
             ends = (tick, bar.top - px(3)), (tick, bar.bottom + px(1))
             pygame.draw.line(screen, theme.TEXT, *ends, px(2))
-        sheet.focus(area, focused=focused)
+        canvas.draw_focus(area, focused=shown.focused)
 
-    def _draw_quality(self, view: LiveView, speech: Wording) -> None:
-        sheet, finding = self._sheet, view.finding
-        area, px = sheet.layout.quality, sheet.layout.px
-        failed = finding.quality.shortcomings if finding else None
-        measured = view.measures if view.frozen and not failed else None
-        if not sheet.part(area, speech, failed, measured, view.progress):
-            return
+    def _draw_quality(self, shown: _Quality, wording: Wording) -> None:
+        canvas, failed = self.canvas, shown.shortcomings
+        area, px = canvas.layout.quality, canvas.layout.px
         step = area.width / len(MARKS)
         for i, (name, shortcomings) in enumerate(MARKS):
             left, middle = area.left + round(i * step), area.top + px(14)
             bad = failed is not None and bool(shortcomings.intersection(failed))
             self._draw_mark((left + px(9), middle), bad, failed is None)
-            sheet.words(
-                speech.translate(name), 20, (left + px(23), middle), round(step) - px(26),
+            canvas.draw_text(
+                wording.translate(name), 20, (left + px(23), middle), round(step) - px(26),
                 theme.WARNING if bad else theme.TEXT, anchor="midleft",
             )  # fmt: skip
         below = Rect(area.left, area.top + px(32), area.width, area.height - px(32))
-        if view.progress is not None:
-            self._draw_progress(below, *view.progress, speech)
-        elif measured:
-            self._draw_measures(below, speech.measured(measured))
+        if shown.progress is not None:
+            self._draw_progress(below, *shown.progress, wording)
+        elif shown.measures:
+            self._draw_measures(below, wording.measured(shown.measures))
         elif failed is not None:
-            words = speech.translate(INSTRUCTIONS[failed[0]] if failed else "The picture is good")
-            sheet.words(
+            words = wording.translate(INSTRUCTIONS[failed[0]] if failed else "The picture is good")
+            canvas.draw_text(
                 words, 24, (area.left, below.centery), area.width,
                 theme.WARNING if failed else theme.QUIET, bold=bool(failed), anchor="midleft",
             )  # fmt: skip
 
-    def _draw_progress(self, area: Rect, done: int, of: int, speech: Wording) -> None:
-        px = self._sheet.layout.px
-        words = speech.translate("Analyzing {done} of {of}", done=done, of=of)
-        self._sheet.words(
-            words if of else speech.translate("Taking the picture: hold still"),
+    def _draw_progress(self, area: Rect, done: int, of: int, wording: Wording) -> None:
+        px = self.canvas.layout.px
+        words = wording.translate("Analyzing {done} of {of}", done=done, of=of)
+        self.canvas.draw_text(
+            words if of else wording.translate("Taking the picture: hold still"),
             theme.BODY, area.topleft, area.width,
         )  # fmt: skip
         bar = Rect(area.left, area.bottom - px(14), area.width, px(10))
-        pygame.draw.rect(self._sheet.screen, theme.SURFACE, bar)
+        pygame.draw.rect(self.canvas.screen, theme.SURFACE, bar)
         bar.width = round(bar.width * done / of) if of else 0
-        pygame.draw.rect(self._sheet.screen, theme.TEXT, bar)
+        pygame.draw.rect(self.canvas.screen, theme.TEXT, bar)
 
     def _draw_measures(self, area: Rect, measures: tuple[tuple[str, str], ...]) -> None:
-        px = self._sheet.layout.px
+        px = self.canvas.layout.px
         step = area.width / len(MARKS)
         for i, (label, value) in enumerate(measures[: len(MARKS)]):
             left, room = area.left + round(i * step), round(step) - px(8)
-            self._sheet.words(
+            self.canvas.draw_text(
                 label, theme.SMALL, (left, area.top + px(9)), room, theme.QUIET, anchor="midleft"
             )
-            self._sheet.words(
+            self.canvas.draw_text(
                 value, theme.BODY, (left, area.top + px(31)), room, bold=True, anchor="midleft"
             )
 
     def _draw_mark(self, centre: tuple[int, int], bad: bool, empty: bool) -> None:
         """Draw a hook for good, a filled triangle for bad, a ring for not known."""
-        px, screen = self._sheet.layout.px, self._sheet.screen
+        px, screen = self.canvas.layout.px, self.canvas.screen
         x, y = centre
         if empty:
             pygame.draw.circle(screen, theme.QUIET, centre, px(8), px(2))
@@ -249,3 +331,51 @@ class LivePage:
         else:
             hook = [(x - px(8), y), (x - px(2), y + px(6)), (x + px(8), y - px(7))]
             pygame.draw.lines(screen, theme.TEXT, False, hook, px(3))
+
+
+def button_places(layout: Layout) -> Mapping[Target, Rect]:
+    """Return where the live page's four buttons are."""
+    return dict(zip((Control.SHUTTER, *LiveControl), layout.row, strict=True))
+
+
+def draw_buttons(canvas: Canvas, view: LiveView, focus: Target | None, wording: Wording) -> None:
+    """Draw the live page's four buttons, also where something else stands above them.
+
+    Parameters
+    ----------
+    focus
+        What the keyboard would press.
+    """
+    frozen = view.frozen is not None
+    labels: dict[Target, tuple[str, bool]] = {
+        Control.SHUTTER: (shutter_label(frozen, wording), frozen),
+        LiveControl.OVERLAY: (wording.translate("Overlay"), view.overlay_wanted),
+        LiveControl.COMPARE: (wording.translate("Compare"), False),
+        LiveControl.MORE: (wording.translate("More"), False),
+    }
+    canvas.draw_buttons(
+        button_places(canvas.layout),
+        {name: Button(label, on, focus == name) for name, (label, on) in labels.items()},
+    )
+
+
+def headline(canvas: Canvas, words: str, colour: theme.Colour) -> None:
+    """Draw the largest words of the page."""
+    area = canvas.layout.finding
+    canvas.draw_text(words, theme.HEADLINE, area.topleft, area.width, colour, bold=True)
+
+
+def _finding(finding: Finding, faded: bool) -> _Finding:
+    code = finding.leading
+    return _Finding(
+        leading=code,
+        probability=percent(finding.probability(code)),
+        malignancy=percent(finding.malignancy),
+        no_call=finding.no_call,
+        prediction_set=finding.prediction_set,
+        shortcomings=finding.quality.shortcomings,
+        faded=faded,
+    )
+
+
+PAGE = LivePage

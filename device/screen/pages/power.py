@@ -1,44 +1,111 @@
-"""The page that asks before the instrument is started anew or switched off, beside the skin."""
+"""The page that asks before the instrument is restarted or switched off, beside the skin."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
 
 from pygame import Rect
 
 from device.screen import theme
-from device.screen.canvas import Canvas
-from device.screen.field_view import FieldView
-from device.screen.view import OffView
-from device.screen.wording import Wording
+from device.screen.canvas import Button
+from device.screen.events import Target
+from device.screen.layout import Layout
+from device.screen.pages.base import Control, Page
+from device.screen.registry import PageName
+from device.screen.state import Command, Context, State, Step
+from device.screen.view import LiveView, PageView, Snapshot
+from device.screen.wording import Wording, shutter_label
 
 
-class OffPage:
-    """Draws the page."""
+class PowerControl(StrEnum):
+    """The page's own targets."""
 
-    def __init__(self, sheet: Canvas, skin: FieldView) -> None:
-        self._sheet = sheet
-        self._skin = skin
+    RESTART = "restart"
+    POWER_OFF = "off"
 
-    def draw(self, view: OffView, speech: Wording) -> None:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PowerView(PageView):
+    """The question whether the instrument is to be restarted or switched off.
+
+    Attributes
+    ----------
+    beside
+        The skin, as the live page would show it.
+    """
+
+    page: ClassVar[PageName] = PageName.POWER
+    beside: LiveView
+
+
+class PowerPage(Page):
+    """Asks before the instrument is restarted or switched off."""
+
+    behind: ClassVar[PageName | None] = PageName.SETTINGS
+
+    @classmethod
+    def places(cls, layout: Layout) -> Mapping[Target, Rect]:
+        """Return the two answers in the panel.
+
+        Nothing is where the finger was that came here: it may come down twice.
+        """
+        panel = layout.panel
+        top = panel.top + round(150 * layout.unit)
+        restart, off = layout.columns(Rect(panel.left, top, panel.width, layout.target_height), 2)
+        return {
+            Control.SHUTTER: layout.row[0],
+            Control.BACK: layout.row[-1],
+            PowerControl.RESTART: restart,
+            PowerControl.POWER_OFF: off,
+        }
+
+    @classmethod
+    def targets(cls, state: State) -> tuple[Target, ...]:
+        """Return the buttons of the row, then the two answers."""
+        return (Control.SHUTTER, Control.BACK, *PowerControl)
+
+    @classmethod
+    def pressed(cls, state: State, target: Target, context: Context) -> Step:
+        """Restart or switch off."""
+        match target:
+            case PowerControl.RESTART:
+                return state, Command.RESTART
+            case PowerControl.POWER_OFF:
+                return state, Command.POWER_OFF
+        return state, None
+
+    @classmethod
+    def view(cls, snapshot: Snapshot) -> PageView:
+        """Return the skin that the question stands beside."""
+        return PowerView(snapshot.live)
+
+    def draw(self, view: PowerView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        self._skin.draw(view.behind, speech)
-        sheet, px = self._sheet, self._sheet.layout.px
-        frozen = view.behind.frozen is not None
-        sheet.row(
-            "off",
-            view.focus,
-            ("shutter", speech.translate("Live") if frozen else speech.translate("Freeze"), frozen),
-            ("restart", speech.translate("Restart"), False),
-            ("off", speech.translate("Switch off"), False),
-            ("back", speech.translate("Back"), False),
+        self.field_view.draw(view.beside, wording)
+        frozen = view.beside.frozen is not None
+        places = self.places(self.canvas.layout)
+        labels: dict[Target, tuple[str, bool]] = {
+            Control.SHUTTER: (shutter_label(frozen, wording), frozen),
+            PowerControl.RESTART: (wording.translate("Restart"), False),
+            PowerControl.POWER_OFF: (wording.translate("Switch off"), False),
+            Control.BACK: (wording.translate("Back"), False),
+        }
+        self.canvas.draw_buttons(
+            places,
+            {name: Button(label, on, view.focus == name) for name, (label, on) in labels.items()},
         )
-        panel = sheet.layout.panel
-        top = panel.top
-        above = Rect(panel.left, top, panel.width, sheet.layout.targets["off"]["off"].top - top)
-        if sheet.part(above, speech):
-            sheet.words(
-                speech.translate("Switch off?"),
-                theme.HEADLINE,
-                above.topleft,
-                above.width,
-                bold=True,
-            )
-            words = Rect(above.left, above.top + px(50), above.width, above.height - px(50))
-            sheet.paragraph(speech.translate("Kept examinations stay."), theme.BODY, words)
+        panel = self.canvas.layout.panel
+        height = places[PowerControl.POWER_OFF].top - panel.top
+        above = Rect(panel.left, panel.top, panel.width, height)
+        self.canvas.part(above, None, lambda _: self._draw_question(above, wording))
+
+    def _draw_question(self, area: Rect, wording: Wording) -> None:
+        canvas, px = self.canvas, self.canvas.layout.px
+        question = wording.translate("Switch off?")
+        canvas.draw_text(question, theme.HEADLINE, area.topleft, area.width, bold=True)
+        below = Rect(area.left, area.top + px(50), area.width, area.height - px(50))
+        canvas.draw_paragraph(wording.translate("Kept examinations stay."), theme.BODY, below)
+
+
+PAGE = PowerPage

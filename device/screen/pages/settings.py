@@ -1,70 +1,196 @@
-"""The settings page, beside the skin: language, opacity, what the optics are calibrated to."""
+"""The settings page, beside the skin: language, opacity, the optics' scale, and further pages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import ClassVar
 
 from pygame import Rect
 
-from device.language import LANGUAGES
+from device.faults import Fault
+from device.language import LANGUAGES, Language
 from device.screen import theme
-from device.screen.canvas import Canvas
-from device.screen.field_view import FieldView
-from device.screen.view import SettingsView
-from device.screen.wording import Wording, sentence
+from device.screen.canvas import Button
+from device.screen.events import Target
+from device.screen.layout import Layout
+from device.screen.pages.base import Control, Page, page_class
+from device.screen.registry import PageName
+from device.screen.state import Command, Context, State, Step, turned_to
+from device.screen.view import LiveView, PageView, Snapshot
+from device.screen.wording import Wording, shutter_label
 
 
-class SettingsPage:
-    """Draws the settings page."""
+class SettingsControl(StrEnum):
+    """The page's own targets, beside languages and further pages."""
 
-    def __init__(self, sheet: Canvas, skin: FieldView) -> None:
-        self._sheet = sheet
-        self._skin = skin
+    QUIT = "quit"
 
-    def draw(self, view: SettingsView, speech: Wording) -> None:
-        """Draw the page, but for its status line."""
-        self._skin.draw(view.behind, speech)
-        sheet, px = self._sheet, self._sheet.layout.px
-        panel, places = sheet.layout.panel, sheet.layout.targets["settings"]
-        frozen = view.behind.frozen is not None
-        sheet.row(
-            "settings",
-            view.focus,
-            ("shutter", speech.translate("Live") if frozen else speech.translate("Freeze"), frozen),
-            (
-                "quit",
-                speech.translate("Off") if view.appliance else speech.translate("Quit"),
-                False,
-            ),
-            ("about", speech.translate("About"), False),
-            ("back", speech.translate("Back"), False),
-            *((code, own_name, code == view.language) for code, own_name in LANGUAGES.items()),
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SettingsView(PageView):
+    """What can be set, beside the skin.
+
+    Attributes
+    ----------
+    beside
+        The skin, as the live page would show it.
+    mm_per_pixel
+        What the optics were calibrated to, or None.
+    fault
+        Why the settings could not be kept, or None.
+    appliance
+        The instrument can be switched off here, but not quit.
+    """
+
+    page: ClassVar[PageName] = PageName.SETTINGS
+    beside: LiveView
+    mm_per_pixel: float | None = None
+    fault: Fault | None = None
+    appliance: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Slider:
+    """The slice of a view that the slider shows."""
+
+    opacity: float
+    focused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """The slice of a view that stands below the slider: what is wrong, else the optics' scale."""
+
+    mm_per_pixel: float | None
+    fault: Fault | None
+
+
+def menu() -> tuple[PageName, ...]:
+    """Return the pages that are reached from this one: the first by a button of the row."""
+    return tuple(name for name in PageName if page_class(name).menu_label)
+
+
+class SettingsPage(Page):
+    """What can be set, and the way to further pages."""
+
+    @classmethod
+    def places(cls, layout: Layout) -> Mapping[Target, Rect]:
+        """Return the row, the languages, the slider, and below it what the row has no room for."""
+        panel = layout.panel
+        first, *others = menu()
+        top = panel.top + round(84 * layout.unit)
+        languages = Rect(panel.left, top, panel.width, layout.target_height)
+        slider = Rect(
+            panel.left,
+            languages.bottom + round(26 * layout.unit),
+            panel.width,
+            round(78 * layout.unit),
         )
+        places: dict[Target, Rect] = {
+            Control.SHUTTER: layout.row[0],
+            SettingsControl.QUIT: layout.row[1],
+            first: layout.row[2],
+            Control.BACK: layout.row[3],
+            **dict(zip(LANGUAGES, layout.columns(languages, len(LANGUAGES)), strict=True)),
+            Control.OPACITY: slider,
+        }
+        if others:
+            bottom = panel.bottom - layout.target_height
+            entries = Rect(panel.left, bottom, panel.width, layout.target_height)
+            places |= zip(others, layout.columns(entries, len(others)), strict=True)
+        return places
+
+    @classmethod
+    def targets(cls, state: State) -> tuple[Target, ...]:
+        """Return the row, then the languages, the slider and the further pages."""
+        first, *others = menu()
+        row = (Control.SHUTTER, SettingsControl.QUIT, first, Control.BACK)
+        return (*row, *LANGUAGES, Control.OPACITY, *others)
+
+    @classmethod
+    def pressed(cls, state: State, target: Target, context: Context) -> Step:
+        """Choose a language, quit, or open another page."""
+        if target in LANGUAGES:
+            return replace(state, language=Language(target)), Command.SAVE_PREFERENCES
+        if target == SettingsControl.QUIT:
+            return (
+                (turned_to(state, PageName.POWER), None)
+                if state.appliance
+                else (state, Command.QUIT)
+            )
+        return turned_to(state, PageName(target)), None
+
+    @classmethod
+    def view(cls, snapshot: Snapshot) -> PageView:
+        """Return what can be set."""
+        return SettingsView(
+            snapshot.live,
+            snapshot.mm_per_pixel,
+            snapshot.preferences_fault,
+            snapshot.state.appliance,
+        )
+
+    def draw(self, view: SettingsView, wording: Wording) -> None:
+        """Draw the page, but for its status line."""
+        self.field_view.draw(view.beside, wording)
+        canvas, px, panel = self.canvas, self.canvas.layout.px, self.canvas.layout.panel
+        places = self.places(canvas.layout)
+        canvas.draw_buttons(places, self._buttons(view, wording))
         first = places[next(iter(LANGUAGES))]
         above = Rect(panel.left, panel.top, panel.width, first.top - panel.top)
-        if sheet.part(above, speech):
-            sheet.words(
-                speech.translate("Settings"), theme.HEADLINE, above.topleft, above.width, bold=True
-            )
-            sheet.words(
-                speech.translate("Language"),
-                theme.BODY,
-                (above.left, above.top + px(48)),
-                above.width,
-            )
-        slider = places["opacity"]
-        opacity, focused = view.behind.opacity, view.focus == "opacity"
-        if sheet.part(slider, speech, opacity, focused):
-            label = speech.translate(
-                "Opacity of the overlay {percent} %", percent=round(opacity * 100)
-            )
-            sheet.slider(slider, label, opacity, focused=focused)
+        canvas.part(above, None, lambda _: self._draw_headings(above, wording))
+        slider = places[Control.OPACITY]
+        canvas.part(
+            slider,
+            _Slider(view.beside.opacity, view.focus == Control.OPACITY),
+            lambda shown: self._draw_slider(slider, shown, wording),
+        )
         top = slider.bottom + px(22)
-        below = Rect(panel.left, top, panel.width, panel.bottom - top)
-        if sheet.part(below, speech, view.mm_per_pixel, view.trouble):
-            if view.mm_per_pixel is None:
-                words = speech.translate("Lengths: not calibrated, so no millimetres are shown.")
-            else:
-                micrometres = f"{view.mm_per_pixel * 1000:.1f}"
-                words = speech.translate("Lengths: {length} µm per pixel.", length=micrometres)
-            end = sheet.paragraph(words, theme.BODY, below)
-            if view.trouble:
-                rest = Rect(below.left, end + px(10), below.width, below.bottom - end - px(10))
-                trouble = sentence(speech.translate(view.trouble))
-                sheet.paragraph(trouble, theme.BODY, rest, theme.WARNING)
+        bottom = min([panel.bottom, *(places[name].top - px(4) for name in menu()[1:])])
+        below = Rect(panel.left, top, panel.width, bottom - top)
+        canvas.part(
+            below,
+            _Notes(view.mm_per_pixel, view.fault),
+            lambda shown: self._draw_notes(below, shown, wording),
+        )
+
+    def _buttons(self, view: SettingsView, wording: Wording) -> Mapping[Target, Button]:
+        frozen = view.beside.frozen is not None
+        leave = wording.translate("Off") if view.appliance else wording.translate("Quit")
+        labels: dict[Target, tuple[str, bool]] = {
+            Control.SHUTTER: (shutter_label(frozen, wording), frozen),
+            SettingsControl.QUIT: (leave, False),
+            **{name: (wording.translate(page_class(name).menu_label), False) for name in menu()},
+            Control.BACK: (wording.translate("Back"), False),
+            **{code: (own_name, code == view.language) for code, own_name in LANGUAGES.items()},
+        }
+        return {name: Button(label, on, view.focus == name) for name, (label, on) in labels.items()}
+
+    def _draw_headings(self, area: Rect, wording: Wording) -> None:
+        canvas, px = self.canvas, self.canvas.layout.px
+        heading, language = wording.translate("Settings"), wording.translate("Language")
+        canvas.draw_text(heading, theme.HEADLINE, area.topleft, area.width, bold=True)
+        canvas.draw_text(language, theme.BODY, (area.left, area.top + px(48)), area.width)
+
+    def _draw_slider(self, area: Rect, shown: _Slider, wording: Wording) -> None:
+        percent = round(shown.opacity * 100)
+        label = wording.translate("Opacity of the overlay {percent} %", percent=percent)
+        self.canvas.draw_slider(area, label, shown.opacity, focused=shown.focused)
+
+    def _draw_notes(self, area: Rect, shown: _Notes, wording: Wording) -> None:
+        canvas = self.canvas
+        if shown.fault is not None:
+            sentence = wording.sentence(shown.fault)
+            end = canvas.draw_paragraph(sentence, theme.BODY, area, theme.WARNING)
+            rest = Rect(area.left, end, area.width, area.bottom - end)
+            canvas.draw_paragraph(shown.fault.technical, theme.SMALL, rest, theme.QUIET)
+            return
+        if shown.mm_per_pixel is None:
+            words = wording.translate("Lengths: not calibrated, so no millimetres are shown.")
+        else:
+            micrometres = f"{shown.mm_per_pixel * 1000:.1f}"
+            words = wording.translate("Lengths: {length} µm per pixel.", length=micrometres)
+        canvas.draw_paragraph(words, theme.BODY, area)
+
+
+PAGE = SettingsPage

@@ -11,8 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.frame import Frame, FrameSource
+from device.capture.source import FrameSource
+from device.frame import Frame
+from device.platform.clock import Clock
 from tests.device.images import encoded
+
+CLOCK = Clock()
+"""The machine's own: drivers take their time whatever a test does."""
 
 RED = (220, 30, 20)
 SIZE = (320, 240)
@@ -33,7 +38,7 @@ def middle(frame: Frame | None) -> tuple[int, int, int]:
     return int(red), int(green), int(blue)
 
 
-def eventually(source: FrameSource, seconds: float = 20.0) -> Frame:
+def eventually(source: FrameSource, seconds: float = 60.0) -> Frame:
     """Read until there is a frame, as the instrument's loop does."""
     end = time.monotonic() + seconds
     while True:

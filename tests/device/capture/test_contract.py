@@ -19,23 +19,25 @@ from device.capture.mjpeg import MjpegSource
 from device.capture.picamera import PicameraSource
 from device.capture.reconnecting import ReconnectingSource
 from device.capture.replay import ReplaySource
+from device.capture.source import SMALLEST_SIDE, FrameSource
 from device.capture.uvc import UvcSource
 from device.errors import SourceError
-from device.frame import SMALLEST_SIDE, Frame, FrameSource
-from tests.device.capture.drivers import CvVideo, middle, plain, serving, stream
+from device.frame import Frame, SourceKind
+from tests.device.capture.drivers import CLOCK, CvVideo, middle, plain, serving, stream
 from tests.device.capture.virtual.camera import open_virtual
 
 Opener = Callable[[Path, ExitStack], FrameSource]
 
 
 def demo(folder: Path, stack: ExitStack) -> FrameSource:
-    return DemoSource((Scene(seed=1, radius=0.9, pigment=0.0, blood=0.9, network=0.0, hairs=0),))
+    red = Scene(seed=1, radius=0.9, pigment=0.0, blood=0.9, network=0.0, hairs=0)
+    return DemoSource(CLOCK, scenes=(red,))
 
 
 def replay_folder(folder: Path, stack: ExitStack) -> FrameSource:
     for name in ("a.png", "b.png"):
         Image.fromarray(plain()).save(folder / name)
-    return ReplaySource(folder, paced=False)
+    return ReplaySource(folder, CLOCK, paced=False)
 
 
 def replay_video(folder: Path, stack: ExitStack) -> FrameSource:
@@ -43,36 +45,38 @@ def replay_video(folder: Path, stack: ExitStack) -> FrameSource:
     for _ in range(4):
         writer.write(np.ascontiguousarray(plain()[:, :, ::-1]))
     writer.release()
-    return ReplaySource(folder / "a.avi")
+    return ReplaySource(folder / "a.avi", CLOCK)
 
 
 def mjpeg(folder: Path, stack: ExitStack) -> FrameSource:
-    return MjpegSource(stack.enter_context(serving(stream(plain()))))
+    return MjpegSource(stack.enter_context(serving(stream(plain()))), CLOCK)
 
 
 def picamera(folder: Path, stack: ExitStack) -> FrameSource:
-    return PicameraSource(FakeCameraPort(picture=lambda seconds: plain(size=(640, 480))))
+    port = FakeCameraPort(CLOCK, picture=lambda seconds: plain(size=(640, 480)))
+    return PicameraSource(port, CLOCK)
 
 
 def picamera_other_formats(folder: Path, stack: ExitStack) -> FrameSource:
     port = FakeCameraPort(
+        CLOCK,
         picture=lambda seconds: plain(size=(640, 480)),
         largest=(1000, 700),
         replaced={"BGR888": "XRGB8888"},
     )
-    return PicameraSource(port)
+    return PicameraSource(port, CLOCK)
 
 
 def uvc(folder: Path, stack: ExitStack) -> FrameSource:
     (folder / "video0").touch()
-    return UvcSource(folder / "video0", open_video=CvVideo())
+    return UvcSource(folder / "video0", CLOCK, open_video=CvVideo())
 
 
 PLAIN: dict[str, Opener] = {
     "demo": demo,
     "replay-folder": replay_folder,
     "replay-video": replay_video,
-    "replay-mjpeg": mjpeg,
+    "mjpeg": mjpeg,
     "picamera": picamera,
     "picamera-other-formats": picamera_other_formats,
     "uvc": uvc,
@@ -81,11 +85,22 @@ if "DERMASCOPE_VIRTUAL_CAMERA" in os.environ:  # see make test-picamera
     PLAIN["virtual"] = lambda folder, stack: open_virtual()
 
 
-def reconnecting(opener: Opener) -> Opener:
-    return lambda folder, stack: ReconnectingSource("camera", lambda: opener(folder, stack))
+KINDS = {
+    "demo": SourceKind.DEMO,
+    "replay-folder": SourceKind.REPLAY,
+    "replay-video": SourceKind.REPLAY,
+}
+"""What is no camera."""
 
 
-OPENERS = PLAIN | {f"reconnecting-{name}": reconnecting(of) for name, of in PLAIN.items()}
+def reconnecting(name: str, opener: Opener) -> Opener:
+    kind = KINDS.get(name, SourceKind.CAMERA)
+    return lambda folder, stack: ReconnectingSource(
+        "camera", lambda: opener(folder, stack), CLOCK, kind
+    )
+
+
+OPENERS = PLAIN | {f"reconnecting-{name}": reconnecting(name, of) for name, of in PLAIN.items()}
 
 
 @pytest.fixture(params=OPENERS.values(), ids=OPENERS.keys())
@@ -142,6 +157,12 @@ def test_source_has_a_name_and_its_frames_tell_it(source: FrameSource, tmp_path:
     assert source.name
     assert frame.source
     assert str(tmp_path) not in source.name + frame.source
+
+
+def test_frames_tell_the_kind_of_their_source(source: FrameSource) -> None:
+    for frame in (frame_of(source), source.still(20.0)):
+        assert frame is not None
+        assert frame.kind is source.kind
 
 
 def test_no_time_to_wait_gives_a_frame_or_a_message(source: FrameSource) -> None:

@@ -14,6 +14,8 @@ from device.capture.demo import (
     demo_frame,
 )
 from device.frame import Frame
+from device.platform.clock import Clock
+from tests.device.clocks import ManualClock
 
 PLAIN = Scene(seed=1, hairs=0)
 
@@ -69,7 +71,7 @@ def test_hand_trembles(plain: NDArray[np.uint8]) -> None:
 
 
 def test_source_counts_its_frames_and_moves() -> None:
-    with DemoSource((PLAIN,), paced=False) as source:
+    with DemoSource(Clock(), scenes=(PLAIN,), paced=False) as source:
         read = [source.read() for _ in range(3)]
     frames = [frame for frame in read if frame is not None]
     assert [frame.sequence for frame in frames] == [0, 1, 2]
@@ -79,7 +81,7 @@ def test_source_counts_its_frames_and_moves() -> None:
 
 
 def test_first_frame_of_the_source_is_the_frame_of_the_scene(plain: NDArray[np.uint8]) -> None:
-    first = DemoSource((PLAIN,), paced=False).read()
+    first = DemoSource(Clock(), scenes=(PLAIN,), paced=False).read()
     assert first is not None
     np.testing.assert_array_equal(first.pixels, plain)
 
@@ -87,7 +89,7 @@ def test_first_frame_of_the_source_is_the_frame_of_the_scene(plain: NDArray[np.u
 def test_scenes_follow_each_other_without_end() -> None:
     other = Scene(seed=2, hairs=0, light=0.2)
     per_scene = round(SECONDS_PER_SCENE * FRAMES_PER_SECOND)
-    source = DemoSource((PLAIN, other), paced=False)
+    source = DemoSource(Clock(), scenes=(PLAIN, other), paced=False)
     bright = []
     for _ in range(2 * per_scene + 1):
         frame = source.read()
@@ -96,12 +98,24 @@ def test_scenes_follow_each_other_without_end() -> None:
     assert bright == [True] * per_scene + [False] * per_scene + [True]
 
 
+def test_paced_source_gives_frames_at_their_rate() -> None:
+    clock = ManualClock()
+    start = clock.seconds
+    with DemoSource(clock, scenes=(PLAIN,)) as source:
+        for number in range(4):
+            assert source.read() is not None
+            assert clock.seconds - start == pytest.approx(number / FRAMES_PER_SECOND)
+
+
 def test_paced_source_gives_a_frame_within_its_timeout() -> None:
-    with DemoSource((PLAIN,)) as source:
+    clock = ManualClock()
+    start = clock.seconds
+    with DemoSource(clock, scenes=(PLAIN,)) as source:
         assert all(source.read(timeout=0.01) is not None for _ in range(3))
+    assert clock.seconds - start == pytest.approx(0.02)
 
 
 def test_close_may_be_called_twice() -> None:
-    source = DemoSource((PLAIN,))
+    source = DemoSource(Clock(), scenes=(PLAIN,))
     source.close()
     source.close()

@@ -1,4 +1,4 @@
-"""The stand-in behaves as picamera2 0.3.38 does; the real one is asked with make test-picamera."""
+"""The fake behaves as picamera2 0.3.38 does; the real one is asked with make test-picamera."""
 
 import threading
 from concurrent.futures import CancelledError
@@ -6,13 +6,14 @@ from concurrent.futures import CancelledError
 import numpy as np
 import pytest
 
-from device.capture.fake_picamera2 import FakeCameraPort, FakePicamera2
-from tests.device.capture.drivers import plain
+from device.capture.fake_picamera2 import FakeCameraPort, FakePicamera2, PortState
+from tests.device.capture.drivers import CLOCK, plain
+from tests.device.clocks import ManualClock
 
 
 @pytest.fixture
 def port() -> FakeCameraPort:
-    return FakeCameraPort(picture=lambda seconds: plain(size=(640, 480)))
+    return FakeCameraPort(CLOCK, picture=lambda seconds: plain(size=(640, 480)))
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_lores_is_planar_with_padded_rows(camera: FakePicamera2) -> None:
 
 
 def test_configuration_is_adjusted_in_silence() -> None:
-    camera = FakeCameraPort(largest=(800, 600), replaced={"BGR888": "XRGB8888"})()
+    camera = FakeCameraPort(CLOCK, largest=(800, 600), replaced={"BGR888": "XRGB8888"})()
     camera.configure(camera.create_video_configuration({"size": (1921, 1081), "format": "BGR888"}))
     main = camera.camera_configuration()["main"]
     assert (main["size"], main["format"]) == ((800, 600), "XRGB8888")
@@ -89,7 +90,7 @@ def test_control_that_is_not_advertised_is_an_error(camera: FakePicamera2) -> No
 
 
 def test_missing_camera_is_an_error(port: FakeCameraPort) -> None:
-    port.state = "absent"
+    port.state = PortState.ABSENT
     assert port.global_camera_info() == []
     with pytest.raises(RuntimeError, match="No camera number 0 found"):
         port()
@@ -123,11 +124,11 @@ def test_buffers_that_are_kept_stall_the_camera(camera: FakePicamera2) -> None:
 def test_request_that_timed_out_takes_the_next_buffer_unless_it_is_cancelled(
     port: FakeCameraPort, camera: FakePicamera2
 ) -> None:
-    port.state = "stalled"
+    port.state = PortState.STALLED
     for _ in range(2):
         with pytest.raises(TimeoutError):
             camera.capture_request(wait=0.01)
-    port.state = "working"
+    port.state = PortState.WORKING
     with pytest.raises(TimeoutError):
         camera.capture_request(wait=0.5)
 
@@ -135,7 +136,7 @@ def test_request_that_timed_out_takes_the_next_buffer_unless_it_is_cancelled(
 def test_stop_waits_behind_requests_and_is_cancelled_with_them(
     port: FakeCameraPort, camera: FakePicamera2
 ) -> None:
-    port.state = "stalled"
+    port.state = PortState.STALLED
     with pytest.raises(TimeoutError):
         camera.capture_request(wait=0.01)
     cancelled = threading.Event()
@@ -168,19 +169,20 @@ def test_closed_camera_has_no_controls_and_cannot_be_configured(camera: FakePica
         camera.create_video_configuration({"size": (640, 480)})
 
 
-def test_timetable_decides_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    port = FakeCameraPort(timetable=(("working", 2.0), ("stalled", 1.0), ("absent", 1.0)))
-    clock = [port._start]
-    monkeypatch.setattr("device.capture.fake_picamera2.time.monotonic", lambda: clock[0])
+def test_timetable_decides_the_state() -> None:
+    clock = ManualClock()
+    working, stalled, absent = PortState.WORKING, PortState.STALLED, PortState.ABSENT
+    port = FakeCameraPort(clock, timetable=((working, 2.0), (stalled, 1.0), (absent, 1.0)))
+    clock.seconds += 0.5
     seen = []
-    for second in range(9):
-        clock[0] = port._start + 0.5 + second
-        seen.append(port.now())
-    assert seen == ["working", "working", "stalled", "absent"] * 2 + ["working"]
+    for _ in range(9):
+        seen.append(port.state_now())
+        clock.seconds += 1.0
+    assert seen == [working, working, stalled, absent] * 2 + [working]
 
 
 def test_pictures_are_those_of_the_demonstration() -> None:
-    camera = FakeCameraPort()()
+    camera = FakeCameraPort(CLOCK)()
     camera.configure(camera.create_video_configuration({"size": (1024, 768), "format": "BGR888"}))
     camera.start()
     array = camera.capture_request(wait=20.0).make_array("main")

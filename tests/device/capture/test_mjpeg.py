@@ -16,6 +16,7 @@ from device.capture.mjpeg import MjpegSource, MultipartReader
 from device.capture.reconnecting import ReconnectingSource
 from device.errors import SourceError
 from tests.device.capture.drivers import (
+    CLOCK,
     RED,
     begin,
     eventually,
@@ -45,7 +46,7 @@ def until_trouble(source: MjpegSource) -> str:
 
 @pytest.mark.parametrize("length", [True, False], ids=["with-length", "without-length"])
 def test_pictures_arrive_in_rgb_order(length: bool) -> None:
-    with serving(stream(plain(), length)) as url, MjpegSource(url) as source:
+    with serving(stream(plain(), length)) as url, MjpegSource(url, CLOCK) as source:
         for _ in range(3):
             np.testing.assert_allclose(middle(source.read(10.0)), RED, atol=4)
 
@@ -61,7 +62,7 @@ def test_slow_reader_sees_the_newest_picture() -> None:
         sent.set()
         time.sleep(5)
 
-    with serving(deed) as url, MjpegSource(url) as source:
+    with serving(deed) as url, MjpegSource(url, CLOCK) as source:
         sent.wait(10)
         end = time.monotonic() + 10
         while middle(source.read(10.0))[2] < 150:
@@ -78,7 +79,7 @@ def test_user_and_password_are_sent_and_never_told() -> None:
     with serving(deed) as url:
         address = url.replace("//", "//ana:se%20cret@") + "?a=b"
         with pytest.raises(SourceError, match="error 404; check the address") as caught:
-            MjpegSource(address)
+            MjpegSource(address, CLOCK)
     assert asked == [("/stream?a=b", "Basic YW5hOnNlIGNyZXQ=")]
     assert "cret" not in str(caught.value)
 
@@ -89,7 +90,7 @@ def test_server_that_wants_a_password_says_so(status: int) -> None:
         serving(lambda handler: handler.send_error(status)) as url,
         pytest.raises(SourceError, match="asks for a user and password"),
     ):
-        MjpegSource(url)
+        MjpegSource(url, CLOCK)
 
 
 def test_redirection_is_not_followed() -> None:
@@ -103,7 +104,7 @@ def test_redirection_is_not_followed() -> None:
         handler.end_headers()
 
     with serving(deed) as url, pytest.raises(SourceError, match="error 302"):
-        MjpegSource(url)
+        MjpegSource(url, CLOCK)
     assert not followed.is_set()
 
 
@@ -117,14 +118,14 @@ def test_something_else_than_a_stream_is_refused(kind: str) -> None:
         handler.end_headers()
 
     with serving(deed) as url, pytest.raises(SourceError, match="no stream of JPEG pictures"):
-        MjpegSource(url)
+        MjpegSource(url, CLOCK)
 
 
 def test_server_that_is_not_there_is_named_by_its_host() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(SourceError, match=r"^127\.0\.0\.1: the camera cannot be reached"):
-        MjpegSource(f"http://127.0.0.1:{port}/")
+        MjpegSource(f"http://127.0.0.1:{port}/", CLOCK)
 
 
 @pytest.mark.parametrize("answer", [b"", b"\0" * 4000, b"HTTP/1.1 200 OK\r\nA: b" + b"c" * 70000])
@@ -140,7 +141,7 @@ def test_server_that_does_not_speak_http_is_refused(answer: bytes) -> None:
         thread = threading.Thread(target=answer_once)
         thread.start()
         with pytest.raises(SourceError, match="cannot be reached over the network"):
-            MjpegSource(f"http://127.0.0.1:{server.getsockname()[1]}/")
+            MjpegSource(f"http://127.0.0.1:{server.getsockname()[1]}/", CLOCK)
         thread.join()
 
 
@@ -152,7 +153,7 @@ def test_answer_that_trickles_without_end_is_given_up() -> None:
             time.sleep(0.01)
 
     with serving(deed) as url, pytest.raises(SourceError, match="cannot be reached"):
-        MjpegSource(url, patience=0.2)
+        MjpegSource(url, CLOCK, patience=0.2)
 
 
 def test_silent_stream_is_given_up() -> None:
@@ -161,7 +162,7 @@ def test_silent_stream_is_given_up() -> None:
         send(handler, JPEG)
         time.sleep(5)
 
-    with serving(deed) as url, MjpegSource(url, silence=0.2) as source:
+    with serving(deed) as url, MjpegSource(url, CLOCK, silence=0.2) as source:
         assert "has stopped sending" in until_trouble(source)
 
 
@@ -174,18 +175,20 @@ def test_picture_that_trickles_without_end_is_given_up() -> None:
             handler.wfile.flush()
             time.sleep(0.01)
 
-    with serving(deed) as url, MjpegSource(url, patience=0.2) as source:
+    with serving(deed) as url, MjpegSource(url, CLOCK, patience=0.2) as source:
         assert "sends too slowly" in until_trouble(source)
 
 
 def test_stream_that_breaks_off_says_so() -> None:
-    with serving(stream(plain(), count=2)) as url, MjpegSource(url) as source:
+    with serving(stream(plain(), count=2)) as url, MjpegSource(url, CLOCK) as source:
         assert "has ended its stream" in until_trouble(source)
 
 
 def test_stream_that_breaks_off_is_opened_again() -> None:
     with serving(stream(plain(), count=3)) as url:
-        source = ReconnectingSource("network camera", lambda: MjpegSource(url), (0.02, 0.1))
+        source = ReconnectingSource(
+            "network camera", lambda: MjpegSource(url, CLOCK), CLOCK, pauses=(0.02, 0.1)
+        )
         with source:
             numbers = [eventually(source).sequence for _ in range(6)]
     assert numbers == sorted(set(numbers))
@@ -204,7 +207,7 @@ def test_rubbish_between_pictures_is_passed_over(rubbish: bytes) -> None:
             send(handler, JPEG)
             time.sleep(0.01)
 
-    with serving(deed) as url, MjpegSource(url) as source:
+    with serving(deed) as url, MjpegSource(url, CLOCK) as source:
         for _ in range(3):
             np.testing.assert_allclose(middle(source.read(10.0)), RED, atol=4)
 
@@ -216,14 +219,14 @@ def test_stream_of_nothing_but_rubbish_says_what_to_do() -> None:
             send(handler, b"hello")
             time.sleep(0.01)
 
-    with serving(deed) as url, MjpegSource(url) as source:
+    with serving(deed) as url, MjpegSource(url, CLOCK) as source:
         assert "cannot be read; set it to Motion JPEG" in until_trouble(source)
 
 
 def test_picture_that_is_too_small_says_so() -> None:
     with (
         serving(stream(plain(size=(160, 120)))) as url,
-        MjpegSource(url) as source,
+        MjpegSource(url, CLOCK) as source,
         pytest.raises(SourceError, match="160 x 120 pixels"),
     ):
         source.read(10.0)
@@ -235,7 +238,7 @@ def test_length_that_is_too_large_is_refused_unread() -> None:
         handler.wfile.write(b"--frame\r\nContent-Length: 999999999999\r\n\r\n")
         time.sleep(5)
 
-    with serving(deed) as url, MjpegSource(url) as source:
+    with serving(deed) as url, MjpegSource(url, CLOCK) as source:
         assert "pictures above 16 MB" in until_trouble(source)
 
 
@@ -309,7 +312,7 @@ def test_connection_is_hung_up_on_close() -> None:
             gone.set()
 
     with serving(deed) as url:
-        source = MjpegSource(url)
+        source = MjpegSource(url, CLOCK)
         source.read(10.0)
         source.close()
         assert gone.wait(10)

@@ -3,15 +3,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from device.capture.fake_picamera2 import FakeCameraPort, FakePicamera2
+from device.capture.fake_picamera2 import FakeCameraPort, FakePicamera2, PortState
 from device.capture.picamera import PREVIEW_SIZE, STILL_SIZE, PicameraSource, to_rgb
 from device.errors import SourceError
-from tests.device.capture.drivers import RED, middle, plain
+from tests.device.capture.drivers import CLOCK, RED, middle, plain
 
 
 @pytest.fixture
 def port() -> FakeCameraPort:
-    return FakeCameraPort(picture=lambda seconds: plain(size=(640, 480)))
+    return FakeCameraPort(CLOCK, picture=lambda seconds: plain(size=(640, 480)))
 
 
 def camera(port: FakeCameraPort) -> FakePicamera2:
@@ -20,7 +20,7 @@ def camera(port: FakeCameraPort) -> FakePicamera2:
 
 
 def test_preview_and_still_have_the_sizes_asked_for(port: FakeCameraPort) -> None:
-    with PicameraSource(port) as source:
+    with PicameraSource(port, CLOCK) as source:
         preview, still = source.read(10.0), source.still(10.0)
     assert preview is not None
     assert still is not None
@@ -31,7 +31,7 @@ def test_preview_and_still_have_the_sizes_asked_for(port: FakeCameraPort) -> Non
 def test_configuration_is_read_back(port: FakeCameraPort) -> None:
     port.largest = (800, 450)
     port.replaced = {"BGR888": "XBGR8888"}
-    with PicameraSource(port) as source:
+    with PicameraSource(port, CLOCK) as source:
         preview, still = source.read(10.0), source.still(10.0)
     for frame in (preview, still):
         assert frame is not None
@@ -44,18 +44,18 @@ def test_colours_are_right_whatever_format_the_camera_gives(
     port: FakeCameraPort, given: str
 ) -> None:
     port.replaced = {"BGR888": given}
-    with PicameraSource(port) as source:
+    with PicameraSource(port, CLOCK) as source:
         assert middle(source.still(10.0)) == RED
 
 
 @pytest.mark.parametrize("still", [(1920, 1080), (1024, 576)])
 def test_preview_has_the_colours_of_the_still(port: FakeCameraPort, still: tuple[int, int]) -> None:
-    with PicameraSource(port, still) as source:
+    with PicameraSource(port, CLOCK, still_size=still) as source:
         np.testing.assert_allclose(middle(source.read(10.0)), middle(source.still(10.0)), atol=4)
 
 
 def test_frame_rate_and_focus_are_set_where_the_camera_has_them(port: FakeCameraPort) -> None:
-    with PicameraSource(port) as source:
+    with PicameraSource(port, CLOCK) as source:
         source.lock_exposure(True)
         assert camera(port).values == {
             "FrameDurationLimits": (33333, 33333),
@@ -70,65 +70,65 @@ def test_frame_rate_and_focus_are_set_where_the_camera_has_them(port: FakeCamera
 
 def test_camera_without_focus_or_controls_works(port: FakeCameraPort) -> None:
     port.controls = {"AeEnable": (False, True, True)}
-    with PicameraSource(port) as source:
+    with PicameraSource(port, CLOCK) as source:
         source.lock_exposure(True)
         assert source.read(10.0) is not None
         assert camera(port).values == {"AeEnable": False}
 
 
 def test_every_request_is_given_back(port: FakeCameraPort) -> None:
-    with PicameraSource(port) as source:
+    with PicameraSource(port, CLOCK) as source:
         assert all(source.read(10.0) is not None for _ in range(12))
 
 
 def test_absent_camera_is_told(port: FakeCameraPort) -> None:
-    port.state = "absent"
+    port.state = PortState.ABSENT
     with pytest.raises(SourceError, match=r"no camera is connected; .* ribbon cable"):
-        PicameraSource(port)
+        PicameraSource(port, CLOCK)
 
 
 def test_camera_in_use_is_told(port: FakeCameraPort) -> None:
     with (
-        PicameraSource(port),
+        PicameraSource(port, CLOCK),
         pytest.raises(SourceError, match="in use by another program"),
     ):
-        PicameraSource(port)
+        PicameraSource(port, CLOCK)
 
 
 def test_camera_that_refuses_its_configuration_is_given_back(port: FakeCameraPort) -> None:
     port.replaced = {"YUV420": "YUV411"}
     with pytest.raises(SourceError, match="cannot be set up"):
-        PicameraSource(port)
+        PicameraSource(port, CLOCK)
     port.replaced = {}
-    PicameraSource(port).close()
+    PicameraSource(port, CLOCK).close()
 
 
 def test_stalled_camera_is_told_and_goes_on_when_it_wakes(port: FakeCameraPort) -> None:
-    with PicameraSource(port) as source:
+    with PicameraSource(port, CLOCK) as source:
         source.read(10.0)
-        port.state = "stalled"
+        port.state = PortState.STALLED
         for _ in range(3):
             with pytest.raises(SourceError, match="has stopped giving pictures"):
                 source.read(0.02)
-        port.state = "working"
+        port.state = PortState.WORKING
         assert all(source.read(10.0) is not None for _ in range(8))
 
 
 def test_stalled_camera_can_be_closed_and_opened_again(port: FakeCameraPort) -> None:
-    source = PicameraSource(port)
-    port.state = "stalled"
+    source = PicameraSource(port, CLOCK)
+    port.state = PortState.STALLED
     with pytest.raises(SourceError):
         source.read(0.02)
     source.close()
-    port.state = "working"
-    with PicameraSource(port) as again:
+    port.state = PortState.WORKING
+    with PicameraSource(port, CLOCK) as again:
         assert again.read(10.0) is not None
 
 
 def test_failure_of_a_picture_is_told_and_its_request_given_back(
     port: FakeCameraPort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with PicameraSource(port) as source:
+    with PicameraSource(port, CLOCK) as source:
 
         def fail(self: object, name: str) -> None:
             raise RuntimeError("failed to find buffer")

@@ -1,4 +1,4 @@
-"""Real picamera2 on libcamera's virtual pipeline, beside which the stand-in must not lie.
+"""Real picamera2 on libcamera's virtual pipeline, beside which the fake must not lie.
 
 Runs with make test-picamera.
 """
@@ -18,7 +18,7 @@ from device.capture.fake_picamera2 import FakeCameraPort, FakePicamera2, FakeReq
 from device.capture.picamera import PicameraSource
 from device.capture.reconnecting import ReconnectingSource
 from device.errors import SourceError
-from tests.device.capture.drivers import eventually, middle
+from tests.device.capture.drivers import CLOCK, eventually, middle
 from tests.device.capture.virtual.camera import SIZE, open_virtual, virtual_camera
 
 pytestmark = pytest.mark.skipif(
@@ -30,11 +30,11 @@ def virtual() -> Any:
     return virtual_camera()()
 
 
-def stand_in() -> Any:
-    return FakeCameraPort(largest=SIZE)()
+def fake() -> Any:
+    return FakeCameraPort(CLOCK, largest=SIZE)()
 
 
-@pytest.fixture(params=[virtual, stand_in])
+@pytest.fixture(params=[virtual, fake])
 def camera(request: pytest.FixtureRequest) -> Iterator[Any]:
     camera = request.param()
     try:
@@ -56,7 +56,7 @@ def parameters(function: Any) -> set[str]:
     return set(inspect.signature(function).parameters)
 
 
-def test_virtual_standin_has_only_what_the_real_one_has() -> None:
+def test_virtual_fake_has_only_what_the_real_one_has() -> None:
     from picamera2 import Picamera2
     from picamera2.request import CompletedRequest
 
@@ -176,26 +176,27 @@ def test_virtual_stalled_source_is_told_closed_and_opened_again() -> None:
     opened: list[PicameraSource] = []
 
     def opener() -> PicameraSource:
-        opened.append(PicameraSource(virtual_camera(), SIZE, SIZE))
+        opened.append(PicameraSource(virtual_camera(), CLOCK, still_size=SIZE, preview_size=SIZE))
         return opened[-1]
 
-    with ReconnectingSource("camera", opener, (0.02, 0.1)) as source:
+    with ReconnectingSource("camera", opener, CLOCK, pauses=(0.02, 0.1)) as source:
         before = eventually(source)
         held = stall(opened[0]._camera)
         opened[0]._camera.cancel_all_and_flush()
         with pytest.raises(SourceError, match="has stopped giving pictures"):
             source.read(0.5)
         del held
-        assert eventually(source, 60.0).sequence > before.sequence
+        assert eventually(source).sequence > before.sequence
     assert len(opened) == 2
 
 
 def test_virtual_camera_that_is_absent_is_told() -> None:
     code = (
         "from picamera2 import Picamera2; from device.capture.picamera import PicameraSource\n"
+        "from device.platform.clock import Clock\n"
         "try: Picamera2()\n"
         "except RuntimeError as error: print(error)\n"
-        "try: PicameraSource(Picamera2)\n"
+        "try: PicameraSource(Picamera2, Clock())\n"
         "except OSError as error: print(error)\n"
     )
     environment = os.environ | {"LIBCAMERA_PIPELINES_MATCH_LIST": "simple"}

@@ -1,18 +1,18 @@
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
 
-from device.capture.fake_picamera2 import FakeCameraPort, State
+from device.capture.fake_picamera2 import FakeCameraPort, PortState
 from device.capture.picamera import PicameraSource
 from device.capture.reconnecting import ReconnectingSource
+from device.capture.source import FrameSource
 from device.errors import SourceError
-from device.frame import Frame, frame_now
-from tests.device.capture.drivers import eventually, plain
-
-QUICK = (0.02, 0.1)
+from device.frame import Frame, SourceKind
+from device.platform.clock import Clock
+from tests.device.capture.drivers import CLOCK, eventually, plain
+from tests.device.scripted import until
 
 
 @dataclass
@@ -40,15 +40,10 @@ class Camera:
         return Opened(self)
 
 
-class Opened:
+class Opened(FrameSource):
     def __init__(self, camera: Camera) -> None:
+        super().__init__("test", SourceKind.CAMERA, CLOCK)
         self.camera = camera
-        self.sequence = 0
-        self.closed = False
-
-    @property
-    def name(self) -> str:
-        return "test"
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         if self.camera.failure:
@@ -56,27 +51,19 @@ class Opened:
         if self.camera.left == 0:
             return None
         self.camera.left -= 1
-        self.sequence += 1
-        return frame_now(plain(), self.sequence - 1, self.name)
-
-    def still(self, timeout: float = 1.0) -> Frame | None:
-        return self.read(timeout)
+        return self._frame(plain())
 
     def lock_exposure(self, locked: bool) -> None:
         if self.camera.failure:
             raise self.camera.failure
         self.camera.locks.append(locked)
 
-    def close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self.camera.open_now -= 1
+    def _release(self) -> None:
+        self.camera.open_now -= 1
 
-    def __enter__(self) -> "Opened":
-        return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+def quickly_reconnecting(open_inner: Callable[[], FrameSource]) -> ReconnectingSource:
+    return ReconnectingSource("camera", open_inner, CLOCK, pauses=(0.02, 0.1))
 
 
 @pytest.fixture
@@ -86,15 +73,8 @@ def camera() -> Camera:
 
 @pytest.fixture
 def source(camera: Camera) -> Iterator[ReconnectingSource]:
-    with ReconnectingSource("camera", camera.open, QUICK) as source:
+    with quickly_reconnecting(camera.open) as source:
         yield source
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def test_nothing_is_opened_before_the_first_read(
@@ -190,7 +170,7 @@ def test_read_does_not_wait_for_a_driver_that_hangs(
 
 def test_source_that_opens_after_close_is_closed_too(camera: Camera) -> None:
     camera.hold.clear()
-    source = ReconnectingSource("camera", camera.open, QUICK)
+    source = quickly_reconnecting(camera.open)
     with pytest.raises(SourceError):
         source.read(0.05)
     closing = threading.Thread(target=source.close)
@@ -206,25 +186,30 @@ def test_close_gives_the_source_back(camera: Camera, source: ReconnectingSource)
     assert camera.open_now == 0
 
 
-def test_pauses_double_up_to_the_longest(monkeypatch: pytest.MonkeyPatch, camera: Camera) -> None:
-    pauses: list[float] = []
-    wait_for = threading.Condition.wait_for
+class ImpatientClock(Clock):
+    """Notes how long a reconnection is put off, and waits for none of it."""
 
-    def noted(self: threading.Condition, predicate: Callable[[], bool], timeout: float) -> bool:
-        if threading.current_thread().name == "reconnect" and timeout is not None:
-            pauses.append(timeout)
-            timeout = 0.0
-        return wait_for(self, predicate, timeout)
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
 
-    monkeypatch.setattr(
-        threading.Condition, "wait_for", lambda self, p, timeout=None: noted(self, p, timeout)
-    )
+    def wait_for(
+        self, condition: threading.Condition, predicate: Callable[[], object], seconds: float
+    ) -> bool:
+        if threading.current_thread().name == "reconnect":
+            self.pauses.append(seconds)
+            seconds = 0.0
+        return super().wait_for(condition, predicate, seconds)
+
+
+def test_pauses_double_up_to_the_longest(camera: Camera) -> None:
+    clock = ImpatientClock()
     camera.failure = SourceError("gone")
-    with ReconnectingSource("camera", camera.open) as source:
+    with ReconnectingSource("camera", camera.open, clock) as source:
         with pytest.raises(SourceError):
             source.read(10.0)
-        until(lambda: len(pauses) >= 7)
-    assert pauses[:7] == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+        until(lambda: len(clock.pauses) >= 7)
+    assert clock.pauses[:7] == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
 
 
 def test_lock_is_told_to_a_source_that_is_opened_later(
@@ -250,22 +235,22 @@ def test_failing_lock_is_a_broken_source_and_no_crash(
         source.read(0.05)
 
 
-@pytest.mark.parametrize("state", ["stalled", "absent"])
-def test_camera_that_stalls_or_vanishes_comes_back(state: State) -> None:
-    port = FakeCameraPort(picture=lambda seconds: plain())
-    with ReconnectingSource("camera", lambda: PicameraSource(port), QUICK) as source:
+@pytest.mark.parametrize("state", [PortState.STALLED, PortState.ABSENT])
+def test_camera_that_stalls_or_vanishes_comes_back(state: PortState) -> None:
+    port = FakeCameraPort(CLOCK, picture=lambda seconds: plain())
+    with quickly_reconnecting(lambda: PicameraSource(port, CLOCK)) as source:
         before = eventually(source)
         port.state = state
         with pytest.raises(SourceError):
             source.read(0.2)
-        port.state = "working"
+        port.state = PortState.WORKING
         assert eventually(source).sequence > before.sequence
 
 
 def test_camera_that_another_program_has_is_taken_once_it_is_free() -> None:
-    port = FakeCameraPort(picture=lambda seconds: plain(), state="busy")
-    with ReconnectingSource("camera", lambda: PicameraSource(port), QUICK) as source:
+    port = FakeCameraPort(CLOCK, PortState.BUSY, picture=lambda seconds: plain())
+    with quickly_reconnecting(lambda: PicameraSource(port, CLOCK)) as source:
         with pytest.raises(SourceError, match="in use by another program"):
             source.read(10.0)
-        port.state = "working"
+        port.state = PortState.WORKING
         eventually(source)

@@ -8,6 +8,8 @@ import pytest
 from device.capture import replay
 from device.capture.replay import ReplaySource
 from device.errors import SourceError
+from tests.device.capture.drivers import CLOCK
+from tests.device.clocks import ManualClock
 from tests.device.images import encoded
 
 RED, GREEN, BLUE = (220, 30, 20), (30, 200, 40), (20, 40, 210)
@@ -26,10 +28,10 @@ def write_video(path: Path, colours: list[tuple[int, int, int]]) -> Path:
     return path
 
 
-def colours(source: ReplaySource, count: int) -> list[tuple[int, ...]]:
+def colours(source: ReplaySource, count: int, timeout: float = 1.0) -> list[tuple[int, ...]]:
     found = []
     for _ in range(count):
-        frame = source.read()
+        frame = source.read(timeout)
         assert frame is not None
         found.append(tuple(int(v) for v in frame.pixels[0, 0]))
     return found
@@ -37,7 +39,7 @@ def colours(source: ReplaySource, count: int) -> list[tuple[int, ...]]:
 
 def failure(path: Path) -> str:
     with pytest.raises(SourceError) as caught:
-        ReplaySource(path)
+        ReplaySource(path, CLOCK)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert len(message.splitlines()) == 1
@@ -53,24 +55,24 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_images_come_in_the_order_of_their_names_and_end(folder: Path) -> None:
-    with ReplaySource(folder, loop=False, paced=False) as source:
+    with ReplaySource(folder, CLOCK, loop=False, paced=False) as source:
         assert colours(source, 3) == [RED, GREEN, BLUE]
         assert source.read() is None
         assert source.read() is None
 
 
 def test_loop_begins_again(folder: Path) -> None:
-    with ReplaySource(folder, loop=True, paced=False) as source:
+    with ReplaySource(folder, CLOCK, loop=True, paced=False) as source:
         assert colours(source, 5) == [RED, GREEN, BLUE, RED, GREEN]
 
 
 def test_one_image_is_a_source(tmp_path: Path) -> None:
-    with ReplaySource(write_image(tmp_path / "a.png", RED), paced=False) as source:
+    with ReplaySource(write_image(tmp_path / "a.png", RED), CLOCK, paced=False) as source:
         assert colours(source, 2) == [RED, RED]
 
 
 def test_frames_are_counted_and_stamped(folder: Path) -> None:
-    with ReplaySource(folder, paced=False) as source:
+    with ReplaySource(folder, CLOCK, paced=False) as source:
         read = [source.read() for _ in range(4)]
     frames = [frame for frame in read if frame is not None]
     assert [frame.sequence for frame in frames] == [0, 1, 2, 3]
@@ -79,40 +81,40 @@ def test_frames_are_counted_and_stamped(folder: Path) -> None:
 
 
 def test_name_never_tells_the_file(tmp_path: Path) -> None:
-    with ReplaySource(write_image(tmp_path / "Ana-Garcia.png", RED), paced=False) as source:
+    with ReplaySource(write_image(tmp_path / "Ana-Garcia.png", RED), CLOCK, paced=False) as source:
         frame = source.read()
         assert frame is not None
         assert (source.name, frame.source) == ("replay", "replay")
 
 
 def test_still_stays_before_the_lens_for_its_time(folder: Path) -> None:
-    with ReplaySource(folder, paced=True) as source:
+    clock = ManualClock()
+    with ReplaySource(folder, clock, paced=True) as source:
         seen = []
-        for _ in range(3):
-            frame = source.read(timeout=0.01)
-            assert frame is not None
-            seen.append(tuple(int(v) for v in frame.pixels[0, 0]))
-    assert seen == [RED, RED, RED]
+        for _ in range(9):
+            seen += colours(source, 1, timeout=0.5)
+            clock.seconds += 0.01
+    assert seen == [RED] * 4 + [GREEN] * 4 + [BLUE]
 
 
 def test_unreadable_image_is_passed_over_and_named_once(folder: Path) -> None:
     bad = folder / "2.png"
     bad.write_bytes(b"hello")
-    with ReplaySource(folder, paced=False) as source:
+    with ReplaySource(folder, CLOCK, paced=False) as source:
         assert colours(source, 4) == [RED, BLUE, RED, BLUE]
         assert list(source.skipped) == ["2.png"]
         assert source.skipped["2.png"].startswith(f"{bad}: ")
 
 
 def test_image_that_vanishes_is_passed_over(folder: Path) -> None:
-    with ReplaySource(folder, paced=False) as source:
+    with ReplaySource(folder, CLOCK, paced=False) as source:
         (folder / "2.png").unlink()
         assert colours(source, 2) == [RED, BLUE]
 
 
 def test_nothing_readable_fails_at_every_read(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"hello")
-    with ReplaySource(tmp_path, paced=False) as source:
+    with ReplaySource(tmp_path, CLOCK, paced=False) as source:
         for _ in range(3):
             with pytest.raises(SourceError, match="nothing in it can be shown"):
                 source.read()
@@ -121,7 +123,7 @@ def test_nothing_readable_fails_at_every_read(tmp_path: Path) -> None:
 def test_source_may_be_read_again_once_its_image_is_mended(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"hello")
-    with ReplaySource(path, paced=False) as source:
+    with ReplaySource(path, CLOCK, paced=False) as source:
         with pytest.raises(SourceError):
             source.read()
         write_image(path, RED)
@@ -131,7 +133,7 @@ def test_source_may_be_read_again_once_its_image_is_mended(tmp_path: Path) -> No
 def test_image_too_small_to_judge_is_passed_over_and_named(folder: Path) -> None:
     small = folder / "2.png"
     small.write_bytes(encoded(np.zeros((239, 300, 3), np.uint8), "PNG"))
-    with ReplaySource(folder, paced=False) as source:
+    with ReplaySource(folder, CLOCK, paced=False) as source:
         assert colours(source, 2) == [RED, BLUE]
         assert "300 x 239 pixels" in source.skipped["2.png"]
 
@@ -142,7 +144,7 @@ def test_video_too_small_to_judge_is_refused(tmp_path: Path) -> None:
     writer.write(np.zeros((200, 320, 3), np.uint8))
     writer.release()
     with (
-        ReplaySource(path, paced=False) as source,
+        ReplaySource(path, CLOCK, paced=False) as source,
         pytest.raises(SourceError, match=r"320 x 200 pixels.*set it to a larger picture"),
     ):
         source.read()
@@ -152,7 +154,7 @@ def test_images_are_opened_one_by_one(folder: Path, monkeypatch: pytest.MonkeyPa
     opened = []
     read = replay.read_image
     monkeypatch.setattr(replay, "read_image", lambda path: opened.append(path.name) or read(path))
-    with ReplaySource(folder, paced=False) as source:
+    with ReplaySource(folder, CLOCK, paced=False) as source:
         assert opened == []
         colours(source, 2)
     assert opened == ["1.png", "2.png"]
@@ -162,7 +164,7 @@ def test_many_unreadable_images_do_not_hold_the_reader_up(tmp_path: Path) -> Non
     for number in range(50):
         (tmp_path / f"{number:02}.png").write_bytes(b"hello")
     write_image(tmp_path / "99.png", RED)
-    with ReplaySource(tmp_path, paced=False) as source:
+    with ReplaySource(tmp_path, CLOCK, paced=False) as source:
         with pytest.raises(SourceError, match=r"no image has been found yet.*00\.png"):
             source.read(timeout=0.0)
         assert len(source.skipped) < 50
@@ -190,14 +192,14 @@ def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
 
 def test_video_plays_in_rgb_and_ends(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.avi", [RED, GREEN, BLUE])
-    with ReplaySource(path, loop=False, paced=False) as source:
+    with ReplaySource(path, CLOCK, loop=False, paced=False) as source:
         np.testing.assert_allclose(colours(source, 3), [RED, GREEN, BLUE], atol=12)
         assert source.read() is None
 
 
 def test_video_loops(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.avi", [RED, BLUE])
-    with ReplaySource(path, paced=False) as source:
+    with ReplaySource(path, CLOCK, paced=False) as source:
         seen = colours(source, 5)
     np.testing.assert_allclose(seen, [RED, BLUE, RED, BLUE, RED], atol=12)
 
@@ -206,14 +208,14 @@ def test_file_that_is_no_video_fails(tmp_path: Path) -> None:
     path = tmp_path / "a.avi"
     path.write_bytes(b"hello")
     with (
-        ReplaySource(path, paced=False) as source,
+        ReplaySource(path, CLOCK, paced=False) as source,
         pytest.raises(SourceError, match="nothing in it can be shown"),
     ):
         source.read()
 
 
 def test_close_may_be_called_twice(folder: Path) -> None:
-    source = ReplaySource(folder, paced=False)
+    source = ReplaySource(folder, CLOCK, paced=False)
     source.read()
     source.close()
     source.close()

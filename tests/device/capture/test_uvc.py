@@ -1,6 +1,6 @@
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -9,7 +9,8 @@ import pytest
 
 from device.capture.uvc import UvcSource
 from device.errors import SourceError
-from tests.device.capture.drivers import CvVideo, middle, plain
+from tests.device.capture.drivers import CLOCK, CvVideo, middle, plain
+from tests.device.scripted import until
 
 
 @pytest.fixture
@@ -26,15 +27,8 @@ def video() -> CvVideo:
 
 @pytest.fixture
 def source(device: Path, video: CvVideo) -> Iterator[UvcSource]:
-    with UvcSource(device, open_video=video) as source:
+    with UvcSource(device, CLOCK, open_video=video) as source:
         yield source
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def test_camera_is_asked_for_motion_jpeg_of_a_size(source: UvcSource, video: CvVideo) -> None:
@@ -58,14 +52,14 @@ def test_newest_frame_is_given_and_older_ones_are_dropped(
 
 def test_missing_camera_is_named(tmp_path: Path, video: CvVideo) -> None:
     with pytest.raises(SourceError, match=r"video7: no camera is plugged in there; check"):
-        UvcSource(tmp_path / "video7", open_video=video)
+        UvcSource(tmp_path / "video7", CLOCK, open_video=video)
     assert video.opened == 0
 
 
 def test_busy_camera_is_said_to_be_busy_and_given_back(device: Path, video: CvVideo) -> None:
     video.state = "busy"
     with pytest.raises(SourceError, match="busy or is no camera; close other programs"):
-        UvcSource(device, open_video=video)
+        UvcSource(device, CLOCK, open_video=video)
     assert video.released.is_set()
 
 
@@ -74,7 +68,7 @@ def test_camera_that_this_user_may_not_use_says_which_group(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(SourceError, match="add the user to the group video"):
-        UvcSource(device, open_video=video)
+        UvcSource(device, CLOCK, open_video=video)
 
 
 def test_unplugged_camera_says_so_at_every_read(
@@ -134,7 +128,7 @@ def test_picture_of_a_wrong_kind_is_refused_with_what_to_do(
     device: Path, picture: object, words: str
 ) -> None:
     with (
-        UvcSource(device, open_video=CvVideo(picture)) as source,
+        UvcSource(device, CLOCK, open_video=CvVideo(picture)) as source,
         pytest.raises(SourceError, match=f"USB camera: .*{words}.*; set it to"),
     ):
         source.read(10.0)
@@ -153,7 +147,7 @@ def test_lock_holds_exposure_and_white_balance_and_gives_them_back(
 
 def test_lock_leaves_alone_what_the_camera_lacks(device: Path) -> None:
     video = CvVideo(supported=False)
-    with UvcSource(device, open_video=video) as source:
+    with UvcSource(device, CLOCK, open_video=video) as source:
         source.lock_exposure(True)
         until(lambda: source._locked)
         source.read(10.0)

@@ -128,7 +128,9 @@ def test_what_lies_beside_the_square_is_cut_off() -> None:
 @pytest.mark.parametrize(
     ("field", "lies"),
     [(FieldOfView(0, 0, 48), True), (FieldOfView(16, 0, 48), True), (FieldOfView(17, 0, 48), False),
-     (FieldOfView(0, 1, 48), False)],
+     (FieldOfView(0, 1, 48), False), (FieldOfView(-1, 0, 48), False),
+     (FieldOfView(0, -1, 47), False), (FieldOfView(8, 8, 0), False),
+     (FieldOfView(8, 8, -4), False)],
 )  # fmt: skip
 def test_field_lies_in_a_frame_that_holds_all_of_it(field: FieldOfView, lies: bool) -> None:
     assert field.lies_in((48, 64, 3)) is lies

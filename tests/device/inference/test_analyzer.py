@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.diagnoses import CODES, MALIGNANT
+from device.diagnoses import CODES, MALIGNANT, Code
 from device.frame import Frame, frame_now
 from device.imaging.preprocessing import resize_to_input
 from device.inference import calibration
@@ -159,13 +159,13 @@ def test_frame_is_not_altered_and_need_not_be_writable(analyzer: Analyzer) -> No
     pixels.flags.writeable = False
     frame = frame_now(pixels, 0, "test")
     analyzer.analyze(frame)
-    analyzer.explain(frame, "mel")
+    analyzer.explain(frame, Code.MEL)
     np.testing.assert_array_equal(pixels, before)
 
 
-@pytest.mark.parametrize("code", ["mel", "nv", "vasc"])
+@pytest.mark.parametrize("code", [Code.MEL, Code.NV, Code.VASC])
 def test_explanation_is_a_map_over_the_models_input(
-    analyzer: Analyzer, occluding: Analyzer, frames: tuple[Frame, ...], code: str
+    analyzer: Analyzer, occluding: Analyzer, frames: tuple[Frame, ...], code: Code
 ) -> None:
     for own in (analyzer, occluding):
         saliency = own.explain(frames[3], code)
@@ -183,11 +183,11 @@ def test_bundle_says_how_a_held_picture_is_explained(
     passes = []
     for frozen in ("rise", None):
         analyzer = analyzer_with(bundle, tmp_path, saliency={"frozen": frozen, "masks": 30})
-        held = analyzer.explain(frames[3], "mel", lambda: passes.append(1), frozen=True)
-        assert held.method == analyzer.saliency_method(frozen=True)
+        held = analyzer.explain(frames[3], Code.MEL, lambda: passes.append(1), held=True)
+        assert held.method == analyzer.saliency_method(held=True)
         assert held.method == (frozen or analyzer.manifest.saliency.method)
-        live = analyzer.explain(frames[3], "mel")
-        assert live.method == analyzer.saliency_method(frozen=False)
+        live = analyzer.explain(frames[3], Code.MEL)
+        assert live.method == analyzer.saliency_method(held=False)
         assert live.method == analyzer.manifest.saliency.method
     assert len(passes) == 30
 
@@ -195,21 +195,21 @@ def test_bundle_says_how_a_held_picture_is_explained(
 def test_explanations_of_two_diagnoses_differ(
     analyzer: Analyzer, frames: tuple[Frame, ...]
 ) -> None:
-    mel, nv = (analyzer.explain(frames[3], code).values for code in ("mel", "nv"))
+    mel, nv = (analyzer.explain(frames[3], code).values for code in (Code.MEL, Code.NV))
     assert (mel != nv).any()
 
 
 @pytest.mark.parametrize(
     ("probabilities", "code"),
     [
-        ((0.1, 0.2, 0.1, 0.1, 0.3, 0.1, 0.1), "mel"),
-        ((0.1, 0.2, 0.0, 0.0, 0.1, 0.6, 0.0), "bcc"),
-        ((0.3, 0.1, 0.0, 0.0, 0.1, 0.5, 0.0), "akiec"),
-        ((0.1, 0.1, 0.0, 0.0, 0.1, 0.7, 0.0), "mel"),
+        ((0.1, 0.2, 0.1, 0.1, 0.3, 0.1, 0.1), Code.MEL),
+        ((0.1, 0.2, 0.0, 0.0, 0.1, 0.6, 0.0), Code.BCC),
+        ((0.3, 0.1, 0.0, 0.0, 0.1, 0.5, 0.0), Code.AKIEC),
+        ((0.1, 0.1, 0.0, 0.0, 0.1, 0.7, 0.0), Code.MEL),
     ],
 )
 def test_unasked_the_likeliest_malignant_diagnosis_is_explained(
-    probabilities: tuple[float, ...], code: str
+    probabilities: tuple[float, ...], code: Code
 ) -> None:
     assert likeliest_malignant(probabilities) == code
 
@@ -294,7 +294,7 @@ def test_flags_are_the_operating_points_that_are_reached(
     tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...], analyzer: Analyzer
 ) -> None:
     finding = analyzer.analyze(frames[3])
-    mel, malignant = finding.probability("mel"), finding.malignancy
+    mel, malignant = finding.probability(Code.MEL), finding.malignancy
     points = tuple(
         msgspec.structs.replace(
             bundle.manifest.operating_points[0], name=name, score=score, threshold=threshold

@@ -13,31 +13,22 @@ from device.imaging.quality import Quality, QualityLimits, measure_quality
 from device.inference import calibration
 from device.inference.analyzer import MAX_MEASUREMENT_AGE_SECONDS, Analyzer
 from device.models.bundle import Bundle
+from tests.device.clocks import ManualClock
 
 GOOD = 0
 
 
-class Clock:
-    """A clock that a test winds."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def following(bundle: Bundle, clock: Clock, frames: tuple[Frame, ...]) -> Analyzer:
+def following(bundle: Bundle, clock: ManualClock, frames: tuple[Frame, ...]) -> Analyzer:
     """Return an analyzer that has measured a good frame of a live view."""
     analyzer = Analyzer(bundle, clock=clock)
     analyzer.analyze_live(frames[GOOD])
-    clock.now += 0.033
+    clock.seconds += 0.033
     assert analyzer.analyze_live(frames[GOOD]).quality.sufficient
     return analyzer
 
@@ -62,12 +53,12 @@ def trembling(frame: Frame, seed: int) -> Frame:
 
 
 def test_good_frame_stands_for_those_just_after_it_but_not_for_their_findings(
-    following: Analyzer, clock: Clock, frames: tuple[Frame, ...], measured: list[float | None],
-    analyzer: Analyzer,
+    following: Analyzer, clock: ManualClock, frames: tuple[Frame, ...],
+    measured: list[float | None], analyzer: Analyzer,
 ) -> None:  # fmt: skip
     first = following.analyze_live(frames[GOOD])
     for seed in range(2):
-        clock.now += 0.033
+        clock.seconds += 0.033
         frame = trembling(frames[GOOD], seed)
         finding = following.analyze_live(frame, 0.01)
         assert (finding.field, finding.quality.focus) == (first.field, first.quality.focus)
@@ -83,10 +74,10 @@ def test_good_frame_stands_for_those_just_after_it_but_not_for_their_findings(
 
 
 def test_live_view_at_thirty_frames_a_second_is_measured_often_enough(
-    following: Analyzer, clock: Clock, frames: tuple[Frame, ...], measured: list[float | None]
+    following: Analyzer, clock: ManualClock, frames: tuple[Frame, ...], measured: list[float | None]
 ) -> None:
     for number in range(60):
-        clock.now += 1 / 30
+        clock.seconds += 1 / 30
         following.analyze_live(frames[GOOD], number * 1e-6)
     apart = np.diff(np.array(measured) * 1e6) / 30
     assert len(apart) > 6
@@ -96,10 +87,10 @@ def test_live_view_at_thirty_frames_a_second_is_measured_often_enough(
 
 
 def test_slow_device_measures_every_frame(
-    following: Analyzer, clock: Clock, frames: tuple[Frame, ...], measured: list[float | None]
+    following: Analyzer, clock: ManualClock, frames: tuple[Frame, ...], measured: list[float | None]
 ) -> None:
     for _ in range(5):
-        clock.now += 0.6 * MAX_MEASUREMENT_AGE_SECONDS
+        clock.seconds += 0.6 * MAX_MEASUREMENT_AGE_SECONDS
         following.analyze_live(frames[GOOD])
     assert len(measured) >= 4
 
@@ -134,11 +125,11 @@ def test_frame_that_looks_otherwise_is_measured_at_once(
 
 
 def test_after_a_frame_that_was_refused_the_next_is_measured(
-    following: Analyzer, clock: Clock, frames: tuple[Frame, ...], measured: list[float | None]
+    following: Analyzer, clock: ManualClock, frames: tuple[Frame, ...], measured: list[float | None]
 ) -> None:
     assert following.analyze_live(frames[GOOD], 0.5).quality.shortcomings == ("moved",)
     assert measured == []
-    clock.now += 0.01
+    clock.seconds += 0.01
     following.analyze_live(frames[GOOD], 0.0)
     assert measured == [0.0]
     dark = replace(frames[GOOD], pixels=frames[GOOD].pixels // 16)

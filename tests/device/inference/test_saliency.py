@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from device.diagnoses import CODES
+from device.diagnoses import CODES, Code
 from device.inference.calibration import probabilities
 from device.inference.saliency import (
     MIN_EVIDENCE,
@@ -29,13 +29,13 @@ def picture() -> NDArray[np.uint8]:
 def likes_dark_spot(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A network that says melanoma in so far as the spot is dark, and naevus otherwise."""
     logits = np.zeros(7, np.float32)
-    logits[CODES.index("mel")] = (255 - pixels[SPOT].mean()) / 25
+    logits[CODES.index(Code.MEL)] = (255 - pixels[SPOT].mean()) / 25
     return logits
 
 
 def test_map_is_high_where_covering_costs_the_diagnosis() -> None:
-    found = occlusion_map(picture(), "mel", likes_dark_spot, 4, 2)
-    assert (found.code, found.method) == ("mel", "occlusion")
+    found = occlusion_map(picture(), Code.MEL, likes_dark_spot, 4, 2)
+    assert (found.code, found.method) == (Code.MEL, "occlusion")
     assert found.values.shape == (28, 28)
     assert found.values.dtype == np.float32
     assert found.values.max() == 1.0
@@ -47,8 +47,8 @@ def test_map_is_high_where_covering_costs_the_diagnosis() -> None:
 
 
 def test_random_masks_find_the_spot_and_no_place_far_from_it() -> None:
-    found = rise_map(picture(), "mel", likes_dark_spot, 400, 7)
-    assert (found.code, found.method) == ("mel", "rise")
+    found = rise_map(picture(), Code.MEL, likes_dark_spot, 400, 7)
+    assert (found.code, found.method) == (Code.MEL, "rise")
     assert found.values.shape == (28, 28)
     assert found.values.dtype == np.float32
     assert found.values.max() == 1.0
@@ -57,7 +57,7 @@ def test_random_masks_find_the_spot_and_no_place_far_from_it() -> None:
     assert abs(column - 19.5) <= 2
     assert found.values[SPOT].mean() > 0.8
     assert found.values[16:].mean() < 0.1
-    assert not rise_map(picture(), "nv", likes_dark_spot, 400, 7).values[SPOT].any()
+    assert not rise_map(picture(), Code.NV, likes_dark_spot, 400, 7).values[SPOT].any()
 
 
 def test_random_masks_give_a_picture_the_same_map_every_time() -> None:
@@ -67,15 +67,15 @@ def test_random_masks_give_a_picture_the_same_map_every_time() -> None:
         passes.append(pixels.dtype)
         return likes_dark_spot(pixels)
 
-    first, second = (rise_map(picture(), "mel", counted, 30, 5).values for _ in range(2))
+    first, second = (rise_map(picture(), Code.MEL, counted, 30, 5).values for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert passes == [np.dtype(np.uint8)] * 60
 
 
 def test_random_masks_say_nothing_of_an_indifferent_network_or_an_even_picture() -> None:
-    assert not rise_map(picture(), "bcc", lambda _: np.zeros(7, np.float32), 40, 4).values.any()
+    assert not rise_map(picture(), Code.BCC, lambda _: np.zeros(7, np.float32), 40, 4).values.any()
     even = np.full((20, 26, 3), 90, np.uint8)
-    found = rise_map(even, "mel", lambda p: likes_dark_spot(p[:, :24]), 40, 4)
+    found = rise_map(even, Code.MEL, lambda p: likes_dark_spot(p[:, :24]), 40, 4)
     assert found.values.shape == (20, 26)
     assert not found.values.any()
 
@@ -85,7 +85,7 @@ def test_what_masks_give_by_chance_is_not_shown(masks: int) -> None:
     random = np.random.default_rng(3)
     shown = sum(
         rise_map(
-            picture(), "mel", lambda _: random.normal(0, 3, 7).astype(np.float32), masks, 8
+            picture(), Code.MEL, lambda _: random.normal(0, 3, 7).astype(np.float32), masks, 8
         ).values.any()
         for _ in range(20)
     )
@@ -93,17 +93,17 @@ def test_what_masks_give_by_chance_is_not_shown(masks: int) -> None:
 
 
 def test_far_from_the_spot_nothing_speaks_for_it() -> None:
-    values = occlusion_map(picture(), "mel", likes_dark_spot, 4, 2).values
+    values = occlusion_map(picture(), Code.MEL, likes_dark_spot, 4, 2).values
     assert not values[16:].any()
     assert not values[:, :12].any()
 
 
 def test_what_speaks_against_a_diagnosis_does_not_show() -> None:
-    assert not occlusion_map(picture(), "nv", likes_dark_spot, 4, 2).values.any()
+    assert not occlusion_map(picture(), Code.NV, likes_dark_spot, 4, 2).values.any()
 
 
 def test_indifferent_network_gives_an_empty_map() -> None:
-    found = occlusion_map(picture(), "bcc", lambda _: np.zeros(7, np.float32), 8, 2)
+    found = occlusion_map(picture(), Code.BCC, lambda _: np.zeros(7, np.float32), 8, 2)
     assert not found.values.any()
     assert np.isfinite(found.values).all()
 
@@ -112,14 +112,14 @@ def test_indifferent_network_gives_an_empty_map() -> None:
 def test_steps_of_the_network_are_no_evidence(share: float, speaks: bool) -> None:
     maps = np.zeros((4, 4, 7), np.float32)
     # What a place adds to a logit is its part of the mean over the 16.
-    maps[1, 2, CODES.index("mel")] = 16 * share * MIN_EVIDENCE
-    assert activation_map(maps, "mel", EVEN, 1.0).values.any() == speaks
+    maps[1, 2, CODES.index(Code.MEL)] = 16 * share * MIN_EVIDENCE
+    assert activation_map(maps, Code.MEL, EVEN, 1.0).values.any() == speaks
 
     def hardly_cares(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         return likes_dark_spot(pixels) / likes_dark_spot(picture()).max() * np.float32(0.1 * share)
 
     # A covering patch takes the whole of the spot, whose log-odds that share of a tenth is.
-    assert occlusion_map(picture(), "mel", hardly_cares, 8, 2).values.any() == speaks
+    assert occlusion_map(picture(), Code.MEL, hardly_cares, 8, 2).values.any() == speaks
 
 
 def test_patch_is_filled_with_the_colour_of_the_rim() -> None:
@@ -132,7 +132,7 @@ def test_patch_is_filled_with_the_colour_of_the_rim() -> None:
         seen.append(hidden.copy())
         return np.zeros(7, np.float32)
 
-    occlusion_map(pixels, "mel", remember, 8, 4)
+    occlusion_map(pixels, Code.MEL, remember, 8, 4)
     np.testing.assert_array_equal(seen[0], pixels)
     changed = [(s, (s != pixels).any(axis=2)) for s in seen[1:]]
     assert any(where.any() for _, where in changed)
@@ -142,7 +142,7 @@ def test_patch_is_filled_with_the_colour_of_the_rim() -> None:
 
 def test_image_is_not_altered() -> None:
     pixels = picture()
-    occlusion_map(pixels, "mel", likes_dark_spot, 8, 4)
+    occlusion_map(pixels, Code.MEL, likes_dark_spot, 8, 4)
     np.testing.assert_array_equal(pixels, picture())
 
 
@@ -164,14 +164,14 @@ def test_every_pixel_is_covered_once_the_stride_is_no_wider_than_the_patch(
         covered[(hidden != pixels).any(axis=2)] = True
         return np.zeros(7, np.float32)
 
-    values = occlusion_map(pixels, "mel", note, patch, stride).values
+    values = occlusion_map(pixels, Code.MEL, note, patch, stride).values
     assert values.shape == (height, width)
     assert covered[1:-1, 1:-1].all()
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_activation_map_is_the_channel_where_it_speaks_for_the_diagnosis_rather_than_others(
-    code: str,
+    code: Code,
 ) -> None:
     maps = np.random.default_rng(3).normal(0, 4, (6, 5, 7)).astype(np.float32)
     found = activation_map(maps, code, EVEN, 1.0)
@@ -187,34 +187,34 @@ def test_activation_map_is_the_channel_where_it_speaks_for_the_diagnosis_rather_
 
 def test_activation_map_that_only_speaks_against_is_empty() -> None:
     maps = np.zeros((4, 4, 7), np.float32)
-    maps[:, :, CODES.index("mel")] = -20.0
-    assert not activation_map(maps, "mel", EVEN, 1.0).values.any()
+    maps[:, :, CODES.index(Code.MEL)] = -20.0
+    assert not activation_map(maps, Code.MEL, EVEN, 1.0).values.any()
 
 
 def test_a_network_that_says_everything_by_negative_values_is_understood() -> None:
     maps = np.full((4, 4, 7), -50.0, np.float32)
-    maps[1, 2, CODES.index("mel")] = -10.0
-    values = activation_map(maps, "mel", EVEN, 1.0).values
+    maps[1, 2, CODES.index(Code.MEL)] = -10.0
+    values = activation_map(maps, Code.MEL, EVEN, 1.0).values
     assert values[1, 2] == 1.0
     assert np.count_nonzero(values) == 1
 
 
 def test_what_speaks_for_every_diagnosis_alike_speaks_for_none() -> None:
     maps = np.random.default_rng(4).normal(0, 40, (4, 4, 1)).astype(np.float32)
-    assert not activation_map(np.repeat(maps, 7, axis=2), "mel", EVEN, 1.0).values.any()
+    assert not activation_map(np.repeat(maps, 7, axis=2), Code.MEL, EVEN, 1.0).values.any()
 
 
 def test_beside_a_sure_diagnosis_a_place_speaks_for_another_only_against_that_one() -> None:
     maps = np.zeros((2, 2, 7), np.float32)
-    maps[0, 0, CODES.index("mel")] = maps[0, 0, CODES.index("nv")] = 40.0
-    maps[1, 1, CODES.index("mel")] = 40.0
+    maps[0, 0, CODES.index(Code.MEL)] = maps[0, 0, CODES.index(Code.NV)] = 40.0
+    maps[1, 1, CODES.index(Code.MEL)] = 40.0
     sure = np.full(7, 1e-9)
-    sure[CODES.index("nv")] = 1.0
-    values = activation_map(maps, "mel", sure, 1.0).values
+    sure[CODES.index(Code.NV)] = 1.0
+    values = activation_map(maps, Code.MEL, sure, 1.0).values
     np.testing.assert_allclose(values, [[0.0, 0.0], [0.0, 1.0]], atol=1e-6)
     # What adds a part of the least evidence counts by that part, not in full.
-    sure[CODES.index("bkl")] = 0.005
-    values = activation_map(maps, "mel", sure, 1.0).values
+    sure[CODES.index(Code.BKL)] = 0.005
+    values = activation_map(maps, Code.MEL, sure, 1.0).values
     assert values[1, 1] == 1.0
     assert values[0, 0] == pytest.approx(0.5, abs=0.01)
 
@@ -222,9 +222,9 @@ def test_beside_a_sure_diagnosis_a_place_speaks_for_another_only_against_that_on
 def test_the_place_that_adds_most_is_never_hidden() -> None:
     maps = np.zeros((2, 2, 7), np.float32)
     maps[0, 0] = -60.0
-    maps[0, 0, CODES.index("mel")] = -1.0
-    maps[1, 1, CODES.index("mel")] = 0.1
-    assert activation_map(maps, "mel", EVEN, 1.0).values[0, 0] == 1.0
+    maps[0, 0, CODES.index(Code.MEL)] = -1.0
+    maps[1, 1, CODES.index(Code.MEL)] = 0.1
+    assert activation_map(maps, Code.MEL, EVEN, 1.0).values[0, 0] == 1.0
 
 
 def test_what_places_add_is_the_log_odds_slope_along_the_map() -> None:

@@ -8,6 +8,7 @@ from gpiozero.pins.mock import MockFactory
 
 from device.errors import ConfigError
 from device.platform.gpio_button import BOUNCE_SECONDS, GpioButton
+from tests.device.clocks import ManualClock
 
 PIN = 17
 
@@ -16,20 +17,20 @@ class Bench:
     """A button, a clock that is set by hand, and a count of presses."""
 
     def __init__(self, factory: MockFactory) -> None:
-        self.now = 100.0
+        self.clock = ManualClock()
         self.presses = 0
         self.pin = factory.pin(PIN)
-        self.shutter = GpioButton(PIN, self.press, clock=lambda: self.now)
+        self.shutter = GpioButton(PIN, self.press, self.clock)
 
     def press(self) -> None:
         self.presses += 1
 
     def down(self, after: float = 1.0) -> None:
-        self.now += after
+        self.clock.seconds += after
         self.pin.drive_low()
 
     def up(self, after: float = 1.0) -> None:
-        self.now += after
+        self.clock.seconds += after
         self.pin.drive_high()
 
 
@@ -94,17 +95,17 @@ def test_closed_shutter_calls_nobody_and_frees_its_pin(bench: Bench) -> None:
     bench.shutter.close()
     bench.down()
     assert bench.presses == 0
-    GpioButton(PIN, bench.press).close()
+    GpioButton(PIN, bench.press, bench.clock).close()
 
 
 def test_pin_that_is_taken_is_named(bench: Bench) -> None:
     with pytest.raises(ConfigError, match="shutter_pin 17: the pin cannot be used"):
-        GpioButton(PIN, bench.press)
+        GpioButton(PIN, bench.press, bench.clock)
 
 
 def test_pin_that_is_none_is_named(factory: MockFactory) -> None:
     with pytest.raises(ConfigError, match="shutter_pin 99"):
-        GpioButton(99, lambda: None)
+        GpioButton(99, lambda: None, ManualClock())
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -112,13 +113,13 @@ def test_machine_without_pins_is_told_so(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(Device, "pin_factory", None)
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "lgpio")
     with pytest.raises(ConfigError, match="remove the setting where there is no button"):
-        GpioButton(PIN, lambda: None)
+        GpioButton(PIN, lambda: None, ManualClock())
 
 
 def test_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gpiozero", None)
     with pytest.raises(ConfigError, match=r"install dermascope\[gpio\]"):
-        GpioButton(PIN, lambda: None)
+        GpioButton(PIN, lambda: None, ManualClock())
 
 
 def test_press_from_another_thread_arrives(bench: Bench) -> None:

@@ -2,38 +2,49 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import signal
 import struct
 import subprocess
 import sys
 import zlib
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from device.config import Config, records_folder
+from device.diagnoses import Code
 from device.errors import RecordError
-from device.frame import Frame
+from device.frame import Frame, SourceKind
+from device.imaging.abcd import AbcdMeasures, measure_abcd
 from device.imaging.field_of_view import crop
-from device.imaging.lesion import measure_abcd, segment_lesion
+from device.imaging.lesion import segment_lesion
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding, to_record
-from device.records.folder import Archive, FolderArchive
+from device.records.archive import Archive
+from device.records.folder import FolderArchive, throwaway_archive
+from device.records.model import SCHEMA_VERSION, Examination
+
+VERSION_1 = Path(__file__).with_name("version_1.json")
+"""A record as it was written before there were versions."""
 
 _KEEP_ON = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from device.capture.demo import SCENES, demo_frame
 from device.config import Config, model_folder
+from device.frame import SourceKind
 from device.inference.analyzer import Analyzer
 from device.models.bundle import load_bundle
 from device.records.folder import FolderArchive
 
 config = Config()
 analyzer = Analyzer(load_bundle(model_folder(config), config.trusted_keys))
-frame = demo_frame(SCENES[0])
+frame = replace(demo_frame(SCENES[0]), kind=SourceKind.CAMERA)
 finding = analyzer.analyze(frame)
 records = FolderArchive(Path(sys.argv[1]))
 while True:
@@ -42,20 +53,43 @@ while True:
 
 
 @pytest.fixture(scope="module")
-def finding(analyzer: Analyzer, frames: tuple[Frame, ...]) -> Finding:
-    return analyzer.analyze(frames[1])
+def frame(frames: tuple[Frame, ...]) -> Frame:
+    """A camera's picture."""
+    return replace(frames[1], kind=SourceKind.CAMERA)
+
+
+@pytest.fixture(scope="module")
+def finding(analyzer: Analyzer, frame: Frame) -> Finding:
+    return analyzer.analyze(frame)
+
+
+class Kept:
+    """An examination on the disk, whose record a test can alter."""
+
+    def __init__(self, folder: Path, frame: Frame, finding: Finding) -> None:
+        self.archive = FolderArchive(folder)
+        measures = AbcdMeasures(1, 0.2, 1.1, ("dark brown",), 0.4, 0.1, 8.0)
+        self.identifier = self.archive.keep(frame, finding, [], measures)
+        self.path = folder / self.identifier / "examination.json"
+        self.record = json.loads(self.path.read_bytes())
+
+    def read_back(self) -> Examination:
+        self.path.write_text(json.dumps(self.record))
+        return self.archive.read(self.identifier)
+
+
+@pytest.fixture
+def kept(tmp_path: Path, frame: Frame, finding: Finding) -> Kept:
+    return Kept(tmp_path, frame, finding)
 
 
 def names(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir())
 
 
-def test_what_is_kept_is_read_back(
-    tmp_path: Path, frames: tuple[Frame, ...], finding: Finding
-) -> None:
+def test_what_is_kept_is_read_back(tmp_path: Path, frame: Frame, finding: Finding) -> None:
     records: Archive = FolderArchive(tmp_path / "new")
     assert records.identifiers() == []
-    frame = frames[1]
     field = crop(frame.pixels, finding.field)
     lesion = segment_lesion(field)
     assert lesion is not None
@@ -63,25 +97,29 @@ def test_what_is_kept_is_read_back(
     identifier = records.keep(frame, finding, ["melanoma-0.90"], measures)
     examination = FolderArchive(tmp_path / "new").read(identifier)
     np.testing.assert_array_equal(examination.image, frame.pixels)
-    assert examination.record.taken == frame.time.replace(microsecond=frame.time.microsecond)
-    assert examination.record.finding == to_record(finding, identifier, ["melanoma-0.90"])
-    assert examination.record.measures == measures
+    record = examination.record
+    assert (record.schema_version, record.identifier) == (SCHEMA_VERSION, identifier)
+    assert record.taken == frame.time
+    assert record.source is SourceKind.CAMERA
+    assert record.field_of_view == finding.field
+    assert record.finding == to_record(finding, identifier, ["melanoma-0.90"])
+    assert record.measures == measures
 
 
 def test_examinations_come_in_the_order_in_which_they_were_taken(
-    tmp_path: Path, frames: tuple[Frame, ...], finding: Finding
+    tmp_path: Path, frame: Frame, finding: Finding
 ) -> None:
     records = FolderArchive(tmp_path)
-    later = replace(frames[1], time=frames[1].time.replace(year=frames[1].time.year + 1))
+    later = replace(frame, time=frame.time.replace(year=frame.time.year + 1))
     second = records.keep(later, finding, [], None)
-    first = records.keep(frames[1], finding, [], None)
+    first = records.keep(frame, finding, [], None)
     assert records.identifiers() == [first, second]
 
 
 def test_nothing_but_the_examination_is_in_the_folder_and_no_one_else_is_named(
-    tmp_path: Path, frames: tuple[Frame, ...], finding: Finding
+    tmp_path: Path, frame: Frame, finding: Finding
 ) -> None:
-    identifier = FolderArchive(tmp_path).keep(frames[1], finding, [], None)
+    identifier = FolderArchive(tmp_path).keep(frame, finding, [], None)
     assert names(tmp_path) == [identifier]
     assert names(tmp_path / identifier) == ["examination.json", "image.png"]
     content = (tmp_path / identifier / "examination.json").read_text()
@@ -120,32 +158,32 @@ def test_what_was_left_half_written_is_taken_away_at_the_start(tmp_path: Path) -
 
 
 def test_full_disk_is_told_and_leaves_nothing_behind(
-    tmp_path: Path, frames: tuple[Frame, ...], finding: Finding
+    tmp_path: Path, frame: Frame, finding: Finding
 ) -> None:
     records = FolderArchive(tmp_path)
-    kept = records.keep(frames[1], finding, [], None)
+    kept = records.keep(frame, finding, [], None)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
         with pytest.raises(RecordError, match="could not be kept"):
-            records.keep(frames[1], finding, [], None)
+            records.keep(frame, finding, [], None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)
     assert names(tmp_path) == [kept]
     assert records.read(kept).record.identifier == kept
-    assert len([records.keep(frames[1], finding, [], None), *records.identifiers()]) == 3
+    assert len([records.keep(frame, finding, [], None), *records.identifiers()]) == 3
 
 
 def test_folder_that_may_not_be_written_is_told(
-    tmp_path: Path, frames: tuple[Frame, ...], finding: Finding, no_privilege: None
+    tmp_path: Path, frame: Frame, finding: Finding, no_privilege: None
 ) -> None:
     folder = Path("/sys/kernel") if os.geteuid() == 65534 else tmp_path / "locked"
     if folder.parent == tmp_path:
         folder.mkdir(mode=0o500)
     with pytest.raises(RecordError, match="check that it can be written"):
-        FolderArchive(folder / "examinations").keep(frames[1], finding, [], None)
+        FolderArchive(folder / "examinations").keep(frame, finding, [], None)
 
 
 @pytest.mark.parametrize("identifier", ["none", "../outside", "", ".hidden.part"])
@@ -158,31 +196,108 @@ def test_examination_that_is_not_there_is_told(tmp_path: Path, identifier: str) 
 @pytest.mark.parametrize("name", ["examination.json", "image.png"])
 @pytest.mark.parametrize("content", [b"", b"{}", b"\x00" * 500])
 def test_damaged_examination_is_told(
-    tmp_path: Path, frames: tuple[Frame, ...], finding: Finding, name: str, content: bytes
+    tmp_path: Path, frame: Frame, finding: Finding, name: str, content: bytes
 ) -> None:
     records = FolderArchive(tmp_path)
-    identifier = records.keep(frames[1], finding, [], None)
+    identifier = records.keep(frame, finding, [], None)
     (tmp_path / identifier / name).write_bytes(content)
     with pytest.raises(RecordError, match="is damaged"):
         records.read(identifier)
 
 
-def test_record_that_lacks_a_diagnosis_is_damaged(
-    tmp_path: Path, frames: tuple[Frame, ...], finding: Finding
-) -> None:
-    records = FolderArchive(tmp_path)
-    identifier = records.keep(frames[1], finding, [], None)
-    path = tmp_path / identifier / "examination.json"
-    content = json.loads(path.read_text())
-    del content["finding"]["probabilities"]["mel"]
-    path.write_text(json.dumps(content))
+def test_record_that_lacks_a_diagnosis_is_damaged(kept: Kept) -> None:
+    del kept.record["finding"]["probabilities"]["mel"]
     with pytest.raises(RecordError, match="no probability of mel"):
-        records.read(identifier)
+        kept.read_back()
+
+
+@pytest.mark.parametrize(
+    "field", [(-1, 0, 700), (0, -1, 700), (0, 0, 769), (325, 0, 700), (0, 0, 0), (500, 300, -100)]
+)
+def test_field_of_view_that_is_not_in_the_picture_is_damaged(
+    kept: Kept, field: tuple[int, int, int]
+) -> None:
+    kept.record["field_of_view"] = dict(zip(("left", "top", "side"), field, strict=True))
+    with pytest.raises(RecordError, match=r"is damaged .*field of view"):
+        kept.read_back()
+
+
+def test_what_a_newer_release_adds_is_passed_over(kept: Kept) -> None:
+    before = kept.read_back().record
+    parts = [kept.record, *(kept.record[key] for key in ("finding", "field_of_view", "measures"))]
+    for part in (*parts, kept.record["finding"]["quality"]):
+        part["of the future"] = {"unknown": [1, 2]}
+    assert kept.read_back().record == before
+
+
+def test_examination_of_the_first_version_is_read(tmp_path: Path, frame: Frame) -> None:
+    identifier = "20260102T030405Z-abcdef"
+    (tmp_path / identifier).mkdir()
+    Image.fromarray(frame.pixels).save(tmp_path / identifier / "image.png")
+    shutil.copy(VERSION_1, tmp_path / identifier / "examination.json")
+    record = FolderArchive(tmp_path).read(identifier).record
+    assert (record.schema_version, record.source, record.field_of_view) == (1, None, None)
+    assert record.identifier == identifier
+    assert record.taken == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert record.finding.diagnosis is Code.NV
+    assert record.finding.quality.focus == 8.35
+    assert record.measures is not None
+    assert record.measures.colours == ("dark brown",)
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_version_that_is_too_new_is_told_apart_from_damage(kept: Kept, readable: bool) -> None:
+    kept.record["schema_version"] = SCHEMA_VERSION + 1
+    if not readable:
+        kept.record["finding"] = "elsewhere"
+    with pytest.raises(RecordError, match="newer release; update the instrument") as caught:
+        kept.read_back()
+    assert "damaged" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [SourceKind.DEMO, SourceKind.REPLAY, SourceKind.FILE])
+def test_picture_that_no_camera_took_never_lands_in_the_clinics_archive(
+    tmp_path: Path, frame: Frame, finding: Finding, kind: SourceKind
+) -> None:
+    records = FolderArchive(tmp_path / "examinations")
+    assert records.permanent
+    with pytest.raises(RecordError, match="no camera took"):
+        records.keep(replace(frame, kind=kind), finding, [], None)
+    assert not (tmp_path / "examinations").exists()
+
+
+@pytest.mark.parametrize("kind", SourceKind)
+def test_throwaway_archive_takes_any_picture_and_is_gone_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frame: Frame, finding: Finding,
+    kind: SourceKind,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with pytest.raises(KeyError), throwaway_archive() as records:
+        assert not records.permanent
+        assert names(tmp_path) == []
+        identifier = records.keep(replace(frame, kind=kind), finding, [], None)
+        assert records.read(identifier).record.source is kind
+        (folder,) = tmp_path.iterdir()
+        assert folder.stat().st_mode & 0o077 == 0
+        raise KeyError
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("folder", ["/no/such", "/proc/self"])
+def test_throwaway_archive_needs_no_disk_until_something_is_kept(
+    monkeypatch: pytest.MonkeyPatch, frame: Frame, finding: Finding, folder: str,
+    no_privilege: None,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("TMPDIR", folder)
+    with throwaway_archive() as records:
+        assert records.identifiers() == []
+        with pytest.raises(RecordError, match="could not be kept; free space"):
+            records.keep(frame, finding, [], None)
 
 
 @pytest.mark.parametrize("side", [11_000, 30_000])
 def test_picture_that_would_fill_the_memory_is_damaged(
-    tmp_path: Path, frames: tuple[Frame, ...], finding: Finding, side: int
+    tmp_path: Path, frame: Frame, finding: Finding, side: int
 ) -> None:
     def chunk(kind: bytes, content: bytes) -> bytes:
         tail = struct.pack(">I", zlib.crc32(kind + content))
@@ -191,7 +306,7 @@ def test_picture_that_would_fill_the_memory_is_damaged(
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     picture = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b""))
     records = FolderArchive(tmp_path)
-    identifier = records.keep(frames[1], finding, [], None)
+    identifier = records.keep(frame, finding, [], None)
     (tmp_path / identifier / "image.png").write_bytes(picture)
     with pytest.raises(RecordError, match=r"is damaged .*limit"):
         records.read(identifier)
@@ -203,11 +318,3 @@ def test_folder_that_may_not_be_read_is_told(tmp_path: Path, no_privilege: None)
         folder.mkdir(mode=0o000)
     with pytest.raises(RecordError, match="cannot be read"):
         FolderArchive(folder).identifiers()
-
-
-def test_folder_is_the_settings_or_the_state_folders(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
-    assert records_folder(Config()) == tmp_path / "examinations"
-    assert records_folder(Config(records_folder="/data/a")) == Path("/data/a")

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from device.diagnoses import Code
@@ -14,326 +13,365 @@ from device.faults import Fault
 from device.frame import Frame
 from device.imaging.field_of_view import FieldOfView
 from device.inference.analyzer import Analyzer, likeliest_malignant
-from device.inference.finding import SaliencyMap
-from device.latest import Latest
+from device.inference.finding import Finding, SaliencyMap
 from device.models.bundle import Bundle
-from device.platform.systemd import Heartbeat, Notifier
-from device.records.folder import FolderArchive
-from device.runtime.analysis import FAILED, Analysis, OverlayRequest
-from device.runtime.messages import Burst, Capture, ExplainCapture, LiveFrame, Work
+from device.platform.clock import Clock
+from device.runtime.analysis import FAILED, Analysis
+from device.runtime.health import FAILURES, Health, Part, PartState
+from device.runtime.inbox import Inbox
+from device.runtime.messages import (
+    Burst,
+    Capture,
+    ExplainCapture,
+    KeepExamination,
+    LiveFrame,
+    OverlayRequest,
+    Shot,
+)
 from tests.device.bundles import analyzer_with
+from tests.device.scripted import GIVE_UP_SECONDS, ScriptedAnalyzer, fails, until
 
-GIVE_UP_SECONDS = 10.0
+
+class CountingHealth(Health):
+    """Counts what the analysis reports."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.steps = 0
+
+    def progressed(self, part: Part) -> None:
+        self.steps += part is Part.ANALYSIS
+        super().progressed(part)
 
 
 class Room:
     """An analysis at work, and what it is given and tells."""
 
-    def __init__(self, analyzer: Analyzer, records: FolderArchive) -> None:
-        self.work: Latest[Work] = Latest()
-        self.marks = 0
-        self.seen: list[FieldOfView] = []
-        heartbeat = Heartbeat(Notifier({}))
-        mark = heartbeat.mark
-
-        def counted(part: str) -> None:
-            self.marks += part == "analysis"
-            mark(part)
-
-        heartbeat.mark = counted  # type: ignore[method-assign, assignment]
-        self.analysis = Analysis(analyzer, self.work, heartbeat, self.seen.append, records)
+    def __init__(self, analyzer: Analyzer) -> None:
+        clock = Clock()
+        self.analyzer = ScriptedAnalyzer(analyzer)
+        self.inbox: Inbox[Burst | ExplainCapture, LiveFrame] = Inbox(clock)
+        self.fields: list[FieldOfView] = []
+        self.to_keep: list[KeepExamination] = []
+        self.health = CountingHealth(clock)
+        self.analysis = Analysis(
+            self.analyzer,
+            self.inbox,
+            self.health,
+            clock,
+            self.fields.append,
+            self.to_keep.append,
+        )
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.analysis.run, args=(self.stop,))
 
-    def until(self, condition: Callable[[], object]) -> None:
-        end = time.monotonic() + GIVE_UP_SECONDS
-        while not condition():
-            assert time.monotonic() < end, "it never happened"
-            time.sleep(0.005)
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join(GIVE_UP_SECONDS)
 
-    def taken(self, condition: Callable[[Capture], object] = lambda taken: True) -> Capture:
+    def request(self, code: Code | None = None, *, enabled: bool = True) -> None:
+        self.analysis.overlay_request.put(OverlayRequest(enabled, code))
+
+    def take(self, *frames: Frame, fault: Fault | None = None) -> Shot:
+        shot = Shot()
+        self.inbox.send(Burst(shot, frames, fault))
+        return shot
+
+    def capture(self, condition: Callable[[Capture], object] = lambda capture: True) -> Capture:
         """Wait for a picture of which something is true."""
-        self.until(lambda: (t := self.analysis.taken.peek()) is not None and condition(t))
-        taken = self.analysis.taken.peek()
-        assert taken is not None
-        return taken
+        until(lambda: (c := self.analysis.capture.peek()) is not None and condition(c))
+        capture = self.analysis.capture.peek()
+        assert capture is not None
+        return capture
 
     def explains(self, code: Code) -> Callable[[Capture], bool]:
-        def does(taken: Capture) -> bool:
-            saliency = taken.judged.finding.saliency if taken.judged else None
+        def does(capture: Capture) -> bool:
+            saliency = capture.analyzed.finding.saliency if capture.analyzed else None
             return saliency is not None and saliency.code == code
 
         return does
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> FolderArchive:
-    return FolderArchive(tmp_path / "examinations")
-
-
-@pytest.fixture
-def room(occluding: Analyzer, records: FolderArchive) -> Iterator[Room]:
-    room = Room(occluding, records)
+def room(occluding: Analyzer) -> Iterator[Room]:
+    room = Room(occluding)
     room.thread.start()
     yield room
     alive = room.thread.is_alive()
-    room.stop.set()
-    room.thread.join(GIVE_UP_SECONDS)
+    room.end()
     assert alive
 
 
 def test_live_frame_gets_its_own_finding_and_its_field_is_told(
     room: Room, occluding: Analyzer, frames: tuple[Frame, ...]
 ) -> None:
-    room.work.put(LiveFrame(frames[0], 0.25))
-    room.until(room.analysis.judged.peek)
-    judged = room.analysis.judged.peek()
-    assert judged is not None
-    assert judged.frame is frames[0]
-    assert judged.finding.quality.motion == 0.25
-    assert judged.finding.probabilities == occluding.analyze(frames[0]).probabilities
-    assert room.seen == [judged.finding.field]
+    room.inbox.offer(LiveFrame(frames[0], 0.25))
+    until(room.analysis.live.peek)
+    live = room.analysis.live.peek()
+    assert live is not None
+    assert live.frame is frames[0]
+    assert live.finding.quality.motion == 0.25
+    assert live.finding.probabilities == occluding.analyze(frames[0]).probabilities
+    assert room.fields == [live.finding.field]
 
 
-def test_burst_is_judged_shown_and_kept_once(
-    room: Room, records: FolderArchive, frames: tuple[Frame, ...]
+def test_burst_is_analyzed_shown_and_handed_on_once(room: Room, frames: tuple[Frame, ...]) -> None:
+    shot = room.take(frames[0], frames[0])
+    capture = room.capture()
+    assert capture.shot is shot
+    assert capture.analyzed is not None
+    until(lambda: room.to_keep)
+    (keep,) = room.to_keep
+    assert keep.shot is shot
+    assert keep.frame is capture.analyzed.frame
+    assert keep.finding.probabilities == capture.analyzed.finding.probabilities
+    assert keep.measures is capture.measures
+    until(lambda: room.analysis.progress is None)
+
+
+def test_burst_without_a_frame_is_answered_with_what_was_wrong(room: Room) -> None:
+    fault = Fault("the camera was unplugged", "plug it in again")
+    shot = room.take(fault=fault)
+    capture = room.capture()
+    assert (capture.shot, capture.analyzed, capture.fault) == (shot, None, fault)
+    assert room.to_keep == []
+
+
+def test_burst_that_cannot_be_analyzed_is_answered_with_what_was_wrong(
+    room: Room, frames: tuple[Frame, ...]
 ) -> None:
-    room.work.put(Burst(4, (frames[0], frames[0])))
-    taken = room.taken(lambda t: t.kept is not None)
-    assert (taken.press, taken.kept) == (4, True)
-    assert taken.judged is not None
-    (identifier,) = records.identifiers()
-    kept = records.read(identifier)
-    np.testing.assert_array_equal(kept.image, taken.judged.frame.pixels)
-    said = tuple(kept.record.finding.probabilities.values())
-    assert said == taken.judged.finding.probabilities
-    room.until(lambda: room.analysis.progress is None)
+    room.analyzer.burst = fails
+    shot = room.take(frames[0])
+    capture = room.capture()
+    assert (capture.shot, capture.analyzed) == (shot, None)
+    assert capture.fault is not None
+    assert capture.fault.message == FAILED
 
 
-def test_burst_without_a_frame_is_answered_with_what_was_wrong(
-    room: Room, records: FolderArchive
-) -> None:
-    trouble = Fault("the camera was unplugged; plug it in again")
-    room.work.put(Burst(5, (), trouble))
-    taken = room.taken()
-    assert (taken.press, taken.judged, taken.trouble) == (5, None, trouble)
-    assert records.identifiers() == []
-
-
-def test_burst_that_cannot_be_judged_is_answered_with_what_was_wrong(
-    room: Room, frames: tuple[Frame, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room.analysis._analyzer, "analyze_burst", _fails)
-    room.work.put(Burst(6, frames[:1]))
-    taken = room.taken()
-    assert (taken.press, taken.judged) == (6, None)
-    assert taken.trouble is not None
-    assert taken.trouble.words == FAILED
-
-
-def test_whatever_keeps_an_examination_from_the_disk_is_told_and_the_picture_stays(
-    room: Room, records: FolderArchive, frames: tuple[Frame, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(records, "keep", _fails)
-    room.work.put(Burst(1, frames[:1]))
-    taken = room.taken(lambda t: t.kept is not None)
-    assert taken.kept is False
-    assert taken.judged is not None
-    assert room.analysis.record_trouble is not None
-    assert room.analysis.trouble is None
+def test_no_command_is_lost_however_fast_they_come(room: Room, frames: tuple[Frame, ...]) -> None:
+    shots = []
+    for _ in range(3):
+        room.inbox.offer(LiveFrame(frames[1]))
+        shots.append(room.take(frames[0]))
+    until(lambda: len(room.to_keep) == 3)
+    assert [keep.shot for keep in room.to_keep] == shots
 
 
 def test_picture_stays_where_only_its_explanation_fails(
-    room: Room, records: FolderArchive, frames: tuple[Frame, ...], monkeypatch: pytest.MonkeyPatch
+    room: Room, frames: tuple[Frame, ...]
 ) -> None:
-    monkeypatch.setattr(room.analysis._analyzer, "explain", _fails)
-    room.analysis.wish = OverlayRequest(overlay=True)
-    room.work.put(Burst(1, frames[:1]))
-    room.until(lambda: room.analysis.trouble)
-    taken = room.taken()
-    assert taken.judged is not None
-    assert taken.kept is True
-    assert len(records.identifiers()) == 1
+    room.analyzer.map = fails
+    room.request()
+    room.take(frames[0])
+    until(lambda: room.analysis.fault)
+    capture = room.capture()
+    assert capture.analyzed is not None
+    assert len(room.to_keep) == 1
     # The overlay is switched off again.
-    room.analysis.wish = OverlayRequest(overlay=False)
-    room.work.put(ExplainCapture(None))
-    room.until(lambda: room.analysis.trouble is None)
-    assert room.taken().judged is taken.judged
+    room.request(enabled=False)
+    room.inbox.send(ExplainCapture())
+    until(lambda: room.analysis.fault is None)
+    assert room.capture().analyzed is capture.analyzed
 
 
-def test_taken_picture_is_explained_as_wished(room: Room, frames: tuple[Frame, ...]) -> None:
-    room.analysis.wish = OverlayRequest(overlay=True)
-    room.work.put(Burst(1, frames[:1]))
-    taken = room.taken(lambda t: t.judged and t.judged.finding.saliency)
-    assert taken.judged is not None
-    assert room.explains(likeliest_malignant(taken.judged.finding.probabilities))(taken)
-    room.analysis.wish = OverlayRequest(overlay=True, code="vasc")
-    room.work.put(ExplainCapture("vasc"))
-    room.taken(room.explains("vasc"))
+def test_captured_picture_is_explained_as_requested(room: Room, frames: tuple[Frame, ...]) -> None:
+    room.request()
+    room.take(frames[0])
+    capture = room.capture(lambda c: c.analyzed and c.analyzed.finding.saliency)
+    assert capture.analyzed is not None
+    assert room.explains(likeliest_malignant(capture.analyzed.finding.probabilities))(capture)
+    room.request(Code.VASC)
+    room.inbox.send(ExplainCapture())
+    room.capture(room.explains(Code.VASC))
 
 
-def test_taken_picture_is_seen_with_the_models_own_map_first_and_the_better_one_after(
-    tmp_path: Path, bundle: Bundle, records: FolderArchive, frames: tuple[Frame, ...]
+def test_captured_picture_is_seen_with_the_models_own_map_first_and_the_better_one_after(
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
-    analyzer = analyzer_with(bundle, tmp_path / "rise", saliency={"frozen": "rise", "masks": 40})
-    room = Room(analyzer, records)
+    room = Room(analyzer_with(bundle, tmp_path, saliency={"frozen": "rise", "masks": 40}))
     methods: list[str] = []
-    put = room.analysis.taken.put
+    put = room.analysis.capture.put
 
-    def noted(taken: Capture) -> None:
-        saliency = taken.judged.finding.saliency if taken.judged else None
+    def noted(capture: Capture) -> None:
+        saliency = capture.analyzed.finding.saliency if capture.analyzed else None
         methods.append(saliency.method if saliency else "")
-        put(taken)
+        put(capture)
 
-    room.analysis.taken.put = noted  # type: ignore[method-assign]
-    room.analysis.wish = OverlayRequest(overlay=True)
+    room.analysis.capture.put = noted  # type: ignore[method-assign]
+    room.request()
     room.thread.start()
     try:
-        room.work.put(LiveFrame(frames[0]))
-        room.until(room.analysis.judged.peek)
-        live = room.analysis.judged.peek()
-        room.work.put(Burst(1, frames[:1]))
-        room.until(lambda: "rise" in methods)
+        room.inbox.offer(LiveFrame(frames[0]))
+        until(room.analysis.live.peek)
+        live = room.analysis.live.peek()
+        room.take(frames[0])
+        until(lambda: "rise" in methods)
     finally:
-        room.stop.set()
-        room.thread.join(GIVE_UP_SECONDS)
+        room.end()
     assert live is not None
     assert live.finding.saliency is not None
     assert live.finding.saliency.method == "class-activation-map"
-    assert methods == ["class-activation-map"] * 2 + ["rise"]
+    assert methods == ["class-activation-map", "rise"]
 
 
-def test_live_view_does_not_wait_for_the_map_of_a_picture_that_was_let_go(
-    tmp_path: Path, bundle: Bundle, records: FolderArchive, frames: tuple[Frame, ...]
+def test_live_view_does_not_wait_for_the_map_of_a_picture_that_was_released(
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
-    analyzer = analyzer_with(bundle, tmp_path / "rise", saliency={"frozen": "rise", "masks": 4000})
-    room = Room(analyzer, records)
-    explain, passes = analyzer.explain, []
+    room = Room(analyzer_with(bundle, tmp_path, saliency={"frozen": "rise", "masks": 4000}))
+    explain, passes, shot = room.analyzer.map, [], Shot()
 
-    def lets_go(
-        frame: Frame, code: Code, done: Callable[[], None], *, frozen: bool = False
-    ) -> SaliencyMap:
+    def lets_go(frame: Frame, code: Code, done: Callable[[], None], *, held: bool) -> SaliencyMap:
         def step() -> None:
-            passes.append(frozen)
+            passes.append(held)
             if len(passes) == 5:
-                room.work.put(LiveFrame(frames[1]))
+                room.inbox.offer(LiveFrame(frames[1]))
+                shot.release()
             done()
 
-        return explain(frame, code, step, frozen=frozen)
+        return explain(frame, code, step, held=held)
 
-    analyzer.explain = lets_go  # type: ignore[method-assign]
-    room.analysis.wish = OverlayRequest(overlay=True)
+    room.analyzer.map = lets_go
+    room.request()
     room.thread.start()
     try:
-        room.work.put(Burst(1, frames[:1]))
-        room.until(lambda: (j := room.analysis.judged.peek()) and j.frame is frames[1])
+        room.inbox.send(Burst(shot, frames[:1]))
+        until(lambda: (live := room.analysis.live.peek()) and live.frame is frames[1])
     finally:
-        room.stop.set()
-        room.thread.join(GIVE_UP_SECONDS)
+        room.end()
     assert passes == [True] * 5
 
 
-def test_wish_that_changes_while_the_picture_is_judged_is_met(
-    room: Room, frames: tuple[Frame, ...], monkeypatch: pytest.MonkeyPatch
+def test_live_frame_that_waits_from_before_the_press_does_not_end_the_map(
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
-    explain = room.analysis._analyzer.explain
+    room = Room(analyzer_with(bundle, tmp_path, saliency={"frozen": "rise", "masks": 40}))
+    room.request()
+    room.inbox.offer(LiveFrame(frames[1]))
+    room.take(frames[0])
+    room.thread.start()
+    try:
+        room.capture(
+            lambda c: c.analyzed.finding.saliency and c.analyzed.finding.saliency.method == "rise"
+        )
+    finally:
+        room.end()
+
+
+def test_request_that_changes_while_the_picture_is_explained_is_met(
+    room: Room, frames: tuple[Frame, ...]
+) -> None:
+    explain = room.analyzer.map
 
     def changes_his_mind(
-        frame: Frame, code: Code, *rest: object, frozen: bool = False
+        frame: Frame, code: Code, done: Callable[[], None], *, held: bool
     ) -> SaliencyMap:
-        room.analysis.wish = OverlayRequest(overlay=True, code="df")
-        if room.analysis.taken.peek() is not None:
-            # The screen asks for another map of a picture that it has, and of no other.
-            room.work.put(ExplainCapture("df"))
-        return explain(frame, code)
+        room.request(Code.DF)
+        room.inbox.send(ExplainCapture())
+        return explain(frame, code, lambda: None, held=held)
 
-    monkeypatch.setattr(room.analysis._analyzer, "explain", changes_his_mind)
-    room.analysis.wish = OverlayRequest(overlay=True, code="mel")
-    room.work.put(Burst(1, frames[:1]))
-    room.taken(room.explains("df"))
+    room.analyzer.map = changes_his_mind
+    room.request(Code.MEL)
+    room.take(frames[0])
+    room.capture(room.explains(Code.DF))
 
 
-def counting_passes(
-    room: Room, monkeypatch: pytest.MonkeyPatch, at_the_fifth: Callable[[], None]
-) -> dict[Code, int]:
+def counting_passes(room: Room, at_the_fifth: Callable[[], None]) -> dict[Code, int]:
     """Do something at a map's fifth pass; return how many passes each diagnosis's map has had."""
-    explain = room.analysis._analyzer.explain
+    explain = room.analyzer.map
     passes: dict[Code, int] = {}
 
-    def counted(
-        frame: Frame, code: Code, done: Callable[[], None], *, frozen: bool = False
-    ) -> SaliencyMap:
+    def counted(frame: Frame, code: Code, done: Callable[[], None], *, held: bool) -> SaliencyMap:
         def step() -> None:
             passes[code] = passes.get(code, 0) + 1
             if sum(passes.values()) == 5:
                 at_the_fifth()
             done()
 
-        return explain(frame, code, step, frozen=frozen)
+        return explain(frame, code, step, held=held)
 
-    monkeypatch.setattr(room.analysis._analyzer, "explain", counted)
+    room.analyzer.map = counted
     return passes
 
 
-def test_shutter_does_not_wait_for_a_map(
-    room: Room, frames: tuple[Frame, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    passes = counting_passes(room, monkeypatch, lambda: room.work.put(Burst(1, frames[:1])))
-    analyze_burst, before = room.analysis._analyzer.analyze_burst, []
+def test_shutter_does_not_wait_for_a_map(room: Room, frames: tuple[Frame, ...]) -> None:
+    passes = counting_passes(room, lambda: room.take(frames[0]))
+    analyze_burst, before = room.analyzer.burst, []
 
-    def noted(*given: object) -> object:
+    def noted(*given: object) -> tuple[Frame, Finding]:
         before.append(sum(passes.values()))
         return analyze_burst(*given)
 
-    monkeypatch.setattr(room.analysis._analyzer, "analyze_burst", noted)
-    room.analysis.wish = OverlayRequest(overlay=True, code="mel")
-    room.work.put(LiveFrame(frames[0]))
-    # The picture that was taken is explained all the same, after it is seen and kept.
-    taken = room.taken(room.explains("mel"))
-    assert taken.kept
+    room.analyzer.burst = noted
+    room.request(Code.MEL)
+    room.inbox.offer(LiveFrame(frames[0]))
+    # The captured picture is explained all the same, after it is seen and handed on.
+    room.capture(room.explains(Code.MEL))
+    assert room.to_keep
     assert before == [5]
 
 
-def test_map_that_nobody_wants_any_more_is_given_up(
-    room: Room, frames: tuple[Frame, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def another() -> None:
-        room.analysis.wish = OverlayRequest(overlay=True, code="vasc")
-
-    passes = counting_passes(room, monkeypatch, another)
-    room.analysis.wish = OverlayRequest(overlay=True, code="mel")
-    room.work.put(LiveFrame(frames[0]))
-    room.until(lambda: (j := room.analysis.judged.peek()) and j.finding.saliency)
-    assert passes["mel"] == 5
-    assert passes["vasc"] > 100
+def test_map_that_nobody_wants_any_more_is_given_up(room: Room, frames: tuple[Frame, ...]) -> None:
+    passes = counting_passes(room, lambda: room.request(Code.VASC))
+    room.request(Code.MEL)
+    room.inbox.offer(LiveFrame(frames[0]))
+    until(lambda: (live := room.analysis.live.peek()) and live.finding.saliency)
+    assert passes[Code.MEL] == 5
+    assert passes[Code.VASC] > 100
 
 
-def test_watchdog_hears_of_every_pass_of_a_map(
+def test_health_hears_of_every_pass_of_a_map(
     room: Room, occluding: Analyzer, frames: tuple[Frame, ...]
 ) -> None:
-    marks = room.marks
-    room.analysis.wish = OverlayRequest(overlay=True)
-    room.work.put(LiveFrame(frames[0]))
-    room.until(lambda: (j := room.analysis.judged.peek()) and j.finding.saliency)
+    steps = room.health.steps
+    room.request()
+    room.inbox.offer(LiveFrame(frames[0]))
+    until(lambda: (live := room.analysis.live.peek()) and live.finding.saliency)
     assert occluding.manifest.saliency.method == "occlusion"
-    assert room.marks - marks > 100
+    assert room.health.steps - steps > 100
 
 
-def test_analysis_that_fails_at_every_frame_does_not_fill_the_log(
-    room: Room,
-    frames: tuple[Frame, ...],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+def test_analysis_whose_every_step_fails_is_failing_and_does_not_fill_the_log(
+    room: Room, frames: tuple[Frame, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(room.analysis._analyzer, "analyze_live", _fails)
+    room.analyzer.live = fails
     with caplog.at_level(logging.ERROR):
         end = time.monotonic() + 0.5
         while time.monotonic() < end:
-            room.work.put(LiveFrame(frames[0]))
+            room.inbox.offer(LiveFrame(frames[0]))
             time.sleep(0.01)
-    assert room.analysis.trouble is not None
+    assert room.analysis.fault is not None
     assert len(caplog.records) == 1
+    report = room.health.report()
+    assert report[Part.ANALYSIS].state is report[Part.MODEL].state is PartState.FAILING
 
 
-def _fails(*given: object, **named: object) -> None:
-    raise RuntimeError("no tensor")
+def test_analysis_that_fails_in_the_middle_of_every_step_is_failing(
+    room: Room, frames: tuple[Frame, ...]
+) -> None:
+    """What such a step reports on its way is no progress."""
+
+    def fails_late(frame: Frame, code: Code, done: Callable[[], None], *, held: bool) -> None:
+        for _ in range(3):
+            done()
+        raise RuntimeError("no tensor")
+
+    room.analyzer.map = fails_late
+    room.request(Code.MEL)
+    until(
+        lambda: (
+            room.inbox.offer(LiveFrame(frames[0]))
+            or room.health.report()[Part.ANALYSIS].failures >= FAILURES
+        )
+    )
+    alive = room.health.report()[Part.ANALYSIS].alive
+    room.inbox.offer(LiveFrame(frames[0]))
+    failures = room.health.report()[Part.ANALYSIS].failures
+    until(lambda: room.health.report()[Part.ANALYSIS].failures > failures)
+    assert room.health.report()[Part.ANALYSIS].alive == alive
+
+
+def test_analysis_without_a_camera_waits(room: Room, frames: tuple[Frame, ...]) -> None:
+    until(lambda: room.health.report()[Part.ANALYSIS].state is PartState.WAITING)
+    assert room.health.report()[Part.MODEL].state is PartState.STARTING
+    room.inbox.offer(LiveFrame(frames[0]))
+    until(lambda: room.health.report()[Part.MODEL].state is PartState.WORKING)

@@ -1,99 +1,48 @@
 """The camera's thread against a source that does as each test says."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-import cv2
-import numpy as np
 import pytest
 
 from device.errors import SourceError
-from device.frame import Frame, frame_now
 from device.imaging.field_of_view import FieldOfView
-from device.latest import Latest
-from device.platform.systemd import Heartbeat, Notifier
+from device.platform.clock import Clock
 from device.runtime.camera import BURST, FAILED, SILENT_SECONDS, Camera
-from device.runtime.messages import Burst, LiveFrame, Work
+from device.runtime.health import Health, Part, PartState
+from device.runtime.inbox import Inbox
+from device.runtime.messages import Burst, ExplainCapture, LiveFrame, Shot, TakeBurst
+from tests.device.scripted import GIVE_UP_SECONDS, ScriptedSource, until
 
-GIVE_UP_SECONDS = 10.0
-UNPLUGGED = "the camera was unplugged; plug it in again"
+UNPLUGGED = "the camera was unplugged"
 
-
-class Source:
-    """A source whose pictures, and faults, a test sets while it runs."""
-
-    name = "camera"
-
-    def __init__(self) -> None:
-        self.reads = 0
-        self.stills = 0
-        self.shape = (240, 320)
-        self.fault: Exception | None = None
-        self.still_fault: Exception | None = None
-        self.good_stills = 0
-        self.left: int | None = None
-        self.locked: list[bool] = []
-        self.hold = threading.Event()
-        self.hold.set()
-
-    def read(self, timeout: float = 1.0) -> Frame | None:
-        time.sleep(0.005)
-        self.hold.wait(GIVE_UP_SECONDS)
-        if self.fault is not None:
-            raise self.fault
-        if self.left is not None and self.reads >= self.left:
-            return None
-        self.reads += 1
-        return self._frame(self.reads)
-
-    def still(self, timeout: float = 1.0) -> Frame | None:
-        if self.still_fault is not None and self.stills >= self.good_stills:
-            raise self.still_fault
-        if self.left is not None:
-            return None
-        self.stills += 1
-        return self._frame(1000 + self.stills)
-
-    def lock_exposure(self, locked: bool) -> None:
-        self.locked.append(locked)
-
-    def close(self) -> None:
-        pass
-
-    def __enter__(self) -> "Source":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def _frame(self, number: int) -> Frame:
-        pixels = np.full((*self.shape, 3), 180, np.uint8)
-        cv2.circle(pixels, (self.shape[1] // 2, self.shape[0] // 2), 40, (90, 60, 50), -1)
-        return frame_now(pixels, number, self.name)
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + GIVE_UP_SECONDS
-    while not condition():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.005)
+Work = Inbox[Burst | ExplainCapture, LiveFrame]
 
 
 @pytest.fixture
-def source() -> Source:
-    return Source()
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
-def work() -> Latest[Work]:
-    return Latest()
+def source() -> ScriptedSource:
+    return ScriptedSource()
 
 
 @pytest.fixture
-def camera(source: Source, work: Latest[Work]) -> Iterator[Camera]:
-    camera = Camera(source, work, Heartbeat(Notifier({})))
+def work(clock: Clock) -> Work:
+    return Inbox(clock)
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    return Health(clock)
+
+
+@pytest.fixture
+def camera(source: ScriptedSource, work: Work, health: Health, clock: Clock) -> Iterator[Camera]:
+    camera = Camera(source, work, health, clock)
     with running(camera):
         yield camera
 
@@ -111,128 +60,175 @@ def running(camera: Camera) -> Iterator[None]:
         thread.join(GIVE_UP_SECONDS)
 
 
-def burst(work: Latest[Work]) -> Burst:
-    until(lambda: isinstance(work.peek(), Burst))
-    got = work.peek()
+def press(camera: Camera) -> Shot:
+    shot = Shot()
+    camera.inbox.send(TakeBurst(shot))
+    return shot
+
+
+def burst(work: Work) -> Burst:
+    until(work.commands_waiting)
+    got = work.take(0.0)
     assert isinstance(got, Burst)
     return got
 
 
+def live(work: Work) -> LiveFrame:
+    got = work.take(GIVE_UP_SECONDS)
+    assert isinstance(got, LiveFrame)
+    return got
+
+
 def test_frames_of_the_live_view_are_shown_and_given_to_the_analysis(
-    camera: Camera, work: Latest[Work]
+    camera: Camera, work: Work
 ) -> None:
-    until(lambda: isinstance(work.peek(), LiveFrame))
-    first = camera.frames.peek()
+    first = live(work).frame
     until(lambda: camera.frames.peek() is not first)
 
 
 def test_a_press_gives_one_burst_of_stills_under_one_exposure_and_holds_the_view(
-    camera: Camera, source: Source, work: Latest[Work]
+    camera: Camera, source: ScriptedSource, work: Work
 ) -> None:
     until(camera.frames.peek)
-    camera.take(7)
+    shot = press(camera)
     taken = burst(work)
     held = camera.frames.peek()
+    work.take(0.0)
     reads = source.reads
     until(lambda: source.reads > reads + 5)
-    assert (taken.press, len(taken.frames)) == (7, BURST)
+    assert (taken.shot, len(taken.frames), taken.fault) == (shot, BURST, None)
     assert [f.sequence for f in taken.frames] == list(range(1001, 1001 + BURST))
     assert source.locked == [True, False]
-    assert work.peek() is taken
+    assert work.take(0.0) is None
     assert camera.frames.peek() is held
     assert source.stills == BURST
 
 
-def test_releasing_goes_on_with_the_live_view(camera: Camera, work: Latest[Work]) -> None:
+def test_releasing_the_shot_goes_on_with_the_live_view(camera: Camera, work: Work) -> None:
     until(camera.frames.peek)
-    camera.take(1)
+    shot = press(camera)
     burst(work)
-    camera.release()
-    until(lambda: isinstance(work.peek(), LiveFrame))
+    work.take(0.0)
+    held = camera.frames.peek()
+    shot.release()
+    until(lambda: camera.frames.peek() is not held)
+    live(work)
 
 
-def test_two_presses_give_two_bursts(camera: Camera, source: Source, work: Latest[Work]) -> None:
-    for press in (1, 2):
-        camera.take(press)
-        until(lambda press=press: burst(work).press == press)
+def test_two_presses_give_two_bursts(camera: Camera, source: ScriptedSource, work: Work) -> None:
+    shots = [press(camera), press(camera)]
+    assert [burst(work).shot for _ in shots] == shots
     assert source.stills == 2 * BURST
 
 
-def test_fault_is_told_while_it_lasts(camera: Camera, source: Source) -> None:
+def test_fault_is_told_while_it_lasts(camera: Camera, source: ScriptedSource) -> None:
     source.fault = SourceError(UNPLUGGED)
-    until(lambda: camera.trouble)
-    assert camera.trouble is not None
-    assert camera.trouble.words == UNPLUGGED
+    until(lambda: camera.fault)
+    assert camera.fault is not None
+    assert camera.fault.message == UNPLUGGED
     source.fault = None
-    until(lambda: camera.trouble is None)
+    until(lambda: camera.fault is None)
+
+
+def test_camera_that_is_not_there_waits_and_one_that_fails_unforeseen_is_failing(
+    camera: Camera, source: ScriptedSource, health: Health
+) -> None:
+    until(lambda: health.report()[Part.CAMERA].state is PartState.WORKING)
+    source.fault = SourceError(UNPLUGGED)
+    until(lambda: health.report()[Part.CAMERA].state is PartState.WAITING)
+    source.fault = ZeroDivisionError("by nought")
+    until(lambda: health.report()[Part.CAMERA].state is PartState.FAILING)
+    source.fault = None
+    until(lambda: health.report()[Part.CAMERA].state is PartState.WORKING)
 
 
 def test_picture_of_a_camera_that_fails_is_known_not_to_be_live(
-    camera: Camera, source: Source
+    camera: Camera, source: ScriptedSource
 ) -> None:
-    with running(camera):
-        until(camera.frames.peek)
-        assert not camera.lost
-        source.fault = SourceError(UNPLUGGED)
-        until(lambda: camera.lost)
-        source.fault = None
-        until(lambda: not camera.lost)
+    until(camera.frames.peek)
+    assert not camera.lost
+    source.fault = SourceError(UNPLUGGED)
+    until(lambda: camera.lost)
+    source.fault = None
+    until(lambda: not camera.lost)
 
 
 def test_picture_of_a_camera_that_says_nothing_at_all_is_not_live_either(
-    camera: Camera, source: Source
+    camera: Camera, source: ScriptedSource
 ) -> None:
+    until(camera.frames.peek)
+    source.hold.clear()
+    until(lambda: camera.lost)
+    assert camera.fault is None
+    source.hold.set()
+    until(lambda: not camera.lost)
+
+
+def test_camera_is_not_lost_while_a_picture_is_held(source: ScriptedSource, work: Work) -> None:
+    fast = Clock(speed=20.0)
+    camera = Camera(source, work, Health(fast), fast)
     with running(camera):
-        until(camera.frames.peek)
-        source.hold.clear()
-        until(lambda: camera.lost)
-        assert camera.trouble is None
-        source.hold.set()
+        press(camera)
+        burst(work)
+        reads, held_since = source.reads, fast.monotonic()
+        until(lambda: fast.monotonic() > held_since + 2 * SILENT_SECONDS)
+        until(lambda: source.reads > reads)
         until(lambda: not camera.lost)
 
 
-def test_camera_is_not_lost_while_a_picture_is_held(camera: Camera, work: Latest[Work]) -> None:
-    with running(camera):
-        camera.take(1)
-        burst(work)
-        time.sleep(SILENT_SECONDS + 0.5)
-        assert not camera.lost
-
-
-def test_fault_that_nobody_expected_is_told_with_its_name(camera: Camera, source: Source) -> None:
+def test_fault_that_nobody_foresaw_is_told_with_its_name(
+    camera: Camera, source: ScriptedSource
+) -> None:
     source.fault = ZeroDivisionError("by nought")
-    until(lambda: camera.trouble)
-    assert camera.trouble is not None
-    assert (camera.trouble.words, camera.trouble.detail) == (FAILED, "ZeroDivisionError: by nought")
+    until(lambda: camera.fault)
+    assert camera.fault is not None
+    told = (camera.fault.message, camera.fault.detail)
+    assert told == (FAILED, "ZeroDivisionError: by nought")
 
 
 def test_press_while_the_camera_fails_is_answered_at_once_with_no_frame(
-    camera: Camera, source: Source, work: Latest[Work]
+    camera: Camera, source: ScriptedSource, work: Work
 ) -> None:
     source.fault = SourceError(UNPLUGGED)
-    until(lambda: camera.trouble)
-    source.still_fault = source.fault
-    camera.take(3)
-    assert (burst(work).press, burst(work).frames) == (3, ())
+    until(lambda: camera.fault)
+    work.take(0.0)
+    shot = press(camera)
+    answer = burst(work)
+    assert (answer.shot, answer.frames) == (shot, ())
+    assert answer.fault is not None
+    assert source.stills == 0
 
 
-def test_stills_before_a_fault_are_kept_and_exposure_is_let_go(
-    camera: Camera, source: Source, work: Latest[Work]
+def test_stills_before_a_fault_are_kept_and_exposure_is_released(
+    camera: Camera, source: ScriptedSource, work: Work
 ) -> None:
+    until(camera.frames.peek)
     source.good_stills, source.still_fault = 2, SourceError(UNPLUGGED)
-    camera.take(1)
-    assert len(burst(work).frames) == 2
+    press(camera)
+    taken = burst(work)
+    assert len(taken.frames) == 2
+    assert taken.fault is not None
+    assert taken.fault.message == UNPLUGGED
     assert source.locked == [True, False]
 
 
 def test_last_frame_of_what_has_ended_can_be_taken(
-    camera: Camera, source: Source, work: Latest[Work]
+    camera: Camera, source: ScriptedSource, work: Work, health: Health
 ) -> None:
     until(camera.frames.peek)
     source.left = 0
-    camera.take(1)
-    frames = burst(work).frames
-    assert frames == (camera.frames.peek(),)
+    until(lambda: health.report()[Part.CAMERA].state is PartState.FINISHED)
+    press(camera)
+    assert burst(work).frames == (camera.frames.peek(),)
+
+
+def test_source_is_left_open_for_whoever_opened_it(
+    source: ScriptedSource, work: Work, health: Health, clock: Clock
+) -> None:
+    camera = Camera(source, work, health, clock)
+    with running(camera):
+        until(camera.frames.peek)
+    assert source.read() is not None
 
 
 @pytest.mark.parametrize(
@@ -240,13 +236,22 @@ def test_last_frame_of_what_has_ended_can_be_taken(
     [FieldOfView(1100, 600, 120), FieldOfView(280, 0, 720)],
     ids=["outside the new frame", "across its edge"],
 )
-def test_camera_that_comes_back_with_smaller_frames_is_judged_again(
-    camera: Camera, source: Source, work: Latest[Work], field: FieldOfView
+def test_camera_that_comes_back_with_smaller_frames_is_compared_anew(
+    camera: Camera, source: ScriptedSource, work: Work, field: FieldOfView
 ) -> None:
     source.shape = (720, 1280)
-    until(lambda: isinstance(w := work.peek(), LiveFrame) and w.frame.pixels.shape[0] == 720)
-    camera.see(field)
-    until(lambda: isinstance(w := work.peek(), LiveFrame) and w.motion is not None)
+    until(lambda: live(work).frame.pixels.shape[0] == 720)
+    camera.use_field(field)
+    until(lambda: live(work).motion is not None)
     source.shape = (240, 320)
-    until(lambda: isinstance(w := work.peek(), LiveFrame) and w.frame.pixels.shape[0] == 240)
-    assert camera.trouble is None
+    until(lambda: live(work).frame.pixels.shape[0] == 240)
+    assert camera.fault is None
+
+
+def test_retry_of_a_missing_camera_waits_by_the_clock(source: ScriptedSource, work: Work) -> None:
+    """Five minutes of a missing camera pass in a moment."""
+    fast = Clock(speed=3600.0)
+    source.fault = SourceError(UNPLUGGED)
+    camera = Camera(source, work, Health(fast), fast)
+    with running(camera):
+        until(lambda: source.attempts > 300)

@@ -1,5 +1,6 @@
 """Views drawn off screen, and what is asked of their pixels."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,11 +10,16 @@ from numpy.typing import NDArray
 from pygame import Rect, Surface
 
 from device.diagnoses import Code
+from device.faults import Fault
 from device.models.manifest import Manifest
 from device.screen import theme
-from device.screen.layout import arrange
+from device.screen.events import Target
+from device.screen.layout import Layout, arrange
+from device.screen.pages.base import page_class
+from device.screen.pages.fault import FaultView
+from device.screen.registry import PageName
 from device.screen.renderer import Renderer
-from device.screen.view import LiveView, TroubleView, View
+from device.screen.view import LiveView, PageView
 from tests.device.screen.findings import make_finding
 
 Pixels = NDArray[np.uint8]
@@ -33,17 +39,22 @@ STATES = {
     "unfamiliar": replace(LIVE, finding=make_finding("mel", 0.4, abstention="unfamiliar")),
     "frozen": replace(LIVE, frozen=NOON),
     "overlay": replace(LIVE, overlay=SPOT, overlay_wanted=True, explained="mel"),
-    "trouble": TroubleView("The camera was unplugged; plug it in again", LIVE, clock=NOON),
+    "fault": FaultView(Fault("the camera was unplugged", "plug it in again"), LIVE, clock=NOON),
     "stale": replace(LIVE, finding_age=2.0),
     "lost": replace(LIVE, lost=NOON),
 }
 NO_CALLS = ["low-quality", "uncertain", "unfamiliar"]
 
 
-def draw(manifest: Manifest, size: Size, view: View) -> Pixels:
+def draw(manifest: Manifest, size: Size, view: PageView) -> Pixels:
     surface = Surface(size)
     Renderer(size, manifest).draw(surface, view)
     return pixels_of(surface)
+
+
+def places(page: PageName, layout: Layout) -> Mapping[Target, Rect]:
+    """Return where everything is that can be touched on a page."""
+    return page_class(page).places(layout)
 
 
 def pixels_of(surface: Surface) -> Pixels:

@@ -7,7 +7,7 @@ from device.inference.finding import AbstentionReason, Finding, SaliencyMap
 
 
 def make_finding(
-    leading: Code = "nv",
+    leading: Code = Code.NV,
     share: float = 0.79,
     *,
     probabilities: tuple[float, ...] | None = None,

@@ -7,17 +7,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.imaging.lesion import AbcdMeasures
-from device.screen.view import (
-    AboutView,
-    CompareView,
-    LiveView,
-    OffView,
-    Picture,
-    SettingsView,
-    TroubleView,
-    View,
-)
+from device.faults import Fault, unexpected
+from device.imaging.abcd import AbcdMeasures
+from device.runtime.analysis import FAILED as ANALYSIS_FAILED
+from device.runtime.camera import RESTART_AND_REPORT
+from device.screen.pages.about import AboutView
+from device.screen.pages.compare import CompareView
+from device.screen.pages.fault import FaultView
+from device.screen.pages.power import PowerView
+from device.screen.pages.settings import SettingsView
+from device.screen.view import Kept, LiveView, PageView, Picture
 from tests.device.screen.findings import make_finding
 
 NOON = datetime(2026, 3, 4, 12, 34, 56).astimezone()
@@ -71,7 +70,7 @@ MEASURES = AbcdMeasures(
     area=0.2,
     diameter_mm=6.2,
 )
-FROZEN = replace(LIVE, finding=MELANOMA, frozen=NOON, kept=True, measures=MEASURES)
+FROZEN = replace(LIVE, finding=MELANOMA, frozen=NOON, kept=Kept.KEPT, measures=MEASURES)
 UNFAMILIAR = replace(LIVE, finding=make_finding("mel", 0.4, abstention="unfamiliar"))
 UNCERTAIN = replace(
     LIVE,
@@ -89,7 +88,7 @@ COMPARE = CompareView(
     clock=NOON,
     source="demo",
 )
-STATES: dict[str, View] = {
+STATES: dict[str, PageView] = {
     "empty": LiveView(None, clock=NOON, source="demo"),
     "benign": LIVE,
     "malignant": replace(LIVE, finding=MELANOMA),
@@ -105,7 +104,8 @@ STATES: dict[str, View] = {
     "overlay-empty": replace(OVERLAID, overlay=np.zeros_like(HILL)),
     "overlay-sought": replace(OVERLAID, overlay=None),
     "progress": replace(LIVE, progress=(3, 8)),
-    "not-kept": replace(FROZEN, kept=False),
+    "not-kept": replace(FROZEN, kept=Kept.NOT_KEPT),
+    "kept-until-the-end": replace(FROZEN, kept=Kept.UNTIL_THE_END),
     "focus": replace(LIVE, focus="bcc"),
     "compare": COMPARE,
     "compare-first": replace(COMPARE, earlier=None, number=0, count=0, focus="back"),
@@ -120,29 +120,30 @@ STATES: dict[str, View] = {
     "compare-lost": replace(COMPARE, present=Picture(None, SKIN, MELANOMA), lost=BEFORE),
     "lost": replace(LIVE, lost=BEFORE),
     "settings": SettingsView(OVERLAID, clock=NOON, source="demo", focus="opacity"),
-    "settings-trouble": SettingsView(
+    "settings-fault": SettingsView(
         LIVE,
         0.0214,
-        "/var/lib/dermascope: the settings cannot be kept (No space left on device); free some "
-        "space or let the program write there",
+        Fault(
+            "the settings cannot be kept",
+            "free space on the disk, or check that it can be written",
+            where="/var/lib/dermascope",
+            detail="No space left on device",
+        ),
         clock=NOON,
         source="demo",
     ),
     "settings-appliance": SettingsView(LIVE, appliance=True, clock=NOON, source="demo"),
-    "off": OffView(LIVE, clock=NOON, source="demo"),
+    "power": PowerView(LIVE, clock=NOON, source="demo"),
     "about": AboutView("d17d3dc7e0c69560" * 4, clock=NOON, source="demo"),
-    "camera-trouble": TroubleView(
-        "the camera was unplugged; plug it in again",
+    "camera-fault": FaultView(
+        Fault("the camera was unplugged", "plug it in again", where="/dev/video0"),
         replace(LIVE, lost=BEFORE),
-        "/dev/video0",
         clock=NOON,
         source="USB camera",
     ),
-    "analysis-trouble": TroubleView(
-        "The analysis failed. Restart the instrument; if it fails again, report it with the line "
-        "below.",
+    "analysis-fault": FaultView(
+        unexpected(ANALYSIS_FAILED, RESTART_AND_REPORT, RuntimeError("tensor 3 has no buffer")),
         FROZEN,
-        "RuntimeError: tensor 3 has no buffer",
         clock=NOON,
         source="demo",
     ),

@@ -3,6 +3,7 @@
 import ast
 import string
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,18 +11,24 @@ from pygame import Surface
 
 import device
 from device.capture.sources import open_source
+from device.faults import Fault
 from device.language import LANGUAGES, Language, translations
 from device.models.manifest import Manifest
+from device.platform.clock import Clock
 from device.runtime.analysis import FAILED as ANALYSIS_FAILED
-from device.runtime.analysis import NOT_KEPT
 from device.runtime.camera import FAILED as CAMERA_FAILED
+from device.runtime.camera import RESTART_AND_REPORT
+from device.runtime.recorder import NOT_KEPT, NOT_READ, NOT_SAVED
+from device.screen.pages.fault import FaultView
 from device.screen.renderer import Renderer
-from device.screen.view import LiveView, TroubleView
-from device.screen.wording import sentence
+from device.screen.view import LiveView
+from device.screen.wording import Wording
 
-OTHERS: list[Language] = [language for language in LANGUAGES if language != "en"]
+OTHERS = [language for language in Language if language != Language.ENGLISH]
 SHOWN = ("SourceError", "RecordError", "ScreenError")
 SIZES = [(800, 480), (1024, 600), (480, 800), (600, 1024)]
+UNEXPECTED = (ANALYSIS_FAILED, CAMERA_FAILED, NOT_KEPT, NOT_READ, NOT_SAVED)
+NOT_A_VALUE = {"action", "where", "detail"}
 
 
 def raised() -> Iterator[tuple[str, ast.Call]]:
@@ -32,35 +39,54 @@ def raised() -> Iterator[tuple[str, ast.Call]]:
                 yield f"{path.name}:{node.lineno}", node
 
 
+def written(node: ast.expr | None) -> str:
+    """Return words as they stand in the code; empty where they are put together there."""
+    return str(node.value) if isinstance(node, ast.Constant) else ""
+
+
+def message_of(call: ast.Call) -> str:
+    return written(call.args[0] if call.args else None)
+
+
+def action_of(call: ast.Call) -> str:
+    """Return what to do, where the catalogues are told of it."""
+    for given in call.keywords:
+        marked = isinstance(given.value, ast.Call) and ast.unparse(given.value.func)
+        if given.arg == "action" and marked == "translatable":
+            return written(given.value.args[0])
+    return ""
+
+
+def places(fault: Fault) -> set[str]:
+    text = f"{fault.message} {fault.action}"
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
 RAISED = dict(raised())
 CAMERAS = {at: call for at, call in RAISED.items() if getattr(call.func, "id", "") == "SourceError"}
-
-
-def words_of(call: ast.Call) -> str:
-    """Return a message as it stands in the code; empty where it is put together there."""
-    first = call.args[0] if call.args else None
-    return str(first.value) if isinstance(first, ast.Constant) else ""
-
-
-WORDS = sorted(
-    {words_of(call) for call in RAISED.values()} - {""} | {ANALYSIS_FAILED, CAMERA_FAILED, NOT_KEPT}
-)
+EXPECTED = {(message_of(call), action_of(call)) for call in RAISED.values() if message_of(call)}
+FAULTS = [
+    *(Fault(message, action) for message, action in sorted(EXPECTED)),
+    *(Fault(message, RESTART_AND_REPORT) for message in UNEXPECTED),
+]
+WORDS = sorted({words for fault in FAULTS for words in (fault.message, fault.action)} - {""})
 
 
 def test_the_messages_are_found() -> None:
     assert len(CAMERAS) > 30
-    assert "the camera was unplugged; plug it in again" in WORDS
+    assert Fault("the camera was unplugged", "plug it in again") in FAULTS
 
 
 @pytest.mark.parametrize("at", CAMERAS)
 def test_message_is_written_whole_so_that_it_can_be_translated(at: str) -> None:
     call = CAMERAS[at]
-    assert words_of(call), "what differs from case to case belongs into where, detail or {places}"
-    for given in call.keywords:
-        prose = isinstance(given.value, ast.Constant) and given.arg not in ("where", "detail")
-        assert not prose, f"{given.arg} would stand in the sentence as it is"
-    places = {name for _, name, _, _ in string.Formatter().parse(words_of(call)) if name}
-    assert places == {str(k.arg) for k in call.keywords} - {"where", "detail"}
+    assert message_of(call), "what differs from case to case belongs into where, detail or {places}"
+    keywords = {str(given.arg): given.value for given in call.keywords}
+    assert "action" not in keywords or action_of(call), "mark the action as translatable"
+    values = keywords.keys() - NOT_A_VALUE
+    for name in values:
+        assert not isinstance(keywords[name], ast.Constant), f"{name} would stand there as it is"
+    assert places(Fault(message_of(call), action_of(call))) == values
 
 
 @pytest.mark.parametrize("language", OTHERS)
@@ -70,32 +96,32 @@ def test_message_is_translated(words: str, language: Language) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("language", sorted(LANGUAGES))
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_message_is_shown_whole_in_the_clinicians_language(
     manifest: Manifest, drawn: list[str], size: tuple[int, int], language: Language
 ) -> None:
     renderer, surface = Renderer(size, manifest), Surface(size)
-    for words in WORDS:
-        places = [name for _, name, _, _ in string.Formatter().parse(words) if name]
-        values = dict.fromkeys(places, "1080")
+    wording = Wording(language, manifest)
+    for fault in FAULTS:
+        values = dict.fromkeys(places(fault), "1080")
+        shown = replace(fault, where="/dev/video0", detail="OSError: 5", values=values)
         drawn.clear()
         renderer.draw(surface, LiveView(None))
-        renderer.draw(
-            surface, TroubleView(words, LiveView(None), "/dev/video0", values, language=language)
-        )
+        renderer.draw(surface, FaultView(shown, LiveView(None), language=language))
         said = " ".join(drawn)
-        assert sentence(translations(language).translate(words, **values)) in said
+        assert wording.sentence(shown) in said
+        assert "/dev/video0: OSError: 5" in said
         assert "…" not in said
 
 
 @pytest.mark.parametrize("language", OTHERS)
 @pytest.mark.parametrize(
-    "setting", ["demo", "replay:PHOTO", "replay:http://127.0.0.1:1/", "picamera-standin", "usb"]
+    "setting", ["demo", "replay:PHOTO", "mjpeg:http://127.0.0.1:1/", "picamera-fake", "usb"]
 )
 def test_source_is_named_in_the_clinicians_language(
     manifest: Manifest, drawn: list[str], photo: Path, setting: str, language: Language
 ) -> None:
-    with open_source(setting.replace("PHOTO", str(photo))) as source:
+    with open_source(setting.replace("PHOTO", str(photo)), Clock()) as source:
         name = source.name
     assert translations(language).translate(name) != name
     view = LiveView(None, source=name, language=language)

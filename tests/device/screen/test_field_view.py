@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from device.models.manifest import Manifest
 from device.screen import theme
 from device.screen.layout import arrange
 from device.screen.renderer import Renderer
+from device.screen.view import Kept
 from tests.device.screen import states
 from tests.device.screen.drawing import (
     LIVE,
@@ -146,17 +148,17 @@ def test_outline_is_drawn_with_the_overlay_alone(manifest: Manifest, size: Size)
     assert far.max() < 0.04 * area.width
 
 
-def test_that_a_picture_is_kept_or_not_is_said_beside_the_time(
-    manifest: Manifest, size: Size
-) -> None:
+def test_what_became_of_a_picture_stands_beside_its_time(manifest: Manifest, size: Size) -> None:
     layout = arrange(*size)
     label = Rect(layout.field.left, layout.field.top, layout.field.width, layout.px(34))
-    kept, lost, unknown = (
-        draw(manifest, size, replace(STATES["frozen"], kept=kept)) for kept in (True, False, None)
+    unknown, *known = (
+        draw(manifest, size, replace(STATES["frozen"], kept=kept)) for kept in (None, *Kept)
     )
-    assert differ(kept, unknown, label)
-    assert differ(lost, kept, label)
-    assert count(part(lost, label), theme.WARNING) > 0
+    for one, other in combinations([unknown, *known], 2):
+        assert differ(one, other, label)
+    warned = [kept for kept, drawn in zip(Kept, known, strict=True)
+              if count(part(drawn, label), theme.WARNING)]  # fmt: skip
+    assert warned == [Kept.NOT_KEPT]
 
 
 @pytest.mark.parametrize("side", [40, 566, 600, 1080, 1800, 3000])

@@ -9,8 +9,10 @@ from device.diagnoses import CODES, Code
 from device.language import LANGUAGES
 from device.models.manifest import Manifest
 from device.screen.pages.about import FIGURES
+from device.screen.pages.compare import CompareView
+from device.screen.pages.settings import SettingsView
 from device.screen.renderer import Renderer
-from device.screen.view import CompareView, LiveView, Picture, SettingsView, View
+from device.screen.view import LiveView, PageView, Picture
 from device.screen.wording import INSTRUCTIONS
 from tests.device.screen.findings import make_finding
 from tests.device.screen.states import COMPARE, HILL, LIVE, NOON, SKIN, STATES
@@ -18,7 +20,7 @@ from tests.device.screen.states import COMPARE, HILL, LIVE, NOON, SKIN, STATES
 SIZES = [(800, 480), (1024, 600), (480, 800), (600, 1024)]
 
 
-def with_leading(code: Code) -> list[View]:
+def with_leading(code: Code) -> list[PageView]:
     finding = make_finding(code, 0.992, prediction_set=(code, *[c for c in CODES if c != code]))
     return [
         replace(LIVE, finding=finding, overlay_wanted=True, explained=code),
@@ -28,8 +30,8 @@ def with_leading(code: Code) -> list[View]:
     ]
 
 
-def every_view() -> list[View]:
-    views: list[View] = list(STATES.values())
+def every_view() -> list[PageView]:
+    views: list[PageView] = list(STATES.values())
     for code in CODES:
         views += with_leading(code)
     for reason in INSTRUCTIONS:

@@ -6,11 +6,15 @@ from hypothesis import strategies as st
 from pygame import Rect
 
 from device.diagnoses import MALIGNANT, SCREEN_ORDER
+from device.screen.events import Target
 from device.screen.layout import Layout, arrange
-from device.screen.navigation import PAGES
+from device.screen.pages.base import Control
+from device.screen.pages.live import LiveControl
+from device.screen.registry import PageName
+from tests.device.screen.drawing import places
 
 COMMON = [(640, 480), (800, 480), (1024, 600), (1280, 720), (1920, 1080), (3840, 2160)]
-ROW = ("shutter", "overlay", "compare", "more")
+ROW = (Control.SHUTTER, *LiveControl)
 BOTH_WAYS = [*COMMON, *((height, width) for width, height in COMMON)]
 
 sizes = st.tuples(st.integers(640, 3840), st.integers(480, 2160)).flatmap(
@@ -18,14 +22,14 @@ sizes = st.tuples(st.integers(640, 3840), st.integers(480, 2160)).flatmap(
 )
 
 
-def parts(layout: Layout) -> dict[str, Rect]:
+def parts(layout: Layout) -> dict[Target, Rect]:
     return {
         "field": layout.field,
         "finding": layout.finding,
         "rule": layout.rule,
         "quality": layout.quality,
         "status": layout.status,
-        **{name: layout.targets["live"][name] for name in ROW},
+        **dict(zip(ROW, layout.row, strict=True)),
         **layout.bars,
     }
 
@@ -83,38 +87,38 @@ def test_bars_are_of_one_size(size: tuple[int, int]) -> None:
 
 @given(size=sizes)
 def test_targets_stand_in_a_row_with_the_shutter_leftmost(size: tuple[int, int]) -> None:
-    live = arrange(*size).targets["live"]
-    lefts = [live[name].left for name in ROW]
-    assert lefts == sorted(lefts)
-    assert len({(live[name].top, live[name].height) for name in ROW}) == 1
+    live = places(PageName.LIVE, arrange(*size))
+    row = [live[name] for name in ROW]
+    assert [area.left for area in row] == sorted(area.left for area in row)
+    assert len({(area.top, area.height) for area in row}) == 1
 
 
 @given(size=sizes)
 def test_targets_of_every_page_are_on_the_screen_and_apart(size: tuple[int, int]) -> None:
     layout = arrange(*size)
-    for page in PAGES:
-        places = layout.targets[page]
-        for area in places.values():
+    for page in PageName:
+        areas = places(page, layout)
+        for area in areas.values():
             assert Rect(0, 0, *size).contains(area)
-        for (name, one), (other_name, other) in combinations(places.items(), 2):
+        for (name, one), (other_name, other) in combinations(areas.items(), 2):
             assert not one.colliderect(other), f"{name} overlaps {other_name}"
 
 
 @given(size=sizes)
 def test_slider_track_lies_inside_its_slider(size: tuple[int, int]) -> None:
     layout = arrange(*size)
-    for page in ("live", "settings"):
-        area = layout.targets[page]["opacity"]
+    for page in (PageName.LIVE, PageName.SETTINGS):
+        area = places(page, layout)[Control.OPACITY]
         assert area.contains(layout.slider_track(area))
 
 
 @given(size=sizes)
 def test_field_lies_inside_its_part_and_the_legend_over_its_bottom(size: tuple[int, int]) -> None:
     layout = arrange(*size)
-    assert layout.skin.contains(layout.field)
-    assert layout.skin.contains(layout.legend)
+    assert layout.field_area.contains(layout.field)
+    assert layout.field_area.contains(layout.legend)
     assert layout.legend.bottom == layout.field.bottom
-    assert layout.legend.contains(layout.targets["live"]["opacity"])
+    assert layout.legend.contains(places(PageName.LIVE, layout)[Control.OPACITY])
 
 
 @pytest.mark.parametrize(
@@ -123,8 +127,8 @@ def test_field_lies_inside_its_part_and_the_legend_over_its_bottom(size: tuple[i
     ids=str,
 )
 def test_targets_are_large_enough_for_a_finger(size: tuple[int, int], least: int) -> None:
-    for places in arrange(*size).targets.values():
-        for name, area in places.items():
+    for page in PageName:
+        for name, area in places(page, arrange(*size)).items():
             if name in SCREEN_ORDER:
                 continue
             assert area.height >= least, name
@@ -134,7 +138,7 @@ def test_targets_are_large_enough_for_a_finger(size: tuple[int, int], least: int
 @pytest.mark.parametrize("size", BOTH_WAYS, ids=str)
 def test_targets_are_apart_by_a_gap(size: tuple[int, int]) -> None:
     layout = arrange(*size)
-    for left, right in pairwise([layout.targets["live"][name] for name in ROW]):
+    for left, right in pairwise(layout.row):
         assert right.left - left.right >= round(13 * layout.unit) - 1
 
 

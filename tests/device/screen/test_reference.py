@@ -21,8 +21,8 @@ REFERENCE = Path(__file__).parent / "reference"
 MOST = (
     "empty", "benign", "malignant", "low-quality", "uncertain", "unfamiliar", "frozen", "overlay",
     "frozen-overlay", "overlay-empty", "progress", "focus", "compare", "compare-first", "settings",
-    "about", "lost", "camera-trouble", "analysis-trouble", "compare-lost", "compare-days",
-    "settings-appliance", "off",
+    "about", "lost", "camera-fault", "analysis-fault", "compare-lost", "compare-days",
+    "settings-appliance", "power",
 )  # fmt: skip
 SOME = ("malignant", "frozen-overlay", "settings", "uncertain", "unfamiliar", "compare", "about")
 SHOWN: list[tuple[str, tuple[int, int], Language]] = [

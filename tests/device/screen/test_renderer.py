@@ -3,19 +3,21 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from pygame import Rect, Surface
+from pygame import Surface
 
 from device.models.manifest import Manifest
 from device.screen import theme
-from device.screen.layout import Layout, arrange
-from device.screen.navigation import State, Touch
+from device.screen.events import Drag, Target
+from device.screen.layout import arrange
+from device.screen.pages.base import Control
+from device.screen.registry import PageName
 from device.screen.renderer import Renderer
+from device.screen.state import State
 from tests.device.screen import states
 from tests.device.screen.drawing import (
     LIVE,
     NOON,
     SIZES,
-    SKIN,
     STATES,
     Size,
     count,
@@ -23,14 +25,11 @@ from tests.device.screen.drawing import (
     draw,
     part,
     pixels_of,
+    places,
 )
 
 
-def row(layout: Layout) -> list[Rect]:
-    return [layout.targets["live"][name] for name in ("shutter", "overlay", "compare", "more")]
-
-
-def reached(renderer: Renderer, state: State, place: tuple[int, int]) -> str | None:
+def reached(renderer: Renderer, state: State, place: tuple[int, int]) -> Target | None:
     touch = renderer.touched(state, place)
     return touch.target if touch else None
 
@@ -59,13 +58,13 @@ def test_nothing_is_drawn_outside_the_parts(manifest: Manifest, size: Size, stat
     left = pixels_of(wider)
     layout = arrange(*size)
     for area in (
-        layout.skin,
+        layout.field_area,
         layout.finding,
         layout.rule,
         layout.quality,
         layout.status,
         *layout.bars.values(),
-        *layout.targets["live"].values(),
+        *places(PageName.LIVE, layout).values(),
     ):
         part(left, area)[:] = theme.BACKGROUND
     rows, columns = np.nonzero((left != np.array(theme.BACKGROUND)).any(axis=2))
@@ -75,8 +74,8 @@ def test_nothing_is_drawn_outside_the_parts(manifest: Manifest, size: Size, stat
 @pytest.mark.parametrize("state", STATES)
 def test_every_part_has_something_in_it(manifest: Manifest, size: Size, state: str) -> None:
     pixels, layout = draw(manifest, size, STATES[state]), arrange(*size)
-    areas = [layout.field, layout.finding, layout.status, *row(layout)]
-    if state != "trouble":
+    areas = [layout.field, layout.finding, layout.status, *layout.row]
+    if state != "fault":
         areas += [layout.rule, layout.quality, *layout.bars.values()]
     for area in areas:
         assert (part(pixels, area) != np.array(theme.BACKGROUND)).any()
@@ -102,15 +101,17 @@ def test_another_language_changes_names_and_words(manifest: Manifest, size: Size
     )
     layout = arrange(*size)
     assert differ(english, spanish, layout.bars["nv"])
-    for area in (layout.finding, layout.status, layout.quality, *row(layout)):
+    for area in (layout.finding, layout.status, layout.quality, *layout.row):
         assert differ(english, spanish, area)
     assert differ(spanish, portuguese, layout.status)
 
 
-@pytest.mark.parametrize("page", ["live", "compare", "settings", "about"])
-def test_every_target_can_be_touched_all_over(manifest: Manifest, size: Size, page: str) -> None:
+@pytest.mark.parametrize("page", PageName)
+def test_every_target_can_be_touched_all_over(
+    manifest: Manifest, size: Size, page: PageName
+) -> None:
     renderer = Renderer(size, manifest)
-    for name, area in renderer.layout.targets[page].items():
+    for name, area in places(page, renderer.layout).items():
         for place in (
             area.center,
             area.topleft,
@@ -128,48 +129,46 @@ def test_skin_cannot_be_touched(manifest: Manifest, size: Size) -> None:
 
 def test_slider_that_is_not_shown_cannot_be_touched(manifest: Manifest, size: Size) -> None:
     renderer = Renderer(size, manifest)
-    place = renderer.layout.targets["live"]["opacity"].center
+    place = places(PageName.LIVE, renderer.layout)[Control.OPACITY].center
     assert reached(renderer, State(overlay=False), place) is None
 
 
 def test_slider_gives_how_far_along_it_the_finger_is(manifest: Manifest, size: Size) -> None:
     renderer = Renderer(size, manifest)
-    track = renderer.layout.slider_track(renderer.layout.targets["settings"]["opacity"])
-    state = State("settings")
+    area = places(PageName.SETTINGS, renderer.layout)[Control.OPACITY]
+    track, state = renderer.layout.slider_track(area), State(PageName.SETTINGS)
     for share in (0.0, 0.25, 1.0):
         place = (track.left + round(share * track.width), track.centery)
-        along = renderer.along(state, "opacity", place).along
-        assert along == pytest.approx(share, abs=1 / track.width)
-    assert renderer.along(state, "opacity", (0, 0)) == Touch("opacity", 0.0)
-    assert renderer.along(state, "opacity", (9999, 0)) == Touch("opacity", 1.0)
+        touch = renderer.touched(state, place)
+        drag = renderer.dragged(state, Control.OPACITY, place)
+        assert touch.along == drag.along == pytest.approx(share, abs=1 / track.width)
+
+
+def test_finger_that_slid_off_the_slider_holds_its_nearer_end(
+    manifest: Manifest, size: Size
+) -> None:
+    dragged, state = Renderer(size, manifest).dragged, State(PageName.SETTINGS)
+    assert dragged(state, Control.OPACITY, (0, 0)) == Drag(Control.OPACITY, 0.0)
+    assert dragged(state, Control.OPACITY, (9999, 0)) == Drag(Control.OPACITY, 1.0)
+    assert dragged(State(PageName.ABOUT), Control.OPACITY, (0, 0)) is None
 
 
 @pytest.mark.parametrize("name", states.STATES)
 def test_what_was_shown_before_leaves_nothing_behind(manifest: Manifest, name: str) -> None:
     """Parts are drawn again only when they changed: after any state, a state looks like itself."""
     size = SIZES[1]
-    renderer, surface = Renderer(size, manifest), Surface(size)
-    expected = draw(manifest, size, states.STATES[name])
+    renderer, expected = Renderer(size, manifest), draw(manifest, size, states.STATES[name])
     for before in states.STATES.values():
+        surface = Surface(size)  # On which `before` is drawn whole.
         renderer.draw(surface, before)
         renderer.draw(surface, states.STATES[name])
         np.testing.assert_array_equal(pixels_of(surface), expected)
 
 
-def test_what_did_not_change_is_not_drawn_again(manifest: Manifest) -> None:
-    size = SIZES[0]
-    renderer, surface = Renderer(size, manifest), Surface(size)
-    renderer.draw(surface, LIVE)
-    area = arrange(*size).finding
-    surface.fill((1, 2, 3), area)
-    renderer.draw(surface, replace(LIVE, field=SKIN.copy()))
-    assert (part(pixels_of(surface), area) == (1, 2, 3)).all()
-
-
 def test_focus_is_seen_on_every_target(manifest: Manifest, size: Size) -> None:
     plain = replace(STATES["overlay"], focus=None)
     shown = draw(manifest, size, plain)
-    for name, area in arrange(*size).targets["live"].items():
+    for name, area in places(PageName.LIVE, arrange(*size)).items():
         focused = draw(manifest, size, replace(plain, focus=name))
         changed = np.argwhere((focused != shown).any(axis=2))
         assert len(changed) > 100, name

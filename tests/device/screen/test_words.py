@@ -7,14 +7,14 @@ from pygame import Surface
 from device.diagnoses import CODES
 from device.models.manifest import Manifest
 from device.screen.renderer import Renderer
-from device.screen.view import View
+from device.screen.view import PageView
 from tests.device.screen.findings import make_finding
 from tests.device.screen.states import LIVE, STATES
 
 SIZE = (1024, 600)
 
 
-def said(manifest: Manifest, drawn: list[str], view: View) -> str:
+def said(manifest: Manifest, drawn: list[str], view: PageView) -> str:
     """Return all that a view says."""
     drawn.clear()
     Renderer(SIZE, manifest).draw(Surface(SIZE), view)

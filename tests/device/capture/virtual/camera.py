@@ -1,7 +1,8 @@
 """Real picamera2 with the virtual pipeline's three particulars taken care of."""
 
 from device.capture.picamera import PicameraSource
-from device.frame import FrameSource
+from device.capture.source import FrameSource
+from device.platform.clock import Clock
 
 SIZE = (1024, 576)
 
@@ -24,4 +25,4 @@ def virtual_camera() -> type:
 
 def open_virtual() -> FrameSource:
     """Open the source of frames under test on it."""
-    return PicameraSource(virtual_camera(), SIZE, SIZE)
+    return PicameraSource(virtual_camera(), Clock(), still_size=SIZE, preview_size=SIZE)

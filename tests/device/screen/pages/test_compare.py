@@ -7,9 +7,11 @@ from device.diagnoses import Code
 from device.models.manifest import Manifest
 from device.screen import theme
 from device.screen.layout import arrange
-from device.screen.view import CompareView
+from device.screen.pages.base import Control
+from device.screen.pages.compare import CompareControl, CompareView
+from device.screen.registry import PageName
 from tests.device.screen import states
-from tests.device.screen.drawing import NOON, SKIN, Size, count, draw, part
+from tests.device.screen.drawing import NOON, SKIN, Size, count, draw, part, places
 from tests.device.screen.findings import make_finding
 
 
@@ -20,9 +22,13 @@ def test_target_that_leads_nowhere_is_grey(
     manifest: Manifest, size: Size, number: int, older: bool, newer: bool
 ) -> None:
     view = replace(states.COMPARE, number=number, count=3 if number else 0)
-    pixels, places = draw(manifest, size, view), arrange(*size).targets["compare"]
-    for name, leads in (("previous", older), ("next", newer), ("back", True)):
-        assert (count(part(pixels, places[name]), theme.TOUCH) > 100) == leads
+    pixels, areas = draw(manifest, size, view), places(PageName.COMPARE, arrange(*size))
+    for name, leads in (
+        (CompareControl.OLDER, older),
+        (CompareControl.NEWER, newer),
+        (Control.BACK, True),
+    ):
+        assert (count(part(pixels, areas[name]), theme.TOUCH) > 100) == leads
 
 
 def test_compared_pictures_stand_side_by_side_upright(manifest: Manifest, size: Size) -> None:

@@ -11,7 +11,10 @@ from pygame import Rect
 from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
 from device.models.manifest import Manifest
 from device.screen import theme
-from device.screen.layout import Layout, arrange
+from device.screen.layout import arrange
+from device.screen.pages.base import Control
+from device.screen.pages.live import LiveControl
+from device.screen.registry import PageName
 from device.screen.wording import INSTRUCTIONS, MARKS
 from tests.device.screen import states
 from tests.device.screen.drawing import (
@@ -25,6 +28,7 @@ from tests.device.screen.drawing import (
     differ,
     draw,
     part,
+    places,
     track,
 )
 from tests.device.screen.findings import make_finding
@@ -37,18 +41,14 @@ probabilities = st.lists(st.floats(0.001, 1), min_size=7, max_size=7).map(
 TRACKS: dict[Size, dict[Code, Rect]] = {size: {} for size in SIZES}
 
 
-def row(layout: Layout) -> list[Rect]:
-    return [layout.targets["live"][name] for name in ("shutter", "overlay", "compare", "more")]
-
-
 def test_shutter_says_what_it_will_do(manifest: Manifest, size: Size) -> None:
-    area = arrange(*size).targets["live"]["shutter"]
+    area = places(PageName.LIVE, arrange(*size))[Control.SHUTTER]
     live, frozen = (part(draw(manifest, size, STATES[s]), area) for s in ("benign", "frozen"))
     assert count(frozen, theme.TOUCH) > 2 * count(live, theme.TOUCH)
 
 
 def test_overlay_target_shows_whether_it_is_on(manifest: Manifest, size: Size) -> None:
-    area = arrange(*size).targets["live"]["overlay"]
+    area = places(PageName.LIVE, arrange(*size))[LiveControl.OVERLAY]
     off, on = (part(draw(manifest, size, STATES[s]), area) for s in ("benign", "overlay"))
     assert count(on, theme.TOUCH) > 2 * count(off, theme.TOUCH)
 

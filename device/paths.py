@@ -1,0 +1,33 @@
+"""Where the program finds its own files, and keeps what it must not forget."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+MODELS_VARIABLE: Final = "DERMASCOPE_MODELS"
+
+
+def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return where the instrument keeps what it must not forget.
+
+    Where the service manager says (``STATE_DIRECTORY``), else the user's own state folder.
+    """
+    named = environment.get("STATE_DIRECTORY", "").split(":")[0]
+    return Path(named) if named else platformdirs.user_state_path("dermascope")
+
+
+def shipped_models(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of the project's own model bundles.
+
+    The folder that ``DERMASCOPE_MODELS`` names, ``models/`` beside the program's packages (a
+    checkout), or ``share/dermascope/models`` of the environment that it was installed to.
+    """
+    named = environment.get(MODELS_VARIABLE)
+    if named:
+        return Path(named)
+    checkout = Path(__file__).resolve().parent.parent / "models"
+    return checkout if checkout.is_dir() else Path(sys.prefix) / "share" / "dermascope" / "models"

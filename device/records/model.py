@@ -1,0 +1,67 @@
+"""What is written of an examination.
+
+The record may grow: a reader passes over keys that it does not know, so that an older program reads
+what a newer one has written. The schema version rises only where an older reader would go wrong.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from device.frame import SourceKind
+from device.imaging.abcd import AbcdMeasures
+from device.imaging.field_of_view import FieldOfView
+from device.inference.finding import FindingRecord
+
+SCHEMA_VERSION: Final = 2
+"""Version 1 had neither a version nor the picture's source nor its field of view."""
+
+
+class ExaminationRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written of an examination beside its image.
+
+    Attributes
+    ----------
+    schema_version
+        Of the record.
+    identifier
+        Names the examination; says nothing about the patient.
+    taken
+        When the picture was taken, UTC.
+    source
+        What the picture comes from; None in version 1.
+    field_of_view
+        In pixels of the image, as the analysis had it; None in version 1.
+    finding
+        What the model said.
+    measures
+        What was measured of the lesion, where an outline was found.
+    """
+
+    schema_version: int = 1
+    identifier: str
+    taken: datetime
+    source: SourceKind | None = None
+    field_of_view: FieldOfView | None = None
+    finding: FindingRecord
+    measures: AbcdMeasures | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examination:
+    """A kept examination, read back.
+
+    Attributes
+    ----------
+    record
+        What is written of it.
+    image
+        uint8, (height, width, 3), RGB.
+    """
+
+    record: ExaminationRecord
+    image: NDArray[np.uint8]

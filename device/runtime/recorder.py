@@ -1,0 +1,181 @@
+"""The recorder's thread: all that is written to the disk, and read from it, while the program runs.
+
+A slow card holds up neither the analysis nor the screen.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from device.errors import RecordError, ScreenError
+from device.faults import Fault, unexpected
+from device.language import translatable
+from device.latest import Latest
+from device.platform.clock import Clock
+from device.platform.logs import log_expected
+from device.preferences import Preferences, save_preferences
+from device.records.archive import Archive
+from device.runtime.camera import RESTART_AND_REPORT
+from device.runtime.health import Health, Part
+from device.runtime.inbox import Inbox
+from device.runtime.messages import KeepExamination, Kept
+from device.runtime.recent import RecentPictures
+
+NOT_KEPT: Final = translatable("The examination could not be kept.")
+NOT_SAVED: Final = translatable("The settings could not be kept.")
+NOT_READ: Final = translatable("Earlier examinations could not be read.")
+
+_WAIT_SECONDS: Final = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Keeps examinations and preferences, and reads what was kept before.
+
+    What is to be kept comes first, in the order in which it came; older examinations are read one
+    at a time while there is nothing to keep. Told to stop, it keeps what it was given before.
+
+    Parameters
+    ----------
+    archive
+        Used by this thread alone; None to keep nothing.
+    preferences_folder
+        Where preferences are kept; None to forget them.
+    recent
+        Takes what was kept before.
+    health
+        Notified of every step.
+    clock
+        That waits.
+
+    Attributes
+    ----------
+    inbox
+        Examinations to keep, and the newest preferences.
+    kept
+        Whether the examination of the last shot is on the disk.
+    """
+
+    def __init__(
+        self,
+        archive: Archive | None,
+        preferences_folder: Path | None,
+        recent: RecentPictures,
+        health: Health,
+        clock: Clock,
+    ) -> None:
+        self._archive = archive
+        self._preferences_folder = preferences_folder
+        self._recent = recent
+        self._health = health
+        self._fault: Fault | None = None
+        self._reading_fault: Fault | None = None
+        self._preferences_fault: Fault | None = None
+        self.inbox: Inbox[KeepExamination, Preferences] = Inbox(clock)
+        self.kept: Latest[Kept] = Latest(clock)
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why the last examination could not be kept, or None where it was."""
+        return self._fault
+
+    @property
+    def reading_fault(self) -> Fault | None:
+        """Why earlier examinations cannot be read, or None."""
+        return self._reading_fault
+
+    @property
+    def preferences_fault(self) -> Fault | None:
+        """Why the last preferences could not be kept, or None where they were."""
+        return self._preferences_fault
+
+    @property
+    def keeps(self) -> bool:
+        """Whether examinations are kept at all."""
+        return self._archive is not None
+
+    @property
+    def permanent(self) -> bool:
+        """Whether what is kept outlives the program."""
+        return self._archive is not None and self._archive.permanent
+
+    def run(self, stop: threading.Event) -> None:
+        """Keep what comes until told to stop; what came before is still kept."""
+        older = self._older()
+        reading = True
+        while True:
+            ending = stop.is_set()
+            work = self.inbox.take(0.0 if ending or reading else _WAIT_SECONDS)
+            match work:
+                case KeepExamination():
+                    self._keep(work)
+                case Preferences():
+                    self._save(work)
+                case _ if ending:
+                    return
+                case _:
+                    self._health.waiting(Part.RECORDER, self._fault)
+                    reading = reading and next(older, None) is not None
+
+    def _keep(self, work: KeepExamination) -> None:
+        if self._archive is None:
+            return
+        try:
+            self._archive.keep(work.frame, work.finding, work.flags, work.measures)
+        except RecordError as error:
+            self._fault = error.fault
+            log_expected(_log, error)
+            self._health.waiting(Part.RECORDER, error.fault)
+        except Exception as error:
+            self._fault = self._failed(NOT_KEPT, error)
+        else:
+            self._fault = None
+            self._health.worked(Part.RECORDER)
+        self.kept.put(Kept(work.shot, self._fault))
+
+    def _save(self, chosen: Preferences) -> None:
+        if self._preferences_folder is None:
+            return
+        try:
+            save_preferences(self._preferences_folder, chosen)
+        except ScreenError as error:
+            self._preferences_fault = error.fault
+            log_expected(_log, error)
+        except Exception as error:
+            self._preferences_fault = self._failed(NOT_SAVED, error)
+        else:
+            self._preferences_fault = None
+            self._health.worked(Part.RECORDER)
+
+    def _older(self) -> Iterator[bool]:
+        """Read what was kept before, one a step, until there are as many as are shown."""
+        if self._archive is None:
+            return
+        try:
+            identifiers = self._archive.identifiers()
+        except RecordError as error:
+            self._reading_fault = error.fault
+            log_expected(_log, error)
+            return
+        except Exception as error:
+            self._reading_fault = self._failed(NOT_READ, error)
+            return
+        for identifier in reversed(identifiers):
+            try:
+                room = self._recent.add_older(self._archive.read(identifier))
+            except (RecordError, ValueError) as error:
+                # One that is damaged must not hide the others.
+                _log.warning("an earlier examination cannot be read (%s)", type(error).__name__)
+                room = True
+            if not room:
+                return
+            yield True
+
+    def _failed(self, message: str, error: Exception) -> Fault:
+        fault = unexpected(message, RESTART_AND_REPORT, error)
+        _log.error("%s", fault.message, exc_info=error)
+        self._health.failed(Part.RECORDER, fault)
+        return fault

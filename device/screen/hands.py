@@ -1,0 +1,87 @@
+"""From what pygame reports to what hands do."""
+
+import pygame
+
+from device.errors import ConfigError
+from device.screen.events import Event, Key, Lift, ShutterPress, Target, Text
+from device.screen.navigation import used_keys
+from device.screen.pages.base import Control
+from device.screen.renderer import Renderer
+from device.screen.state import State
+
+_SHUTTER = pygame.event.custom_type()
+
+
+class Hands:
+    """Touches, the mouse, keys, text, and the push button.
+
+    Parameters
+    ----------
+    renderer
+        Knows what is where on the screen.
+    pedal_key
+        Name of the key that a foot pedal sends, or empty: it is the shutter.
+
+    Raises
+    ------
+    device.errors.ConfigError
+        If the pedal's key is none, or one that the screen needs itself.
+    """
+
+    def __init__(self, renderer: Renderer, pedal_key: str = "") -> None:
+        self._renderer = renderer
+        self._pedal_key = _pedal_key_code(pedal_key)
+        self._typed_by_pedal = ""
+        self._dragging: Target | None = None
+
+    def event(self, event: pygame.event.Event, state: State) -> Event | None:
+        """Return what a hand did, or None where it did nothing that means something.
+
+        Parameters
+        ----------
+        state
+            Where the clinician is.
+        """
+        if event.type == _SHUTTER:
+            return ShutterPress()
+        if event.type == pygame.TEXTINPUT:
+            return None if event.text == self._typed_by_pedal else Text(event.text)
+        if event.type == pygame.KEYDOWN:
+            is_pedal = event.key == self._pedal_key
+            # A pedal that sends a letter types it too: SDL reports both, the key first.
+            self._typed_by_pedal = getattr(event, "unicode", "") if is_pedal else ""
+            if is_pedal:
+                return ShutterPress()
+            name = pygame.key.name(event.key)
+            shifted = getattr(event, "mod", 0) & pygame.KMOD_SHIFT
+            return Key(f"shift {name}" if shifted and name == "tab" else name)
+        if event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
+            touch = self._renderer.touched(state, event.pos)
+            self._dragging = touch.target if touch and touch.target == Control.OPACITY else None
+            return touch
+        if event.type == pygame.MOUSEMOTION and self._dragging:
+            return self._renderer.dragged(state, self._dragging, event.pos)
+        if event.type == pygame.MOUSEBUTTONUP and event.button == 1 and self._dragging:
+            self._dragging = None
+            return Lift()
+        return None
+
+
+def press_shutter() -> None:
+    """Put a press of the push button among the events; may be called in any thread."""
+    pygame.event.post(pygame.event.Event(_SHUTTER))
+
+
+def _pedal_key_code(name: str) -> int | None:
+    if not name:
+        return None
+    try:
+        code = pygame.key.key_code(name)
+    except ValueError:
+        raise ConfigError(
+            f'pedal_key: no key is named "{name}"; use a name such as b, f5 or page down'
+        ) from None
+    # SDL takes "F5" and "Space" for f5 and space.
+    if pygame.key.name(code) in used_keys():
+        raise ConfigError(f'pedal_key: the screen itself uses "{name}"; choose another key')
+    return code

@@ -1,0 +1,125 @@
+"""What a page is: where its targets are, what they do, and how it is drawn."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import StrEnum
+from importlib import import_module
+from typing import Any, ClassVar
+
+from pygame import Rect
+
+from device.models.manifest import Manifest
+from device.screen.canvas import Canvas
+from device.screen.events import Target
+from device.screen.field_view import FieldView
+from device.screen.layout import Layout
+from device.screen.registry import PageName
+from device.screen.state import Context, State, Step
+from device.screen.view import PageView, Snapshot
+from device.screen.wording import Wording
+
+
+class Control(StrEnum):
+    """The targets that pages have in common."""
+
+    SHUTTER = "shutter"
+    BACK = "back"
+    OPACITY = "opacity"
+
+
+class Page(ABC):
+    """A page of the screen.
+
+    A new page is a module that names its subclass of this `PAGE`, and a line in
+    `device.screen.registry`. Where the clinician is (the class methods) needs no screen; an
+    object draws the page.
+
+    Parameters
+    ----------
+    canvas
+        To draw on.
+    field_view
+        Draws the field of view, for pages beside which it stands.
+    manifest
+        Of the model in use: names, operating points, figures.
+
+    Attributes
+    ----------
+    behind
+        The page that Back leads to; None where there is none.
+    menu_label
+        What the entry in More's menu is called, in English that the catalogues hold; empty for a
+        page that is reached in another way.
+    shows_capture
+        Pressing the shutter stays on this page instead of leading to the live one.
+    text_field
+        What is typed is for this page.
+    keys
+        What keys of its own press.
+    """
+
+    behind: ClassVar[PageName | None] = PageName.LIVE
+    menu_label: ClassVar[str] = ""
+    shows_capture: ClassVar[bool] = False
+    text_field: ClassVar[bool] = False
+    keys: ClassVar[Mapping[str, Target]] = {}
+
+    @classmethod
+    @abstractmethod
+    def places(cls, layout: Layout) -> Mapping[Target, Rect]:
+        """Return where every target is that can be touched on this page in any state."""
+
+    @classmethod
+    @abstractmethod
+    def targets(cls, state: State) -> tuple[Target, ...]:
+        """Return what can be touched now, in the order in which the keyboard reaches it."""
+
+    @classmethod
+    def pressed(cls, state: State, target: Target, context: Context) -> Step:
+        """Return where a press of one of the page's own targets leads."""
+        return state, None
+
+    @classmethod
+    def typed(cls, state: State, text: str) -> Step:
+        """Return where typed text leads, on a page with a text field."""
+        return state, None
+
+    @classmethod
+    @abstractmethod
+    def view(cls, snapshot: Snapshot) -> PageView:
+        """Return what there is to be shown on this page."""
+
+    def __init__(self, canvas: Canvas, field_view: FieldView, manifest: Manifest) -> None:
+        self.canvas = canvas
+        self.field_view = field_view
+        self.manifest = manifest
+
+    @abstractmethod
+    def draw(self, view: Any, wording: Wording) -> None:
+        """Draw the page, but for its status line.
+
+        Parameters
+        ----------
+        view
+            As the page's own `view` returns it.
+        """
+
+
+def page_class(name: PageName) -> type[Page]:
+    """Return the page of a name: what its module calls `PAGE`."""
+    module = import_module(f"device.screen.pages.{name}")
+    page: type[Page] = module.PAGE
+    return page
+
+
+def shown(name: PageName, snapshot: Snapshot) -> PageView:
+    """Return what there is to be shown on a page, with what every page has."""
+    state = snapshot.state
+    return replace(
+        page_class(name).view(snapshot),
+        clock=snapshot.clock,
+        source=snapshot.source,
+        language=state.language,
+        focus=state.focus,
+    )

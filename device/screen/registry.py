@@ -1,0 +1,18 @@
+"""Every page of the screen, a line each.
+
+A page is drawn and moved through by the module of its name in `device.screen.pages`
+(`device.screen.pages.base.page_class`).
+"""
+
+from enum import StrEnum
+
+
+class PageName(StrEnum):
+    """A page, by the name of its module."""
+
+    LIVE = "live"
+    COMPARE = "compare"
+    SETTINGS = "settings"
+    ABOUT = "about"
+    POWER = "power"
+    FAULT = "fault"

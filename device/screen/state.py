@@ -1,0 +1,88 @@
+"""Where the clinician is and what was chosen. Plain values: no screen, no camera."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from device.diagnoses import Code
+from device.language import Language
+from device.screen.events import Target
+from device.screen.registry import PageName
+
+LOWEST_OPACITY: Final = 0.1
+
+
+class Command(StrEnum):
+    """What the program must do after a step that the screen alone cannot."""
+
+    CAPTURE = "capture"
+    RELEASE = "release"
+    EXPLAIN = "explain"
+    SAVE_PREFERENCES = "save preferences"
+    QUIT = "quit"
+    RESTART = "restart"
+    POWER_OFF = "power off"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where the clinician is and what was chosen.
+
+    Attributes
+    ----------
+    page
+        What is shown.
+    frozen
+        A picture is held, on whatever page.
+    overlay
+        Show the saliency.
+    code
+        For which diagnosis; None for the likeliest malignant one.
+    opacity
+        Of the overlay, `LOWEST_OPACITY` to 1.
+    language
+        Of every word.
+    focus
+        What Enter would press, where the keyboard is in use.
+    of_page
+        What the page itself remembers while it is open; None when it is opened.
+    appliance
+        There is nothing behind the program that a finger could reach: it is not quit, but restarted
+        or switched off, and only on a page that asks for it.
+    """
+
+    page: PageName = PageName.LIVE
+    frozen: bool = False
+    overlay: bool = False
+    code: Code | None = None
+    opacity: float = 0.6
+    language: Language = Language.ENGLISH
+    focus: Target | None = None
+    of_page: object = None
+    appliance: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a step depends on beside the state.
+
+    Attributes
+    ----------
+    recent
+        How many recent pictures there are to compare with.
+    """
+
+    recent: int = 0
+
+
+Step = tuple[State, Command | None]
+
+
+def turned_to(state: State, page: PageName) -> State:
+    """Return the state with another page open."""
+    return replace(state, page=page, focus=None, of_page=None)
+
+
+def with_opacity(state: State, opacity: float) -> State:
+    """Return the state with another opacity, within its bounds."""
+    return replace(state, opacity=round(max(LOWEST_OPACITY, min(opacity, 1.0)), 2))

@@ -1,0 +1,280 @@
+"""The instrument between its threads and its screen: what hands do, and what there is to be shown.
+
+Needs no screen: events go in, views come out.
+"""
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.faults import Fault
+from device.frame import Frame
+from device.imaging.field_of_view import FieldOfView, central_field, crop, saliency_over_field
+from device.inference.analyzer import likeliest_malignant
+from device.models.manifest import Manifest
+from device.optics import Optics
+from device.platform.clock import Clock
+from device.preferences import Preferences
+from device.runtime.analysis import Analysis
+from device.runtime.camera import Camera
+from device.runtime.messages import (
+    AnalyzedFrame,
+    Capture,
+    ExplainCapture,
+    OverlayRequest,
+    Shot,
+    TakeBurst,
+)
+from device.runtime.recent import RecentPictures
+from device.runtime.recorder import Recorder
+from device.screen.events import Event
+from device.screen.navigation import step
+from device.screen.pages.base import shown
+from device.screen.registry import PageName
+from device.screen.state import Command, Context, State
+from device.screen.view import Kept, LiveView, PageView, Snapshot
+
+NOTICE_SECONDS: Final = 6.0
+"""How long a fault is shown that would else be gone with the next frame."""
+
+
+class Session:
+    """What the clinician does with the instrument, from its start to its end.
+
+    Parameters
+    ----------
+    camera, analysis, recorder
+        The threads' work, which takes commands and gives its newest results.
+    recent
+        Pictures that the present one can be compared with.
+    manifest
+        Of the model in use.
+    signed_by
+        The trusted key that the model's bundle is signed by.
+    clock
+        That notices are timed by.
+    source
+        What the frames come from, as the screen calls it.
+    preferences
+        What was chosen on the screen before.
+    optics
+        How large a pixel is, where that is known.
+    appliance
+        There is nothing behind the program that a finger could reach: offer to restart and to
+        switch off instead of to quit.
+
+    Attributes
+    ----------
+    state
+        Where the clinician is.
+    ending
+        How the program is to end, once that is chosen.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        analysis: Analysis,
+        recorder: Recorder,
+        recent: RecentPictures,
+        *,
+        manifest: Manifest,
+        signed_by: str,
+        clock: Clock,
+        source: str,
+        preferences: Preferences,
+        optics: Optics | None = None,
+        appliance: bool = False,
+    ) -> None:
+        self._camera = camera
+        self._analysis = analysis
+        self._recorder = recorder
+        self._recent = recent
+        self._manifest = manifest
+        self._signed_by = signed_by
+        self._clock = clock
+        self._source = source
+        self._optics = optics
+        self.state = State(
+            language=preferences.language, opacity=preferences.opacity, appliance=appliance
+        )
+        self.ending: Command | None = None
+        self._shot: Shot | None = None
+        self._notice: tuple[Fault, float] | None = None
+        self._known_faults: tuple[Fault | None, ...] = (None, None)
+        # The same frame gives the same array: the screen draws again only what is another object.
+        self._cropped = lru_cache(maxsize=2)(_crop_frame)
+        self._saliency = lru_cache(maxsize=2)(self._saliency_of)
+
+    @property
+    def fault(self) -> Fault | None:
+        """What does not work and is to be shown in the live page's place, or None."""
+        if self._analysis.fault or self._captured():
+            return self._analysis.fault
+        if self._notice and not self.state.frozen and self._clock.monotonic() < self._notice[1]:
+            return self._notice[0]
+        return self._camera.fault
+
+    def handle(self, event: Event) -> None:
+        """Do what a hand asks for."""
+        context = Context(recent=len(self._recent))
+        self.state, command = step(self.state, event, context)
+        self._request_overlay()
+        if command is not None:
+            self._execute(command)
+
+    def update(self) -> None:
+        """Go back to the live view where no picture came of a shot, and notice new faults."""
+        capture = self._result()
+        if self.state.frozen and capture is not None and capture.analyzed is None:
+            self.state = replace(self.state, page=PageName.LIVE, focus=None, frozen=False)
+            self._request_overlay()
+            self._release_shot()
+            self._notify(capture.fault)
+        faults = (self._recorder.fault, self._recorder.reading_fault)
+        for fault, known in zip(faults, self._known_faults, strict=True):
+            # A picture that is held says itself that it is not kept.
+            if fault is not known and not self._captured():
+                self._notify(fault)
+        self._known_faults = faults
+
+    def view(self) -> PageView:
+        """Return what there is to be shown now."""
+        snapshot = Snapshot(
+            state=self.state,
+            live=self._live_view(),
+            clock=self._clock.now().astimezone(),
+            source=self._source,
+            signed_by=self._signed_by,
+            mm_per_pixel=self._mm_per_pixel(),
+            recent=self._recent.pictures(),
+            fault=self.fault,
+            preferences_fault=self._recorder.preferences_fault,
+        )
+        page = self.state.page
+        if page == PageName.LIVE and snapshot.fault is not None:
+            page = PageName.FAULT
+        return shown(page, snapshot)
+
+    def _execute(self, command: Command) -> None:
+        match command:
+            case Command.QUIT | Command.RESTART | Command.POWER_OFF:
+                self.ending = command
+            case Command.CAPTURE:
+                self._notice = None
+                self._shot = Shot()
+                self._camera.inbox.send(TakeBurst(self._shot))
+            case Command.RELEASE:
+                self._release()
+            case Command.EXPLAIN:
+                if self._captured():
+                    self._analysis.inbox.send(ExplainCapture())
+            case Command.SAVE_PREFERENCES:
+                chosen = Preferences(language=self.state.language, opacity=self.state.opacity)
+                self._recorder.inbox.offer(chosen)
+
+    def _release(self) -> None:
+        # What is held belongs to the state before this command.
+        capture = self._result()
+        if capture is None:
+            # It is still being taken and will be kept: it must be seen before it is released.
+            self.state = replace(self.state, frozen=True)
+            return
+        if capture.analyzed:
+            self._recent.add(capture.analyzed.frame, capture.analyzed.finding)
+        self._release_shot()
+
+    def _release_shot(self) -> None:
+        if self._shot is not None:
+            self._shot.release()
+            self._shot = None
+
+    def _request_overlay(self) -> None:
+        state, before = self.state, self._analysis.overlay_request.peek() or OverlayRequest()
+        # No map is shown beside an earlier picture, and none may hold the comparison up.
+        comparing = state.page == PageName.COMPARE
+        request = OverlayRequest(state.overlay and not comparing, state.code, comparing)
+        if request == before:
+            return
+        self._analysis.overlay_request.put(request)
+        if request.enabled and before.comparing and self._captured():
+            self._analysis.inbox.send(ExplainCapture())
+
+    def _notify(self, fault: Fault | None) -> None:
+        """Show for a while what would else be gone with the next frame."""
+        until = self._clock.monotonic() + NOTICE_SECONDS
+        self._notice = (fault, until) if fault else None
+
+    def _result(self) -> Capture | None:
+        """Return what came of the present shot, or None while nothing has."""
+        capture = self._analysis.capture.peek()
+        return capture if capture is not None and capture.shot is self._shot else None
+
+    def _captured(self) -> Capture | None:
+        """Return the captured picture while it is held."""
+        capture = self._result()
+        return capture if self.state.frozen and capture and capture.analyzed else None
+
+    def _live_view(self) -> LiveView:
+        state, capture = self.state, self._captured()
+        analyzed = capture.analyzed if capture else self._analysis.live.peek()
+        frame = analyzed.frame if capture and analyzed else self._camera.frames.peek()
+        if analyzed and frame and analyzed.frame.pixels.shape != frame.pixels.shape:
+            # Of another camera, or another size: neither its field nor its call is this frame's.
+            analyzed = None
+        finding = analyzed.finding if analyzed else None
+        field = finding.field if finding else None
+        if frame and not field:
+            field = central_field(*frame.pixels.shape[:2])
+        code = state.code
+        if code is None and finding is not None:
+            code = likeliest_malignant(finding.probabilities)
+        saliency = finding.saliency if finding else None
+        if saliency is not None and saliency.code != code:
+            saliency = None
+        age = (frame.time - analyzed.frame.time).total_seconds() if frame and analyzed else 0.0
+        progress = self._analysis.progress or (0, 0)
+        return LiveView(
+            field=self._cropped(frame, field) if frame and field else None,
+            finding=finding,
+            finding_age=age,
+            overlay=self._saliency(analyzed) if state.overlay and saliency and analyzed else None,
+            overlay_wanted=state.overlay,
+            explained=code,
+            opacity=state.opacity,
+            frozen=frame.time if capture and frame else None,
+            measures=capture.measures if capture else None,
+            outline=capture.outline if capture else None,
+            progress=progress if state.frozen and not capture else None,
+            kept=self._kept(capture) if capture else None,
+            lost=frame.time if frame and not capture and self._camera.lost else None,
+        )
+
+    def _kept(self, capture: Capture) -> Kept | None:
+        kept = self._recorder.kept.peek()
+        if kept is None or kept.shot is not capture.shot:
+            return None
+        if kept.fault is not None:
+            return Kept.NOT_KEPT
+        return Kept.KEPT if self._recorder.permanent else Kept.UNTIL_THE_END
+
+    def _saliency_of(self, analyzed: AnalyzedFrame) -> NDArray[np.float32] | None:
+        saliency = analyzed.finding.saliency
+        if saliency is None:
+            return None
+        shape, field = analyzed.frame.pixels.shape, analyzed.finding.field
+        return saliency_over_field(saliency.values, shape, self._manifest.input.geometry, field)
+
+    def _mm_per_pixel(self) -> float | None:
+        frame = self._camera.frames.peek()
+        if frame is None or self._optics is None:
+            return None
+        height, width = frame.pixels.shape[:2]
+        return self._optics.mm_per_pixel_at(width, height)
+
+
+def _crop_frame(frame: Frame, field: FieldOfView) -> NDArray[np.uint8]:
+    return crop(frame.pixels, field)

@@ -1,0 +1,62 @@
+import errno
+from pathlib import Path
+
+import pytest
+
+from device.platform.durable_files import fsync_file, fsync_folder, write_atomically
+
+
+def opened(descriptor: int) -> Path:
+    """Return what a file descriptor is of."""
+    return Path(f"/proc/self/fd/{descriptor}").readlink()
+
+
+def test_file_is_written_in_a_folder_that_is_made_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.json"
+    write_atomically(path, b"first")
+    write_atomically(path, b"second")
+    assert path.read_bytes() == b"second"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    write_atomically(path, b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_file_is_on_the_disk_before_it_has_its_name_and_then_the_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    forced: list[tuple[Path, bool]] = []
+    monkeypatch.setattr("os.fsync", lambda fd: forced.append((opened(fd), path.exists())))
+    write_atomically(path, b"content")
+    (part, named), folder = forced
+    assert part.parent == tmp_path
+    assert part.name.startswith(".a.json.")
+    assert not named
+    assert folder == (tmp_path, True)
+
+
+def test_file_and_folder_are_forced_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").touch()
+    forced: list[Path] = []
+    monkeypatch.setattr("os.fsync", lambda fd: forced.append(opened(fd)))
+    fsync_file(tmp_path / "a")
+    fsync_folder(tmp_path)
+    assert forced == [tmp_path / "a", tmp_path]
+    with pytest.raises(NotADirectoryError):
+        fsync_folder(tmp_path / "a")

@@ -1,0 +1,252 @@
+"""The recorder's thread: what it keeps, what it reads, and that it loses nothing."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from device.errors import RecordError
+from device.frame import Frame, SourceKind
+from device.imaging.abcd import AbcdMeasures
+from device.inference.analyzer import Analyzer
+from device.inference.finding import Finding
+from device.platform.clock import Clock
+from device.preferences import Preferences, load_preferences
+from device.records.archive import Archive
+from device.records.folder import FolderArchive
+from device.runtime.health import Health, Part, PartState
+from device.runtime.messages import KeepExamination, Shot
+from device.runtime.recent import MOST, RecentPictures
+from device.runtime.recorder import NOT_KEPT, Recorder
+from tests.device.scripted import GIVE_UP_SECONDS, until
+
+PORTUGUESE = Preferences(language="pt", opacity=0.3)
+
+
+class ScriptedArchive(FolderArchive):
+    """A folder that does as a test says before it does its work."""
+
+    error: Exception | None = None
+    listing_error: Exception | None = None
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def keep(
+        self, frame: Frame, finding: Finding, flags: Sequence[str], measures: AbcdMeasures | None
+    ) -> str:
+        self.go_on.wait(GIVE_UP_SECONDS)
+        if self.error:
+            raise self.error
+        return super().keep(frame, finding, flags, measures)
+
+    def identifiers(self) -> list[str]:
+        if self.listing_error:
+            raise self.listing_error
+        return super().identifiers()
+
+
+def recorder_of(
+    archive: Archive | None,
+    preferences_folder: Path | None = None,
+    recent: RecentPictures | None = None,
+) -> tuple[Recorder, Health]:
+    clock = Clock()
+    health = Health(clock)
+    recent = RecentPictures() if recent is None else recent
+    return Recorder(archive, preferences_folder, recent, health, clock), health
+
+
+@contextmanager
+def running(recorder: Recorder) -> Iterator[threading.Event]:
+    stop = threading.Event()
+    thread = threading.Thread(target=recorder.run, args=(stop,))
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join(GIVE_UP_SECONDS)
+        assert not thread.is_alive()
+
+
+def run_to_the_end(recorder: Recorder) -> None:
+    """Run a recorder that is told to end before it begins."""
+    stop = threading.Event()
+    stop.set()
+    recorder.run(stop)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> ScriptedArchive:
+    return ScriptedArchive(tmp_path / "examinations")
+
+
+@pytest.fixture
+def keep(analyzer: Analyzer, frames: tuple[Frame, ...]) -> KeepExamination:
+    frame = replace(frames[0], kind=SourceKind.CAMERA)
+    return KeepExamination(Shot(), frame, analyzer.analyze(frame), ("melanoma-0.90",), None)
+
+
+def test_examination_is_kept_and_that_is_told(
+    archive: ScriptedArchive, keep: KeepExamination
+) -> None:
+    recorder, _ = recorder_of(archive)
+    with running(recorder):
+        recorder.inbox.send(keep)
+        until(recorder.kept.peek)
+    kept = recorder.kept.peek()
+    assert kept is not None
+    assert (kept.shot, kept.fault) == (keep.shot, None)
+    (identifier,) = archive.identifiers()
+    record = archive.read(identifier).record
+    assert record.finding.flags == ["melanoma-0.90"]
+    assert record.field_of_view == keep.finding.field
+
+
+def test_whatever_was_handed_over_before_the_end_is_kept(
+    archive: ScriptedArchive, keep: KeepExamination
+) -> None:
+    recorder, _ = recorder_of(archive)
+    archive.go_on.clear()
+    with running(recorder) as stop:
+        for _ in range(4):
+            recorder.inbox.send(keep)
+        stop.set()
+        archive.go_on.set()
+    assert len(archive.identifiers()) == 4
+
+
+def test_disk_that_is_full_is_a_fault_of_the_disk_and_not_of_the_program(
+    archive: ScriptedArchive, keep: KeepExamination
+) -> None:
+    recorder, health = recorder_of(archive)
+    archive.error = RecordError("the examination could not be kept", action="free space")
+    with running(recorder):
+        recorder.inbox.send(keep)
+        until(recorder.kept.peek)
+        assert recorder.fault is archive.error.fault
+        assert recorder.kept.peek().fault is archive.error.fault
+        assert health.report()[Part.RECORDER].state is PartState.WAITING
+        archive.error = None
+        recorder.inbox.send(keep)
+        until(lambda: recorder.fault is None)
+    assert len(archive.identifiers()) == 1
+
+
+def test_error_that_nobody_foresaw_is_told_and_the_next_examination_kept(
+    archive: ScriptedArchive, keep: KeepExamination
+) -> None:
+    recorder, health = recorder_of(archive)
+    archive.error = ZeroDivisionError("by nought")
+    with running(recorder):
+        recorder.inbox.send(keep)
+        until(lambda: recorder.fault)
+        assert recorder.fault.message == NOT_KEPT
+        assert recorder.fault.detail == "ZeroDivisionError: by nought"
+        assert health.report()[Part.RECORDER].failures == 1
+        archive.error = None
+        recorder.inbox.send(keep)
+        until(lambda: recorder.fault is None)
+
+
+def test_examination_does_not_wait_for_older_ones_to_be_read(
+    archive: ScriptedArchive, keep: KeepExamination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        archive.keep(keep.frame, keep.finding, [], None)
+    recent = RecentPictures()
+    recorder, _ = recorder_of(archive, recent=recent)
+    read, done = archive.read, []
+
+    def slowly(identifier: str) -> object:
+        if not done:
+            recorder.inbox.send(keep)
+        done.append(recorder.kept.peek() is not None)
+        return read(identifier)
+
+    monkeypatch.setattr(archive, "read", slowly)
+    with running(recorder):
+        until(lambda: len(recent) == 5)
+    # Kept after the first was read and before the second.
+    assert done == [False, True, True, True, True]
+
+
+def test_older_examinations_are_read_newest_first_and_no_more_than_are_shown(
+    archive: ScriptedArchive, keep: KeepExamination
+) -> None:
+    for days in range(MOST + 3, 0, -1):
+        frame = replace(keep.frame, time=keep.frame.time - timedelta(days=days))
+        archive.keep(frame, keep.finding, [], None)
+    recent = RecentPictures()
+    recorder, _ = recorder_of(archive, recent=recent)
+    with running(recorder):
+        until(lambda: len(recent) == MOST)
+    ages = [(keep.frame.time - picture.time) / timedelta(days=1) for picture in recent.pictures()]
+    assert [round(age) for age in ages] == list(range(1, MOST + 1))
+
+
+def test_damaged_examination_does_not_hide_the_others(
+    archive: ScriptedArchive, keep: KeepExamination, tmp_path: Path
+) -> None:
+    for _ in range(3):
+        identifier = archive.keep(keep.frame, keep.finding, [], None)
+    (tmp_path / "examinations" / identifier / "image.png").write_bytes(b"no picture")
+    recent = RecentPictures()
+    recorder, _ = recorder_of(archive, recent=recent)
+    with running(recorder):
+        until(lambda: len(recent) == 2)
+
+
+def test_records_that_cannot_be_listed_are_told(archive: ScriptedArchive) -> None:
+    archive.listing_error = RecordError("the card cannot be read", action="put another in")
+    recorder, _ = recorder_of(archive)
+    with running(recorder):
+        until(lambda: recorder.reading_fault)
+    assert recorder.reading_fault is archive.listing_error.fault
+
+
+def test_told_to_end_it_reads_no_more(archive: ScriptedArchive, keep: KeepExamination) -> None:
+    archive.keep(keep.frame, keep.finding, [], None)
+    recent = RecentPictures()
+    recorder, _ = recorder_of(archive, recent=recent)
+    run_to_the_end(recorder)
+    assert len(recent) == 0
+
+
+def test_newest_preferences_are_written_even_at_the_very_end(tmp_path: Path) -> None:
+    recorder, _ = recorder_of(None, tmp_path)
+    recorder.inbox.offer(Preferences(language="es"))
+    recorder.inbox.offer(PORTUGUESE)
+    run_to_the_end(recorder)
+    assert load_preferences(tmp_path, Preferences()) == PORTUGUESE
+    assert recorder.preferences_fault is None
+
+
+def test_preferences_that_cannot_be_kept_are_told_until_they_can(tmp_path: Path) -> None:
+    recorder, _ = recorder_of(None, tmp_path / "taken")
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    recorder.inbox.offer(PORTUGUESE)
+    run_to_the_end(recorder)
+    assert recorder.preferences_fault is not None
+    (tmp_path / "taken").unlink()
+    recorder.inbox.offer(PORTUGUESE)
+    run_to_the_end(recorder)
+    assert recorder.preferences_fault is None
+    assert load_preferences(tmp_path / "taken", Preferences()) == PORTUGUESE
+
+
+def test_without_an_archive_or_a_folder_nothing_is_kept(keep: KeepExamination) -> None:
+    recorder, _ = recorder_of(None)
+    recorder.inbox.send(keep)
+    recorder.inbox.offer(PORTUGUESE)
+    run_to_the_end(recorder)
+    assert recorder.kept.peek() is None
+    assert recorder.preferences_fault is None
+    assert not recorder.permanent
