@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from rich.console import Console
 
-from build_host.datasets.tensors import read_examples
+from build_host.datasets.image_cache import read_examples
 from build_host.evaluation.comparing import Ablation, AblationRow
 from build_host.results import write_result
 from build_host.runs import Run, Sources, find_teachers, run_folder, training_data
@@ -115,8 +115,8 @@ def _row(
 
     from build_host.evaluation.validating import judge
     from build_host.training.architectures import build
-    from build_host.training.feed import batches
-    from build_host.training.fitting import WEIGHTS
+    from build_host.training.fit import WEIGHTS
+    from build_host.training.input_pipeline import batches
 
     collection, split = training_data(config, sources)
     cache = out / "cache"

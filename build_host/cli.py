@@ -12,7 +12,7 @@ from rich.table import Table
 from build_host import runs, stages
 from build_host.bundling import releasing
 from build_host.bundling.writing import create_key, default_key_path
-from build_host.datasets.checking import check_ham10000
+from build_host.datasets.validation import check_ham10000
 from build_host.evaluation.comparing import ablation_table, peers_table
 from build_host.evaluation.degrading import Study
 from build_host.evaluation.telling import assessment_tables

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from build_host.datasets.collection import Collection, joined
+from build_host.datasets.dataset import Collection, joined
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.isic2017 import read_isic2017
 from build_host.datasets.split import Split, split_by_lesion

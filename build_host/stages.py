@@ -12,11 +12,11 @@ from rich.console import Console
 
 from build_host.bundling.drafting import calibrated, draft, provenance
 from build_host.bundling.releasing import PEERS_FILE, open_bundle
-from build_host.datasets.collection import Collection
+from build_host.datasets.dataset import Collection
 from build_host.datasets.ham10000 import read_ham10000
+from build_host.datasets.image_cache import read_examples, resized_images
 from build_host.datasets.isic2017 import LICENCE as ISIC2017_LICENCE
 from build_host.datasets.split import split_by_lesion
-from build_host.datasets.tensors import read_examples, resized_images
 from build_host.evaluation.assessing import Assessment, assess
 from build_host.evaluation.calibrating import fit_quality_limits
 from build_host.evaluation.comparing import Peer, measure_peer
@@ -47,9 +47,9 @@ def train(run: Run, sources: Sources, teachers: Sequence[Run], console: Console)
     examples = read_examples(collection, split, config.input, config.fit.frame_size, cache)
     from build_host.keras import keras
     from build_host.training.architectures import build, start_from_imagenet
+    from build_host.training.distillation import ask
     from build_host.training.distribution import strategy_for
-    from build_host.training.fitting import fit
-    from build_host.training.teaching import ask
+    from build_host.training.fit import fit
 
     with strategy_for(config.fit).scope():
         keras.utils.set_random_seed(config.seed)
@@ -64,12 +64,12 @@ def train(run: Run, sources: Sources, teachers: Sequence[Run], console: Console)
 
 def compress(run: Run, data: Path, console: Console) -> None:
     """Convert the network to int8 and calibrate it on the validation fold."""
+    from build_host.compression.gptq import round_weights
     from build_host.compression.pruning import set_smallest_to_zero
     from build_host.compression.quantization import to_float32, to_int8
-    from build_host.compression.rounding import round_weights
     from build_host.compression.whitening import with_whitened
     from build_host.training.architectures import build, with_map
-    from build_host.training.fitting import WEIGHTS
+    from build_host.training.fit import WEIGHTS
     from build_host.training.mobilenet import HEAD
 
     weights = run.folder / WEIGHTS

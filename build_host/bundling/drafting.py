@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from build_host.bundling.classes import CLASSES
-from build_host.datasets.collection import Collection
+from build_host.datasets.dataset import Collection
 from build_host.datasets.ham10000 import LICENCE
 from build_host.datasets.split import RULE
 from build_host.evaluation.averaging import choose_averaging

@@ -10,8 +10,8 @@ from typing import Final, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from build_host.datasets.collection import Collection, ImageRecord
-from build_host.datasets.reading import find_images, read_rows
+from build_host.datasets.dataset import Collection, ImageRecord
+from build_host.datasets.folder import find_images, read_rows
 from device.capture.image_file import read_image
 from device.diagnoses import Code
 from device.errors import DataError

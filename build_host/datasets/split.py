@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from build_host.datasets.collection import Collection
+from build_host.datasets.dataset import Collection
 from device.diagnoses import CODES
 from device.errors import DataError
 

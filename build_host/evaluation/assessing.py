@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 from rich.console import Console
 
-from build_host.datasets.collection import Collection
+from build_host.datasets.dataset import Collection
 from build_host.datasets.isic2017 import read_isic2017
-from build_host.datasets.outlines import OUTLINES
+from build_host.datasets.segmentations import OUTLINES
 from build_host.evaluation import explaining, speed, unfamiliar
 from build_host.evaluation.degrading import even_sample
 from build_host.evaluation.evaluating import Evaluation, Predictions, evaluate, predict

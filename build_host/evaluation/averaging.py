@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from build_host.datasets.collection import Collection
+from build_host.datasets.dataset import Collection
 from build_host.evaluation.metrics import Labels, mean_over_lesions
 from device.inference.analyzer import Analyzer
 from device.inference.calibration import probabilities

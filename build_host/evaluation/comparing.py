@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 from rich.table import Table
 
-from build_host.datasets.collection import Collection
+from build_host.datasets.dataset import Collection
 from build_host.evaluation.assessing import assess_first
 from build_host.evaluation.evaluating import Sizes
 from build_host.evaluation.speed import Speed, measure, reference_model

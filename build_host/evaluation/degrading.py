@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from sklearn.isotonic import IsotonicRegression
 
-from build_host.datasets.collection import Collection
+from build_host.datasets.dataset import Collection
 from build_host.evaluation.calibrating import NO_LIMITS
 from build_host.evaluation.metrics import accuracy, with_intervals
 from device.capture.frame import frame_now

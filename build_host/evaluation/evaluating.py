@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from build_host.datasets.collection import Collection, ImageRecord
+from build_host.datasets.dataset import Collection, ImageRecord
 from build_host.evaluation.metrics import (
     RESAMPLES,
     ClassFigures,

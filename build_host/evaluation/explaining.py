@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from build_host.datasets.collection import Collection
-from build_host.datasets.outlines import read_outline
+from build_host.datasets.dataset import Collection
+from build_host.datasets.segmentations import read_outline
 from build_host.evaluation import maps
 from build_host.evaluation.metrics import mean_over_lesions
 from device.diagnoses import CODES, Code

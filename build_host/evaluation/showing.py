@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from build_host.datasets.collection import Collection, ImageRecord
-from build_host.datasets.outlines import OUTLINES, read_outline
+from build_host.datasets.dataset import Collection, ImageRecord
+from build_host.datasets.segmentations import OUTLINES, read_outline
 from build_host.evaluation.evaluating import predict
 from device.capture.frame import Frame, frame_now
 from device.diagnoses import CODES, Code

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
-from build_host.datasets.collection import Collection
-from build_host.datasets.outlines import read_outline
+from build_host.datasets.dataset import Collection
+from build_host.datasets.segmentations import read_outline
 from device.capture.frame import frame_now
 from device.inference.analyzer import Analyzer
 

@@ -27,7 +27,7 @@ from build_host.reproduction.pipeline import Context
 from build_host.reproduction.results import Artefact
 from build_host.training.architectures import paper_network
 from build_host.training.config import FitConfig
-from build_host.training.fitting import fit
+from build_host.training.fit import fit
 from device.inference.bundle import Bundle
 
 _FIGURES: Final = ("accuracy", "balanced_accuracy", "macro_auc", "malignant_auc")
@@ -115,7 +115,7 @@ def work(context: Context, shown: int) -> dict[str, float]:
 
 def _epochs_of_pruning(context: Context) -> int:
     """Return how many epochs the schedule and the recovery after it last."""
-    from build_host.training.feed import shown_indices, steps_per_epoch
+    from build_host.training.input_pipeline import shown_indices, steps_per_epoch
 
     config = context.config
     labels = context.collection.labels

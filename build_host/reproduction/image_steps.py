@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from build_host.datasets.collection import Collection
+from build_host.datasets.dataset import Collection
 from build_host.reproduction.results import Restoration
 
 Picture = NDArray[np.uint8]

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from build_host.datasets.collection import Collection
+from build_host.datasets.dataset import Collection
 from device.diagnoses import CODES
 from device.imaging.field import cut, find_field
 from device.imaging.lesion import ABCD_COLOURS, measure, outline, working_image

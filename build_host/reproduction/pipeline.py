@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from build_host.datasets.collection import Collection
+from build_host.datasets.dataset import Collection
 from build_host.datasets.ham10000 import read_ham10000
+from build_host.datasets.image_cache import Examples, read_examples
 from build_host.datasets.split import Split, split_by_lesion
-from build_host.datasets.tensors import Examples, read_examples
 from build_host.reproduction.config import ReproductionConfig
 from build_host.results import write_result
 from build_host.training.config import FitConfig, RunConfig

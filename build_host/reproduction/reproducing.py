@@ -11,9 +11,9 @@ from rich.console import Console
 
 from build_host.bundling.drafting import calibrated, draft, provenance
 from build_host.bundling.releasing import REPRODUCTION_FILE
-from build_host.datasets.collection import Collection, ImageRecord
+from build_host.datasets.dataset import Collection, ImageRecord
+from build_host.datasets.image_cache import read_examples, resized_images
 from build_host.datasets.split import Split, oversample_then_split, split_by_image
-from build_host.datasets.tensors import read_examples, resized_images
 from build_host.evaluation.artefact import logits_of, sizes, softmax
 from build_host.evaluation.assessing import assess_first
 from build_host.evaluation.metrics import METRICS, confusion, per_class, with_intervals
@@ -175,7 +175,7 @@ def summarize(collection: Collection) -> DataSummary:
 
 
 def _oversampled(context: Context) -> NDArray[np.int64]:
-    from build_host.training.feed import shown_indices
+    from build_host.training.input_pipeline import shown_indices
 
     labels = context.collection.labels
     settings = context.config.protocol_fit
@@ -201,7 +201,7 @@ def _train(
     split: Split,
 ) -> Any:
     """Fit a network on a collection and return it."""
-    from build_host.training.fitting import fit
+    from build_host.training.fit import fit
 
     spec = context.config.input
     examples = read_examples(collection, split, spec, settings.frame_size, context.cache)

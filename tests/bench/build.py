@@ -10,7 +10,7 @@ from rich.table import Table
 from build_host.keras import keras
 from build_host.training.architectures import paper_network
 from build_host.training.config import Augmentation
-from build_host.training.feed import batches
+from build_host.training.input_pipeline import batches
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, scale
 

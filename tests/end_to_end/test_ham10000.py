@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from build_host.cli import DATA_VARIABLE
-from build_host.datasets.collection import Collection
+from build_host.datasets.dataset import Collection
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.split import split_by_lesion
 from build_host.evaluation.metrics import METRICS

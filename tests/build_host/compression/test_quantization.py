@@ -5,7 +5,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from build_host.datasets.ham10000 import read_ham10000
-from build_host.datasets.tensors import resized_images
+from build_host.datasets.image_cache import resized_images
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, resize, scale, scale_table
 from device.inference.interpreter import dequantize, quantize

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from build_host.datasets.collection import joined
+from build_host.datasets.dataset import joined
 from build_host.datasets.isic2017 import read_isic2017
 from device.errors import DataError
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from build_host.datasets.collection import Collection, ImageRecord
+from build_host.datasets.dataset import Collection, ImageRecord
 from build_host.evaluation.averaging import choose_averaging
 from device.capture.demo import SCENES, demo_frame
 from device.diagnoses import CODES

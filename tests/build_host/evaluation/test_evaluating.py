@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from build_host.datasets.collection import Collection, ImageRecord
+from build_host.datasets.dataset import Collection, ImageRecord
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.evaluation import metrics
 from build_host.evaluation.evaluating import (

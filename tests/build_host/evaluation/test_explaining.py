@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from build_host.datasets.collection import Collection, ImageRecord
+from build_host.datasets.dataset import Collection, ImageRecord
 from build_host.evaluation.explaining import compare, outline_in_square
 from device.diagnoses import CODES
 from device.errors import DataError

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from build_host.datasets.collection import Collection, ImageRecord
+from build_host.datasets.dataset import Collection, ImageRecord
 from build_host.evaluation.showing import Example, choose, examples_page
 from device.capture.demo import SCENES, demo_frame
 from device.diagnoses import CODES

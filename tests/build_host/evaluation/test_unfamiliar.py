@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from build_host.datasets.collection import Collection
+from build_host.datasets.dataset import Collection
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.evaluation.unfamiliar import OF_EACH_KIND, kinds, measure, skin_only
 from device.capture.frame import Frame

@@ -105,7 +105,7 @@ def test_pictures_and_targets_are_mixed_alike_and_a_picture_keeps_the_larger_par
 
 
 def test_a_mixed_batch_mixes_each_target_with_that_of_its_pictures_partner() -> None:
-    from build_host.training.feed import batches
+    from build_host.training.input_pipeline import batches
     from device.imaging.preprocessing import InputSpec
 
     grey = np.arange(10, 90, 10, dtype=np.uint8)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from build_host.datasets.collection import Collection, ImageRecord
+from build_host.datasets.dataset import Collection, ImageRecord
 from build_host.datasets.ham10000 import read_ham10000
+from build_host.datasets.image_cache import read_examples, resized_images
 from build_host.datasets.split import split_by_lesion
-from build_host.datasets.tensors import read_examples, resized_images
 from device.errors import DataError, ImageError
 from device.imaging.preprocessing import InputSpec, resize
 from tests.build_host import drawn
@@ -156,11 +156,11 @@ MANY = """
 import sys
 from pathlib import Path
 import numpy as np
-from build_host.datasets.collection import Collection, ImageRecord
+from build_host.datasets.dataset import Collection, ImageRecord
 from build_host.datasets.split import split_by_lesion
-from build_host.datasets.tensors import read_examples
+from build_host.datasets.image_cache import read_examples
 from build_host.training.config import Augmentation
-from build_host.training.feed import batches
+from build_host.training.input_pipeline import batches
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec
 

@@ -127,12 +127,12 @@ def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
     from build_host.runs import Sources, find_teachers, open_run, training_data
     from build_host.training import augmentation
     from build_host.training.architectures import build
-    from build_host.training.feed import shown_prior
-    from build_host.training.lessons import drawn, lesson_path, read_lesson
+    from build_host.training.distillation_targets import drawn, lesson_path, read_lesson
+    from build_host.training.input_pipeline import shown_prior
 
     config = open_run(taught).config
     collection, split = training_data(config, Sources(ham10000))
-    from build_host.datasets.tensors import read_examples
+    from build_host.datasets.image_cache import read_examples
 
     examples = read_examples(collection, split, config.input, (150, 200), taught.parent / "cache")
     teacher, _ = find_teachers(config, configs, taught.parent)

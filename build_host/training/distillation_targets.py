@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from build_host.datasets.tensors import Examples
+from build_host.datasets.image_cache import Examples
 from build_host.training import augmentation
 from build_host.training.config import RunConfig
-from build_host.training.feed import Lesson, shown_indices, shown_prior
+from build_host.training.input_pipeline import Lesson, shown_indices, shown_prior
 from device.diagnoses import CODES
 
 # Apart from the changes that are drawn for an epoch without teachers.

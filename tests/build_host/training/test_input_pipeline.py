@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from build_host.datasets.ham10000 import read_ham10000
+from build_host.datasets.image_cache import resized_images
 from build_host.datasets.split import split_by_lesion
-from build_host.datasets.tensors import resized_images
 from build_host.training.config import FitConfig
 from device.capture.frame import frame_now
 from device.capture.image_file import read_image
@@ -43,7 +43,7 @@ def labelled(draw) -> tuple[np.ndarray, np.ndarray]:
 @given(labelled(), st.integers(0, 2**31 - 1), st.integers(0, 5))
 @settings(max_examples=40)
 def test_oversampling_repeats_training_images_until_diagnoses_are_even(made, seed, epoch) -> None:
-    from build_host.training.feed import shown_indices, shown_prior
+    from build_host.training.input_pipeline import shown_indices, shown_prior
 
     labels, train = made
     config = FitConfig(balance="random-oversample")
@@ -59,7 +59,7 @@ def test_oversampling_repeats_training_images_until_diagnoses_are_even(made, see
 @given(labelled(), st.integers(0, 2**31 - 1))
 @settings(max_examples=20)
 def test_without_balancing_every_image_is_shown_once(made, seed) -> None:
-    from build_host.training.feed import shown_indices, shown_prior
+    from build_host.training.input_pipeline import shown_indices, shown_prior
 
     labels, train = made
     config = FitConfig(balance="none")
@@ -71,7 +71,7 @@ def test_without_balancing_every_image_is_shown_once(made, seed) -> None:
 @given(labelled(), st.integers(0, 2**31 - 1), st.sampled_from([0.0, 0.5, 1.0]))
 @settings(max_examples=20)
 def test_balancing_by_a_power_draws_from_the_training_part_alone(made, seed, power) -> None:
-    from build_host.training.feed import shown_indices, shown_prior
+    from build_host.training.input_pipeline import shown_indices, shown_prior
 
     labels, train = made
     config = FitConfig(balance="power", balance_power=power)
@@ -86,7 +86,7 @@ def test_balancing_by_a_power_draws_from_the_training_part_alone(made, seed, pow
 
 
 def test_balancing_by_a_power_shows_each_diagnosis_as_often_as_its_prior_says() -> None:
-    from build_host.training.feed import shown_indices, shown_prior
+    from build_host.training.input_pipeline import shown_indices, shown_prior
 
     labels = np.repeat(np.arange(7), [4000, 100, 100, 100, 100, 100, 900])
     config = FitConfig(balance="power", balance_power=0.5)
@@ -99,7 +99,7 @@ def test_balancing_by_a_power_shows_each_diagnosis_as_often_as_its_prior_says() 
 
 
 def test_the_seed_decides_which_images_are_repeated() -> None:
-    from build_host.training.feed import shown_indices
+    from build_host.training.input_pipeline import shown_indices
 
     labels = np.array([0] * 40 + [1] * 20)
     some = [shown_indices(FitConfig(), labels, np.arange(60), seed) for seed in (1, 2)]
@@ -107,7 +107,7 @@ def test_the_seed_decides_which_images_are_repeated() -> None:
 
 
 def test_no_image_of_a_validation_or_test_lesion_is_ever_shown(ham10000: Path) -> None:
-    from build_host.training.feed import shown_indices
+    from build_host.training.input_pipeline import shown_indices
 
     collection = read_ham10000(ham10000)
     split = split_by_lesion(collection)
@@ -129,7 +129,7 @@ def test_no_image_of_a_validation_or_test_lesion_is_ever_shown(ham10000: Path) -
 )
 @settings(max_examples=12)
 def test_batches_show_exactly_the_asked_rows(count, batch, shuffle_seed, seed) -> None:
-    from build_host.training.feed import batches, steps_per_epoch
+    from build_host.training.input_pipeline import batches, steps_per_epoch
 
     random = np.random.default_rng(seed)
     images = random.integers(0, 256, (20, 5, 6, 3), np.uint8)
@@ -151,7 +151,7 @@ def test_batches_show_exactly_the_asked_rows(count, batch, shuffle_seed, seed) -
 
 
 def test_the_shuffle_seed_decides_the_order() -> None:
-    from build_host.training.feed import batches
+    from build_host.training.input_pipeline import batches
 
     images = np.arange(50, dtype=np.uint8)[:, None, None, None] * np.ones((1, 5, 6, 3), np.uint8)
     labels = np.zeros(50, np.int64)
@@ -170,7 +170,7 @@ def test_the_shuffle_seed_decides_the_order() -> None:
 def test_training_sees_the_very_bits_that_the_device_makes(
     ham10000: Path, tmp_path: Path, geometry: str, factor: float, offset: float
 ) -> None:
-    from build_host.training.feed import batches
+    from build_host.training.input_pipeline import batches
 
     spec = InputSpec(height=28, width=36, geometry=geometry, scale=factor, offset=offset)
     collection = read_ham10000(ham10000).subset(np.array([0, 50, 100, 175]))
@@ -187,7 +187,7 @@ def test_training_sees_the_very_bits_that_the_device_makes(
 def test_training_evaluation_and_instrument_agree_to_the_bit(
     ham10000: Path, tmp_path: Path, bundled: Stage, trusted_key: str
 ) -> None:
-    from build_host.training.feed import batches
+    from build_host.training.input_pipeline import batches
 
     bundle = load_bundle(bundled.folder, [trusted_key])
     manifest = bundle.manifest
@@ -218,7 +218,7 @@ def test_training_evaluation_and_instrument_agree_to_the_bit(
 
 
 def test_red_is_the_first_channel_all_the_way(tmp_path: Path) -> None:
-    from build_host.training.feed import batches
+    from build_host.training.input_pipeline import batches
 
     path = tmp_path / "red.jpg"
     Image.new("RGB", (60, 45), (255, 0, 0)).save(path, quality=100, subsampling=0)

@@ -24,7 +24,7 @@ def cost(row: NDArray[np.float64], other: NDArray[np.float64], moments: NDArray)
 
 @given(seed=st.integers(0, 2**32 - 1), inputs=st.integers(1, 40), zeros=st.integers(0, 39))
 def test_every_weight_lands_on_the_grid_of_the_largest(seed: int, inputs: int, zeros: int) -> None:
-    from build_host.compression.rounding import rounded_row
+    from build_host.compression.gptq import rounded_row
 
     random = np.random.default_rng(seed)
     row = random.normal(0, random.uniform(1e-3, 1e3), inputs)
@@ -40,7 +40,7 @@ def test_every_weight_lands_on_the_grid_of_the_largest(seed: int, inputs: int, z
 
 
 def test_a_filter_of_differences_still_takes_no_notice_of_how_bright_it_is() -> None:
-    from build_host.compression.rounding import rounded_row
+    from build_host.compression.gptq import rounded_row
 
     random = np.random.default_rng(1)
     plain, aware = [], []
@@ -55,7 +55,7 @@ def test_a_filter_of_differences_still_takes_no_notice_of_how_bright_it_is() -> 
 
 
 def test_a_row_of_zeros_and_inputs_that_never_come_are_no_trouble() -> None:
-    from build_host.compression.rounding import rounded_row
+    from build_host.compression.gptq import rounded_row
 
     assert not rounded_row(np.zeros(4), np.eye(4)).any()
     np.testing.assert_allclose(rounded_row(np.array([1.0, -0.3]), np.zeros((2, 2))),
@@ -92,7 +92,7 @@ def network():
 
 
 def test_what_a_layer_sees_is_measured_as_the_layer_sees_it(images: NDArray[np.uint8]) -> None:
-    from build_host.compression.rounding import _second_moments
+    from build_host.compression.gptq import _second_moments
     from build_host.keras import keras
 
     made = network()
@@ -113,8 +113,8 @@ def test_what_a_layer_sees_is_measured_as_the_layer_sees_it(images: NDArray[np.u
 def test_the_int8_file_is_nearer_to_the_network_and_keeps_the_grid(
     images: NDArray[np.uint8],
 ) -> None:
+    from build_host.compression.gptq import round_weights
     from build_host.compression.quantization import to_int8
-    from build_host.compression.rounding import round_weights
     from device.inference.interpreter import open_interpreter
 
     made = network()

@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from build_host.datasets.tensors import Examples
+from build_host.datasets.image_cache import Examples
 from build_host.keras import keras
 from build_host.training.architectures import build
 from build_host.training.config import RunConfig
-from build_host.training.feed import Lesson, batches, shown_prior
-from build_host.training.fitting import WEIGHTS
-from build_host.training.lessons import drawn, lesson_path, write_lesson
+from build_host.training.distillation_targets import drawn, lesson_path, write_lesson
+from build_host.training.fit import WEIGHTS
+from build_host.training.input_pipeline import Lesson, batches, shown_prior
 from device.diagnoses import CODES
 
 

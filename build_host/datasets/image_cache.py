@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from build_host.datasets.collection import Collection
+from build_host.datasets.dataset import Collection
 from build_host.datasets.split import Split
 from device.errors import DataError
 from device.imaging.preprocessing import InputSpec, resize

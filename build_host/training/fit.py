@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sklearn.metrics import balanced_accuracy_score
 
-from build_host.datasets.tensors import Examples
+from build_host.datasets.image_cache import Examples
 from build_host.keras import keras, tf
 from build_host.training.config import FitConfig, PlateauConfig, RunConfig
+from build_host.training.distillation_targets import read_lesson
 from build_host.training.distribution import divided, own_folder
-from build_host.training.feed import batches, shown_indices, shown_prior, steps_per_epoch
 from build_host.training.history import Epoch, read_history, write_history
-from build_host.training.lessons import read_lesson
+from build_host.training.input_pipeline import batches, shown_indices, shown_prior, steps_per_epoch
 from device.diagnoses import CODES
 
 WEIGHTS: Final = "weights.h5"
@@ -48,7 +48,8 @@ def fit(
     callbacks
         Keras callbacks, such as those of pruning.
     lessons
-        For each teacher of the run, the folder of what it said (`build_host.training.lessons`).
+        For each teacher of the run, the folder of what it said: see
+        `build_host.training.distillation_targets`.
     """
     settings = config.fit
     strategy = model.distribute_strategy

@@ -9,9 +9,9 @@ from typing import Final
 from rich.console import Console
 from rich.progress import track
 
-from build_host.datasets.collection import Collection, ImageRecord
+from build_host.datasets.dataset import Collection, ImageRecord
+from build_host.datasets.folder import find_images
 from build_host.datasets.ham10000 import PIXEL_TABLE, read_ham10000, read_metadata
-from build_host.datasets.reading import find_images
 from build_host.datasets.split import split_by_lesion
 from device.capture.image_file import read_image
 from device.errors import DataError, DermascopeError, ImageError

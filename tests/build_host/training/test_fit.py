@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from build_host.datasets.image_cache import Examples
 from build_host.datasets.split import Split
-from build_host.datasets.tensors import Examples
 from build_host.training.config import (
     Augmentation,
     FitConfig,
@@ -71,7 +71,7 @@ def tiny_network():
 
 def fitted(config: RunConfig, examples: Examples, run: Path):
     from build_host.keras import keras
-    from build_host.training.fitting import fit
+    from build_host.training.fit import fit
 
     run.mkdir(exist_ok=True)
     keras.utils.set_random_seed(config.seed)
@@ -123,7 +123,7 @@ def test_the_rate_falls_exactly_as_keras_own_callback_lowers_it(
     validation_losses, start, patience, factor, floor
 ) -> None:
     from build_host.keras import keras
-    from build_host.training.fitting import Epoch, learning_rate
+    from build_host.training.fit import Epoch, learning_rate
 
     model = _optimized_model()
     model.optimizer.learning_rate.assign(start)
@@ -159,7 +159,7 @@ def _optimized_model():
 @given(st.integers(1, 40), st.floats(0.0, 10.0), st.floats(0.0, 50.0))
 @settings(max_examples=100)
 def test_the_cosine_climbs_while_warming_up_and_then_falls_to_nothing(epochs, warmup, done) -> None:
-    from build_host.training.fitting import cosine_rate
+    from build_host.training.fit import cosine_rate
 
     config = FitConfig(epochs=epochs, warmup=warmup, learning_rate=0.1, schedule="cosine")
     rate, later = cosine_rate(config, done), cosine_rate(config, done + 0.1)
@@ -270,7 +270,7 @@ def test_without_its_checkpoint_a_run_starts_over(
 def test_a_run_that_diverges_can_be_read_again(
     tmp_path: Path, write_config: Callable[..., Path]
 ) -> None:
-    from build_host.training.fitting import read_history
+    from build_host.training.fit import read_history
 
     run = tmp_path / "run"
     config = small_run(tmp_path, write_config, epochs=1, learning_rate=1e30)

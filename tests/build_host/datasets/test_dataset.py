@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from build_host.datasets.collection import Collection, ImageRecord
+from build_host.datasets.dataset import Collection, ImageRecord
 from device.diagnoses import CODES
 
 records = st.lists(
