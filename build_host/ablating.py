@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from build_host.datasets.image_cache import read_examples
-from build_host.evaluation.comparing import Ablation, AblationRow
+from build_host.evaluation.comparison import Ablation, AblationRow
 from build_host.results import write_result
 from build_host.runs import Run, Sources, find_teachers, run_folder, training_data
 from build_host.stages import train
@@ -113,7 +113,7 @@ def _row(
     teachers = find_teachers(config, base.parent, out)
     train(Run(folder, config), sources, teachers, console)
 
-    from build_host.evaluation.validating import judge
+    from build_host.calibration.cross_validation import judge
     from build_host.training.architectures import build
     from build_host.training.fit import WEIGHTS
     from build_host.training.input_pipeline import batches

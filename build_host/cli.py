@@ -12,10 +12,10 @@ from rich.table import Table
 from build_host import runs, stages
 from build_host.bundling import releasing
 from build_host.bundling.writing import create_key, default_key_path
+from build_host.calibration.degradation import Study
 from build_host.datasets.validation import check_ham10000
-from build_host.evaluation.comparing import ablation_table, peers_table
-from build_host.evaluation.degrading import Study
-from build_host.evaluation.telling import assessment_tables
+from build_host.evaluation.comparison import ablation_table, peers_table
+from build_host.reporting.console import assessment_tables
 from device.config import load_config
 from device.errors import DermascopeError
 from device.inference.bundle import MANIFEST_FILE, load_bundle

@@ -12,15 +12,15 @@ from rich.console import Console
 
 from build_host.bundling.drafting import calibrated, draft, provenance
 from build_host.bundling.releasing import PEERS_FILE, open_bundle
+from build_host.calibration.degradation import Study, even_sample, study
+from build_host.calibration.fits import fit_quality_limits
 from build_host.datasets.dataset import Collection
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.image_cache import read_examples, resized_images
 from build_host.datasets.isic2017 import LICENCE as ISIC2017_LICENCE
 from build_host.datasets.split import split_by_lesion
-from build_host.evaluation.assessing import Assessment, assess
-from build_host.evaluation.calibrating import fit_quality_limits
-from build_host.evaluation.comparing import Peer, measure_peer
-from build_host.evaluation.degrading import Study, even_sample, study
+from build_host.evaluation.assessment import Assessment, assess
+from build_host.evaluation.comparison import Peer, measure_peer
 from build_host.results import write_result
 from build_host.runs import Run, Sources, leave_draft, lessons_folders, open_draft, training_data
 from build_host.training.config import RunConfig
@@ -139,7 +139,7 @@ def study_run(folder: Path, data: Path, images: int, levels: int) -> Study:
 
 def study_bundle(bundle: Bundle, data: Path, out: Path, images: int, levels: int) -> Study:
     """Spoil images of the validation fold: ``quality.json`` and ``quality.png`` into `out`."""
-    from build_host.evaluation.plots import degradations
+    from build_host.reporting.plots import degradations
 
     validation = _part(data, "validation")
     result = study(bundle, even_sample(validation, images), levels)
@@ -151,7 +151,7 @@ def study_bundle(bundle: Bundle, data: Path, out: Path, images: int, levels: int
 
 def show_examples(bundle: Bundle, data: Path, path: Path) -> None:
     """Draw a page of what a bundle gets right and wrong on the validation fold."""
-    from build_host.evaluation.showing import examples_page
+    from build_host.reporting.example_sheet import examples_page
 
     validation = _part(data, "validation")
     page = examples_page(bundle, validation, data)

@@ -11,17 +11,17 @@ import msgspec
 import numpy as np
 
 from build_host.bundling.classes import CLASSES
-from build_host.datasets.dataset import Collection
-from build_host.datasets.ham10000 import LICENCE
-from build_host.datasets.split import RULE
-from build_host.evaluation.averaging import choose_averaging
-from build_host.evaluation.calibrating import (
+from build_host.calibration.fits import (
     fit_abstention,
     fit_calibration,
     fit_conformal,
     fit_operating_points,
 )
-from build_host.evaluation.evaluating import raw_answers
+from build_host.calibration.test_time_augmentation import choose_averaging
+from build_host.datasets.dataset import Collection
+from build_host.datasets.ham10000 import LICENCE
+from build_host.datasets.split import RULE
+from build_host.evaluation.predictions import raw_answers
 from device import __version__
 from device.imaging.preprocessing import InputSpec
 from device.imaging.quality import QualityLimits

@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from build_host.bundling.writing import read_key, write_bundle
-from build_host.evaluation.assessing import Assessment
-from build_host.evaluation.comparing import Ablation, Peer, ablation_section, peers_section
+from build_host.evaluation.assessment import Assessment
+from build_host.evaluation.comparison import Ablation, Peer, ablation_section, peers_section
 from build_host.reproduction.results import Results
 from build_host.reproduction.tables import card_sections
 from build_host.results import read_result, write_result

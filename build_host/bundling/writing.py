@@ -7,8 +7,8 @@ from typing import Final
 import platformdirs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from build_host.bundling.card import write_card
-from build_host.evaluation.assessing import Assessment
+from build_host.evaluation.assessment import Assessment
+from build_host.reporting.model_card import write_card
 from build_host.results import encoded
 from device.errors import BundleError
 from device.inference.bundle import (

@@ -1,1 +1,1 @@
-"""What a model is worth: metrics with intervals, calibration, the card."""
+"""What a model is worth: metrics with intervals, predictions, saliency, speed."""

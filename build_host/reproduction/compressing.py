@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from build_host.bundling.drafting import draft, provenance
+from build_host.calibration.fits import NO_LIMITS
 from build_host.compression import clustering, pruning, quantization
-from build_host.evaluation.artefact import latency_ratio, logits_of, sizes, softmax
-from build_host.evaluation.calibrating import NO_LIMITS
-from build_host.evaluation.evaluating import Sizes
 from build_host.evaluation.metrics import (
     METRICS,
     Metric,
     balanced_accuracy,
     with_intervals,
 )
+from build_host.evaluation.predictions import Sizes
+from build_host.evaluation.tflite_file import latency_ratio, logits_of, sizes, softmax
 from build_host.keras import keras
 from build_host.reproduction.pipeline import Context
 from build_host.reproduction.results import Artefact

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from build_host.evaluation import plots
+from build_host.reporting import plots
 from build_host.reproduction import image_steps
 from build_host.reproduction.pipeline import Context
 from build_host.reproduction.results import Artefact, Results
@@ -132,8 +132,8 @@ def _calibration_sides(
     context: Context, uncalibrated: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
     """Return the base's probabilities before and after temperature and bias from fold 4."""
-    from build_host.evaluation.artefact import logits_of
-    from build_host.evaluation.calibrating import fit_calibration
+    from build_host.calibration.fits import fit_calibration
+    from build_host.evaluation.tflite_file import logits_of
     from build_host.reproduction.reproducing import base_bundle
     from device.inference.calibration import probabilities as calibrate
 

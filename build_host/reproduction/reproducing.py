@@ -14,9 +14,9 @@ from build_host.bundling.releasing import REPRODUCTION_FILE
 from build_host.datasets.dataset import Collection, ImageRecord
 from build_host.datasets.image_cache import read_examples, resized_images
 from build_host.datasets.split import Split, oversample_then_split, split_by_image
-from build_host.evaluation.artefact import logits_of, sizes, softmax
-from build_host.evaluation.assessing import assess_first
+from build_host.evaluation.assessment import assess_first
 from build_host.evaluation.metrics import METRICS, confusion, per_class, with_intervals
+from build_host.evaluation.tflite_file import logits_of, sizes, softmax
 from build_host.reproduction import image_steps, peers
 from build_host.reproduction.config import ReproductionConfig
 from build_host.reproduction.pipeline import Context, once, open_context, timed
@@ -219,7 +219,7 @@ def _predicted(
 
 
 def _bundle(context: Context, content: bytes) -> Bundle:
-    from build_host.evaluation.calibrating import NO_LIMITS
+    from build_host.calibration.fits import NO_LIMITS
 
     config = context.config
     origin = provenance(context.collection, config.seed, config.digest)

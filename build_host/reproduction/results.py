@@ -2,8 +2,8 @@
 
 import msgspec
 
-from build_host.evaluation.evaluating import Sizes
 from build_host.evaluation.metrics import ClassFigures
+from build_host.evaluation.predictions import Sizes
 from build_host.training.history import Epoch
 from device.diagnoses import Code
 from device.inference.manifest import Interval

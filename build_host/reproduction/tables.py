@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from build_host.markdown import cell, table
+from build_host.reporting.markdown import cell, table
 from build_host.reproduction.results import Artefact, Results
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from build_host.bundling.classes import CLASSES
-from build_host.evaluation.assessing import Assessment, Kept
-from build_host.evaluation.evaluating import ConformalCheck, Evaluation, Selective, Sizes
+from build_host.evaluation.assessment import Assessment, Kept
 from build_host.evaluation.metrics import METRICS, ClassFigures
+from build_host.evaluation.predictions import ConformalCheck, Evaluation, Selective, Sizes
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec
 from device.imaging.quality import QualityLimits

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from build_host.ablating import AblationConfig, Variant, variant_of
-from build_host.evaluation.comparing import Ablation, Peer
+from build_host.evaluation.comparison import Ablation, Peer
 from device.errors import ConfigError
 from tests.build_host.conftest import Done, Stage
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from PIL import Image
 
-from build_host.evaluation.assessing import Assessment
+from build_host.evaluation.assessment import Assessment
 from device.capture.demo import SCENES, demo_frame
 from device.diagnoses import CODES
 from device.errors import BundleError

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from build_host.datasets.ham10000 import read_ham10000
-from build_host.datasets.split import split_by_lesion
-from build_host.evaluation.assessing import Assessment
-from build_host.evaluation.calibrating import (
+from build_host.calibration.fits import (
     fit_abstention,
     fit_calibration,
     fit_conformal,
     fit_operating_points,
 )
-from build_host.evaluation.evaluating import raw_answers
+from build_host.datasets.ham10000 import read_ham10000
+from build_host.datasets.split import split_by_lesion
+from build_host.evaluation.assessment import Assessment
+from build_host.evaluation.predictions import raw_answers
 from build_host.runs import Sources, open_run, start_run
 from build_host.stages import train
 from device.inference.analyzer import Analyzer

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from build_host.bundling.card import write_card
 from build_host.bundling.writing import (
     KEY_VARIABLE,
     create_key,
@@ -17,7 +16,8 @@ from build_host.bundling.writing import (
     read_key,
     write_bundle,
 )
-from build_host.evaluation.assessing import Assessment
+from build_host.evaluation.assessment import Assessment
+from build_host.reporting.model_card import write_card
 from device.errors import BundleError
 from device.inference.bundle import load_bundle
 from device.inference.manifest import Manifest

@@ -23,8 +23,8 @@ def picture() -> np.ndarray:
 def made(pretrained: Path) -> tuple[Bundle, bytes]:
     """Return a bundle with a map, and its network in float."""
     from build_host.bundling.drafting import draft
+    from build_host.calibration.fits import NO_LIMITS
     from build_host.compression.quantization import to_float32, to_int8
-    from build_host.evaluation.calibrating import NO_LIMITS
     from build_host.keras import keras
     from build_host.training.architectures import with_map
     from build_host.training.mobilenet import load_imagenet, slim_mobilenet

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rich.progress import track
 from sklearn.isotonic import IsotonicRegression
 
+from build_host.calibration.fits import NO_LIMITS
 from build_host.datasets.dataset import Collection
-from build_host.evaluation.calibrating import NO_LIMITS
 from build_host.evaluation.metrics import accuracy, with_intervals
 from device.capture.frame import frame_now
 from device.diagnoses import CODES

@@ -7,7 +7,7 @@ from PIL import Image
 
 from build_host.datasets.dataset import Collection
 from build_host.datasets.ham10000 import read_ham10000
-from build_host.evaluation.unfamiliar import OF_EACH_KIND, kinds, measure, skin_only
+from build_host.evaluation.out_of_distribution import OF_EACH_KIND, kinds, measure, skin_only
 from device.capture.frame import Frame
 from device.config import Config, model_folder
 from device.errors import DataError

@@ -5,10 +5,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from build_host.calibration.degradation import DEGRADATIONS, Degradation, Study, even_sample, limit
+from build_host.calibration.fits import NO_LIMITS
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.split import VALIDATION_FOLD, fold_of, split_by_lesion
-from build_host.evaluation.calibrating import NO_LIMITS
-from build_host.evaluation.degrading import DEGRADATIONS, Degradation, Study, even_sample, limit
 from device.capture.demo import SCENES, demo_frame
 from device.imaging.field import cut, find_field
 from device.imaging.quality import measure_quality

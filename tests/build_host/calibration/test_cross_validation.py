@@ -2,8 +2,8 @@ import hashlib
 
 import numpy as np
 
-from build_host.evaluation.calibrating import fit_calibration
-from build_host.evaluation.validating import CHOSEN_BY, cross_calibrated, judge
+from build_host.calibration.cross_validation import CHOSEN_BY, cross_calibrated, judge
+from build_host.calibration.fits import fit_calibration
 from device.inference.calibration import probabilities
 
 

@@ -8,16 +8,16 @@ import msgspec
 import numpy as np
 from rich.console import Console
 
+from build_host.calibration.degradation import even_sample
 from build_host.datasets.dataset import Collection
 from build_host.datasets.isic2017 import read_isic2017
 from build_host.datasets.segmentations import OUTLINES
-from build_host.evaluation import explaining, speed, unfamiliar
-from build_host.evaluation.degrading import even_sample
-from build_host.evaluation.evaluating import Evaluation, Predictions, evaluate, predict
-from build_host.evaluation.explaining import Faithfulness
+from build_host.evaluation import out_of_distribution, saliency_faithfulness, speed
 from build_host.evaluation.metrics import RESAMPLES, accuracy, balanced_accuracy, melanoma_auc
+from build_host.evaluation.out_of_distribution import Unfamiliar
+from build_host.evaluation.predictions import Evaluation, Predictions, evaluate, predict
+from build_host.evaluation.saliency_faithfulness import Faithfulness
 from build_host.evaluation.speed import Speed
-from build_host.evaluation.unfamiliar import Unfamiliar
 from device.diagnoses import CODES
 from device.inference.analyzer import Analyzer, code_to_explain
 from device.inference.bundle import Bundle
@@ -127,9 +127,9 @@ def assess(
     return Assessment(
         evaluations=evaluations,
         surest=first.surest,
-        unfamiliar=unfamiliar.measure(analyzer, test, data) if outlined else [],
-        maps=explaining.compare(*compared) if mapped else [],
-        unasked_maps=explaining.compare(*compared, code_to_explain) if mapped else [],
+        unfamiliar=out_of_distribution.measure(analyzer, test, data) if outlined else [],
+        maps=saliency_faithfulness.compare(*compared) if mapped else [],
+        unasked_maps=saliency_faithfulness.compare(*compared, code_to_explain) if mapped else [],
         speed=speed.measure(bundle, speed.reference_model()),
     )
 

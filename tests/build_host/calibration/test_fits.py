@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from build_host.evaluation.calibrating import (
+from build_host.calibration.fits import (
     fit_abstention,
     fit_calibration,
     fit_conformal,

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from build_host.evaluation.assessing import Assessment
-from build_host.evaluation.evaluating import Evaluation
-from build_host.markdown import cell
+from build_host.evaluation.assessment import Assessment
+from build_host.evaluation.predictions import Evaluation
+from build_host.reporting.markdown import cell
 
 
 def assessment_tables(assessment: Assessment) -> Iterator[Table]:

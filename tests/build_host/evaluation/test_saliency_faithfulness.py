@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from build_host.datasets.dataset import Collection, ImageRecord
-from build_host.evaluation.explaining import compare, outline_in_square
+from build_host.evaluation.saliency_faithfulness import compare, outline_in_square
 from device.diagnoses import CODES
 from device.errors import DataError
 from device.imaging.preprocessing import resize
@@ -79,7 +79,7 @@ def test_the_diagnosis_that_is_asked_for_is_explained(
 
 
 def test_a_flat_map_agrees_with_nothing_and_is_a_number_all_the_same() -> None:
-    from build_host.evaluation.explaining import _agreement
+    from build_host.evaluation.saliency_faithfulness import _agreement
 
     slope = np.arange(16.0).reshape(4, 4)
     assert _agreement(slope, 2 * slope + 1) == pytest.approx(1.0)
@@ -97,8 +97,8 @@ class LooksAtOneCorner:
 
 
 def test_a_map_of_where_the_network_looks_beats_its_inverse_both_ways() -> None:
-    from build_host.evaluation.explaining import _curves
-    from build_host.evaluation.maps import Asked
+    from build_host.evaluation.saliency_faithfulness import _curves
+    from build_host.evaluation.saliency_maps import Asked
 
     picture = np.full((SIDE, SIDE, 3), 40, np.uint8)
     picture[:16, :16] = 250

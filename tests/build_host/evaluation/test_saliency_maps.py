@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from build_host.evaluation.maps import Asked, outweighs, random
+from build_host.evaluation.saliency_maps import Asked, outweighs, random
 from device.capture.frame import frame_now
 from device.diagnoses import CODES
 from device.imaging.preprocessing import resize

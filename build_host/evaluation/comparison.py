@@ -6,10 +6,10 @@ import msgspec
 from rich.table import Table
 
 from build_host.datasets.dataset import Collection
-from build_host.evaluation.assessing import assess_first
-from build_host.evaluation.evaluating import Sizes
+from build_host.evaluation.assessment import assess_first
+from build_host.evaluation.predictions import Sizes
 from build_host.evaluation.speed import Speed, measure, reference_model
-from build_host.markdown import cell, table
+from build_host.reporting.markdown import cell, table
 from device.inference.bundle import Bundle
 from device.inference.manifest import Interval
 

@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
-from build_host.evaluation.degrading import Study
+from build_host.calibration.degradation import Study
 from build_host.evaluation.metrics import CALIBRATION_BINS, Labels, Probabilities
 from device.diagnoses import CODES, MALIGNANT
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from build_host.evaluation.assessing import EXPLAINED, Assessment
-from build_host.evaluation.evaluating import Evaluation
-from build_host.evaluation.explaining import Faithfulness
-from build_host.markdown import cell, table
+from build_host.evaluation.assessment import EXPLAINED, Assessment
+from build_host.evaluation.predictions import Evaluation
+from build_host.evaluation.saliency_faithfulness import Faithfulness
+from build_host.reporting.markdown import cell, table
 from device.diagnoses import CODES
 from device.inference.manifest import Interval, Manifest
 

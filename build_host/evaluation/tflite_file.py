@@ -7,7 +7,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from build_host.evaluation.evaluating import Sizes
+from build_host.evaluation.predictions import Sizes
 from device.inference.bundle import Bundle
 from device.inference.interpreter import Network
 

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from build_host.evaluation.calibrating import fit_calibration
+from build_host.calibration.fits import fit_calibration
 from build_host.evaluation.metrics import METRICS, Labels, Metric, Probabilities, with_intervals
 from device.inference.calibration import probabilities
 from device.inference.manifest import Interval

@@ -5,7 +5,7 @@ import numpy as np
 from PIL import Image
 
 from build_host.datasets.dataset import Collection, ImageRecord
-from build_host.evaluation.showing import Example, choose, examples_page
+from build_host.reporting.example_sheet import Example, choose, examples_page
 from device.capture.demo import SCENES, demo_frame
 from device.diagnoses import CODES
 from device.inference.bundle import Bundle

@@ -17,7 +17,7 @@ from rich.progress import track
 
 from build_host.datasets.dataset import Collection
 from build_host.datasets.segmentations import read_outline
-from build_host.evaluation import maps
+from build_host.evaluation import saliency_maps
 from build_host.evaluation.metrics import mean_over_lesions
 from device.diagnoses import CODES, Code
 from device.imaging.field import central_field, cut
@@ -92,17 +92,17 @@ def compare(
     manifest = bundle.manifest
     side = manifest.input.height
     network = Network(bundle)
-    exact = None if float_model is None else maps.FloatMaps(float_model, manifest)
-    eigen = maps.Inside(bundle.model, manifest)
-    methods: dict[str, tuple[int, Callable[[maps.Asked], maps.Map]]] = {
-        "random": (0, maps.random),
-        "centre blob": (0, maps.centre),
+    exact = None if float_model is None else saliency_maps.FloatMaps(float_model, manifest)
+    eigen = saliency_maps.Inside(bundle.model, manifest)
+    methods: dict[str, tuple[int, Callable[[saliency_maps.Asked], saliency_maps.Map]]] = {
+        "random": (0, saliency_maps.random),
+        "centre blob": (0, saliency_maps.centre),
         "Eigen-CAM": (0, lambda a: eigen.first_component(a.pixels)),
-        "class activation map": (0, maps.activation),
-        "class activation map, as log-odds": (0, maps.log_odds),
-        "class activation map, where it outweighs the others": (0, maps.outweighs),
-        "occlusion": (maps.occlusion_passes(side), maps.occlusion),
-        "RISE": (manifest.saliency.masks, maps.rise),
+        "class activation map": (0, saliency_maps.activation),
+        "class activation map, as log-odds": (0, saliency_maps.log_odds),
+        "class activation map, where it outweighs the others": (0, saliency_maps.outweighs),
+        "occlusion": (saliency_maps.occlusion_passes(side), saliency_maps.occlusion),
+        "RISE": (manifest.saliency.masks, saliency_maps.rise),
     }
     rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in methods}
     agreements: dict[str, list[float]] = {name: [] for name in methods}
@@ -111,7 +111,9 @@ def compare(
         outline = outline_in_square(folder, record.image_id, side)
         found = probabilities(network.run(pixels).logits, manifest.calibration)
         index = CODES.index(choose(tuple(found)))
-        asked = maps.Asked(pixels, index, network, manifest.calibration, manifest.saliency, seed)
+        asked = saliency_maps.Asked(
+            pixels, index, network, manifest.calibration, manifest.saliency, seed
+        )
         for name, (_, explain) in methods.items():
             saliency = explain(asked)
             rows[name].append(
@@ -137,7 +139,7 @@ def compare(
     return result
 
 
-def _curves(asked: maps.Asked, saliency: maps.Map) -> tuple[float, float]:
+def _curves(asked: saliency_maps.Asked, saliency: saliency_maps.Map) -> tuple[float, float]:
     """Return the areas under the insertion and the deletion curve."""
     pixels = asked.pixels
     blurred = cv2.GaussianBlur(pixels, (0, 0), _BLUR * len(pixels))
@@ -155,18 +157,18 @@ def _curves(asked: maps.Asked, saliency: maps.Map) -> tuple[float, float]:
     return areas[0], areas[1]
 
 
-def _probability(asked: maps.Asked, pixels: maps.Pixels) -> float:
+def _probability(asked: saliency_maps.Asked, pixels: saliency_maps.Pixels) -> float:
     logits = asked.network.run(pixels).logits
     return float(probabilities(logits, asked.calibration)[asked.index])
 
 
-def _agreement(one: maps.Map, other: maps.Map) -> float:
+def _agreement(one: saliency_maps.Map, other: saliency_maps.Map) -> float:
     """Return how two maps correlate; one that is flat agrees with nothing."""
     if not (one.std() and other.std()):
         return 0.0
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
-def _energy_inside(saliency: maps.Map, outline: NDArray[np.bool_]) -> float:
+def _energy_inside(saliency: saliency_maps.Map, outline: NDArray[np.bool_]) -> float:
     total = saliency.sum()
     return float(saliency[outline].sum() / total) if total > 0 else 0.0

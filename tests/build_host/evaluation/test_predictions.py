@@ -12,7 +12,7 @@ import pytest
 from build_host.datasets.dataset import Collection, ImageRecord
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.evaluation import metrics
-from build_host.evaluation.evaluating import (
+from build_host.evaluation.predictions import (
     Evaluation,
     Predictions,
     evaluate,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from build_host.datasets.dataset import Collection, ImageRecord
 from build_host.datasets.segmentations import OUTLINES, read_outline
-from build_host.evaluation.evaluating import predict
+from build_host.evaluation.predictions import predict
 from device.capture.frame import Frame, frame_now
 from device.diagnoses import CODES, Code
 from device.imaging.field import cut, map_over_field

@@ -1,13 +1,13 @@
 import msgspec
 import pytest
 
-from build_host.bundling.card import write_card
-from build_host.evaluation.assessing import Assessment, Kept
-from build_host.evaluation.evaluating import Evaluation
-from build_host.evaluation.explaining import Faithfulness
+from build_host.evaluation.assessment import Assessment, Kept
 from build_host.evaluation.metrics import METRICS
+from build_host.evaluation.out_of_distribution import Unfamiliar
+from build_host.evaluation.predictions import Evaluation
+from build_host.evaluation.saliency_faithfulness import Faithfulness
 from build_host.evaluation.speed import Speed
-from build_host.evaluation.unfamiliar import Unfamiliar
+from build_host.reporting.model_card import write_card
 from device.diagnoses import CODES
 from device.inference.manifest import Interval, Manifest
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from build_host.calibration.test_time_augmentation import choose_averaging
 from build_host.datasets.dataset import Collection, ImageRecord
-from build_host.evaluation.averaging import choose_averaging
 from device.capture.demo import SCENES, demo_frame
 from device.diagnoses import CODES
 from device.inference.analyzer import Analyzer

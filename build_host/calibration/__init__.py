@@ -1,0 +1,1 @@
+"""What is fitted on the validation fold: calibration, thresholds, quality limits."""
