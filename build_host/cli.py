@@ -9,12 +9,11 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from build_host import runs, stages
-from build_host.bundling import releasing
-from build_host.bundling.writing import create_key, default_key_path
+from build_host.bundle.sign import create_key, default_key_path
 from build_host.calibration.degradation import Study
 from build_host.datasets.validation import check_ham10000
 from build_host.evaluation.comparison import ablation_table, peers_table
+from build_host.pipeline import release, stages, workspace
 from build_host.reporting.console import assessment_tables
 from device.config import load_config
 from device.errors import DermascopeError
@@ -167,7 +166,7 @@ def _check(options: argparse.Namespace, console: Console) -> int:
 
 def _reproduce(options: argparse.Namespace, console: Console) -> int:
     from build_host.reproduction.config import read_reproduction
-    from build_host.reproduction.reproducing import reproduce
+    from build_host.reproduction.reproduce import reproduce
 
     named = "reproduce-quick.toml" if options.quick else "reproduce.toml"
     config = read_reproduction(options.config or _CONFIGS / named)
@@ -178,23 +177,23 @@ def _reproduce(options: argparse.Namespace, console: Console) -> int:
 
 
 def _train(options: argparse.Namespace, console: Console) -> int:
-    run = runs.start_run(options.config, options.out)
+    run = workspace.start_run(options.config, options.out)
     console.print(f"Run: {run.folder}", soft_wrap=True)
-    teachers = runs.find_teachers(run.config, options.config.parent, options.out)
-    sources = runs.Sources(options.data, options.isic2017, options.pretrained)
+    teachers = workspace.find_teachers(run.config, options.config.parent, options.out)
+    sources = workspace.Sources(options.data, options.isic2017, options.pretrained)
     stages.train(run, sources, teachers, console)
     console.print(f"Next: dermascope-build compress {run.folder}", soft_wrap=True)
     return 0
 
 
 def _ablate(options: argparse.Namespace, console: Console) -> int:
-    from build_host.ablating import ablate
+    from build_host.pipeline.ablation import ablate
 
-    sources = runs.Sources(options.data, options.isic2017, options.pretrained)
+    sources = workspace.Sources(options.data, options.isic2017, options.pretrained)
     table = ablate(options.config, sources, options.out, console)
     console.print(ablation_table(table))
     if options.run:
-        releasing.keep_ablation(options.run, table)
+        release.keep_ablation(options.run, table)
     return 0
 
 
@@ -206,7 +205,7 @@ def _peers(options: argparse.Namespace, console: Console) -> int:
 
 
 def _compress(options: argparse.Namespace, console: Console) -> int:
-    stages.compress(runs.open_run(options.run), options.data, console)
+    stages.compress(workspace.open_run(options.run), options.data, console)
     console.print(f"Next: dermascope-build evaluate {options.run}", soft_wrap=True)
     return 0
 
@@ -218,7 +217,7 @@ def _calibrate(options: argparse.Namespace, console: Console) -> int:
 
 
 def _evaluate(options: argparse.Namespace, console: Console) -> int:
-    sources = runs.Sources(options.data, options.isic2017)
+    sources = workspace.Sources(options.data, options.isic2017)
     if (options.run / MANIFEST_FILE).is_file():
         bundle = load_bundle(options.run, load_config().trusted_keys)
         result = stages.evaluate_bundle(bundle, sources, console)
@@ -230,7 +229,7 @@ def _evaluate(options: argparse.Namespace, console: Console) -> int:
 
 
 def _reopen(options: argparse.Namespace, console: Console) -> int:
-    run = releasing.reopen(options.bundle, options.out, load_config().trusted_keys, options.version)
+    run = release.reopen(options.bundle, options.out, load_config().trusted_keys, options.version)
     console.print(f"Run: {run}", soft_wrap=True)
     console.print(f"Next: dermascope-build evaluate {run}", soft_wrap=True)
     return 0
@@ -250,7 +249,7 @@ def _quality(options: argparse.Namespace, console: Console) -> int:
 
 
 def _examples(options: argparse.Namespace, console: Console) -> int:
-    bundle = releasing.open_bundle(options.run, load_config().trusted_keys)
+    bundle = release.open_bundle(options.run, load_config().trusted_keys)
     stages.show_examples(bundle, options.data, options.to)
     console.print(
         f"Wrote {options.to}; its pictures are the data set's: share it as that", soft_wrap=True
@@ -266,7 +265,7 @@ def _positive(text: str) -> int:
 
 
 def _bundle(options: argparse.Namespace, console: Console) -> int:
-    folder = releasing.make_bundle(options.run, options.models, default_key_path())
+    folder = release.make_bundle(options.run, options.models, default_key_path())
     console.print(f"Wrote {folder}", soft_wrap=True)
     return 0
 

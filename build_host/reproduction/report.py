@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from build_host.reporting import plots
-from build_host.reproduction import image_steps
-from build_host.reproduction.pipeline import Context
+from build_host.reproduction import image_enhancement
+from build_host.reproduction.context import Context
 from build_host.reproduction.results import Artefact, Results
 from build_host.reproduction.tables import (
     LIMIT_MIB,
@@ -134,7 +134,7 @@ def _calibration_sides(
     """Return the base's probabilities before and after temperature and bias from fold 4."""
     from build_host.calibration.fits import fit_calibration
     from build_host.evaluation.tflite_file import logits_of
-    from build_host.reproduction.reproducing import base_bundle
+    from build_host.reproduction.reproduce import base_bundle
     from device.inference.calibration import probabilities as calibrate
 
     bundle = base_bundle(context)
@@ -168,14 +168,14 @@ def _stepped(context: Context) -> dict[str, list[NDArray[np.uint8]]]:
     random = np.random.default_rng(context.config.seed)
     records = context.collection.records
     clean = [context.collection.read(records[i]) for i in context.split.train[:6]]
-    noisy = [image_steps.noisy(p, random) for p in clean]
-    hairy = [image_steps.hairy(p, random) for p in clean]
+    noisy = [image_enhancement.noisy(p, random) for p in clean]
+    hairy = [image_enhancement.hairy(p, random) for p in clean]
     rows = {"clean": clean, "with noise": noisy}
-    for name, step in image_steps.STEPS.items():
+    for name, step in image_enhancement.STEPS.items():
         if name not in ("none", "hair removal"):
             rows[name] = [step(p) for p in noisy]
     rows["with hairs"] = hairy
-    rows["hair removal"] = [image_steps.without_hairs(p) for p in hairy]
+    rows["hair removal"] = [image_enhancement.without_hairs(p) for p in hairy]
     return rows
 
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from build_host.bundling.classes import CLASSES
+from build_host.bundle.classes import CLASSES
 from build_host.evaluation.assessment import Assessment, Kept
 from build_host.evaluation.metrics import METRICS, ClassFigures
 from build_host.evaluation.predictions import ConformalCheck, Evaluation, Selective, Sizes

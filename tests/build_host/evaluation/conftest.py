@@ -22,7 +22,7 @@ def picture() -> np.ndarray:
 @pytest.fixture(scope="package")
 def made(pretrained: Path) -> tuple[Bundle, bytes]:
     """Return a bundle with a map, and its network in float."""
-    from build_host.bundling.drafting import draft
+    from build_host.bundle.draft import draft
     from build_host.calibration.fits import NO_LIMITS
     from build_host.compression.quantization import to_float32, to_int8
     from build_host.keras import keras

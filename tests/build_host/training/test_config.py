@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 import build_host
-from build_host.ablating import AblationConfig, variant_of
+from build_host.pipeline.ablation import AblationConfig, variant_of
 from build_host.training.config import FitConfig, PlateauConfig, RunConfig, read_config
 from device.errors import ConfigError
 from device.imaging.preprocessing import InputSpec

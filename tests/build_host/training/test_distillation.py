@@ -124,7 +124,7 @@ def test_a_teacher_that_is_not_trained_is_named(
 def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
     taught: Path, configs: Path, ham10000: Path
 ) -> None:
-    from build_host.runs import Sources, find_teachers, open_run, training_data
+    from build_host.pipeline.workspace import Sources, find_teachers, open_run, training_data
     from build_host.training import augmentation
     from build_host.training.architectures import build
     from build_host.training.distillation_targets import drawn, lesson_path, read_lesson
@@ -164,7 +164,7 @@ def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
 def test_lessons_belong_to_one_teacher_and_to_what_taught_it(
     taught: Path, configs: Path, ham10000: Path, tmp_path: Path
 ) -> None:
-    from build_host.runs import (
+    from build_host.pipeline.workspace import (
         Run,
         Sources,
         find_teachers,
@@ -270,7 +270,7 @@ def test_extra_images_are_asked_for_by_name(
 def test_extra_images_are_trained_on_and_neither_validate_nor_test(
     ham10000: Path, tmp_path: Path
 ) -> None:
-    from build_host.runs import Sources, training_data
+    from build_host.pipeline.workspace import Sources, training_data
     from build_host.training.config import read_config
     from tests.build_host.datasets.test_isic2017 import made
 

@@ -17,8 +17,8 @@ from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.split import split_by_lesion
 from build_host.evaluation.assessment import Assessment
 from build_host.evaluation.predictions import raw_answers
-from build_host.runs import Sources, open_run, start_run
-from build_host.stages import train
+from build_host.pipeline.stages import train
+from build_host.pipeline.workspace import Sources, open_run, start_run
 from device.inference.analyzer import Analyzer
 from device.inference.bundle import Bundle
 from tests.build_host.conftest import Stage, draft

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from build_host.runs import open_run, start_run
+from build_host.pipeline.workspace import open_run, start_run
 from device.errors import ConfigError, DataError
 
 

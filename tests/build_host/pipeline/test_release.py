@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from build_host.bundling.releasing import make_bundle, reopen
-from build_host.runs import Run, open_run
+from build_host.pipeline.release import make_bundle, reopen
+from build_host.pipeline.workspace import Run, open_run
 from device.errors import BundleError, ConfigError, DataError
 from tests.build_host.conftest import Stage, draft
 

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from build_host.bundling.classes import CLASSES
+from build_host.bundle.classes import CLASSES
 from build_host.calibration.fits import (
     fit_abstention,
     fit_calibration,

@@ -4,8 +4,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from build_host.ablating import AblationConfig, Variant, variant_of
 from build_host.evaluation.comparison import Ablation, Peer
+from build_host.pipeline.ablation import AblationConfig, Variant, variant_of
 from device.errors import ConfigError
 from tests.build_host.conftest import Done, Stage
 

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from build_host.bundling.drafting import draft, provenance
+from build_host.bundle.draft import draft, provenance
 from build_host.calibration.fits import NO_LIMITS
 from build_host.compression import clustering, pruning, quantization
 from build_host.evaluation.metrics import (
@@ -23,7 +23,7 @@ from build_host.evaluation.metrics import (
 from build_host.evaluation.predictions import Sizes
 from build_host.evaluation.tflite_file import latency_ratio, logits_of, sizes, softmax
 from build_host.keras import keras
-from build_host.reproduction.pipeline import Context
+from build_host.reproduction.context import Context
 from build_host.reproduction.results import Artefact
 from build_host.training.architectures import paper_network
 from build_host.training.config import FitConfig

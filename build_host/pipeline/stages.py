@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from build_host.bundling.drafting import calibrated, draft, provenance
-from build_host.bundling.releasing import PEERS_FILE, open_bundle
+from build_host.bundle.draft import calibrated, draft, provenance
 from build_host.calibration.degradation import Study, even_sample, study
 from build_host.calibration.fits import fit_quality_limits
 from build_host.datasets.dataset import Collection
@@ -21,8 +20,16 @@ from build_host.datasets.isic2017 import LICENCE as ISIC2017_LICENCE
 from build_host.datasets.split import split_by_lesion
 from build_host.evaluation.assessment import Assessment, assess
 from build_host.evaluation.comparison import Peer, measure_peer
+from build_host.pipeline.release import PEERS_FILE, open_bundle
+from build_host.pipeline.workspace import (
+    Run,
+    Sources,
+    leave_draft,
+    lessons_folders,
+    open_draft,
+    training_data,
+)
 from build_host.results import write_result
-from build_host.runs import Run, Sources, leave_draft, lessons_folders, open_draft, training_data
 from build_host.training.config import RunConfig
 from device.errors import DataError
 from device.imaging.preprocessing import look_at

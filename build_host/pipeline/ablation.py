@@ -10,9 +10,9 @@ from rich.console import Console
 
 from build_host.datasets.image_cache import read_examples
 from build_host.evaluation.comparison import Ablation, AblationRow
+from build_host.pipeline.stages import train
+from build_host.pipeline.workspace import Run, Sources, find_teachers, run_folder, training_data
 from build_host.results import write_result
-from build_host.runs import Run, Sources, find_teachers, run_folder, training_data
-from build_host.stages import train
 from build_host.training.config import RunConfig
 from device.errors import ConfigError
 from device.toml import read_toml

@@ -9,17 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from build_host.bundling.drafting import calibrated, draft, provenance
-from build_host.bundling.releasing import REPRODUCTION_FILE
+from build_host.bundle.draft import calibrated, draft, provenance
 from build_host.datasets.dataset import Collection, ImageRecord
 from build_host.datasets.image_cache import read_examples, resized_images
 from build_host.datasets.split import Split, oversample_then_split, split_by_image
 from build_host.evaluation.assessment import assess_first
 from build_host.evaluation.metrics import METRICS, confusion, per_class, with_intervals
 from build_host.evaluation.tflite_file import logits_of, sizes, softmax
-from build_host.reproduction import image_steps, peers
+from build_host.pipeline.release import REPRODUCTION_FILE
+from build_host.pipeline.stages import measured_limits
+from build_host.pipeline.workspace import DRAFT_FILE, leave_draft
+from build_host.reproduction import baselines, image_enhancement
 from build_host.reproduction.config import ReproductionConfig
-from build_host.reproduction.pipeline import Context, once, open_context, timed
+from build_host.reproduction.context import Context, once, open_context, timed
 from build_host.reproduction.results import (
     Artefact,
     DataSummary,
@@ -30,8 +32,6 @@ from build_host.reproduction.results import (
     Results,
 )
 from build_host.results import write_result
-from build_host.runs import DRAFT_FILE, leave_draft
-from build_host.stages import measured_limits
 from build_host.training.config import FitConfig
 from build_host.training.history import read_history
 from device.diagnoses import CODES
@@ -82,20 +82,23 @@ def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Consol
             once(context, f"protocol-{name}", ProtocolResult, _protocol(context, name))
             for name in PROTOCOLS
         ]
-    from build_host.reproduction import compressing
+    from build_host.reproduction import compression_study
 
     with stage("Base network", "base"):
-        base = compressing.base(context)
+        base = compression_study.base(context)
     with stage("Compression", "compression"):
-        fitted = compressing.models(context, base)
+        fitted = compression_study.models(context, base)
         rows = once(
-            context, "compression", list[Artefact], lambda _: compressing.artefacts(context, fitted)
+            context,
+            "compression",
+            list[Artefact],
+            lambda _: compression_study.artefacts(context, fitted),
         )
     with stage("Peers", "peers"):
         peer_rows = once(context, "peers", list[Artefact], lambda _: _peers(context))
     # A peer is another network; what ships is the paper's own.
-    chosen = compressing.smallest_as_good(rows)
-    rows = compressing.against_base([*rows, *peer_rows])
+    chosen = compression_study.smallest_as_good(rows)
+    rows = compression_study.against_base([*rows, *peer_rows])
     with stage("Results", "results"):
         probabilities = _base_probabilities(context)
         labels = context.collection.labels[context.split.test]
@@ -116,7 +119,7 @@ def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Consol
             chosen=f"{chosen.name}, {chosen.kind}",
             deterministic=_DETERMINISTIC,
         )
-        _write_run(context, results, compressing.file_of(context, chosen))
+        _write_run(context, results, compression_study.file_of(context, chosen))
         from build_host.reproduction.report import write_report
 
         write_report(context, results, labels, probabilities)
@@ -128,7 +131,7 @@ class _Work:
     """How much each stage is, in images shown to the paper's network."""
 
     def __init__(self, context: Context, shown: int) -> None:
-        from build_host.reproduction import compressing
+        from build_host.reproduction import compression_study
 
         config = context.config
         steps = 1.0 + len(config.image_steps)
@@ -136,7 +139,7 @@ class _Work:
             "data": 0.0,
             "image-steps": steps * config.image_steps_fit.epochs * shown,
             "protocols": 3.7 * config.protocol_fit.epochs * shown,
-            **compressing.work(context, shown),
+            **compression_study.work(context, shown),
             "peers": 2.0 * config.peer_fit.epochs * shown,
             "results": 0.0,
         }
@@ -238,12 +241,12 @@ def _new_network(context: Context) -> Any:
 
 def _image_steps(context: Context) -> ImageSteps:
     looked_at = context.collection.subset(context.split.train[:2000])
-    clean = image_steps.cleanest(looked_at, context.config.references)
+    clean = image_enhancement.cleanest(looked_at, context.config.references)
     effects = []
     labels, lesions = context.collection.labels, context.collection.lesions
     validation = context.split.validation
     for name in ("none", *context.config.image_steps):
-        stepped = _stepped(context.collection, name, image_steps.STEPS[name])
+        stepped = _stepped(context.collection, name, image_enhancement.STEPS[name])
         folder = context.folder(f"image-steps/{name.replace(' ', '-')}")
         settings = context.config.image_steps_fit
         model = _train(context, folder, _new_network(context), settings, stepped, context.split)
@@ -256,10 +259,10 @@ def _image_steps(context: Context) -> ImageSteps:
             context.config.resamples,
         )
         effects.append(ImageStepEffect(step=name, **figures))
-    return ImageSteps(image_steps.restorations(clean, context.config.seed), effects)
+    return ImageSteps(image_enhancement.restorations(clean, context.config.seed), effects)
 
 
-def _stepped(collection: Collection, name: str, step: image_steps.Step) -> Collection:
+def _stepped(collection: Collection, name: str, step: image_enhancement.Step) -> Collection:
     """Return a collection whose images have gone through an image step."""
 
     def read(record: ImageRecord) -> NDArray[np.uint8]:
@@ -313,7 +316,7 @@ def _peers(context: Context) -> list[Artefact]:
 
     from build_host.compression.quantization import to_int8
     from build_host.keras import keras
-    from build_host.reproduction.compressing import Measurer
+    from build_host.reproduction.compression_study import Measurer
 
     config, split, collection = context.config, context.split, context.collection
     spec = config.input
@@ -322,9 +325,9 @@ def _peers(context: Context) -> list[Artefact]:
     folder = context.folder("peers")
     cached = folder / "features.npy"
     if not cached.is_file():
-        np.save(cached, peers.hand_made_features(collection))
+        np.save(cached, baselines.hand_made_features(collection))
     features = np.load(cached)
-    machine = peers.fit_classical(
+    machine = baselines.fit_classical(
         features[split.train], collection.labels[split.train], config.seed
     )
     machine_path = folder / "classical.joblib"
@@ -334,8 +337,8 @@ def _peers(context: Context) -> list[Artefact]:
             "classical: ABCD and texture, SVM",
             "scikit-learn",
             sizes(machine_path.read_bytes()),
-            peers.classical_probabilities(machine, features[split.validation]),
-            peers.classical_probabilities(machine, features[split.test]),
+            baselines.classical_probabilities(machine, features[split.validation]),
+            baselines.classical_probabilities(machine, features[split.test]),
             {},
             0.0,
         )
@@ -346,19 +349,19 @@ def _peers(context: Context) -> list[Artefact]:
     shape = (spec.height, spec.width, 3)
     keras.utils.set_random_seed(config.seed)
     alexnet = _train(
-        context, context.folder("peers/light-alexnet"), peers.light_alexnet(shape),
+        context, context.folder("peers/light-alexnet"), baselines.light_alexnet(shape),
         config.peer_fit, collection, split,
     )  # fmt: skip
     members = [
         _train(
-            context, context.folder(f"peers/small-{width}"), peers.small_network(shape, width),
+            context, context.folder(f"peers/small-{width}"), baselines.small_network(shape, width),
             config.peer_fit, collection, split,
         )
         for width in config.ensemble
     ]  # fmt: skip
     for name, model in (
         ("light AlexNet", alexnet),
-        (f"ensemble of {len(members)} small networks", peers.ensemble(members)),
+        (f"ensemble of {len(members)} small networks", baselines.ensemble(members)),
     ):
         content = to_int8(model, representative, spec)
         rows.append(measurer.measure(name, "int8", content, {}))

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from build_host.bundling.writing import (
+from build_host.bundle.sign import (
     KEY_VARIABLE,
     create_key,
     default_key_path,

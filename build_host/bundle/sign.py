@@ -96,7 +96,7 @@ def write_bundle(
     key
         Signs the manifest's bytes.
     sections
-        More for the card: see `build_host.bundling.card.write_card`.
+        More for the card: see `build_host.reporting.model_card.write_card`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     manifest_bytes = encoded(manifest)

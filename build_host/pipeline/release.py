@@ -6,13 +6,13 @@ from typing import Any, Final
 
 import msgspec
 
-from build_host.bundling.writing import read_key, write_bundle
+from build_host.bundle.sign import read_key, write_bundle
 from build_host.evaluation.assessment import Assessment
 from build_host.evaluation.comparison import Ablation, Peer, ablation_section, peers_section
+from build_host.pipeline.workspace import leave_draft, open_draft
 from build_host.reproduction.results import Results
 from build_host.reproduction.tables import card_sections
 from build_host.results import read_result, write_result
-from build_host.runs import leave_draft, open_draft
 from device.errors import ConfigError, DataError
 from device.inference.bundle import MANIFEST_FILE, METRICS_FILE, MODEL_FILE, Bundle, load_bundle
 from device.inference.manifest import Manifest

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from build_host.reproduction import image_steps
+from build_host.reproduction import image_enhancement
 from device.capture.demo import SCENES, demo_frame
 
 
@@ -11,13 +11,13 @@ def pictures() -> list[np.ndarray]:
 
 
 def restored(pictures: list[np.ndarray]) -> dict[tuple[str, str], float]:
-    return {(r.step, r.spoiled_by): r.mse for r in image_steps.restorations(pictures, seed=1)}
+    return {(r.step, r.spoiled_by): r.mse for r in image_enhancement.restorations(pictures, seed=1)}
 
 
 def test_noise_of_ten_grey_levels_is_measured_as_such(pictures: list[np.ndarray]) -> None:
     (untouched,) = [
         r
-        for r in image_steps.restorations(pictures, seed=1)
+        for r in image_enhancement.restorations(pictures, seed=1)
         if (r.step, r.spoiled_by) == ("none", "noise")
     ]
     # Rounding and clipping at the ends of the range take a little away.
@@ -43,7 +43,7 @@ def test_hair_removal_brings_hairy_pictures_nearer_to_the_clean_ones(
 
 def test_no_step_changes_the_picture_it_is_given(pictures: list[np.ndarray]) -> None:
     before = [p.copy() for p in pictures]
-    for step in image_steps.STEPS.values():
+    for step in image_enhancement.STEPS.values():
         for picture in pictures:
             assert step(picture).shape == picture.shape
     for picture, was in zip(pictures, before, strict=True):
@@ -52,8 +52,8 @@ def test_no_step_changes_the_picture_it_is_given(pictures: list[np.ndarray]) -> 
 
 def test_drawn_hairs_are_found_and_bare_skin_is_left_alone() -> None:
     skin = np.full((200, 300, 3), (200, 160, 140), np.uint8)
-    hairy = image_steps.hairy(skin, np.random.default_rng(0))
+    hairy = image_enhancement.hairy(skin, np.random.default_rng(0))
     drawn = (hairy != skin).any(axis=2)
-    assert not image_steps.hair_mask(skin).any()
-    assert image_steps.hair_mask(hairy)[drawn].mean() > 0.6
-    np.testing.assert_array_equal(image_steps.without_hairs(skin), skin)
+    assert not image_enhancement.hair_mask(skin).any()
+    assert image_enhancement.hair_mask(hairy)[drawn].mean() > 0.6
+    np.testing.assert_array_equal(image_enhancement.without_hairs(skin), skin)

@@ -1,0 +1,1 @@
+"""The stages of a model's way, from images to a signed bundle."""
