@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.table import Table
 
 from build_host.bundle.sign import create_key, default_key_path
-from build_host.calibration.degradation import Study
 from build_host.datasets.validation import check_ham10000
-from build_host.evaluation.comparison import ablation_table, peers_table
 from build_host.pipeline import release, stages, workspace
-from build_host.reporting.console import assessment_tables
+from build_host.reporting.console import (
+    ablation_table,
+    assessment_tables,
+    peers_table,
+    quality_table,
+)
 from device.config import load_config
 from device.errors import DermascopeError
 from device.inference.bundle import MANIFEST_FILE, load_bundle
@@ -243,7 +245,7 @@ def _quality(options: argparse.Namespace, console: Console) -> int:
     else:
         out = options.run
         result = stages.study_run(out, options.data, options.images, options.levels)
-    console.print(_quality_table(result))
+    console.print(quality_table(result))
     console.print(f"Wrote {out / stages.QUALITY_FILE} and {stages.QUALITY_PLOT}", soft_wrap=True)
     return 0
 
@@ -275,21 +277,3 @@ def _key(options: argparse.Namespace, console: Console) -> int:
     console.print(f"Public key, for a device's trusted_keys: {create_key(path)}", soft_wrap=True)
     console.print(f"The private key is in {path}; keep it out of every repository.", soft_wrap=True)
     return 0
-
-
-def _quality_table(result: Study) -> Table:
-    whole = result.undegraded
-    table = Table(
-        "degradation",
-        "accuracy from least to most",
-        "limit",
-        "why",
-        title=f"{result.model}: {result.images} images of {result.lesions} lesions",
-        caption=f"As they are: {whole.value:.3f} ({whole.low:.3f} to {whole.high:.3f}); the "
-        f"limits refuse {result.refused:.1%} of them.",
-    )
-    for curve in result.curves:
-        fall = " ".join(f"{level.accuracy.value:.2f}" for level in curve.levels)
-        bound = "" if curve.value is None else f"{curve.limit} {curve.value:g}"
-        table.add_row(curve.name, fall, bound, curve.reason)
-    return table

@@ -16,7 +16,6 @@ from build_host.calibration.fits import NO_LIMITS
 from build_host.datasets.dataset import Collection
 from build_host.evaluation.metrics import accuracy, with_intervals
 from device.capture.frame import frame_now
-from device.diagnoses import CODES
 from device.imaging.quality import QualityLimits
 from device.inference.analyzer import Analyzer
 from device.inference.bundle import Bundle
@@ -186,21 +185,6 @@ DEGRADATIONS: Final = (
     Degradation("fading, share", 0.2, 0.98, _fade, "contrast", "low", "contrast_min"),
     Degradation("motion, sides", 0.01, 0.25, _smear, "motion", "high", "motion_max"),
 )
-
-
-def even_sample(collection: Collection, images: int, seed: int = 0) -> Collection:
-    """Return that many images, as even over the diagnoses as there are any.
-
-    Two thirds of the data set are naevi: a model that calls everything a naevus would hide the
-    fall.
-    """
-    random = np.random.default_rng(seed)
-    labels = collection.labels
-    queues = [list(random.permutation(np.flatnonzero(labels == i))) for i in range(len(CODES))]
-    chosen: list[int] = []
-    while len(chosen) < images and any(queues):
-        chosen += [int(queue.pop()) for queue in queues if queue]
-    return collection.subset(np.sort(np.array(chosen[:images], np.int64)))
 
 
 def study(

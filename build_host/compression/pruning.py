@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from build_host.compression.config import PruningConfig, RewindingConfig
 from build_host.keras import keras, tf
-from build_host.reproduction.config import PruningConfig, RewindingConfig
 
 
 def prunable(model: keras.Model, config: PruningConfig) -> keras.Model:

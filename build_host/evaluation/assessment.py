@@ -8,14 +8,15 @@ import msgspec
 import numpy as np
 from rich.console import Console
 
-from build_host.calibration.degradation import even_sample
 from build_host.datasets.dataset import Collection
 from build_host.datasets.isic2017 import read_isic2017
+from build_host.datasets.sampling import even_sample
 from build_host.datasets.segmentations import OUTLINES
 from build_host.evaluation import out_of_distribution, saliency_faithfulness, speed
+from build_host.evaluation.evaluation import Evaluation, evaluate
 from build_host.evaluation.metrics import RESAMPLES, accuracy, balanced_accuracy, melanoma_auc
 from build_host.evaluation.out_of_distribution import Unfamiliar
-from build_host.evaluation.predictions import Evaluation, Predictions, evaluate, predict
+from build_host.evaluation.predictions import Predictions, predict
 from build_host.evaluation.saliency_faithfulness import Faithfulness
 from build_host.evaluation.speed import Speed
 from device.diagnoses import CODES

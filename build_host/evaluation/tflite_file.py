@@ -4,14 +4,21 @@ import gzip
 import time
 from statistics import median
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from build_host.evaluation.predictions import Sizes
 from device.inference.bundle import Bundle
 from device.inference.interpreter import Network
 
 _ROUNDS = 100
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """Bytes of the model file, as it is and after ``gzip -9``."""
+
+    bytes: int
+    gzip_bytes: int
 
 
 def logits_of(

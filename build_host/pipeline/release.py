@@ -8,8 +8,9 @@ import msgspec
 
 from build_host.bundle.sign import read_key, write_bundle
 from build_host.evaluation.assessment import Assessment
-from build_host.evaluation.comparison import Ablation, Peer, ablation_section, peers_section
+from build_host.evaluation.comparison import Ablation, Peer
 from build_host.pipeline.workspace import leave_draft, open_draft
+from build_host.reporting.model_card import ablation_section, peers_section
 from build_host.reproduction.results import Results
 from build_host.reproduction.tables import card_sections
 from build_host.results import read_result, write_result

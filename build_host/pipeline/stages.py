@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from build_host.bundle.draft import calibrated, draft, provenance
-from build_host.calibration.degradation import Study, even_sample, study
+from build_host.calibration.degradation import Study, study
 from build_host.calibration.fits import fit_quality_limits
 from build_host.datasets.dataset import Collection
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.image_cache import read_examples, resized_images
 from build_host.datasets.isic2017 import LICENCE as ISIC2017_LICENCE
+from build_host.datasets.sampling import even_sample
 from build_host.datasets.split import split_by_lesion
 from build_host.evaluation.assessment import Assessment, assess
 from build_host.evaluation.comparison import Peer, measure_peer

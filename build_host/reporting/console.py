@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from build_host.calibration.degradation import Study
 from build_host.evaluation.assessment import Assessment
-from build_host.evaluation.predictions import Evaluation
+from build_host.evaluation.comparison import Ablation, Peer
+from build_host.evaluation.evaluation import Evaluation
 from build_host.reporting.markdown import cell
 
 
@@ -74,4 +76,46 @@ def _figures(evaluation: Evaluation) -> Table:
         table.add_row(
             name.replace("_", " "), f"{figure.value:.3f}", f"{figure.low:.3f} to {figure.high:.3f}"
         )
+    return table
+
+
+def ablation_table(ablation: Ablation) -> Table:
+    """Return the table for a terminal."""
+    names = list(ablation.rows[0].figures)
+    table = Table(
+        "variant",
+        *(n.replace("_", " ") for n in names),
+        title=f"{ablation.base}: {ablation.images} images of the validation fold",
+    )
+    for row in ablation.rows:
+        table.add_row(row.name, *(cell(row.figures[n]) for n in names))
+    return table
+
+
+def peers_table(peers: list[Peer]) -> Table:
+    """Return the table for a terminal."""
+    table = Table("", *(peer.name for peer in peers), title="Peers, fold 0")
+    table.add_row("gzip MiB", *(f"{p.size.gzip_bytes / 2**20:.3f}" for p in peers))
+    table.add_row("ms", *(f"{p.speed.model_ms:.3f}" for p in peers))
+    for name in peers[0].figures:
+        table.add_row(name.replace("_", " "), *(cell(p.figures[name]) for p in peers))
+    return table
+
+
+def quality_table(result: Study) -> Table:
+    """Return the table for a terminal."""
+    whole = result.undegraded
+    table = Table(
+        "degradation",
+        "accuracy from least to most",
+        "limit",
+        "why",
+        title=f"{result.model}: {result.images} images of {result.lesions} lesions",
+        caption=f"As they are: {whole.value:.3f} ({whole.low:.3f} to {whole.high:.3f}); the "
+        f"limits refuse {result.refused:.1%} of them.",
+    )
+    for curve in result.curves:
+        fall = " ".join(f"{level.accuracy.value:.2f}" for level in curve.levels)
+        bound = "" if curve.value is None else f"{curve.limit} {curve.value:g}"
+        table.add_row(curve.name, fall, bound, curve.reason)
     return table

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from build_host.evaluation.assessment import EXPLAINED, Assessment
-from build_host.evaluation.predictions import Evaluation
+from build_host.evaluation.comparison import Ablation, Peer
+from build_host.evaluation.evaluation import Evaluation
 from build_host.evaluation.saliency_faithfulness import Faithfulness
 from build_host.reporting.markdown import cell, table
 from device.diagnoses import CODES
@@ -203,3 +204,41 @@ def _subgroups(evaluation: Evaluation) -> str:
         for value, figures in groups.items()
     ]  # fmt: skip
     return table(("", "", "images", "accuracy", "malignant AUC"), rows)
+
+
+def ablation_section(ablation: Ablation) -> str:
+    """Return the table as a section of the card."""
+    names = list(ablation.rows[0].figures)
+    header = ["variant", "epochs", "parameters", *(n.replace("_", " ") for n in names)]
+    rows = [
+        [r.name, str(r.epochs), f"{r.parameters:,}", *(cell(r.figures[n]) for n in names)]
+        for r in ablation.rows
+    ]
+    return (
+        "## What each part gives\n\n"
+        f"Float networks in one pass on {ablation.images} images of the validation fold, "
+        "calibrated across its halves; the test fold was not looked at.\n\n" + table(header, rows)
+    )
+
+
+def peers_section(peers: list[Peer]) -> str:
+    """Return the table as a section of the card."""
+    names = list(peers[0].figures)
+    rows = [
+        [
+            p.name,
+            p.input,
+            f"{p.size.bytes / 2**20:.3f}",
+            f"{p.size.gzip_bytes / 2**20:.3f}",
+            f"{p.speed.times_faster:.1f}",
+            *(cell(p.figures[n]) for n in names),
+        ]
+        for p in peers
+    ]
+    header = ["model", "input", "MiB", "gzip MiB", "times faster than the reference"]
+    return (
+        "## Peers\n\nOther networks on the same images of the test fold, int8, in one pass, "
+        "each calibrated like the shipped one; the reference is "
+        f"{peers[0].speed.reference}.\n\n"
+        + table([*header, *(n.replace("_", " ") for n in names)], rows)
+    )

@@ -20,8 +20,7 @@ from build_host.evaluation.metrics import (
     balanced_accuracy,
     with_intervals,
 )
-from build_host.evaluation.predictions import Sizes
-from build_host.evaluation.tflite_file import latency_ratio, logits_of, sizes, softmax
+from build_host.evaluation.tflite_file import Sizes, latency_ratio, logits_of, sizes, softmax
 from build_host.keras import keras
 from build_host.reproduction.context import Context
 from build_host.reproduction.results import Artefact

@@ -3,7 +3,7 @@
 import msgspec
 
 from build_host.evaluation.metrics import ClassFigures
-from build_host.evaluation.predictions import Sizes
+from build_host.evaluation.tflite_file import Sizes
 from build_host.training.history import Epoch
 from device.diagnoses import Code
 from device.inference.manifest import Interval

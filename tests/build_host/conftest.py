@@ -12,8 +12,9 @@ import pytest
 
 from build_host.bundle.classes import CLASSES
 from build_host.evaluation.assessment import Assessment, Kept
+from build_host.evaluation.evaluation import ConformalCheck, Evaluation, Selective
 from build_host.evaluation.metrics import METRICS, ClassFigures
-from build_host.evaluation.predictions import ConformalCheck, Evaluation, Selective, Sizes
+from build_host.evaluation.tflite_file import Sizes
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec
 from device.imaging.quality import QualityLimits

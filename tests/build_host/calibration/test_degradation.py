@@ -5,10 +5,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from build_host.calibration.degradation import DEGRADATIONS, Degradation, Study, even_sample, limit
+from build_host.calibration.degradation import DEGRADATIONS, Degradation, Study, limit
 from build_host.calibration.fits import NO_LIMITS
-from build_host.datasets.ham10000 import read_ham10000
-from build_host.datasets.split import VALIDATION_FOLD, fold_of, split_by_lesion
 from device.capture.demo import SCENES, demo_frame
 from device.imaging.field import cut, find_field
 from device.imaging.quality import measure_quality
@@ -82,16 +80,6 @@ def test_limit_refuses_hardly_an_image_as_it_is() -> None:
     found, reason = limit(values, losses, undegraded, "low", 0.05)
     assert reason == "images as they are"
     assert (undegraded < found).mean() <= 0.02
-
-
-def test_sample_is_even_over_the_diagnoses(ham10000: Path) -> None:
-    collection = read_ham10000(ham10000)
-    validation = collection.subset(split_by_lesion(collection).validation)
-    sample = even_sample(validation, 14)
-    assert len({r.image_id for r in sample.records}) == 14
-    assert np.bincount(sample.labels).tolist() == [2] * 7
-    assert {fold_of(r.lesion_id) for r in sample.records} == {VALIDATION_FOLD}
-    assert len(even_sample(validation, 10_000)) == len(validation)
 
 
 def test_a_runs_limits_become_those_of_the_study(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from build_host.reproduction.config import PruningConfig, RewindingConfig
+from build_host.compression.config import PruningConfig, RewindingConfig
 
 pytestmark = pytest.mark.tensorflow
 

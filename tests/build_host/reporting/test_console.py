@@ -4,11 +4,12 @@ from rich.console import Console
 from rich.table import Table
 
 from build_host.evaluation.assessment import Assessment, Kept
-from build_host.evaluation.comparison import Peer, peers_table
-from build_host.evaluation.predictions import Evaluation, Sizes
+from build_host.evaluation.comparison import Peer
+from build_host.evaluation.evaluation import Evaluation
 from build_host.evaluation.saliency_faithfulness import Faithfulness
 from build_host.evaluation.speed import Speed
-from build_host.reporting.console import assessment_tables
+from build_host.evaluation.tflite_file import Sizes
+from build_host.reporting.console import assessment_tables, peers_table
 from device.inference.manifest import Interval
 
 FAST = Speed("a reference", "a runtime", 0.07, 1.4, 20.3)

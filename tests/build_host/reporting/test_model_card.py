@@ -2,9 +2,9 @@ import msgspec
 import pytest
 
 from build_host.evaluation.assessment import Assessment, Kept
+from build_host.evaluation.evaluation import Evaluation
 from build_host.evaluation.metrics import METRICS
 from build_host.evaluation.out_of_distribution import Unfamiliar
-from build_host.evaluation.predictions import Evaluation
 from build_host.evaluation.saliency_faithfulness import Faithfulness
 from build_host.evaluation.speed import Speed
 from build_host.reporting.model_card import write_card

@@ -1,10 +1,10 @@
 import msgspec
 import pytest
 
+from build_host.compression.config import RewindingConfig
 from build_host.compression.pruning import round_share
-from build_host.evaluation.predictions import Sizes
+from build_host.evaluation.tflite_file import Sizes
 from build_host.reproduction.compression_study import against_base, smallest_as_good
-from build_host.reproduction.config import RewindingConfig
 from build_host.reproduction.results import Artefact
 from device.inference.manifest import Interval
 
