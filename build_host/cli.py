@@ -9,7 +9,7 @@ from typing import Final
 from rich.console import Console
 
 from build_host.bundle.sign import create_key, default_key_path
-from build_host.datasets.validation import check_ham10000
+from build_host.datasets.validation import validate_ham10000
 from build_host.pipeline import release, stages, workspace
 from build_host.reporting.console import (
     ablation_table,
@@ -24,7 +24,7 @@ from device.inference.bundle import MANIFEST_FILE, load_bundle
 DATA_VARIABLE: Final = "DERMASCOPE_HAM10000"
 ISIC2017_VARIABLE: Final = "DERMASCOPE_ISIC2017"
 PRETRAINED_VARIABLE: Final = "DERMASCOPE_PRETRAINED"
-_REMARKS_SHOWN: Final = 20
+_NOTES_SHOWN: Final = 20
 _CONFIGS: Final = Path(__file__).parent / "configs"
 
 
@@ -71,13 +71,13 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     data_parser = commands.add_parser(
-        "data", help="Look at a data set.", description="Look at a data set."
+        "data", help="Look at a dataset.", description="Look at a dataset."
     )
     checks = data_parser.add_subparsers(required=True, metavar="WHAT")
     checks.add_parser(
         "check",
         help="Name everything that is wrong with it.",
-        description="Decode every image and name everything that is wrong with the data set.",
+        description="Decode every image and name everything that is wrong with the dataset.",
         parents=[data],
     ).set_defaults(command=_check)
     reproducing = "Run the source paper's whole method; goes on where it stopped."
@@ -154,14 +154,14 @@ def _place(flag: str, what: str, variable: str, required: bool = False) -> argpa
 
 
 def _check(options: argparse.Namespace, console: Console) -> int:
-    found = check_ham10000(options.data, console)
+    found = validate_ham10000(options.data, console)
     for problem in found.problems:
         print(f"dermascope-build: {problem}", file=sys.stderr)
-    shown = found.remarks[:_REMARKS_SHOWN]
-    for remark in shown:
-        console.print(f"Note: {remark}", soft_wrap=True)
-    if len(found.remarks) > len(shown):
-        console.print(f"Note: and {len(found.remarks) - len(shown)} more")
+    shown = found.notes[:_NOTES_SHOWN]
+    for note in shown:
+        console.print(f"Note: {note}", soft_wrap=True)
+    if len(found.notes) > len(shown):
+        console.print(f"Note: and {len(found.notes) - len(shown)} more")
     console.print(f"{found.images} images can be used; {len(found.problems)} problems")
     return 2 if found.problems else 0
 
@@ -254,7 +254,7 @@ def _examples(options: argparse.Namespace, console: Console) -> int:
     bundle = release.open_bundle(options.run, load_config().trusted_keys)
     stages.show_examples(bundle, options.data, options.to)
     console.print(
-        f"Wrote {options.to}; its pictures are the data set's: share it as that", soft_wrap=True
+        f"Wrote {options.to}; its pictures are the dataset's: share it as that", soft_wrap=True
     )
     return 0
 

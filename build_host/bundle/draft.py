@@ -18,9 +18,9 @@ from build_host.calibration.fits import (
     fit_operating_points,
 )
 from build_host.calibration.test_time_augmentation import choose_averaging
-from build_host.datasets.dataset import Collection
+from build_host.datasets.dataset import Dataset
 from build_host.datasets.ham10000 import LICENCE
-from build_host.datasets.split import RULE
+from build_host.datasets.split import SPLIT_RULE
 from build_host.evaluation.predictions import raw_answers
 from device import __version__
 from device.imaging.preprocessing import InputSpec
@@ -76,7 +76,7 @@ def draft(
     return Bundle(Path(name), manifest, model, "")
 
 
-def calibrated(bundle: Bundle, validation: Collection) -> Bundle:
+def calibrated(bundle: Bundle, validation: Dataset) -> Bundle:
     """Return a drafted bundle with everything that is fitted on the validation fold."""
     analyzer = Analyzer(bundle)
     answers = raw_answers(analyzer, validation)
@@ -95,7 +95,7 @@ def calibrated(bundle: Bundle, validation: Collection) -> Bundle:
 
 
 def provenance(
-    collection: Collection, seed: int, run_digest: str, further: tuple[str, ...] = ()
+    dataset: Dataset, seed: int, run_digest: str, further: tuple[str, ...] = ()
 ) -> Provenance:
     """Return where a model trained here and now comes from.
 
@@ -105,9 +105,9 @@ def provenance(
         What else went into training.
     """
     return Provenance(
-        dataset=collection.name,
-        dataset_digest=collection.digest,
-        split=RULE,
+        dataset=dataset.name,
+        dataset_digest=dataset.digest,
+        split=SPLIT_RULE,
         seed=seed,
         code_revision=_revision(),
         run_digest=run_digest,

@@ -13,7 +13,7 @@ from rich.progress import track
 from sklearn.isotonic import IsotonicRegression
 
 from build_host.calibration.fits import NO_LIMITS
-from build_host.datasets.dataset import Collection
+from build_host.datasets.dataset import Dataset
 from build_host.evaluation.metrics import accuracy, with_intervals
 from device.capture.frame import frame_now
 from device.imaging.quality import QualityLimits
@@ -188,7 +188,7 @@ DEGRADATIONS: Final = (
 
 
 def study(
-    bundle: Bundle, validation: Collection, levels: int, quiet: bool = False, seed: int = 0
+    bundle: Bundle, validation: Dataset, levels: int, quiet: bool = False, seed: int = 0
 ) -> Study:
     """Return where a model's accuracy falls, and the limits that follow.
 

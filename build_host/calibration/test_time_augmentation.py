@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from build_host.datasets.dataset import Collection
+from build_host.datasets.dataset import Dataset
 from build_host.evaluation.metrics import Labels, mean_over_lesions
 from device.inference.analyzer import Analyzer
 from device.inference.calibration import probabilities
@@ -13,7 +13,7 @@ from device.inference.manifest import Averaging, Calibration
 
 def choose_averaging(
     analyzer: Analyzer,
-    collection: Collection,
+    dataset: Dataset,
     plain: NDArray[np.float32],
     calibration: Calibration,
     quiet: bool = False,
@@ -23,16 +23,16 @@ def choose_averaging(
     Parameters
     ----------
     plain
-        Logits of the collection's images as they are: float32, (n, 7).
+        Logits of the dataset's images as they are: float32, (n, 7).
     """
     spec = analyzer.manifest.input
     if spec.height != spec.width:
         return "none"
-    records = track(collection.records, "Averaging", disable=quiet)
-    averaged = np.array([analyzer.averaged_logits(collection.read(r)) for r in records])
-    labels = collection.labels
+    records = track(dataset.records, "Averaging", disable=quiet)
+    averaged = np.array([analyzer.averaged_logits(dataset.read(r)) for r in records])
+    labels = dataset.labels
     gain = _loss(plain, labels, calibration) - _loss(averaged, labels, calibration)
-    return "dihedral" if mean_over_lesions(gain, collection.lesions).low > 0.0 else "none"
+    return "dihedral" if mean_over_lesions(gain, dataset.lesions).low > 0.0 else "none"
 
 
 def _loss(

@@ -1,4 +1,4 @@
-"""A labelled collection of dermoscopic images, as every reader returns it."""
+"""A labelled set of dermoscopic images, as every reader returns it."""
 
 import hashlib
 from collections.abc import Callable
@@ -17,7 +17,7 @@ class ImageRecord:
     Attributes
     ----------
     image_id, lesion_id
-        Identifiers of the data set; images of one lesion share its identifier.
+        Identifiers of the dataset; images of one lesion share its identifier.
     dx
         The diagnosis, a HAM10000 code.
     dx_type
@@ -25,7 +25,7 @@ class ImageRecord:
     age
         Years, or None.
     sex, localization
-        As the data set writes them; ``unknown`` where it does not say.
+        As the dataset writes them; ``unknown`` where it does not say.
     """
 
     image_id: str
@@ -38,13 +38,13 @@ class ImageRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class Dataset:
     """Records and how to read the image of each.
 
     Attributes
     ----------
     name
-        Names the data set in reports and provenance.
+        Names the dataset in reports and provenance.
     records
         One for each image.
     read
@@ -74,16 +74,16 @@ class Collection:
         lines = sorted(f"{r.image_id},{r.lesion_id},{r.dx}\n" for r in self.records)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
-    def subset(self, indices: NDArray[np.int64]) -> "Collection":
-        """Return the collection of the records at `indices`, in that order."""
-        return Collection(self.name, tuple(self.records[i] for i in indices), self.read)
+    def subset(self, indices: NDArray[np.int64]) -> "Dataset":
+        """Return a dataset of the records at `indices` (int64, (n,)), in that order."""
+        return Dataset(self.name, tuple(self.records[i] for i in indices), self.read)
 
 
-def joined(*collections: Collection) -> Collection:
-    """Return the records of several collections, in that order."""
-    readers = {r.image_id: c.read for c in collections for r in c.records}
-    return Collection(
-        " and ".join(c.name for c in collections),
-        tuple(r for c in collections for r in c.records),
+def concatenate(*datasets: Dataset) -> Dataset:
+    """Return one dataset with the records of several, in that order."""
+    readers = {r.image_id: d.read for d in datasets for r in d.records}
+    return Dataset(
+        " and ".join(d.name for d in datasets),
+        tuple(r for d in datasets for r in d.records),
         lambda record: readers[record.image_id](record),
     )

@@ -1,4 +1,4 @@
-"""How a data set is read from its folder: a table of its images, and folders of them."""
+"""Reading a dataset's folder: its table of images, and the image files."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -7,29 +7,29 @@ from pathlib import Path
 from device.errors import DataError
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield each row of a table of comma-separated values, with its line in the file.
+def read_csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield each row of a CSV file, with its line number.
 
     Parameters
     ----------
     columns
-        What is read of a row; what a row is too short for is empty.
+        The columns to read; cells missing from a short row are empty.
 
     Raises
     ------
     device.errors.DataError
-        If the file is no such table, or lacks a column.
+        If the file is not CSV, or lacks a column.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            lacking = [c for c in columns if c not in (reader.fieldnames or [])]
-            if lacking:
-                raise DataError(f"{path}: the columns {', '.join(lacking)} are missing")
+            missing = [c for c in columns if c not in (reader.fieldnames or [])]
+            if missing:
+                raise DataError(f"{path}: the columns {', '.join(missing)} are missing")
             for row in reader:
                 yield reader.line_num, {c: (row[c] or "").strip() for c in columns}
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: is not a table of comma-separated values ({error})") from None
+        raise DataError(f"{path}: is not a CSV file ({error})") from None
 
 
 def find_images(folder: Path) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Images decoded and resized once, kept on disk, read by the batch."""
+"""Decoded and resized images in a memory-mapped cache on disk."""
 
 import hashlib
 import math
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from build_host.datasets.dataset import Collection
+from build_host.datasets.dataset import Dataset
 from build_host.datasets.split import Split
 from device.errors import DataError
 from device.imaging.preprocessing import InputSpec, resize
@@ -20,19 +20,20 @@ from device.imaging.preprocessing import InputSpec, resize
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """What a network is fitted to.
+    """What a network is trained on.
 
     Attributes
     ----------
     images
-        As the model is shown them: uint8, (n, height, width, 3); see `resized_images`.
+        The model's input before scaling: uint8, (n, height, width, 3), RGB; see
+        `resized_images`.
     frames
-        What augmentation starts from: whole frames, uint8, (n, rows, columns, 3); the same
-        images where there is none.
+        What augmentation starts from: whole frames, uint8, (n, rows, columns, 3), RGB; `images`
+        themselves where there is no augmentation.
     labels
-        int64, (n,).
+        Diagnosis of each image, as an index into `device.diagnoses.CODES`: int64, (n,).
     split
-        The test part is not looked at.
+        Only the training and validation parts are used.
     """
 
     images: NDArray[np.uint8]
@@ -41,41 +42,42 @@ class Examples:
     split: Split
 
 
-def read_examples(
-    collection: Collection, split: Split, spec: InputSpec, frame_size: tuple[int, int], cache: Path
+def load_examples(
+    dataset: Dataset, split: Split, spec: InputSpec, frame_size: tuple[int, int], cache: Path
 ) -> Examples:
-    """Return a collection's images, resized and as frames.
+    """Return a dataset's images, resized for the model and as frames for augmentation.
 
     Parameters
     ----------
     frame_size
-        Height and width of the whole frames that augmentation starts from; (0, 0) for the images
-        themselves.
+        Height and width of the whole frames in pixels; (0, 0) for the images themselves.
+    cache
+        See `resized_images`.
     """
-    images = resized_images(collection, spec, cache)
+    images = resized_images(dataset, spec, cache)
     frames = images
     if frame_size != (0, 0):
         height, width = frame_size
         whole = InputSpec(height=height, width=width, geometry="full-frame", resize=spec.resize)
-        frames = resized_images(collection, whole, cache)
-    return Examples(images, frames, collection.labels, split)
+        frames = resized_images(dataset, whole, cache)
+    return Examples(images, frames, dataset.labels, split)
 
 
 def resized_images(
-    collection: Collection, spec: InputSpec, cache: Path, quiet: bool = False
+    dataset: Dataset, spec: InputSpec, cache: Path, quiet: bool = False
 ) -> NDArray[np.uint8]:
-    """Return every image of a collection as the model is shown it, before scaling.
+    """Return every image of a dataset as the model's input, before scaling.
 
-    The array is a memory map: what is not being read takes no memory, however many images.
+    The array is a memory map, so that memory use does not grow with the dataset.
 
     Parameters
     ----------
-    collection
+    dataset
         The images.
     spec
         The model's input.
     cache
-        Folder that keeps the array for the next run; its file is named by what went into it.
+        Folder that keeps the array for the next run, in a file named by the digest of its content.
     quiet
         No progress bar.
 
@@ -91,19 +93,19 @@ def resized_images(
     device.errors.DataError
         If the disk has no room for the array.
     """
-    identity = _identity(collection, spec)
+    identity = _digest(dataset, spec)
     path = cache / f"images-{spec.width}x{spec.height}-{identity}.npy"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
         # Two runs, or two workers on machines of their own, may make the same array at once:
         # each writes its own, and either will do.
         part = path.with_suffix(f".{uuid.uuid4().hex}.part")
-        shape = (len(collection), spec.height, spec.width, 3)
+        shape = (len(dataset), spec.height, spec.width, 3)
         try:
-            array = _room_for(part, shape)
-            records = track(collection.records, "Reading images", disable=quiet)
+            array = _preallocated(part, shape)
+            records = track(dataset.records, "Reading images", disable=quiet)
             for i, record in enumerate(records):
-                array[i] = resize(collection.read(record), spec)
+                array[i] = resize(dataset.read(record), spec)
             array.flush()
             del array
             part.replace(path)
@@ -112,15 +114,15 @@ def resized_images(
     return np.load(path, mmap_mode="r")
 
 
-def _room_for(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Return a new memory map whose disk space is taken already.
+def _preallocated(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return a new memory map whose disk space is already allocated.
 
-    Writing through a memory map to a disk that has become full ends the process without a word.
+    Writing through a memory map to a full disk kills the process with SIGBUS.
 
     Raises
     ------
     device.errors.DataError
-        If the disk has not so much room.
+        If the disk is too full.
     """
     try:
         array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
@@ -128,25 +130,25 @@ def _room_for(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     except OSError as error:
         raise DataError(
-            f"{path.parent}: has no room for {math.prod(shape) / 2**20:.0f} MiB of decoded images "
+            f"{path.parent}: no room for {math.prod(shape) / 2**20:.0f} MiB of decoded images "
             f"({error.strerror}); free some, or name another --out"
         ) from None
     return array
 
 
-def _identity(collection: Collection, spec: InputSpec) -> str:
-    """Return what tells one array of images from another: which, in what order, how resized.
+def _digest(dataset: Dataset, spec: InputSpec) -> str:
+    """Return a digest of an array's content: which images, in which order, how resized.
 
-    Three of the images themselves count too, as they are and resized: a data set may lie there in
-    another resolution, and what resizes it may have changed.
+    The pixels of three of them count too, as they are and resized: the dataset's resolution, or
+    the resizing itself, may have changed.
     """
-    digest = hashlib.sha256(collection.name.encode())
+    digest = hashlib.sha256(dataset.name.encode())
     digest.update(msgspec.json.encode((spec.height, spec.width, spec.geometry, spec.resize)))
-    for record in collection.records:
+    for record in dataset.records:
         digest.update(f"{record.image_id}\n".encode())
-    last = len(collection) - 1
+    last = len(dataset) - 1
     for place in (0, last // 2, last):
-        pixels = collection.read(collection.records[place])
+        pixels = dataset.read(dataset.records[place])
         digest.update(pixels.tobytes())
         digest.update(resize(pixels, spec).tobytes())
     return digest.hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Where the lesion of a HAM10000 image ends, as people drew it.
+"""HAM10000's lesion segmentation masks, drawn by dermatologists.
 
 Tschandl et al. 2020, doi:10.1038/s41591-020-0942-0.
 """
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from device.capture.image_file import read_image
 from device.errors import DataError
 
-OUTLINES: Final = "HAM10000_segmentations"
+SEGMENTATIONS_FOLDER: Final = "HAM10000_segmentations"
 _INSIDE: Final = 128
 
 
-def read_outline(folder: Path, image_id: str) -> NDArray[np.bool_]:
-    """Return which pixels of an image's whole frame lie inside the lesion: bool, (height, width).
+def read_segmentation(folder: Path, image_id: str) -> NDArray[np.bool_]:
+    """Return the lesion mask of an image's whole frame: bool, (height, width), True inside.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ def read_outline(folder: Path, image_id: str) -> NDArray[np.bool_]:
     Raises
     ------
     device.errors.DataError
-        If there is no outline of this image.
+        If there is no segmentation of this image.
     """
-    path = folder / OUTLINES / f"{image_id}_segmentation.png"
+    path = folder / SEGMENTATIONS_FOLDER / f"{image_id}_segmentation.png"
     if not path.is_file():
-        raise DataError(f"{path}: no such file; the lesions' outlines are needed for this")
+        raise DataError(f"{path}: no such file; the lesion segmentations are needed for this")
     return read_image(path)[:, :, 0] >= _INSIDE

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a data set, found before hours are spent on it."""
+"""Validating a dataset before hours are spent on training with it."""
 
 import hashlib
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import track
 
-from build_host.datasets.dataset import Collection, ImageRecord
+from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.folder import find_images
 from build_host.datasets.ham10000 import PIXEL_TABLE, read_ham10000, read_metadata
 from build_host.datasets.split import split_by_lesion
@@ -20,37 +20,37 @@ _SMALLEST: Final = 28
 
 
 @dataclass(frozen=True, slots=True)
-class DataCheck:
-    """What was found.
+class ValidationReport:
+    """What a validation found.
 
     Attributes
     ----------
     images
         Images that can be used.
     problems
-        What training would stop at, or be spoiled by; each names the file and the reason.
-    remarks
-        What does no harm but should be known.
+        What would stop training or corrupt its result; each names the file and the reason.
+    notes
+        What does no harm but is worth knowing.
     """
 
     images: int
     problems: tuple[str, ...]
-    remarks: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-def check_ham10000(folder: Path, console: Console) -> DataCheck:
-    """Return everything that is wrong with a HAM10000 folder, every image of it decoded.
+def validate_ham10000(folder: Path, console: Console) -> ValidationReport:
+    """Return everything that is wrong with a HAM10000 folder, decoding every image.
 
     Raises
     ------
     device.errors.DataError
-        If there is nothing that could be checked: no folder, no table, a column missing.
+        If it cannot be validated at all: no folder, no table, a column missing.
     """
     bad_rows: list[DataError] = []
     records = read_metadata(folder, bad_rows)
     paths = find_images(folder)
     problems = [str(error) for error in bad_rows]
-    remarks: list[str] = []
+    notes: list[str] = []
     if not paths and (folder / PIXEL_TABLE).is_file():
         good = records
         try:
@@ -60,31 +60,31 @@ def check_ham10000(folder: Path, console: Console) -> DataCheck:
     else:
         wanted = {r.image_id for r in records}
         problems += [
-            f"{folder}: {r.image_id} stands in the metadata and has no .jpg file; add the file or "
+            f"{folder}: {r.image_id} is in the metadata but has no .jpg file; add the file or "
             "remove the row"
             for r in records
             if r.image_id not in paths
         ]
-        named_badly = {name for error in bad_rows for name in paths if name in str(error)}
-        remarks += [
+        in_bad_rows = {name for error in bad_rows for name in paths if name in str(error)}
+        notes += [
             f"{paths[name]}: has no row in the metadata and will not be used"
-            for name in sorted(set(paths) - wanted - named_badly)
+            for name in sorted(set(paths) - wanted - in_bad_rows)
         ]
         present = [r for r in records if r.image_id in paths]
         shown = track(present, "Decoding images", console=console)
         unreadable, digests = _decode(shown, paths)
         problems += unreadable.values()
-        problems += _shared_pictures(digests)
+        problems += _duplicates_across_lesions(digests)
         good = tuple(r for r in present if r.image_id not in unreadable)
     if good:
         try:
-            split_by_lesion(Collection("HAM10000", good, lambda r: read_image(paths[r.image_id])))
+            split_by_lesion(Dataset("HAM10000", good, lambda r: read_image(paths[r.image_id])))
         except DermascopeError as error:
             problems.append(str(error))
     unknown_age = sum(r.age is None for r in good)
     if unknown_age:
-        remarks.append(f"{unknown_age} images without an age")
-    return DataCheck(len(good), tuple(problems), tuple(remarks))
+        notes.append(f"{unknown_age} images without an age")
+    return ValidationReport(len(good), tuple(problems), tuple(notes))
 
 
 def _decode(
@@ -111,10 +111,10 @@ def _decode(
     return unreadable, digests
 
 
-def _shared_pictures(digests: dict[str, list[ImageRecord]]) -> list[str]:
-    """Name pictures that stand under two lesions: they could fall on both sides of a split."""
+def _duplicates_across_lesions(digests: dict[str, list[ImageRecord]]) -> list[str]:
+    """Name identical images of two lesions: they could end up in two parts of the split."""
     return [
-        f"{', '.join(r.image_id for r in same)}: the same picture under the lesions "
+        f"{', '.join(r.image_id for r in same)}: the same image under the lesions "
         f"{', '.join(sorted({r.lesion_id for r in same}))}; keep one of them"
         for same in digests.values()
         if len({r.lesion_id for r in same}) > 1

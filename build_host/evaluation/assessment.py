@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 from rich.console import Console
 
-from build_host.datasets.dataset import Collection
+from build_host.datasets.dataset import Dataset
 from build_host.datasets.isic2017 import read_isic2017
-from build_host.datasets.sampling import even_sample
-from build_host.datasets.segmentations import OUTLINES
+from build_host.datasets.sampling import balanced_sample
+from build_host.datasets.segmentations import SEGMENTATIONS_FOLDER
 from build_host.evaluation import out_of_distribution, saliency_faithfulness, speed
 from build_host.evaluation.evaluation import Evaluation, evaluate
 from build_host.evaluation.metrics import RESAMPLES, accuracy, balanced_accuracy, melanoma_auc
@@ -69,7 +69,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     speed: Speed | None = None
 
 
-def assess_first(bundle: Bundle, test: Collection, resamples: int = RESAMPLES) -> Assessment:
+def assess_first(bundle: Bundle, test: Dataset, resamples: int = RESAMPLES) -> Assessment:
     """Measure a bundle on the test fold in one pass, and nothing beside it."""
     predictions = predict(Analyzer(bundle), test)
     model_id = bundle.manifest.model_id
@@ -79,7 +79,7 @@ def assess_first(bundle: Bundle, test: Collection, resamples: int = RESAMPLES) -
 
 def assess(
     bundle: Bundle,
-    test: Collection,
+    test: Dataset,
     data: Path,
     isic2017: Path | None,
     float_model: bytes | None,
@@ -117,10 +117,10 @@ def assess(
         known = any("ISIC 2017" in further for further in manifest.provenance.further)
         protocol = NOT_QUITE_EXTERNAL if known else EXTERNAL
         evaluations.append(evaluate(elsewhere, manifest.model_id, bundle.model, protocol, metrics))
-    outlined = (data / OUTLINES).is_dir()
+    outlined = (data / SEGMENTATIONS_FOLDER).is_dir()
     if not outlined:
-        console.print(f"{data}: has no {OUTLINES}; what needs them is left out")
-    sample = even_sample(test, EXPLAINED)
+        console.print(f"{data}: has no {SEGMENTATIONS_FOLDER}; what needs them is left out")
+    sample = balanced_sample(test, EXPLAINED)
     square = manifest.input.height == manifest.input.width
     squared = square and manifest.input.geometry == "center-square"
     mapped = outlined and squared and manifest.outputs.class_activation_map is not None

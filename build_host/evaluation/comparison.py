@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from build_host.datasets.dataset import Collection
+from build_host.datasets.dataset import Dataset
 from build_host.evaluation.assessment import assess_first
 from build_host.evaluation.speed import Speed, measure, reference_model
 from build_host.evaluation.tflite_file import Sizes
@@ -51,7 +51,7 @@ class Peer(msgspec.Struct, frozen=True):
     figures: dict[str, Interval]
 
 
-def measure_peer(bundle: Bundle, test: Collection) -> Peer:
+def measure_peer(bundle: Bundle, test: Dataset) -> Peer:
     """Return what a model reaches on the test fold."""
     evaluation = assess_first(bundle, test).evaluations[0]
     spec = bundle.manifest.input

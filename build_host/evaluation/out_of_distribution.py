@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
-from build_host.datasets.dataset import Collection
-from build_host.datasets.segmentations import read_outline
+from build_host.datasets.dataset import Dataset
+from build_host.datasets.segmentations import read_segmentation
 from device.capture.frame import frame_now
 from device.inference.analyzer import Analyzer
 
@@ -48,7 +48,7 @@ class Unfamiliar(msgspec.Struct, frozen=True):
 
 def measure(
     analyzer: Analyzer,
-    lesions: Collection,
+    lesions: Dataset,
     outlines: Path,
     quiet: bool = False,
 ) -> list[Unfamiliar]:
@@ -96,7 +96,7 @@ def _told(analyzer: Analyzer, pixels: Pixels) -> tuple[float, bool, bool]:
     return score, finding.doubt is not None, finding.no_call is not None
 
 
-def kinds(lesions: Collection, outlines: Path) -> dict[str, Callable[[], Iterator[Pixels]]]:
+def kinds(lesions: Dataset, outlines: Path) -> dict[str, Callable[[], Iterator[Pixels]]]:
     """Return what makes the pictures of each kind, the same ones every time."""
     return {
         "skin only": lambda: skin_only(lesions, outlines, OF_EACH_KIND),
@@ -109,14 +109,14 @@ def kinds(lesions: Collection, outlines: Path) -> dict[str, Callable[[], Iterato
     }
 
 
-def skin_only(lesions: Collection, folder: Path, count: int) -> Iterator[Pixels]:
+def skin_only(lesions: Dataset, folder: Path, count: int) -> Iterator[Pixels]:
     """Yield squares of skin beside lesions: the largest in a corner without any of the outline.
 
     A square of less than two fifths of the frame's short side shows too little, and is left out.
     """
     found = 0
     for record in lesions.records:
-        square = _free_corner(lesions.read(record), read_outline(folder, record.image_id))
+        square = _free_corner(lesions.read(record), read_segmentation(folder, record.image_id))
         if square is not None:
             yield square
             found += 1
@@ -196,7 +196,7 @@ def text(seed: int) -> Pixels:
     return picture
 
 
-def blurred(lesions: Collection, count: int) -> Iterator[Pixels]:
+def blurred(lesions: Dataset, count: int) -> Iterator[Pixels]:
     """Yield lesions so far out of focus that nothing of them can be told."""
     for record in lesions.records[:count]:
         pixels = lesions.read(record)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from build_host.datasets.dataset import Collection, ImageRecord
+from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.evaluation.metrics import Probabilities
 from device.capture.frame import frame_now
 from device.inference.analyzer import Analyzer
@@ -16,7 +16,7 @@ from device.inference.interpreter import Answer
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """What an analyzer said of a collection's images.
+    """What an analyzer said of a dataset's images.
 
     Attributes
     ----------
@@ -40,9 +40,9 @@ class Predictions:
 
 
 def predict(
-    analyzer: Analyzer, collection: Collection, quiet: bool = False, averaged: bool = False
+    analyzer: Analyzer, dataset: Dataset, quiet: bool = False, averaged: bool = False
 ) -> Predictions:
-    """Run every image of a collection through the analyzer, from its file to its finding.
+    """Run every image of a dataset through the analyzer, from its file to its finding.
 
     Parameters
     ----------
@@ -50,13 +50,13 @@ def predict(
         As the shutter does it, which averages where the bundle says so.
     """
     findings: list[Finding] = []
-    for i, record in enumerate(track(collection.records, "Analyzing images", disable=quiet)):
-        frame = frame_now(collection.read(record), i, collection.name)
+    for i, record in enumerate(track(dataset.records, "Analyzing images", disable=quiet)):
+        frame = frame_now(dataset.read(record), i, dataset.name)
         finding = analyzer.analyze_burst([frame])[1] if averaged else analyzer.analyze(frame)
         findings.append(finding)
-    truth = [r.dx for r in collection.records]
+    truth = [r.dx for r in dataset.records]
     return Predictions(
-        records=collection.records,
+        records=dataset.records,
         probabilities=np.array([f.probabilities for f in findings]),
         covered=np.array([dx in f.prediction_set for dx, f in zip(truth, findings, strict=True)]),
         set_sizes=np.array([len(f.prediction_set) for f in findings]),
@@ -64,7 +64,7 @@ def predict(
     )
 
 
-def raw_answers(analyzer: Analyzer, collection: Collection, quiet: bool = False) -> list[Answer]:
+def raw_answers(analyzer: Analyzer, dataset: Dataset, quiet: bool = False) -> list[Answer]:
     """Return what the network gives for every image, uncalibrated."""
-    records = track(collection.records, "Calibrating", disable=quiet)
-    return [analyzer.answer(collection.read(r)) for r in records]
+    records = track(dataset.records, "Calibrating", disable=quiet)
+    return [analyzer.answer(dataset.read(r)) for r in records]

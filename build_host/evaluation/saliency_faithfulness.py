@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from build_host.datasets.dataset import Collection
-from build_host.datasets.segmentations import read_outline
+from build_host.datasets.dataset import Dataset
+from build_host.datasets.segmentations import read_segmentation
 from build_host.evaluation import saliency_maps
 from build_host.evaluation.metrics import mean_over_lesions
 from device.diagnoses import CODES, Code
@@ -57,9 +57,9 @@ class Faithfulness(msgspec.Struct, frozen=True):
     agreement: Interval | None
 
 
-def outline_in_square(folder: Path, image_id: str, side: int) -> NDArray[np.bool_]:
+def segmentation_in_square(folder: Path, image_id: str, side: int) -> NDArray[np.bool_]:
     """Return a lesion's outline in the centred square: bool, (side, side)."""
-    mask = read_outline(folder, image_id).astype(np.uint8)
+    mask = read_segmentation(folder, image_id).astype(np.uint8)
     square = cut(mask, central_field(*mask.shape)) * np.uint8(255)
     return cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA) >= 128
 
@@ -72,11 +72,11 @@ def called(probability: tuple[float, ...]) -> Code:
 def compare(
     bundle: Bundle,
     float_model: bytes | None,
-    collection: Collection,
+    dataset: Dataset,
     folder: Path,
     choose: Callable[[tuple[float, ...]], Code] = called,
 ) -> list[Faithfulness]:
-    """Return what every kind of map is worth on a collection's images.
+    """Return what every kind of map is worth on a dataset's images.
 
     Parameters
     ----------
@@ -106,9 +106,9 @@ def compare(
     }
     rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in methods}
     agreements: dict[str, list[float]] = {name: [] for name in methods}
-    for seed, record in enumerate(track(collection.records, "Explaining")):
-        pixels = resize(collection.read(record), manifest.input)
-        outline = outline_in_square(folder, record.image_id, side)
+    for seed, record in enumerate(track(dataset.records, "Explaining")):
+        pixels = resize(dataset.read(record), manifest.input)
+        outline = segmentation_in_square(folder, record.image_id, side)
         found = probabilities(network.run(pixels).logits, manifest.calibration)
         index = CODES.index(choose(tuple(found)))
         asked = saliency_maps.Asked(
@@ -126,7 +126,7 @@ def compare(
             if exact is not None and name == "class activation map":
                 other = exact.of(pixels, index)
                 agreements[name].append(_agreement(saliency, other))
-    lesions = collection.lesions
+    lesions = dataset.lesions
     result = []
     for name, (passes, _) in methods.items():
         columns = [

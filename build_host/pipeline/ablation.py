@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from rich.console import Console
 
-from build_host.datasets.image_cache import read_examples
+from build_host.datasets.image_cache import load_examples
 from build_host.evaluation.comparison import Ablation, AblationRow
 from build_host.pipeline.stages import train
 from build_host.pipeline.workspace import Run, Sources, find_teachers, run_folder, training_data
@@ -118,14 +118,14 @@ def _row(
     from build_host.training.fit import WEIGHTS
     from build_host.training.input_pipeline import batches
 
-    collection, split = training_data(config, sources)
+    dataset, split = training_data(config, sources)
     cache = out / "cache"
-    examples = read_examples(collection, split, config.input, config.fit.frame_size, cache)
+    examples = load_examples(dataset, split, config.input, config.fit.frame_size, cache)
     network = build(config)
     network.load_weights(folder / WEIGHTS)
     rows = split.validation
     data = batches(examples.images, examples.labels, rows, config.input, config.fit.batch)
     logits = network.predict(data, verbose=0).astype(np.float32)
-    figures = judge(logits, examples.labels[rows], collection.lesions[rows])
+    figures = judge(logits, examples.labels[rows], dataset.lesions[rows])
     parameters = int(network.count_params())
     return AblationRow(name, config.digest[:8], config.fit.epochs, parameters, figures), len(rows)

@@ -13,11 +13,11 @@ from rich.console import Console
 from build_host.bundle.draft import calibrated, draft, provenance
 from build_host.calibration.degradation import Study, study
 from build_host.calibration.fits import fit_quality_limits
-from build_host.datasets.dataset import Collection
+from build_host.datasets.dataset import Dataset
 from build_host.datasets.ham10000 import read_ham10000
-from build_host.datasets.image_cache import read_examples, resized_images
+from build_host.datasets.image_cache import load_examples, resized_images
 from build_host.datasets.isic2017 import LICENCE as ISIC2017_LICENCE
-from build_host.datasets.sampling import even_sample
+from build_host.datasets.sampling import balanced_sample
 from build_host.datasets.split import split_by_lesion
 from build_host.evaluation.assessment import Assessment, assess
 from build_host.evaluation.comparison import Peer, measure_peer
@@ -50,9 +50,9 @@ def train(run: Run, sources: Sources, teachers: Sequence[Run], console: Console)
     """Fit the run's network: ``weights.h5`` and ``history.json``."""
     # TensorFlow takes seconds to import; bad data or settings are told before that.
     config = run.config
-    collection, split = training_data(config, sources)
+    dataset, split = training_data(config, sources)
     cache = run.folder.parent / "cache"
-    examples = read_examples(collection, split, config.input, config.fit.frame_size, cache)
+    examples = load_examples(dataset, split, config.input, config.fit.frame_size, cache)
     from build_host.keras import keras
     from build_host.training.architectures import build, start_from_imagenet
     from build_host.training.distillation import ask
@@ -64,7 +64,7 @@ def train(run: Run, sources: Sources, teachers: Sequence[Run], console: Console)
         network = build(config)
         if config.start == "imagenet":
             start_from_imagenet(config, network, sources.pretrained)
-    lessons = lessons_folders(run, teachers, collection) if teachers else []
+    lessons = lessons_folders(run, teachers, dataset) if teachers else []
     for teacher, folder in zip(teachers, lessons, strict=True):
         ask(config, examples, teacher.config, teacher.folder, folder, console)
     fit(config, network, examples, run.folder, console, lessons=lessons)
@@ -83,10 +83,10 @@ def compress(run: Run, data: Path, console: Console) -> None:
     weights = run.folder / WEIGHTS
     if not weights.is_file():
         raise DataError(f"{run.folder}: is not trained yet ({WEIGHTS} is missing)")
-    collection = read_ham10000(data)
-    split = split_by_lesion(collection)
+    dataset = read_ham10000(data)
+    split = split_by_lesion(dataset)
     config = run.config
-    images = resized_images(collection, config.input, run.folder.parent / "cache")
+    images = resized_images(dataset, config.input, run.folder.parent / "cache")
     chosen = np.random.default_rng(config.seed).permutation(split.train)
     network = build(config)
     network.load_weights(weights)
@@ -103,10 +103,10 @@ def compress(run: Run, data: Path, console: Console) -> None:
         config.input,
         config.saliency,
         to_int8(network, representative, config.input),
-        measured_limits(collection, chosen),
-        provenance(collection, config.seed, config.digest, further_training(config)),
+        measured_limits(dataset, chosen),
+        provenance(dataset, config.seed, config.digest, further_training(config)),
     )
-    leave_draft(run.folder, calibrated(bundle, collection.subset(split.validation)))
+    leave_draft(run.folder, calibrated(bundle, dataset.subset(split.validation)))
 
 
 def calibrate(folder: Path, data: Path) -> None:
@@ -128,9 +128,9 @@ def further_training(config: RunConfig) -> tuple[str, ...]:
     return tuple(told)
 
 
-def measured_limits(collection: Collection, training: NDArray[np.int64]) -> QualityLimits:
+def measured_limits(dataset: Dataset, training: NDArray[np.int64]) -> QualityLimits:
     """Return the quality limits that a thousand of the training images pass."""
-    frames = (collection.read(collection.records[i]) for i in training[:_QUALITY_SAMPLE])
+    frames = (dataset.read(dataset.records[i]) for i in training[:_QUALITY_SAMPLE])
     fields = [look_at(frame).pixels for frame in frames]
     described = f"1st and 99th percentiles of {len(fields)} HAM10000 training images"
     return fit_quality_limits(fields, described)
@@ -150,7 +150,7 @@ def study_bundle(bundle: Bundle, data: Path, out: Path, images: int, levels: int
     from build_host.reporting.plots import degradations
 
     validation = _part(data, "validation")
-    result = study(bundle, even_sample(validation, images), levels)
+    result = study(bundle, balanced_sample(validation, images), levels)
     out.mkdir(parents=True, exist_ok=True)
     write_result(out / QUALITY_FILE, result)
     degradations(result).savefig(out / QUALITY_PLOT, dpi=120)
@@ -201,8 +201,8 @@ def compare_peers(
     return peers
 
 
-def _part(data: Path, part: Literal["validation", "test"]) -> Collection:
+def _part(data: Path, part: Literal["validation", "test"]) -> Dataset:
     """Return HAM10000's images of one part of the split."""
-    collection = read_ham10000(data)
-    split = split_by_lesion(collection)
-    return collection.subset(split.validation if part == "validation" else split.test)
+    dataset = read_ham10000(data)
+    split = split_by_lesion(dataset)
+    return dataset.subset(split.validation if part == "validation" else split.test)

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from build_host.datasets.dataset import Collection, joined
+from build_host.datasets.dataset import Dataset, concatenate
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.isic2017 import read_isic2017
 from build_host.datasets.split import Split, split_by_lesion
@@ -92,7 +92,7 @@ def find_teachers(config: RunConfig, beside: Path, out: Path) -> list[Run]:
     return found
 
 
-def lessons_folders(run: Run, teachers: Sequence[Run], collection: Collection) -> list[Path]:
+def lessons_folders(run: Run, teachers: Sequence[Run], dataset: Dataset) -> list[Path]:
     """Return where each teacher's lessons lie, beside the run: runs that ask the same share them.
 
     Raises
@@ -102,7 +102,7 @@ def lessons_folders(run: Run, teachers: Sequence[Run], collection: Collection) -
     """
     config, fit = run.config, run.config.fit
     shown = (
-        collection.digest, config.seed, fit.balance, fit.balance_power, fit.augmentation,
+        dataset.digest, config.seed, fit.balance, fit.balance_power, fit.augmentation,
         config.input if fit.frame_size == (0, 0) else None,
     )  # fmt: skip
     asked = [msgspec.json.encode((*shown, t.config.digest, _lessons_of(t))) for t in teachers]
@@ -126,7 +126,7 @@ class Sources:
     Attributes
     ----------
     ham10000
-        The data set.
+        The dataset.
     isic2017
         More images, where the run asks for them.
     pretrained
@@ -138,7 +138,7 @@ class Sources:
     pretrained: Path | None = None
 
 
-def training_data(config: RunConfig, sources: Sources) -> tuple[Collection, Split]:
+def training_data(config: RunConfig, sources: Sources) -> tuple[Dataset, Split]:
     """Return HAM10000 split by lesion, its training part with the run's extra images.
 
     Raises
@@ -146,15 +146,15 @@ def training_data(config: RunConfig, sources: Sources) -> tuple[Collection, Spli
     device.errors.DataError
         If the data is not whole, or the extra images are not named.
     """
-    collection = read_ham10000(sources.ham10000)
-    split = split_by_lesion(collection)
+    dataset = read_ham10000(sources.ham10000)
+    split = split_by_lesion(dataset)
     if config.extra_data == "none":
-        return collection, split
+        return dataset, split
     if sources.isic2017 is None:
         raise DataError(f"{config.name}: trains on ISIC 2017 too; name its folder with --isic2017")
     extra = read_isic2017(sources.isic2017, ("train", "validation"))
-    both = joined(collection, extra)
-    more = np.arange(len(collection), len(both))
+    both = concatenate(dataset, extra)
+    more = np.arange(len(dataset), len(both))
     return both, replace(split, train=np.concatenate([split.train, more]))
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from build_host.datasets.dataset import Collection, ImageRecord
-from build_host.datasets.segmentations import OUTLINES, read_outline
+from build_host.datasets.dataset import Dataset, ImageRecord
+from build_host.datasets.segmentations import SEGMENTATIONS_FOLDER, read_segmentation
 from build_host.evaluation.predictions import predict
 from device.capture.frame import Frame, frame_now
 from device.diagnoses import CODES, Code
@@ -66,7 +66,7 @@ def choose(examples: Sequence[Example]) -> list[tuple[Code, list[Example], list[
     return chosen
 
 
-def examples_page(bundle: Bundle, collection: Collection, folder: Path) -> Figure:
+def examples_page(bundle: Bundle, dataset: Dataset, folder: Path) -> Figure:
     """Return a page of hits and failures of each diagnosis, with the maps of what was called.
 
     Each example is three pictures: the lesion, with the outline that people drew; the map of the
@@ -78,18 +78,18 @@ def examples_page(bundle: Bundle, collection: Collection, folder: Path) -> Figur
         HAM10000, for the outlines, where it has them.
     """
     analyzer = Analyzer(bundle)
-    predictions = predict(analyzer, collection)
+    predictions = predict(analyzer, dataset)
     called = predictions.probabilities.argmax(axis=1)
     examples = [
         Example(record, CODES[k], float(p[k]), not sure)
         for record, k, p, sure in zip(
-            collection.records, called, predictions.probabilities, predictions.called, strict=True
+            dataset.records, called, predictions.probabilities, predictions.called, strict=True
         )
     ]
     columns = 2 * _OF_EACH
     figure = Figure(figsize=(5.4 * columns, 2.3 * len(CODES)), layout="constrained")
     figure.suptitle(
-        f"{bundle.manifest.model_id}, {len(examples)} images of {collection.name}: the lesion and "
+        f"{bundle.manifest.model_id}, {len(examples)} images of {dataset.name}: the lesion and "
         "its outline, and the maps of what was called: the live view's, that of a held picture",
         fontsize=15,
     )
@@ -100,7 +100,7 @@ def examples_page(bundle: Bundle, collection: Collection, folder: Path) -> Figur
         row[0].text(-0.06, 0.5, code, fontsize=15, ha="right", transform=row[0].transAxes)
         for start, some in ((0, hits), (_OF_EACH, failures)):
             for ax, example in zip(row[start:], some, strict=False):
-                ax.imshow(_pictures(example, analyzer, collection, folder))
+                ax.imshow(_pictures(example, analyzer, dataset, folder))
                 verdict = "called so" if example.hit else f"called {example.called}"
                 no_call = ", but no call" if example.doubted else ""
                 ax.set_title(f"{verdict}, {example.probability:.0%}{no_call}", fontsize=13)
@@ -108,18 +108,18 @@ def examples_page(bundle: Bundle, collection: Collection, folder: Path) -> Figur
 
 
 def _pictures(
-    example: Example, analyzer: Analyzer, collection: Collection, folder: Path
+    example: Example, analyzer: Analyzer, dataset: Dataset, folder: Path
 ) -> NDArray[np.uint8]:
-    pixels = collection.read(example.record)
-    frame = frame_now(pixels, 0, collection.name)
+    pixels = dataset.read(example.record)
+    frame = frame_now(pixels, 0, dataset.name)
     field = look_at(pixels).field
     seen = cv2.resize(cut(pixels, field), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     outlined = np.asarray(seen, np.uint8).copy()
-    if (folder / OUTLINES).is_dir():
-        inside = read_outline(folder, example.record.image_id).astype(np.uint8)
+    if (folder / SEGMENTATIONS_FOLDER).is_dir():
+        inside = read_segmentation(folder, example.record.image_id).astype(np.uint8)
         size = (pixels.shape[1], pixels.shape[0])
         inside = np.asarray(cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST))
-        _draw_outline(outlined, cut(inside, field))
+        _draw_contour(outlined, cut(inside, field))
     geometry = analyzer.manifest.input.geometry
 
     def mapped(frame: Frame, frozen: bool) -> NDArray[np.uint8]:
@@ -132,7 +132,7 @@ def _pictures(
     return np.hstack([outlined, gap, mapped(frame, False), gap, mapped(frame, True)])
 
 
-def _draw_outline(pixels: NDArray[np.uint8], inside: NDArray[np.uint8]) -> None:
+def _draw_contour(pixels: NDArray[np.uint8], inside: NDArray[np.uint8]) -> None:
     wide = cv2.resize(inside, pixels.shape[:2], interpolation=cv2.INTER_NEAREST)
     lines, _ = cv2.findContours(wide, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(pixels, lines, -1, _LINE, 1)

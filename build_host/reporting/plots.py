@@ -56,7 +56,7 @@ def counts(groups: dict[str, int], title: str, malignant: bool = False) -> Figur
 
 
 def ages(by_age: dict[str, int], title: str) -> Figure:
-    """Return a histogram of ages, which the data set gives in steps of five years."""
+    """Return a histogram of ages, which the dataset gives in steps of five years."""
     figure, (ax,) = _figure(6.0, 2.4)
     years = sorted(float(a) for a in by_age if a != "unknown")
     ax.bar(years, [by_age[f"{y:g}"] for y in years], width=4.2, color=_BENIGN)
@@ -176,7 +176,7 @@ def reliability(labels: Labels, sides: dict[str, Probabilities]) -> Figure:
 
 
 def pareto(points: dict[str, tuple[float, float, float, float]], limit: float) -> Figure:
-    """Return size against balanced accuracy, the undominated files joined.
+    """Return size against balanced accuracy, the undominated files concatenate.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from build_host.datasets.dataset import Collection
+from build_host.datasets.dataset import Dataset
 from device.diagnoses import CODES
 from device.imaging.field import cut, find_field
 from device.imaging.lesion import ABCD_COLOURS, measure, outline, working_image
@@ -25,12 +25,12 @@ _ANGLES: Final = (0.0, np.pi / 4, np.pi / 2, 3 * np.pi / 4)
 _PROPERTIES: Final = ("contrast", "dissimilarity", "homogeneity", "energy", "correlation", "ASM")
 
 
-def hand_made_features(collection: Collection) -> NDArray[np.float64]:
+def hand_made_features(dataset: Dataset) -> NDArray[np.float64]:
     """Return ABCD measures, colour statistics and co-occurrence texture: float64, (n, features).
 
     Grey-level co-occurrence: Haralick et al. 1973, doi:10.1109/TSMC.1973.4309314.
     """
-    return np.array([_features(collection.read(r)) for r in track(collection.records, "Features")])
+    return np.array([_features(dataset.read(r)) for r in track(dataset.records, "Features")])
 
 
 def _features(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:

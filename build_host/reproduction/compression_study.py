@@ -117,7 +117,7 @@ def _epochs_of_pruning(context: Context) -> int:
     from build_host.training.input_pipeline import shown_indices, steps_per_epoch
 
     config = context.config
-    labels = context.collection.labels
+    labels = context.dataset.labels
     shown = shown_indices(config.fine_tune, labels, context.split.train, config.seed)
     steps = steps_per_epoch(config.fine_tune, len(shown))
     return -(-(config.pruning.end + config.pruning.recovery) // steps)
@@ -274,8 +274,8 @@ class Measurer:
         ratio: float,
     ) -> Artefact:
         """Return one row from predictions on the two folds."""
-        collection, split = self._context.collection, self._context.split
-        labels, lesions = collection.labels, collection.lesions
+        dataset, split = self._context.dataset, self._context.split
+        labels, lesions = dataset.labels, dataset.lesions
         return Artefact(
             name=name,
             kind=kind,
@@ -297,7 +297,7 @@ class Measurer:
 
     def _bundle(self, content: bytes) -> Bundle:
         config = self._context.config
-        origin = provenance(self._context.collection, config.seed, config.digest)
+        origin = provenance(self._context.dataset, config.seed, config.digest)
         return draft(
             config.name, config.version, config.input, config.saliency, content, NO_LIMITS, origin
         )

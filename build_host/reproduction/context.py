@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from build_host.datasets.dataset import Collection
+from build_host.datasets.dataset import Dataset
 from build_host.datasets.ham10000 import read_ham10000
-from build_host.datasets.image_cache import Examples, read_examples
+from build_host.datasets.image_cache import Examples, load_examples
 from build_host.datasets.split import Split, split_by_lesion
 from build_host.reproduction.config import ReproductionConfig
 from build_host.results import write_result
@@ -37,7 +37,7 @@ class Context:
     ----------
     config
         What the reproduction was told.
-    collection
+    dataset
         The images, or as many of them as the configuration asks for.
     split
         By lesion.
@@ -46,7 +46,7 @@ class Context:
     """
 
     config: ReproductionConfig
-    collection: Collection
+    dataset: Dataset
     split: Split
     out: Path
     console: Console
@@ -67,7 +67,7 @@ class Context:
         """Return the images as training reads them."""
         chosen = self.split if split is None else split
         spec = self.config.input
-        return read_examples(self.collection, chosen, spec, fit.frame_size, self.cache)
+        return load_examples(self.dataset, chosen, spec, fit.frame_size, self.cache)
 
     def run(self, fit: FitConfig) -> RunConfig:
         """Return a training run with these settings."""
@@ -92,10 +92,10 @@ def open_context(config: ReproductionConfig, data: Path, out: Path, console: Con
     device.errors.DataError
         If the data is not whole, or the disk has no room: before anything is computed.
     """
-    collection = read_ham10000(data)
+    dataset = read_ham10000(data)
     if config.images:
-        collection = _some(collection, config.images)
-    split = split_by_lesion(collection)
+        dataset = _some(dataset, config.images)
+    split = split_by_lesion(dataset)
     folder = out / f"{config.name}-{config.digest[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
     if not config.images and shutil.disk_usage(folder).free < _ROOM:
@@ -103,18 +103,18 @@ def open_context(config: ReproductionConfig, data: Path, out: Path, console: Con
     told = folder / "config.json"
     if not told.exists():
         write_result(told, config)
-    return Context(config, collection, split, folder, console)
+    return Context(config, dataset, split, folder, console)
 
 
-def _some(collection: Collection, count: int) -> Collection:
+def _some(dataset: Dataset, count: int) -> Dataset:
     """Return whole lesions of every diagnosis, about `count` images, the same every time."""
-    by_class = collection.labels
+    by_class = dataset.labels
     chosen: list[NDArray[np.int64]] = []
     for label in np.unique(by_class):
         own = np.flatnonzero(by_class == label)
-        chosen.append(own[: max(count // 14, round(count * len(own) / len(collection)))])
-    lesions = set(collection.lesions[np.concatenate(chosen)])
-    return collection.subset(np.flatnonzero([r.lesion_id in lesions for r in collection.records]))
+        chosen.append(own[: max(count // 14, round(count * len(own) / len(dataset)))])
+    lesions = set(dataset.lesions[np.concatenate(chosen)])
+    return dataset.subset(np.flatnonzero([r.lesion_id in lesions for r in dataset.records]))
 
 
 @contextmanager

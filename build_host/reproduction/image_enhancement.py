@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from build_host.datasets.dataset import Collection
+from build_host.datasets.dataset import Dataset
 from build_host.reproduction.results import Restoration
 
 Picture = NDArray[np.uint8]
@@ -46,11 +46,11 @@ STEPS: Final[dict[str, Step]] = {
 """Every candidate by name."""
 
 
-def cleanest(collection: Collection, count: int) -> list[Picture]:
+def cleanest(dataset: Dataset, count: int) -> list[Picture]:
     """Return the images with the fewest dark thin lines: references to spoil and restore."""
-    records = collection.records
-    hairs = [hair_mask(collection.read(r)).mean() for r in track(records, "Looking for hairs")]
-    return [collection.read(records[i]) for i in np.argsort(hairs, kind="stable")[:count]]
+    records = dataset.records
+    hairs = [hair_mask(dataset.read(r)).mean() for r in track(records, "Looking for hairs")]
+    return [dataset.read(records[i]) for i in np.argsort(hairs, kind="stable")[:count]]
 
 
 def noisy(picture: Picture, random: np.random.Generator) -> Picture:

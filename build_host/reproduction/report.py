@@ -139,7 +139,7 @@ def _calibration_sides(
 
     bundle = base_bundle(context)
     images = context.examples(context.config.fit).images
-    split, truth = context.split, context.collection.labels
+    split, truth = context.split, context.dataset.labels
     fitted = fit_calibration(logits_of(bundle, images, split.validation), truth[split.validation])
     after = calibrate(logits_of(bundle, images, split.test), fitted)
     return {"as trained": uncalibrated, "calibrated on fold 4": after}
@@ -151,11 +151,11 @@ def _augmented(context: Context) -> dict[str, list[NDArray[np.uint8]]]:
     from build_host.training.config import Augmentation
 
     changes = context.config.fit.augmentation or Augmentation()
-    labels = context.collection.labels
+    labels = context.dataset.labels
     rows = {}
     for i, code in enumerate(CODES):
         first = context.split.train[labels[context.split.train] == i][0]
-        picture = context.collection.read(context.collection.records[first])
+        picture = context.dataset.read(context.dataset.records[first])
         height, width = picture.shape[:2]
         drawn = augmentation.draw(changes, 7, [i])
         stack = np.repeat(picture[None], 7, axis=0)
@@ -166,8 +166,8 @@ def _augmented(context: Context) -> dict[str, list[NDArray[np.uint8]]]:
 
 def _stepped(context: Context) -> dict[str, list[NDArray[np.uint8]]]:
     random = np.random.default_rng(context.config.seed)
-    records = context.collection.records
-    clean = [context.collection.read(records[i]) for i in context.split.train[:6]]
+    records = context.dataset.records
+    clean = [context.dataset.read(records[i]) for i in context.split.train[:6]]
     noisy = [image_enhancement.noisy(p, random) for p in clean]
     hairy = [image_enhancement.hairy(p, random) for p in clean]
     rows = {"clean": clean, "with noise": noisy}

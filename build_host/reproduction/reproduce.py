@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from build_host.bundle.draft import calibrated, draft, provenance
-from build_host.datasets.dataset import Collection, ImageRecord
-from build_host.datasets.image_cache import read_examples, resized_images
+from build_host.datasets.dataset import Dataset, ImageRecord
+from build_host.datasets.image_cache import load_examples, resized_images
 from build_host.datasets.split import Split, oversample_then_split, split_by_image
 from build_host.evaluation.assessment import assess_first
 from build_host.evaluation.metrics import METRICS, confusion, per_class, with_intervals
@@ -73,7 +73,7 @@ def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Consol
         return timed(context, title, left.of(name), left.after(name))
 
     with stage("Data", "data"):
-        data_summary = once(context, "data", DataSummary, lambda _: summarize(context.collection))
+        data_summary = once(context, "data", DataSummary, lambda _: summarize(context.dataset))
         oversampling = _oversampling(context, shown)
     with stage("Image steps", "image-steps"):
         steps = once(context, "image-steps", ImageSteps, lambda _: _image_steps(context))
@@ -101,8 +101,8 @@ def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Consol
     rows = compression_study.against_base([*rows, *peer_rows])
     with stage("Results", "results"):
         probabilities = _base_probabilities(context)
-        labels = context.collection.labels[context.split.test]
-        lesions = context.collection.lesions[context.split.test]
+        labels = context.dataset.labels[context.split.test]
+        lesions = context.dataset.lesions[context.split.test]
         results = Results(
             source="Cabrejos-Yalán & Rodriguez 2024, doi:10.18280/mmep.111112",
             run=config.digest,
@@ -152,9 +152,9 @@ class _Work:
         return sum(self._parts[n] for n in names[names.index(stage) + 1 :])
 
 
-def summarize(collection: Collection) -> DataSummary:
-    """Return what is in a data set: counts, what is missing, lesions with several images."""
-    records = collection.records
+def summarize(dataset: Dataset) -> DataSummary:
+    """Return what is in a dataset: counts, what is missing, lesions with several images."""
+    records = dataset.records
     lesions = Counter(r.lesion_id for r in records)
     columns: dict[str, Any] = {
         "dx": lambda r: r.dx,
@@ -180,13 +180,13 @@ def summarize(collection: Collection) -> DataSummary:
 def _oversampled(context: Context) -> NDArray[np.int64]:
     from build_host.training.input_pipeline import shown_indices
 
-    labels = context.collection.labels
+    labels = context.dataset.labels
     settings = context.config.protocol_fit
     return shown_indices(settings, labels, context.split.train, context.config.seed)
 
 
 def _oversampling(context: Context, shown: NDArray[np.int64]) -> Oversampling:
-    labels = context.collection.labels
+    labels = context.dataset.labels
     before = np.bincount(labels[context.split.train], minlength=len(CODES))
     after = np.bincount(labels[shown], minlength=len(CODES))
     return Oversampling(
@@ -200,14 +200,14 @@ def _train(
     folder: Path,
     model: Any,
     settings: FitConfig,
-    collection: Collection,
+    dataset: Dataset,
     split: Split,
 ) -> Any:
-    """Fit a network on a collection and return it."""
+    """Fit a network on a dataset and return it."""
     from build_host.training.fit import fit
 
     spec = context.config.input
-    examples = read_examples(collection, split, spec, settings.frame_size, context.cache)
+    examples = load_examples(dataset, split, spec, settings.frame_size, context.cache)
     fit(context.run(settings), model, examples, folder, context.console)
     return model
 
@@ -225,7 +225,7 @@ def _bundle(context: Context, content: bytes) -> Bundle:
     from build_host.calibration.fits import NO_LIMITS
 
     config = context.config
-    origin = provenance(context.collection, config.seed, config.digest)
+    origin = provenance(context.dataset, config.seed, config.digest)
     return draft(
         config.name, config.version, config.input, config.saliency, content, NO_LIMITS, origin
     )
@@ -240,13 +240,13 @@ def _new_network(context: Context) -> Any:
 
 
 def _image_steps(context: Context) -> ImageSteps:
-    looked_at = context.collection.subset(context.split.train[:2000])
+    looked_at = context.dataset.subset(context.split.train[:2000])
     clean = image_enhancement.cleanest(looked_at, context.config.references)
     effects = []
-    labels, lesions = context.collection.labels, context.collection.lesions
+    labels, lesions = context.dataset.labels, context.dataset.lesions
     validation = context.split.validation
     for name in ("none", *context.config.image_steps):
-        stepped = _stepped(context.collection, name, image_enhancement.STEPS[name])
+        stepped = _stepped(context.dataset, name, image_enhancement.STEPS[name])
         folder = context.folder(f"image-steps/{name.replace(' ', '-')}")
         settings = context.config.image_steps_fit
         model = _train(context, folder, _new_network(context), settings, stepped, context.split)
@@ -262,13 +262,13 @@ def _image_steps(context: Context) -> ImageSteps:
     return ImageSteps(image_enhancement.restorations(clean, context.config.seed), effects)
 
 
-def _stepped(collection: Collection, name: str, step: image_enhancement.Step) -> Collection:
-    """Return a collection whose images have gone through an image step."""
+def _stepped(dataset: Dataset, name: str, step: image_enhancement.Step) -> Dataset:
+    """Return a dataset whose images have gone through an image step."""
 
     def read(record: ImageRecord) -> NDArray[np.uint8]:
-        return step(collection.read(record))
+        return step(dataset.read(record))
 
-    return Collection(f"{collection.name}, {name}", collection.records, read)
+    return Dataset(f"{dataset.name}, {name}", dataset.records, read)
 
 
 PROTOCOLS: Final = ("oversample-then-split", "split-by-image", "lesion-disjoint")
@@ -276,18 +276,18 @@ PROTOCOLS: Final = ("oversample-then-split", "split-by-image", "lesion-disjoint"
 
 def _protocol(context: Context, name: str) -> Any:
     def make(folder: Path) -> ProtocolResult:
-        collection, seed = context.collection, context.config.seed
+        dataset, seed = context.dataset, context.config.seed
         settings = context.config.protocol_fit
         if name == "oversample-then-split":
-            split = oversample_then_split(collection, seed)
+            split = oversample_then_split(dataset, seed)
             settings = msgspec.structs.replace(settings, balance="none")
         elif name == "split-by-image":
-            split = split_by_image(collection, seed)
+            split = split_by_image(dataset, seed)
         else:
             split = context.split
-        model = _train(context, folder, _new_network(context), settings, collection, split)
+        model = _train(context, folder, _new_network(context), settings, dataset, split)
         images = context.examples(settings, split).images
-        labels, lesions = collection.labels, collection.lesions
+        labels, lesions = dataset.labels, dataset.lesions
         probabilities = _predicted(context, model, images, split.test)
         names = ("accuracy", "balanced_accuracy", "macro_auc", "malignant_auc", "f1_weighted")
         seen = set(split.train.tolist())
@@ -318,17 +318,17 @@ def _peers(context: Context) -> list[Artefact]:
     from build_host.keras import keras
     from build_host.reproduction.compression_study import Measurer
 
-    config, split, collection = context.config, context.split, context.collection
+    config, split, dataset = context.config, context.split, context.dataset
     spec = config.input
     reference = (context.folder("files") / "base-float32.tflite").read_bytes()
     measurer = Measurer(context, reference)
     folder = context.folder("peers")
     cached = folder / "features.npy"
     if not cached.is_file():
-        np.save(cached, baselines.hand_made_features(collection))
+        np.save(cached, baselines.hand_made_features(dataset))
     features = np.load(cached)
     machine = baselines.fit_classical(
-        features[split.train], collection.labels[split.train], config.seed
+        features[split.train], dataset.labels[split.train], config.seed
     )
     machine_path = folder / "classical.joblib"
     joblib.dump(machine, machine_path)
@@ -350,12 +350,12 @@ def _peers(context: Context) -> list[Artefact]:
     keras.utils.set_random_seed(config.seed)
     alexnet = _train(
         context, context.folder("peers/light-alexnet"), baselines.light_alexnet(shape),
-        config.peer_fit, collection, split,
+        config.peer_fit, dataset, split,
     )  # fmt: skip
     members = [
         _train(
             context, context.folder(f"peers/small-{width}"), baselines.small_network(shape, width),
-            config.peer_fit, collection, split,
+            config.peer_fit, dataset, split,
         )
         for width in config.ensemble
     ]  # fmt: skip
@@ -381,7 +381,7 @@ def base_bundle(context: Context) -> Bundle:
 
 def _write_run(context: Context, results: Results, model: bytes) -> None:
     """Leave the chosen file as a run that ``dermascope-build bundle`` signs."""
-    config, collection, split = context.config, context.collection, context.split
+    config, dataset, split = context.config, context.dataset, context.split
     folder = context.folder(RUN_FOLDER)
     training = np.random.default_rng(config.seed).permutation(split.train)
     bundle = draft(
@@ -390,11 +390,11 @@ def _write_run(context: Context, results: Results, model: bytes) -> None:
         config.input,
         config.saliency,
         model,
-        measured_limits(collection, training),
-        provenance(collection, config.seed, config.digest),
+        measured_limits(dataset, training),
+        provenance(dataset, config.seed, config.digest),
     )
-    bundle = calibrated(bundle, collection.subset(split.validation))
-    assessment = assess_first(bundle, collection.subset(split.test), config.resamples)
+    bundle = calibrated(bundle, dataset.subset(split.validation))
+    assessment = assess_first(bundle, dataset.subset(split.test), config.resamples)
     leave_draft(folder, bundle)
     write_result(folder / METRICS_FILE, assessment)
     write_result(folder / REPRODUCTION_FILE, results)

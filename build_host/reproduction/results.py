@@ -10,7 +10,7 @@ from device.inference.manifest import Interval
 
 
 class DataSummary(msgspec.Struct, frozen=True):
-    """Section 3.1: what is in the data set."""
+    """Section 3.1: what is in the dataset."""
 
     images: int
     lesions: int

@@ -27,7 +27,7 @@ def shown_indices(
     Parameters
     ----------
     labels
-        Diagnosis of every image of the collection: int64, (n,).
+        Diagnosis of every image of the dataset: int64, (n,).
     indices
         The training part: int64.
     seed, epoch
@@ -92,7 +92,7 @@ def batches(
     Parameters
     ----------
     images, labels
-        Of the whole collection; only the rows being shown are read. The images are as the model
+        Of the whole dataset; only the rows being shown are read. The images are as the model
         is shown them, or, where they are to be changed, whole frames.
     indices
         The rows to show, in this order unless shuffled.

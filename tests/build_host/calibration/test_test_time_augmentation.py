@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from build_host.calibration.test_time_augmentation import choose_averaging
-from build_host.datasets.dataset import Collection, ImageRecord
+from build_host.datasets.dataset import Dataset, ImageRecord
 from device.capture.demo import SCENES, demo_frame
 from device.diagnoses import CODES
 from device.inference.analyzer import Analyzer
@@ -16,11 +16,11 @@ def views() -> list[np.ndarray]:
     return [np.rot90(f, turn).copy() for f in frames for turn in range(4)]
 
 
-def labelled(views: list[np.ndarray], codes: list[str]) -> Collection:
+def labelled(views: list[np.ndarray], codes: list[str]) -> Dataset:
     records = tuple(
         ImageRecord(image_id=str(i), lesion_id=f"l{i}", dx=code) for i, code in enumerate(codes)
     )
-    return Collection("drawings", records, lambda record: views[int(record.image_id)])
+    return Dataset("drawings", records, lambda record: views[int(record.image_id)])
 
 
 def test_averaging_is_chosen_where_the_average_is_right(
@@ -29,17 +29,17 @@ def test_averaging_is_chosen_where_the_average_is_right(
     calibration = analyzer.manifest.calibration
     means = np.array([analyzer.averaged_logits(v) for v in views])
     right = [CODES[i] for i in probabilities(means, calibration).argmax(axis=1)]
-    collection = labelled(views, right)
+    dataset = labelled(views, right)
     # What it would be against: logits that speak against the right diagnosis.
     plain = means.copy()
-    plain[np.arange(len(means)), collection.labels] -= 5.0
-    assert choose_averaging(analyzer, collection, plain, calibration, quiet=True) == "dihedral"
+    plain[np.arange(len(means)), dataset.labels] -= 5.0
+    assert choose_averaging(analyzer, dataset, plain, calibration, quiet=True) == "dihedral"
 
 
 def test_averaging_that_changes_nothing_is_not_chosen(
     analyzer: Analyzer, views: list[np.ndarray]
 ) -> None:
-    collection = labelled(views, ["nv"] * len(views))
+    dataset = labelled(views, ["nv"] * len(views))
     means = np.array([analyzer.averaged_logits(v) for v in views])
     calibration = analyzer.manifest.calibration
-    assert choose_averaging(analyzer, collection, means, calibration, quiet=True) == "none"
+    assert choose_averaging(analyzer, dataset, means, calibration, quiet=True) == "none"

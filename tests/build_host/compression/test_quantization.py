@@ -157,15 +157,15 @@ def test_the_compressed_run_says_nearly_what_the_trained_one_said(
     config = read_config(trained.folder / "run.toml")
     network = build(config)
     network.load_weights(trained.folder / "weights.h5")
-    collection = read_ham10000(ham10000).subset(np.arange(0, 176, 8))
-    images = resized_images(collection, config.input, tmp_path, quiet=True)
+    dataset = read_ham10000(ham10000).subset(np.arange(0, 176, 8))
+    images = resized_images(dataset, config.input, tmp_path, quiet=True)
     expected = network.predict(scale(np.asarray(images), config.input), verbose=0)
     model = (compressed.folder / "model.tflite").read_bytes()
     taken, given = describe(model)
     interpreter = interpreter_of(model)
     found = []
-    for record in collection.records:
-        pixels = resize(collection.read(record), config.input)
+    for record in dataset.records:
+        pixels = resize(dataset.read(record), config.input)
         interpreter.set_tensor(
             interpreter.get_input_details()[0]["index"],
             quantize(scale(pixels, config.input), taken)[None],

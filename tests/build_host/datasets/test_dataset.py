@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from build_host.datasets.dataset import Collection, ImageRecord
+from build_host.datasets.dataset import Dataset, ImageRecord
 from device.diagnoses import CODES
 
 records = st.lists(
@@ -21,18 +21,18 @@ records = st.lists(
 )
 
 
-def collection_of(content: list[ImageRecord]) -> Collection:
-    return Collection("made-up", tuple(content), lambda _: np.zeros((1, 1, 3), np.uint8))
+def collection_of(content: list[ImageRecord]) -> Dataset:
+    return Dataset("made-up", tuple(content), lambda _: np.zeros((1, 1, 3), np.uint8))
 
 
 @given(records)
 @settings(max_examples=30)
 def test_labels_are_places_in_the_projects_one_order(content: list[ImageRecord]) -> None:
-    collection = collection_of(content)
-    assert [CODES[i] for i in collection.labels] == [r.dx for r in content]
-    assert collection.labels.dtype == np.int64
-    assert collection.lesions.tolist() == [r.lesion_id for r in content]
-    assert len(collection) == len(content)
+    dataset = collection_of(content)
+    assert [CODES[i] for i in dataset.labels] == [r.dx for r in content]
+    assert dataset.labels.dtype == np.int64
+    assert dataset.lesions.tolist() == [r.lesion_id for r in content]
+    assert len(dataset) == len(content)
 
 
 @given(records, st.randoms(use_true_random=False))
@@ -61,7 +61,7 @@ def test_the_digest_is_the_one_on_record() -> None:
 
 def test_a_subset_keeps_the_asked_order_name_and_reader() -> None:
     content = [ImageRecord(f"I{n}", f"L{n}", CODES[n]) for n in range(5)]
-    whole = Collection("c", tuple(content), lambda r: np.full((1, 1, 3), int(r.image_id[1]), "u1"))
+    whole = Dataset("c", tuple(content), lambda r: np.full((1, 1, 3), int(r.image_id[1]), "u1"))
     part = whole.subset(np.array([3, 0]))
     assert [r.image_id for r in part.records] == ["I3", "I0"]
     assert part.name == "c"

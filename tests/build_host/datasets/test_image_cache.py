@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from build_host.datasets.dataset import Collection, ImageRecord
+from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.ham10000 import read_ham10000
-from build_host.datasets.image_cache import read_examples, resized_images
+from build_host.datasets.image_cache import load_examples, resized_images
 from build_host.datasets.split import split_by_lesion
 from device.errors import DataError, ImageError
 from device.imaging.preprocessing import InputSpec, resize
@@ -20,19 +20,19 @@ from tests.build_host import drawn
 SPEC = InputSpec(height=24, width=32, geometry="center-square")
 
 
-def some(folder: Path, number: int = 6) -> Collection:
+def some(folder: Path, number: int = 6) -> Dataset:
     return read_ham10000(folder).subset(np.arange(number))
 
 
 def test_every_image_is_resized_as_the_device_does_it(ham10000: Path, tmp_path: Path) -> None:
-    collection = some(ham10000)
+    dataset = some(ham10000)
     for geometry in ("center-square", "full-frame"):
         spec = msgspec.structs.replace(SPEC, geometry=geometry)
-        images = resized_images(collection, spec, tmp_path, quiet=True)
+        images = resized_images(dataset, spec, tmp_path, quiet=True)
         assert images.shape == (6, 24, 32, 3)
         assert images.dtype == np.uint8
-        for pixels, record in zip(images, collection.records, strict=True):
-            np.testing.assert_array_equal(pixels, resize(collection.read(record), spec))
+        for pixels, record in zip(images, dataset.records, strict=True):
+            np.testing.assert_array_equal(pixels, resize(dataset.read(record), spec))
 
 
 def test_the_array_is_a_read_only_memory_map(ham10000: Path, tmp_path: Path) -> None:
@@ -42,18 +42,18 @@ def test_the_array_is_a_read_only_memory_map(ham10000: Path, tmp_path: Path) -> 
 
 
 def test_a_second_call_does_not_read_the_images_again(ham10000: Path, tmp_path: Path) -> None:
-    collection = some(ham10000, 30)
-    first = resized_images(collection, SPEC, tmp_path, quiet=True)
+    dataset = some(ham10000, 30)
+    first = resized_images(dataset, SPEC, tmp_path, quiet=True)
     read: list[str] = []
 
     def noticed(record):
         read.append(record.image_id)
-        return collection.read(record)
+        return dataset.read(record)
 
-    watched = dataclasses.replace(collection, read=noticed)
+    watched = dataclasses.replace(dataset, read=noticed)
     second = resized_images(watched, SPEC, tmp_path, quiet=True)
     np.testing.assert_array_equal(second, first)
-    # A few tell one data set from another under the same names.
+    # A few tell one dataset from another of the same names.
     assert len(set(read)) <= 5
 
 
@@ -63,17 +63,17 @@ def test_a_second_call_does_not_read_the_images_again(ham10000: Path, tmp_path: 
 def test_another_input_is_another_array(
     ham10000: Path, tmp_path: Path, changes: dict[str, object]
 ) -> None:
-    collection = some(ham10000)
-    resized_images(collection, SPEC, tmp_path, quiet=True)
+    dataset = some(ham10000)
+    resized_images(dataset, SPEC, tmp_path, quiet=True)
     spec = msgspec.structs.replace(SPEC, **changes)
-    images = resized_images(collection, spec, tmp_path, quiet=True)
-    np.testing.assert_array_equal(images[0], resize(collection.read(collection.records[0]), spec))
+    images = resized_images(dataset, spec, tmp_path, quiet=True)
+    np.testing.assert_array_equal(images[0], resize(dataset.read(dataset.records[0]), spec))
 
 
 def test_the_cache_keeps_the_order_of_the_records_apart(ham10000: Path, tmp_path: Path) -> None:
-    collection = some(ham10000)
-    images = resized_images(collection, SPEC, tmp_path, quiet=True)
-    turned = resized_images(collection.subset(np.arange(6)[::-1]), SPEC, tmp_path, quiet=True)
+    dataset = some(ham10000)
+    images = resized_images(dataset, SPEC, tmp_path, quiet=True)
+    turned = resized_images(dataset.subset(np.arange(6)[::-1]), SPEC, tmp_path, quiet=True)
     np.testing.assert_array_equal(turned, images[::-1])
 
 
@@ -108,36 +108,36 @@ def test_a_damaged_image_is_named_and_leaves_no_array_behind(
         resized_images(some(spoilable), SPEC, tmp_path / "cache", quiet=True)
     assert not list((tmp_path / "cache").glob("*.npy"))
     victim.write_bytes(whole)
-    collection = some(spoilable)
-    images = resized_images(collection, SPEC, tmp_path / "cache", quiet=True)
-    np.testing.assert_array_equal(images[4], resize(collection.read(collection.records[4]), SPEC))
+    dataset = some(spoilable)
+    images = resized_images(dataset, SPEC, tmp_path / "cache", quiet=True)
+    np.testing.assert_array_equal(images[4], resize(dataset.read(dataset.records[4]), SPEC))
 
 
 def test_the_table_at_its_own_size_passes_unchanged(ham10000_table: Path, tmp_path: Path) -> None:
-    collection = some(ham10000_table)
+    dataset = some(ham10000_table)
     spec = InputSpec(height=28, width=28, geometry="full-frame")
-    images = resized_images(collection, spec, tmp_path, quiet=True)
-    np.testing.assert_array_equal(images[3], collection.read(collection.records[3]))
+    images = resized_images(dataset, spec, tmp_path, quiet=True)
+    np.testing.assert_array_equal(images[3], dataset.read(dataset.records[3]))
 
 
 def test_examples_are_the_images_their_whole_frames_and_the_split(
     ham10000: Path, tmp_path: Path
 ) -> None:
-    collection = read_ham10000(ham10000)
-    split = split_by_lesion(collection)
-    examples = read_examples(collection, split, SPEC, (30, 40), tmp_path)
+    dataset = read_ham10000(ham10000)
+    split = split_by_lesion(dataset)
+    examples = load_examples(dataset, split, SPEC, (30, 40), tmp_path)
     assert examples.images.shape == (176, 24, 32, 3)
     assert examples.split is split
-    np.testing.assert_array_equal(examples.labels, collection.labels)
+    np.testing.assert_array_equal(examples.labels, dataset.labels)
     whole = InputSpec(height=30, width=40, geometry="full-frame")
-    pixels = collection.read(collection.records[100])
+    pixels = dataset.read(dataset.records[100])
     np.testing.assert_array_equal(examples.frames[100], resize(pixels, whole))
     np.testing.assert_array_equal(examples.images[100], resize(pixels, SPEC))
 
 
 def test_without_a_frame_size_the_frames_are_the_images(ham10000: Path, tmp_path: Path) -> None:
-    collection = read_ham10000(ham10000)
-    examples = read_examples(collection, split_by_lesion(collection), SPEC, (0, 0), tmp_path)
+    dataset = read_ham10000(ham10000)
+    examples = load_examples(dataset, split_by_lesion(dataset), SPEC, (0, 0), tmp_path)
     assert examples.frames is examples.images
 
 
@@ -156,9 +156,9 @@ MANY = """
 import sys
 from pathlib import Path
 import numpy as np
-from build_host.datasets.dataset import Collection, ImageRecord
+from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.split import split_by_lesion
-from build_host.datasets.image_cache import read_examples
+from build_host.datasets.image_cache import load_examples
 from build_host.training.config import Augmentation
 from build_host.training.input_pipeline import batches
 from device.diagnoses import CODES
@@ -167,10 +167,10 @@ from device.imaging.preprocessing import InputSpec
 count = int(sys.argv[1])
 records = tuple(ImageRecord(f"I{i}", f"L{i // 2}", CODES[i % 7]) for i in range(count))
 picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-collection = Collection("many", records, lambda r: picture)
+dataset = Dataset("many", records, lambda r: picture)
 spec = InputSpec(height=64, width=64, geometry="full-frame")
-split = split_by_lesion(collection)
-examples = read_examples(collection, split, spec, (0, 0), Path(sys.argv[2]))
+split = split_by_lesion(dataset)
+examples = load_examples(dataset, split, spec, (0, 0), Path(sys.argv[2]))
 data = batches(examples.images, examples.labels, split.train, spec, 64, 1, Augmentation())
 shown = sum(int(pixels.shape[0]) for pixels, _ in data)
 (line,) = [l for l in open("/proc/self/status") if l.startswith("RssAnon")]
@@ -199,11 +199,11 @@ def test_two_runs_may_make_the_array_at_once(ham10000: Path, tmp_path: Path) -> 
     def read(record: ImageRecord) -> NDArray[np.uint8]:
         if record in meanwhile:
             meanwhile.remove(record)
-            found.append(resized_images(collection, SPEC, tmp_path / "both", quiet=True))
+            found.append(resized_images(dataset, SPEC, tmp_path / "both", quiet=True))
         return whole.read(record)
 
-    collection = Collection(whole.name, whole.records, read)
-    found.append(resized_images(collection, SPEC, tmp_path / "both", quiet=True))
+    dataset = Dataset(whole.name, whole.records, read)
+    found.append(resized_images(dataset, SPEC, tmp_path / "both", quiet=True))
     assert len(found) == 3
     for images in found:
         np.testing.assert_array_equal(images, alone)
@@ -219,5 +219,5 @@ def test_a_run_that_fails_leaves_no_part_of_the_array(ham10000: Path, tmp_path: 
         return whole.read(record)
 
     with pytest.raises(KeyboardInterrupt):
-        resized_images(Collection(whole.name, whole.records, read), SPEC, tmp_path, quiet=True)
+        resized_images(Dataset(whole.name, whole.records, read), SPEC, tmp_path, quiet=True)
     assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from build_host.datasets.dataset import Collection
+from build_host.datasets.dataset import Dataset
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.evaluation.out_of_distribution import OF_EACH_KIND, kinds, measure, skin_only
 from device.capture.frame import Frame
@@ -17,9 +17,9 @@ from device.inference.finding import Finding
 
 
 @pytest.fixture
-def lesions(ham10000: Path) -> Collection:
-    collection = read_ham10000(ham10000)
-    return collection.subset(np.arange(45))
+def lesions(ham10000: Path) -> Dataset:
+    dataset = read_ham10000(ham10000)
+    return dataset.subset(np.arange(45))
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def shipped() -> Bundle:
 
 
 @pytest.fixture
-def outlines(tmp_path: Path, lesions: Collection) -> Path:
+def outlines(tmp_path: Path, lesions: Dataset) -> Path:
     folder = tmp_path / "HAM10000_segmentations"
     folder.mkdir()
     for record in lesions.records:
@@ -39,7 +39,7 @@ def outlines(tmp_path: Path, lesions: Collection) -> Path:
 
 
 def test_every_kind_gives_as_many_pictures_each_the_same_every_time(
-    lesions: Collection, outlines: Path
+    lesions: Dataset, outlines: Path
 ) -> None:
     for kind, pictures in kinds(lesions, outlines).items():
         first, again = list(pictures()), list(pictures())
@@ -51,10 +51,10 @@ def test_every_kind_gives_as_many_pictures_each_the_same_every_time(
             np.testing.assert_array_equal(one, other)
 
 
-def test_skin_beside_a_lesion_holds_nothing_of_it(outlines: Path, lesions: Collection) -> None:
+def test_skin_beside_a_lesion_holds_nothing_of_it(outlines: Path, lesions: Dataset) -> None:
     marked = np.full((150, 200, 3), 180, np.uint8)
     marked[40:110, 60:140] = (90, 60, 50)
-    drawn = Collection("marked", lesions.records, lambda r: marked)
+    drawn = Dataset("marked", lesions.records, lambda r: marked)
     found = list(skin_only(drawn, outlines, 5))
     assert len(found) == 5
     for picture in found:
@@ -62,7 +62,7 @@ def test_skin_beside_a_lesion_holds_nothing_of_it(outlines: Path, lesions: Colle
 
 
 def test_skin_is_not_taken_where_the_outline_reaches_every_corner(
-    tmp_path: Path, lesions: Collection
+    tmp_path: Path, lesions: Dataset
 ) -> None:
     folder = tmp_path / "HAM10000_segmentations"
     folder.mkdir()
@@ -72,7 +72,7 @@ def test_skin_is_not_taken_where_the_outline_reaches_every_corner(
     assert list(skin_only(lesions, tmp_path, 5)) == []
 
 
-def test_a_missing_outline_is_named(tmp_path: Path, lesions: Collection) -> None:
+def test_a_missing_outline_is_named(tmp_path: Path, lesions: Dataset) -> None:
     with pytest.raises(DataError, match=r"_segmentation\.png: no such file"):
         list(skin_only(lesions, tmp_path, 5))
 
@@ -93,9 +93,9 @@ class ByBrightness:
 
 
 def test_what_scores_lower_than_lesions_is_told_apart(
-    outlines: Path, lesions: Collection, shipped: Bundle
+    outlines: Path, lesions: Dataset, shipped: Bundle
 ) -> None:
-    bright = Collection("bright", lesions.records, lambda r: np.full((150, 200, 3), 200, np.uint8))
+    bright = Dataset("bright", lesions.records, lambda r: np.full((150, 200, 3), 200, np.uint8))
     rows = {r.kind: r for r in measure(ByBrightness(shipped), bright, outlines, quiet=True)}
     assert rows["black"].auroc == 1.0
     assert rows["black"].no_call == rows["black"].refused == 1.0

@@ -5,7 +5,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from build_host.datasets.dataset import Collection
+from build_host.datasets.dataset import Dataset
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.evaluation.predictions import predict, raw_answers
 from device.capture.frame import frame_now
@@ -19,18 +19,18 @@ def drawn_bundle(bundled: Stage, trusted_key: str) -> Bundle:
     return load_bundle(bundled.folder, [trusted_key])
 
 
-def some(folder: Path) -> Collection:
+def some(folder: Path) -> Dataset:
     return read_ham10000(folder).subset(np.arange(0, 176, 25))
 
 
 @pytest.mark.tensorflow
 def test_predictions_are_the_instruments_own_findings(drawn_bundle: Bundle, ham10000: Path) -> None:
-    collection = some(ham10000)
-    predictions = predict(Analyzer(drawn_bundle), collection, quiet=True)
-    assert predictions.records == collection.records
+    dataset = some(ham10000)
+    predictions = predict(Analyzer(drawn_bundle), dataset, quiet=True)
+    assert predictions.records == dataset.records
     analyzer = Analyzer(drawn_bundle)
-    for i, record in enumerate(collection.records):
-        finding = analyzer.analyze(frame_now(collection.read(record), 0, "file"))
+    for i, record in enumerate(dataset.records):
+        finding = analyzer.analyze(frame_now(dataset.read(record), 0, "file"))
         np.testing.assert_array_equal(predictions.probabilities[i], finding.probabilities)
         assert predictions.covered[i] == (record.dx in finding.prediction_set)
         assert predictions.set_sizes[i] == len(finding.prediction_set)
@@ -70,13 +70,13 @@ def test_a_call_is_one_that_the_model_would_make_whatever_the_quality(
 
 @pytest.mark.tensorflow
 def test_raw_answers_are_those_before_calibration(drawn_bundle: Bundle, ham10000: Path) -> None:
-    collection = some(ham10000)
-    answers = raw_answers(Analyzer(drawn_bundle), collection, quiet=True)
+    dataset = some(ham10000)
+    answers = raw_answers(Analyzer(drawn_bundle), dataset, quiet=True)
     logits = np.array([a.logits for a in answers])
-    assert logits.shape == (len(collection), 7)
+    assert logits.shape == (len(dataset), 7)
     assert logits.dtype == np.float32
     analyzer = Analyzer(drawn_bundle)
-    for row, record in zip(logits, collection.records, strict=True):
-        np.testing.assert_array_equal(row, analyzer.logits(collection.read(record)))
+    for row, record in zip(logits, dataset.records, strict=True):
+        np.testing.assert_array_equal(row, analyzer.logits(dataset.read(record)))
     steps = logits / np.float32(drawn_bundle.manifest.outputs.logits.quantization_scale)
     np.testing.assert_allclose(steps, np.rint(steps), atol=1e-3)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from build_host.datasets.dataset import Collection, ImageRecord
-from build_host.evaluation.saliency_faithfulness import compare, outline_in_square
+from build_host.datasets.dataset import Dataset, ImageRecord
+from build_host.evaluation.saliency_faithfulness import compare, segmentation_in_square
 from device.diagnoses import CODES
 from device.errors import DataError
 from device.imaging.preprocessing import resize
@@ -29,20 +29,20 @@ def outlined(tmp_path: Path) -> Path:
 
 
 def test_an_outline_is_cut_and_reduced_as_the_image_is(outlined: Path) -> None:
-    outline = outline_in_square(outlined, "one", SIDE)
+    outline = segmentation_in_square(outlined, "one", SIDE)
     assert outline.shape == (SIDE, SIDE)
     assert outline[:, : SIDE // 2].all()
     assert not outline[:, SIDE // 2 :].any()
     with pytest.raises(DataError, match="three_segmentation"):
-        outline_in_square(outlined, "three", SIDE)
+        segmentation_in_square(outlined, "three", SIDE)
 
 
 def test_every_kind_of_map_is_measured_on_the_same_images(
     made: tuple[Bundle, bytes], outlined: Path, picture: np.ndarray
 ) -> None:
     records = tuple(ImageRecord(image_id=n, lesion_id=n, dx="mel") for n in ("one", "two"))
-    collection = Collection("drawn", records, lambda record: picture)
-    rows = {row.method: row for row in compare(*made, collection, outlined)}
+    dataset = Dataset("drawn", records, lambda record: picture)
+    rows = {row.method: row for row in compare(*made, dataset, outlined)}
     assert set(rows) == {
         "random", "centre blob", "Eigen-CAM", "class activation map",
         "class activation map, as log-odds",
@@ -64,16 +64,16 @@ def test_the_diagnosis_that_is_asked_for_is_explained(
     made: tuple[Bundle, bytes], outlined: Path, picture: np.ndarray
 ) -> None:
     records = (ImageRecord(image_id="one", lesion_id="one", dx="mel"),)
-    collection = Collection("drawn", records, lambda record: picture)
+    dataset = Dataset("drawn", records, lambda record: picture)
     own = probabilities(
         Network(made[0]).run(resize(picture, SPEC)).logits, made[0].manifest.calibration
     )
     least, most = CODES[int(own.argmin())], CODES[int(own.argmax())]
     rows = {
-        code: compare(made[0], None, collection, outlined, lambda p, code=code: code)
+        code: compare(made[0], None, dataset, outlined, lambda p, code=code: code)
         for code in (least, most)
     }
-    assert rows[most] == compare(made[0], None, collection, outlined)
+    assert rows[most] == compare(made[0], None, dataset, outlined)
     # The curves are of the diagnosis's own probability.
     assert rows[least][0].insertion.value < rows[most][0].insertion.value
 

@@ -49,8 +49,8 @@ def test_everything_is_calibrated_on_the_validation_fold_through_the_shipped_fil
     compressed: Stage, ham10000: Path
 ) -> None:
     manifest, model = draft(compressed)
-    collection = read_ham10000(ham10000)
-    validation = collection.subset(split_by_lesion(collection).validation)
+    dataset = read_ham10000(ham10000)
+    validation = dataset.subset(split_by_lesion(dataset).validation)
     analyzer = Analyzer(Bundle(compressed.folder, manifest, model, ""))
     answers = raw_answers(analyzer, validation, quiet=True)
     logits = np.array([a.logits for a in answers])
@@ -68,8 +68,8 @@ def test_everything_is_calibrated_on_the_validation_fold_through_the_shipped_fil
 def test_the_figures_are_of_the_test_fold(evaluated: Stage, ham10000: Path) -> None:
     content = (evaluated.folder / "metrics.json").read_bytes()
     evaluation = msgspec.json.decode(content, type=Assessment).evaluations[0]
-    collection = read_ham10000(ham10000)
-    test = collection.subset(split_by_lesion(collection).test)
+    dataset = read_ham10000(ham10000)
+    test = dataset.subset(split_by_lesion(dataset).test)
     assert evaluation.images == len(test)
     assert evaluation.lesions == len(set(test.lesions))
     assert np.array(evaluation.confusion).sum(axis=1).tolist() == np.bincount(test.labels).tolist()

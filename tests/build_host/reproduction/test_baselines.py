@@ -8,9 +8,9 @@ from build_host.reproduction import baselines
 
 
 def test_hand_made_features_are_finite_and_as_many_for_every_image(ham10000: Path) -> None:
-    collection = read_ham10000(ham10000).subset(np.arange(0, 100, 12))
-    features = baselines.hand_made_features(collection)
-    assert features.shape[0] == len(collection)
+    dataset = read_ham10000(ham10000).subset(np.arange(0, 100, 12))
+    features = baselines.hand_made_features(dataset)
+    assert features.shape[0] == len(dataset)
     assert np.isfinite(features).all()
     assert (features.std(axis=0) > 0).sum() > 20
 

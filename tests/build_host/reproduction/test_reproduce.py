@@ -123,8 +123,8 @@ def test_an_accuracy_of_the_table_is_that_of_the_file_run_by_hand(
     interpreter.allocate_tensors()
     given, _ = describe(content)
     spec = InputSpec(height=28, width=28, geometry="full-frame")
-    collection = read_ham10000(ham10000)
-    test = collection.subset(split_by_lesion(collection).test)
+    dataset = read_ham10000(ham10000)
+    test = dataset.subset(split_by_lesion(dataset).test)
     right = 0
     for record in test.records:
         value = scale(resize(test.read(record), spec), spec)

@@ -131,10 +131,10 @@ def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
     from build_host.training.input_pipeline import shown_prior
 
     config = open_run(taught).config
-    collection, split = training_data(config, Sources(ham10000))
-    from build_host.datasets.image_cache import read_examples
+    dataset, split = training_data(config, Sources(ham10000))
+    from build_host.datasets.image_cache import load_examples
 
-    examples = read_examples(collection, split, config.input, (150, 200), taught.parent / "cache")
+    examples = load_examples(dataset, split, config.input, (150, 200), taught.parent / "cache")
     teacher, _ = find_teachers(config, configs, taught.parent)
     own, other = lessons(taught)
     network = build(teacher.config)
@@ -174,13 +174,13 @@ def test_lessons_belong_to_one_teacher_and_to_what_taught_it(
     )
 
     config = open_run(taught).config
-    collection, _ = training_data(config, Sources(ham10000))
+    dataset, _ = training_data(config, Sources(ham10000))
     one, two = find_teachers(config, configs, taught.parent)
     own, other = (folder.name for folder in lessons(taught))
 
     def named(run: str, *teachers: Run) -> list[str]:
         (tmp_path / run).mkdir(exist_ok=True)
-        return [f.name for f in lessons_folders(Run(tmp_path / run, config), teachers, collection)]
+        return [f.name for f in lessons_folders(Run(tmp_path / run, config), teachers, dataset)]
 
     assert named("alone", one) == [own]
     assert named("turned", two, one) == [other, own]
@@ -276,8 +276,8 @@ def test_extra_images_are_trained_on_and_neither_validate_nor_test(
 
     path = tmp_path / "more.toml"
     path.write_text(TEACHER.replace("seed = 3", 'seed = 3\nextra_data = "isic-2017"'))
-    collection, split = training_data(read_config(path), Sources(ham10000, isic2017=made(tmp_path)))
-    added = {i for i, r in enumerate(collection.records) if r.image_id < "ISIC_0024306"}
+    dataset, split = training_data(read_config(path), Sources(ham10000, isic2017=made(tmp_path)))
+    added = {i for i, r in enumerate(dataset.records) if r.image_id < "ISIC_0024306"}
     assert len(added) == 2
     assert added <= set(split.train)
     assert not added & {*split.validation, *split.test}

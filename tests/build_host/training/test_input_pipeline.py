@@ -32,7 +32,7 @@ def shown(data) -> tuple[np.ndarray, np.ndarray]:
 
 @st.composite
 def labelled(draw) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of a collection, and a training part of it that holds every diagnosis."""
+    """Labels of a dataset, and a training part of it that holds every diagnosis."""
     more = draw(st.lists(st.integers(0, 6), min_size=7, max_size=60))
     # Two of each, so that every diagnosis can stand on both sides.
     labels = np.array([*range(7), *range(7), *more], dtype=np.int64)
@@ -109,14 +109,14 @@ def test_the_seed_decides_which_images_are_repeated() -> None:
 def test_no_image_of_a_validation_or_test_lesion_is_ever_shown(ham10000: Path) -> None:
     from build_host.training.input_pipeline import shown_indices
 
-    collection = read_ham10000(ham10000)
-    split = split_by_lesion(collection)
-    held_out = {collection.records[i].lesion_id for i in (*split.validation, *split.test)}
+    dataset = read_ham10000(ham10000)
+    split = split_by_lesion(dataset)
+    held_out = {dataset.records[i].lesion_id for i in (*split.validation, *split.test)}
     for balance in ("random-oversample", "power", "none"):
         config = FitConfig(balance=balance)
-        result = shown_indices(config, collection.labels, split.train, 3)
-        assert not held_out & {collection.records[i].lesion_id for i in result}
-    oversampled = shown_indices(FitConfig(), collection.labels, split.train, 3)
+        result = shown_indices(config, dataset.labels, split.train, 3)
+        assert not held_out & {dataset.records[i].lesion_id for i in result}
+    oversampled = shown_indices(FitConfig(), dataset.labels, split.train, 3)
     assert set(oversampled) == set(split.train)
     assert len(oversampled) > len(split.train)
 
@@ -173,10 +173,10 @@ def test_training_sees_the_very_bits_that_the_device_makes(
     from build_host.training.input_pipeline import batches
 
     spec = InputSpec(height=28, width=36, geometry=geometry, scale=factor, offset=offset)
-    collection = read_ham10000(ham10000).subset(np.array([0, 50, 100, 175]))
-    images = resized_images(collection, spec, tmp_path, quiet=True)
-    pixels, one_hot = shown(batches(images, collection.labels, np.arange(4), spec, 3))
-    for seen, label, record in zip(pixels, one_hot, collection.records, strict=True):
+    dataset = read_ham10000(ham10000).subset(np.array([0, 50, 100, 175]))
+    images = resized_images(dataset, spec, tmp_path, quiet=True)
+    pixels, one_hot = shown(batches(images, dataset.labels, np.arange(4), spec, 3))
+    for seen, label, record in zip(pixels, one_hot, dataset.records, strict=True):
         path = next(ham10000.glob(f"*/{record.image_id}.jpg"))
         device = to_tensor(frame_now(read_image(path), 0, "file").pixels, spec)[0]
         assert seen.dtype == device.dtype == np.float32
@@ -191,24 +191,24 @@ def test_training_evaluation_and_instrument_agree_to_the_bit(
 
     bundle = load_bundle(bundled.folder, [trusted_key])
     manifest = bundle.manifest
-    collection = read_ham10000(ham10000).subset(np.array([1, 60, 120, 170]))
-    images = resized_images(collection, manifest.input, tmp_path, quiet=True)
-    trained_on, _ = shown(batches(images, collection.labels, np.arange(4), manifest.input, 2))
+    dataset = read_ham10000(ham10000).subset(np.array([1, 60, 120, 170]))
+    images = resized_images(dataset, manifest.input, tmp_path, quiet=True)
+    trained_on, _ = shown(batches(images, dataset.labels, np.arange(4), manifest.input, 2))
     analyzer = Analyzer(bundle)
     network = analyzer._network
 
     def held() -> bytes:
         return bytes(network._interpreter.get_tensor(network._input).tobytes())
 
-    for seen, record in zip(trained_on, collection.records, strict=True):
+    for seen, record in zip(trained_on, dataset.records, strict=True):
         path = next(ham10000.glob(f"*/{record.image_id}.jpg"))
         in_training = quantize(seen, manifest.input_tensor).tobytes()
         # The instrument: a frame off a source.
         analyzer.analyze(frame_now(read_image(path), 0, "file"))
         assert held() == in_training
-        # Calibration and evaluation: a record of the collection.
+        # Calibration and evaluation: a record of the dataset.
         network.run(np.zeros((28, 28, 3), np.uint8))
-        analyzer.logits(collection.read(record))
+        analyzer.logits(dataset.read(record))
         assert held() == in_training
         # In steps, by the public functions.
         made = quantize(
