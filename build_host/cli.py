@@ -17,6 +17,7 @@ from build_host.reporting.console import (
     peers_table,
     quality_table,
 )
+from build_host.run_folder import RunFolder
 from device.config import load_config
 from device.errors import DermascopeError
 from device.inference.bundle import MANIFEST_FILE, load_bundle
@@ -167,64 +168,64 @@ def _check(options: argparse.Namespace, console: Console) -> int:
 
 
 def _reproduce(options: argparse.Namespace, console: Console) -> int:
-    from build_host.reproduction.config import read_reproduction
+    from build_host.reproduction.config import read_reproduction_config
     from build_host.reproduction.reproduce import reproduce
 
     named = "reproduce-quick.toml" if options.quick else "reproduce.toml"
-    config = read_reproduction(options.config or _CONFIGS / named)
-    folder = reproduce(config, options.data, options.out, console)
-    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
-    console.print(f"Next: dermascope-build bundle {folder / 'bundle'}", soft_wrap=True)
+    config = read_reproduction_config(options.config or _CONFIGS / named)
+    context = reproduce(config, options.data, options.out, console)
+    console.print(f"Report: {context.report_file}", soft_wrap=True)
+    console.print(f"Next: dermascope-build bundle {context.run_folder.path}", soft_wrap=True)
     return 0
 
 
 def _train(options: argparse.Namespace, console: Console) -> int:
     run = workspace.start_run(options.config, options.out)
-    console.print(f"Run: {run.folder}", soft_wrap=True)
+    console.print(f"Run: {run.folder.path}", soft_wrap=True)
     teachers = workspace.find_teachers(run.config, options.config.parent, options.out)
-    sources = workspace.Sources(options.data, options.isic2017, options.pretrained)
+    sources = workspace.DataSources(options.data, options.isic2017, options.pretrained)
     stages.train(run, sources, teachers, console)
-    console.print(f"Next: dermascope-build compress {run.folder}", soft_wrap=True)
+    console.print(f"Next: dermascope-build compress {run.folder.path}", soft_wrap=True)
     return 0
 
 
 def _ablate(options: argparse.Namespace, console: Console) -> int:
     from build_host.pipeline.ablation import ablate
 
-    sources = workspace.Sources(options.data, options.isic2017, options.pretrained)
+    sources = workspace.DataSources(options.data, options.isic2017, options.pretrained)
     table = ablate(options.config, sources, options.out, console)
     console.print(ablation_table(table))
     if options.run:
-        release.keep_ablation(options.run, table)
+        release.keep_ablation(RunFolder(options.run), table)
     return 0
 
 
 def _peers(options: argparse.Namespace, console: Console) -> int:
     trusted = load_config().trusted_keys
-    found = stages.compare_peers(options.run, options.others, options.data, trusted)
+    found = stages.compare_peers(RunFolder(options.run), options.others, options.data, trusted)
     console.print(peers_table(found))
     return 0
 
 
 def _compress(options: argparse.Namespace, console: Console) -> int:
-    stages.compress(workspace.open_run(options.run), options.data, console)
+    stages.compress(workspace.open_run(RunFolder(options.run)), options.data, console)
     console.print(f"Next: dermascope-build evaluate {options.run}", soft_wrap=True)
     return 0
 
 
 def _calibrate(options: argparse.Namespace, console: Console) -> int:
-    stages.calibrate(options.run, options.data)
+    stages.calibrate(RunFolder(options.run), options.data)
     console.print(f"Next: dermascope-build quality {options.run}", soft_wrap=True)
     return 0
 
 
 def _evaluate(options: argparse.Namespace, console: Console) -> int:
-    sources = workspace.Sources(options.data, options.isic2017)
+    sources = workspace.DataSources(options.data, options.isic2017)
     if (options.run / MANIFEST_FILE).is_file():
         bundle = load_bundle(options.run, load_config().trusted_keys)
         result = stages.evaluate_bundle(bundle, sources, console)
     else:
-        result = stages.evaluate_run(options.run, sources, console)
+        result = stages.evaluate_run(RunFolder(options.run), sources, console)
     for table in assessment_tables(result):
         console.print(table)
     return 0
@@ -232,21 +233,21 @@ def _evaluate(options: argparse.Namespace, console: Console) -> int:
 
 def _reopen(options: argparse.Namespace, console: Console) -> int:
     run = release.reopen(options.bundle, options.out, load_config().trusted_keys, options.version)
-    console.print(f"Run: {run}", soft_wrap=True)
-    console.print(f"Next: dermascope-build evaluate {run}", soft_wrap=True)
+    console.print(f"Run: {run.path}", soft_wrap=True)
+    console.print(f"Next: dermascope-build evaluate {run.path}", soft_wrap=True)
     return 0
 
 
 def _quality(options: argparse.Namespace, console: Console) -> int:
     if (options.run / MANIFEST_FILE).is_file():
-        out = options.out or Path("runs") / "quality"
+        out = RunFolder(options.out or Path("runs") / "quality")
         bundle = load_bundle(options.run, load_config().trusted_keys)
         result = stages.study_bundle(bundle, options.data, out, options.images, options.levels)
     else:
-        out = options.run
+        out = RunFolder(options.run)
         result = stages.study_run(out, options.data, options.images, options.levels)
     console.print(quality_table(result))
-    console.print(f"Wrote {out / stages.QUALITY_FILE} and {stages.QUALITY_PLOT}", soft_wrap=True)
+    console.print(f"Wrote {out.quality_study} and {out.quality_plot.name}", soft_wrap=True)
     return 0
 
 
@@ -267,7 +268,7 @@ def _positive(text: str) -> int:
 
 
 def _bundle(options: argparse.Namespace, console: Console) -> int:
-    folder = release.make_bundle(options.run, options.models, default_key_path())
+    folder = release.make_bundle(RunFolder(options.run), options.models, default_key_path())
     console.print(f"Wrote {folder}", soft_wrap=True)
     return 0
 

@@ -8,8 +8,9 @@ import platformdirs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from build_host.evaluation.assessment import Assessment
+from build_host.files import write_file
 from build_host.reporting.model_card import write_card
-from build_host.results import encoded
+from build_host.results import to_json
 from device.errors import BundleError
 from device.inference.bundle import (
     CARD_FILE,
@@ -98,16 +99,13 @@ def write_bundle(
     sections
         More for the card: see `build_host.reporting.model_card.write_card`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest_bytes = encoded(manifest)
+    manifest_bytes = to_json(manifest)
     contents = {
         MODEL_FILE: model,
         MANIFEST_FILE: manifest_bytes,
         SIGNATURE_FILE: key.sign(manifest_bytes),
-        METRICS_FILE: encoded(assessment),
+        METRICS_FILE: to_json(assessment),
         CARD_FILE: write_card(manifest, assessment, sections).encode(),
     }
     for name, content in contents.items():
-        part = folder / f".{name}.part"
-        part.write_bytes(content)
-        part.replace(folder / name)
+        write_file(folder / name, content)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from build_host.calibration.fits import NO_LIMITS
 from build_host.datasets.dataset import Dataset
+from build_host.evaluation import corruptions
 from build_host.evaluation.metrics import accuracy, with_intervals
 from device.capture.frame import frame_now
 from device.imaging.quality import QualityLimits
@@ -22,7 +22,7 @@ from device.inference.bundle import Bundle
 from device.inference.manifest import Interval
 
 Pixels = NDArray[np.uint8]
-Spoil = Callable[[Pixels, float, np.random.Generator], Pixels]
+Corrupt = Callable[[Pixels, float, np.random.Generator], Pixels]
 
 REFUSED_AT_MOST: Final = 0.005
 """No limit refuses more than this share of the images as they are: those are good enough, and eight
@@ -39,8 +39,8 @@ class Degradation:
         What is done, with the unit of the amount.
     mildest, worst
         The amounts that are tried, from and to.
-    spoil
-        Returns the spoilt image.
+    corrupt
+        Returns the degraded image.
     measure
         The attribute of `device.imaging.quality.Quality`, or None where none measures it.
     bad
@@ -52,7 +52,7 @@ class Degradation:
     name: str
     mildest: float
     worst: float
-    spoil: Spoil
+    corrupt: Corrupt
     measure: str | None
     bad: Literal["low", "high"] = "low"
     limit: str = ""
@@ -108,83 +108,41 @@ class Study(msgspec.Struct, frozen=True):
     limits: QualityLimits
 
 
-def _blur(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
-    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), max(amount * _side(pixels), 0.01)), np.uint8)
-
-
-def _light(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
-    return np.clip(pixels * amount, 0, 255).astype(np.uint8)
-
-
-def _noise(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
-    return np.clip(pixels + random.normal(0, amount, pixels.shape), 0, 255).astype(np.uint8)
-
-
-def _glare(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
-    spoilt = pixels.copy()
-    height, width = pixels.shape[:2]
-    spots = 12
-    for _ in range(spots):
-        radius = math.sqrt(amount * height * width / (spots * math.pi))
-        long = radius * random.uniform(1.0, 1.8)
-        axes = (max(round(long), 1), max(round(radius * radius / long), 1))
-        centre = (int(random.integers(0, width)), int(random.integers(0, height)))
-        turn = float(random.uniform(0, 180))
-        cv2.ellipse(spoilt, centre, axes, turn, 0, 360, (255, 255, 255), -1, cv2.LINE_AA)
-    return spoilt
-
-
-def _cover(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
-    """Darken one side, as where the plate is not on the skin."""
-    spoilt = pixels.copy()
-    covered = round(amount * pixels.shape[1])
-    spoilt[:, :covered] = 0
-    return spoilt if random.random() < 0.5 else spoilt[:, ::-1].copy()
-
-
-def _shift(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
-    """Move the lesion away from the middle; `amount` in half sides, as `off_centre` is."""
-    angle = random.uniform(0, 2 * math.pi)
-    along = amount * _side(pixels) / 2
-    matrix = np.array([[1.0, 0.0, along * math.cos(angle)], [0.0, 1.0, along * math.sin(angle)]])
-    height, width = pixels.shape[:2]
-    moved = cv2.warpAffine(pixels, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
-    return np.asarray(moved, np.uint8)
-
-
-def _fade(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
-    """Take that share of the difference from the skin at the rim away."""
-    rim = np.concatenate([pixels[:3].reshape(-1, 3), pixels[-3:].reshape(-1, 3)])
-    skin = np.median(rim, axis=0)
-    return np.clip(skin + (1.0 - amount) * (pixels - skin), 0, 255).astype(np.uint8)
-
-
-def _smear(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
-    """Blur along a line, as a shutter that is open from frame to frame does at that motion."""
-    length = max(round(amount * _side(pixels)), 1)
-    kernel = np.zeros((2 * length + 1, 2 * length + 1), np.float32)
-    angle = random.uniform(0, math.pi)
-    half = (length / 2 * math.cos(angle), length / 2 * math.sin(angle))
-    ends = [(round(length + sign * half[0]), round(length + sign * half[1])) for sign in (-1, 1)]
-    cv2.line(kernel, ends[0], ends[1], 1.0)
-    return np.asarray(cv2.filter2D(pixels, -1, kernel / kernel.sum()), np.uint8)
-
-
-def _side(pixels: Pixels) -> int:
-    return min(pixels.shape[:2])
-
-
 DEGRADATIONS: Final = (
-    Degradation("blur, sigma in sides", 0.005, 0.1, _blur, "focus", "low", "focus_min"),
-    Degradation("light, factor down", 0.85, 0.1, _light, "exposure", "low", "exposure_min"),
-    Degradation("light, factor up", 1.15, 2.5, _light, "exposure", "high", "exposure_max"),
-    Degradation("noise, grey levels", 5.0, 80.0, _noise, None),
-    Degradation("glare, share", 0.01, 0.4, _glare, "glare", "high", "glare_max"),
-    Degradation("dark part, share", 0.02, 0.6, _cover, "coverage", "low", "coverage_min"),
-    Degradation("shift, half sides", 0.1, 1.0, _shift, "off_centre", "high", "off_centre_max"),
-    Degradation("fading, share", 0.2, 0.98, _fade, "contrast", "low", "contrast_min"),
-    Degradation("motion, sides", 0.01, 0.25, _smear, "motion", "high", "motion_max"),
-)
+    Degradation(
+        "blur, sigma in sides", 0.005, 0.1,
+        lambda pixels, amount, _: corruptions.gaussian_blur(pixels, amount),
+        "focus", "low", "focus_min",
+    ),
+    Degradation(
+        "light, factor down", 0.85, 0.1,
+        lambda pixels, amount, _: corruptions.brightness(pixels, amount),
+        "exposure", "low", "exposure_min",
+    ),
+    Degradation(
+        "light, factor up", 1.15, 2.5,
+        lambda pixels, amount, _: corruptions.brightness(pixels, amount),
+        "exposure", "high", "exposure_max",
+    ),
+    Degradation("noise, grey levels", 5.0, 80.0, corruptions.gaussian_noise, None),
+    Degradation(
+        "glare, share", 0.01, 0.4, corruptions.glare, "glare", "high", "glare_max"
+    ),
+    Degradation(
+        "dark part, share", 0.02, 0.6, corruptions.dark_side, "coverage", "low", "coverage_min"
+    ),
+    Degradation(
+        "shift, half sides", 0.1, 1.0, corruptions.shift, "off_centre", "high", "off_centre_max"
+    ),
+    Degradation(
+        "fading, share", 0.2, 0.98,
+        lambda pixels, amount, _: corruptions.fade(pixels, amount),
+        "contrast", "low", "contrast_min",
+    ),
+    Degradation(
+        "motion, sides", 0.01, 0.25, corruptions.motion_blur, "motion", "high", "motion_max"
+    ),
+)  # fmt: skip
 
 
 def study(
@@ -223,7 +181,7 @@ def study(
         values, losses = [clean.of(kind.measure)], [np.zeros(len(images))]
         for amount in np.geomspace(kind.mildest, kind.worst, levels):
             next(progress)
-            spoilt = (kind.spoil(pixels, float(amount), random) for pixels in images)
+            spoilt = (kind.corrupt(pixels, float(amount), random) for pixels in images)
             moved = float(amount) if kind.measure == "motion" else 0.0
             seen = _analyzed(analyzer, spoilt, [moved] * len(images))
             figure = with_intervals(labels, seen.probabilities, lesions, {"accuracy": accuracy})

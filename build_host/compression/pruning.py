@@ -15,11 +15,11 @@ def prunable(model: keras.Model, config: PruningConfig) -> keras.Model:
     import tensorflow_model_optimization as tfmot
 
     schedule = tfmot.sparsity.keras.PolynomialDecay(
-        initial_sparsity=config.initial,
-        final_sparsity=config.final,
-        begin_step=config.begin,
-        end_step=config.end,
-        frequency=config.every,
+        initial_sparsity=config.initial_sparsity,
+        final_sparsity=config.final_sparsity,
+        begin_step=config.begin_step,
+        end_step=config.end_step,
+        frequency=config.frequency,
     )
     return tfmot.sparsity.keras.prune_low_magnitude(copy_of(model), pruning_schedule=schedule)
 
@@ -119,6 +119,6 @@ def smallest_removed(
     return result
 
 
-def round_share(config: RewindingConfig, number: int) -> float:
-    """Return the share of weights kept after round `number`, counted from 1: a geometric way."""
-    return float((1.0 - config.final) ** (number / config.rounds))
+def share_kept(config: RewindingConfig, number: int) -> float:
+    """Return the share of weights kept after round `number`, counted from 1; it is geometric."""
+    return float((1.0 - config.final_sparsity) ** (number / config.rounds))

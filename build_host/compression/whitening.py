@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from build_host.keras import keras
-from build_host.training.mobilenet import COARSE
+from build_host.training.mobilenet import FEATURES
 from device.imaging.preprocessing import InputSpec, scale
 
 _BATCH: Final = 128
@@ -28,9 +28,9 @@ def with_whitened(
     images, rows
         All images as the model is shown them, and which of them are training images.
     """
-    if COARSE not in {layer.name for layer in model.layers}:
+    if FEATURES not in {layer.name for layer in model.layers}:
         return model
-    pooled = keras.layers.GlobalAveragePooling2D(name="features")(model.get_layer(COARSE).output)
+    pooled = keras.layers.GlobalAveragePooling2D(name="features")(model.get_layer(FEATURES).output)
     features = keras.Model(model.input, pooled)
     values = np.concatenate(
         [

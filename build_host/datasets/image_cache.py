@@ -3,9 +3,9 @@
 import hashlib
 import math
 import os
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,6 +14,7 @@ from rich.progress import track
 
 from build_host.datasets.dataset import Dataset
 from build_host.datasets.split import Split
+from build_host.files import replacing
 from device.errors import DataError
 from device.imaging.preprocessing import InputSpec, resize
 
@@ -96,25 +97,21 @@ def resized_images(
     identity = _digest(dataset, spec)
     path = cache / f"images-{spec.width}x{spec.height}-{identity}.npy"
     if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        # Two runs, or two workers on machines of their own, may make the same array at once:
-        # each writes its own, and either will do.
-        part = path.with_suffix(f".{uuid.uuid4().hex}.part")
         shape = (len(dataset), spec.height, spec.width, 3)
-        try:
+        # Two runs, or two workers on different machines, may make the same array at once: each
+        # writes its own, and either will do.
+        with replacing(path) as part:
             array = _preallocated(part, shape)
             records = track(dataset.records, "Reading images", disable=quiet)
             for i, record in enumerate(records):
                 array[i] = resize(dataset.read(record), spec)
             array.flush()
             del array
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    return np.load(path, mmap_mode="r")
+    images: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return images
 
 
-def _preallocated(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _preallocated(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
     """Return a new memory map whose disk space is already allocated.
 
     Writing through a memory map to a full disk kills the process with SIGBUS.
@@ -125,7 +122,9 @@ def _preallocated(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         If the disk is too full.
     """
     try:
-        array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+        array: np.memmap[Any, np.dtype[np.uint8]] = np.lib.format.open_memmap(
+            path, mode="w+", dtype=np.uint8, shape=shape
+        )
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     except OSError as error:

@@ -7,7 +7,7 @@ import msgspec
 from build_host.datasets.dataset import Dataset
 from build_host.evaluation.assessment import assess_first
 from build_host.evaluation.speed import Speed, measure, reference_model
-from build_host.evaluation.tflite_file import Sizes
+from build_host.evaluation.tflite_file import FileSize
 from device.inference.bundle import Bundle
 from device.inference.manifest import Interval
 
@@ -46,7 +46,7 @@ class Peer(msgspec.Struct, frozen=True):
     name: str
     model_sha256: str
     input: str
-    size: Sizes
+    size: FileSize
     speed: Speed
     figures: dict[str, Interval]
 

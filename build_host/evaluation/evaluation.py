@@ -23,7 +23,7 @@ from build_host.evaluation.metrics import (
     with_intervals,
 )
 from build_host.evaluation.predictions import Predictions
-from build_host.evaluation.tflite_file import Sizes, sizes
+from build_host.evaluation.tflite_file import FileSize, file_size
 from device.diagnoses import CODES, Code
 from device.inference.manifest import Interval
 
@@ -60,7 +60,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     selective: Selective
     conformal: ConformalCheck
     subgroups: dict[str, dict[str, dict[str, Interval | int]]]
-    size: Sizes
+    size: FileSize
 
 
 def evaluate(
@@ -116,7 +116,7 @@ def evaluate(
             },
         ),
         subgroups=_subgroups(predictions.records, labels, probabilities, lesions),
-        size=sizes(model),
+        size=file_size(model),
     )
 
 

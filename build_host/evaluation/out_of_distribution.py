@@ -61,7 +61,7 @@ def measure(
     outlines
         HAM10000, for the skin beside the lesions.
     """
-    known = [_told(analyzer, lesions.read(r)) for r in lesions.records]
+    known = [_non_defaults(analyzer, lesions.read(r)) for r in lesions.records]
     familiar = [score for score, _, _ in known]
     result = [
         Unfamiliar(
@@ -73,7 +73,7 @@ def measure(
     for kind, pictures in track(
         kinds(lesions, outlines).items(), "Other things", disable=quiet
     ):  # fmt: skip
-        told = [_told(analyzer, p) for p in pictures()]
+        told = [_non_defaults(analyzer, p) for p in pictures()]
         if not told:
             continue
         truth = [0] * len(familiar) + [1] * len(told)
@@ -90,7 +90,7 @@ def measure(
     return result
 
 
-def _told(analyzer: Analyzer, pixels: Pixels) -> tuple[float, bool, bool]:
+def _non_defaults(analyzer: Analyzer, pixels: Pixels) -> tuple[float, bool, bool]:
     finding = analyzer.analyze(frame_now(pixels, 0, "picture"))
     score = analyzer.familiarity(pixels)
     return score, finding.doubt is not None, finding.no_call is not None

@@ -1,8 +1,9 @@
-"""A ``.tflite`` file measured as it is: its predictions, its size, its speed."""
+"""A ``.tflite`` file measured by itself: its predictions, its size, its latency."""
 
 import gzip
 import time
 from statistics import median
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -11,25 +12,26 @@ from numpy.typing import NDArray
 from device.inference.bundle import Bundle
 from device.inference.interpreter import Network
 
-_ROUNDS = 100
+_ROUNDS: Final = 100
 
 
-class Sizes(msgspec.Struct, frozen=True):
-    """Bytes of the model file, as it is and after ``gzip -9``."""
+class FileSize(msgspec.Struct, frozen=True):
+    """Bytes of a file, as it is and after ``gzip -9``."""
 
     bytes: int
     gzip_bytes: int
 
 
-def logits_of(
+def predict_logits(
     bundle: Bundle, images: NDArray[np.uint8], rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Return the logits of some images, as the model is shown them: float32, (n, 7).
+    """Return the logits of some images: float32, (n, 7).
 
     Parameters
     ----------
     images
-        uint8, (all, height, width, 3); a memory map is read image by image.
+        The model's input before scaling: uint8, (all, height, width, 3), RGB; a memory map is
+        read image by image.
     rows
         Which of them: int64, (n,).
     """
@@ -37,19 +39,21 @@ def logits_of(
     return np.array([network.run(np.asarray(images[row])).logits for row in rows])
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return uncalibrated probabilities: float64, (n, 7)."""
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
-def sizes(content: bytes) -> Sizes:
-    """Return the bytes of a file, as it is and after ``gzip -9``."""
-    return Sizes(len(content), len(gzip.compress(content, 9, mtime=0)))
+def file_size(content: bytes) -> FileSize:
+    """Return the size of a file with this content."""
+    return FileSize(len(content), len(gzip.compress(content, 9, mtime=0)))
 
 
 def latency_ratio(bundle: Bundle, reference: Bundle, pixels: NDArray[np.uint8]) -> float:
-    """Return the median time of one run against that of a reference, taken in turn."""
+    """Return the median time of a network's run, relative to that of a reference.
+
+    The two take turns, so that a busy machine slows both down.
+
+    Parameters
+    ----------
+    pixels
+        An image of the size that both take: uint8, (height, width, 3), RGB.
+    """
     networks = (Network(bundle), Network(reference))
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(_ROUNDS):

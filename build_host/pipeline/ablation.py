@@ -11,7 +11,7 @@ from rich.console import Console
 from build_host.datasets.image_cache import load_examples
 from build_host.evaluation.comparison import Ablation, AblationRow
 from build_host.pipeline.stages import train
-from build_host.pipeline.workspace import Run, Sources, find_teachers, run_folder, training_data
+from build_host.pipeline.workspace import DataSources, Run, find_teachers, folder_of, training_data
 from build_host.results import write_result
 from build_host.training.config import RunConfig
 from device.errors import ConfigError
@@ -52,7 +52,7 @@ class AblationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     common: dict[str, Any] = {}
 
 
-def ablate(path: Path, sources: Sources, out: Path, console: Console) -> Ablation:
+def ablate(path: Path, sources: DataSources, out: Path, console: Console) -> Ablation:
     """Train every variant that is not trained yet, and return the table.
 
     Raises
@@ -105,24 +105,21 @@ def _table_of(told: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
 
 
 def _row(
-    name: str, config: RunConfig, base: Path, sources: Sources, out: Path, console: Console
+    name: str, config: RunConfig, base: Path, sources: DataSources, out: Path, console: Console
 ) -> tuple[AblationRow, int]:
-    folder = run_folder(config, out)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_result(folder / "variant.json", config)
+    folder = folder_of(config, out)
+    write_result(folder.variant, config)
     teachers = find_teachers(config, base.parent, out)
     train(Run(folder, config), sources, teachers, console)
 
     from build_host.calibration.cross_validation import judge
-    from build_host.training.architectures import build
-    from build_host.training.fit import WEIGHTS
+    from build_host.training.architectures import build_network
     from build_host.training.input_pipeline import batches
 
     dataset, split = training_data(config, sources)
-    cache = out / "cache"
-    examples = load_examples(dataset, split, config.input, config.fit.frame_size, cache)
-    network = build(config)
-    network.load_weights(folder / WEIGHTS)
+    examples = load_examples(dataset, split, config.input, config.fit.frame_size, folder.cache)
+    network = build_network(config)
+    network.load_weights(folder.weights)
     rows = split.validation
     data = batches(examples.images, examples.labels, rows, config.input, config.fit.batch)
     logits = network.predict(data, verbose=0).astype(np.float32)

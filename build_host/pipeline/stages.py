@@ -21,98 +21,100 @@ from build_host.datasets.sampling import balanced_sample
 from build_host.datasets.split import split_by_lesion
 from build_host.evaluation.assessment import Assessment, assess
 from build_host.evaluation.comparison import Peer, measure_peer
-from build_host.pipeline.release import PEERS_FILE, open_bundle
+from build_host.files import replacing, write_file
+from build_host.pipeline.release import open_bundle
 from build_host.pipeline.workspace import (
+    DataSources,
     Run,
-    Sources,
-    leave_draft,
-    lessons_folders,
     open_draft,
+    prediction_folders,
     training_data,
+    write_draft,
 )
 from build_host.results import write_result
+from build_host.run_folder import RunFolder
 from build_host.training.config import RunConfig
 from device.errors import DataError
 from device.imaging.preprocessing import look_at
 from device.imaging.quality import QualityLimits
-from device.inference.bundle import METRICS_FILE, Bundle
-
-FLOAT_FILE: Final = "float.tflite"
-QUALITY_FILE: Final = "quality.json"
-QUALITY_PLOT: Final = "quality.png"
+from device.inference.bundle import Bundle
 
 _QUALITY_SAMPLE: Final = 1000
-_ROUNDED_BY: Final = 256
-"""Images are enough to know a layer's inputs by."""
+_GPTQ_IMAGES: Final = 256
+"""So many are enough to estimate the second moments of a layer's inputs."""
 
 
-def train(run: Run, sources: Sources, teachers: Sequence[Run], console: Console) -> None:
-    """Fit the run's network: ``weights.h5`` and ``history.json``."""
-    # TensorFlow takes seconds to import; bad data or settings are told before that.
+def train(run: Run, sources: DataSources, teachers: Sequence[Run], console: Console) -> None:
+    """Train the run's network; resumes where it was stopped."""
     config = run.config
     dataset, split = training_data(config, sources)
-    cache = run.folder.parent / "cache"
-    examples = load_examples(dataset, split, config.input, config.fit.frame_size, cache)
+    examples = load_examples(dataset, split, config.input, config.fit.frame_size, run.folder.cache)
+    # TensorFlow takes seconds to import: errors in data or settings come before that.
     from build_host.keras import keras
-    from build_host.training.architectures import build, start_from_imagenet
-    from build_host.training.distillation import ask
+    from build_host.training.architectures import build_network, load_imagenet_weights
+    from build_host.training.distillation import predict_views
     from build_host.training.distribution import strategy_for
     from build_host.training.fit import fit
 
     with strategy_for(config.fit).scope():
         keras.utils.set_random_seed(config.seed)
-        network = build(config)
+        network = build_network(config)
         if config.start == "imagenet":
-            start_from_imagenet(config, network, sources.pretrained)
-    lessons = lessons_folders(run, teachers, dataset) if teachers else []
-    for teacher, folder in zip(teachers, lessons, strict=True):
-        ask(config, examples, teacher.config, teacher.folder, folder, console)
-    fit(config, network, examples, run.folder, console, lessons=lessons)
+            load_imagenet_weights(config, network, sources.pretrained)
+    predictions = prediction_folders(run, teachers, dataset) if teachers else []
+    for teacher, folder in zip(teachers, predictions, strict=True):
+        predict_views(config, examples, teacher.config, teacher.folder, folder, console)
+    fit(config, network, examples, run.folder, console, predictions=predictions)
 
 
 def compress(run: Run, data: Path, console: Console) -> None:
-    """Convert the network to int8 and calibrate it on the validation fold."""
+    """Quantize the run's network to int8 and calibrate it on the validation fold.
+
+    Raises
+    ------
+    device.errors.DataError
+        If the run is not trained yet.
+    """
     from build_host.compression.gptq import round_weights
     from build_host.compression.pruning import set_smallest_to_zero
     from build_host.compression.quantization import to_float32, to_int8
     from build_host.compression.whitening import with_whitened
-    from build_host.training.architectures import build, with_map
-    from build_host.training.fit import WEIGHTS
+    from build_host.training.architectures import build_network, with_class_activation_map
     from build_host.training.mobilenet import HEAD
 
-    weights = run.folder / WEIGHTS
-    if not weights.is_file():
-        raise DataError(f"{run.folder}: is not trained yet ({WEIGHTS} is missing)")
+    folder, config = run.folder, run.config
+    if not folder.weights.is_file():
+        raise DataError(f"{folder.path}: is not trained yet ({folder.weights.name} is missing)")
     dataset = read_ham10000(data)
     split = split_by_lesion(dataset)
-    config = run.config
-    images = resized_images(dataset, config.input, run.folder.parent / "cache")
-    chosen = np.random.default_rng(config.seed).permutation(split.train)
-    network = build(config)
-    network.load_weights(weights)
+    images = resized_images(dataset, config.input, folder.cache)
+    shuffled = np.random.default_rng(config.seed).permutation(split.train)
+    network = build_network(config)
+    network.load_weights(folder.weights)
     if config.head:
         set_smallest_to_zero(network.get_layer(HEAD), config.head_sparsity)
-    network = with_whitened(with_map(network), images, split.train, config.input)
+    network = with_class_activation_map(network)
+    network = with_whitened(network, images, split.train, config.input)
     console.print("Converting to int8")
-    (run.folder / FLOAT_FILE).write_bytes(to_float32(network))
-    representative = np.asarray(images[np.sort(chosen[: config.representative])])
-    round_weights(network, representative[:_ROUNDED_BY], config.input)
+    write_file(folder.float_model, to_float32(network))
+    representative = np.asarray(images[np.sort(shuffled[: config.representative])])
+    round_weights(network, representative[:_GPTQ_IMAGES], config.input)
     bundle = draft(
         config.name,
         config.version,
         config.input,
         config.saliency,
         to_int8(network, representative, config.input),
-        measured_limits(dataset, chosen),
+        measured_limits(dataset, shuffled),
         provenance(dataset, config.seed, config.digest, further_training(config)),
     )
-    leave_draft(run.folder, calibrated(bundle, dataset.subset(split.validation)))
+    write_draft(folder, calibrated(bundle, dataset.subset(split.validation)))
 
 
-def calibrate(folder: Path, data: Path) -> None:
+def calibrate(folder: RunFolder, data: Path) -> None:
     """Fit everything anew that is fitted on the validation fold, to a file that is converted."""
     validation = _part(data, "validation")
-    leave_draft(folder, calibrated(open_draft(folder), validation))
+    write_draft(folder, calibrated(open_draft(folder), validation))
 
 
 def further_training(config: RunConfig) -> tuple[str, ...]:
@@ -136,24 +138,24 @@ def measured_limits(dataset: Dataset, training: NDArray[np.int64]) -> QualityLim
     return fit_quality_limits(fields, described)
 
 
-def study_run(folder: Path, data: Path, images: int, levels: int) -> Study:
+def study_run(folder: RunFolder, data: Path, images: int, levels: int) -> Study:
     """Derive the draft's quality limits from where accuracy falls, in place of percentiles."""
     bundle = open_draft(folder)
     result = study_bundle(bundle, data, folder, images, levels)
     manifest = msgspec.structs.replace(bundle.manifest, quality=result.limits)
-    leave_draft(folder, replace(bundle, manifest=manifest))
+    write_draft(folder, replace(bundle, manifest=manifest))
     return result
 
 
-def study_bundle(bundle: Bundle, data: Path, out: Path, images: int, levels: int) -> Study:
-    """Spoil images of the validation fold: ``quality.json`` and ``quality.png`` into `out`."""
+def study_bundle(bundle: Bundle, data: Path, out: RunFolder, images: int, levels: int) -> Study:
+    """Write where accuracy falls on degraded images of the validation fold, and its plot."""
     from build_host.reporting.plots import degradations
 
     validation = _part(data, "validation")
     result = study(bundle, balanced_sample(validation, images), levels)
-    out.mkdir(parents=True, exist_ok=True)
-    write_result(out / QUALITY_FILE, result)
-    degradations(result).savefig(out / QUALITY_PLOT, dpi=120)
+    write_result(out.quality_study, result)
+    with replacing(out.quality_plot) as part:
+        degradations(result).savefig(part, dpi=120)
     return result
 
 
@@ -163,19 +165,19 @@ def show_examples(bundle: Bundle, data: Path, path: Path) -> None:
 
     validation = _part(data, "validation")
     page = examples_page(bundle, validation, data)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    page.savefig(path, dpi=90)
+    with replacing(path) as part:
+        page.savefig(part, dpi=90)
 
 
-def evaluate_run(folder: Path, sources: Sources, console: Console) -> Assessment:
+def evaluate_run(folder: RunFolder, sources: DataSources, console: Console) -> Assessment:
     """Measure a run's int8 file on the test fold and beside it: ``metrics.json``."""
-    result = evaluate_bundle(open_draft(folder), sources, console, folder / FLOAT_FILE)
-    write_result(folder / METRICS_FILE, result)
+    result = evaluate_bundle(open_draft(folder), sources, console, folder.float_model)
+    write_result(folder.metrics, result)
     return result
 
 
 def evaluate_bundle(
-    bundle: Bundle, sources: Sources, console: Console, float_file: Path | None = None
+    bundle: Bundle, sources: DataSources, console: Console, float_file: Path | None = None
 ) -> Assessment:
     """Measure a bundle on the test fold and beside it, through the instrument's own Analyzer."""
     test = _part(sources.ham10000, "test")
@@ -184,7 +186,7 @@ def evaluate_bundle(
 
 
 def compare_peers(
-    folder: Path, others: Sequence[Path], data: Path, trusted_keys: Iterable[str]
+    folder: RunFolder, others: Sequence[Path], data: Path, trusted_keys: Iterable[str]
 ) -> list[Peer]:
     """Measure other runs and bundles on a run's own test images: ``peers.json`` beside it.
 
@@ -197,7 +199,7 @@ def compare_peers(
     bundles = [open_draft(folder), *(open_bundle(path, trusted) for path in others)]
     test = _part(data, "test")
     peers = [measure_peer(bundle, test) for bundle in bundles]
-    write_result(folder / PEERS_FILE, peers)
+    write_result(folder.peers, peers)
     return peers
 
 

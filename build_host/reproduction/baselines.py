@@ -1,20 +1,28 @@
-"""The peers that the paper's related work names, under the same split.
+"""The baselines that the paper's related work names, under the same split.
 
-A classical baseline on hand-made features, a light AlexNet, and a lightweight ensemble.
+A classical one on hand-made features, a light AlexNet, and a lightweight ensemble.
 """
 
 from typing import Any, Final
 
 import cv2
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
+from scipy.special import softmax
 from skimage.feature import graycomatrix, graycoprops
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from build_host.datasets.dataset import Dataset
+from build_host.evaluation.tflite_file import file_size
+from build_host.files import replacing
+from build_host.reproduction.context import Context
+from build_host.reproduction.measurement import Measurer
+from build_host.reproduction.networks import train
+from build_host.reproduction.results import MeasuredFile
 from device.diagnoses import CODES
 from device.imaging.field import cut, find_field
 from device.imaging.lesion import ABCD_COLOURS, measure, outline, working_image
@@ -26,7 +34,7 @@ _PROPERTIES: Final = ("contrast", "dissimilarity", "homogeneity", "energy", "cor
 
 
 def hand_made_features(dataset: Dataset) -> NDArray[np.float64]:
-    """Return ABCD measures, colour statistics and co-occurrence texture: float64, (n, features).
+    """Return ABCD measures, colour statistics and texture of every image: float64, (n, features).
 
     Grey-level co-occurrence: Haralick et al. 1973, doi:10.1109/TSMC.1973.4309314.
     """
@@ -62,24 +70,34 @@ def _features(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def fit_classical(features: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> Pipeline:
-    """Return a support vector machine on standardized features, its classes weighted evenly."""
-    machine = SVC(C=10.0, gamma="scale", class_weight="balanced", random_state=seed)
-    return make_pipeline(StandardScaler(), machine).fit(features, labels)
+    """Return a support vector machine on standardized features, with balanced class weights.
+
+    Parameters
+    ----------
+    features
+        float64, (n, features).
+    labels
+        int64, (n,).
+    """
+    classifier = SVC(C=10.0, gamma="scale", class_weight="balanced", random_state=seed)
+    return make_pipeline(StandardScaler(), classifier).fit(features, labels)
 
 
-def classical_probabilities(
-    machine: Pipeline, features: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the softmax of the machine's one-against-the-rest scores: float64, (n, 7)."""
-    scores = machine.decision_function(features)
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+def classical_probabilities(model: Pipeline, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the softmax of the model's one-vs-rest scores: float64, (n, 7).
+
+    Parameters
+    ----------
+    features
+        float64, (n, features).
+    """
+    return np.asarray(softmax(model.decision_function(features), axis=1))
 
 
 def light_alexnet(shape: tuple[int, int, int]) -> Any:
     """Return AlexNet's five convolutions and three dense layers, a tenth as wide.
 
-    Krizhevsky et al. 2012; strides and pooling fitted to a 28 x 28 image.
+    Krizhevsky et al. 2012; strides and pooling adapted to a 28 x 28 image.
     """
     from build_host.keras import keras
 
@@ -123,7 +141,7 @@ def small_network(shape: tuple[int, int, int], width: int) -> Any:
 
 
 def ensemble(members: list[Any]) -> Any:
-    """Return one network that gives the mean of its members' logits."""
+    """Return one network whose logits are the mean of its members'."""
     from build_host.keras import keras
 
     image = keras.Input(members[0].input_shape[1:], name="image")
@@ -131,3 +149,50 @@ def ensemble(members: list[Any]) -> Any:
         member._name = f"member-{number}"
     logits = keras.layers.Average(name="logits")([member(image) for member in members])
     return keras.Model(image, logits, name="ensemble")
+
+
+def measure_baselines(context: Context) -> list[MeasuredFile]:
+    """Train every baseline, and return its row of the compression study's table."""
+    from build_host.compression.quantization import to_int8
+    from build_host.keras import keras
+
+    config, split, dataset = context.config, context.split, context.dataset
+    spec = config.input
+    measurer = Measurer(context, context.tflite_file("base", "float32").read_bytes())
+    if not context.features_file.is_file():
+        with replacing(context.features_file) as part:
+            np.save(part, hand_made_features(dataset))
+    features = np.load(context.features_file)
+    classical = fit_classical(features[split.train], dataset.labels[split.train], config.seed)
+    with replacing(context.classical_model_file) as part:
+        joblib.dump(classical, part)
+    rows = [
+        measurer.row(
+            "classical: ABCD and texture, SVM",
+            "scikit-learn",
+            file_size(context.classical_model_file.read_bytes()),
+            classical_probabilities(classical, features[split.validation]),
+            classical_probabilities(classical, features[split.test]),
+            sparsity={},
+            ratio=0.0,
+        )
+    ]
+    images = context.examples(config.fit).images
+    representative = np.asarray(images[np.sort(split.train)[: config.representative]])
+    shape = (spec.height, spec.width, 3)
+    keras.utils.set_random_seed(config.seed)
+
+    def trained(name: str, network: Any) -> Any:
+        folder = context.training_folder(f"baselines/{name}")
+        return train(context, folder, network, config.baseline_fit, dataset, split)
+
+    alexnet = trained("light-alexnet", light_alexnet(shape))
+    members = [
+        trained(f"small-{width}", small_network(shape, width)) for width in config.ensemble_widths
+    ]
+    for name, model in (
+        ("light AlexNet", alexnet),
+        (f"ensemble of {len(members)} small networks", ensemble(members)),
+    ):
+        rows.append(measurer.measure(name, "int8", to_int8(model, representative, spec), {}))
+    return rows

@@ -1,6 +1,5 @@
-"""The stages, in their order: each leaves its result in a folder of its own, and is done once."""
+"""What every stage of a reproduction is given, and how each of them runs only once."""
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
@@ -19,30 +17,32 @@ from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.image_cache import Examples, load_examples
 from build_host.datasets.split import Split, split_by_lesion
 from build_host.reproduction.config import ReproductionConfig
-from build_host.results import write_result
+from build_host.results import read_result, write_result
+from build_host.run_folder import RunFolder
 from build_host.training.config import FitConfig, RunConfig
 from device.errors import DataError
 
-RESULT: Final = "result.json"
-_ROOM: Final = 3 << 30
+_REQUIRED_SPACE: Final = 3 << 30
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Context:
-    """What every stage is given.
+    """What every stage is given, and the names of the files that they leave.
 
     Attributes
     ----------
     config
-        What the reproduction was told.
+        The reproduction's settings.
     dataset
-        The images, or as many of them as the configuration asks for.
+        The images, or as many of them as the settings ask for.
     split
         By lesion.
     out
-        The folder of this configuration.
+        The folder of these settings.
+    timings
+        Work and seconds of each stage that was run, for the estimate of the time left.
     """
 
     config: ReproductionConfig
@@ -50,18 +50,50 @@ class Context:
     split: Split
     out: Path
     console: Console
-    timed: list[tuple[float, float]] = field(default_factory=list)
+    timings: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def cache(self) -> Path:
-        """Folder of decoded images, shared by all configurations."""
+        """Folder of decoded images, shared by all settings."""
         return self.out.parent / "cache"
 
-    def folder(self, stage: str) -> Path:
-        """Return a stage's folder, made where it does not exist."""
-        folder = self.out / stage
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+    @property
+    def report_file(self) -> Path:
+        """The HTML page."""
+        return self.out / "report.html"
+
+    @property
+    def results_file(self) -> Path:
+        """Everything that was measured."""
+        return self.out / "metrics.json"
+
+    @property
+    def run_folder(self) -> RunFolder:
+        """The run that ``dermascope-build bundle`` makes a bundle of."""
+        return RunFolder(self.out / "bundle")
+
+    @property
+    def features_file(self) -> Path:
+        """Hand-made features of every image, of the classical baseline."""
+        return self.out / "baselines" / "features.npy"
+
+    @property
+    def classical_model_file(self) -> Path:
+        """The classical baseline."""
+        return self.out / "baselines" / "classical.joblib"
+
+    def training_folder(self, stage: str) -> RunFolder:
+        """Return where a network is trained."""
+        return RunFolder(self.out / stage)
+
+    def tflite_file(self, name: str, kind: str) -> Path:
+        """Return the ``.tflite`` file of a row of the results' table."""
+        stem = f"{name} {kind}".replace(", ", "-").replace(" ", "-")
+        return self.out / "files" / f"{stem}.tflite"
+
+    def keras_file(self, name: str) -> Path:
+        """Return a Keras HDF5 file, of those that are measured by their size alone."""
+        return self.out / "files" / f"{name}.h5"
 
     def examples(self, fit: FitConfig, split: Split | None = None) -> Examples:
         """Return the images as training reads them."""
@@ -69,8 +101,8 @@ class Context:
         spec = self.config.input
         return load_examples(self.dataset, chosen, spec, fit.frame_size, self.cache)
 
-    def run(self, fit: FitConfig) -> RunConfig:
-        """Return a training run with these settings."""
+    def run_config(self, fit: FitConfig) -> RunConfig:
+        """Return the settings of a run that trains the paper's network."""
         config = self.config
         return RunConfig(
             name=config.name,
@@ -90,66 +122,62 @@ def open_context(config: ReproductionConfig, data: Path, out: Path, console: Con
     Raises
     ------
     device.errors.DataError
-        If the data is not whole, or the disk has no room: before anything is computed.
+        If the data is incomplete or the disk too full: before anything is computed.
     """
     dataset = read_ham10000(data)
     if config.images:
-        dataset = _some(dataset, config.images)
+        dataset = _subset_of_lesions(dataset, config.images)
     split = split_by_lesion(dataset)
     folder = out / f"{config.name}-{config.digest[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
-    if not config.images and shutil.disk_usage(folder).free < _ROOM:
+    if not config.images and shutil.disk_usage(folder).free < _REQUIRED_SPACE:
         raise DataError(f"{folder}: less than 3 GiB are free; name another --out")
-    told = folder / "config.json"
-    if not told.exists():
-        write_result(told, config)
+    settings = folder / "config.json"
+    if not settings.exists():
+        write_result(settings, config)
     return Context(config, dataset, split, folder, console)
 
 
-def _some(dataset: Dataset, count: int) -> Dataset:
-    """Return whole lesions of every diagnosis, about `count` images, the same every time."""
-    by_class = dataset.labels
+def _subset_of_lesions(dataset: Dataset, count: int) -> Dataset:
+    """Return whole lesions of every diagnosis, about `count` images, always the same."""
+    labels = dataset.labels
     chosen: list[NDArray[np.int64]] = []
-    for label in np.unique(by_class):
-        own = np.flatnonzero(by_class == label)
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
         chosen.append(own[: max(count // 14, round(count * len(own) / len(dataset)))])
     lesions = set(dataset.lesions[np.concatenate(chosen)])
     return dataset.subset(np.flatnonzero([r.lesion_id in lesions for r in dataset.records]))
 
 
 @contextmanager
-def timed(context: Context, title: str, work: float, left: float) -> Iterator[None]:
-    """Say what begins and, once that can be known, how long the rest may take.
+def stage(context: Context, title: str, work: float, left: float) -> Iterator[None]:
+    """Print the heading of a stage with an estimate of the time left, and time the stage.
 
     Parameters
     ----------
     work, left
-        Of this stage and of all that follow, in images shown to the paper's network.
+        Work of this stage and of all that follow, in images that the paper's network is trained
+        on.
     """
     start = time.monotonic()
     context.console.rule(f"{title}{_time_left(context, work + left)}", align="left")
     yield
-    context.timed.append((work, time.monotonic() - start))
+    context.timings.append((work, time.monotonic() - start))
 
 
 def _time_left(context: Context, work: float) -> str:
-    known = [(w, s) for w, s in context.timed if w > 0]
+    known = [(w, s) for w, s in context.timings if w > 0]
     if not known or work <= 0:
         return ""
     minutes = work * sum(s for _, s in known) / sum(w for w, _ in known) / 60
     return f", about {minutes:.0f} min left" if minutes >= 1 else ""
 
 
-def once(context: Context, stage: str, kind: type[T], make: Callable[[Path], T]) -> T:
-    """Return a stage's result: from its folder where it is done, else by making it."""
-    folder = context.folder(stage)
-    path = folder / RESULT
+def run_once(context: Context, name: str, kind: type[T], run: Callable[[], T]) -> T:
+    """Return a stage's result: from disk where the stage is done, else by running it."""
+    path = context.out / name / "result.json"
     if path.is_file():
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    result = make(folder)
-    part = folder / f"part-{RESULT}"
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(result)))
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
+        return read_result(path, kind)
+    result = run()
+    write_result(path, result)
     return result

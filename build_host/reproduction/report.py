@@ -10,10 +10,13 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from build_host.evaluation import corruptions
+from build_host.files import write_file
 from build_host.reporting import plots
-from build_host.reproduction import image_enhancement
 from build_host.reproduction.context import Context
-from build_host.reproduction.results import Artefact, Results
+from build_host.reproduction.image_enhancement import ENHANCEMENTS, add_noise, remove_hairs
+from build_host.reproduction.networks import base_bundle
+from build_host.reproduction.results import MeasuredFile, Results
 from build_host.reproduction.tables import (
     LIMIT_MIB,
     PROTOCOL_NAMES,
@@ -62,12 +65,10 @@ def write_report(
         step_verdict=step_verdict(results),
         protocol_verdict=protocol_verdict(results),
     )
-    part = context.out / "part-report.html"
-    part.write_text(page, encoding="utf-8")
-    part.replace(context.out / "report.html")
+    write_file(context.report_file, page.encode())
 
 
-def _one_each(rows: list[Artefact]) -> list[Artefact]:
+def _one_each(rows: list[MeasuredFile]) -> list[MeasuredFile]:
     """Return the first file of every network."""
     return list({row.name: row for row in reversed(rows)}.values())[::-1]
 
@@ -113,12 +114,12 @@ def _figures(
         "network": plots.network_drawing(),
     }
     drawn = {name: _svg(figure) for name, figure in figures.items()}
-    drawn["augmentation"] = _png(plots.sheet(_augmented(context)))
-    drawn["steps"] = _png(plots.sheet(_stepped(context)))
+    drawn["augmentation"] = _png(plots.sheet(_augmented_examples(context)))
+    drawn["steps"] = _png(plots.sheet(_enhanced_examples(context)))
     return drawn
 
 
-def _pareto_points(rows: list[Artefact]) -> dict[str, tuple[float, float, float, float]]:
+def _pareto_points(rows: list[MeasuredFile]) -> dict[str, tuple[float, float, float, float]]:
     points = {}
     for row in rows:
         if row.kind in ("float16", "int8", "scikit-learn") or row.name == "base":
@@ -133,49 +134,49 @@ def _calibration_sides(
 ) -> dict[str, NDArray[np.float64]]:
     """Return the base's probabilities before and after temperature and bias from fold 4."""
     from build_host.calibration.fits import fit_calibration
-    from build_host.evaluation.tflite_file import logits_of
-    from build_host.reproduction.reproduce import base_bundle
+    from build_host.evaluation.tflite_file import predict_logits
     from device.inference.calibration import probabilities as calibrate
 
     bundle = base_bundle(context)
     images = context.examples(context.config.fit).images
     split, truth = context.split, context.dataset.labels
-    fitted = fit_calibration(logits_of(bundle, images, split.validation), truth[split.validation])
-    after = calibrate(logits_of(bundle, images, split.test), fitted)
+    logits = predict_logits(bundle, images, split.validation)
+    fitted = fit_calibration(logits, truth[split.validation])
+    after = calibrate(predict_logits(bundle, images, split.test), fitted)
     return {"as trained": uncalibrated, "calibrated on fold 4": after}
 
 
-def _augmented(context: Context) -> dict[str, list[NDArray[np.uint8]]]:
-    """Return one image of each diagnosis, and changed as training sees it, at screen size."""
+def _augmented_examples(context: Context) -> dict[str, list[NDArray[np.uint8]]]:
+    """Return an image of each diagnosis, by itself and augmented, at its own size."""
     from build_host.training import augmentation
-    from build_host.training.config import Augmentation
+    from build_host.training.config import AugmentationConfig
 
-    changes = context.config.fit.augmentation or Augmentation()
+    config = context.config.fit.augmentation or AugmentationConfig()
     labels = context.dataset.labels
-    rows = {}
+    rows: dict[str, list[NDArray[np.uint8]]] = {}
     for i, code in enumerate(CODES):
         first = context.split.train[labels[context.split.train] == i][0]
         picture = context.dataset.read(context.dataset.records[first])
         height, width = picture.shape[:2]
-        drawn = augmentation.draw(changes, 7, [i])
+        parameters = augmentation.draw_parameters(config, 7, [i])
         stack = np.repeat(picture[None], 7, axis=0)
-        changed = augmentation.apply(stack, drawn, height, width, False, (i, 0)).numpy()
-        rows[code] = [picture, *changed.astype(np.uint8)]
+        augmented = augmentation.augment(stack, parameters, height, width, False, (i, 0)).numpy()
+        rows[code] = [picture, *augmented.astype(np.uint8)]
     return rows
 
 
-def _stepped(context: Context) -> dict[str, list[NDArray[np.uint8]]]:
+def _enhanced_examples(context: Context) -> dict[str, list[NDArray[np.uint8]]]:
     random = np.random.default_rng(context.config.seed)
     records = context.dataset.records
     clean = [context.dataset.read(records[i]) for i in context.split.train[:6]]
-    noisy = [image_enhancement.noisy(p, random) for p in clean]
-    hairy = [image_enhancement.hairy(p, random) for p in clean]
+    noisy = [add_noise(p, random) for p in clean]
+    hairy = [corruptions.hairs(p, random) for p in clean]
     rows = {"clean": clean, "with noise": noisy}
-    for name, step in image_enhancement.STEPS.items():
+    for name, enhance in ENHANCEMENTS.items():
         if name not in ("none", "hair removal"):
-            rows[name] = [step(p) for p in noisy]
+            rows[name] = [enhance(p) for p in noisy]
     rows["with hairs"] = hairy
-    rows["hair removal"] = [image_enhancement.without_hairs(p) for p in hairy]
+    rows["hair removal"] = [remove_hairs(p) for p in hairy]
     return rows
 
 

@@ -1,44 +1,36 @@
-"""``dermascope-build reproduce``: every stage in turn, then the report and the bundle's run."""
+"""``dermascope-build reproduce``: every stage in turn, then the report and the run to bundle."""
 
-from collections import Counter
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
 from build_host.bundle.draft import calibrated, draft, provenance
-from build_host.datasets.dataset import Dataset, ImageRecord
-from build_host.datasets.image_cache import load_examples, resized_images
-from build_host.datasets.split import Split, oversample_then_split, split_by_image
 from build_host.evaluation.assessment import assess_first
-from build_host.evaluation.metrics import METRICS, confusion, per_class, with_intervals
-from build_host.evaluation.tflite_file import logits_of, sizes, softmax
-from build_host.pipeline.release import REPRODUCTION_FILE
+from build_host.evaluation.metrics import confusion, per_class, with_intervals
 from build_host.pipeline.stages import measured_limits
-from build_host.pipeline.workspace import DRAFT_FILE, leave_draft
-from build_host.reproduction import baselines, image_enhancement
+from build_host.pipeline.workspace import write_draft
 from build_host.reproduction.config import ReproductionConfig
-from build_host.reproduction.context import Context, once, open_context, timed
+from build_host.reproduction.context import Context, open_context, run_once, stage
+from build_host.reproduction.data_summary import (
+    oversampled_indices,
+    summarize,
+    summarize_oversampling,
+)
+from build_host.reproduction.image_enhancement import study_enhancements
+from build_host.reproduction.measurement import relative_to_first, smallest_without_loss
+from build_host.reproduction.networks import base_bundle, predict
+from build_host.reproduction.protocols import PROTOCOLS, run_protocol
 from build_host.reproduction.results import (
-    Artefact,
     DataSummary,
-    ImageStepEffect,
-    ImageSteps,
-    Oversampling,
+    EnhancementStudy,
+    MeasuredFile,
     ProtocolResult,
     Results,
 )
 from build_host.results import write_result
-from build_host.training.config import FitConfig
 from build_host.training.history import read_history
-from device.diagnoses import CODES
-from device.inference.bundle import METRICS_FILE, MODEL_FILE, Bundle
-
-REPORT_FILE: Final = "report.html"
-RUN_FOLDER: Final = "bundle"
 
 _DETERMINISTIC: Final = (
     "Splits, oversampling, augmentation, initial weights and every drawn number follow from the "
@@ -47,60 +39,60 @@ _DETERMINISTIC: Final = (
     "runs on one busy machine the base and its pruned and clustered files came out alike to the "
     "last digit shown; the oversampled protocol was 0.2 points apart, the dense control 0.5 and "
     "the small peers up to 4. Another processor or number of threads adds up in another order. "
-    "Latency is measured anew in every run."
+    "Latency is measured again in every run."
 )
 
 
-def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Console) -> Path:
-    """Run every stage that is not done yet, and return the folder with the report.
+def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Console) -> Context:
+    """Run every stage that is not done yet, and return the context with the report's place.
 
     Raises
     ------
     device.errors.DataError
-        If the data is not whole or the disk has no room, before anything is computed.
+        If the data is incomplete or the disk too full, before anything is computed.
     """
     context = open_context(config, data, out, console)
-    results_path = context.out / METRICS_FILE
-    bundle = context.out / RUN_FOLDER
-    ends = (results_path, context.out / REPORT_FILE, bundle / DRAFT_FILE, bundle / MODEL_FILE)
-    if all(path.is_file() for path in ends):
+    run = context.run_folder
+    if all(p.is_file() for p in (context.results_file, context.report_file, run.draft, run.model)):
         console.print("Nothing to do: this configuration is finished.")
-        return context.out
-    shown = _oversampled(context)
-    left = _Work(context, len(shown))
-
-    def stage(title: str, name: str) -> Any:
-        return timed(context, title, left.of(name), left.after(name))
-
-    with stage("Data", "data"):
-        data_summary = once(context, "data", DataSummary, lambda _: summarize(context.dataset))
-        oversampling = _oversampling(context, shown)
-    with stage("Image steps", "image-steps"):
-        steps = once(context, "image-steps", ImageSteps, lambda _: _image_steps(context))
-    with stage("Three protocols", "protocols"):
-        protocols = [
-            once(context, f"protocol-{name}", ProtocolResult, _protocol(context, name))
-            for name in PROTOCOLS
-        ]
-    from build_host.reproduction import compression_study
-
-    with stage("Base network", "base"):
-        base = compression_study.base(context)
-    with stage("Compression", "compression"):
-        fitted = compression_study.models(context, base)
-        rows = once(
-            context,
-            "compression",
-            list[Artefact],
-            lambda _: compression_study.artefacts(context, fitted),
+        return context
+    oversampled = oversampled_indices(context)
+    work = _Work(context, len(oversampled))
+    with stage(context, "Data", *work.of("data")):
+        data_summary = run_once(context, "data", DataSummary, lambda: summarize(context.dataset))
+        oversampling = summarize_oversampling(context, oversampled)
+    with stage(context, "Image enhancement", *work.of("image-enhancement")):
+        enhancements = run_once(
+            context, "image-enhancement", EnhancementStudy, lambda: study_enhancements(context)
         )
-    with stage("Peers", "peers"):
-        peer_rows = once(context, "peers", list[Artefact], lambda _: _peers(context))
-    # A peer is another network; what ships is the paper's own.
-    chosen = compression_study.smallest_as_good(rows)
-    rows = compression_study.against_base([*rows, *peer_rows])
-    with stage("Results", "results"):
-        probabilities = _base_probabilities(context)
+    with stage(context, "Three protocols", *work.of("protocols")):
+        protocols = [_protocol(context, name) for name in PROTOCOLS]
+    # These import TensorFlow, which takes seconds.
+    from build_host.reproduction.baselines import measure_baselines
+    from build_host.reproduction.compression_study import (
+        measure_files,
+        train_base,
+        train_compressed,
+    )
+    from build_host.reproduction.report import write_report
+
+    with stage(context, "Base network", *work.of("base")):
+        base = train_base(context)
+    with stage(context, "Compression", *work.of("compression")):
+        networks = train_compressed(context, base)
+        rows = run_once(
+            context, "compression", list[MeasuredFile], lambda: measure_files(context, networks)
+        )
+    with stage(context, "Baselines", *work.of("baselines")):
+        baselines = run_once(
+            context, "baselines", list[MeasuredFile], lambda: measure_baselines(context)
+        )
+    # Among the paper's own network's files: a baseline is another network.
+    chosen = smallest_without_loss(rows)
+    rows = relative_to_first([*rows, *baselines])
+    with stage(context, "Results", *work.of("results")):
+        images = context.examples(config.fit).images
+        probabilities = predict(base_bundle(context), images, context.split.test)
         labels = context.dataset.labels[context.split.test]
         lesions = context.dataset.lesions[context.split.test]
         results = Results(
@@ -109,9 +101,9 @@ def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Consol
             seed=config.seed,
             data=data_summary,
             oversampling=oversampling,
-            image_steps=steps,
+            image_steps=enhancements,
             protocols=protocols,
-            base_history=read_history(context.folder("base")),
+            base_history=read_history(context.training_folder("base")),
             base_figures=with_intervals(labels, probabilities, lesions, resamples=config.resamples),
             base_per_class=per_class(labels, probabilities, lesions, config.resamples),
             base_confusion=confusion(labels, probabilities),
@@ -119,282 +111,64 @@ def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Consol
             chosen=f"{chosen.name}, {chosen.kind}",
             deterministic=_DETERMINISTIC,
         )
-        _write_run(context, results, compression_study.file_of(context, chosen))
-        from build_host.reproduction.report import write_report
-
+        _write_run(context, results, chosen)
         write_report(context, results, labels, probabilities)
-        write_result(results_path, results)
-    return context.out
+        write_result(context.results_file, results)
+    return context
+
+
+def _protocol(context: Context, name: str) -> ProtocolResult:
+    return run_once(
+        context, f"protocol-{name}", ProtocolResult, lambda: run_protocol(context, name)
+    )
 
 
 class _Work:
-    """How much each stage is, in images shown to the paper's network."""
+    """The work of each stage, in images that the paper's network is trained on.
 
-    def __init__(self, context: Context, shown: int) -> None:
+    Parameters
+    ----------
+    images
+        Of one epoch of the oversampled training part.
+    """
+
+    def __init__(self, context: Context, images: int) -> None:
         from build_host.reproduction import compression_study
 
         config = context.config
-        steps = 1.0 + len(config.image_steps)
-        self._parts = {
+        enhancements = 1.0 + len(config.enhancements)
+        self._stages = {
             "data": 0.0,
-            "image-steps": steps * config.image_steps_fit.epochs * shown,
-            "protocols": 3.7 * config.protocol_fit.epochs * shown,
-            **compression_study.work(context, shown),
-            "peers": 2.0 * config.peer_fit.epochs * shown,
+            "image-enhancement": enhancements * config.enhancement_fit.epochs * images,
+            "protocols": 3.7 * config.protocol_fit.epochs * images,
+            **compression_study.work(context, images),
+            "baselines": 2.0 * config.baseline_fit.epochs * images,
             "results": 0.0,
         }
 
-    def of(self, stage: str) -> float:
-        return self._parts[stage]
-
-    def after(self, stage: str) -> float:
-        names = list(self._parts)
-        return sum(self._parts[n] for n in names[names.index(stage) + 1 :])
-
-
-def summarize(dataset: Dataset) -> DataSummary:
-    """Return what is in a dataset: counts, what is missing, lesions with several images."""
-    records = dataset.records
-    lesions = Counter(r.lesion_id for r in records)
-    columns: dict[str, Any] = {
-        "dx": lambda r: r.dx,
-        "dx_type": lambda r: r.dx_type or "unknown",
-        "age": lambda r: "unknown" if r.age is None else f"{r.age:g}",
-        "sex": lambda r: r.sex,
-        "localization": lambda r: r.localization,
-    }
-    counts = {
-        name: dict(Counter(of(r) for r in records).most_common()) for name, of in columns.items()
-    }
-    repeated = [n for n in lesions.values() if n > 1]
-    return DataSummary(
-        images=len(records),
-        lesions=len(lesions),
-        lesions_with_repeats=len(repeated),
-        images_of_repeated_lesions=sum(repeated),
-        counts=counts,
-        missing={name: groups.get("unknown", 0) for name, groups in counts.items()},
-    )
+    def of(self, stage: str) -> tuple[float, float]:
+        """Return the work of a stage, and of all that follow it."""
+        names = list(self._stages)
+        left = sum(self._stages[n] for n in names[names.index(stage) + 1 :])
+        return self._stages[stage], left
 
 
-def _oversampled(context: Context) -> NDArray[np.int64]:
-    from build_host.training.input_pipeline import shown_indices
-
-    labels = context.dataset.labels
-    settings = context.config.protocol_fit
-    return shown_indices(settings, labels, context.split.train, context.config.seed)
-
-
-def _oversampling(context: Context, shown: NDArray[np.int64]) -> Oversampling:
-    labels = context.dataset.labels
-    before = np.bincount(labels[context.split.train], minlength=len(CODES))
-    after = np.bincount(labels[shown], minlength=len(CODES))
-    return Oversampling(
-        before=dict(zip(CODES, map(int, before), strict=True)),
-        after=dict(zip(CODES, map(int, after), strict=True)),
-    )
-
-
-def _train(
-    context: Context,
-    folder: Path,
-    model: Any,
-    settings: FitConfig,
-    dataset: Dataset,
-    split: Split,
-) -> Any:
-    """Fit a network on a dataset and return it."""
-    from build_host.training.fit import fit
-
-    spec = context.config.input
-    examples = load_examples(dataset, split, spec, settings.frame_size, context.cache)
-    fit(context.run(settings), model, examples, folder, context.console)
-    return model
-
-
-def _predicted(
-    context: Context, model: Any, images: NDArray[np.uint8], rows: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return what a fitted network says of some images through its own float file and LiteRT."""
-    from build_host.compression.quantization import to_float32
-
-    return softmax(logits_of(_bundle(context, to_float32(model)), images, rows))
-
-
-def _bundle(context: Context, content: bytes) -> Bundle:
-    from build_host.calibration.fits import NO_LIMITS
-
-    config = context.config
-    origin = provenance(context.dataset, config.seed, config.digest)
-    return draft(
-        config.name, config.version, config.input, config.saliency, content, NO_LIMITS, origin
-    )
-
-
-def _new_network(context: Context) -> Any:
-    from build_host.keras import keras
-    from build_host.training.architectures import paper_network
-
-    keras.utils.set_random_seed(context.config.seed)
-    return paper_network((context.config.input.height, context.config.input.width, 3))
-
-
-def _image_steps(context: Context) -> ImageSteps:
-    looked_at = context.dataset.subset(context.split.train[:2000])
-    clean = image_enhancement.cleanest(looked_at, context.config.references)
-    effects = []
-    labels, lesions = context.dataset.labels, context.dataset.lesions
-    validation = context.split.validation
-    for name in ("none", *context.config.image_steps):
-        stepped = _stepped(context.dataset, name, image_enhancement.STEPS[name])
-        folder = context.folder(f"image-steps/{name.replace(' ', '-')}")
-        settings = context.config.image_steps_fit
-        model = _train(context, folder, _new_network(context), settings, stepped, context.split)
-        images = resized_images(stepped, context.config.input, context.cache)
-        figures = with_intervals(
-            labels[validation],
-            _predicted(context, model, images, validation),
-            lesions[validation],
-            {name: METRICS[name] for name in ("accuracy", "balanced_accuracy")},
-            context.config.resamples,
-        )
-        effects.append(ImageStepEffect(step=name, **figures))
-    return ImageSteps(image_enhancement.restorations(clean, context.config.seed), effects)
-
-
-def _stepped(dataset: Dataset, name: str, step: image_enhancement.Step) -> Dataset:
-    """Return a dataset whose images have gone through an image step."""
-
-    def read(record: ImageRecord) -> NDArray[np.uint8]:
-        return step(dataset.read(record))
-
-    return Dataset(f"{dataset.name}, {name}", dataset.records, read)
-
-
-PROTOCOLS: Final = ("oversample-then-split", "split-by-image", "lesion-disjoint")
-
-
-def _protocol(context: Context, name: str) -> Any:
-    def make(folder: Path) -> ProtocolResult:
-        dataset, seed = context.dataset, context.config.seed
-        settings = context.config.protocol_fit
-        if name == "oversample-then-split":
-            split = oversample_then_split(dataset, seed)
-            settings = msgspec.structs.replace(settings, balance="none")
-        elif name == "split-by-image":
-            split = split_by_image(dataset, seed)
-        else:
-            split = context.split
-        model = _train(context, folder, _new_network(context), settings, dataset, split)
-        images = context.examples(settings, split).images
-        labels, lesions = dataset.labels, dataset.lesions
-        probabilities = _predicted(context, model, images, split.test)
-        names = ("accuracy", "balanced_accuracy", "macro_auc", "malignant_auc", "f1_weighted")
-        seen = set(split.train.tolist())
-        seen_lesions = set(lesions[split.train])
-        return ProtocolResult(
-            protocol=name,
-            training_images=len(split.train),
-            test_images=len(split.test),
-            test_images_seen_in_training=sum(int(i) in seen for i in split.test),
-            test_lesions_seen_in_training=sum(lesions[i] in seen_lesions for i in split.test),
-            figures=with_intervals(
-                labels[split.test],
-                probabilities,
-                lesions[split.test],
-                {n: METRICS[n] for n in names},
-                context.config.resamples,
-            ),
-            history=read_history(folder),
-        )
-
-    return make
-
-
-def _peers(context: Context) -> list[Artefact]:
-    import joblib
-
-    from build_host.compression.quantization import to_int8
-    from build_host.keras import keras
-    from build_host.reproduction.compression_study import Measurer
-
-    config, split, dataset = context.config, context.split, context.dataset
-    spec = config.input
-    reference = (context.folder("files") / "base-float32.tflite").read_bytes()
-    measurer = Measurer(context, reference)
-    folder = context.folder("peers")
-    cached = folder / "features.npy"
-    if not cached.is_file():
-        np.save(cached, baselines.hand_made_features(dataset))
-    features = np.load(cached)
-    machine = baselines.fit_classical(
-        features[split.train], dataset.labels[split.train], config.seed
-    )
-    machine_path = folder / "classical.joblib"
-    joblib.dump(machine, machine_path)
-    rows = [
-        measurer.row(
-            "classical: ABCD and texture, SVM",
-            "scikit-learn",
-            sizes(machine_path.read_bytes()),
-            baselines.classical_probabilities(machine, features[split.validation]),
-            baselines.classical_probabilities(machine, features[split.test]),
-            {},
-            0.0,
-        )
-    ]
-    images = context.examples(config.fit).images
-    chosen = np.sort(np.random.default_rng(config.seed).permutation(split.train))
-    representative = np.asarray(images[chosen[: config.representative]])
-    shape = (spec.height, spec.width, 3)
-    keras.utils.set_random_seed(config.seed)
-    alexnet = _train(
-        context, context.folder("peers/light-alexnet"), baselines.light_alexnet(shape),
-        config.peer_fit, dataset, split,
-    )  # fmt: skip
-    members = [
-        _train(
-            context, context.folder(f"peers/small-{width}"), baselines.small_network(shape, width),
-            config.peer_fit, dataset, split,
-        )
-        for width in config.ensemble
-    ]  # fmt: skip
-    for name, model in (
-        ("light AlexNet", alexnet),
-        (f"ensemble of {len(members)} small networks", baselines.ensemble(members)),
-    ):
-        content = to_int8(model, representative, spec)
-        rows.append(measurer.measure(name, "int8", content, {}))
-    return rows
-
-
-def _base_probabilities(context: Context) -> NDArray[np.float64]:
-    """Return what the base network's float32 file says of the test fold."""
-    images = context.examples(context.config.fit).images
-    return softmax(logits_of(base_bundle(context), images, context.split.test))
-
-
-def base_bundle(context: Context) -> Bundle:
-    """Return the base network's float32 file, uncalibrated."""
-    return _bundle(context, (context.folder("files") / "base-float32.tflite").read_bytes())
-
-
-def _write_run(context: Context, results: Results, model: bytes) -> None:
+def _write_run(context: Context, results: Results, chosen: MeasuredFile) -> None:
     """Leave the chosen file as a run that ``dermascope-build bundle`` signs."""
     config, dataset, split = context.config, context.dataset, context.split
-    folder = context.folder(RUN_FOLDER)
-    training = np.random.default_rng(config.seed).permutation(split.train)
+    shuffled = np.random.default_rng(config.seed).permutation(split.train)
     bundle = draft(
         config.name,
         config.version,
         config.input,
         config.saliency,
-        model,
-        measured_limits(dataset, training),
+        context.tflite_file(chosen.name, chosen.kind).read_bytes(),
+        measured_limits(dataset, shuffled),
         provenance(dataset, config.seed, config.digest),
     )
     bundle = calibrated(bundle, dataset.subset(split.validation))
+    folder = context.run_folder
     assessment = assess_first(bundle, dataset.subset(split.test), config.resamples)
-    leave_draft(folder, bundle)
-    write_result(folder / METRICS_FILE, assessment)
-    write_result(folder / REPRODUCTION_FILE, results)
+    write_draft(folder, bundle)
+    write_result(folder.metrics, assessment)
+    write_result(folder.reproduction, results)

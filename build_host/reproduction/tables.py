@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from build_host.reporting.markdown import cell, table
-from build_host.reproduction.results import Artefact, Results
+from build_host.reproduction.results import MeasuredFile, Results
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class PaperRow:
     name: str
     mib: float
     accuracy: float
-    row: Artefact
+    row: MeasuredFile
     zipped: bool
 
     @property
@@ -55,7 +55,7 @@ PROTOCOL_NAMES: Final = {
 }
 
 
-def paper_rows(rows: list[Artefact]) -> list[PaperRow]:
+def paper_rows(rows: list[MeasuredFile]) -> list[PaperRow]:
     """Return the paper's Table 8 beside ours."""
     found = {(r.name, r.kind): r for r in rows}
     return [
@@ -64,12 +64,12 @@ def paper_rows(rows: list[Artefact]) -> list[PaperRow]:
     ]
 
 
-def chosen_file(results: Results) -> Artefact:
+def chosen_file(results: Results) -> MeasuredFile:
     """Return the file that ships."""
     return next(a for a in results.artefacts if f"{a.name}, {a.kind}" == results.chosen)
 
 
-def float_base(results: Results) -> Artefact:
+def float_base(results: Results) -> MeasuredFile:
     """Return the dense base as LiteRT runs it unquantized."""
     return next(a for a in results.artefacts if (a.name, a.kind) == ("base", "float32"))
 

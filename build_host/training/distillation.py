@@ -1,4 +1,4 @@
-"""Asking a trained network what it says of a student's changed images."""
+"""Running a trained teacher on a student's augmented images."""
 
 from pathlib import Path
 
@@ -6,72 +6,81 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
+from scipy.special import softmax
 
 from build_host.datasets.image_cache import Examples
 from build_host.keras import keras
-from build_host.training.architectures import build
+from build_host.run_folder import RunFolder
+from build_host.training.architectures import build_network
 from build_host.training.config import RunConfig
-from build_host.training.distillation_targets import drawn, lesson_path, write_lesson
-from build_host.training.fit import WEIGHTS
-from build_host.training.input_pipeline import Lesson, batches, shown_prior
+from build_host.training.distillation_targets import (
+    draw_view,
+    predictions_path,
+    write_predictions,
+)
+from build_host.training.input_pipeline import DistillationEpoch, batches, epoch_prior
 from device.diagnoses import CODES
 
 
-def ask(
-    config: RunConfig,
+def predict_views(
+    student: RunConfig,
     examples: Examples,
     teacher: RunConfig,
-    trained: Path,
+    teacher_folder: RunFolder,
     folder: Path,
     console: Console,
 ) -> None:
-    """Ask a teacher about every lesson that is not kept yet.
+    """Write a teacher's predictions for every view of the training set that has none yet.
 
     Parameters
     ----------
-    config
-        The student's run.
-    teacher
-        The teacher's run.
-    trained
-        The folder with the teacher's weights.
+    student, teacher
+        Their runs.
+    teacher_folder
+        With the teacher's weights.
     folder
-        Keeps the lessons.
+        Where the predictions are kept.
+
+    Raises
+    ------
+    ValueError
+        If the student's run has no teachers.
     """
-    distillation = config.fit.distillation
+    distillation = student.fit.distillation
     if distillation is None:
         raise ValueError("the run has no teachers")
-    wanted = [n for n in range(distillation.views) if not lesson_path(folder, n).is_file()]
-    if not wanted:
+    missing = [n for n in range(distillation.views) if not predictions_path(folder, n).is_file()]
+    if not missing:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    network = build(teacher)
-    network.load_weights(trained / WEIGHTS)
-    for number in track(wanted, f"Asking {teacher.name}", console=console):
-        said = _said(teacher, network, config, examples, *drawn(config, examples, number))
-        write_lesson(lesson_path(folder, number), said.astype(np.float32))
+    network = build_network(teacher)
+    network.load_weights(teacher_folder.weights)
+    for view in track(missing, f"Running {teacher.name}", console=console):
+        rows, parameters = draw_view(student, examples, view)
+        probabilities = _predict(teacher, network, student, examples, rows, parameters)
+        write_predictions(predictions_path(folder, view), probabilities.astype(np.float32))
 
 
-def _said(
-    run: RunConfig,
+def _predict(
+    teacher: RunConfig,
     network: keras.Model,
-    config: RunConfig,
+    student: RunConfig,
     examples: Examples,
     rows: NDArray[np.int64],
-    changes: NDArray[np.float32],
+    parameters: NDArray[np.float32],
 ) -> NDArray[np.float64]:
-    """Return a teacher's probabilities as if all diagnoses were as common: float64, (n, 7)."""
+    """Return a teacher's probabilities under equal class frequencies: float64, (n, 7)."""
+    # The targets are what is to be found out; the input pipeline wants some.
+    unknown = np.zeros((len(rows), len(CODES)), np.float32)
     data = batches(
         examples.frames,
         examples.labels,
         rows,
-        run.input,
-        run.fit.batch,
-        changes=config.fit.augmentation,
-        lesson=Lesson(changes, np.zeros((len(rows), len(CODES)), np.float32)),
+        teacher.input,
+        teacher.fit.batch,
+        augment=student.fit.augmentation,
+        distillation=DistillationEpoch(parameters, unknown),
     )
     logits = network.predict(data, verbose=0).astype(np.float64)
-    prior = shown_prior(run.fit, examples.labels, examples.split.train)
-    logits -= (1.0 - run.fit.prior_adjustment) * np.log(prior)
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    prior = epoch_prior(teacher.fit, examples.labels, examples.split.train)
+    logits -= (1.0 - teacher.fit.prior_adjustment) * np.log(prior)
+    return np.asarray(softmax(logits, axis=1))

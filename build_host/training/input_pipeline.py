@@ -1,4 +1,4 @@
-"""Training batches, read from the memory map as they are needed."""
+"""The training input pipeline: batches read from the memory map as they are needed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,26 +10,26 @@ from numpy.typing import NDArray
 
 from build_host.keras import tf
 from build_host.training import augmentation
-from build_host.training.config import Augmentation, FitConfig
+from build_host.training.config import AugmentationConfig, FitConfig
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, scale
 
 
-def shown_indices(
+def epoch_indices(
     config: FitConfig,
     labels: NDArray[np.int64],
     indices: NDArray[np.int64],
     seed: int,
     epoch: int = 0,
 ) -> NDArray[np.int64]:
-    """Return which images an epoch shows, drawn from `indices` alone.
+    """Return which images an epoch trains on: int64, (m,), drawn from `indices` alone.
 
     Parameters
     ----------
     labels
         Diagnosis of every image of the dataset: int64, (n,).
     indices
-        The training part: int64.
+        The training part: int64, (k,).
     seed, epoch
         Decide what is drawn; RandomOverSampler repeats the same images in every epoch.
     """
@@ -39,40 +39,48 @@ def shown_indices(
         sampler = RandomOverSampler(random_state=seed)
         repeated, _ = sampler.fit_resample(indices[:, None], labels[indices])
         return np.asarray(repeated[:, 0], dtype=np.int64)
-    chances = _chances(config, labels[indices])
-    return np.random.default_rng([seed, epoch]).choice(indices, len(indices), p=chances)
+    weights = _sampling_weights(config, labels[indices])
+    drawn = np.random.default_rng([seed, epoch]).choice(indices, len(indices), p=weights)
+    return np.asarray(drawn, dtype=np.int64)
 
 
-def shown_prior(
+def epoch_prior(
     config: FitConfig, labels: NDArray[np.int64], indices: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return how often an epoch shows each diagnosis: float64, (7,), summing to 1."""
+    """Return how often an epoch shows each diagnosis: float64, (7,), summing to 1.
+
+    Parameters
+    ----------
+    labels, indices
+        As in `epoch_indices`.
+    """
     if config.balance == "random-oversample":
         return np.full(len(CODES), 1.0 / len(CODES))
-    chances = _chances(config, labels[indices])
-    return np.bincount(labels[indices], chances, len(CODES))
+    weights = _sampling_weights(config, labels[indices])
+    return np.bincount(labels[indices], weights, len(CODES))
 
 
-def _chances(config: FitConfig, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+def _sampling_weights(config: FitConfig, labels: NDArray[np.int64]) -> NDArray[np.float64]:
     power = config.balance_power if config.balance == "power" else 1.0
     counts = np.bincount(labels, minlength=len(CODES)).astype(np.float64)
-    weights = counts[labels] ** (power - 1.0)
+    weights: NDArray[np.float64] = counts[labels] ** (power - 1.0)
     return weights / weights.sum()
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """What an epoch shows where teachers have been asked.
+class DistillationEpoch:
+    """What an epoch trains on where a run has teachers: a row for each of its images.
 
     Attributes
     ----------
-    changes
-        How each image is changed, as it was when its teachers saw it: float32, (n, `PARAMETERS`).
+    parameters
+        How each image is augmented, just as its teachers saw it: float32, (n,
+        `build_host.training.augmentation.PARAMETER_COUNT`).
     targets
-        What is to be said of it: float32, (n, 7), each row summing to 1.
+        The probabilities to learn: float32, (n, 7), each row summing to 1.
     """
 
-    changes: NDArray[np.float32]
+    parameters: NDArray[np.float32]
     targets: NDArray[np.float32]
 
 
@@ -83,35 +91,45 @@ def batches(
     spec: InputSpec,
     batch: int,
     shuffle_seed: int | None = None,
-    changes: Augmentation | None = None,
-    lesson: Lesson | None = None,
+    augment: AugmentationConfig | None = None,
+    distillation: DistillationEpoch | None = None,
     mixup: float = 0.0,
 ) -> tf.data.Dataset:
-    """Return batches of scaled images and one-hot diagnoses.
+    """Return batches of scaled images and one-hot, or soft, targets.
 
     Parameters
     ----------
-    images, labels
-        Of the whole dataset; only the rows being shown are read. The images are as the model
-        is shown them, or, where they are to be changed, whole frames.
+    images
+        Of the whole dataset; only the rows that are used are read. uint8, (n, height, width, 3),
+        RGB: the model's input before scaling, or whole frames where they are augmented.
+    labels
+        int64, (n,).
     indices
-        The rows to show, in this order unless shuffled.
+        The rows to use, in this order unless shuffled: int64, (m,).
+    spec
+        The model's input.
+    batch
+        Images in a batch.
     shuffle_seed
-        Decides the order and the changes; None keeps the order.
-    changes
-        How the images are changed on the way.
-    lesson
-        For each of `indices`, instead of changes drawn here and the diagnosis itself.
+        Decides the order and the augmentation; None keeps the order.
+    augment
+        How to augment the images.
+    distillation
+        For each of `indices`, in place of an augmentation drawn here and of the true diagnosis.
     mixup
-        Where images are changed: the alpha of the Beta distribution by which each is mixed with
-        another of its batch, and so are their targets (arXiv:1710.09412); 0 mixes none.
+        Alpha of mixup (arXiv:1710.09412) of augmented images and their targets; 0 for none.
+
+    Returns
+    -------
+    tensorflow.data.Dataset
+        Pairs of float32, (batch, height, width, 3), and float32, (batch, 7).
     """
     places = np.arange(len(indices))
     if shuffle_seed is not None:
         places = np.random.default_rng(shuffle_seed).permutation(places)
     order = indices[places]
     one_hot = np.eye(len(CODES), dtype=np.float32)
-    if changes is None:
+    if augment is None:
 
         def gather(rows: NDArray[np.int64]) -> tuple[Any, ...]:
             return scale(images[rows], spec), one_hot[labels[rows]]
@@ -122,34 +140,45 @@ def batches(
         return data.map(load, num_parallel_calls=2).prefetch(2)
 
     seed = shuffle_seed or 0
-    if lesson is None:
-        drawn, targets = augmentation.draw(changes, len(order), [seed]), one_hot[labels[order]]
+    if distillation is None:
+        parameters = augmentation.draw_parameters(augment, len(order), [seed])
+        targets = one_hot[labels[order]]
     else:
-        drawn, targets = lesson.changes[places], lesson.targets[places]
-    partner = augmentation.mixing(mixup, len(order), [seed])
+        parameters, targets = distillation.parameters[places], distillation.targets[places]
+    weights = augmentation.draw_mixup(mixup, len(order), [seed])
 
     def gather_frames(at: NDArray[np.int64]) -> tuple[Any, ...]:
-        noise = np.array([seed, at[0]], dtype=np.int64)
-        return images[order[at]], drawn[at], noise, partner[at], targets[at]
+        noise_seed = np.array([seed, at[0]], dtype=np.int64)
+        return images[order[at]], parameters[at], noise_seed, weights[at], targets[at]
 
-    def change(
-        frames: tf.Tensor, numbers: tf.Tensor, noise: tf.Tensor, mixed: tf.Tensor, truth: tf.Tensor
+    def to_model_input(
+        frames: tf.Tensor,
+        drawn: tf.Tensor,
+        noise_seed: tf.Tensor,
+        mix: tf.Tensor,
+        target: tf.Tensor,
     ) -> Any:
         square = spec.geometry == "center-square"
-        pixels = augmentation.apply(frames, numbers, spec.height, spec.width, square, noise)
+        pixels = augmentation.augment(frames, drawn, spec.height, spec.width, square, noise_seed)
         if mixup:
-            pixels = augmentation.mix(pixels, mixed[:, None, None, None])
-            truth = augmentation.mix(truth, mixed[:, None])
-        return pixels * spec.scale + spec.offset, truth
+            pixels = augmentation.mixup(pixels, mix[:, None, None, None])
+            target = augmentation.mixup(target, mix[:, None])
+        return pixels * spec.scale + spec.offset, target
 
-    many = len(CODES)
     load = _loader(
         gather_frames,
-        [(None, *images.shape[1:]), (None, augmentation.PARAMETERS), (2,), (None,), (None, many)],
+        [
+            (None, *images.shape[1:]),
+            (None, augmentation.PARAMETER_COUNT),
+            (2,),
+            (None,),
+            (None, len(CODES)),
+        ],
         [tf.uint8, tf.float32, tf.int64, tf.float32, tf.float32],
     )
     data = tf.data.Dataset.range(len(order)).batch(batch)
-    return data.map(load, num_parallel_calls=2).map(change, num_parallel_calls=2).prefetch(2)
+    data = data.map(load, num_parallel_calls=2)
+    return data.map(to_model_input, num_parallel_calls=2).prefetch(2)
 
 
 def _loader(
@@ -166,6 +195,6 @@ def _loader(
     return load
 
 
-def steps_per_epoch(config: FitConfig, shown: int) -> int:
-    """Return the number of batches in an epoch that shows so many images."""
-    return -(-shown // config.batch)
+def steps_per_epoch(config: FitConfig, images: int) -> int:
+    """Return the number of batches in an epoch of so many images."""
+    return -(-images // config.batch)

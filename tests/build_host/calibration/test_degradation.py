@@ -38,7 +38,7 @@ def config_text(write_config: Callable[..., Path], tmp_path: Path) -> str:
 def test_spoilt_image_is_an_image_and_leaves_the_first_one_alone(kind: Degradation) -> None:
     before = FRAME.copy()
     for amount in (kind.mildest, kind.worst):
-        spoilt = kind.spoil(FRAME, amount, np.random.default_rng(0))
+        spoilt = kind.corrupt(FRAME, amount, np.random.default_rng(0))
         assert spoilt.shape == FRAME.shape
         assert spoilt.dtype == np.uint8
         assert (spoilt != FRAME).any()
@@ -49,7 +49,7 @@ def test_spoilt_image_is_an_image_and_leaves_the_first_one_alone(kind: Degradati
 def test_each_measure_notices_what_it_is_there_for(kind: Degradation) -> None:
     values = []
     for amount in (kind.mildest, kind.worst):
-        spoilt = kind.spoil(FRAME, amount, np.random.default_rng(0))
+        spoilt = kind.corrupt(FRAME, amount, np.random.default_rng(0))
         quality = measure_quality(cut(spoilt, find_field(spoilt)), NO_LIMITS)
         values.append(getattr(quality, str(kind.measure)))
     assert (values[1] < values[0]) == (kind.bad == "low")

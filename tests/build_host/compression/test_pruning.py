@@ -40,7 +40,9 @@ def test_pruning_reaches_its_sparsity_in_every_layer_and_leaves_the_original(
     from build_host.compression import pruning
 
     before = [w.copy() for w in network.get_weights()]
-    config = PruningConfig(initial=0.5, final=0.9, begin=0, end=10, every=1)
+    config = PruningConfig(
+        initial_sparsity=0.5, final_sparsity=0.9, begin_step=0, end_step=10, frequency=1
+    )
     wrapped = fitted(pruning.prunable(network, config), examples, [pruning.pruning_callback()])
     shares = pruning.sparsity(pruning.stripped(wrapped))
     assert set(shares) == {"first", "second", "logits", "all"}
@@ -73,7 +75,9 @@ def test_quantization_aware_training_keeps_zeros_only_where_asked(network, examp
     from build_host.compression import pruning, quantization
     from device.imaging.preprocessing import InputSpec
 
-    config = PruningConfig(initial=0.5, final=0.9, begin=0, end=10, every=1)
+    config = PruningConfig(
+        initial_sparsity=0.5, final_sparsity=0.9, begin_step=0, end_step=10, frequency=1
+    )
     wrapped = pruning.prunable(network, config)
     pruned = pruning.stripped(fitted(wrapped, examples, [pruning.pruning_callback()]))
     spec = InputSpec(height=12, width=12, geometry="full-frame")
@@ -143,11 +147,11 @@ def test_what_is_removed_stays_removed_in_the_next_round(network) -> None:
     from build_host.compression import pruning
 
     masks = [np.ones(k.shape, bool) for k in pruning.kernels(network)]
-    config = RewindingConfig(rounds=3, final=0.9)
+    config = RewindingConfig(rounds=3, final_sparsity=0.9)
     for number in (1, 2, 3):
-        share = pruning.round_share(config, number)
+        share = pruning.share_kept(config, number)
         smaller = pruning.smallest_removed(network, masks, share)
         assert all((old | ~new).all() for old, new in zip(masks, smaller, strict=True))
         masks = smaller
-    assert pruning.round_share(config, 3) == pytest.approx(0.1)
-    assert pruning.round_share(config, 1) == pytest.approx(0.1 ** (1 / 3))
+    assert pruning.share_kept(config, 3) == pytest.approx(0.1)
+    assert pruning.share_kept(config, 1) == pytest.approx(0.1 ** (1 / 3))

@@ -151,11 +151,11 @@ def test_the_compressed_run_says_nearly_what_the_trained_one_said(
     trained: Stage, compressed: Stage, ham10000: Path, tmp_path: Path
 ) -> None:
     from build_host.compression.quantization import describe
-    from build_host.training.architectures import build
-    from build_host.training.config import read_config
+    from build_host.training.architectures import build_network
+    from build_host.training.config import read_run_config
 
-    config = read_config(trained.folder / "run.toml")
-    network = build(config)
+    config = read_run_config(trained.folder / "run.toml")
+    network = build_network(config)
     network.load_weights(trained.folder / "weights.h5")
     dataset = read_ham10000(ham10000).subset(np.arange(0, 176, 8))
     images = resized_images(dataset, config.input, tmp_path, quiet=True)

@@ -11,8 +11,8 @@ SPEC = InputSpec(height=64, width=64, geometry="center-square", scale=1 / 127.5,
 def test_training_images_are_white_and_the_other_outputs_stay() -> None:
     from build_host.compression.whitening import with_whitened
     from build_host.keras import keras
-    from build_host.training.architectures import with_map
-    from build_host.training.mobilenet import slim_mobilenet
+    from build_host.training.architectures import with_class_activation_map
+    from build_host.training.mobilenet import slim_mobilenet_v2
     from device.imaging.preprocessing import scale
 
     keras.utils.set_random_seed(1)
@@ -20,7 +20,7 @@ def test_training_images_are_white_and_the_other_outputs_stay() -> None:
     images = random.integers(0, 256, (400, 1, 1, 3)) + random.integers(-40, 40, (400, 64, 64, 3))
     images = np.clip(images, 0, 255).astype(np.uint8)
     rows = np.arange(0, 400, 2)
-    model = with_map(slim_mobilenet((64, 64, 3)))
+    model = with_class_activation_map(slim_mobilenet_v2((64, 64, 3)))
     made = with_whitened(model, images, rows, SPEC)
     logits, class_map, whitened = made(scale(images[rows], SPEC))
     values = whitened.numpy()

@@ -159,7 +159,7 @@ import numpy as np
 from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.split import split_by_lesion
 from build_host.datasets.image_cache import load_examples
-from build_host.training.config import Augmentation
+from build_host.training.config import AugmentationConfig
 from build_host.training.input_pipeline import batches
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec
@@ -171,7 +171,7 @@ dataset = Dataset("many", records, lambda r: picture)
 spec = InputSpec(height=64, width=64, geometry="full-frame")
 split = split_by_lesion(dataset)
 examples = load_examples(dataset, split, spec, (0, 0), Path(sys.argv[2]))
-data = batches(examples.images, examples.labels, split.train, spec, 64, 1, Augmentation())
+data = batches(examples.images, examples.labels, split.train, spec, 64, 1, AugmentationConfig())
 shown = sum(int(pixels.shape[0]) for pixels, _ in data)
 (line,) = [l for l in open("/proc/self/status") if l.startswith("RssAnon")]
 print(shown, int(line.split()[1]))

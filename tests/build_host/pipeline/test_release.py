@@ -7,6 +7,7 @@ import pytest
 
 from build_host.pipeline.release import make_bundle, reopen
 from build_host.pipeline.workspace import Run, open_run
+from build_host.run_folder import RunFolder
 from device.errors import BundleError, ConfigError, DataError
 from tests.build_host.conftest import Stage, draft
 
@@ -18,18 +19,18 @@ def own_run(evaluated: Stage, tmp_path: Path) -> Run:
     """Return a copy of the evaluated run that a test may change."""
     folder = tmp_path / "runs" / evaluated.folder.name
     shutil.copytree(evaluated.folder, folder, ignore=shutil.ignore_patterns("checkpoint"))
-    return open_run(folder)
+    return open_run(RunFolder(folder))
 
 
 def test_an_evaluation_of_another_file_does_not_ship(
     own_run: Run, key_file: Path, trusted_key: str, tmp_path: Path
 ) -> None:
     # The file was made anew after it was evaluated.
-    manifest, model = draft(Stage(own_run.folder, ""))
+    manifest, model = draft(Stage(own_run.folder.path, ""))
     newer = model + bytes(16)
-    (own_run.folder / "model.tflite").write_bytes(newer)
+    (own_run.folder.path / "model.tflite").write_bytes(newer)
     changed = msgspec.structs.replace(manifest, model_sha256=hashlib.sha256(newer).hexdigest())
-    (own_run.folder / "draft.json").write_bytes(msgspec.json.encode(changed))
+    (own_run.folder.path / "draft.json").write_bytes(msgspec.json.encode(changed))
     with pytest.raises(DataError, match="evaluat"):
         make_bundle(own_run.folder, tmp_path / "models", key_file)
     assert not (tmp_path / "models").exists()
@@ -38,7 +39,7 @@ def test_an_evaluation_of_another_file_does_not_ship(
 def test_a_file_that_is_not_the_drafts_does_not_ship(
     own_run: Run, key_file: Path, trusted_key: str, tmp_path: Path
 ) -> None:
-    with (own_run.folder / "model.tflite").open("ab") as file:
+    with (own_run.folder.path / "model.tflite").open("ab") as file:
         file.write(bytes(16))
     with pytest.raises(DataError):
         make_bundle(own_run.folder, tmp_path / "models", key_file)
@@ -48,7 +49,7 @@ def test_a_file_that_is_not_the_drafts_does_not_ship(
 def test_a_run_that_is_not_evaluated_makes_no_bundle(
     own_run: Run, key_file: Path, trusted_key: str, tmp_path: Path
 ) -> None:
-    (own_run.folder / "metrics.json").unlink()
+    (own_run.folder.path / "metrics.json").unlink()
     with pytest.raises(DataError, match="not evaluated yet"):
         make_bundle(own_run.folder, tmp_path / "models", key_file)
     assert not (tmp_path / "models").exists()
@@ -67,7 +68,7 @@ def test_a_reopened_bundle_can_have_another_version(
     bundled: Stage, trusted_key: str, tmp_path: Path
 ) -> None:
     run = reopen(bundled.folder, tmp_path, [trusted_key], "0.2.0")
-    assert draft(Stage(run, ""))[0].model_id == "drawn-28 0.2.0"
+    assert draft(Stage(run.path, ""))[0].model_id == "drawn-28 0.2.0"
     with pytest.raises(ConfigError, match="--version two"):
         reopen(bundled.folder, tmp_path, [trusted_key], "two")
 

@@ -18,7 +18,8 @@ from build_host.datasets.split import split_by_lesion
 from build_host.evaluation.assessment import Assessment
 from build_host.evaluation.predictions import raw_answers
 from build_host.pipeline.stages import train
-from build_host.pipeline.workspace import Sources, open_run, start_run
+from build_host.pipeline.workspace import DataSources, open_run, start_run
+from build_host.run_folder import RunFolder
 from device.inference.analyzer import Analyzer
 from device.inference.bundle import Bundle
 from tests.build_host.conftest import Stage, draft
@@ -41,7 +42,7 @@ def test_the_draft_describes_the_file_beside_it(compressed: Stage) -> None:
 def test_the_provenance_is_of_these_data_and_this_run(compressed: Stage, ham10000: Path) -> None:
     provenance = draft(compressed)[0].provenance
     assert provenance.dataset_digest == read_ham10000(ham10000).digest
-    assert provenance.run_digest == open_run(compressed.folder).config.digest
+    assert provenance.run_digest == open_run(RunFolder(compressed.folder)).config.digest
 
 
 @pytest.mark.tensorflow
@@ -89,8 +90,8 @@ def test_the_pixel_table_trains_a_network_too(
     ham10000_table: Path, tmp_path: Path, write_config: Callable[..., Path]
 ) -> None:
     run = start_run(write_config(tmp_path, epochs=1), tmp_path / "runs")
-    train(run, Sources(ham10000_table), [], Console(quiet=True))
-    assert (run.folder / "weights.h5").is_file()
+    train(run, DataSources(ham10000_table), [], Console(quiet=True))
+    assert (run.folder.path / "weights.h5").is_file()
 
 
 @pytest.mark.tensorflow

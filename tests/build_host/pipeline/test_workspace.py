@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from build_host.pipeline.workspace import open_run, start_run
+from build_host.run_folder import RunFolder
 from device.errors import ConfigError, DataError
 
 
@@ -12,8 +13,8 @@ def test_a_runs_folder_is_named_by_its_configuration(
 ) -> None:
     path = write_config(tmp_path)
     run = start_run(path, tmp_path / "runs")
-    assert run.folder.parent == tmp_path / "runs"
-    assert run.folder.name == f"drawn-28-{run.config.digest[:8]}"
+    assert run.folder.path.parent == tmp_path / "runs"
+    assert run.folder.path.name == f"drawn-28-{run.config.digest[:8]}"
     again = start_run(path, tmp_path / "runs")
     assert again == run
     other = start_run(write_config(tmp_path, epochs=3), tmp_path / "runs")
@@ -44,4 +45,4 @@ def test_where_there_is_no_run_none_is_opened(tmp_path: Path, what: str) -> None
     elif what == "file":
         path.touch()
     with pytest.raises(DataError, match=r"run: holds no run .*train one first"):
-        open_run(path)
+        open_run(RunFolder(path))

@@ -8,7 +8,7 @@ from build_host.evaluation.comparison import Peer
 from build_host.evaluation.evaluation import Evaluation
 from build_host.evaluation.saliency_faithfulness import Faithfulness
 from build_host.evaluation.speed import Speed
-from build_host.evaluation.tflite_file import Sizes
+from build_host.evaluation.tflite_file import FileSize
 from build_host.reporting.console import assessment_tables, peers_table
 from device.inference.manifest import Interval
 
@@ -55,7 +55,7 @@ def test_each_peers_figures_stand_under_its_name() -> None:
             name=f"model {n}",
             model_sha256=str(n) * 64,
             input="28 x 28",
-            size=Sizes(bytes=n * 2**20, gzip_bytes=n * 2**19),
+            size=FileSize(bytes=n * 2**20, gzip_bytes=n * 2**19),
             speed=FAST,
             figures={"accuracy": figure(n / 10), "macro_auc": figure(n / 10 + 0.05)},
         )

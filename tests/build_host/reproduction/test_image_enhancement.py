@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from build_host.evaluation import corruptions
 from build_host.reproduction import image_enhancement
 from device.capture.demo import SCENES, demo_frame
 
@@ -43,7 +44,7 @@ def test_hair_removal_brings_hairy_pictures_nearer_to_the_clean_ones(
 
 def test_no_step_changes_the_picture_it_is_given(pictures: list[np.ndarray]) -> None:
     before = [p.copy() for p in pictures]
-    for step in image_enhancement.STEPS.values():
+    for step in image_enhancement.ENHANCEMENTS.values():
         for picture in pictures:
             assert step(picture).shape == picture.shape
     for picture, was in zip(pictures, before, strict=True):
@@ -52,8 +53,8 @@ def test_no_step_changes_the_picture_it_is_given(pictures: list[np.ndarray]) -> 
 
 def test_drawn_hairs_are_found_and_bare_skin_is_left_alone() -> None:
     skin = np.full((200, 300, 3), (200, 160, 140), np.uint8)
-    hairy = image_enhancement.hairy(skin, np.random.default_rng(0))
+    hairy = corruptions.hairs(skin, np.random.default_rng(0))
     drawn = (hairy != skin).any(axis=2)
     assert not image_enhancement.hair_mask(skin).any()
     assert image_enhancement.hair_mask(hairy)[drawn].mean() > 0.6
-    np.testing.assert_array_equal(image_enhancement.without_hairs(skin), skin)
+    np.testing.assert_array_equal(image_enhancement.remove_hairs(skin), skin)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from build_host.run_folder import RunFolder
 from device.errors import DataError
 from device.inference.bundle import load_bundle
 from device.inference.interpreter import open_interpreter
@@ -104,10 +105,11 @@ def taught(configs: Path, ham10000: Path, pretrained: Path, command: Callable[..
     return folder
 
 
-def lessons(run: Path) -> list[Path]:
-    """Return the folders of the two teachers' lessons, in their order."""
-    folders = [run.parent / name for name in (run / "lessons.txt").read_text().split()]
-    assert sorted(folders) == sorted(run.parent.glob("lessons-*"))
+def predictions(run: Path) -> list[Path]:
+    """Return the folders of the two teachers' predictions, in their order."""
+    names = (run / "distillation-targets.txt").read_text().split()
+    folders = [run.parent / name for name in names]
+    assert sorted(folders) == sorted(run.parent.glob("predictions-*"))
     return folders
 
 
@@ -121,99 +123,99 @@ def test_a_teacher_that_is_not_trained_is_named(
     assert f"dermascope-build train --config {configs / 'teacher.toml'}" in done.err
 
 
-def test_what_a_lesson_says_is_what_the_teacher_says_of_the_very_same_pictures(
+def test_predictions_are_the_teachers_own_for_the_very_same_images(
     taught: Path, configs: Path, ham10000: Path
 ) -> None:
-    from build_host.pipeline.workspace import Sources, find_teachers, open_run, training_data
+    from build_host.pipeline.workspace import DataSources, find_teachers, open_run, training_data
     from build_host.training import augmentation
-    from build_host.training.architectures import build
-    from build_host.training.distillation_targets import drawn, lesson_path, read_lesson
-    from build_host.training.input_pipeline import shown_prior
+    from build_host.training.architectures import build_network
+    from build_host.training.distillation_targets import draw_view, predictions_path, read_epoch
+    from build_host.training.input_pipeline import epoch_prior
 
-    config = open_run(taught).config
-    dataset, split = training_data(config, Sources(ham10000))
+    config = open_run(RunFolder(taught)).config
+    dataset, split = training_data(config, DataSources(ham10000))
     from build_host.datasets.image_cache import load_examples
 
     examples = load_examples(dataset, split, config.input, (150, 200), taught.parent / "cache")
     teacher, _ = find_teachers(config, configs, taught.parent)
-    own, other = lessons(taught)
-    network = build(teacher.config)
-    network.load_weights(teacher.folder / "weights.h5")
-    rows, changes = drawn(config, examples, 1)
-    said = np.load(lesson_path(own, 1))
+    own, other = predictions(taught)
+    network = build_network(teacher.config)
+    network.load_weights(teacher.folder.weights)
+    rows, parameters = draw_view(config, examples, 1)
+    first = np.load(predictions_path(own, 1))
     assert set(rows) <= set(split.train)
     # The noise is drawn batch by batch: the teacher's batches were of 32.
-    pixels = augmentation.apply(
-        examples.frames[rows[:32]], changes[:32], 32, 32, True, np.array([0, 0], np.int64)
+    pixels = augmentation.augment(
+        examples.frames[rows[:32]], parameters[:32], 32, 32, True, np.array([0, 0], np.int64)
     )
     logits = network(pixels / 255.0).numpy().astype(float)
-    logits -= 0.5 * np.log(shown_prior(teacher.config.fit, examples.labels, split.train))
+    logits -= 0.5 * np.log(epoch_prior(teacher.config.fit, examples.labels, split.train))
     powers = np.exp(logits)
-    np.testing.assert_allclose(said[:32], powers / powers.sum(axis=1, keepdims=True), atol=1e-4)
-    # The lessons begin again after two epochs; the targets weigh the diagnosis and what both say.
-    again, lesson = read_lesson(config, examples, [own, other], 3)
+    np.testing.assert_allclose(first[:32], powers / powers.sum(axis=1, keepdims=True), atol=1e-4)
+    # The views begin again after two epochs; a target weighs the diagnosis and both predictions.
+    again, epoch = read_epoch(config, examples, [own, other], 3)
     np.testing.assert_array_equal(again, rows)
-    np.testing.assert_array_equal(lesson.changes, changes)
-    also = np.load(lesson_path(other, 1))
-    both = (said + also) / 2 * shown_prior(config.fit, examples.labels, split.train)
+    np.testing.assert_array_equal(epoch.parameters, parameters)
+    second = np.load(predictions_path(other, 1))
+    both = (first + second) / 2 * epoch_prior(config.fit, examples.labels, split.train)
     truth = np.eye(7)[examples.labels[rows]]
     wanted = 0.75 * both / both.sum(axis=1, keepdims=True) + 0.25 * truth
-    np.testing.assert_allclose(lesson.targets, wanted, atol=1e-6)
+    np.testing.assert_allclose(epoch.targets, wanted, atol=1e-6)
 
 
-def test_lessons_belong_to_one_teacher_and_to_what_taught_it(
+def test_predictions_belong_to_one_teacher_and_to_what_it_was_distilled_from(
     taught: Path, configs: Path, ham10000: Path, tmp_path: Path
 ) -> None:
     from build_host.pipeline.workspace import (
+        DataSources,
         Run,
-        Sources,
         find_teachers,
-        lessons_folders,
         open_run,
+        prediction_folders,
         training_data,
     )
 
-    config = open_run(taught).config
-    dataset, _ = training_data(config, Sources(ham10000))
+    config = open_run(RunFolder(taught)).config
+    dataset, _ = training_data(config, DataSources(ham10000))
     one, two = find_teachers(config, configs, taught.parent)
-    own, other = (folder.name for folder in lessons(taught))
+    own, other = (folder.name for folder in predictions(taught))
 
     def named(run: str, *teachers: Run) -> list[str]:
-        (tmp_path / run).mkdir(exist_ok=True)
-        return [f.name for f in lessons_folders(Run(tmp_path / run, config), teachers, dataset)]
+        started = Run(RunFolder(tmp_path / run), config)
+        return [f.name for f in prediction_folders(started, teachers, dataset)]
 
     assert named("alone", one) == [own]
     assert named("turned", two, one) == [other, own]
-    # A run does not change its teachers on the way.
+    # A run does not change its teachers when it is resumed.
     assert named("alone", one) == [own]
     with pytest.raises(DataError, match="other teachers"):
         named("alone", two)
     # A teacher of the same settings that learned from others is another teacher.
     (tmp_path / "pupil").mkdir()
-    pupil = Run(tmp_path / "pupil", one.config)
+    pupil = Run(RunFolder(tmp_path / "pupil"), one.config)
     assert named("untaught", pupil) == [own]
-    (pupil.folder / "lessons.txt").write_text("lessons-0\nlessons-1")
+    pupil.folder.distillation_targets.write_text("predictions-0\npredictions-1")
     (first,) = named("taught", pupil)
-    (pupil.folder / "lessons.txt").write_text("lessons-0\nlessons-2")
+    pupil.folder.distillation_targets.write_text("predictions-0\npredictions-2")
     (second,) = named("taught-otherwise", pupil)
     assert len({own, first, second}) == 3
 
 
-def test_lessons_are_asked_for_once(
+def test_predictions_are_made_once(
     taught: Path,
     configs: Path,
     ham10000: Path,
     pretrained: Path,
     command: Callable[..., Done],
 ) -> None:
-    before = {p: p.stat().st_mtime_ns for p in taught.parent.rglob("lesson-*.npy")}
+    before = {p: p.stat().st_mtime_ns for p in taught.parent.rglob("view-*.npy")}
     assert len(before) == 4
     done = command(
         "train", "--data", ham10000, "--config", configs / "student.toml", "--out", taught.parent,
         "--pretrained", pretrained,
     )  # fmt: skip
     assert done.status == 0, done.err
-    assert {p: p.stat().st_mtime_ns for p in taught.parent.rglob("lesson-*.npy")} == before
+    assert {p: p.stat().st_mtime_ns for p in taught.parent.rglob("view-*.npy")} == before
 
 
 def test_the_student_ships_with_its_map_and_the_device_shows_it(
@@ -270,16 +272,18 @@ def test_extra_images_are_asked_for_by_name(
 def test_extra_images_are_trained_on_and_neither_validate_nor_test(
     ham10000: Path, tmp_path: Path
 ) -> None:
-    from build_host.pipeline.workspace import Sources, training_data
-    from build_host.training.config import read_config
+    from build_host.pipeline.workspace import DataSources, training_data
+    from build_host.training.config import read_run_config
     from tests.build_host.datasets.test_isic2017 import made
 
     path = tmp_path / "more.toml"
     path.write_text(TEACHER.replace("seed = 3", 'seed = 3\nextra_data = "isic-2017"'))
-    dataset, split = training_data(read_config(path), Sources(ham10000, isic2017=made(tmp_path)))
+    dataset, split = training_data(
+        read_run_config(path), DataSources(ham10000, isic2017=made(tmp_path))
+    )
     added = {i for i, r in enumerate(dataset.records) if r.image_id < "ISIC_0024306"}
     assert len(added) == 2
     assert added <= set(split.train)
     assert not added & {*split.validation, *split.test}
     with pytest.raises(DataError, match="isic2017"):
-        training_data(read_config(path), Sources(ham10000))
+        training_data(read_run_config(path), DataSources(ham10000))

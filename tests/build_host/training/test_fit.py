@@ -11,18 +11,15 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from rich.console import Console
 
 from build_host.datasets.image_cache import Examples
 from build_host.datasets.split import Split
+from build_host.run_folder import RunFolder
 from build_host.training.config import (
-    Augmentation,
-    FitConfig,
-    PlateauConfig,
+    AugmentationConfig,
     RunConfig,
-    read_config,
+    read_run_config,
 )
 from tests.build_host.conftest import Done, Stage
 
@@ -47,7 +44,7 @@ def made_up_examples(side: int = 16) -> Examples:
 
 
 def small_run(tmp_path: Path, write_config: Callable[..., Path], **fit: object) -> RunConfig:
-    config = read_config(write_config(tmp_path, side=16))
+    config = read_run_config(write_config(tmp_path, side=16))
     changes = {"epochs": 2, "batch": 16, "balance": "none"} | fit
     return msgspec.structs.replace(config, fit=msgspec.structs.replace(config.fit, **changes))
 
@@ -73,10 +70,9 @@ def fitted(config: RunConfig, examples: Examples, run: Path):
     from build_host.keras import keras
     from build_host.training.fit import fit
 
-    run.mkdir(exist_ok=True)
     keras.utils.set_random_seed(config.seed)
     model = tiny_network()
-    return model, fit(config, model, examples, run, Console(quiet=True))
+    return model, fit(config, model, examples, RunFolder(run), Console(quiet=True))
 
 
 def scores(model, config: RunConfig, examples: Examples) -> tuple[float, float, float]:
@@ -98,80 +94,6 @@ def optimizer_steps(run: Path, epoch: int) -> int:
     reader = tf.train.load_checkpoint(str(run / "checkpoint" / f"ckpt-{epoch}"))
     (name,) = (n for n in reader.get_variable_to_shape_map() if "optimizer/_iterations" in n)
     return int(reader.get_tensor(name))
-
-
-# Losses around one another's min_delta, so that "not lower by 1e-4" decides.
-losses = st.lists(
-    st.one_of(
-        st.sampled_from([1.0, 0.99995, 0.9999, 0.99985, 0.5, 2.0]),
-        st.floats(0.0, 3.0),
-        st.just(float("nan")),
-    ),
-    max_size=14,
-)
-
-
-@given(
-    losses,
-    st.sampled_from([1e-3, 3e-4, 1e-5, 1e-6]),
-    st.integers(1, 4),
-    st.sampled_from([0.5, 0.1, 0.9]),
-    st.sampled_from([1e-5, 1e-4, 0.0]),
-)
-@settings(max_examples=100)
-def test_the_rate_falls_exactly_as_keras_own_callback_lowers_it(
-    validation_losses, start, patience, factor, floor
-) -> None:
-    from build_host.keras import keras
-    from build_host.training.fit import Epoch, learning_rate
-
-    model = _optimized_model()
-    model.optimizer.learning_rate.assign(start)
-    callback = keras.callbacks.ReduceLROnPlateau(
-        monitor="val_loss", factor=factor, patience=patience, min_lr=floor
-    )
-    callback.set_model(model)
-    callback.on_train_begin()
-    plateau = PlateauConfig(patience=patience, factor=factor, floor=floor)
-    history: list[Epoch] = []
-    for number, loss in enumerate(validation_losses):
-        expected = float(model.optimizer.learning_rate.numpy())
-        assert learning_rate(history, start, plateau) == pytest.approx(expected, rel=1e-5)
-        history.append(Epoch(expected, 1.0, 0.5, loss, 0.5, 0.5))
-        callback.on_epoch_end(number, {"val_loss": loss})
-    expected = float(model.optimizer.learning_rate.numpy())
-    assert learning_rate(history, start, plateau) == pytest.approx(expected, rel=1e-5)
-
-
-_MODEL: list[object] = []
-
-
-def _optimized_model():
-    from build_host.keras import keras
-
-    if not _MODEL:
-        model = keras.Sequential([keras.layers.Dense(1, input_shape=(1,))])
-        model.compile(keras.optimizers.Adam(1e-3), "mse")
-        _MODEL.append(model)
-    return _MODEL[0]
-
-
-@given(st.integers(1, 40), st.floats(0.0, 10.0), st.floats(0.0, 50.0))
-@settings(max_examples=100)
-def test_the_cosine_climbs_while_warming_up_and_then_falls_to_nothing(epochs, warmup, done) -> None:
-    from build_host.training.fit import cosine_rate
-
-    config = FitConfig(epochs=epochs, warmup=warmup, learning_rate=0.1, schedule="cosine")
-    rate, later = cosine_rate(config, done), cosine_rate(config, done + 0.1)
-    assert 0.0 <= rate <= 0.1
-    if done + 0.1 < warmup:
-        assert later > rate
-    if done > warmup:
-        assert later <= rate
-    if epochs > warmup:
-        assert cosine_rate(config, warmup) == pytest.approx(0.1)
-        assert cosine_rate(config, epochs) == pytest.approx(0.0, abs=1e-12)
-        assert cosine_rate(config, (warmup + epochs) / 2) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("keep", ["best-balanced-accuracy", "last"])
@@ -270,14 +192,14 @@ def test_without_its_checkpoint_a_run_starts_over(
 def test_a_run_that_diverges_can_be_read_again(
     tmp_path: Path, write_config: Callable[..., Path]
 ) -> None:
-    from build_host.training.fit import read_history
+    from build_host.training.history import read_history
 
     run = tmp_path / "run"
     config = small_run(tmp_path, write_config, epochs=1, learning_rate=1e30)
     with np.errstate(all="ignore"):
         _, history = fitted(config, made_up_examples(), run)
     assert not np.isfinite(history[0].validation_loss)
-    again = read_history(run)
+    again = read_history(RunFolder(run))
     assert len(again) == 1
     assert not np.isfinite(again[0].validation_loss)
 
@@ -342,7 +264,7 @@ def test_a_killed_run_goes_on_after_its_last_whole_epoch(
     # TensorFlow's own start-up lines stand before it.
     last_line = complained.splitlines()[-1]
     assert last_line == "dermascope-build: stopped; the same command goes on from here"
-    assert f"Going on after epoch {len(first)} of {EPOCHS}" in said
+    assert f"Resuming after epoch {len(first)} of {EPOCHS}" in said
     assert f"Epoch {len(first):>3}/{EPOCHS}" not in said
     second = history_of(run)
     assert second[: len(first)] == first
@@ -350,7 +272,7 @@ def test_a_killed_run_goes_on_after_its_last_whole_epoch(
 
     done = command("train", "--data", ham10000, "--config", config, "--out", out)
     assert done.status == 0, done.err
-    assert f"Going on after epoch {len(second)} of {EPOCHS}" in done.out
+    assert f"Resuming after epoch {len(second)} of {EPOCHS}" in done.out
     assert len(history_of(run)) == EPOCHS
     assert history_of(run)[: len(second)] == second
     # 98 images in batches of 32, and no step of any epoch lost or taken twice.
@@ -360,7 +282,7 @@ def test_a_killed_run_goes_on_after_its_last_whole_epoch(
 def test_two_runs_of_one_seed_give_the_same_bytes(
     tmp_path: Path, write_config: Callable[..., Path]
 ) -> None:
-    config = small_run(tmp_path, write_config, augmentation=Augmentation(blur=0.5))
+    config = small_run(tmp_path, write_config, augmentation=AugmentationConfig(blur=0.5))
     first, second = (
         fitted(config, made_up_examples(), tmp_path / name)[0].get_weights() for name in "ab"
     )

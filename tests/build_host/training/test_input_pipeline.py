@@ -43,80 +43,80 @@ def labelled(draw) -> tuple[np.ndarray, np.ndarray]:
 @given(labelled(), st.integers(0, 2**31 - 1), st.integers(0, 5))
 @settings(max_examples=40)
 def test_oversampling_repeats_training_images_until_diagnoses_are_even(made, seed, epoch) -> None:
-    from build_host.training.input_pipeline import shown_indices, shown_prior
+    from build_host.training.input_pipeline import epoch_indices, epoch_prior
 
     labels, train = made
     config = FitConfig(balance="random-oversample")
-    result = shown_indices(config, labels, train, seed, epoch)
+    result = epoch_indices(config, labels, train, seed, epoch)
     assert result.dtype == np.int64
     assert set(result) == set(train)
     commonest = max(Counter(labels[train].tolist()).values())
     assert Counter(labels[result].tolist()) == dict.fromkeys(range(7), commonest)
-    np.testing.assert_array_equal(result, shown_indices(config, labels, train, seed, epoch))
-    np.testing.assert_allclose(shown_prior(config, labels, train), np.full(7, 1 / 7))
+    np.testing.assert_array_equal(result, epoch_indices(config, labels, train, seed, epoch))
+    np.testing.assert_allclose(epoch_prior(config, labels, train), np.full(7, 1 / 7))
 
 
 @given(labelled(), st.integers(0, 2**31 - 1))
 @settings(max_examples=20)
 def test_without_balancing_every_image_is_shown_once(made, seed) -> None:
-    from build_host.training.input_pipeline import shown_indices, shown_prior
+    from build_host.training.input_pipeline import epoch_indices, epoch_prior
 
     labels, train = made
     config = FitConfig(balance="none")
-    np.testing.assert_array_equal(shown_indices(config, labels, train, seed), train)
+    np.testing.assert_array_equal(epoch_indices(config, labels, train, seed), train)
     shares = np.bincount(labels[train], minlength=7) / len(train)
-    np.testing.assert_allclose(shown_prior(config, labels, train), shares)
+    np.testing.assert_allclose(epoch_prior(config, labels, train), shares)
 
 
 @given(labelled(), st.integers(0, 2**31 - 1), st.sampled_from([0.0, 0.5, 1.0]))
 @settings(max_examples=20)
 def test_balancing_by_a_power_draws_from_the_training_part_alone(made, seed, power) -> None:
-    from build_host.training.input_pipeline import shown_indices, shown_prior
+    from build_host.training.input_pipeline import epoch_indices, epoch_prior
 
     labels, train = made
     config = FitConfig(balance="power", balance_power=power)
-    result = shown_indices(config, labels, train, seed, 2)
+    result = epoch_indices(config, labels, train, seed, 2)
     assert len(result) == len(train)
     assert set(result) <= set(train)
-    np.testing.assert_array_equal(result, shown_indices(config, labels, train, seed, 2))
+    np.testing.assert_array_equal(result, epoch_indices(config, labels, train, seed, 2))
     counts = np.bincount(labels[train], minlength=7).astype(float)
     np.testing.assert_allclose(
-        shown_prior(config, labels, train), counts**power / (counts**power).sum()
+        epoch_prior(config, labels, train), counts**power / (counts**power).sum()
     )
 
 
 def test_balancing_by_a_power_shows_each_diagnosis_as_often_as_its_prior_says() -> None:
-    from build_host.training.input_pipeline import shown_indices, shown_prior
+    from build_host.training.input_pipeline import epoch_indices, epoch_prior
 
     labels = np.repeat(np.arange(7), [4000, 100, 100, 100, 100, 100, 900])
     config = FitConfig(balance="power", balance_power=0.5)
-    drawn = [shown_indices(config, labels, np.arange(len(labels)), 1, epoch) for epoch in range(4)]
+    drawn = [epoch_indices(config, labels, np.arange(len(labels)), 1, epoch) for epoch in range(4)]
     assert not np.array_equal(drawn[0], drawn[1])
     shares = np.bincount(labels[np.concatenate(drawn)], minlength=7) / (4 * len(labels))
     np.testing.assert_allclose(
-        shares, shown_prior(config, labels, np.arange(len(labels))), atol=0.01
+        shares, epoch_prior(config, labels, np.arange(len(labels))), atol=0.01
     )
 
 
 def test_the_seed_decides_which_images_are_repeated() -> None:
-    from build_host.training.input_pipeline import shown_indices
+    from build_host.training.input_pipeline import epoch_indices
 
     labels = np.array([0] * 40 + [1] * 20)
-    some = [shown_indices(FitConfig(), labels, np.arange(60), seed) for seed in (1, 2)]
+    some = [epoch_indices(FitConfig(), labels, np.arange(60), seed) for seed in (1, 2)]
     assert not np.array_equal(np.sort(some[0]), np.sort(some[1]))
 
 
 def test_no_image_of_a_validation_or_test_lesion_is_ever_shown(ham10000: Path) -> None:
-    from build_host.training.input_pipeline import shown_indices
+    from build_host.training.input_pipeline import epoch_indices
 
     dataset = read_ham10000(ham10000)
     split = split_by_lesion(dataset)
     held_out = {dataset.records[i].lesion_id for i in (*split.validation, *split.test)}
     for balance in ("random-oversample", "power", "none"):
         config = FitConfig(balance=balance)
-        result = shown_indices(config, dataset.labels, split.train, 3)
+        result = epoch_indices(config, dataset.labels, split.train, 3)
         assert not held_out & {dataset.records[i].lesion_id for i in result}
-    oversampled = shown_indices(FitConfig(), dataset.labels, split.train, 3)
+    oversampled = epoch_indices(FitConfig(), dataset.labels, split.train, 3)
     assert set(oversampled) == set(split.train)
     assert len(oversampled) > len(split.train)
 

@@ -2,10 +2,10 @@ import msgspec
 import pytest
 
 from build_host.compression.config import RewindingConfig
-from build_host.compression.pruning import round_share
-from build_host.evaluation.tflite_file import Sizes
-from build_host.reproduction.compression_study import against_base, smallest_as_good
-from build_host.reproduction.results import Artefact
+from build_host.compression.pruning import share_kept
+from build_host.evaluation.tflite_file import FileSize
+from build_host.reproduction.measurement import relative_to_first, smallest_without_loss
+from build_host.reproduction.results import MeasuredFile
 from device.inference.manifest import Interval
 
 pytestmark = pytest.mark.tensorflow
@@ -13,10 +13,10 @@ pytestmark = pytest.mark.tensorflow
 
 def row(name: str, kind: str, size: int, zipped: int, accuracy: float, validation: float):
     figure = Interval(value=accuracy, low=accuracy, high=accuracy)
-    return Artefact(
+    return MeasuredFile(
         name=name,
         kind=kind,
-        size=Sizes(size, zipped),
+        size=FileSize(size, zipped),
         figures={"accuracy": figure, "balanced_accuracy": figure},
         validation_balanced_accuracy=validation,
         efficiency=0.0,
@@ -38,7 +38,7 @@ ROWS = [
 
 
 def test_a_row_is_compared_with_the_first() -> None:
-    rows = against_base(ROWS)
+    rows = relative_to_first(ROWS)
     pruned = rows[3]
     assert pruned.accuracy_loss == pytest.approx(0.04)
     assert pruned.size_reduction == pytest.approx(0.75)
@@ -47,18 +47,18 @@ def test_a_row_is_compared_with_the_first() -> None:
 
 
 def test_the_chosen_file_is_the_smallest_within_a_point_on_the_validation_fold() -> None:
-    assert smallest_as_good(ROWS) is ROWS[3]
+    assert smallest_without_loss(ROWS) is ROWS[3]
     # What a file reaches on the test fold decides nothing.
     better = msgspec.structs.replace(ROWS[4], validation_balanced_accuracy=0.5901)
-    assert smallest_as_good([*ROWS[:4], better]) is better
+    assert smallest_without_loss([*ROWS[:4], better]) is better
 
 
 def test_without_a_good_int8_file_the_base_is_kept() -> None:
-    assert smallest_as_good([ROWS[0], ROWS[1], ROWS[4]]) is ROWS[1]
+    assert smallest_without_loss([ROWS[0], ROWS[1], ROWS[4]]) is ROWS[1]
 
 
 def test_rounds_keep_a_geometric_share_and_end_at_the_final_one() -> None:
-    config = RewindingConfig(rounds=3, final=0.95)
-    shares = [round_share(config, n) for n in (1, 2, 3)]
+    config = RewindingConfig(rounds=3, final_sparsity=0.95)
+    shares = [share_kept(config, n) for n in (1, 2, 3)]
     assert shares[-1] == pytest.approx(0.05)
     assert shares[1] / shares[0] == pytest.approx(shares[2] / shares[1])
