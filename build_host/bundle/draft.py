@@ -50,9 +50,9 @@ def draft(
     provenance: Provenance,
 ) -> Bundle:
     """Return an unsigned, uncalibrated bundle around the bytes of a ``.tflite`` file."""
-    from build_host.compression.quantization import describe
+    from build_host.compression.quantization import describe_tensors
 
-    input_tensor, outputs = describe(model)
+    input_tensor, outputs = describe_tensors(model)
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         name=name,
@@ -121,7 +121,7 @@ def provenance(
 def _revision() -> str:
     try:
         found = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
+            ["git", "-C", str(Path(__file__).parent), "describe_tensors", "--always", "--dirty"],
             capture_output=True,
             text=True,
             check=True,

@@ -1,10 +1,9 @@
-"""Rounding weights to int8 by what a layer sees, not each by itself.
+"""GPTQ: rounding a layer's weights to int8 together, by their effect on real inputs.
 
-Rounded each by itself, the few weights of a depthwise filter that takes differences no longer add
-up to what they did, and every bright pixel is an error: in the shipped network two layers made
-nine tenths of all that int8 cost. Here each weight is rounded in turn, and those that follow make
-up for its error on real inputs (Frantar et al. 2022, arXiv:2210.17323; the second moments of a
-layer's inputs stand for the Hessian).
+Rounded one by one, the few weights of a depthwise filter that takes differences no longer cancel,
+and every bright pixel adds an error: in the shipped network two layers made nine tenths of the
+loss to int8. Here the weights are rounded in turn, and those not yet rounded compensate for each
+error (Frantar et al. 2022, arXiv:2210.17323; the Hessian is the second moments of the inputs).
 """
 
 from typing import Any, Final
@@ -16,28 +15,28 @@ from build_host.keras import keras, tf
 from device.imaging.preprocessing import InputSpec, scale
 
 _LEVELS: Final = 127
-"""Of an int8 weight to each side of zero, in the steps of its channel."""
+"""Largest int8 weight, in steps of its channel's scale."""
 _MOST_INPUTS: Final = 512
-"""Errors of so many weights average out by themselves."""
+"""Layers with more inputs are left to the converter: their rounding errors average out."""
 
 _DAMPING: Final = 1e-4
 _BATCH: Final = 64
 
 
 def round_weights(model: keras.Model, images: NDArray[np.uint8], spec: InputSpec) -> None:
-    """Put the weights of a network's convolutions onto the grid that int8 conversion gives them.
+    """Round the weights of a network's convolutions to the int8 grid of the converter.
 
-    The largest weight of each output channel and those that are zero stay as they are, so the
+    The largest weight of each output channel and those that are zero are not changed, so that the
     converter finds the same grid.
 
     Parameters
     ----------
     model
-        Changed in place, where its layers are Keras's own convolutions.
+        Changed in place, where its layers are Keras's convolutions.
     images
-        Training images as the model is shown them: uint8, (n, height, width, 3).
+        Training images, as the model's input before scaling: uint8, (n, height, width, 3), RGB.
     spec
-        How the model is shown them.
+        The model's input.
     """
     for layer in model.layers:
         depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
@@ -52,28 +51,28 @@ def round_weights(model: keras.Model, images: NDArray[np.uint8], spec: InputSpec
         flat = kernel.reshape(inputs, -1).T
         rounded = np.stack(
             [
-                rounded_row(row.astype(np.float64), moments[i if depthwise else 0])
+                round_row(row.astype(np.float64), moments[i if depthwise else 0])
                 for i, row in enumerate(flat)
             ]
         )
         layer.set_weights([rounded.T.reshape(kernel.shape).astype(kernel.dtype), *others])
 
 
-def rounded_row(weights: NDArray[np.float64], moments: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weights of one output on its int8 grid.
+def round_row(weights: NDArray[np.float64], moments: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weights of one output channel, rounded to its int8 grid: float64, (inputs,).
 
     Parameters
     ----------
     weights
         float64, (inputs,).
     moments
-        Mean products of the inputs, two by two: float64, (inputs, inputs).
+        Second moments of the inputs: float64, (inputs, inputs).
     """
     largest = np.abs(weights).max()
     if largest == 0.0:
         return weights
     step = largest / _LEVELS
-    # The largest first: it needs no rounding, and nothing that follows may change it.
+    # The largest first: it is on the grid, and no compensation may change it.
     order = np.argsort(-np.abs(weights), kind="stable")[: np.count_nonzero(weights)]
     left = weights[order]
     hessian = moments[np.ix_(order, order)]
@@ -89,9 +88,9 @@ def rounded_row(weights: NDArray[np.float64], moments: NDArray[np.float64]) -> N
 def _second_moments(
     model: keras.Model, layer: Any, images: NDArray[np.uint8], spec: InputSpec
 ) -> NDArray[np.float64]:
-    """Return the mean products of what each output of a layer is made of.
+    """Return the second moments of a layer's inputs.
 
-    float64, (channels, inputs, inputs) for a depthwise layer, (1, inputs, inputs) for another.
+    float64, (channels, inputs, inputs) for a depthwise layer, else (1, inputs, inputs).
     """
     depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
     before = keras.Model(model.input, layer.input)

@@ -137,9 +137,9 @@ def assess(
 
 def as_float(bundle: Bundle, float_model: bytes) -> Bundle:
     """Return a bundle around the float file of the same network."""
-    from build_host.compression.quantization import describe
+    from build_host.compression.quantization import describe_tensors
 
-    input_tensor, outputs = describe(float_model)
+    input_tensor, outputs = describe_tensors(float_model)
     manifest = msgspec.structs.replace(
         bundle.manifest,
         input_tensor=input_tensor,

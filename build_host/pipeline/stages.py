@@ -76,9 +76,9 @@ def compress(run: Run, data: Path, console: Console) -> None:
         If the run is not trained yet.
     """
     from build_host.compression.gptq import round_weights
-    from build_host.compression.pruning import set_smallest_to_zero
+    from build_host.compression.pruning import prune_smallest
     from build_host.compression.quantization import to_float32, to_int8
-    from build_host.compression.whitening import with_whitened
+    from build_host.compression.whitening import with_whitened_features
     from build_host.training.architectures import build_network, with_class_activation_map
     from build_host.training.mobilenet import HEAD
 
@@ -92,9 +92,9 @@ def compress(run: Run, data: Path, console: Console) -> None:
     network = build_network(config)
     network.load_weights(folder.weights)
     if config.head:
-        set_smallest_to_zero(network.get_layer(HEAD), config.head_sparsity)
+        prune_smallest(network.get_layer(HEAD), config.head_sparsity)
     network = with_class_activation_map(network)
-    network = with_whitened(network, images, split.train, config.input)
+    network = with_whitened_features(network, images, split.train, config.input)
     console.print("Converting to int8")
     write_file(folder.float_model, to_float32(network))
     representative = np.asarray(images[np.sort(shuffled[: config.representative])])

@@ -51,7 +51,7 @@ def train_compressed(context: Context, base: Any) -> Networks:
     )  # fmt: skip
     return Networks(
         base=base,
-        dense_control=_trained(context, "dense-control", long, lambda: pruning.copy_of(base)),
+        dense_control=_trained(context, "dense-control", long, lambda: pruning.copy_model(base)),
         pruned=pruned,
         pruned_aware=_trained(
             context, "pruned-aware", short,
@@ -151,11 +151,11 @@ def _rewound(context: Context) -> Any:
             context.examples(settings),
             context.training_folder(f"rewinding/round-{number}"),
             context.console,
-            [pruning.Masks(model, masks)],
+            [pruning.PruningMasks(model, masks)],
         )
         if not last:
             share = pruning.share_kept(rewinding, number + 1)
-            masks = pruning.smallest_removed(model, masks, share)
+            masks = pruning.prune_masks(model, masks, share)
     return model
 
 
@@ -219,7 +219,7 @@ def measure_files(context: Context, networks: Networks) -> list[MeasuredFile]:
 def _keras_file(context: Context, name: str, model: Any, optimizer: bool) -> bytes:
     path = context.keras_file(name)
     if not path.is_file():
-        saved = pruning.copy_of(model)
+        saved = pruning.copy_model(model)
         if optimizer:
             adam = keras.optimizers.Adam()
             adam.build(saved.trainable_variables)

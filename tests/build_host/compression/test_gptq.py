@@ -24,13 +24,13 @@ def cost(row: NDArray[np.float64], other: NDArray[np.float64], moments: NDArray)
 
 @given(seed=st.integers(0, 2**32 - 1), inputs=st.integers(1, 40), zeros=st.integers(0, 39))
 def test_every_weight_lands_on_the_grid_of_the_largest(seed: int, inputs: int, zeros: int) -> None:
-    from build_host.compression.gptq import rounded_row
+    from build_host.compression.gptq import round_row
 
     random = np.random.default_rng(seed)
     row = random.normal(0, random.uniform(1e-3, 1e3), inputs)
     row[random.permutation(inputs)[: min(zeros, inputs - 1)]] = 0.0
     seen = random.normal(random.normal(0, 3), 1, (50, inputs))
-    rounded = rounded_row(row, seen.T @ seen / 50)
+    rounded = round_row(row, seen.T @ seen / 50)
     steps = rounded / (np.abs(row).max() / 127)
     np.testing.assert_allclose(steps, np.rint(steps), atol=1e-6)
     assert np.abs(steps).max() == pytest.approx(127)
@@ -40,7 +40,7 @@ def test_every_weight_lands_on_the_grid_of_the_largest(seed: int, inputs: int, z
 
 
 def test_a_filter_of_differences_still_takes_no_notice_of_how_bright_it_is() -> None:
-    from build_host.compression.gptq import rounded_row
+    from build_host.compression.gptq import round_row
 
     random = np.random.default_rng(1)
     plain, aware = [], []
@@ -50,15 +50,15 @@ def test_a_filter_of_differences_still_takes_no_notice_of_how_bright_it_is() -> 
         bright = random.uniform(3, 6, (200, 1)) + random.normal(0, 0.1, (200, 9))
         moments = bright.T @ bright / len(bright)
         plain.append(cost(row, nearest(row), moments))
-        aware.append(cost(row, rounded_row(row, moments), moments))
+        aware.append(cost(row, round_row(row, moments), moments))
     assert np.mean(aware) < 0.1 * np.mean(plain)
 
 
 def test_a_row_of_zeros_and_inputs_that_never_come_are_no_trouble() -> None:
-    from build_host.compression.gptq import rounded_row
+    from build_host.compression.gptq import round_row
 
-    assert not rounded_row(np.zeros(4), np.eye(4)).any()
-    np.testing.assert_allclose(rounded_row(np.array([1.0, -0.3]), np.zeros((2, 2))),
+    assert not round_row(np.zeros(4), np.eye(4)).any()
+    np.testing.assert_allclose(round_row(np.array([1.0, -0.3]), np.zeros((2, 2))),
                                nearest(np.array([1.0, -0.3])), atol=1e-9)  # fmt: skip
 
 

@@ -53,10 +53,10 @@ def test_pruning_reaches_its_sparsity_in_every_layer_and_leaves_the_original(
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_the_smallest_of_a_layer_become_zero_and_no_other_weight_changes(network, share) -> None:
-    from build_host.compression.pruning import set_smallest_to_zero
+    from build_host.compression.pruning import prune_smallest
 
     before = {layer.name: layer.get_weights() for layer in network.layers}
-    set_smallest_to_zero(network.get_layer("second"), share)
+    prune_smallest(network.get_layer("second"), share)
     for layer in network.layers:
         if layer.name != "second":
             for old, new in zip(before[layer.name], layer.get_weights(), strict=True):
@@ -109,7 +109,7 @@ def largest_kernel_zeros(model: bytes) -> float:
 def test_clusters_share_values_and_zeros_stay(network, examples) -> None:
     from build_host.compression import clustering, pruning
 
-    masks = pruning.smallest_removed(
+    masks = pruning.prune_masks(
         network, [np.ones(k.shape, bool) for k in pruning.kernels(network)], 0.5
     )
     for kernel, mask in zip(pruning.kernels(network), masks, strict=True):
@@ -127,7 +127,7 @@ def test_masks_hold_weights_at_zero_through_training(network, examples) -> None:
     from build_host.compression import pruning
 
     whole = [np.ones(k.shape, bool) for k in pruning.kernels(network)]
-    masks = pruning.smallest_removed(network, whole, 0.25)
+    masks = pruning.prune_masks(network, whole, 0.25)
     for mask in masks:
         assert mask.mean() == pytest.approx(0.25, abs=0.01)
     kept = [
@@ -137,7 +137,7 @@ def test_masks_hold_weights_at_zero_through_training(network, examples) -> None:
         np.abs(k.numpy())[~m].max() for k, m in zip(pruning.kernels(network), masks, strict=True)
     ]
     assert all(a >= b for a, b in zip(kept, gone, strict=True))
-    fitted(network, examples, [pruning.Masks(network, masks)])
+    fitted(network, examples, [pruning.PruningMasks(network, masks)])
     for kernel, mask in zip(pruning.kernels(network), masks, strict=True):
         assert not kernel.numpy()[~mask].any()
         assert kernel.numpy()[mask].all()
@@ -150,7 +150,7 @@ def test_what_is_removed_stays_removed_in_the_next_round(network) -> None:
     config = RewindingConfig(rounds=3, final_sparsity=0.9)
     for number in (1, 2, 3):
         share = pruning.share_kept(config, number)
-        smaller = pruning.smallest_removed(network, masks, share)
+        smaller = pruning.prune_masks(network, masks, share)
         assert all((old | ~new).all() for old, new in zip(masks, smaller, strict=True))
         masks = smaller
     assert pruning.share_kept(config, 3) == pytest.approx(0.1)

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from build_host.compression.quantization import describe
+from build_host.compression.quantization import describe_tensors
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.split import split_by_lesion
 from build_host.reproduction.results import Results
@@ -121,7 +121,7 @@ def test_an_accuracy_of_the_table_is_that_of_the_file_run_by_hand(
     _, interpreter_class = load_runtime()
     interpreter = interpreter_class(model_content=content)
     interpreter.allocate_tensors()
-    given, _ = describe(content)
+    given, _ = describe_tensors(content)
     spec = InputSpec(height=28, width=28, geometry="full-frame")
     dataset = read_ham10000(ham10000)
     test = dataset.subset(split_by_lesion(dataset).test)
