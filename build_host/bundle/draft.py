@@ -1,4 +1,4 @@
-"""The manifest of a model that is not signed yet."""
+"""Drafting a bundle: the manifest of a model that is not signed yet."""
 
 import hashlib
 import importlib.metadata
@@ -21,11 +21,10 @@ from build_host.calibration.test_time_augmentation import choose_averaging
 from build_host.datasets.dataset import Dataset
 from build_host.datasets.ham10000 import LICENCE
 from build_host.datasets.split import SPLIT_RULE
-from build_host.evaluation.predictions import raw_answers
+from build_host.evaluation.inference import network_outputs
 from device import __version__
 from device.imaging.preprocessing import InputSpec
 from device.imaging.quality import QualityLimits
-from device.inference.analyzer import Analyzer
 from device.inference.bundle import Bundle
 from device.inference.manifest import (
     SCHEMA_VERSION,
@@ -49,7 +48,13 @@ def draft(
     quality: QualityLimits,
     provenance: Provenance,
 ) -> Bundle:
-    """Return an unsigned, uncalibrated bundle around the bytes of a ``.tflite`` file."""
+    """Return an unsigned, uncalibrated bundle around a ``.tflite`` file.
+
+    Parameters
+    ----------
+    model
+        Its bytes.
+    """
     from build_host.compression.quantization import describe_tensors
 
     input_tensor, outputs = describe_tensors(model)
@@ -76,11 +81,10 @@ def draft(
     return Bundle(Path(name), manifest, model, "")
 
 
-def calibrated(bundle: Bundle, validation: Dataset) -> Bundle:
-    """Return a drafted bundle with everything that is fitted on the validation fold."""
-    analyzer = Analyzer(bundle)
-    answers = raw_answers(analyzer, validation)
-    logits = np.array([a.logits for a in answers])
+def calibrate_draft(bundle: Bundle, validation: Dataset) -> Bundle:
+    """Return a bundle with everything that is fitted on the validation fold."""
+    outputs = network_outputs(bundle, validation)
+    logits = np.array([o.logits for o in outputs])
     labels = validation.labels
     calibration = fit_calibration(logits, labels)
     manifest = msgspec.structs.replace(
@@ -88,8 +92,8 @@ def calibrated(bundle: Bundle, validation: Dataset) -> Bundle:
         calibration=calibration,
         operating_points=fit_operating_points(logits, labels, calibration),
         conformal=fit_conformal(logits, labels, calibration),
-        abstention=fit_abstention(answers, labels, calibration),
-        averaging=choose_averaging(analyzer, validation, logits, calibration),
+        abstention=fit_abstention(outputs, labels, calibration),
+        averaging=choose_averaging(bundle, validation, logits, calibration),
     )
     return Bundle(bundle.folder, manifest, bundle.model, "")
 
@@ -97,12 +101,14 @@ def calibrated(bundle: Bundle, validation: Dataset) -> Bundle:
 def provenance(
     dataset: Dataset, seed: int, run_digest: str, further: tuple[str, ...] = ()
 ) -> Provenance:
-    """Return where a model trained here and now comes from.
+    """Return the provenance of a model trained here and now.
 
     Parameters
     ----------
+    run_digest
+        Of the run's settings.
     further
-        What else went into training.
+        What went into training besides the dataset.
     """
     return Provenance(
         dataset=dataset.name,

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from build_host.evaluation.assessment import Assessment
 from build_host.files import write_file
-from build_host.reporting.model_card import write_card
+from build_host.reporting.model_card import render_card
 from build_host.results import to_json
 from device.errors import BundleError
 from device.inference.bundle import (
@@ -97,7 +97,7 @@ def write_bundle(
     key
         Signs the manifest's bytes.
     sections
-        More for the card: see `build_host.reporting.model_card.write_card`.
+        More for the card: see `build_host.reporting.model_card.render_card`.
     """
     manifest_bytes = to_json(manifest)
     contents = {
@@ -105,7 +105,7 @@ def write_bundle(
         MANIFEST_FILE: manifest_bytes,
         SIGNATURE_FILE: key.sign(manifest_bytes),
         METRICS_FILE: to_json(assessment),
-        CARD_FILE: write_card(manifest, assessment, sections).encode(),
+        CARD_FILE: render_card(manifest, assessment, sections).encode(),
     }
     for name, content in contents.items():
         write_file(folder / name, content)

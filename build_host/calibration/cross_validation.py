@@ -1,4 +1,4 @@
-"""Choosing between models: what each is worth on the validation fold."""
+"""Choosing between models on the validation fold, which also calibrates each of them."""
 
 import hashlib
 from typing import Final
@@ -11,7 +11,7 @@ from build_host.evaluation.metrics import METRICS, Labels, Metric, Probabilities
 from device.inference.calibration import probabilities
 from device.inference.manifest import Interval
 
-CHOSEN_BY: Final[dict[str, Metric]] = {
+SELECTION_METRICS: Final[dict[str, Metric]] = {
     name: METRICS[name]
     for name in (
         "accuracy",
@@ -23,13 +23,27 @@ CHOSEN_BY: Final[dict[str, Metric]] = {
 }
 
 
-def cross_calibrated(
+def cross_validated_probabilities(
     logits: NDArray[np.float32], labels: Labels, lesions: NDArray[np.str_]
 ) -> Probabilities:
-    """Return calibrated probabilities, each lesion's from a calibration that never saw it.
+    """Return calibrated probabilities, by twofold cross-validation over lesions.
 
-    The lesions are halved by their names, and each half is calibrated on the other: so a model is
-    judged on the fold that it is also calibrated on, without flattering it.
+    Each half of the lesions is calibrated on the other, so that no lesion's probabilities come
+    from a calibration that was fitted on it.
+
+    Parameters
+    ----------
+    logits
+        float32, (n, 7).
+    labels
+        int64, (n,).
+    lesions
+        Lesion identifier of each image: str, (n,).
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, (n, 7).
     """
     half = np.array([hashlib.sha256(name.encode()).digest()[-1] % 2 for name in lesions])
     result = np.zeros(logits.shape)
@@ -39,9 +53,17 @@ def cross_calibrated(
     return result
 
 
-def judge(
+def cross_validate(
     logits: NDArray[np.float32], labels: Labels, lesions: NDArray[np.str_], resamples: int = 500
 ) -> dict[str, Interval]:
-    """Return the figures that models are chosen by, with their intervals."""
-    said = cross_calibrated(logits, labels, lesions)
-    return with_intervals(labels, said, lesions, CHOSEN_BY, resamples)
+    """Return the figures that models are chosen by, with their intervals.
+
+    Parameters
+    ----------
+    logits, labels, lesions
+        As in `cross_validated_probabilities`.
+    resamples
+        Bootstrap resamples.
+    """
+    calibrated = cross_validated_probabilities(logits, labels, lesions)
+    return with_intervals(labels, calibrated, lesions, SELECTION_METRICS, resamples)

@@ -1,4 +1,4 @@
-"""Everything that is fitted on the validation fold: calibration, thresholds, limits."""
+"""What is fitted to a model's outputs: calibration, thresholds and limits of its manifest."""
 
 import math
 from collections.abc import Sequence
@@ -11,8 +11,10 @@ from scipy.optimize import minimize
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import roc_curve
 
-from build_host.evaluation.metrics import Labels
+from build_host.datasets.dataset import Dataset
+from build_host.evaluation.metrics import Labels, Probabilities
 from device.diagnoses import CODES, MALIGNANT
+from device.imaging.preprocessing import look_at
 from device.imaging.quality import QualityLimits, measure_quality
 from device.inference.calibration import familiarity, malignancy, probabilities
 from device.inference.interpreter import Answer
@@ -20,8 +22,9 @@ from device.inference.manifest import Abstention, Calibration, Conformal, Operat
 
 FITTED_ON: Final = "HAM10000 fold 4"
 COVERAGE: Final = 0.90
-SURE_ENOUGH: Final = 2 / 3
-FAMILIAR: Final = 0.97
+MIN_ACCURACY: Final = 2 / 3
+IN_DISTRIBUTION: Final = 0.97
+_LIMITS_IMAGES: Final = 1000
 
 NO_LIMITS: Final = QualityLimits(
     focus_min=0.0,
@@ -31,14 +34,21 @@ NO_LIMITS: Final = QualityLimits(
     coverage_min=0.0,
     derived_from="",
 )
-"""Limits that every frame passes."""
+"""Quality limits that every image passes."""
 
 
 def fit_calibration(logits: NDArray[np.float32], labels: Labels) -> Calibration:
-    """Return the temperature and the biases with the least cross-entropy.
+    """Return the temperature and the biases with the lowest cross-entropy.
 
     Bias-corrected temperature scaling (Alexandari et al. 2020, arXiv:1901.06852): the biases
-    also undo the even class frequencies that oversampling made in training.
+    also undo the class balancing of training.
+
+    Parameters
+    ----------
+    logits
+        float32, (n, 7).
+    labels
+        int64, (n,).
     """
     truth = np.arange(len(labels)), labels
 
@@ -60,16 +70,25 @@ def fit_calibration(logits: NDArray[np.float32], labels: Labels) -> Calibration:
 def fit_operating_points(
     logits: NDArray[np.float32], labels: Labels, calibration: Calibration
 ) -> tuple[OperatingPoint, ...]:
-    """Return the thresholds that reach a sensitivity of 0.90 and 0.95 on the validation fold."""
+    """Return the thresholds that reach a sensitivity of 0.90 and 0.95.
+
+    Parameters
+    ----------
+    logits, labels
+        As in `fit_calibration`.
+    """
     probability = probabilities(logits, calibration)
     mel = CODES.index("mel")
     malignant = np.array([CODES[i] in MALIGNANT for i in labels])
+    scores: tuple[
+        tuple[str, Literal["mel", "malignant"], Probabilities, NDArray[np.bool_]], ...
+    ] = (
+        ("melanoma", "mel", probability[:, mel], labels == mel),
+        ("malignant", "malignant", malignancy(probability), malignant),
+    )
     return tuple(
         _operating_point(name, score, values, truth, sensitivity)
-        for name, score, values, truth in (
-            ("melanoma", "mel", probability[:, mel], labels == mel),
-            ("malignant", "malignant", malignancy(probability), malignant),
-        )
+        for name, score, values, truth in scores
         for sensitivity in (0.90, 0.95)
     )
 
@@ -96,43 +115,69 @@ def _operating_point(
 def fit_conformal(
     logits: NDArray[np.float32], labels: Labels, calibration: Calibration
 ) -> Conformal:
-    """Return for each diagnosis the threshold that its own images pass 9 times out of 10.
+    """Return for each diagnosis the threshold that nine in ten of its images reach.
 
-    The finite-sample rank of split-conformal prediction, for each diagnosis by itself: the
-    ``floor((n + 1) * 0.1)``-th lowest probability that its n images gave to it.
+    Class-conditional split-conformal prediction: the ``floor((n + 1) * 0.1)``-th lowest
+    probability that a diagnosis's n images gave to it.
+
+    Parameters
+    ----------
+    logits, labels
+        As in `fit_calibration`.
     """
     probability = probabilities(logits, calibration)
     thresholds = []
     for i in range(len(CODES)):
         own = np.sort(probability[labels == i, i])
-        # In whole per cent: a tenth has no exact floating-point number.
+        # In whole per cent: a tenth is not an exact floating-point number.
         rank = (len(own) + 1) * (100 - round(COVERAGE * 100)) // 100
         thresholds.append(float(own[rank - 1]) if rank >= 1 else 0.0)
     return Conformal(coverage=COVERAGE, thresholds=tuple(thresholds), fitted_on=FITTED_ON)
 
 
 def fit_abstention(
-    answers: Sequence[Answer], labels: Labels, calibration: Calibration
+    outputs: Sequence[Answer], labels: Labels, calibration: Calibration
 ) -> Abstention:
-    """Return when to say "no call".
+    """Return when to abstain ("no call").
 
-    Uncertain: below the confidence at which two calls of three are right, by isotonic regression.
-    Unfamiliar: below the familiarity that 97 % of the validation images exceed: by the distance of
-    the features where the network gives them, else by the energy.
+    Uncertain: below the confidence at which two of three predictions are right, by isotonic
+    regression. Out of distribution: below the score that 97 % of the images exceed. The score is
+    the distance of the features where the network has them as an output, else the energy.
+
+    Parameters
+    ----------
+    outputs
+        Of the network, one for each image.
+    labels
+        int64, (n,).
     """
-    score: Literal["energy", "distance"] = "energy" if answers[0].whitened is None else "distance"
-    probability = probabilities(np.array([a.logits for a in answers]), calibration)
+    score: Literal["energy", "distance"] = "energy" if outputs[0].whitened is None else "distance"
+    probability = probabilities(np.array([o.logits for o in outputs]), calibration)
     confidence = probability.max(axis=1)
     correct = probability.argmax(axis=1) == labels
-    rising = IsotonicRegression(y_min=0.0, y_max=1.0).fit(confidence, correct)
-    believed = rising.predict(confidence) >= SURE_ENOUGH
-    sure = 0.0 if believed.all() else confidence[believed].min(initial=1.0)
+    accuracy = IsotonicRegression(y_min=0.0, y_max=1.0).fit(confidence, correct)
+    accepted = accuracy.predict(confidence) >= MIN_ACCURACY
+    least = 0.0 if accepted.all() else confidence[accepted].min(initial=1.0)
     rule = Abstention(
-        score=score, uncertain_below=float(sure), unfamiliar_below=None, fitted_on=FITTED_ON
+        score=score, uncertain_below=float(least), unfamiliar_below=None, fitted_on=FITTED_ON
     )
-    known = [familiarity(a, p, rule) for a, p in zip(answers, probability, strict=True)]
-    threshold = float(np.quantile(known, 1.0 - FAMILIAR))
+    scores = [familiarity(o, p, rule) for o, p in zip(outputs, probability, strict=True)]
+    threshold = float(np.quantile(scores, 1.0 - IN_DISTRIBUTION))
     return msgspec.structs.replace(rule, unfamiliar_below=threshold)
+
+
+def percentile_quality_limits(dataset: Dataset, training: NDArray[np.int64]) -> QualityLimits:
+    """Return the quality limits that nearly all of a thousand training images pass.
+
+    Parameters
+    ----------
+    training
+        The training part in random order: int64, (n,).
+    """
+    images = (dataset.read(dataset.records[i]) for i in training[:_LIMITS_IMAGES])
+    fields = [look_at(pixels).pixels for pixels in images]
+    described = f"1st and 99th percentiles of {len(fields)} HAM10000 training images"
+    return fit_quality_limits(fields, described)
 
 
 def fit_quality_limits(fields: list[NDArray[np.uint8]], described: str) -> QualityLimits:
@@ -141,9 +186,9 @@ def fit_quality_limits(fields: list[NDArray[np.uint8]], described: str) -> Quali
     Parameters
     ----------
     fields
-        RGB images of the training part.
+        uint8, (height, width, 3) each, RGB.
     described
-        Says which they are.
+        Describes them, for the manifest.
     """
     measured = [measure_quality(field, NO_LIMITS) for field in fields]
 

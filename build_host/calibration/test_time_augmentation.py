@@ -1,41 +1,50 @@
-"""Does it help to average over flips and rotations?  Asked of the validation fold."""
+"""Does averaging over flips and rotations help?  Decided on the validation fold."""
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
 from build_host.datasets.dataset import Dataset
+from build_host.evaluation.inference import mean_logits_over_views
 from build_host.evaluation.metrics import Labels, mean_over_lesions
-from device.inference.analyzer import Analyzer
+from device.inference.bundle import Bundle
 from device.inference.calibration import probabilities
+from device.inference.interpreter import Network
 from device.inference.manifest import Averaging, Calibration
 
 
 def choose_averaging(
-    analyzer: Analyzer,
+    bundle: Bundle,
     dataset: Dataset,
-    plain: NDArray[np.float32],
+    logits: NDArray[np.float32],
     calibration: Calibration,
     quiet: bool = False,
 ) -> Averaging:
-    """Return ``dihedral`` where it lowers the cross-entropy beyond chance, else ``none``.
+    """Return ``dihedral`` where averaging lowers the cross-entropy significantly, else ``none``.
 
     Parameters
     ----------
-    plain
-        Logits of the dataset's images as they are: float32, (n, 7).
+    logits
+        Of the dataset's images in one pass: float32, (n, 7).
+    calibration
+        As fitted to these logits.
     """
-    spec = analyzer.manifest.input
+    spec = bundle.manifest.input
     if spec.height != spec.width:
         return "none"
-    records = track(dataset.records, "Averaging", disable=quiet)
-    averaged = np.array([analyzer.averaged_logits(dataset.read(r)) for r in records])
+    network = Network(bundle)
+    averaged = np.array(
+        [
+            mean_logits_over_views(network, spec, dataset.read(record))
+            for record in track(dataset.records, "Averaging over views", disable=quiet)
+        ]
+    )
     labels = dataset.labels
-    gain = _loss(plain, labels, calibration) - _loss(averaged, labels, calibration)
+    gain = _losses(logits, labels, calibration) - _losses(averaged, labels, calibration)
     return "dihedral" if mean_over_lesions(gain, dataset.lesions).low > 0.0 else "none"
 
 
-def _loss(
+def _losses(
     logits: NDArray[np.float32], labels: Labels, calibration: Calibration
 ) -> NDArray[np.float64]:
     own = probabilities(logits, calibration)[np.arange(len(labels)), labels]

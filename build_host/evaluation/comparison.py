@@ -1,12 +1,12 @@
-"""Models side by side: what each part of a recipe gives, and what others reach."""
+"""Models compared on the same images: variants of a run, and other models."""
 
 from typing import Final
 
 import msgspec
 
 from build_host.datasets.dataset import Dataset
-from build_host.evaluation.assessment import assess_first
-from build_host.evaluation.speed import Speed, measure, reference_model
+from build_host.evaluation.assessment import assess_test_fold
+from build_host.evaluation.speed import Speed, measure_speed, reference_model
 from build_host.evaluation.tflite_file import FileSize
 from device.inference.bundle import Bundle
 from device.inference.manifest import Interval
@@ -23,7 +23,7 @@ PEER_FIGURES: Final = (
 
 
 class AblationRow(msgspec.Struct, frozen=True):
-    """What a variant is worth on the validation fold, as a float network in one pass."""
+    """The figures of a variant on the validation fold, as a float network in one pass."""
 
     name: str
     run: str
@@ -33,7 +33,7 @@ class AblationRow(msgspec.Struct, frozen=True):
 
 
 class Ablation(msgspec.Struct, frozen=True):
-    """What each part of a recipe gives: all rows of a table, in its order."""
+    """The variants of a run, in the order of the table."""
 
     base: str
     images: int
@@ -41,7 +41,7 @@ class Ablation(msgspec.Struct, frozen=True):
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """Another model on the same images of the test fold, in one pass."""
+    """One of the compared models on the test fold, in one pass."""
 
     name: str
     model_sha256: str
@@ -52,14 +52,14 @@ class Peer(msgspec.Struct, frozen=True):
 
 
 def measure_peer(bundle: Bundle, test: Dataset) -> Peer:
-    """Return what a model reaches on the test fold."""
-    evaluation = assess_first(bundle, test).evaluations[0]
+    """Return the figures of a model on the test fold."""
+    evaluation = assess_test_fold(bundle, test).evaluations[0]
     spec = bundle.manifest.input
     return Peer(
         name=bundle.manifest.model_id,
         model_sha256=bundle.manifest.model_sha256,
         input=f"{spec.width} x {spec.height}",
         size=evaluation.size,
-        speed=measure(bundle, reference_model()),
+        speed=measure_speed(bundle, reference_model()),
         figures={name: evaluation.figures[name] for name in PEER_FIGURES},
     )

@@ -24,14 +24,14 @@ from build_host.evaluation.metrics import (
 )
 from build_host.evaluation.predictions import Predictions
 from build_host.evaluation.tflite_file import FileSize, file_size
-from device.diagnoses import CODES, Code
+from device.diagnoses import CODES, MALIGNANT, Code
 from device.inference.manifest import Interval
 
 SMALLEST_SUBGROUP: Final = 30
 
 
 class Selective(msgspec.Struct, frozen=True):
-    """What "no call" costs and gives: over the images on which a call is made."""
+    """Selective classification: the figures on the images on which the model does not abstain."""
 
     coverage: float
     accuracy: float
@@ -39,7 +39,7 @@ class Selective(msgspec.Struct, frozen=True):
 
 
 class ConformalCheck(msgspec.Struct, frozen=True):
-    """Share of true diagnoses inside the prediction set, and the mean size of the set."""
+    """Share of images whose prediction set holds the true diagnosis, and the set's mean size."""
 
     coverage: float
     mean_set_size: float
@@ -47,7 +47,7 @@ class ConformalCheck(msgspec.Struct, frozen=True):
 
 
 class Evaluation(msgspec.Struct, frozen=True):
-    """Everything measured of one model on one set of images."""
+    """The figures of one model on one set of images."""
 
     model: str
     model_sha256: str
@@ -71,25 +71,25 @@ def evaluate(
     metrics: dict[str, Metric] | None = None,
     resamples: int = RESAMPLES,
 ) -> Evaluation:
-    """Return every figure of a model.
+    """Return every figure of a model on one set of images.
 
     Parameters
     ----------
     predictions
-        What it said.
+        What it predicts for them.
     model_id, model
         Its name, and the bytes of its file.
     protocol
-        Says how the images were held apart from training.
+        Describes how the images are separate from those of training.
     metrics
-        By their names; all of them by default.
+        By name; all of them by default.
     resamples
-        Bootstrap resamples of every interval but the subgroups'.
+        Bootstrap resamples of every interval but those of subgroups.
     """
     labels = np.array([CODES.index(r.dx) for r in predictions.records])
     lesions = np.array([r.lesion_id for r in predictions.records])
     probabilities = predictions.probabilities
-    called = predictions.called
+    accepted = predictions.accepted
     return Evaluation(
         model=model_id,
         model_sha256=hashlib.sha256(model).hexdigest(),
@@ -100,10 +100,12 @@ def evaluate(
         per_class=per_class(labels, probabilities, lesions, resamples),
         confusion=confusion(labels, probabilities),
         selective=Selective(
-            coverage=float(called.mean()),
-            accuracy=accuracy(labels[called], probabilities[called]) if called.any() else 0.0,
+            coverage=float(accepted.mean()),
+            accuracy=accuracy(labels[accepted], probabilities[accepted]) if accepted.any() else 0.0,
             balanced_accuracy=(
-                balanced_accuracy(labels[called], probabilities[called]) if called.any() else 0.0
+                balanced_accuracy(labels[accepted], probabilities[accepted])
+                if accepted.any()
+                else 0.0
             ),
         ),
         conformal=ConformalCheck(
@@ -144,16 +146,16 @@ def _subgroups(
     """Return accuracy and malignant AUC of every subgroup of at least 30 images."""
     records = list(records)
     result: dict[str, dict[str, dict[str, Interval | int]]] = {}
-    for kind, of in _SUBGROUPS.items():
-        values = np.array([of(r) for r in records])
+    for kind, group_of in _SUBGROUPS.items():
+        values = np.array([group_of(r) for r in records])
         result[kind] = {}
         for value in sorted(set(values)):
             rows = values == value
             if rows.sum() < SMALLEST_SUBGROUP:
                 continue
-            metrics = {"accuracy": accuracy}
-            malignant = {CODES[i] in ("akiec", "bcc", "mel") for i in labels[rows]}
-            if len(malignant) == 2:
+            metrics: dict[str, Metric] = {"accuracy": accuracy}
+            both = {CODES[i] in MALIGNANT for i in labels[rows]} == {False, True}
+            if both:
                 metrics["malignant_auc"] = malignant_auc
             figures = with_intervals(
                 labels[rows], probabilities[rows], lesions[rows], metrics, resamples=300

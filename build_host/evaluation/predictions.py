@@ -1,4 +1,7 @@
-"""A model judged through the instrument's own Analyzer: what is measured is what ships."""
+"""What a bundle predicts for a dataset, through the device's own Analyzer.
+
+So what is measured is what ships.
+"""
 
 from dataclasses import dataclass
 
@@ -11,12 +14,11 @@ from build_host.evaluation.metrics import Probabilities
 from device.capture.frame import frame_now
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding
-from device.inference.interpreter import Answer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """What an analyzer said of a dataset's images.
+    """What an analyzer predicts for a dataset's images.
 
     Attributes
     ----------
@@ -25,18 +27,18 @@ class Predictions:
     probabilities
         float64, (n, 7).
     covered
-        bool, (n,): whether the true diagnosis is in the prediction set.
+        Whether the true diagnosis is in the prediction set: bool, (n,).
     set_sizes
-        int64, (n,).
-    called
-        bool, (n,): whether the model made a call on what it saw, whatever the quality.
+        Diagnoses in the prediction set: int64, (n,).
+    accepted
+        Whether the model does not abstain, whatever the image's quality: bool, (n,).
     """
 
     records: tuple[ImageRecord, ...]
     probabilities: Probabilities
     covered: NDArray[np.bool_]
     set_sizes: NDArray[np.int64]
-    called: NDArray[np.bool_]
+    accepted: NDArray[np.bool_]
 
 
 def predict(
@@ -46,8 +48,10 @@ def predict(
 
     Parameters
     ----------
+    quiet
+        No progress bar.
     averaged
-        As the shutter does it, which averages where the bundle says so.
+        As a burst of the shutter, which averages over views where the bundle says so.
     """
     findings: list[Finding] = []
     for i, record in enumerate(track(dataset.records, "Analyzing images", disable=quiet)):
@@ -60,11 +64,5 @@ def predict(
         probabilities=np.array([f.probabilities for f in findings]),
         covered=np.array([dx in f.prediction_set for dx, f in zip(truth, findings, strict=True)]),
         set_sizes=np.array([len(f.prediction_set) for f in findings]),
-        called=np.array([f.doubt is None for f in findings]),
+        accepted=np.array([f.doubt is None for f in findings]),
     )
-
-
-def raw_answers(analyzer: Analyzer, dataset: Dataset, quiet: bool = False) -> list[Answer]:
-    """Return what the network gives for every image, uncalibrated."""
-    records = track(dataset.records, "Calibrating", disable=quiet)
-    return [analyzer.answer(dataset.read(r)) for r in records]

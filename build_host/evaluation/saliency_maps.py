@@ -1,6 +1,6 @@
-"""Every kind of map of where a picture speaks for a diagnosis: of the shipped file, and blind ones.
+"""Saliency maps to compare: the shipped model's own, model-agnostic ones, and blind baselines.
 
-All are float64, (side, side), at the size of the model's input.
+All are float64, (side, side), at the size of the model's input, and nowhere negative.
 """
 
 import warnings
@@ -23,8 +23,22 @@ Map = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One image, the class that is explained, and how the network answers."""
+class Explained:
+    """An image and the diagnosis to explain, with the network that predicts it.
+
+    Attributes
+    ----------
+    pixels
+        The model's input before scaling: uint8, (side, side, 3), RGB.
+    index
+        The diagnosis, as an index into `device.diagnoses.CODES`.
+    network
+        The bundle's.
+    calibration, saliency
+        Of the bundle's manifest.
+    seed
+        Of the random map.
+    """
 
     pixels: Pixels
     index: int
@@ -39,50 +53,50 @@ def _enlarged(values: NDArray[Any], side: int) -> Map:
     return np.maximum(wide, 0.0).astype(np.float64)
 
 
-def random(asked: Asked) -> Map:
-    """Return chance: the map that any other must beat."""
-    return np.random.default_rng(asked.seed).random(asked.pixels.shape[:2])
+def random_map(explained: Explained) -> Map:
+    """Return noise: the baseline of chance."""
+    return np.random.default_rng(explained.seed).random(explained.pixels.shape[:2])
 
 
-def centre(asked: Asked) -> Map:
-    """Return a blob in the middle, where most lesions lie."""
-    along = (np.arange(len(asked.pixels)) + 0.5) / len(asked.pixels) - 0.5
+def centre_map(explained: Explained) -> Map:
+    """Return a blob in the middle, where most lesions are: the baseline that sees no image."""
+    along = (np.arange(len(explained.pixels)) + 0.5) / len(explained.pixels) - 0.5
     distance = along[:, None] ** 2 + along[None, :] ** 2
     return np.asarray(np.exp(-distance / (2 * 0.2**2)))
 
 
-def activation(asked: Asked) -> Map:
-    """Return the network's own map of the class, what speaks against it cut off."""
-    class_map = asked.network.run(asked.pixels).class_activation_map
+def class_activation_map(explained: Explained) -> Map:
+    """Return the network's class activation map, without its negative values."""
+    class_map = explained.network.run(explained.pixels).class_activation_map
     assert class_map is not None
-    return _enlarged(class_map[:, :, asked.index], len(asked.pixels))
+    return _enlarged(class_map[:, :, explained.index], len(explained.pixels))
 
 
-def log_odds(asked: Asked) -> Map:
-    """Return what each place of the own map adds to the class's log-odds."""
-    return _enlarged(_evidence(asked)[1], len(asked.pixels))
+def log_odds_map(explained: Explained) -> Map:
+    """Return what each place of the class activation map adds to the class's log-odds."""
+    return _enlarged(_evidence(explained)[1], len(explained.pixels))
 
 
-def outweighs(asked: Asked) -> Map:
-    """Return the own map where it outweighs the other classes.
+def outweighing_map(explained: Explained) -> Map:
+    """Return the class activation map where it outweighs those of the other classes.
 
-    The live view shows it, or nothing where no place adds enough.
+    This is the map of the live view, which shows nothing where no place adds enough.
     """
-    return _enlarged(outweighing(*_evidence(asked)), len(asked.pixels))
+    return _enlarged(outweighing(*_evidence(explained)), len(explained.pixels))
 
 
-def _evidence(asked: Asked) -> tuple[NDArray[np.float32], Map]:
-    """Return the class's channel of the own map, and what each place adds to its log-odds."""
-    answer = asked.network.run(asked.pixels)
+def _evidence(explained: Explained) -> tuple[NDArray[np.float32], Map]:
+    """Return the class's channel of the map, and what each place adds to its log-odds."""
+    answer = explained.network.run(explained.pixels)
     class_map = answer.class_activation_map
     assert class_map is not None
-    probability = probabilities(answer.logits, asked.calibration)
-    added = evidence(class_map, asked.index, probability, asked.calibration.temperature)
-    return class_map[:, :, asked.index], added
+    probability = probabilities(answer.logits, explained.calibration)
+    added = evidence(class_map, explained.index, probability, explained.calibration.temperature)
+    return class_map[:, :, explained.index], added
 
 
 def occlusion_passes(side: int) -> int:
-    """Return how often occlusion runs the network."""
+    """Return how many passes of the network `occlusion_sensitivity` takes."""
     patch, stride = _occlusion_grid(side)
     return len(range(1 - patch + stride, side, stride)) ** 2 + 1
 
@@ -91,30 +105,42 @@ def _occlusion_grid(side: int) -> tuple[int, int]:
     return side // 4, side // 12
 
 
-def occlusion(asked: Asked) -> Map:
-    """Return by how much the class falls where a patch hides the picture."""
-    patch, stride = _occlusion_grid(len(asked.pixels))
-    run = asked.network.run
+def occlusion_sensitivity(explained: Explained) -> Map:
+    """Return by how much the class's log-odds fall where a patch covers the image."""
+    patch, stride = _occlusion_grid(len(explained.pixels))
+    run = explained.network.run
     found = occlusion_map(
-        asked.pixels, CODES[asked.index], lambda p: run(p).logits, patch, stride
+        explained.pixels, CODES[explained.index], lambda p: run(p).logits, patch, stride
     )  # fmt: skip
     return found.values.astype(np.float64)
 
 
-def rise(asked: Asked) -> Map:
-    """Return what the held picture shows: the mean of random masks, weighed by the class."""
-    run = asked.network.run
-    by = asked.saliency
-    found = rise_map(asked.pixels, CODES[asked.index], lambda p: run(p).logits, by.masks, by.cells)
+def rise(explained: Explained) -> Map:
+    """Return the map of a frozen picture: the mean of random masks, weighted by the class."""
+    run = explained.network.run
+    settings = explained.saliency
+    found = rise_map(
+        explained.pixels,
+        CODES[explained.index],
+        lambda p: run(p).logits,
+        settings.masks,
+        settings.cells,
+    )
     return found.values.astype(np.float64)
 
 
-class Inside:
-    """The last features of the int8 file, which it does not give out itself."""
+class EigenCam:
+    """Eigen-CAM on the last features of an int8 file (Muhammad & Yeasin 2020, arXiv:2008.00299).
+
+    Parameters
+    ----------
+    model
+        The ``.tflite`` file; the features are none of its outputs.
+    """
 
     def __init__(self, model: bytes, manifest: Manifest) -> None:
         with warnings.catch_warnings():
-            # That this takes memory is known.
+            # It warns of the memory that this takes.
             warnings.simplefilter("ignore", UserWarning)
             self._interpreter = load_runtime()[1](
                 model_content=model, experimental_preserve_all_tensors=True
@@ -132,11 +158,17 @@ class Inside:
             and 1 < d["shape"][1] <= rows
             and d["shape"][3] > len(CODES)
         ]
-        # The runtime numbers what it computes in the order in which it does.
+        # The runtime numbers tensors in the order in which it computes them.
         self._features = max(features, key=lambda d: int(d["index"]))
 
-    def first_component(self, pixels: Pixels) -> Map:
-        """Return Eigen-CAM: the first principal component (arXiv:2008.00299)."""
+    def map_of(self, pixels: Pixels) -> Map:
+        """Return the first principal component of the features.
+
+        Parameters
+        ----------
+        pixels
+            The model's input before scaling: uint8, (side, side, 3), RGB.
+        """
         self._interpreter.set_tensor(
             self._interpreter.get_input_details()[0]["index"], self._table[pixels][None]
         )
@@ -146,13 +178,21 @@ class Inside:
         flat = ((values - zero) * scale).reshape(-1, values.shape[-1])
         flat = flat - flat.mean(axis=0)
         along = flat @ np.linalg.svd(flat, full_matrices=False)[2][0]
-        # A component has no sign of its own: what stands out is taken to be the smaller part.
+        # A component has no sign: what stands out is taken to be the smaller part.
         along = along if (along > 0).mean() <= 0.5 else -along
         return _enlarged(along.reshape(values.shape[:2]), len(pixels))
 
 
-class FloatMaps:
-    """The class activation maps of the network before quantization."""
+class FloatActivationMaps:
+    """The class activation maps of the network before quantization.
+
+    Parameters
+    ----------
+    model
+        Its float ``.tflite`` file.
+    manifest
+        Of the int8 file.
+    """
 
     def __init__(self, model: bytes, manifest: Manifest) -> None:
         _, self._interpreter = open_interpreter(model)
@@ -161,8 +201,16 @@ class FloatMaps:
             d for d in self._interpreter.get_output_details() if len(d["shape"]) == 4
         )  # fmt: skip
 
-    def of(self, pixels: Pixels, index: int) -> Map:
-        """Return the map of one class, enlarged to the input."""
+    def map_of(self, pixels: Pixels, index: int) -> Map:
+        """Return the map of one class, enlarged to the input.
+
+        Parameters
+        ----------
+        pixels
+            The model's input before scaling: uint8, (side, side, 3), RGB.
+        index
+            The class, as an index into `device.diagnoses.CODES`.
+        """
         given = self._interpreter.get_input_details()[0]["index"]
         self._interpreter.set_tensor(given, scale(pixels, self._spec)[None])
         self._interpreter.invoke()

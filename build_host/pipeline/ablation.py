@@ -112,7 +112,7 @@ def _row(
     teachers = find_teachers(config, base.parent, out)
     train(Run(folder, config), sources, teachers, console)
 
-    from build_host.calibration.cross_validation import judge
+    from build_host.calibration.cross_validation import cross_validate
     from build_host.training.architectures import build_network
     from build_host.training.input_pipeline import batches
 
@@ -123,6 +123,6 @@ def _row(
     rows = split.validation
     data = batches(examples.images, examples.labels, rows, config.input, config.fit.batch)
     logits = network.predict(data, verbose=0).astype(np.float32)
-    figures = judge(logits, examples.labels[rows], dataset.lesions[rows])
+    figures = cross_validate(logits, examples.labels[rows], dataset.lesions[rows])
     parameters = int(network.count_params())
     return AblationRow(name, config.digest[:8], config.fit.epochs, parameters, figures), len(rows)

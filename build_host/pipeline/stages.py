@@ -7,12 +7,11 @@ from typing import Final, Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
-from build_host.bundle.draft import calibrated, draft, provenance
-from build_host.calibration.degradation import Study, study
-from build_host.calibration.fits import fit_quality_limits
+from build_host.bundle.draft import calibrate_draft, draft, provenance
+from build_host.calibration.degradation import Study, study_degradation
+from build_host.calibration.fits import percentile_quality_limits
 from build_host.datasets.dataset import Dataset
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.image_cache import load_examples, resized_images
@@ -35,11 +34,8 @@ from build_host.results import write_result
 from build_host.run_folder import RunFolder
 from build_host.training.config import RunConfig
 from device.errors import DataError
-from device.imaging.preprocessing import look_at
-from device.imaging.quality import QualityLimits
 from device.inference.bundle import Bundle
 
-_QUALITY_SAMPLE: Final = 1000
 _GPTQ_IMAGES: Final = 256
 """So many are enough to estimate the second moments of a layer's inputs."""
 
@@ -105,16 +101,16 @@ def compress(run: Run, data: Path, console: Console) -> None:
         config.input,
         config.saliency,
         to_int8(network, representative, config.input),
-        measured_limits(dataset, shuffled),
+        percentile_quality_limits(dataset, shuffled),
         provenance(dataset, config.seed, config.digest, further_training(config)),
     )
-    write_draft(folder, calibrated(bundle, dataset.subset(split.validation)))
+    write_draft(folder, calibrate_draft(bundle, dataset.subset(split.validation)))
 
 
 def calibrate(folder: RunFolder, data: Path) -> None:
     """Fit everything anew that is fitted on the validation fold, to a file that is converted."""
     validation = _part(data, "validation")
-    write_draft(folder, calibrated(open_draft(folder), validation))
+    write_draft(folder, calibrate_draft(open_draft(folder), validation))
 
 
 def further_training(config: RunConfig) -> tuple[str, ...]:
@@ -128,14 +124,6 @@ def further_training(config: RunConfig) -> tuple[str, ...]:
         names = ", ".join(Path(t).stem for t in config.fit.distillation.teachers)
         told.append(f"what larger networks say of the same images ({names})")
     return tuple(told)
-
-
-def measured_limits(dataset: Dataset, training: NDArray[np.int64]) -> QualityLimits:
-    """Return the quality limits that a thousand of the training images pass."""
-    frames = (dataset.read(dataset.records[i]) for i in training[:_QUALITY_SAMPLE])
-    fields = [look_at(frame).pixels for frame in frames]
-    described = f"1st and 99th percentiles of {len(fields)} HAM10000 training images"
-    return fit_quality_limits(fields, described)
 
 
 def study_run(folder: RunFolder, data: Path, images: int, levels: int) -> Study:
@@ -152,7 +140,7 @@ def study_bundle(bundle: Bundle, data: Path, out: RunFolder, images: int, levels
     from build_host.reporting.plots import degradations
 
     validation = _part(data, "validation")
-    result = study(bundle, balanced_sample(validation, images), levels)
+    result = study_degradation(bundle, balanced_sample(validation, images), levels)
     write_result(out.quality_study, result)
     with replacing(out.quality_plot) as part:
         degradations(result).savefig(part, dpi=120)
@@ -161,10 +149,10 @@ def study_bundle(bundle: Bundle, data: Path, out: RunFolder, images: int, levels
 
 def show_examples(bundle: Bundle, data: Path, path: Path) -> None:
     """Draw a page of what a bundle gets right and wrong on the validation fold."""
-    from build_host.reporting.example_sheet import examples_page
+    from build_host.reporting.example_sheet import example_sheet
 
     validation = _part(data, "validation")
-    page = examples_page(bundle, validation, data)
+    page = example_sheet(bundle, validation, data)
     with replacing(path) as part:
         page.savefig(part, dpi=90)
 

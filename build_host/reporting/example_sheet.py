@@ -66,7 +66,7 @@ def choose(examples: Sequence[Example]) -> list[tuple[Code, list[Example], list[
     return chosen
 
 
-def examples_page(bundle: Bundle, dataset: Dataset, folder: Path) -> Figure:
+def example_sheet(bundle: Bundle, dataset: Dataset, folder: Path) -> Figure:
     """Return a page of hits and failures of each diagnosis, with the maps of what was called.
 
     Each example is three pictures: the lesion, with the outline that people drew; the map of the
@@ -83,7 +83,7 @@ def examples_page(bundle: Bundle, dataset: Dataset, folder: Path) -> Figure:
     examples = [
         Example(record, CODES[k], float(p[k]), not sure)
         for record, k, p, sure in zip(
-            dataset.records, called, predictions.probabilities, predictions.called, strict=True
+            dataset.records, called, predictions.probabilities, predictions.accepted, strict=True
         )
     ]
     columns = 2 * _OF_EACH

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from build_host.evaluation.assessment import EXPLAINED, Assessment
+from build_host.evaluation.assessment import SALIENCY_IMAGES, Assessment
 from build_host.evaluation.comparison import Ablation, Peer
 from build_host.evaluation.evaluation import Evaluation
 from build_host.evaluation.saliency_faithfulness import Faithfulness
@@ -11,7 +11,7 @@ from device.diagnoses import CODES
 from device.inference.manifest import Interval, Manifest
 
 
-def write_card(manifest: Manifest, assessment: Assessment, sections: str = "") -> str:
+def render_card(manifest: Manifest, assessment: Assessment, sections: str = "") -> str:
     """Return the card as Markdown; every number in it comes from its arguments.
 
     Parameters
@@ -124,8 +124,8 @@ def _maps(assessment: Assessment) -> list[str]:
         return []
     told = [
         "## Saying why\n\n"
-        f"Maps of the called diagnosis, on the shipped file and {EXPLAINED} images of the test "
-        "fold, as even over the diagnoses as there are any. Insertion: the area under its "
+        f"Maps of the called diagnosis, on the shipped file and {SALIENCY_IMAGES} images of the "
+        "test fold, as even over the diagnoses as there are any. Insertion: the area under its "
         "probability as the places that the map names come back first (high is good); deletion: "
         "as they go first (low is good).\n\n" + _maps_table(assessment.maps)
     ]

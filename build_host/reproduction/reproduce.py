@@ -6,10 +6,10 @@ from typing import Final
 import numpy as np
 from rich.console import Console
 
-from build_host.bundle.draft import calibrated, draft, provenance
-from build_host.evaluation.assessment import assess_first
+from build_host.bundle.draft import calibrate_draft, draft, provenance
+from build_host.calibration.fits import percentile_quality_limits
+from build_host.evaluation.assessment import assess_test_fold
 from build_host.evaluation.metrics import confusion, per_class, with_intervals
-from build_host.pipeline.stages import measured_limits
 from build_host.pipeline.workspace import write_draft
 from build_host.reproduction.config import ReproductionConfig
 from build_host.reproduction.context import Context, open_context, run_once, stage
@@ -163,12 +163,12 @@ def _write_run(context: Context, results: Results, chosen: MeasuredFile) -> None
         config.input,
         config.saliency,
         context.tflite_file(chosen.name, chosen.kind).read_bytes(),
-        measured_limits(dataset, shuffled),
+        percentile_quality_limits(dataset, shuffled),
         provenance(dataset, config.seed, config.digest),
     )
-    bundle = calibrated(bundle, dataset.subset(split.validation))
+    bundle = calibrate_draft(bundle, dataset.subset(split.validation))
     folder = context.run_folder
-    assessment = assess_first(bundle, dataset.subset(split.test), config.resamples)
+    assessment = assess_test_fold(bundle, dataset.subset(split.test), config.resamples)
     write_draft(folder, bundle)
     write_result(folder.metrics, assessment)
     write_result(folder.reproduction, results)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from build_host.bundle.classes import CLASSES
-from build_host.evaluation.assessment import Assessment, Kept
+from build_host.evaluation.assessment import Assessment, CoveragePoint
 from build_host.evaluation.evaluation import ConformalCheck, Evaluation, Selective
 from build_host.evaluation.metrics import METRICS, ClassFigures
 from build_host.evaluation.tflite_file import FileSize
@@ -308,7 +308,7 @@ def made_evaluation() -> Evaluation:
 
 @pytest.fixture
 def made_assessment(made_evaluation: Evaluation) -> Assessment:
-    return Assessment(evaluations=[made_evaluation], surest=[Kept(0.5, 0.912, 0.823)])
+    return Assessment(evaluations=[made_evaluation], surest=[CoveragePoint(0.5, 0.912, 0.823)])
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from build_host.bundle.sign import (
     write_bundle,
 )
 from build_host.evaluation.assessment import Assessment
-from build_host.reporting.model_card import write_card
+from build_host.reporting.model_card import render_card
 from device.errors import BundleError
 from device.inference.bundle import load_bundle
 from device.inference.manifest import Manifest
@@ -129,7 +129,7 @@ def test_a_bundle_is_its_five_files_and_nothing_else(
     assert {p.name for p in tmp_path.iterdir()} == {
         "model.tflite", "manifest.json", "manifest.sig", "MODEL_CARD.md", "metrics.json"
     }  # fmt: skip
-    assert (tmp_path / "MODEL_CARD.md").read_text() == write_card(manifest, made_assessment)
+    assert (tmp_path / "MODEL_CARD.md").read_text() == render_card(manifest, made_assessment)
     metrics = msgspec.json.decode((tmp_path / "metrics.json").read_bytes(), type=Assessment)
     assert metrics == made_assessment
 

@@ -2,7 +2,11 @@ import hashlib
 
 import numpy as np
 
-from build_host.calibration.cross_validation import CHOSEN_BY, cross_calibrated, judge
+from build_host.calibration.cross_validation import (
+    SELECTION_METRICS,
+    cross_validate,
+    cross_validated_probabilities,
+)
 from build_host.calibration.fits import fit_calibration
 from device.inference.calibration import probabilities
 
@@ -16,7 +20,7 @@ def sample() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_no_lesion_is_calibrated_on_itself() -> None:
     logits, labels, lesions = sample()
-    said = cross_calibrated(logits, labels, lesions)
+    said = cross_validated_probabilities(logits, labels, lesions)
     np.testing.assert_allclose(said.sum(axis=1), 1.0)
     half = np.array([hashlib.sha256(name.encode()).digest()[-1] % 2 for name in lesions])
     assert 0.3 < half.mean() < 0.7
@@ -26,7 +30,7 @@ def test_no_lesion_is_calibrated_on_itself() -> None:
 
 
 def test_models_are_chosen_by_figures_with_intervals() -> None:
-    found = judge(*sample(), resamples=20)
-    assert set(found) == set(CHOSEN_BY)
+    found = cross_validate(*sample(), resamples=20)
+    assert set(found) == set(SELECTION_METRICS)
     for figure in found.values():
         assert figure.low <= figure.value <= figure.high

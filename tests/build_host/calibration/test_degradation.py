@@ -5,7 +5,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from build_host.calibration.degradation import DEGRADATIONS, Degradation, Study, limit
+from build_host.calibration.degradation import DEGRADATIONS, Degradation, Study, find_limit
 from build_host.calibration.fits import NO_LIMITS
 from device.capture.demo import SCENES, demo_frame
 from device.imaging.field import cut, find_field
@@ -35,13 +35,13 @@ def config_text(write_config: Callable[..., Path], tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("kind", DEGRADATIONS, ids=lambda k: k.name)
-def test_spoilt_image_is_an_image_and_leaves_the_first_one_alone(kind: Degradation) -> None:
+def test_a_degraded_image_is_an_image_and_leaves_the_first_one_alone(kind: Degradation) -> None:
     before = FRAME.copy()
     for amount in (kind.mildest, kind.worst):
-        spoilt = kind.corrupt(FRAME, amount, np.random.default_rng(0))
-        assert spoilt.shape == FRAME.shape
-        assert spoilt.dtype == np.uint8
-        assert (spoilt != FRAME).any()
+        degraded = kind.corrupt(FRAME, amount, np.random.default_rng(0))
+        assert degraded.shape == FRAME.shape
+        assert degraded.dtype == np.uint8
+        assert (degraded != FRAME).any()
     np.testing.assert_array_equal(FRAME, before)
 
 
@@ -49,8 +49,8 @@ def test_spoilt_image_is_an_image_and_leaves_the_first_one_alone(kind: Degradati
 def test_each_measure_notices_what_it_is_there_for(kind: Degradation) -> None:
     values = []
     for amount in (kind.mildest, kind.worst):
-        spoilt = kind.corrupt(FRAME, amount, np.random.default_rng(0))
-        quality = measure_quality(cut(spoilt, find_field(spoilt)), NO_LIMITS)
+        degraded = kind.corrupt(FRAME, amount, np.random.default_rng(0))
+        quality = measure_quality(cut(degraded, find_field(degraded)), NO_LIMITS)
         values.append(getattr(quality, str(kind.measure)))
     assert (values[1] < values[0]) == (kind.bad == "low")
 
@@ -59,25 +59,25 @@ def test_each_measure_notices_what_it_is_there_for(kind: Degradation) -> None:
 def test_limit_lies_where_the_loss_begins(bad: str) -> None:
     random = np.random.default_rng(0)
     values = random.uniform(0, 10, 4000)
-    spoilt = values < 3 if bad == "low" else values > 7
-    losses = (random.random(4000) < np.where(spoilt, 0.5, 0.0)) * 1.0
-    undegraded = values[~spoilt]
-    found, reason = limit(values, losses, undegraded, bad, 0.1)
+    degraded = values < 3 if bad == "low" else values > 7
+    losses = (random.random(4000) < np.where(degraded, 0.5, 0.0)) * 1.0
+    undegraded = values[~degraded]
+    found, reason = find_limit(values, losses, undegraded, bad, 0.1)
     assert found == pytest.approx(3.0 if bad == "low" else 7.0, abs=0.1)
     assert reason == "accuracy falls"
 
 
 def test_where_accuracy_never_falls_the_worst_that_was_tried_is_the_limit() -> None:
     values = np.linspace(2.0, 9.0, 100)
-    assert limit(values, np.zeros(100), values[50:], "low", 0.05) == (2.0, "worst tried")
-    assert limit(values, np.zeros(100), values[:50], "high", 0.05) == (9.0, "worst tried")
+    assert find_limit(values, np.zeros(100), values[50:], "low", 0.05) == (2.0, "worst tried")
+    assert find_limit(values, np.zeros(100), values[:50], "high", 0.05) == (9.0, "worst tried")
 
 
 def test_limit_refuses_hardly_an_image_as_it_is() -> None:
     values = np.linspace(0.0, 10.0, 1000)
     losses = np.ones(1000)
     undegraded = np.linspace(5.0, 10.0, 200)
-    found, reason = limit(values, losses, undegraded, "low", 0.05)
+    found, reason = find_limit(values, losses, undegraded, "low", 0.05)
     assert reason == "images as they are"
     assert (undegraded < found).mean() <= 0.02
 

@@ -3,10 +3,12 @@ import pytest
 
 from build_host.calibration.test_time_augmentation import choose_averaging
 from build_host.datasets.dataset import Dataset, ImageRecord
+from build_host.evaluation.inference import mean_logits_over_views
 from device.capture.demo import SCENES, demo_frame
 from device.diagnoses import CODES
-from device.inference.analyzer import Analyzer
+from device.inference.bundle import Bundle
 from device.inference.calibration import probabilities
+from device.inference.interpreter import Network
 
 
 @pytest.fixture(scope="module")
@@ -23,23 +25,28 @@ def labelled(views: list[np.ndarray], codes: list[str]) -> Dataset:
     return Dataset("drawings", records, lambda record: views[int(record.image_id)])
 
 
+def averaged(bundle: Bundle, views: list[np.ndarray]) -> np.ndarray:
+    network = Network(bundle)
+    return np.array([mean_logits_over_views(network, bundle.manifest.input, v) for v in views])
+
+
 def test_averaging_is_chosen_where_the_average_is_right(
-    analyzer: Analyzer, views: list[np.ndarray]
+    bundle: Bundle, views: list[np.ndarray]
 ) -> None:
-    calibration = analyzer.manifest.calibration
-    means = np.array([analyzer.averaged_logits(v) for v in views])
+    calibration = bundle.manifest.calibration
+    means = averaged(bundle, views)
     right = [CODES[i] for i in probabilities(means, calibration).argmax(axis=1)]
     dataset = labelled(views, right)
     # What it would be against: logits that speak against the right diagnosis.
     plain = means.copy()
     plain[np.arange(len(means)), dataset.labels] -= 5.0
-    assert choose_averaging(analyzer, dataset, plain, calibration, quiet=True) == "dihedral"
+    assert choose_averaging(bundle, dataset, plain, calibration, quiet=True) == "dihedral"
 
 
 def test_averaging_that_changes_nothing_is_not_chosen(
-    analyzer: Analyzer, views: list[np.ndarray]
+    bundle: Bundle, views: list[np.ndarray]
 ) -> None:
     dataset = labelled(views, ["nv"] * len(views))
-    means = np.array([analyzer.averaged_logits(v) for v in views])
-    calibration = analyzer.manifest.calibration
-    assert choose_averaging(analyzer, dataset, means, calibration, quiet=True) == "none"
+    means = averaged(bundle, views)
+    calibration = bundle.manifest.calibration
+    assert choose_averaging(bundle, dataset, means, calibration, quiet=True) == "none"

@@ -40,8 +40,8 @@ def made_up() -> Predictions:
         probabilities=probabilities,
         covered=random.random(count) < 0.9,
         set_sizes=random.integers(1, 8, count),
-        # No call is made on any dermatofibroma, though some are called that.
-        called=(random.random(count) < 0.7) & (labels != CODES.index("df")),
+        # The model abstains on every dermatofibroma, though it takes others for one.
+        accepted=(random.random(count) < 0.7) & (labels != CODES.index("df")),
     )
 
 
@@ -101,14 +101,14 @@ def test_intervals_are_drawn_over_lesions(
     assert few.per_class != result.per_class
 
 
-def test_abstaining_is_judged_on_the_images_that_were_called(
+def test_selective_figures_are_of_the_images_without_abstention(
     result: Evaluation, predictions: Predictions, labels: np.ndarray
 ) -> None:
-    called = predictions.called
+    accepted = predictions.accepted
     right = predictions.probabilities.argmax(axis=1) == labels
-    assert result.selective.coverage == pytest.approx(called.mean())
-    assert result.selective.accuracy == pytest.approx(right[called].mean())
-    recalls = [right[called & (labels == i)].mean() for i in range(7) if CODES[i] != "df"]
+    assert result.selective.coverage == pytest.approx(accepted.mean())
+    assert result.selective.accuracy == pytest.approx(right[accepted].mean())
+    recalls = [right[accepted & (labels == i)].mean() for i in range(7) if CODES[i] != "df"]
     assert result.selective.balanced_accuracy == pytest.approx(np.mean(recalls))
 
 

@@ -7,7 +7,12 @@ from PIL import Image
 
 from build_host.datasets.dataset import Dataset
 from build_host.datasets.ham10000 import read_ham10000
-from build_host.evaluation.out_of_distribution import OF_EACH_KIND, kinds, measure, skin_only
+from build_host.evaluation.out_of_distribution import measure_detection
+from build_host.evaluation.out_of_distribution_images import (
+    IMAGES_OF_EACH_KIND,
+    kinds,
+    skin_only,
+)
 from device.capture.frame import Frame
 from device.config import Config, model_folder
 from device.errors import DataError
@@ -28,7 +33,7 @@ def shipped() -> Bundle:
 
 
 @pytest.fixture
-def outlines(tmp_path: Path, lesions: Dataset) -> Path:
+def segmentations(tmp_path: Path, lesions: Dataset) -> Path:
     folder = tmp_path / "HAM10000_segmentations"
     folder.mkdir()
     for record in lesions.records:
@@ -39,29 +44,29 @@ def outlines(tmp_path: Path, lesions: Dataset) -> Path:
 
 
 def test_every_kind_gives_as_many_pictures_each_the_same_every_time(
-    lesions: Dataset, outlines: Path
+    lesions: Dataset, segmentations: Path
 ) -> None:
-    for kind, pictures in kinds(lesions, outlines).items():
+    for kind, pictures in kinds(lesions, segmentations).items():
         first, again = list(pictures()), list(pictures())
         if kind != "skin only":
-            assert len(first) == OF_EACH_KIND, kind
+            assert len(first) == IMAGES_OF_EACH_KIND, kind
         for one, other in zip(first, again, strict=True):
             assert one.dtype == np.uint8
             assert one.ndim == 3 and one.shape[2] == 3
             np.testing.assert_array_equal(one, other)
 
 
-def test_skin_beside_a_lesion_holds_nothing_of_it(outlines: Path, lesions: Dataset) -> None:
+def test_skin_beside_a_lesion_holds_nothing_of_it(segmentations: Path, lesions: Dataset) -> None:
     marked = np.full((150, 200, 3), 180, np.uint8)
     marked[40:110, 60:140] = (90, 60, 50)
     drawn = Dataset("marked", lesions.records, lambda r: marked)
-    found = list(skin_only(drawn, outlines, 5))
+    found = list(skin_only(drawn, segmentations, 5))
     assert len(found) == 5
     for picture in found:
         assert picture.min() == picture.max() == 180
 
 
-def test_skin_is_not_taken_where_the_outline_reaches_every_corner(
+def test_skin_is_not_taken_where_the_lesion_reaches_every_corner(
     tmp_path: Path, lesions: Dataset
 ) -> None:
     folder = tmp_path / "HAM10000_segmentations"
@@ -72,31 +77,25 @@ def test_skin_is_not_taken_where_the_outline_reaches_every_corner(
     assert list(skin_only(lesions, tmp_path, 5)) == []
 
 
-def test_a_missing_outline_is_named(tmp_path: Path, lesions: Dataset) -> None:
+def test_a_missing_segmentation_is_named(tmp_path: Path, lesions: Dataset) -> None:
     with pytest.raises(DataError, match=r"_segmentation\.png: no such file"):
         list(skin_only(lesions, tmp_path, 5))
 
 
-class ByBrightness:
-    """Finds bright pictures familiar, as an analyzer whose lesions are bright would."""
-
-    def __init__(self, bundle: Bundle) -> None:
-        self._analyzer = Analyzer(bundle)
-
-    def familiarity(self, pixels: np.ndarray) -> float:
-        return float(pixels.mean())
-
-    def analyze(self, frame: Frame) -> Finding:
-        dark = frame.pixels.mean() < 100
-        finding = self._analyzer.analyze(frame)
-        return replace(finding, doubt="unfamiliar" if dark else None)
-
-
-def test_what_scores_lower_than_lesions_is_told_apart(
-    outlines: Path, lesions: Dataset, shipped: Bundle
+def test_what_scores_lower_than_lesions_is_detected(
+    segmentations: Path, lesions: Dataset, shipped: Bundle
 ) -> None:
+    analyzer = Analyzer(shipped)
+
+    def abstains_on_dark_images(frame: Frame) -> Finding:
+        dark = frame.pixels.mean() < 100
+        return replace(analyzer.analyze(frame), doubt="unfamiliar" if dark else None)
+
     bright = Dataset("bright", lesions.records, lambda r: np.full((150, 200, 3), 200, np.uint8))
-    rows = {r.kind: r for r in measure(ByBrightness(shipped), bright, outlines, quiet=True)}
+    found = measure_detection(
+        abstains_on_dark_images, lambda p: float(p.mean()), bright, segmentations, quiet=True
+    )
+    rows = {r.kind: r for r in found}
     assert rows["black"].auroc == 1.0
     assert rows["black"].no_call == rows["black"].refused == 1.0
     assert rows["lesions of the test fold"].no_call == 0.0

@@ -7,7 +7,7 @@ import pytest
 
 from build_host.datasets.dataset import Dataset
 from build_host.datasets.ham10000 import read_ham10000
-from build_host.evaluation.predictions import predict, raw_answers
+from build_host.evaluation.predictions import predict
 from device.capture.frame import frame_now
 from device.inference.analyzer import Analyzer
 from device.inference.bundle import Bundle, load_bundle
@@ -38,15 +38,15 @@ def test_predictions_are_the_instruments_own_findings(drawn_bundle: Bundle, ham1
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(
-    ("dark_frames_pass", "sure_frames_pass", "called"),
+    ("dark_frames_pass", "sure_frames_pass", "accepted"),
     [(True, True, True), (True, False, False), (False, True, True), (False, False, False)],
 )
-def test_a_call_is_one_that_the_model_would_make_whatever_the_quality(
+def test_the_model_abstains_whatever_the_quality(
     drawn_bundle: Bundle,
     ham10000: Path,
     dark_frames_pass: bool,
     sure_frames_pass: bool,
-    called: bool,
+    accepted: bool,
 ) -> None:
     manifest = drawn_bundle.manifest
     quality = msgspec.structs.replace(
@@ -65,18 +65,4 @@ def test_a_call_is_one_that_the_model_would_make_whatever_the_quality(
     changed = msgspec.structs.replace(manifest, quality=quality, abstention=abstention)
     bundle = replace(drawn_bundle, manifest=changed)
     predictions = predict(Analyzer(bundle), some(ham10000), quiet=True)
-    assert predictions.called.tolist() == [called] * len(predictions.records)
-
-
-@pytest.mark.tensorflow
-def test_raw_answers_are_those_before_calibration(drawn_bundle: Bundle, ham10000: Path) -> None:
-    dataset = some(ham10000)
-    answers = raw_answers(Analyzer(drawn_bundle), dataset, quiet=True)
-    logits = np.array([a.logits for a in answers])
-    assert logits.shape == (len(dataset), 7)
-    assert logits.dtype == np.float32
-    analyzer = Analyzer(drawn_bundle)
-    for row, record in zip(logits, dataset.records, strict=True):
-        np.testing.assert_array_equal(row, analyzer.logits(dataset.read(record)))
-    steps = logits / np.float32(drawn_bundle.manifest.outputs.logits.quantization_scale)
-    np.testing.assert_allclose(steps, np.rint(steps), atol=1e-3)
+    assert predictions.accepted.tolist() == [accepted] * len(predictions.records)

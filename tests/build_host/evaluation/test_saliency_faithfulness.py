@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from build_host.datasets.dataset import Dataset, ImageRecord
-from build_host.evaluation.saliency_faithfulness import compare, segmentation_in_square
+from build_host.evaluation.saliency_faithfulness import compare_maps, segmentation_in_square
 from device.diagnoses import CODES
 from device.errors import DataError
 from device.imaging.preprocessing import resize
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 @pytest.fixture
-def outlined(tmp_path: Path) -> Path:
+def segmented(tmp_path: Path) -> Path:
     folder = tmp_path / "HAM10000_segmentations"
     folder.mkdir()
     mask = np.zeros((150, 200), np.uint8)
@@ -28,21 +28,21 @@ def outlined(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_an_outline_is_cut_and_reduced_as_the_image_is(outlined: Path) -> None:
-    outline = segmentation_in_square(outlined, "one", SIDE)
-    assert outline.shape == (SIDE, SIDE)
-    assert outline[:, : SIDE // 2].all()
-    assert not outline[:, SIDE // 2 :].any()
+def test_a_segmentation_is_cut_and_reduced_as_the_image_is(segmented: Path) -> None:
+    lesion = segmentation_in_square(segmented, "one", SIDE)
+    assert lesion.shape == (SIDE, SIDE)
+    assert lesion[:, : SIDE // 2].all()
+    assert not lesion[:, SIDE // 2 :].any()
     with pytest.raises(DataError, match="three_segmentation"):
-        segmentation_in_square(outlined, "three", SIDE)
+        segmentation_in_square(segmented, "three", SIDE)
 
 
 def test_every_kind_of_map_is_measured_on_the_same_images(
-    made: tuple[Bundle, bytes], outlined: Path, picture: np.ndarray
+    made: tuple[Bundle, bytes], segmented: Path, picture: np.ndarray
 ) -> None:
     records = tuple(ImageRecord(image_id=n, lesion_id=n, dx="mel") for n in ("one", "two"))
     dataset = Dataset("drawn", records, lambda record: picture)
-    rows = {row.method: row for row in compare(*made, dataset, outlined)}
+    rows = {row.method: row for row in compare_maps(*made, dataset, segmented)}
     assert set(rows) == {
         "random", "centre blob", "Eigen-CAM", "class activation map",
         "class activation map, as log-odds",
@@ -61,7 +61,7 @@ def test_every_kind_of_map_is_measured_on_the_same_images(
 
 
 def test_the_diagnosis_that_is_asked_for_is_explained(
-    made: tuple[Bundle, bytes], outlined: Path, picture: np.ndarray
+    made: tuple[Bundle, bytes], segmented: Path, picture: np.ndarray
 ) -> None:
     records = (ImageRecord(image_id="one", lesion_id="one", dx="mel"),)
     dataset = Dataset("drawn", records, lambda record: picture)
@@ -70,10 +70,10 @@ def test_the_diagnosis_that_is_asked_for_is_explained(
     )
     least, most = CODES[int(own.argmin())], CODES[int(own.argmax())]
     rows = {
-        code: compare(made[0], None, dataset, outlined, lambda p, code=code: code)
+        code: compare_maps(made[0], None, dataset, segmented, lambda p, code=code: code)
         for code in (least, most)
     }
-    assert rows[most] == compare(made[0], None, dataset, outlined)
+    assert rows[most] == compare_maps(made[0], None, dataset, segmented)
     # The curves are of the diagnosis's own probability.
     assert rows[least][0].insertion.value < rows[most][0].insertion.value
 
@@ -98,13 +98,13 @@ class LooksAtOneCorner:
 
 def test_a_map_of_where_the_network_looks_beats_its_inverse_both_ways() -> None:
     from build_host.evaluation.saliency_faithfulness import _curves
-    from build_host.evaluation.saliency_maps import Asked
+    from build_host.evaluation.saliency_maps import Explained
 
     picture = np.full((SIDE, SIDE, 3), 40, np.uint8)
     picture[:16, :16] = 250
-    asked = Asked(picture, 4, LooksAtOneCorner(), PLAIN, MAPPED, 0)
+    explained = Explained(picture, 4, LooksAtOneCorner(), PLAIN, MAPPED, 0)
     true = np.zeros((SIDE, SIDE))
     true[:16, :16] = 1.0
-    right, wrong = (_curves(asked, m) for m in (true, 1.0 - true))
+    right, wrong = (_curves(explained, m) for m in (true, 1.0 - true))
     assert right[0] > wrong[0] + 0.1
     assert right[1] < wrong[1] - 0.1

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from build_host.evaluation.saliency_maps import Asked, outweighs, random
+from build_host.evaluation.saliency_maps import Explained, outweighing_map, random_map
 from device.capture.frame import frame_now
 from device.diagnoses import CODES
 from device.imaging.preprocessing import resize
@@ -14,10 +14,10 @@ from tests.build_host.evaluation.conftest import SIDE, SPEC
 pytestmark = pytest.mark.tensorflow
 
 
-def asked(bundle: Bundle, picture: np.ndarray, index: int, seed: int = 0) -> Asked:
+def explained(bundle: Bundle, picture: np.ndarray, index: int, seed: int = 0) -> Explained:
     manifest = bundle.manifest
     pixels = resize(picture, SPEC)
-    return Asked(pixels, index, Network(bundle), manifest.calibration, manifest.saliency, seed)
+    return Explained(pixels, index, Network(bundle), manifest.calibration, manifest.saliency, seed)
 
 
 def test_what_is_judged_is_what_the_live_view_shows_if_anything(
@@ -27,7 +27,7 @@ def test_what_is_judged_is_what_the_live_view_shows_if_anything(
     for index, code in enumerate(CODES):
         live = Analyzer(made[0]).explain(frame_now(picture, 0, "test"), code).values
         if live.any():
-            judged = outweighs(asked(made[0], picture, index))
+            judged = outweighing_map(explained(made[0], picture, index))
             wide = cv2.resize(live, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
             np.testing.assert_allclose(judged / judged.max(), wide / wide.max(), atol=1e-5)
             shown += 1
@@ -37,5 +37,5 @@ def test_what_is_judged_is_what_the_live_view_shows_if_anything(
 def test_a_map_that_is_no_better_than_chance_is_another_for_each_image(
     made: tuple[Bundle, bytes], picture: np.ndarray
 ) -> None:
-    one, two = (random(asked(made[0], picture, 4, seed)) for seed in (0, 1))
+    one, two = (random_map(explained(made[0], picture, 4, seed)) for seed in (0, 1))
     assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 0.1

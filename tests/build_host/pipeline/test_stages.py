@@ -16,7 +16,7 @@ from build_host.calibration.fits import (
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.split import split_by_lesion
 from build_host.evaluation.assessment import Assessment
-from build_host.evaluation.predictions import raw_answers
+from build_host.evaluation.inference import network_outputs
 from build_host.pipeline.stages import train
 from build_host.pipeline.workspace import DataSources, open_run, start_run
 from build_host.run_folder import RunFolder
@@ -52,16 +52,17 @@ def test_everything_is_calibrated_on_the_validation_fold_through_the_shipped_fil
     manifest, model = draft(compressed)
     dataset = read_ham10000(ham10000)
     validation = dataset.subset(split_by_lesion(dataset).validation)
-    analyzer = Analyzer(Bundle(compressed.folder, manifest, model, ""))
-    answers = raw_answers(analyzer, validation, quiet=True)
-    logits = np.array([a.logits for a in answers])
+    outputs = network_outputs(
+        Bundle(compressed.folder, manifest, model, ""), validation, quiet=True
+    )
+    logits = np.array([o.logits for o in outputs])
     assert manifest.calibration == fit_calibration(logits, validation.labels)
     for found, fit in (
         (manifest.operating_points, fit_operating_points),
         (manifest.conformal, fit_conformal),
     ):
         assert found == fit(logits, validation.labels, manifest.calibration)
-    fitted = fit_abstention(answers, validation.labels, manifest.calibration)
+    fitted = fit_abstention(outputs, validation.labels, manifest.calibration)
     assert manifest.abstention == fitted
 
 
@@ -76,10 +77,9 @@ def test_the_figures_are_of_the_test_fold(evaluated: Stage, ham10000: Path) -> N
     assert np.array(evaluation.confusion).sum(axis=1).tolist() == np.bincount(test.labels).tolist()
     assert evaluation.size.bytes == (evaluated.folder / "model.tflite").stat().st_size
     assert "Lesion-disjoint" in evaluation.protocol
-    # What was called right, by the Analyzer that ships.
     manifest, model = draft(evaluated)
-    analyzer = Analyzer(Bundle(evaluated.folder, manifest, model, ""))
-    logits = np.array([a.logits for a in raw_answers(analyzer, test, quiet=True)])
+    outputs = network_outputs(Bundle(evaluated.folder, manifest, model, ""), test, quiet=True)
+    logits = np.array([o.logits for o in outputs])
     scaled = logits / manifest.calibration.temperature + np.array(manifest.calibration.bias)
     accuracy = (scaled.argmax(axis=1) == test.labels).mean()
     assert evaluation.figures["accuracy"].value == pytest.approx(accuracy)

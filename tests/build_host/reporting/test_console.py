@@ -3,7 +3,7 @@ import io
 from rich.console import Console
 from rich.table import Table
 
-from build_host.evaluation.assessment import Assessment, Kept
+from build_host.evaluation.assessment import Assessment, CoveragePoint
 from build_host.evaluation.comparison import Peer
 from build_host.evaluation.evaluation import Evaluation
 from build_host.evaluation.saliency_faithfulness import Faithfulness
@@ -35,7 +35,7 @@ def told(*tables: Table) -> list[str]:
 def test_maps_of_both_diagnoses_are_told_each_under_its_own(made_evaluation: Evaluation) -> None:
     assessment = Assessment(
         evaluations=[made_evaluation],
-        surest=[Kept(0.5, 0.9, 0.8)],
+        surest=[CoveragePoint(0.5, 0.9, 0.8)],
         maps=[faithful("occlusion", 0.4)],
         unasked_maps=[faithful("occlusion", 0.7)],
         speed=FAST,

@@ -5,7 +5,7 @@ import numpy as np
 from PIL import Image
 
 from build_host.datasets.dataset import Dataset, ImageRecord
-from build_host.reporting.example_sheet import Example, choose, examples_page
+from build_host.reporting.example_sheet import Example, choose, example_sheet
 from device.capture.demo import SCENES, demo_frame
 from device.diagnoses import CODES
 from device.inference.bundle import Bundle
@@ -37,12 +37,12 @@ def test_page_has_an_example_and_its_outline_in_its_diagnosis_row(
     pixels = np.asarray(cv2.resize(demo_frame(SCENES[0]).pixels, (200, 150)), np.uint8)
     record = ImageRecord(image_id="one", lesion_id="one", dx="vasc")
     dataset = Dataset("drawn", (record,), lambda record: pixels)
-    plain = examples_page(bundle, dataset, tmp_path)
+    plain = example_sheet(bundle, dataset, tmp_path)
     (tmp_path / "HAM10000_segmentations").mkdir()
     mask = np.zeros((150, 200), np.uint8)
     mask[50:100, 80:120] = 255
     Image.fromarray(mask).save(tmp_path / "HAM10000_segmentations" / "one_segmentation.png")
-    outlined = examples_page(bundle, dataset, tmp_path)
+    outlined = example_sheet(bundle, dataset, tmp_path)
     shown = [
         [
             (n, ax.get_title(), ax.images[0].get_array())

@@ -1,22 +1,22 @@
 import msgspec
 import pytest
 
-from build_host.evaluation.assessment import Assessment, Kept
+from build_host.evaluation.assessment import Assessment, CoveragePoint
 from build_host.evaluation.evaluation import Evaluation
 from build_host.evaluation.metrics import METRICS
-from build_host.evaluation.out_of_distribution import Unfamiliar
+from build_host.evaluation.out_of_distribution import DetectionFigures
 from build_host.evaluation.saliency_faithfulness import Faithfulness
 from build_host.evaluation.speed import Speed
-from build_host.reporting.model_card import write_card
+from build_host.reporting.model_card import render_card
 from device.diagnoses import CODES
 from device.inference.manifest import Interval, Manifest
 
 
 @pytest.fixture
 def card(made_manifest: Manifest, made_evaluation: Evaluation) -> str:
-    return write_card(
+    return render_card(
         made_manifest,
-        Assessment(evaluations=[made_evaluation], surest=[Kept(0.5, 0.912, 0.823)]),
+        Assessment(evaluations=[made_evaluation], surest=[CoveragePoint(0.5, 0.912, 0.823)]),
     )
 
 
@@ -134,7 +134,7 @@ def test_what_was_measured_beside_it_stands_in_one_table(
         images=77,
         figures={"accuracy": Interval(value=0.986, low=0.98, high=0.99)},
     )
-    card = write_card(made_manifest, Assessment(evaluations=[made_evaluation, other], surest=[]))
+    card = render_card(made_manifest, Assessment(evaluations=[made_evaluation, other], surest=[]))
     table = table_after(card, "## Beside it")
     assert table[0] == ["figure", "Elsewhere"]
     assert ["accuracy", "0.986 (0.980 to 0.990)"] in table
@@ -147,14 +147,14 @@ def test_things_that_are_no_lesions_maps_and_speed_are_told(
     made_manifest: Manifest, made_evaluation: Evaluation
 ) -> None:
     one = Interval(value=0.4, low=0.3, high=0.5)
-    card = write_card(
+    card = render_card(
         made_manifest,
         Assessment(
             evaluations=[made_evaluation],
-            surest=[Kept(0.5, 0.912, 0.823)],
+            surest=[CoveragePoint(0.5, 0.912, 0.823)],
             unfamiliar=[
-                Unfamiliar("lesions", 9, 0.5, 0.01, 0.02),
-                Unfamiliar("ruler", 40, 0.987, 0.9, 1.0),
+                DetectionFigures("lesions", 9, 0.5, 0.01, 0.02),
+                DetectionFigures("ruler", 40, 0.987, 0.9, 1.0),
             ],
             maps=[Faithfulness("occlusion", 145, one, one, one, one, None)],
             unasked_maps=[Faithfulness("RISE", 400, one, one, one, one, None)],

@@ -187,6 +187,7 @@ def test_training_sees_the_very_bits_that_the_device_makes(
 def test_training_evaluation_and_instrument_agree_to_the_bit(
     ham10000: Path, tmp_path: Path, bundled: Stage, trusted_key: str
 ) -> None:
+    from build_host.evaluation.inference import network_output
     from build_host.training.input_pipeline import batches
 
     bundle = load_bundle(bundled.folder, [trusted_key])
@@ -208,7 +209,7 @@ def test_training_evaluation_and_instrument_agree_to_the_bit(
         assert held() == in_training
         # Calibration and evaluation: a record of the dataset.
         network.run(np.zeros((28, 28, 3), np.uint8))
-        analyzer.logits(dataset.read(record))
+        network_output(network, manifest.input, dataset.read(record))
         assert held() == in_training
         # In steps, by the public functions.
         made = quantize(
