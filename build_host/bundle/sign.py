@@ -1,6 +1,7 @@
-"""Writing a bundle, and the keys that sign it."""
+"""Signing and writing a bundle, and the keys for that."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,9 +26,9 @@ KEY_VARIABLE: Final = "DERMASCOPE_SIGNING_KEY"
 
 
 def default_key_path() -> Path:
-    """Return where the signing key lies: outside every repository."""
-    named = os.environ.get(KEY_VARIABLE)
-    return Path(named) if named else platformdirs.user_config_path("dermascope") / "signing.key"
+    """Return where the signing key is kept: outside every repository."""
+    path = os.environ.get(KEY_VARIABLE)
+    return Path(path) if path else platformdirs.user_config_path("dermascope") / "signing.key"
 
 
 def create_key(path: Path) -> str:
@@ -36,7 +37,7 @@ def create_key(path: Path) -> str:
     Raises
     ------
     device.errors.BundleError
-        If a file stands there already; a key is never overwritten.
+        If there is a file already; a key is never overwritten.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     key = Ed25519PrivateKey.generate()
@@ -44,7 +45,7 @@ def create_key(path: Path) -> str:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise BundleError(
-            f"{path}: a signing key is there already; name another path with {KEY_VARIABLE}"
+            f"{path}: there is a signing key already; name another path with {KEY_VARIABLE}"
         ) from None
     with os.fdopen(handle, "wb") as file:
         file.write(key.private_bytes_raw())
@@ -63,7 +64,7 @@ def read_key(path: Path) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(path.read_bytes())
     except FileNotFoundError:
         raise BundleError(
-            f"{path}: there is no signing key; make one with: dermascope-build key"
+            f"{path}: there is no signing key; make one with: dermascope-build keygen"
         ) from None
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror})") from None
@@ -82,22 +83,22 @@ def write_bundle(
     model: bytes,
     assessment: Assessment,
     key: Ed25519PrivateKey,
-    sections: str = "",
+    sections: Sequence[str] = (),
 ) -> None:
-    """Write and sign a bundle.
+    """Sign and write a bundle.
 
     Parameters
     ----------
     folder
-        Made where it does not exist; files of an older bundle in it are replaced.
+        Made where it does not exist; the files of an older bundle in it are replaced.
     manifest, model
         The manifest, whose ``model_sha256`` is that of `model`.
     assessment
-        What was measured; the card repeats it.
+        What was measured, for the card and ``metrics.json``.
     key
         Signs the manifest's bytes.
     sections
-        More for the card: see `build_host.reporting.model_card.render_card`.
+        See `build_host.reporting.model_card.render_card`.
     """
     manifest_bytes = to_json(manifest)
     contents = {

@@ -1,7 +1,7 @@
 """Validating a dataset before hours are spent on training with it."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -88,7 +88,7 @@ def validate_ham10000(folder: Path, console: Console) -> ValidationReport:
 
 
 def _decode(
-    records: Iterator[ImageRecord], paths: dict[str, Path]
+    records: Iterable[ImageRecord], paths: dict[str, Path]
 ) -> tuple[dict[str, str], dict[str, list[ImageRecord]]]:
     """Return what is wrong with images, by identifier, and the records by digest of the pixels."""
     unreadable: dict[str, str] = {}

@@ -25,7 +25,7 @@ def gaussian_blur(pixels: Pixels, sigma: float) -> Pixels:
 
 def brightness(pixels: Pixels, factor: float) -> Pixels:
     """Return an image under more light, or less."""
-    return np.clip(pixels * factor, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels * factor, 0, 255), np.float64).astype(np.uint8)
 
 
 def gaussian_noise(pixels: Pixels, sigma: float, random: np.random.Generator) -> Pixels:

@@ -1,9 +1,9 @@
-"""The stages of a model's way, each leaving its result in the run's folder."""
+"""The stages from images to a measured model, each leaving its result in the run's folder."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ from build_host.datasets.split import split_by_lesion
 from build_host.evaluation.assessment import Assessment, assess
 from build_host.evaluation.comparison import Peer, measure_peer
 from build_host.files import replacing, write_file
-from build_host.pipeline.release import open_bundle
+from build_host.pipeline.release import open_run_or_bundle
 from build_host.pipeline.workspace import (
     DataSources,
     Run,
@@ -35,6 +35,9 @@ from build_host.run_folder import RunFolder
 from build_host.training.config import RunConfig
 from device.errors import DataError
 from device.inference.bundle import Bundle
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _GPTQ_IMAGES: Final = 256
 """So many are enough to estimate the second moments of a layer's inputs."""
@@ -108,57 +111,74 @@ def compress(run: Run, data: Path, console: Console) -> None:
 
 
 def calibrate(folder: RunFolder, data: Path) -> None:
-    """Fit everything anew that is fitted on the validation fold, to a file that is converted."""
-    validation = _part(data, "validation")
+    """Refit what is fitted on the validation fold, for a run that is compressed already."""
+    validation = _fold(data, "validation")
     write_draft(folder, calibrate_draft(open_draft(folder), validation))
 
 
 def further_training(config: RunConfig) -> tuple[str, ...]:
-    """Return what goes into a run's training beside HAM10000, for the card."""
-    told = []
+    """Return what goes into a run's training besides HAM10000, for the model card."""
+    further = []
     if config.extra_data == "isic-2017":
-        told.append(f"images of {ISIC2017_LICENCE}: train and validation")
+        further.append(f"images of {ISIC2017_LICENCE}: train and validation")
     if config.start == "imagenet":
-        told.append("a start from ImageNet weights")
+        further.append("a start from ImageNet weights")
     if config.fit.distillation:
         names = ", ".join(Path(t).stem for t in config.fit.distillation.teachers)
-        told.append(f"what larger networks say of the same images ({names})")
-    return tuple(told)
+        further.append(f"what larger networks say of the same images ({names})")
+    return tuple(further)
 
 
-def study_run(folder: RunFolder, data: Path, images: int, levels: int) -> Study:
-    """Derive the draft's quality limits from where accuracy falls, in place of percentiles."""
+def set_quality_limits(folder: RunFolder, data: Path, images: int, levels: int) -> Study:
+    """Derive the draft's quality limits from where accuracy falls, in place of percentiles.
+
+    Parameters
+    ----------
+    images, levels
+        As in `study_quality`.
+    """
     bundle = open_draft(folder)
-    result = study_bundle(bundle, data, folder, images, levels)
+    result = study_quality(bundle, data, folder, images, levels)
     manifest = msgspec.structs.replace(bundle.manifest, quality=result.limits)
     write_draft(folder, replace(bundle, manifest=manifest))
     return result
 
 
-def study_bundle(bundle: Bundle, data: Path, out: RunFolder, images: int, levels: int) -> Study:
-    """Write where accuracy falls on degraded images of the validation fold, and its plot."""
-    from build_host.reporting.plots import degradations
+def study_quality(bundle: Bundle, data: Path, out: RunFolder, images: int, levels: int) -> Study:
+    """Write where a model's accuracy falls on degraded images, and its plot.
 
-    validation = _part(data, "validation")
+    Parameters
+    ----------
+    out
+        Where to; for a bundle, which is not changed, a folder of its own.
+    images
+        How many of the validation fold to degrade.
+    levels
+        Amounts of each degradation.
+    """
+    from build_host.reporting.plots import degradation_curves
+
+    validation = _fold(data, "validation")
     result = study_degradation(bundle, balanced_sample(validation, images), levels)
     write_result(out.quality_study, result)
-    with replacing(out.quality_plot) as part:
-        degradations(result).savefig(part, dpi=120)
+    _write_figure(out.quality_plot, degradation_curves(result), dpi=120)
     return result
 
 
-def show_examples(bundle: Bundle, data: Path, path: Path) -> None:
-    """Draw a page of what a bundle gets right and wrong on the validation fold."""
+def write_example_sheet(bundle: Bundle, data: Path, path: Path) -> None:
+    """Write a page of what a bundle gets right and wrong on the validation fold."""
     from build_host.reporting.example_sheet import example_sheet
 
-    validation = _part(data, "validation")
-    page = example_sheet(bundle, validation, data)
+    _write_figure(path, example_sheet(bundle, _fold(data, "validation"), data), dpi=90)
+
+
+def _write_figure(path: Path, figure: "Figure", dpi: int) -> None:
     with replacing(path) as part:
-        page.savefig(part, dpi=90)
+        figure.savefig(part, dpi=dpi, format=path.suffix.removeprefix(".") or "png")
 
 
 def evaluate_run(folder: RunFolder, sources: DataSources, console: Console) -> Assessment:
-    """Measure a run's int8 file on the test fold and beside it: ``metrics.json``."""
+    """Measure a run's int8 file in every way, and write the result."""
     result = evaluate_bundle(open_draft(folder), sources, console, folder.float_model)
     write_result(folder.metrics, result)
     return result
@@ -167,16 +187,22 @@ def evaluate_run(folder: RunFolder, sources: DataSources, console: Console) -> A
 def evaluate_bundle(
     bundle: Bundle, sources: DataSources, console: Console, float_file: Path | None = None
 ) -> Assessment:
-    """Measure a bundle on the test fold and beside it, through the instrument's own Analyzer."""
-    test = _part(sources.ham10000, "test")
-    exact = float_file.read_bytes() if float_file and float_file.is_file() else None
-    return assess(bundle, test, sources.ham10000, sources.isic2017, exact, console)
+    """Measure a bundle in every way, through the device's own Analyzer.
+
+    Parameters
+    ----------
+    float_file
+        The same network before quantization, where there is one.
+    """
+    test = _fold(sources.ham10000, "test")
+    float_model = float_file.read_bytes() if float_file and float_file.is_file() else None
+    return assess(bundle, test, sources.ham10000, sources.isic2017, float_model, console)
 
 
-def compare_peers(
+def compare(
     folder: RunFolder, others: Sequence[Path], data: Path, trusted_keys: Iterable[str]
 ) -> list[Peer]:
-    """Measure other runs and bundles on a run's own test images: ``peers.json`` beside it.
+    """Measure a run, other runs and bundles on the same test images, and write the result.
 
     Raises
     ------
@@ -184,15 +210,15 @@ def compare_peers(
         If one of them cannot be opened; before any is measured.
     """
     trusted = tuple(trusted_keys)
-    bundles = [open_draft(folder), *(open_bundle(path, trusted) for path in others)]
-    test = _part(data, "test")
+    bundles = [open_draft(folder), *(open_run_or_bundle(path, trusted) for path in others)]
+    test = _fold(data, "test")
     peers = [measure_peer(bundle, test) for bundle in bundles]
     write_result(folder.peers, peers)
     return peers
 
 
-def _part(data: Path, part: Literal["validation", "test"]) -> Dataset:
-    """Return HAM10000's images of one part of the split."""
+def _fold(data: Path, part: Literal["validation", "test"]) -> Dataset:
+    """Return HAM10000's validation or test fold."""
     dataset = read_ham10000(data)
     split = split_by_lesion(dataset)
     return dataset.subset(split.validation if part == "validation" else split.test)

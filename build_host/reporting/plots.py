@@ -1,9 +1,10 @@
-"""Figures for the report: one function each, typed values in, a matplotlib Figure out."""
+"""Plots for the report: one function each, typed values in, a Matplotlib figure out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ _CLASS_COLOURS: Final = dict(
 )
 
 
-def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list]:
+def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(1, columns, squeeze=False)[0]
     for ax in axes:
@@ -34,7 +35,7 @@ def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list
     return figure, list(axes)
 
 
-def counts(groups: dict[str, int], title: str, malignant: bool = False) -> Figure:
+def bar_chart(groups: dict[str, int], title: str, malignant: bool = False) -> Figure:
     """Return a bar for each group, longest first, labelled with its count.
 
     Parameters
@@ -42,7 +43,7 @@ def counts(groups: dict[str, int], title: str, malignant: bool = False) -> Figur
     groups
         Count by name.
     malignant
-        Colour the malignant diagnoses; the names are then HAM10000 codes.
+        Colour malignant diagnoses differently; the names are then HAM10000 codes.
     """
     names = sorted(groups, key=lambda g: groups[g])
     figure, (ax,) = _figure(6.0, 0.6 + 0.26 * len(names))
@@ -55,7 +56,7 @@ def counts(groups: dict[str, int], title: str, malignant: bool = False) -> Figur
     return figure
 
 
-def ages(by_age: dict[str, int], title: str) -> Figure:
+def age_histogram(by_age: dict[str, int], title: str) -> Figure:
     """Return a histogram of ages, which the dataset gives in steps of five years."""
     figure, (ax,) = _figure(6.0, 2.4)
     years = sorted(float(a) for a in by_age if a != "unknown")
@@ -66,7 +67,7 @@ def ages(by_age: dict[str, int], title: str) -> Figure:
     return figure
 
 
-def before_after(before: dict[str, int], after: dict[str, int], title: str) -> Figure:
+def class_counts_before_after(before: dict[str, int], after: dict[str, int], title: str) -> Figure:
     """Return the class counts before and after oversampling, side by side."""
     figure, (ax,) = _figure(6.4, 2.8)
     places = np.arange(len(CODES))
@@ -112,7 +113,13 @@ def learning_curves(
 
 
 def confusion_matrix(table: Sequence[Sequence[int]], title: str) -> Figure:
-    """Return a confusion matrix, shaded by the share of each true diagnosis."""
+    """Return a confusion matrix, its cells shaded by their share of the true diagnosis.
+
+    Parameters
+    ----------
+    table
+        Counts: a row for each true diagnosis, a column for each predicted one.
+    """
     figure, (ax,) = _figure(4.8, 4.2)
     counts_ = np.asarray(table, dtype=float)
     shares = counts_ / np.maximum(counts_.sum(axis=1, keepdims=True), 1)
@@ -126,14 +133,22 @@ def confusion_matrix(table: Sequence[Sequence[int]], title: str) -> Figure:
             )  # fmt: skip
     ax.set_xticks(range(len(CODES)), CODES)
     ax.set_yticks(range(len(CODES)), CODES)
-    ax.set_xlabel("called")
+    ax.set_xlabel("predicted")
     ax.set_ylabel("true")
     ax.set_title(title, loc="left", fontsize=11)
     return figure
 
 
 def roc_curves(labels: Labels, probabilities: Probabilities, title: str) -> Figure:
-    """Return one-against-the-rest ROC curves, one for each diagnosis."""
+    """Return one-vs-rest ROC curves, one for each diagnosis.
+
+    Parameters
+    ----------
+    labels
+        int64, (n,).
+    probabilities
+        float64, (n, 7).
+    """
     figure, (ax,) = _figure(5.0, 4.2)
     for i, code in enumerate(CODES):
         truth = labels == i
@@ -153,11 +168,19 @@ def roc_curves(labels: Labels, probabilities: Probabilities, title: str) -> Figu
     return figure
 
 
-def reliability(labels: Labels, sides: dict[str, Probabilities]) -> Figure:
-    """Return confidence against accuracy in bins of equal mass, before and after calibration."""
+def reliability_diagram(labels: Labels, by_name: dict[str, Probabilities]) -> Figure:
+    """Return confidence against accuracy in bins of equal mass, for each of two calibrations.
+
+    Parameters
+    ----------
+    labels
+        int64, (n,).
+    by_name
+        Probabilities by the calibration's name: float64, (n, 7).
+    """
     figure, (ax,) = _figure(4.6, 4.2)
     ax.plot([0, 1], [0, 1], color=_QUIET, lw=0.8)
-    for (name, probabilities), colour in zip(sides.items(), (_QUIET, _BENIGN), strict=False):
+    for (name, probabilities), colour in zip(by_name.items(), (_QUIET, _BENIGN), strict=False):
         confidence = probabilities.max(axis=1)
         correct = probabilities.argmax(axis=1) == labels
         bins = np.array_split(np.argsort(confidence, kind="stable"), CALIBRATION_BINS)
@@ -170,13 +193,13 @@ def reliability(labels: Labels, sides: dict[str, Probabilities]) -> Figure:
     ax.set_ylabel("accuracy")
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_title("Said and true", loc="left", fontsize=11)
+    ax.set_title("Reliability diagram", loc="left", fontsize=11)
     ax.legend(frameon=False, fontsize=9)
     return figure
 
 
 def pareto(points: dict[str, tuple[float, float, float, float]], limit: float) -> Figure:
-    """Return size against balanced accuracy, the undominated files concatenate.
+    """Return size against balanced accuracy, with the Pareto front joined.
 
     Parameters
     ----------
@@ -215,16 +238,22 @@ def pareto(points: dict[str, tuple[float, float, float, float]], limit: float) -
     return figure
 
 
-def sheet(rows: dict[str, Sequence[NDArray[np.uint8]]]) -> Figure:
-    """Return a sheet of pictures, a named row each."""
+def image_grid(rows: Mapping[str, Sequence[NDArray[np.uint8]]]) -> Figure:
+    """Return images in named rows.
+
+    Parameters
+    ----------
+    rows
+        Images by the row's name: uint8, (height, width, 3), RGB.
+    """
     columns = max(len(r) for r in rows.values())
     figure = Figure(figsize=(1.25 * columns + 1.2, 1.2 * len(rows)), layout="constrained")
     axes = figure.subplots(len(rows), columns, squeeze=False)
-    for line, (name, pictures) in zip(axes, rows.items(), strict=True):
+    for line, (name, images) in zip(axes, rows.items(), strict=True):
         for ax in line:
             ax.axis("off")
-        for ax, picture in zip(line, pictures, strict=False):
-            ax.imshow(picture, interpolation="nearest")
+        for ax, image in zip(line, images, strict=False):
+            ax.imshow(image, interpolation="nearest")
         line[0].axis("on")
         line[0].set_xticks([])
         line[0].set_yticks([])
@@ -233,7 +262,7 @@ def sheet(rows: dict[str, Sequence[NDArray[np.uint8]]]) -> Figure:
     return figure
 
 
-def network_drawing() -> Figure:
+def network_diagram() -> Figure:
     """Return the source paper's network (Table 7) as a row of blocks."""
     blocks = (
         ("image", "28 x 28 x 3"),
@@ -267,8 +296,8 @@ def network_drawing() -> Figure:
     return figure
 
 
-def degradations(study: Study) -> Figure:
-    """Return accuracy against the amount of each degradation, beside that without any."""
+def degradation_curves(study: Study) -> Figure:
+    """Return accuracy against the amount of each degradation."""
     figure = Figure(figsize=(9.0, 7.5), layout="constrained")
     whole = study.undegraded
     axes = figure.subplots(3, 3, sharey=True).ravel()
@@ -294,5 +323,5 @@ def degradations(study: Study) -> Figure:
             ax.set_title(f"{curve.limit} {curve.value:g}", loc="left", fontsize=9)
         ax.spines[["top", "right"]].set_visible(False)
         ax.tick_params(labelsize=8)
-    figure.suptitle(f"{study.model}: accuracy on {study.images} spoilt images", fontsize=11)
+    figure.suptitle(f"{study.model}: accuracy on {study.images} degraded images", fontsize=11)
     return figure

@@ -1,18 +1,19 @@
-"""One HTML page that opens without a network: every figure is inside it."""
+"""The report: one HTML page that opens without a network, since every figure is inside it."""
 
 import base64
 import io
-from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from build_host.calibration.fits import fit_calibration
 from build_host.evaluation import corruptions
+from build_host.evaluation.tflite_file import predict_logits
 from build_host.files import write_file
 from build_host.reporting import plots
+from build_host.reporting.templating import render
 from build_host.reproduction.context import Context
 from build_host.reproduction.image_enhancement import ENHANCEMENTS, add_noise, remove_hairs
 from build_host.reproduction.networks import base_bundle
@@ -20,13 +21,15 @@ from build_host.reproduction.results import MeasuredFile, Results
 from build_host.reproduction.tables import (
     LIMIT_MIB,
     PROTOCOL_NAMES,
+    TEMPLATES,
     chosen_file,
+    enhancement_verdict,
     float_base,
     paper_rows,
     protocol_verdict,
-    step_verdict,
 )
 from device.diagnoses import CODES
+from device.inference.calibration import probabilities as calibrated_probabilities
 from device.inference.manifest import Interval
 
 
@@ -40,30 +43,30 @@ def write_report(
 
     Parameters
     ----------
-    labels, probabilities
-        Of the test fold, as the base network's float32 file gives them.
+    labels
+        Of the test fold: int64, (n,).
+    probabilities
+        Of the base network's float32 file on it, uncalibrated: float64, (n, 7).
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(interval=_interval, mib=_mib, points=_points)
-    page = environment.get_template("report.html.j2").render(
-        results=results,
-        codes=CODES,
-        figures=_figures(context, results, labels, probabilities),
-        protocol_names=PROTOCOL_NAMES,
-        paper=paper_rows(results.artefacts),
-        limit=LIMIT_MIB,
-        chosen=chosen_file(results),
-        base=float_base(results),
-        base_figures=results.base_figures,
-        sparse=_one_each([a for a in results.artefacts if a.sparsity.get("all", 0.0) > 0.01]),
-        step_verdict=step_verdict(results),
-        protocol_verdict=protocol_verdict(results),
+    page = render(
+        TEMPLATES / "report.html.j2",
+        {
+            "results": results,
+            "codes": CODES,
+            "figures": _figures(context, results, labels, probabilities),
+            "protocol_names": PROTOCOL_NAMES,
+            "paper": paper_rows(results.artefacts),
+            "limit": LIMIT_MIB,
+            "chosen": chosen_file(results),
+            "base": float_base(results),
+            "base_figures": results.base_figures,
+            "sparse": _one_each(
+                [a for a in results.artefacts if a.sparsity.get("all", 0.0) > 0.01]
+            ),
+            "enhancement_verdict": enhancement_verdict(results),
+            "protocol_verdict": protocol_verdict(results),
+        },
+        {"interval": _interval, "points": _points},
     )
     write_file(context.report_file, page.encode())
 
@@ -83,12 +86,12 @@ def _figures(
     history = results.base_history
     scores = [e.validation_balanced_accuracy for e in history]
     figures = {
-        "dx": plots.counts(data["dx"], "dx: diagnosis", malignant=True),
-        "dx_type": plots.counts(data["dx_type"], "dx_type: how it was established"),
-        "sex": plots.counts(data["sex"], "sex"),
-        "localization": plots.counts(data["localization"], "localization"),
-        "age": plots.ages(data["age"], "age"),
-        "oversampling": plots.before_after(
+        "dx": plots.bar_chart(data["dx"], "dx: diagnosis", malignant=True),
+        "dx_type": plots.bar_chart(data["dx_type"], "dx_type: how it was established"),
+        "sex": plots.bar_chart(data["sex"], "sex"),
+        "localization": plots.bar_chart(data["localization"], "localization"),
+        "age": plots.age_histogram(data["age"], "age"),
+        "oversampling": plots.class_counts_before_after(
             results.oversampling.before,
             results.oversampling.after,
             "RandomOverSampler on the training part",
@@ -109,14 +112,16 @@ def _figures(
         ),
         "confusion": plots.confusion_matrix(results.base_confusion, "Base network, test fold"),
         "roc": plots.roc_curves(labels, probabilities, "Base network, test fold"),
-        "reliability": plots.reliability(labels, _calibration_sides(context, probabilities)),
+        "reliability": plots.reliability_diagram(
+            labels, _with_and_without_calibration(context, probabilities)
+        ),
         "pareto": plots.pareto(_pareto_points(results.artefacts), LIMIT_MIB),
-        "network": plots.network_drawing(),
+        "network": plots.network_diagram(),
     }
-    drawn = {name: _svg(figure) for name, figure in figures.items()}
-    drawn["augmentation"] = _png(plots.sheet(_augmented_examples(context)))
-    drawn["steps"] = _png(plots.sheet(_enhanced_examples(context)))
-    return drawn
+    html = {name: _svg(figure) for name, figure in figures.items()}
+    html["augmentation"] = _png(plots.image_grid(_augmented_examples(context)))
+    html["enhancements"] = _png(plots.image_grid(_enhanced_examples(context)))
+    return html
 
 
 def _pareto_points(rows: list[MeasuredFile]) -> dict[str, tuple[float, float, float, float]]:
@@ -129,20 +134,16 @@ def _pareto_points(rows: list[MeasuredFile]) -> dict[str, tuple[float, float, fl
     return points
 
 
-def _calibration_sides(
+def _with_and_without_calibration(
     context: Context, uncalibrated: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the base's probabilities before and after temperature and bias from fold 4."""
-    from build_host.calibration.fits import fit_calibration
-    from build_host.evaluation.tflite_file import predict_logits
-    from device.inference.calibration import probabilities as calibrate
-
+    """Return the base's probabilities on the test fold before and after calibration on fold 4."""
     bundle = base_bundle(context)
     images = context.examples(context.config.fit).images
     split, truth = context.split, context.dataset.labels
     logits = predict_logits(bundle, images, split.validation)
     fitted = fit_calibration(logits, truth[split.validation])
-    after = calibrate(predict_logits(bundle, images, split.test), fitted)
+    after = calibrated_probabilities(predict_logits(bundle, images, split.test), fitted)
     return {"as trained": uncalibrated, "calibrated on fold 4": after}
 
 
@@ -198,10 +199,6 @@ def _interval(figure: Interval) -> Markup:
     return Markup(
         f"{figure.value:.3f} <small>{figure.low:.3f}&nbsp;to&nbsp;{figure.high:.3f}</small>"
     )
-
-
-def _mib(size: int) -> str:
-    return f"{size / 2**20:.3f}"
 
 
 def _points(share: float) -> str:

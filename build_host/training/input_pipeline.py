@@ -57,14 +57,15 @@ def epoch_prior(
     if config.balance == "random-oversample":
         return np.full(len(CODES), 1.0 / len(CODES))
     weights = _sampling_weights(config, labels[indices])
-    return np.bincount(labels[indices], weights, len(CODES))
+    return np.asarray(np.bincount(labels[indices], weights, len(CODES)), np.float64)
 
 
 def _sampling_weights(config: FitConfig, labels: NDArray[np.int64]) -> NDArray[np.float64]:
     power = config.balance_power if config.balance == "power" else 1.0
     counts = np.bincount(labels, minlength=len(CODES)).astype(np.float64)
     weights: NDArray[np.float64] = counts[labels] ** (power - 1.0)
-    return weights / weights.sum()
+    weights /= weights.sum()
+    return weights
 
 
 @dataclass(frozen=True, slots=True)

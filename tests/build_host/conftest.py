@@ -171,7 +171,7 @@ def key_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def trusted_key(key_file: Path, command: Callable[..., Done]) -> str:
-    done = command("key")
+    done = command("keygen")
     assert done.status == 0, done.err
     return done.out.splitlines()[0].rpartition(" ")[2]
 

@@ -58,7 +58,7 @@ def test_the_public_half_is_the_one_whose_signatures_hold(tmp_path: Path) -> Non
 def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "signing.key"
     path.write_bytes(content)
-    with pytest.raises(BundleError, match=rf"{path}: a signing key is there already"):
+    with pytest.raises(BundleError, match=rf"{path}: there is a signing key already"):
         create_key(path)
     assert path.read_bytes() == content
 
@@ -66,7 +66,7 @@ def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path, content: byte
 def test_a_link_to_nowhere_is_not_followed(tmp_path: Path) -> None:
     path = tmp_path / "signing.key"
     path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(BundleError, match="is there already"):
+    with pytest.raises(BundleError, match="there is a signing key already"):
         create_key(path)
     assert not (tmp_path / "elsewhere").exists()
 
@@ -76,7 +76,7 @@ def test_no_two_keys_are_alike(tmp_path: Path) -> None:
 
 
 def test_a_missing_key_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"none\.key: there is no signing key; .*build key"):
+    with pytest.raises(BundleError, match=r"none\.key: there is no signing key; .*build keygen"):
         read_key(tmp_path / "none.key")
 
 

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from build_host.evaluation.comparison import Ablation, Peer
-from build_host.pipeline.ablation import AblationConfig, Variant, variant_of
+from build_host.pipeline.ablation import AblationConfig, Variant, variant_config
 from device.errors import ConfigError
 from tests.build_host.conftest import Done, Stage
 
@@ -30,7 +30,7 @@ def test_a_variant_is_the_base_with_its_own_settings(
     base = write_config(tmp_path)
     config = AblationConfig(base=base.name, variants=(), common={"fit.epochs": 5, "fit.batch": 8})
     variant = Variant("x", {"fit.batch": 16, "fit.augmentation.blur": 0.5}, ("representative",))
-    run = variant_of(base, config, variant)
+    run = variant_config(base, config, variant)
     assert (run.fit.epochs, run.fit.batch) == (5, 16)
     assert run.fit.augmentation is not None
     assert run.fit.augmentation.blur == 0.5
@@ -52,7 +52,7 @@ def test_a_slip_in_a_variant_is_told(
     base = write_config(tmp_path)
     config = AblationConfig(base=base.name, variants=(variant,))
     with pytest.raises(ConfigError, match=told):
-        variant_of(base, config, variant)
+        variant_config(base, config, variant)
 
 
 def test_an_impossible_variant_is_told_by_its_name(
@@ -61,7 +61,7 @@ def test_an_impossible_variant_is_told_by_its_name(
     base = write_config(tmp_path)
     config = AblationConfig(base=base.name, variants=())
     with pytest.raises(ConfigError, match="variant 'too bold'"):
-        variant_of(base, config, Variant("too bold", {"fit.label_smoothing": 7.0}))
+        variant_config(base, config, Variant("too bold", {"fit.label_smoothing": 7.0}))
 
 
 @pytest.mark.tensorflow
@@ -79,7 +79,7 @@ def test_variants_and_peers_are_measured_and_the_bundle_keeps_the_tables(
     path = tmp_path / "table.toml"
     path.write_text(TABLE.format(base=base.name))
     arguments = ("ablate", path, "--data", ham10000, "--out", tmp_path / "runs")
-    done = command(*arguments, "--run", evaluated.folder)
+    done = command(*arguments, "--attach-to", evaluated.folder)
     assert done.status == 0, done.err
     kept = (evaluated.folder / "ablation.json").read_bytes()
     table = msgspec.json.decode(kept, type=Ablation)
@@ -98,7 +98,7 @@ def test_variants_and_peers_are_measured_and_the_bundle_keeps_the_tables(
     settings = tmp_path / "config.toml"
     settings.write_text(f'trusted_keys = ["{trusted_key}"]\n')
     monkeypatch.setenv("DERMASCOPE_CONFIG", str(settings))
-    done = command("peers", evaluated.folder, evaluated.folder, other, "--data", ham10000)
+    done = command("compare", evaluated.folder, evaluated.folder, other, "--data", ham10000)
     assert done.status == 0, done.err
     kept = (evaluated.folder / "peers.json").read_bytes()
     peers = msgspec.json.decode(kept, type=list[Peer])

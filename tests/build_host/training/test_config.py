@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 import build_host
-from build_host.pipeline.ablation import AblationConfig, variant_of
+from build_host.pipeline.ablation import AblationConfig, variant_config
 from build_host.training.config import FitConfig, PlateauConfig, RunConfig, read_run_config
 from device.errors import ConfigError
 from device.imaging.preprocessing import InputSpec
@@ -54,9 +54,9 @@ def test_every_shipped_configuration_can_be_read(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda p: p.stem)
-def test_every_variant_of_a_shipped_table_is_a_run_of_its_own(path: Path) -> None:
+def test_every_variant_config_a_shipped_table_is_a_run_of_its_own(path: Path) -> None:
     config = read_toml(path, AblationConfig)
-    runs = [variant_of(path.parent / config.base, config, v) for v in config.variants]
+    runs = [variant_config(path.parent / config.base, config, v) for v in config.variants]
     assert len({run.digest for run in runs}) == len(runs)
 
 

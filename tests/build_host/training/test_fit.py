@@ -263,7 +263,7 @@ def test_a_killed_run_goes_on_after_its_last_whole_epoch(
     assert status == 130, said + complained
     # TensorFlow's own start-up lines stand before it.
     last_line = complained.splitlines()[-1]
-    assert last_line == "dermascope-build: stopped; the same command goes on from here"
+    assert last_line == "dermascope-build: stopped; the same command resumes from here"
     assert f"Resuming after epoch {len(first)} of {EPOCHS}" in said
     assert f"Epoch {len(first):>3}/{EPOCHS}" not in said
     second = history_of(run)
