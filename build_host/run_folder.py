@@ -28,7 +28,7 @@ class RunFolder:
 
     @property
     def distillation_targets(self) -> Path:
-        """Names of the folders, beside the run's, with what its teachers said."""
+        """Names of the folders beside the run's with its teachers' predictions."""
         return self.path / "distillation-targets.txt"
 
     @property
@@ -73,7 +73,7 @@ class RunFolder:
 
     @property
     def quality_plot(self) -> Path:
-        """The same as a picture."""
+        """The same as a plot."""
         return self.path / "quality.png"
 
     @property

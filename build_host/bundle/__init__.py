@@ -1,1 +1,1 @@
-"""The bundle: its manifest, and its signature."""
+"""The bundle: drafting its manifest, and signing it."""

@@ -1,1 +1,1 @@
-"""What is fitted on the validation fold: calibration, thresholds, quality limits."""
+"""Fitting on the validation fold: calibration, thresholds, quality limits."""

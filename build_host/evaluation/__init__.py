@@ -1,1 +1,1 @@
-"""What a model is worth: metrics with intervals, predictions, saliency, speed."""
+"""Measuring a model: metrics with intervals, out-of-distribution images, saliency, speed."""

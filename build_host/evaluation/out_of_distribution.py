@@ -15,7 +15,7 @@ from device.inference.finding import Finding
 
 
 class DetectionFigures(msgspec.Struct, frozen=True):
-    """How well one kind of image is told from lesions.
+    """How well one kind of image is distinguished from lesions.
 
     Attributes
     ----------

@@ -1,4 +1,7 @@
-"""Images of other things than lesions: real skin, drawings, and photographs."""
+"""Images of other things than lesions: real skin, drawings, and photographs.
+
+All are uint8, (height, width, 3), RGB.
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,8 +28,6 @@ _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 
 def kinds(lesions: Dataset, data: Path) -> dict[str, Callable[[], Iterator[Pixels]]]:
     """Return a function for each kind of image, which yields the same images every time.
-
-    They are uint8, (height, width, 3), RGB, of any size.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""The stages of a model's way, from images to a signed bundle."""
+"""The stages from images to a signed bundle, and the runs that they work on."""

@@ -48,7 +48,13 @@ def oversampled_indices(context: Context) -> NDArray[np.int64]:
 
 
 def summarize_oversampling(context: Context, oversampled: NDArray[np.int64]) -> Oversampling:
-    """Return the training part's diagnoses before and after oversampling."""
+    """Return the training part's diagnoses before and after oversampling.
+
+    Parameters
+    ----------
+    oversampled
+        What `oversampled_indices` returns: int64, (n,).
+    """
     labels = context.dataset.labels
     before = np.bincount(labels[context.split.train], minlength=len(CODES))
     after = np.bincount(labels[oversampled], minlength=len(CODES))

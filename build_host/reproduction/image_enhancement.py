@@ -1,4 +1,7 @@
-"""Section 3.2: the paper's image enhancement, denoising and hair removal, and what it is worth."""
+"""Section 3.2: the paper's image enhancement, denoising and hair removal, and what it is worth.
+
+Images are uint8, (height, width, 3), RGB.
+"""
 
 from collections.abc import Callable
 from typing import Final
@@ -59,7 +62,7 @@ ENHANCEMENTS: Final[dict[str, Enhancement]] = {
     ),
     "hair removal": remove_hairs,
 }
-"""Every candidate by name; images are uint8, (height, width, 3), RGB."""
+"""Every candidate by name."""
 
 
 def add_noise(pixels: Pixels, random: np.random.Generator) -> Pixels:

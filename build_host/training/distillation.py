@@ -69,8 +69,8 @@ def _predict(
     parameters: NDArray[np.float32],
 ) -> NDArray[np.float64]:
     """Return a teacher's probabilities under equal class frequencies: float64, (n, 7)."""
-    # The targets are what is to be found out; the input pipeline wants some.
-    unknown = np.zeros((len(rows), len(CODES)), np.float32)
+    # The input pipeline needs targets; these are ignored.
+    ignored = np.zeros((len(rows), len(CODES)), np.float32)
     data = batches(
         examples.frames,
         examples.labels,
@@ -78,7 +78,7 @@ def _predict(
         teacher.input,
         teacher.fit.batch,
         augment=student.fit.augmentation,
-        distillation=DistillationEpoch(parameters, unknown),
+        distillation=DistillationEpoch(parameters, ignored),
     )
     logits = network.predict(data, verbose=0).astype(np.float64)
     prior = epoch_prior(teacher.fit, examples.labels, examples.split.train)

@@ -41,7 +41,7 @@ def test_maps_of_both_diagnoses_are_told_each_under_its_own(made_evaluation: Eva
         speed=FAST,
     )
     lines = told(*assessment_tables(assessment))
-    called = next(i for i, line in enumerate(lines) if "of the called diagnosis" in line)
+    called = next(i for i, line in enumerate(lines) if "of the most likely diagnosis" in line)
     unasked = next(i for i, line in enumerate(lines) if "of the likeliest malignant" in line)
     rows = [i for i, line in enumerate(lines) if "occlusion" in line]
     assert called < rows[0] < unasked < rows[1]
