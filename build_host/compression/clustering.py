@@ -10,14 +10,14 @@ from build_host.keras import keras
 _WEIGHTS_PER_CLUSTER: Final = 8
 
 
-def clustered(model: keras.Model, clusters: int, keep_zeros: bool) -> keras.Model:
+def clustered(model: keras.Model, clusters: int, preserve_sparsity: bool) -> keras.Model:
     """Return a copy of a model whose weights are clustered as it is trained.
 
     Parameters
     ----------
     clusters
         Distinct values in each layer.
-    keep_zeros
+    preserve_sparsity
         Preserve the zeros of a pruned model.
     """
     import tensorflow_model_optimization as tfmot
@@ -33,7 +33,7 @@ def clustered(model: keras.Model, clusters: int, keep_zeros: bool) -> keras.Mode
             layer,
             number_of_clusters=clusters,
             cluster_centroids_init=tfmot.clustering.keras.CentroidInitialization.KMEANS_PLUS_PLUS,
-            preserve_sparsity=keep_zeros,
+            preserve_sparsity=preserve_sparsity,
         )
 
     return keras.models.clone_model(copy_model(model), clone_function=with_clusters)

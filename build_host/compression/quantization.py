@@ -114,7 +114,7 @@ def _converted(converter: tf.lite.TFLiteConverter) -> bytes:
         return bytes(converter.convert())
 
 
-def quantization_aware(model: keras.Model, keep_zeros: bool) -> keras.Model:
+def quantization_aware(model: keras.Model, preserve_sparsity: bool) -> keras.Model:
     """Return a copy of a model for quantization-aware training (arXiv:1712.05877).
 
     Batch normalization that does not directly follow a convolution cannot be folded into one: it
@@ -122,7 +122,7 @@ def quantization_aware(model: keras.Model, keep_zeros: bool) -> keras.Model:
 
     Parameters
     ----------
-    keep_zeros
+    preserve_sparsity
         Preserve the zeros of a pruned model, which ordinary quantization-aware training loses.
     """
     import tensorflow_model_optimization as tfmot
@@ -163,7 +163,7 @@ def quantization_aware(model: keras.Model, keep_zeros: bool) -> keras.Model:
     annotated = keras.models.clone_model(copy_model(model), clone_function=annotate)
     annotated = quantization.quantize_annotate_model(annotated)
     schemes = {}
-    if keep_zeros:
+    if preserve_sparsity:
         combined = tfmot.experimental.combine
         schemes["scheme"] = combined.Default8BitPrunePreserveQuantizeScheme()
     with quantization.quantize_scope({"QuantizedOutput": QuantizedOutput}):

@@ -16,7 +16,7 @@ from device.capture.image_file import read_image
 from device.diagnoses import Code
 from device.errors import DataError
 
-METADATA: Final = ("HAM10000_metadata.csv", "HAM10000_metadata")
+METADATA_FILES: Final = ("HAM10000_metadata.csv", "HAM10000_metadata")
 _UNKNOWN: Final = ("", "unknown", "nan")
 _OLDEST: Final = 130.0
 PIXEL_TABLE: Final = "hmnist_28_28_RGB.csv"
@@ -50,7 +50,7 @@ def read_ham10000(folder: Path) -> Dataset:
     if missing:
         raise DataError(
             f"{folder}: {len(missing)} of {len(records)} rows of the metadata have no image, the "
-            f"first is {missing[0]}; put the .jpg files into a folder beside {METADATA[0]}"
+            f"first is {missing[0]}; put the .jpg files into a folder beside {METADATA_FILES[0]}"
         )
     return Dataset("HAM10000", records, lambda r: read_image(paths[r.image_id]))
 
@@ -71,11 +71,11 @@ def read_metadata(folder: Path, problems: list[DataError] | None = None) -> tupl
         cannot be understood or an identifier appears twice.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; name the one with {METADATA[0]}")
-    path = next((folder / name for name in METADATA if (folder / name).is_file()), None)
+        raise DataError(f"{folder}: no such folder; name the one with {METADATA_FILES[0]}")
+    path = next((folder / name for name in METADATA_FILES if (folder / name).is_file()), None)
     if path is None:
         raise DataError(
-            f"{folder}: {METADATA[0]} is missing; it says which lesion each image shows, and "
+            f"{folder}: {METADATA_FILES[0]} is missing; it says which lesion each image shows, and "
             "without it no split by lesion can be made"
         )
     records: list[ImageRecord] = []

@@ -18,7 +18,7 @@ from device.errors import DataError
 
 Part = Literal["train", "validation", "test"]
 
-LABELS: Final = "labels.csv"
+LABELS_FILE: Final = "labels.csv"
 LICENCE: Final = "ISIC 2017 (CC0)"
 _COLUMNS: Final = ("image_id", "split", "diagnosis")
 _PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
@@ -42,7 +42,7 @@ def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Dataset:
         If the table is missing, a row cannot be understood, an identifier appears twice, or an
         image is missing.
     """
-    path = folder / LABELS
+    path = folder / LABELS_FILE
     if not path.is_file():
         raise DataError(f"{path}: no such file; name the folder that holds it")
     records: dict[str, tuple[str, ImageRecord]] = {}

@@ -9,7 +9,7 @@ from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
 from build_host.datasets.dataset import Dataset
-from build_host.evaluation.out_of_distribution_images import Pixels, kinds
+from build_host.evaluation.out_of_distribution_images import Pixels, images_by_kind
 from device.capture.frame import Frame, frame_now
 from device.inference.finding import Finding
 
@@ -63,7 +63,7 @@ def measure_detection(
     known = [measured(lesions.read(r)) for r in lesions.records]
     result = [_figures("lesions of the test fold", known, 0.5)]
     for kind, images in track(
-        kinds(lesions, data).items(), "Out-of-distribution images", disable=quiet
+        images_by_kind(lesions, data).items(), "Out-of-distribution images", disable=quiet
     ):  # fmt: skip
         other = [measured(pixels) for pixels in images()]
         if not other:

@@ -26,7 +26,7 @@ _OUT_OF_FOCUS: Final = 0.12
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def kinds(lesions: Dataset, data: Path) -> dict[str, Callable[[], Iterator[Pixels]]]:
+def images_by_kind(lesions: Dataset, data: Path) -> dict[str, Callable[[], Iterator[Pixels]]]:
     """Return a function for each kind of image, which yields the same images every time.
 
     Parameters

@@ -55,16 +55,16 @@ def train_compressed(context: Context, base: Any) -> Networks:
         pruned=pruned,
         pruned_aware=_trained(
             context, "pruned-aware", short,
-            lambda: quantization.quantization_aware(pruned, keep_zeros=True),
+            lambda: quantization.quantization_aware(pruned, preserve_sparsity=True),
         ),
         clustered=_trained(
             context, "clustered", short,
-            lambda: clustering.clustered(base, config.clusters, keep_zeros=False),
+            lambda: clustering.clustered(base, config.clusters, preserve_sparsity=False),
             clustering.stripped,
         ),
         pruned_clustered=_trained(
             context, "pruned-clustered", short,
-            lambda: clustering.clustered(pruned, config.clusters, keep_zeros=True),
+            lambda: clustering.clustered(pruned, config.clusters, preserve_sparsity=True),
             clustering.stripped,
         ),
         rewound=_rewound(context),

@@ -84,7 +84,7 @@ def test_quantization_aware_training_keeps_zeros_only_where_asked(network, examp
     images = np.random.default_rng(0).integers(0, 256, (8, 12, 12, 3)).astype(np.uint8)
     zeros = {}
     for keep in (True, False):
-        aware = fitted(quantization.quantization_aware(pruned, keep_zeros=keep), examples)
+        aware = fitted(quantization.quantization_aware(pruned, preserve_sparsity=keep), examples)
         zeros[keep] = largest_kernel_zeros(quantization.to_int8(aware, images, spec))
     assert zeros[True] > 0.85
     assert zeros[False] < zeros[True] - 0.2
@@ -114,7 +114,7 @@ def test_clusters_share_values_and_zeros_stay(network, examples) -> None:
     )
     for kernel, mask in zip(pruning.kernels(network), masks, strict=True):
         kernel.assign(kernel * mask)
-    wrapped = fitted(clustering.clustered(network, 4, keep_zeros=True), examples)
+    wrapped = fitted(clustering.clustered(network, 4, preserve_sparsity=True), examples)
     result = clustering.stripped(wrapped)
     for kernel in pruning.kernels(result):
         values = kernel.numpy()

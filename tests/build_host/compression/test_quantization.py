@@ -200,7 +200,7 @@ def test_the_int8_file_says_what_quantization_aware_training_has_fitted() -> Non
     pictures = [(CODES.index(dx), drawn.picture(dx, n)) for n in range(20) for dx in CODES]
     images = np.stack([resize(np.asarray(picture), spec) for _, picture in pictures])
     truth = np.eye(7, dtype=np.float32)[[label for label, _ in pictures]]
-    aware = quantization_aware(network, keep_zeros=True)
+    aware = quantization_aware(network, preserve_sparsity=True)
     aware.compile("adam", keras.losses.CategoricalCrossentropy(from_logits=True))
     aware.fit(scale(images, spec), truth, batch_size=20, epochs=12, verbose=0)
     expected = aware.predict(scale(images, spec), verbose=0)

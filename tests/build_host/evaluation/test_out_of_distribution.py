@@ -10,7 +10,7 @@ from build_host.datasets.ham10000 import read_ham10000
 from build_host.evaluation.out_of_distribution import measure_detection
 from build_host.evaluation.out_of_distribution_images import (
     IMAGES_OF_EACH_KIND,
-    kinds,
+    images_by_kind,
     skin_only,
 )
 from device.capture.frame import Frame
@@ -46,7 +46,7 @@ def segmentations(tmp_path: Path, lesions: Dataset) -> Path:
 def test_every_kind_gives_as_many_pictures_each_the_same_every_time(
     lesions: Dataset, segmentations: Path
 ) -> None:
-    for kind, pictures in kinds(lesions, segmentations).items():
+    for kind, pictures in images_by_kind(lesions, segmentations).items():
         first, again = list(pictures()), list(pictures())
         if kind != "skin only":
             assert len(first) == IMAGES_OF_EACH_KIND, kind
