@@ -22,7 +22,7 @@ from build_host.reproduction.tables import REPRODUCTION
 from build_host.run_folder import RunFolder
 from device.config import load_config
 from device.errors import DermascopeError
-from device.inference.bundle import load_bundle
+from device.models.bundle import load_bundle
 
 DATA_VARIABLE: Final = "DERMASCOPE_HAM10000"
 ISIC2017_VARIABLE: Final = "DERMASCOPE_ISIC2017"

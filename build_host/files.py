@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from device.files import file_to_disk, folder_to_disk
+from device.platform.durable_files import fsync_file, fsync_folder
 
 
 @contextmanager
@@ -15,18 +15,19 @@ def replacing(path: Path) -> Iterator[Path]:
     For libraries that write to a path of their own (NumPy, Keras, Matplotlib); for bytes there is
     `write_file`. The temporary path is in the same folder, is unique, and keeps the suffix, by
     which those libraries choose the format. It gets the usual permissions, unlike those of
-    `device.files.write_whole`, which are the owner's alone: other users read bundles and runs.
+    `device.platform.durable_files.write_atomically`, which are the owner's alone: other users read
+    bundles and runs.
     Whatever goes wrong, the old file is untouched and the temporary one is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part{path.suffix}")
     try:
         yield part
-        file_to_disk(part)
+        fsync_file(part)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    folder_to_disk(path.parent)
+    fsync_folder(path.parent)
 
 
 def write_file(path: Path, content: bytes) -> None:

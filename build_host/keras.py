@@ -7,7 +7,7 @@ hands out when it is first imported: so this module must come before any other i
 import os
 import re
 
-from device.native import filtered_stderr
+from device.platform.stderr_filter import filtered_stderr
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

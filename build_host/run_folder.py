@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.inference.bundle import METRICS_FILE, MODEL_FILE
+from device.models.bundle import METRICS_FILE, MODEL_FILE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The instrument's screen loop: what is shown, and what the clinician's hands do.
 
-Camera and analysis have a thread each (`device.loop`) and pass on their **latest** value, never a
-queue: a slow analysis costs the freshness of the finding, never the smoothness of the preview.
+Camera and analysis have a thread each (`device.runtime`) and pass on their **latest** value, never
+a queue: a slow analysis costs the freshness of the finding, never the smoothness of the preview.
 """
 
 import threading
@@ -16,20 +16,21 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame, FrameSource
 from device.errors import ConfigError
-from device.imaging.field import FieldOfView, central_field, cut, map_over_field
-from device.inference.analyzer import Analyzer, code_to_explain
-from device.loop.analysis import Analysis, Wish
-from device.loop.camera import Camera
-from device.loop.choices import Choices
-from device.loop.earlier import Earlier
-from device.loop.latest import Latest
-from device.loop.trouble import Trouble
-from device.loop.work import Explain, Judged, Taken, Work
+from device.faults import Fault
+from device.frame import Frame, FrameSource
+from device.imaging.field_of_view import FieldOfView, central_field, crop, saliency_over_field
+from device.inference.analyzer import Analyzer, likeliest_malignant
+from device.latest import Latest
 from device.optics import Optics
+from device.platform.systemd import Heartbeat, Notifier
 from device.preferences import Preferences
-from device.records.store import Records
+from device.records.folder import Archive
+from device.runtime.analysis import Analysis, OverlayRequest
+from device.runtime.camera import Camera
+from device.runtime.messages import AnalyzedFrame, Capture, ExplainCapture, Work
+from device.runtime.preferences import Choices
+from device.runtime.recent import RecentPictures
 from device.screen.navigation import (
     USED_KEYS,
     Ending,
@@ -52,7 +53,6 @@ from device.screen.view import (
     TroubleView,
     View,
 )
-from device.service import Heartbeat, Notifier
 
 FRAMES_PER_SECOND: Final = 30
 """How often the screen is drawn, where no frame comes to be drawn."""
@@ -110,7 +110,7 @@ class App:
         preferences: Preferences | None = None,
         state_folder: Path | None = None,
         pedal_key: str = "",
-        records: Records | None = None,
+        records: Archive | None = None,
         optics: Optics | None = None,
         heartbeat: Heartbeat | None = None,
         appliance: bool = False,
@@ -133,10 +133,10 @@ class App:
         self._ending: Ending = "quit"
         self._choices = Choices(state_folder)
         self._held: Target | None = None
-        self._told: tuple[Trouble, float] | None = None
-        self._record_trouble: Trouble | None = None
+        self._told: tuple[Fault, float] | None = None
+        self._record_trouble: Fault | None = None
         self._press = 0
-        self._earlier = Earlier(records, self._tell)
+        self._earlier = RecentPictures(records, self._tell)
         # The same frame gives the same array: the screen draws again only what is another object.
         self._cut = lru_cache(maxsize=2)(_cut_field)
         self._over_field = lru_cache(maxsize=2)(self._map_over_field)
@@ -220,14 +220,14 @@ class App:
             return live
         return TroubleView(trouble.words, live, trouble.detail, trouble.values)
 
-    def _trouble(self) -> Trouble | None:
+    def _trouble(self) -> Fault | None:
         if self._analysis.trouble or self._taken():
             return self._analysis.trouble
         if self._told and not self._state.frozen and time.monotonic() < self._told[1]:
             return self._told[0]
         return self._camera.trouble
 
-    def _taken(self) -> Taken | None:
+    def _taken(self) -> Capture | None:
         """Return what came of the last press of the shutter, while it is held."""
         taken = self._analysis.taken.peek()
         if taken is None or taken.press != self._press or not self._state.frozen:
@@ -247,7 +247,7 @@ class App:
             field = central_field(*frame.pixels.shape[:2])
         code = state.code
         if code is None and finding is not None:
-            code = code_to_explain(finding.probabilities)
+            code = likeliest_malignant(finding.probabilities)
         saliency = finding.saliency if finding else None
         if saliency is not None and saliency.code != code:
             saliency = None
@@ -267,12 +267,12 @@ class App:
             lost=frame.time if frame and not taken and self._camera.lost else None,
         )
 
-    def _map_over_field(self, judged: Judged) -> NDArray[np.float32] | None:
+    def _map_over_field(self, judged: AnalyzedFrame) -> NDArray[np.float32] | None:
         saliency = judged.finding.saliency
         if saliency is None:
             return None
         shape, field = judged.frame.pixels.shape, judged.finding.field
-        return map_over_field(saliency.values, shape, self._manifest.input.geometry, field)
+        return saliency_over_field(saliency.values, shape, self._manifest.input.geometry, field)
 
     def _mm_per_pixel(self) -> float | None:
         frame = self._camera.frames.peek()
@@ -288,7 +288,7 @@ class App:
         if live.field is not None:
             finding = live.finding
             # What was judged before this page was opened may differ with the skin the same.
-            if finding is not None and not finding.as_taken:
+            if finding is not None and not finding.as_captured:
                 finding = None
             present = Picture(live.frozen, live.field, finding)
         return CompareView(
@@ -332,9 +332,9 @@ class App:
         state, before = self._state, self._analysis.wish
         # No map is shown beside an earlier picture, and none may hold the comparison up.
         comparing = state.page == "compare"
-        self._analysis.wish = Wish(state.overlay and not comparing, state.code, comparing)
+        self._analysis.wish = OverlayRequest(state.overlay and not comparing, state.code, comparing)
         if self._analysis.wish.overlay and before.comparing and self._taken():
-            self._work.put(Explain(state.code))
+            self._work.put(ExplainCapture(state.code))
 
     def _meet(self, request: Request) -> None:
         if request in ("quit", "restart", "off"):
@@ -348,7 +348,7 @@ class App:
             self._release()
         elif request == "explain":
             if self._taken():
-                self._work.put(Explain(self._state.code))
+                self._work.put(ExplainCapture(self._state.code))
         else:
             chosen = Preferences(language=self._state.language, opacity=self._state.opacity)
             self._choices.keep(chosen)
@@ -381,7 +381,7 @@ class App:
             if not self._taken():
                 self._tell(trouble)
 
-    def _tell(self, trouble: Trouble | None) -> None:
+    def _tell(self, trouble: Fault | None) -> None:
         """Show for a while what would else be gone with the next frame."""
         self._told = (trouble, time.monotonic() + _TOLD_SECONDS) if trouble else None
 
@@ -395,7 +395,7 @@ class App:
 
 
 def _cut_field(frame: Frame, field: FieldOfView) -> NDArray[np.uint8]:
-    return cut(frame.pixels, field)
+    return crop(frame.pixels, field)
 
 
 def _checked_pedal(name: str) -> str:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 from device import __version__
 from device.config import Config, load_config, model_folder
 from device.errors import DermascopeError, ImageError
-from device.text import one_line, path_text
+from device.text import printable, printable_path
 
 if TYPE_CHECKING:
     from device.inference.analyzer import Analyzer
-    from device.inference.bundle import Bundle
+    from device.models.bundle import Bundle
 
 OK: Final = 0
 BAD_INPUT: Final = 2
@@ -129,11 +129,11 @@ def _complain(message: str) -> int:
 
 def _tell(message: str) -> None:
     if sys.stderr is not None:
-        print(f"dermascope: {one_line(message)}", file=sys.stderr)
+        print(f"dermascope: {printable(message)}", file=sys.stderr)
 
 
 def _open_bundle(options: argparse.Namespace, config: Config) -> "Bundle":
-    from device.inference.bundle import load_bundle
+    from device.models.bundle import load_bundle
 
     return load_bundle(options.model or model_folder(config), config.trusted_keys)
 
@@ -148,17 +148,17 @@ def _run(options: argparse.Namespace, config: Config) -> int:
     from contextlib import ExitStack
 
     from device.app import App
-    from device.capture.shutter import GpioShutter
     from device.capture.sources import open_source
     from device.config import records_folder
-    from device.files import state_folder
     from device.inference.analyzer import Analyzer
     from device.optics import load_optics
+    from device.platform.durable_files import state_folder
+    from device.platform.gpio_button import GpioButton
+    from device.platform.systemd import RESTART, SWITCH_OFF, Heartbeat, Notifier
     from device.preferences import Preferences, load_preferences
-    from device.records.store import FolderRecords
+    from device.records.folder import FolderArchive
     from device.screen.display import close_screen, open_screen
     from device.screen.renderer import Renderer
-    from device.service import RESTART, SWITCH_OFF, Heartbeat, Notifier
 
     bundle = _open_bundle(options, config)
     analyzer = Analyzer(bundle, config.threads)
@@ -175,23 +175,23 @@ def _run(options: argparse.Namespace, config: Config) -> int:
             preferences=load_preferences(folder, Preferences(language=config.language)),
             state_folder=folder,
             pedal_key=config.pedal_key,
-            records=FolderRecords(records_folder(config)),
+            records=FolderArchive(records_folder(config)),
             optics=load_optics(folder),
             heartbeat=Heartbeat(Notifier()),
             appliance=options.appliance,
         )
         if config.shutter_pin is not None:
-            opened.enter_context(GpioShutter(config.shutter_pin, app.press_shutter))
+            opened.enter_context(GpioButton(config.shutter_pin, app.press_shutter))
         ending = app.run(screen)
     return {"quit": OK, "restart": RESTART, "off": SWITCH_OFF}[ending]
 
 
 def _analyze(options: argparse.Namespace, config: Config) -> int:
-    from device.capture.frame import frame_now
-    from device.capture.image_file import read_image
-    from device.inference.analyzer import code_to_explain
+    from device.console import print_finding, write_overlay
+    from device.frame import frame_now
+    from device.imaging.image_file import read_image
+    from device.inference.analyzer import likeliest_malignant
     from device.inference.finding import to_record
-    from device.report import print_finding, write_overlay
 
     analyzer = _open_analyzer(options, config)
     photos: list[str] = options.photos
@@ -202,16 +202,16 @@ def _analyze(options: argparse.Namespace, config: Config) -> int:
             frame = frame_now(read_image(photo), number, "file")
             finding = analyzer.analyze(frame)
             if overlays:
-                code = code_to_explain(finding.probabilities)
+                code = likeliest_malignant(finding.probabilities)
                 saliency = analyzer.explain(frame, code, frozen=True)
                 write_overlay(overlays[number], frame, finding.field, saliency, analyzer.manifest)
                 if not saliency.values.any():
-                    _tell(f"{path_text(photo)}: nothing in it speaks for {saliency.code}")
+                    _tell(f"{printable_path(photo)}: nothing in it speaks for {saliency.code}")
         except ImageError as error:
             status = _complain(str(error))
             continue
         name = os.fsencode(photo).decode("utf-8", "replace")
-        record = to_record(finding, name, analyzer.flags(finding))
+        record = to_record(finding, name, analyzer.reached_operating_points(finding))
         if options.json:
             import msgspec
 
@@ -229,7 +229,7 @@ def _overlay_paths(out: Path, photos: list[str]) -> list[Path]:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             reason = f"cannot be made a folder ({error.strerror})"
-            raise DermascopeError(f"{path_text(out)}: {reason}") from None
+            raise DermascopeError(f"{printable_path(out)}: {reason}") from None
         paths, used = [], set()
         for photo in photos:
             stem = name = Path(photo).stem
@@ -242,7 +242,9 @@ def _overlay_paths(out: Path, photos: list[str]) -> list[Path]:
     originals = {Path(photo).resolve() for photo in photos}
     for path in paths:
         if path.resolve() in originals:
-            raise DermascopeError(f"{path_text(path)}: is one of the photos; name another file")
+            raise DermascopeError(
+                f"{printable_path(path)}: is one of the photos; name another file"
+            )
     return paths
 
 
@@ -252,7 +254,7 @@ def _demo(options: argparse.Namespace, config: Config) -> int:
     if has_screen():
         options.source, options.appliance = "demo", False
         return _run(options, config)
-    from device.demonstration import draw_demonstration
+    from device.demo_screenshots import draw_demonstration
 
     print(f"No screen here: writing pictures to {options.out}/ instead.")
     draw_demonstration(options.out, _open_analyzer(options, config))
@@ -260,7 +262,7 @@ def _demo(options: argparse.Namespace, config: Config) -> int:
 
 
 def _model(options: argparse.Namespace, config: Config) -> int:
-    from device.report import print_model
+    from device.console import print_model
 
     print_model(_open_bundle(options, config))
     return OK
@@ -269,11 +271,11 @@ def _model(options: argparse.Namespace, config: Config) -> int:
 def _calibrate(options: argparse.Namespace, config: Config) -> int:
     from datetime import UTC, datetime
 
-    from device.capture.image_file import read_image
-    from device.files import state_folder
-    from device.imaging.field import cut, find_field
+    from device.imaging.field_of_view import crop, find_field
+    from device.imaging.image_file import read_image
     from device.imaging.ruler import find_ticks
     from device.optics import Optics, save_optics
+    from device.platform.durable_files import state_folder
 
     if not 0.0 < options.length < 1000.0:
         raise DermascopeError("--length: give a length in millimetres, above 0 and below 1000")
@@ -292,15 +294,15 @@ def _calibrate(options: argparse.Namespace, config: Config) -> int:
             raise DermascopeError("the two points are too close; choose them as far as you can")
     else:
         try:
-            apart = find_ticks(cut(pixels, find_field(pixels))).spacing
+            apart = find_ticks(crop(pixels, find_field(pixels))).spacing
         except ImageError as error:
-            raise ImageError(f"{path_text(options.photo)}: {error}") from None
+            raise ImageError(f"{printable_path(options.photo)}: {error}") from None
     scale = options.length / apart
     optics = Optics(mm_per_pixel=scale, width=width, height=height, calibrated=datetime.now(UTC))
     path = save_optics(state_folder(), optics)
     field = find_field(pixels)
     print(f"{scale:.5f} mm per pixel; the field of view is {field.side * scale:.1f} mm wide.")
-    print(f"Kept in {path_text(path)} for frames of {width} x {height} and of the same shape.")
+    print(f"Kept in {printable_path(path)} for frames of {width} x {height} and of the same shape.")
     return OK
 
 

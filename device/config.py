@@ -7,9 +7,9 @@ from typing import Annotated, Final
 
 import msgspec
 
-from device.files import state_folder
 from device.language import Language
-from device.toml import read_toml
+from device.platform.durable_files import state_folder
+from device.platform.toml_file import read_toml
 
 CONFIG_VARIABLE: Final = "DERMASCOPE_CONFIG"
 MODELS_VARIABLE: Final = "DERMASCOPE_MODELS"

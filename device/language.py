@@ -19,7 +19,7 @@ DOMAIN: Final = "dermascope"
 LOCALE: Final = Path(__file__).parent / "locale"
 
 
-class Texts:
+class Translations:
     """The program's words in one language.
 
     Parameters
@@ -32,7 +32,7 @@ class Texts:
         self.language: Language = language
         self._catalogue = gettext.translation(DOMAIN, LOCALE, [language])
 
-    def say(self, words: str, **values: object) -> str:
+    def translate(self, words: str, **values: object) -> str:
         """Return English words in this language, with the values put into their {places}.
 
         Words that no catalogue holds (an error's own message) come back as they are.
@@ -41,12 +41,12 @@ class Texts:
         return said.format(**values) if values else said
 
 
-def message(words: str) -> str:
+def translatable(words: str) -> str:
     """Return words unchanged; marks them for the catalogues where they are not said at once."""
     return words
 
 
 @lru_cache(maxsize=len(LANGUAGES))
-def texts(language: Language) -> Texts:
+def translations(language: Language) -> Translations:
     """Return the words of a language; its catalogue is read once."""
-    return Texts(language)
+    return Translations(language)

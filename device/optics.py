@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import msgspec
 
 from device.errors import ConfigError
-from device.files import write_whole
+from device.platform.durable_files import write_atomically
 
 OPTICS_FILE: Final = "optics.json"
 
@@ -53,7 +53,7 @@ def save_optics(folder: Path, optics: Optics) -> Path:
     """
     path = folder / OPTICS_FILE
     try:
-        write_whole(path, msgspec.json.encode(optics) + b"\n")
+        write_atomically(path, msgspec.json.encode(optics) + b"\n")
     except OSError as error:
         raise ConfigError(
             f"{path}: the calibration cannot be kept ({error.strerror}); free space or check that "

@@ -6,9 +6,9 @@ from typing import Annotated, Final
 import msgspec
 
 from device.errors import ScreenError
-from device.files import write_whole
 from device.language import Language
-from device.text import path_text
+from device.platform.durable_files import write_atomically
+from device.text import printable_path
 
 _FILE: Final = "screen.json"
 _LARGEST: Final = 4096
@@ -48,10 +48,10 @@ def save_preferences(folder: Path, chosen: Preferences) -> None:
         If the disk is full or cannot be written.
     """
     try:
-        write_whole(folder / _FILE, msgspec.json.encode(chosen))
+        write_atomically(folder / _FILE, msgspec.json.encode(chosen))
     except OSError as error:
         raise ScreenError(
             "the settings cannot be kept; free space on the disk, or check that it can be written",
-            where=path_text(folder),
+            where=printable_path(folder),
             detail=error.strerror or "",
         ) from None

@@ -3,7 +3,7 @@
 import os
 
 
-def one_line(words: str) -> str:
+def printable(words: str) -> str:
     """Return words with line breaks, escapes and bytes that are no text written out.
 
     A file's name may hold any of these, and a terminal would obey some of them.
@@ -12,6 +12,6 @@ def one_line(words: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
 
 
-def path_text(path: str | os.PathLike[str]) -> str:
+def printable_path(path: str | os.PathLike[str]) -> str:
     """Return a path as it is shown in messages."""
-    return one_line(os.fspath(path))
+    return printable(os.fspath(path))

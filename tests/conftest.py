@@ -7,11 +7,11 @@ from hypothesis import settings
 from PIL import Image
 
 from device.capture.demo import SCENES, demo_frame
-from device.capture.frame import Frame
 from device.config import CONFIG_VARIABLE, MODELS_VARIABLE, Config, model_folder
+from device.frame import Frame
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle, load_bundle
-from device.inference.manifest import Manifest
+from device.models.bundle import Bundle, load_bundle
+from device.models.manifest import Manifest
 
 # Before anything imports pygame: this file is read first.
 os.environ["SDL_VIDEODRIVER"] = "dummy"

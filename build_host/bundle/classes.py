@@ -5,7 +5,7 @@ SNOMED CT concepts name the group's commonest disorder; ICD-10 codes are the WHO
 
 from typing import Final
 
-from device.inference.manifest import DiagnosisClass
+from device.models.manifest import DiagnosisClass
 
 CLASSES: Final = (
     DiagnosisClass(

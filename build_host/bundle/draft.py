@@ -25,8 +25,8 @@ from build_host.evaluation.inference import network_outputs
 from device import __version__
 from device.imaging.preprocessing import InputSpec
 from device.imaging.quality import QualityLimits
-from device.inference.bundle import Bundle
-from device.inference.manifest import (
+from device.models.bundle import Bundle
+from device.models.manifest import (
     SCHEMA_VERSION,
     Abstention,
     Calibration,

@@ -13,14 +13,14 @@ from build_host.files import write_file
 from build_host.reporting.model_card import render_card
 from build_host.results import to_json
 from device.errors import BundleError
-from device.inference.bundle import (
+from device.models.bundle import (
     CARD_FILE,
     MANIFEST_FILE,
     METRICS_FILE,
     MODEL_FILE,
     SIGNATURE_FILE,
 )
-from device.inference.manifest import Manifest
+from device.models.manifest import Manifest
 
 KEY_VARIABLE: Final = "DERMASCOPE_SIGNING_KEY"
 

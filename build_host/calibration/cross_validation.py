@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from build_host.calibration.fits import fit_calibration
 from build_host.evaluation.metrics import METRICS, Labels, Metric, Probabilities, with_intervals
 from device.inference.calibration import probabilities
-from device.inference.manifest import Interval
+from device.models.manifest import Interval
 
 SELECTION_METRICS: Final[dict[str, Metric]] = {
     name: METRICS[name]

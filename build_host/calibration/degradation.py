@@ -15,11 +15,11 @@ from build_host.calibration.fits import NO_LIMITS
 from build_host.datasets.dataset import Dataset
 from build_host.evaluation import corruptions
 from build_host.evaluation.metrics import accuracy, with_intervals
-from device.capture.frame import frame_now
+from device.frame import frame_now
 from device.imaging.quality import QualityLimits
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle
-from device.inference.manifest import Interval
+from device.models.bundle import Bundle
+from device.models.manifest import Interval
 
 Pixels = NDArray[np.uint8]
 Corrupt = Callable[[Pixels, float, np.random.Generator], Pixels]

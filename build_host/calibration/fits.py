@@ -14,11 +14,11 @@ from sklearn.metrics import roc_curve
 from build_host.datasets.dataset import Dataset
 from build_host.evaluation.metrics import Labels, Probabilities
 from device.diagnoses import CODES, MALIGNANT
-from device.imaging.preprocessing import look_at
+from device.imaging.preprocessing import crop_field
 from device.imaging.quality import QualityLimits, measure_quality
-from device.inference.calibration import familiarity, malignancy, probabilities
-from device.inference.interpreter import Answer
-from device.inference.manifest import Abstention, Calibration, Conformal, OperatingPoint
+from device.inference.calibration import in_distribution_score, malignancy, probabilities
+from device.inference.network import NetworkOutput
+from device.models.manifest import Abstention, Calibration, Conformal, OperatingPoint
 
 FITTED_ON: Final = "HAM10000 fold 4"
 COVERAGE: Final = 0.90
@@ -136,7 +136,7 @@ def fit_conformal(
 
 
 def fit_abstention(
-    outputs: Sequence[Answer], labels: Labels, calibration: Calibration
+    outputs: Sequence[NetworkOutput], labels: Labels, calibration: Calibration
 ) -> Abstention:
     """Return when to abstain ("no call").
 
@@ -161,7 +161,7 @@ def fit_abstention(
     rule = Abstention(
         score=score, uncertain_below=float(least), unfamiliar_below=None, fitted_on=FITTED_ON
     )
-    scores = [familiarity(o, p, rule) for o, p in zip(outputs, probability, strict=True)]
+    scores = [in_distribution_score(o, p, rule) for o, p in zip(outputs, probability, strict=True)]
     threshold = float(np.quantile(scores, 1.0 - IN_DISTRIBUTION))
     return msgspec.structs.replace(rule, unfamiliar_below=threshold)
 
@@ -175,7 +175,7 @@ def percentile_quality_limits(dataset: Dataset, training: NDArray[np.int64]) -> 
         The training part in random order: int64, (n,).
     """
     images = (dataset.read(dataset.records[i]) for i in training[:_LIMITS_IMAGES])
-    fields = [look_at(pixels).pixels for pixels in images]
+    fields = [crop_field(pixels).pixels for pixels in images]
     described = f"1st and 99th percentiles of {len(fields)} HAM10000 training images"
     return fit_quality_limits(fields, described)
 

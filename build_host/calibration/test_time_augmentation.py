@@ -7,10 +7,10 @@ from rich.progress import track
 from build_host.datasets.dataset import Dataset
 from build_host.evaluation.inference import mean_logits_over_views
 from build_host.evaluation.metrics import Labels, mean_over_lesions
-from device.inference.bundle import Bundle
 from device.inference.calibration import probabilities
-from device.inference.interpreter import Network
-from device.inference.manifest import Averaging, Calibration
+from device.inference.network import Network
+from device.models.bundle import Bundle
+from device.models.manifest import Averaging, Calibration
 
 
 def choose_averaging(

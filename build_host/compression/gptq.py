@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from build_host.keras import keras, tf
-from device.imaging.preprocessing import InputSpec, scale
+from device.imaging.preprocessing import InputSpec, scale_pixels
 
 _LEVELS: Final = 127
 """Largest int8 weight, in steps of its channel's scale."""
@@ -97,7 +97,7 @@ def _second_moments(
     rows, columns = layer.kernel_size
     total, seen = 0.0, 0
     for part in np.array_split(images, -(-len(images) // _BATCH)):
-        values = before(scale(part, spec), training=False)
+        values = before(scale_pixels(part, spec), training=False)
         patches = tf.image.extract_patches(
             values,
             (1, rows, columns, 1),

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from build_host.compression.pruning import copy_model
 from build_host.keras import keras, tf
 from device.diagnoses import CODES
-from device.imaging.preprocessing import InputSpec, scale
-from device.inference.interpreter import open_interpreter
-from device.inference.manifest import Outputs, TensorSpec
-from device.native import filtered_stderr
+from device.imaging.preprocessing import InputSpec, scale_pixels
+from device.inference.network import open_interpreter
+from device.models.manifest import Outputs, TensorSpec
+from device.platform.stderr_filter import filtered_stderr
 
 _CHATTER: Final = (b"fully_quantize:", b"INFO:", b"W0000", b"I0000", b"WARNING: All log messages")
 
@@ -58,10 +58,10 @@ def to_int8(model: keras.Model, representative: NDArray[np.uint8], spec: InputSp
 
     def samples() -> Iterator[list[NDArray[np.float32]]]:
         for pixels in representative:
-            yield [scale(pixels, spec)[None]]
+            yield [scale_pixels(pixels, spec)[None]]
         # Black and white make the input's quantization cover every pixel value.
         for value in (0, 255):
-            yield [scale(np.full_like(representative[0], value), spec)[None]]
+            yield [scale_pixels(np.full_like(representative[0], value), spec)[None]]
 
     _give_empty_channels_a_range(model)
     converter = _converter(model)

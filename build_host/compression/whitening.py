@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from build_host.keras import keras
 from build_host.training.mobilenet import FEATURES
-from device.imaging.preprocessing import InputSpec, scale
+from device.imaging.preprocessing import InputSpec, scale_pixels
 
 _BATCH: Final = 128
 _FLOOR: Final = 0.01
@@ -38,7 +38,7 @@ def with_whitened_features(
     features = keras.Model(model.input, pooled)
     values = np.concatenate(
         [
-            features(scale(images[part], spec), training=False).numpy()
+            features(scale_pixels(images[part], spec), training=False).numpy()
             for part in np.array_split(np.sort(rows), -(-len(rows) // _BATCH))
         ]
     ).astype(np.float64)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.folder import find_images, read_csv
-from device.capture.image_file import read_image
 from device.diagnoses import Code
 from device.errors import DataError
+from device.imaging.image_file import read_image
 
 METADATA_FILES: Final = ("HAM10000_metadata.csv", "HAM10000_metadata")
 _UNKNOWN: Final = ("", "unknown", "nan")

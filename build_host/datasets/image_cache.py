@@ -16,7 +16,7 @@ from build_host.datasets.dataset import Dataset
 from build_host.datasets.split import Split
 from build_host.files import replacing
 from device.errors import DataError
-from device.imaging.preprocessing import InputSpec, resize
+from device.imaging.preprocessing import InputSpec, resize_to_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def resized_images(
             array = _preallocated(part, shape)
             records = track(dataset.records, "Reading images", disable=quiet)
             for i, record in enumerate(records):
-                array[i] = resize(dataset.read(record), spec)
+                array[i] = resize_to_input(dataset.read(record), spec)
             array.flush()
             del array
     images: NDArray[np.uint8] = np.load(path, mmap_mode="r")
@@ -149,5 +149,5 @@ def _digest(dataset: Dataset, spec: InputSpec) -> str:
     for place in (0, last // 2, last):
         pixels = dataset.read(dataset.records[place])
         digest.update(pixels.tobytes())
-        digest.update(resize(pixels, spec).tobytes())
+        digest.update(resize_to_input(pixels, spec).tobytes())
     return digest.hexdigest()[:16]

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.image_file import read_image
 from device.errors import DataError
+from device.imaging.image_file import read_image
 
 SEGMENTATIONS_FOLDER: Final = "HAM10000_segmentations"
 _INSIDE: Final = 128

@@ -13,8 +13,8 @@ from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.folder import find_images
 from build_host.datasets.ham10000 import PIXEL_TABLE, read_ham10000, read_metadata
 from build_host.datasets.split import split_by_lesion
-from device.capture.image_file import read_image
 from device.errors import DataError, DermascopeError, ImageError
+from device.imaging.image_file import read_image
 
 _SMALLEST: Final = 28
 

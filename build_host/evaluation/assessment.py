@@ -26,9 +26,9 @@ from build_host.evaluation.predictions import Predictions, predict
 from build_host.evaluation.saliency_faithfulness import Faithfulness, compare_maps
 from build_host.evaluation.speed import Speed, measure_speed, reference_model
 from device.diagnoses import CODES
-from device.inference.analyzer import Analyzer, code_to_explain
-from device.inference.bundle import Bundle
-from device.inference.interpreter import Network
+from device.inference.analyzer import Analyzer, likeliest_malignant
+from device.inference.network import Network
+from device.models.bundle import Bundle
 
 SHIPPED: Final = "Lesion-disjoint: no lesion of the test fold was seen in training. One pass."
 AVERAGED: Final = "The mean of the eight flips and rotations"
@@ -154,7 +154,7 @@ def assess(
         ),
         maps=compare_maps(bundle, float_model, sample, data) if mapped else [],
         unasked_maps=(
-            compare_maps(bundle, float_model, sample, data, code_to_explain) if mapped else []
+            compare_maps(bundle, float_model, sample, data, likeliest_malignant) if mapped else []
         ),
         speed=measure_speed(bundle, reference_model()),
     )

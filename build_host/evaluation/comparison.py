@@ -8,8 +8,8 @@ from build_host.datasets.dataset import Dataset
 from build_host.evaluation.assessment import assess_test_fold
 from build_host.evaluation.speed import Speed, measure_speed, reference_model
 from build_host.evaluation.tflite_file import FileSize
-from device.inference.bundle import Bundle
-from device.inference.manifest import Interval
+from device.models.bundle import Bundle
+from device.models.manifest import Interval
 
 PEER_FIGURES: Final = (
     "accuracy",

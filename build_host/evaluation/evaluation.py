@@ -25,7 +25,7 @@ from build_host.evaluation.metrics import (
 from build_host.evaluation.predictions import Predictions
 from build_host.evaluation.tflite_file import FileSize, file_size
 from device.diagnoses import CODES, MALIGNANT, Code
-from device.inference.manifest import Interval
+from device.models.manifest import Interval
 
 SMALLEST_SUBGROUP: Final = 30
 

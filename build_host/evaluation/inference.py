@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from build_host.datasets.dataset import Dataset
-from device.imaging.preprocessing import InputSpec, dihedral_views, resize
+from device.imaging.preprocessing import InputSpec, dihedral_views, resize_to_input
 from device.inference import calibration
-from device.inference.bundle import Bundle
-from device.inference.interpreter import Answer, Network
-from device.inference.manifest import Manifest
+from device.inference.network import Network, NetworkOutput
+from device.models.bundle import Bundle
+from device.models.manifest import Manifest
 
 
-def network_output(network: Network, spec: InputSpec, pixels: NDArray[np.uint8]) -> Answer:
+def network_output(network: Network, spec: InputSpec, pixels: NDArray[np.uint8]) -> NetworkOutput:
     """Return all outputs of a network for one image.
 
     Parameters
@@ -25,10 +25,10 @@ def network_output(network: Network, spec: InputSpec, pixels: NDArray[np.uint8])
     pixels
         An image of any size: uint8, (height, width, 3), RGB.
     """
-    return network.run(resize(pixels, spec))
+    return network.run(resize_to_input(pixels, spec))
 
 
-def network_outputs(bundle: Bundle, dataset: Dataset, quiet: bool = False) -> list[Answer]:
+def network_outputs(bundle: Bundle, dataset: Dataset, quiet: bool = False) -> list[NetworkOutput]:
     """Return all outputs of a bundle's network for every image of a dataset."""
     network = Network(bundle)
     records = track(dataset.records, "Running the network", disable=quiet)
@@ -45,7 +45,7 @@ def mean_logits_over_views(
     spec, pixels
         As in `network_output`; the input must be square.
     """
-    views = dihedral_views(resize(pixels, spec))
+    views = dihedral_views(resize_to_input(pixels, spec))
     logits = np.stack([network.run(view).logits for view in views])
     return np.asarray(logits.mean(axis=0, dtype=np.float32))
 
@@ -60,4 +60,4 @@ def in_distribution_score(network: Network, manifest: Manifest, pixels: NDArray[
     """
     output = network_output(network, manifest.input, pixels)
     probability = calibration.probabilities(output.logits, manifest.calibration)
-    return calibration.familiarity(output, probability, manifest.abstention)
+    return calibration.in_distribution_score(output, probability, manifest.abstention)

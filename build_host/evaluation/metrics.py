@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import precision_recall_fscore_support, roc_curve
 
 from device.diagnoses import CODES, MALIGNANT, Code
-from device.inference.manifest import Interval
+from device.models.manifest import Interval
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float64]

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from build_host.datasets.dataset import Dataset
 from build_host.evaluation.out_of_distribution_images import Pixels, images_by_kind
-from device.capture.frame import Frame, frame_now
+from device.frame import Frame, frame_now
 from device.inference.finding import Finding
 
 
@@ -58,7 +58,7 @@ def measure_detection(
 
     def measured(pixels: Pixels) -> tuple[float, bool, bool]:
         finding = analyze(frame_now(pixels, 0, "out-of-distribution"))
-        return score(pixels), finding.doubt is not None, finding.no_call is not None
+        return score(pixels), finding.abstention is not None, finding.no_call is not None
 
     known = [measured(lesions.read(r)) for r in lesions.records]
     result = [_figures("lesions of the test fold", known, 0.5)]

@@ -11,7 +11,7 @@ from rich.progress import track
 
 from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.evaluation.metrics import Probabilities
-from device.capture.frame import frame_now
+from device.frame import frame_now
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding
 
@@ -64,5 +64,5 @@ def predict(
         probabilities=np.array([f.probabilities for f in findings]),
         covered=np.array([dx in f.prediction_set for dx, f in zip(truth, findings, strict=True)]),
         set_sizes=np.array([len(f.prediction_set) for f in findings]),
-        accepted=np.array([f.doubt is None for f in findings]),
+        accepted=np.array([f.abstention is None for f in findings]),
     )

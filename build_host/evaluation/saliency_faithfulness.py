@@ -35,12 +35,12 @@ from build_host.evaluation.saliency_maps import (
     rise,
 )
 from device.diagnoses import CODES, Code
-from device.imaging.field import central_field, cut
-from device.imaging.preprocessing import resize
-from device.inference.bundle import Bundle
+from device.imaging.field_of_view import central_field, crop
+from device.imaging.preprocessing import resize_to_input
 from device.inference.calibration import probabilities
-from device.inference.interpreter import Network
-from device.inference.manifest import Interval
+from device.inference.network import Network
+from device.models.bundle import Bundle
+from device.models.manifest import Interval
 
 _STEPS: Final = 24
 _BLUR: Final = 0.12
@@ -82,7 +82,7 @@ def segmentation_in_square(data: Path, image_id: str, side: int) -> NDArray[np.b
         HAM10000, with its segmentations.
     """
     mask = read_segmentation(data, image_id).astype(np.uint8)
-    square = cut(mask, central_field(*mask.shape)) * np.uint8(255)
+    square = crop(mask, central_field(*mask.shape)) * np.uint8(255)
     return cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA) >= 128
 
 
@@ -129,7 +129,7 @@ def compare_maps(
     rows: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in methods}
     agreements: dict[str, list[float]] = {name: [] for name in methods}
     for seed, record in enumerate(track(dataset.records, "Explaining")):
-        pixels = resize(dataset.read(record), manifest.input)
+        pixels = resize_to_input(dataset.read(record), manifest.input)
         lesion = segmentation_in_square(data, record.image_id, side)
         found = probabilities(network.run(pixels).logits, manifest.calibration)
         index = CODES.index(choose(tuple(found)))

@@ -12,11 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.diagnoses import CODES
-from device.imaging.preprocessing import scale, scale_table
+from device.imaging.preprocessing import scale_pixels, scale_table
 from device.inference.calibration import probabilities
-from device.inference.interpreter import Network, load_runtime, open_interpreter, quantize
-from device.inference.manifest import Calibration, Manifest, Saliency
-from device.inference.saliency import evidence, occlusion_map, outweighing, rise_map
+from device.inference.network import Network, load_runtime, open_interpreter, quantize
+from device.inference.saliency import (
+    log_odds_contribution,
+    occlusion_map,
+    rise_map,
+    weighted_activation,
+)
+from device.models.manifest import Calibration, Manifest, Saliency
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float64]
@@ -82,7 +87,7 @@ def outweighing_map(explained: Explained) -> Map:
 
     This is the map of the live view, which shows nothing where no place adds enough.
     """
-    return _enlarged(outweighing(*_evidence(explained)), len(explained.pixels))
+    return _enlarged(weighted_activation(*_evidence(explained)), len(explained.pixels))
 
 
 def _evidence(explained: Explained) -> tuple[NDArray[np.float32], Map]:
@@ -91,7 +96,9 @@ def _evidence(explained: Explained) -> tuple[NDArray[np.float32], Map]:
     class_map = answer.class_activation_map
     assert class_map is not None
     probability = probabilities(answer.logits, explained.calibration)
-    added = evidence(class_map, explained.index, probability, explained.calibration.temperature)
+    added = log_odds_contribution(
+        class_map, explained.index, probability, explained.calibration.temperature
+    )
     return class_map[:, :, explained.index], added
 
 
@@ -212,7 +219,7 @@ class FloatActivationMaps:
             The class, as an index into `device.diagnoses.CODES`.
         """
         given = self._interpreter.get_input_details()[0]["index"]
-        self._interpreter.set_tensor(given, scale(pixels, self._spec)[None])
+        self._interpreter.set_tensor(given, scale_pixels(pixels, self._spec)[None])
         self._interpreter.invoke()
         class_map = self._interpreter.get_tensor(self._map["index"])[0]
         return _enlarged(class_map[:, :, index], len(pixels))

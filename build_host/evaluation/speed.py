@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from device.inference.bundle import Bundle
-from device.inference.interpreter import open_interpreter
+from device.inference.network import open_interpreter
+from device.models.bundle import Bundle
 
 REFERENCE: Final = "MobileNetV2 1.0 at 224 pixels, int8"
 _SIDE: Final = 224

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from device.inference.bundle import Bundle
-from device.inference.interpreter import Network
+from device.inference.network import Network
+from device.models.bundle import Bundle
 
 _ROUNDS: Final = 100
 

@@ -23,7 +23,7 @@ from build_host.results import write_result
 from build_host.run_folder import RunFolder
 from build_host.training.config import RunConfig
 from device.errors import ConfigError
-from device.toml import read_toml
+from device.platform.toml_file import read_toml
 
 
 class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,8 +16,8 @@ from build_host.reporting.model_card import ablation_section, peers_section
 from build_host.results import read_result
 from build_host.run_folder import RunFolder
 from device.errors import ConfigError, DataError
-from device.inference.bundle import MANIFEST_FILE, Bundle, load_bundle
-from device.inference.manifest import Manifest
+from device.models.bundle import MANIFEST_FILE, Bundle, load_bundle
+from device.models.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)

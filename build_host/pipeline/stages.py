@@ -34,7 +34,7 @@ from build_host.results import write_result
 from build_host.run_folder import RunFolder
 from build_host.training.config import RunConfig
 from device.errors import DataError
-from device.inference.bundle import Bundle
+from device.models.bundle import Bundle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

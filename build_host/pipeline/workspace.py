@@ -21,8 +21,8 @@ from build_host.run_folder import RunFolder
 from build_host.training.config import RunConfig, read_run_config
 from build_host.training.history import read_history
 from device.errors import DataError
-from device.inference.bundle import Bundle
-from device.inference.manifest import Manifest
+from device.models.bundle import Bundle
+from device.models.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.segmentations import SEGMENTATIONS_FOLDER, read_segmentation
 from build_host.evaluation.predictions import predict
-from device.capture.frame import frame_now
 from device.diagnoses import CODES, Code
-from device.imaging.field import cut, map_over_field
-from device.imaging.overlay import blend
-from device.imaging.preprocessing import look_at
+from device.frame import frame_now
+from device.imaging.field_of_view import crop, saliency_over_field
+from device.imaging.overlay import blend_overlay
+from device.imaging.preprocessing import crop_field
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle
+from device.models.bundle import Bundle
 
 _SIDE: Final = 150
 _OF_EACH: Final = 2
@@ -119,20 +119,20 @@ def _pictures(
 ) -> NDArray[np.uint8]:
     pixels = dataset.read(example.record)
     frame = frame_now(pixels, 0, dataset.name)
-    field = look_at(pixels).field
-    resized = cv2.resize(cut(pixels, field), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    field = crop_field(pixels).field
+    resized = cv2.resize(crop(pixels, field), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     seen = np.asarray(resized, np.uint8)
     outlined = seen.copy()
     if (data / SEGMENTATIONS_FOLDER).is_dir():
         lesion = read_segmentation(data, example.record.image_id).astype(np.uint8)
         size = (pixels.shape[1], pixels.shape[0])
         lesion = np.asarray(cv2.resize(lesion, size, interpolation=cv2.INTER_NEAREST), np.uint8)
-        _draw_contour(outlined, cut(lesion, field))
+        _draw_contour(outlined, crop(lesion, field))
     geometry = analyzer.manifest.input.geometry
 
     def with_map(frozen: bool) -> NDArray[np.uint8]:
         values = analyzer.explain(frame, example.predicted, frozen=frozen).values
-        return blend(seen, map_over_field(values, pixels.shape, geometry, field))
+        return blend_overlay(seen, saliency_over_field(values, pixels.shape, geometry, field))
 
     gap = np.full((_SIDE, 4, 3), 255, np.uint8)
     return np.hstack([outlined, gap, with_map(frozen=False), gap, with_map(frozen=True)])

@@ -8,7 +8,7 @@ from build_host.evaluation.assessment import SALIENCY_IMAGES, Assessment
 from build_host.evaluation.comparison import Ablation, Peer
 from build_host.reporting.templating import render
 from device.diagnoses import CODES
-from device.inference.manifest import Manifest
+from device.models.manifest import Manifest
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 

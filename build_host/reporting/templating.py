@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from device.inference.manifest import Interval
+from device.models.manifest import Interval
 
 
 def render(

@@ -24,8 +24,8 @@ from build_host.reproduction.measurement import Measurer
 from build_host.reproduction.networks import train
 from build_host.reproduction.results import MeasuredFile
 from device.diagnoses import CODES
-from device.imaging.field import cut, find_field
-from device.imaging.lesion import ABCD_COLOURS, measure, outline, working_image
+from device.imaging.field_of_view import crop, find_field
+from device.imaging.lesion import ABCD_COLOURS, measure_abcd, segment_lesion, working_image
 
 _LEVELS: Final = 32
 _DISTANCES: Final = (1, 3)
@@ -42,13 +42,13 @@ def hand_made_features(dataset: Dataset) -> NDArray[np.float64]:
 
 
 def _features(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    field = cut(pixels, find_field(pixels))
+    field = crop(pixels, find_field(pixels))
     small = working_image(field)
-    lesion = outline(field)
+    lesion = segment_lesion(field)
     abcd = np.zeros(5 + len(ABCD_COLOURS))
     inside = np.ones(small.shape[:2], bool)
     if lesion is not None:
-        found = measure(field, lesion)
+        found = measure_abcd(field, lesion)
         inside = lesion
         abcd[:5] = (
             found.asymmetry_index,

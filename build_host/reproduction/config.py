@@ -8,8 +8,8 @@ import msgspec
 from build_host.compression.config import PruningConfig, RewindingConfig
 from build_host.training.config import FitConfig, Positive, Section, digest_of
 from device.imaging.preprocessing import InputSpec
-from device.inference.manifest import Name, Saliency, Version
-from device.toml import read_toml
+from device.models.manifest import Name, Saliency, Version
+from device.platform.toml_file import read_toml
 
 ImageEnhancement = Literal[
     "Gaussian blur", "median", "bilateral", "non-local means", "hair removal"

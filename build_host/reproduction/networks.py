@@ -15,7 +15,7 @@ from build_host.evaluation.tflite_file import predict_logits
 from build_host.reproduction.context import Context
 from build_host.run_folder import RunFolder
 from build_host.training.config import FitConfig
-from device.inference.bundle import Bundle
+from device.models.bundle import Bundle
 
 
 def build_seeded_network(context: Context) -> Any:

@@ -30,7 +30,7 @@ from build_host.reproduction.tables import (
 )
 from device.diagnoses import CODES
 from device.inference.calibration import probabilities as calibrated_probabilities
-from device.inference.manifest import Interval
+from device.models.manifest import Interval
 
 
 def write_report(

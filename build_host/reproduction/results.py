@@ -9,7 +9,7 @@ from build_host.evaluation.metrics import ClassFigures
 from build_host.evaluation.tflite_file import FileSize
 from build_host.training.history import Epoch
 from device.diagnoses import Code
-from device.inference.manifest import Interval
+from device.models.manifest import Interval
 
 
 class DataSummary(msgspec.Struct, frozen=True):

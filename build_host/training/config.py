@@ -11,8 +11,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from device.imaging.preprocessing import InputSpec
-from device.inference.manifest import Name, Saliency, Version
-from device.toml import read_toml
+from device.models.manifest import Name, Saliency, Version
+from device.platform.toml_file import read_toml
 
 Rate = Annotated[float, msgspec.Meta(gt=0.0, le=1e32)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]

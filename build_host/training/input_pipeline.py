@@ -12,7 +12,7 @@ from build_host.keras import tf
 from build_host.training import augmentation
 from build_host.training.config import AugmentationConfig, FitConfig
 from device.diagnoses import CODES
-from device.imaging.preprocessing import InputSpec, scale
+from device.imaging.preprocessing import InputSpec, scale_pixels
 
 
 def epoch_indices(
@@ -133,7 +133,7 @@ def batches(
     if augment is None:
 
         def gather(rows: NDArray[np.int64]) -> tuple[Any, ...]:
-            return scale(images[rows], spec), one_hot[labels[rows]]
+            return scale_pixels(images[rows], spec), one_hot[labels[rows]]
 
         shapes = [(None, spec.height, spec.width, 3), (None, len(CODES))]
         load = _loader(gather, shapes, [tf.float32] * 2)

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame, frame_now
 from device.errors import SourceError
-from device.language import message
+from device.frame import Frame, frame_now
+from device.language import translatable
 
 Plane = NDArray[np.float32]
 
@@ -117,7 +117,7 @@ class DemoSource:
     @property
     def name(self) -> str:
         """What to call this source on the screen."""
-        return message("demo")
+        return translatable("demo")
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the next frame; the demonstration never ends, and fails only when closed."""
@@ -134,7 +134,7 @@ class DemoSource:
         number = int(seconds / SECONDS_PER_SCENE) % len(self._scenes)
         if self._drawn is None or self._drawn[0] != number:
             self._drawn = (number, draw_lesion(self._scenes[number]))
-        pixels = view(self._drawn[1], self._scenes[number], seconds)
+        pixels = render_view(self._drawn[1], self._scenes[number], seconds)
         frame = frame_now(pixels, self._sequence, self.name)
         self._sequence += 1
         return frame
@@ -159,10 +159,10 @@ class DemoSource:
 
 def demo_frame(scene: Scene, seconds: float = 0.0) -> Frame:
     """Return one frame of a scene, the same every time."""
-    return frame_now(view(draw_lesion(scene), scene, seconds), 0, "demo")
+    return frame_now(render_view(draw_lesion(scene), scene, seconds), 0, "demo")
 
 
-def view(canvas: NDArray[np.uint8], scene: Scene, seconds: float) -> NDArray[np.uint8]:
+def render_view(canvas: NDArray[np.uint8], scene: Scene, seconds: float) -> NDArray[np.uint8]:
     """Return what the instrument sees of a canvas at a moment: a hand trembles, a stop is round.
 
     Returns

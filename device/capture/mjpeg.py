@@ -12,12 +12,12 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame, usable_frame
-from device.capture.image_file import decode_jpeg
-from device.capture.newest import Newest
+from device.capture.driver_thread import DriverThread
 from device.errors import ConfigError, ImageError, SourceError
-from device.language import message
-from device.text import one_line
+from device.frame import Frame, checked_frame
+from device.imaging.image_file import decode_jpeg
+from device.language import translatable
+from device.text import printable
 
 MAX_JPEG_BYTES: Final = 16 << 20
 """Largest picture taken: a 20-megapixel JPEG of good quality is half of it."""
@@ -30,7 +30,7 @@ SILENCE_SECONDS: Final = 5.0
 PATIENCE_SECONDS: Final = 10.0
 """A picture that takes longer than this to arrive is of no use to a live view."""
 
-NAME: Final = message("network camera")
+NAME: Final = translatable("network camera")
 
 _CHUNK: Final = 1 << 16
 
@@ -82,7 +82,7 @@ class MjpegSource:
         self, url: str, silence: float = SILENCE_SECONDS, patience: float = PATIENCE_SECONDS
     ) -> None:
         parts = parse_url(url)
-        self._host = one_line(parts.hostname or "")
+        self._host = printable(parts.hostname or "")
         self._damaged = False
         kind = (
             http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -117,7 +117,7 @@ class MjpegSource:
         finally:
             impatience.cancel()
         self._stream = MultipartReader(self._response, boundary, self._host, patience)
-        self._newest = Newest("mjpeg", self._grab, self._hang_up)
+        self._newest = DriverThread("mjpeg", self._grab, self._hang_up)
 
     @property
     def name(self) -> str:
@@ -137,7 +137,7 @@ class MjpegSource:
                 "the camera sends no picture; check that it is on, and the network",
                 where=self._host,
             )
-        return usable_frame(*taken, self.name)
+        return checked_frame(*taken, self.name)
 
     def still(self, timeout: float = 1.0) -> Frame | None:
         """Return the newest frame: a stream has one size."""

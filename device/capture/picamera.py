@@ -6,15 +6,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame, usable_frame
 from device.capture.yuv import yuv_to_rgb
 from device.errors import SourceError
-from device.language import message
+from device.frame import Frame, checked_frame
+from device.language import translatable
 
 STILL_SIZE: Final = (1920, 1080)
 PREVIEW_SIZE: Final = (960, 540)
 
-NAME: Final = message("camera")
+NAME: Final = translatable("camera")
 
 _FRAME_MICROSECONDS: Final = 33333
 _CONTINUOUS_FOCUS: Final = 2
@@ -27,7 +27,7 @@ class PicameraSource:
     Parameters
     ----------
     camera_class
-        ``picamera2.Picamera2``, or its stand-in (`device.capture.standin.CameraPort`).
+        ``picamera2.Picamera2``, or its stand-in (`device.capture.fake_picamera2.FakeCameraPort`).
     still_size, preview_size
         Width and height to ask for; what `configure` makes of them is read back.
 
@@ -142,7 +142,7 @@ class PicameraSource:
         given = self._given[stream]
         colour_space = str(self._given.get("colour_space"))
         pixels = to_rgb(array, tuple(given["size"]), str(given["format"]), colour_space)
-        frame = usable_frame(pixels, self._sequence, self.name)
+        frame = checked_frame(pixels, self._sequence, self.name)
         self._sequence += 1
         return frame
 

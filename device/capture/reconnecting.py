@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from device.capture.frame import Frame, FrameSource
 from device.errors import SourceError
+from device.frame import Frame, FrameSource
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 8.0
@@ -20,7 +20,7 @@ _CLOSING_SECONDS: Final = 3.0
 Read = Callable[[FrameSource, float], Frame | None]
 
 
-class Reconnecting:
+class ReconnectingSource:
     """A source that opens another one, and opens it again whenever it fails.
 
     A thread of its own opens and closes, as drivers take seconds for it: `read` never waits longer
@@ -93,7 +93,7 @@ class Reconnecting:
         if thread is not None:
             thread.join(_CLOSING_SECONDS)
 
-    def __enter__(self) -> "Reconnecting":
+    def __enter__(self) -> "ReconnectingSource":
         return self
 
     def __exit__(self, *exc: object) -> None:

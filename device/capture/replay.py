@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import SMALLEST_SIDE, Frame, usable_frame
-from device.capture.image_file import SUFFIXES, find_images, read_image
 from device.errors import ImageError, SourceError
-from device.language import message
-from device.text import path_text
+from device.frame import SMALLEST_SIDE, Frame, checked_frame
+from device.imaging.image_file import SUFFIXES, find_images, read_image
+from device.language import translatable
+from device.text import printable_path
 
 SECONDS_PER_IMAGE: Final = 2.0
 _FALLBACK_RATE: Final = 25.0
@@ -62,7 +62,7 @@ class ReplaySource:
     @property
     def name(self) -> str:
         """What to call this source on the screen: never a file's name, which may name a person."""
-        return message("replay")
+        return translatable("replay")
 
     def read(self, timeout: float = 1.0) -> Frame | None:
         """Return the next frame, or None at the end."""
@@ -103,14 +103,14 @@ class ReplaySource:
         """Do nothing: a file has no exposure."""
 
     def _framed(self, pixels: NDArray[np.uint8]) -> Frame:
-        frame = usable_frame(pixels, self._sequence, self.name)
+        frame = checked_frame(pixels, self._sequence, self.name)
         self._sequence += 1
         return frame
 
     @staticmethod
     def _find(path: Path) -> list[str] | None:
         """Return the names of the images to play, or None for a video."""
-        name = path_text(path)
+        name = printable_path(path)
         try:
             if stat.S_ISDIR(path.stat().st_mode):
                 images = find_images(path)
@@ -157,7 +157,7 @@ class ReplaySource:
             if shown == 0:
                 raise SourceError(
                     "nothing in it can be shown",
-                    where=path_text(self._path),
+                    where=printable_path(self._path),
                     detail=next(iter(self.skipped.values()), ""),
                 )
             if not self._loop:
@@ -174,8 +174,8 @@ class ReplaySource:
                 pixels = read_image(path)
                 if min(pixels.shape[:2]) < SMALLEST_SIDE:
                     raise ImageError(
-                        f"{path_text(path)}: is {pixels.shape[1]} x {pixels.shape[0]} pixels, and "
-                        f"{SMALLEST_SIDE} on each side are needed; choose a larger photograph"
+                        f"{printable_path(path)}: is {pixels.shape[1]} x {pixels.shape[0]} pixels, "
+                        f"and {SMALLEST_SIDE} on each side are needed; choose a larger photograph"
                     )
                 yield pixels, SECONDS_PER_IMAGE
             except ImageError as error:

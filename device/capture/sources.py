@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Final
 
 from device.capture.demo import DemoSource
-from device.capture.frame import FrameSource
-from device.capture.reconnecting import Reconnecting
+from device.capture.reconnecting import ReconnectingSource
 from device.capture.replay import ReplaySource
 from device.errors import ConfigError, SourceError
-from device.text import one_line
+from device.frame import FrameSource
+from device.text import printable
 
 GRAMMAR: Final = (
     "demo, replay:PATH (image, folder or video), replay:http://HOST/PATH (Motion JPEG), picamera, "
@@ -52,7 +52,7 @@ def open_source(setting: str) -> FrameSource:
     if setting == "usb" or (kind == "usb" and rest):
         return _usb(Path(rest) if rest else None)
     # A misspelt setting may hold the password of a stream.
-    shown = repr(setting) if "@" not in setting else repr(one_line(kind) + ":...")
+    shown = repr(setting) if "@" not in setting else repr(printable(kind) + ":...")
     raise ConfigError(f"source {shown} is unknown; use {GRAMMAR}")
 
 
@@ -60,7 +60,7 @@ def _mjpeg(url: str) -> FrameSource:
     from device.capture.mjpeg import NAME, MjpegSource, parse_url
 
     parse_url(url)
-    return Reconnecting(NAME, lambda: MjpegSource(url))
+    return ReconnectingSource(NAME, lambda: MjpegSource(url))
 
 
 def _picamera() -> FrameSource:
@@ -84,15 +84,15 @@ def _picamera() -> FrameSource:
             ) from error
         return PicameraSource(Picamera2)
 
-    return Reconnecting(NAME, open_camera)
+    return ReconnectingSource(NAME, open_camera)
 
 
 def _standin(faults: bool) -> FrameSource:
+    from device.capture.fake_picamera2 import FAULTS, FakeCameraPort
     from device.capture.picamera import NAME, PicameraSource
-    from device.capture.standin import FAULTS, CameraPort
 
-    port = CameraPort(timetable=FAULTS if faults else ())
-    return Reconnecting(NAME, lambda: PicameraSource(port))
+    port = FakeCameraPort(timetable=FAULTS if faults else ())
+    return ReconnectingSource(NAME, lambda: PicameraSource(port))
 
 
 def _usb(device: Path | None) -> FrameSource:
@@ -100,4 +100,4 @@ def _usb(device: Path | None) -> FrameSource:
     from device.capture.v4l2 import first_usb_camera
 
     # A camera that is plugged in again may come back under another number.
-    return Reconnecting(NAME, lambda: UvcSource(device or first_usb_camera()))
+    return ReconnectingSource(NAME, lambda: UvcSource(device or first_usb_camera()))

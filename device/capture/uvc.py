@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame, usable_frame
-from device.capture.newest import Newest
+from device.capture.driver_thread import DriverThread
 from device.errors import SourceError
-from device.language import message
-from device.text import path_text
+from device.frame import Frame, checked_frame
+from device.language import translatable
+from device.text import printable_path
 
 SIZE: Final = (1280, 720)
-NAME: Final = message("USB camera")
+NAME: Final = translatable("USB camera")
 
 # V4L2_EXPOSURE_MANUAL of linux/v4l2-controls.h, as CAP_PROP_AUTO_EXPOSURE passes it on.
 _MANUAL_EXPOSURE: Final = 1.0
@@ -61,7 +61,7 @@ class UvcSource:
         open_video: Callable[[str, int], Video] = cv2.VideoCapture,
     ) -> None:
         self._device = device
-        self._words = path_text(device)
+        self._words = printable_path(device)
         if not device.exists():
             raise SourceError("no camera is plugged in there; check the cable", where=self._words)
         if not os.access(device, os.R_OK | os.W_OK):
@@ -86,7 +86,7 @@ class UvcSource:
         self._locked = False
         self._automatic: dict[int, float] = {}
         self._missed = 0
-        self._newest = Newest("uvc", self._grab, self._video.release)
+        self._newest = DriverThread("uvc", self._grab, self._video.release)
 
     @property
     def name(self) -> str:
@@ -98,7 +98,7 @@ class UvcSource:
         taken = self._newest.take(timeout)
         if taken is None:
             raise SourceError("the camera gives no picture; plug it in again", where=self._words)
-        return usable_frame(*taken, self.name)
+        return checked_frame(*taken, self.name)
 
     def still(self, timeout: float = 1.0) -> Frame | None:
         """Return the newest frame: a running USB camera has one size."""

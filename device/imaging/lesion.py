@@ -45,7 +45,7 @@ _COLOUR_SHARE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class LesionPosition:
     """Where a lesion lies, as far as a small picture shows it.
 
     Attributes
@@ -67,7 +67,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Measures:
+class AbcdMeasures:
     """What is measured of a lesion, by the names of the ABCD rule; it has no total score here.
 
     Attributes
@@ -97,7 +97,7 @@ class Measures:
     diameter_mm: float | None = None
 
 
-def outline(field: NDArray[np.uint8]) -> Mask | None:
+def segment_lesion(field: NDArray[np.uint8]) -> Mask | None:
     """Return where the lesion is, or None where none stands out.
 
     Hairs are filled in, the distance of every pixel from the colour of the skin at the rim is
@@ -117,7 +117,7 @@ def outline(field: NDArray[np.uint8]) -> Mask | None:
     return _central_part(_standing_out(_distance_from_skin(_without_hairs(pixels))))
 
 
-def locate(field: NDArray[np.uint8]) -> Position:
+def locate_lesion(field: NDArray[np.uint8]) -> LesionPosition:
     """Return where the lesion lies: `outline` in short, for every frame of a live view.
 
     Parameters
@@ -129,17 +129,17 @@ def locate(field: NDArray[np.uint8]) -> Position:
     distance = _distance_from_skin(_reduced(_in_whole_blocks(field), LOCATING_SIDE))
     part = _largest_central(_standing_out(distance))
     if part is None:
-        return Position(0.0, 0.0)
+        return LesionPosition(0.0, 0.0)
     inside, (x, y) = part
     lit = distance > 0.0
     apart = _mean(distance, inside) - _mean(distance, lit & ~inside)
     if apart < _LEAST_CONTRAST:
-        return Position(0.0, 0.0)
+        return LesionPosition(0.0, 0.0)
     middle = (LOCATING_SIDE - 1) / 2
     away = np.hypot(x - middle, y - middle) / (LOCATING_SIDE / 2)
     # The pixel next to the lesion is its border's blur.
     spared = cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return Position(apart, float(away), lit & ~spared)
+    return LesionPosition(apart, float(away), lit & ~spared)
 
 
 def working_image(field: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -147,7 +147,7 @@ def working_image(field: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return _reduced(field, WORKING_SIDE)
 
 
-def border(lesion: Mask) -> NDArray[np.float32]:
+def lesion_contour(lesion: Mask) -> NDArray[np.float32]:
     """Return a lesion's border as a closed line: float32, (n, 2), x and y in parts of the side.
 
     Parameters
@@ -159,7 +159,9 @@ def border(lesion: Mask) -> NDArray[np.float32]:
     return np.asarray((line + 0.5) / len(lesion), np.float32)
 
 
-def measure(field: NDArray[np.uint8], lesion: Mask, mm_per_pixel: float | None = None) -> Measures:
+def measure_abcd(
+    field: NDArray[np.uint8], lesion: Mask, mm_per_pixel: float | None = None
+) -> AbcdMeasures:
     """Measure a lesion.
 
     Parameters
@@ -178,7 +180,7 @@ def measure(field: NDArray[np.uint8], lesion: Mask, mm_per_pixel: float | None =
     hull = cv2.convexHull(line)[:, 0, :].astype(np.float64)
     extents = np.linalg.norm(hull[:, None] - hull[None, :], axis=2)
     diameter = float((extents.max() + 1.0) / WORKING_SIDE)
-    return Measures(
+    return AbcdMeasures(
         asymmetry=axes,
         asymmetry_index=index,
         border_irregularity=float(perimeter**2 / (4.0 * np.pi * area)),

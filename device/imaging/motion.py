@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.imaging.field import FieldOfView, central_field, cut
+from device.imaging.field_of_view import FieldOfView, central_field, crop
 
 SIDE: Final = 64
 """Side in pixels of the small pictures that are compared."""
@@ -22,7 +22,7 @@ _SURE: Final = 0.05
 _LOST: Final = 0.5
 
 
-def small_picture(
+def motion_thumbnail(
     pixels: NDArray[np.uint8], field: FieldOfView | None = None
 ) -> NDArray[np.float32]:
     """Return a frame as `motion` compares it: float32, (`SIDE`, `SIDE`), grey levels.
@@ -35,7 +35,7 @@ def small_picture(
         The field of view in the frame's pixels, as the last finding had it; else the largest
         centred square.
     """
-    square = cut(pixels, field or central_field(*pixels.shape[:2]))
+    square = crop(pixels, field or central_field(*pixels.shape[:2]))
     side = len(square)
     margin = int(side * (1.0 - INNER_SHARE) / 2)
     step = max(1, side // _STEP_SIDE)
@@ -46,7 +46,7 @@ def small_picture(
     return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def motion(previous: NDArray[np.float32], current: NDArray[np.float32]) -> float:
+def estimate_motion(previous: NDArray[np.float32], current: NDArray[np.float32]) -> float:
     """Return how far the skin moved between two frames, in parts of the field of view's side.
 
     Phase correlation (Kuglin & Hines 1975) of two small pictures. Where they have nothing in
@@ -55,7 +55,7 @@ def motion(previous: NDArray[np.float32], current: NDArray[np.float32]) -> float
     Parameters
     ----------
     previous, current
-        As `small_picture` returns them, of the same field.
+        As `motion_thumbnail` returns them, of the same field.
     """
     # Light that flickers is no motion.
     before, after = previous - previous.mean(), current - current.mean()

@@ -13,7 +13,7 @@ _CONTOUR_COLOUR: Final = (255, 255, 255)
 _CONTOUR_EDGE: Final = (0, 0, 0)
 
 
-def heat_colours(
+def saliency_rgba(
     saliency: NDArray[np.float32], size: tuple[int, int], opacity: float
 ) -> NDArray[np.uint8]:
     """Return a saliency map as a translucent picture.
@@ -41,7 +41,7 @@ def heat_colours(
     levels = np.asarray(wide, np.uint8)
     picture: NDArray[np.uint8] = np.take(_translucent(opacity), levels).view(np.uint8)
     picture = picture.reshape(height, width, 4)
-    for steps in contours(levels):
+    for steps in saliency_contours(levels):
         # Every stair of a pixel would be a line with an end of its own.
         contour = cv2.approxPolyDP(steps, _STAIR, closed=True)
         thick = max(1, height // 250)
@@ -50,7 +50,7 @@ def heat_colours(
     return picture
 
 
-def contours(saliency: NDArray[np.float32] | NDArray[np.uint8]) -> list[NDArray[np.int32]]:
+def saliency_contours(saliency: NDArray[np.float32] | NDArray[np.uint8]) -> list[NDArray[np.int32]]:
     """Return the lines at half of a map's maximum, each int32 (n, 1, 2), x and y in pixels."""
     highest = float(saliency.max())
     if highest <= 0.0:
@@ -60,18 +60,18 @@ def contours(saliency: NDArray[np.float32] | NDArray[np.uint8]) -> list[NDArray[
     return [np.asarray(line, np.int32) for line in found]
 
 
-def blend(
+def blend_overlay(
     pixels: NDArray[np.uint8], saliency: NDArray[np.float32], opacity: float = 0.6
 ) -> NDArray[np.uint8]:
     """Return a picture with the overlay on it: uint8, (height, width, 3), RGB."""
     height, width = pixels.shape[:2]
-    heat = heat_colours(saliency, (width, height), opacity)
+    heat = saliency_rgba(saliency, (width, height), opacity)
     alpha = heat[:, :, 3:].astype(np.float32) / 255.0
     mixed = pixels.astype(np.float32) * (1.0 - alpha) + heat[:, :, :3].astype(np.float32) * alpha
     return np.asarray(np.rint(mixed), np.uint8)
 
 
-def scale_colours(steps: int) -> NDArray[np.uint8]:
+def colour_scale(steps: int) -> NDArray[np.uint8]:
     """Return the colours of the overlay from little to much: uint8, (steps, 3), RGB."""
     return np.asarray(_inferno()[np.linspace(0, 255, steps).round().astype(np.intp)], np.uint8)
 

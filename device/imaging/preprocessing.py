@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from device.imaging.field import WORKING_SIDE, FieldOfView, Geometry, cut, find_field
+from device.imaging.field_of_view import WORKING_SIDE, FieldOfView, Geometry, crop, find_field
 
 Resize = Literal["area"]
 
@@ -24,8 +24,8 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         Size of the tensor in pixels.
     geometry
         ``center-square``: the field of view, which is the largest centred square of the image
-        where no round stop is seen (`device.imaging.field`). ``full-frame``: the whole image,
-        squeezed to the tensor's shape, as in the HAM10000 28 x 28 tables.
+        where no round stop is seen (`device.imaging.field_of_view`). ``full-frame``: the whole
+        image, squeezed to the tensor's shape, as in the HAM10000 28 x 28 tables.
     resize
         ``area``: every output pixel is the mean of the input pixels under it.
     scale, offset
@@ -45,7 +45,7 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CroppedField:
     """The field of view of a frame, no larger than what comes after it needs.
 
     Attributes
@@ -60,9 +60,9 @@ class Look:
     field: FieldOfView
 
 
-def look_at(
+def crop_field(
     pixels: NDArray[np.uint8], least: int = WORKING_SIDE, field: FieldOfView | None = None
-) -> Look:
+) -> CroppedField:
     """Cut the field of view out of a frame, and reduce it to what the rest works with.
 
     Parameters
@@ -70,22 +70,22 @@ def look_at(
     pixels
         A frame of any size: uint8, (height, width, 3), RGB.
     least
-        As in `reduced`.
+        As in `downscale`.
     field
         Where it lies, in the frame's pixels, where that is known; else it is looked for.
     """
     if field is not None:
-        return Look(reduced(cut(pixels, field), least), field)
-    small = reduced(pixels, least)
+        return CroppedField(downscale(crop(pixels, field), least), field)
+    small = downscale(pixels, least)
     factor = min(pixels.shape[:2]) // min(small.shape[:2])
     seen = find_field(small)
     field = seen.times(factor)
     # A small stop in a large frame would lose its detail with the frame's.
-    part = cut(small, seen) if seen.side >= least else reduced(cut(pixels, field), least)
-    return Look(part, field)
+    part = crop(small, seen) if seen.side >= least else downscale(crop(pixels, field), least)
+    return CroppedField(part, field)
 
 
-def reduced(pixels: NDArray[np.uint8], least: int = WORKING_SIDE) -> NDArray[np.uint8]:
+def downscale(pixels: NDArray[np.uint8], least: int = WORKING_SIDE) -> NDArray[np.uint8]:
     """Return a picture halved as often as its short side stays at `least` pixels or above.
 
     The images that models are trained on are small and stay as they are.
@@ -104,15 +104,15 @@ def working_side(spec: InputSpec) -> int:
     return max(WORKING_SIDE, spec.height, spec.width)
 
 
-def model_view(
+def model_region(
     pixels: NDArray[np.uint8], geometry: Geometry, field: FieldOfView
 ) -> NDArray[np.uint8]:
     """Return the part of a frame that the model is shown (a view, not a copy)."""
-    return pixels if geometry == "full-frame" else cut(pixels, field)
+    return pixels if geometry == "full-frame" else crop(pixels, field)
 
 
-def resize(
-    pixels: NDArray[np.uint8], spec: InputSpec, look: Look | None = None
+def resize_to_input(
+    pixels: NDArray[np.uint8], spec: InputSpec, look: CroppedField | None = None
 ) -> NDArray[np.uint8]:
     """Return the model's input before scaling.
 
@@ -123,7 +123,7 @@ def resize(
     spec
         The bundle's ``input`` section.
     look
-        `look_at` of the frame with the spec's `working_side`, where that was done already.
+        `crop_field` of the frame with the spec's `working_side`, where that was done already.
 
     Returns
     -------
@@ -132,9 +132,9 @@ def resize(
     """
     least = working_side(spec)
     if spec.geometry == "full-frame":
-        shown = reduced(pixels, least)
+        shown = downscale(pixels, least)
     else:
-        shown = (look or look_at(pixels, least)).pixels
+        shown = (look or crop_field(pixels, least)).pixels
     resized = cv2.resize(shown, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
     return resized.astype(np.uint8, copy=False)
 
@@ -148,7 +148,7 @@ def dihedral_views(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
     return tuple(np.ascontiguousarray(v) for v in (*turns, *(t[:, ::-1] for t in turns)))
 
 
-def scale(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
+def scale_pixels(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
     """Return ``pixels * spec.scale + spec.offset`` as float32, of the same shape.
 
     The product and the sum are rounded to float32 one after the other, so that a table of the
@@ -165,4 +165,4 @@ def scale_table(spec: InputSpec) -> NDArray[np.float32]:
 
 def to_tensor(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
     """Return the network's input for one RGB image: float32, (1, height, width, 3)."""
-    return scale(resize(pixels, spec), spec)[None]
+    return scale_pixels(resize_to_input(pixels, spec), spec)[None]

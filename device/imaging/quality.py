@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from device.imaging.field import WORKING_SIDE
-from device.imaging.lesion import Mask, locate
+from device.imaging.field_of_view import WORKING_SIDE
+from device.imaging.lesion import Mask, locate_lesion
 
 Shortcoming = Literal[
     "too-small",
@@ -48,8 +48,8 @@ class QualityLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     Attributes
     ----------
     side_min
-        In pixels of the frame; no more than `device.imaging.field.WORKING_SIDE`, to which large
-        fields are reduced first.
+        In pixels of the frame; no more than `device.imaging.field_of_view.WORKING_SIDE`, to which
+        large fields are reduced first.
     derived_from
         The data that the limits were derived from, and how.
     """
@@ -86,8 +86,8 @@ class Quality:
     shortcomings
         What is wrong, the first thing to mend first; empty when the frame can be judged.
     contrast
-        How far the lesion's colour is from the skin's (`device.imaging.lesion.Position`), in units
-        of CIELAB; 0 where nothing stands out.
+        How far the lesion's colour is from the skin's (`device.imaging.lesion.LesionPosition`), in
+        units of CIELAB; 0 where nothing stands out.
     off_centre
         How far the lesion is from the middle of the field, in half sides.
     motion
@@ -140,7 +140,7 @@ def measure_quality(
     inside = cv2.erode(lit, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     focus = float(cv2.meanStdDev(edges, mask=inside)[1][0, 0])
     glare = cv2.countNonZero(cv2.bitwise_and(_above(luminance, _GLARE), circle)) / pixels
-    position = locate(field)
+    position = locate_lesion(field)
     exposure = cv2.mean(luminance, mask=_lit_skin(lit, position.skin))[0] / 255.0
     measured = Quality(
         focus, exposure, glare, coverage, (), position.contrast, position.off_centre, motion
@@ -148,7 +148,7 @@ def measure_quality(
     return replace(measured, shortcomings=tiny + _shortcomings(measured, limits))
 
 
-def at_motion(quality: Quality, limits: QualityLimits, motion: float | None) -> Quality:
+def with_motion(quality: Quality, limits: QualityLimits, motion: float | None) -> Quality:
     """Return what was measured of a sufficient frame, for one like it with a motion of its own."""
     measured = replace(quality, motion=motion)
     return replace(measured, shortcomings=_shortcomings(measured, limits))

@@ -10,21 +10,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame
 from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
-from device.imaging.field import FieldOfView
-from device.imaging.motion import motion as motion_between
-from device.imaging.motion import small_picture
-from device.imaging.preprocessing import Look, dihedral_views, look_at, resize, working_side
-from device.imaging.quality import Quality, at_motion, measure_quality
+from device.frame import Frame
+from device.imaging.field_of_view import FieldOfView
+from device.imaging.motion import estimate_motion as motion_between
+from device.imaging.motion import motion_thumbnail
+from device.imaging.preprocessing import (
+    CroppedField,
+    crop_field,
+    dihedral_views,
+    resize_to_input,
+    working_side,
+)
+from device.imaging.quality import Quality, measure_quality, with_motion
 from device.inference import calibration
-from device.inference.bundle import Bundle
 from device.inference.finding import Finding, SaliencyMap
-from device.inference.interpreter import Answer, Network
-from device.inference.manifest import Manifest
+from device.inference.network import Network, NetworkOutput
 from device.inference.saliency import activation_map, occlusion_map, rise_map
+from device.models.bundle import Bundle
+from device.models.manifest import Manifest
 
-MEASURED_SECONDS: Final = 0.25
+MAX_MEASUREMENT_AGE_SECONDS: Final = 0.25
 """How old a live view's field and quality may be when the next finding replaces them."""
 
 _ALIKE: Final = 2.0
@@ -54,7 +60,7 @@ class Analyzer:
     threads
         Threads that the runtime may use.
     clock
-        Seconds that never go back, for `follow`.
+        Seconds that never go back, for `analyze_live`.
     """
 
     def __init__(
@@ -84,29 +90,29 @@ class Analyzer:
         """
         return self._judge(frame, motion, False, None, lambda: None)
 
-    def follow(
-        self, frame: Frame, motion: float | None = None, *, as_taken: bool = False
+    def analyze_live(
+        self, frame: Frame, motion: float | None = None, *, as_captured: bool = False
     ) -> Finding:
         """Return the finding of the next frame of a live view, as `analyze` does.
 
         The field of view and the quality are those of a frame before where that was good, this
-        one looks like it, and it will be no older than `MEASURED_SECONDS` when the next finding
-        comes: so a slow device measures every frame, and what is wrong is measured with every
-        frame until it is right.
+        one looks like it, and it will be no older than `MAX_MEASUREMENT_AGE_SECONDS` when the next
+        finding comes: so a slow device measures every frame, and what is wrong is measured with
+        every frame until it is right.
 
         Parameters
         ----------
         frame, motion
             As in `analyze`.
-        as_taken
+        as_captured
             Judge it as the shutter would (`analyze_burst`), so that the two can be compared.
         """
         now = self._clock()
         before, period = self._measured, now - self._followed
         self._followed = now
-        if before is not None and now - before.at + period >= MEASURED_SECONDS:
+        if before is not None and now - before.at + period >= MAX_MEASUREMENT_AGE_SECONDS:
             before = None
-        return self._judge(frame, motion, as_taken, before, lambda: None)
+        return self._judge(frame, motion, as_captured, before, lambda: None)
 
     def analyze_burst(
         self, frames: Sequence[Frame], progress: Progress = lambda done, of: None
@@ -133,7 +139,7 @@ class Analyzer:
             raise ValueError("a burst needs at least one frame")
         steps = itertools.count(1)
         of = len(frames) + (8 if self.manifest.averaging == "dihedral" else 1)
-        looks: list[Look] = []
+        looks: list[CroppedField] = []
         focus: list[float] = []
         for frame in frames:
             look = self._look_at(frame)
@@ -146,31 +152,31 @@ class Analyzer:
         if len(frames) > 1:
             field = looks[best].field
             pair = (best - 1, best) if best else (0, 1)
-            moved = motion_between(*(small_picture(frames[i].pixels, field) for i in pair))
+            moved = motion_between(*(motion_thumbnail(frames[i].pixels, field) for i in pair))
         return chosen, self._judge(chosen, moved, True, None, lambda: progress(next(steps), of))
 
     def _judge(
         self,
         frame: Frame,
         motion: float | None,
-        as_taken: bool,
+        as_captured: bool,
         before: _Measured | None,
         done: Callable[[], None],
     ) -> Finding:
         manifest = self.manifest
-        averaged = as_taken and manifest.averaging == "dihedral"
+        averaged = as_captured and manifest.averaging == "dihedral"
         start = perf_counter()
         shape = frame.pixels.shape
         if before is not None and shape == before.shape:
             look = self._look_at(frame, before.field)
-            pixels = resize(frame.pixels, manifest.input, look)
+            pixels = resize_to_input(frame.pixels, manifest.input, look)
             if not _alike(pixels, before.pixels):
                 before = None
         else:
             before = None
         if before is None:
             look = self._look_at(frame)
-            pixels = resize(frame.pixels, manifest.input, look)
+            pixels = resize_to_input(frame.pixels, manifest.input, look)
         resized = perf_counter()
         views = dihedral_views(pixels) if averaged else (pixels,)
         answer = self._mean_over(views, done)
@@ -179,25 +185,25 @@ class Analyzer:
             quality = measure_quality(look.pixels, manifest.quality, motion)
             before = _Measured(shape, look.field, quality, pixels, self._clock())
         else:
-            quality = at_motion(before.quality, manifest.quality, motion)
+            quality = with_motion(before.quality, manifest.quality, motion)
         self._measured = before if quality.sufficient else None
         measured = perf_counter()
         probability = calibration.probabilities(answer.logits, manifest.calibration)
-        doubt = calibration.doubt(answer, probability, manifest.abstention)
+        abstention = calibration.abstention_reason(answer, probability, manifest.abstention)
         saliency = None
         if manifest.saliency.method == "class-activation-map":
-            saliency = self._own_map(answer, code_to_explain(tuple(probability)), probability)
+            saliency = self._own_map(answer, likeliest_malignant(tuple(probability)), probability)
         end = perf_counter()
         return Finding(
             model=manifest.model_id,
             probabilities=tuple(float(p) for p in probability),
             malignancy=float(calibration.malignancy(probability)),
             prediction_set=calibration.prediction_set(probability, manifest.conformal),
-            doubt=doubt,
+            abstention=abstention,
             field=look.field,
             quality=quality,
             saliency=saliency,
-            as_taken=averaged == (manifest.averaging == "dihedral"),
+            as_captured=averaged == (manifest.averaging == "dihedral"),
             timings={
                 "resize": (resized - start) * 1e3,
                 "network": (inferred - resized) * 1e3,
@@ -225,7 +231,7 @@ class Analyzer:
         done
             Called after each pass of the network; what it raises ends the work.
         frozen
-            The picture is held: make the map that the bundle names for that (`explained_by`).
+            The picture is held: make the map that the bundle names for that (`saliency_method`).
         """
 
         def logits(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -233,7 +239,7 @@ class Analyzer:
             done()
             return found
 
-        pixels = resize(frame.pixels, self.manifest.input)
+        pixels = resize_to_input(frame.pixels, self.manifest.input)
         method = self.manifest.saliency
         if frozen and method.frozen == "rise":
             return rise_map(pixels, code, logits, method.masks, method.cells)
@@ -243,7 +249,7 @@ class Analyzer:
             return self._own_map(answer, code, probability)
         return occlusion_map(pixels, code, logits, method.patch, method.stride)
 
-    def explained_by(self, *, frozen: bool) -> str:
+    def saliency_method(self, *, frozen: bool) -> str:
         """Return the name of the method that `explain` uses."""
         method = self.manifest.saliency
         return (frozen and method.frozen) or method.method
@@ -254,34 +260,38 @@ class Analyzer:
 
     def averaged_logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the mean logits, float32 (7,), over the eight flips and rotations of the input."""
-        views = dihedral_views(resize(pixels, self.manifest.input))
+        views = dihedral_views(resize_to_input(pixels, self.manifest.input))
         return self._mean_over(views, lambda: None).logits
 
     def familiarity(self, pixels: NDArray[np.uint8]) -> float:
         """Return the bundle's score of how familiar an RGB image of any size is."""
         answer = self.answer(pixels)
         probability = calibration.probabilities(answer.logits, self.manifest.calibration)
-        return calibration.familiarity(answer, probability, self.manifest.abstention)
+        return calibration.in_distribution_score(answer, probability, self.manifest.abstention)
 
-    def answer(self, pixels: NDArray[np.uint8]) -> Answer:
+    def answer(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         """Return all that the network gives for an RGB image of any size."""
-        return self._network.run(resize(pixels, self.manifest.input))
+        return self._network.run(resize_to_input(pixels, self.manifest.input))
 
-    def flags(self, finding: Finding) -> list[str]:
+    def reached_operating_points(self, finding: Finding) -> list[str]:
         """Return the names of the operating points whose threshold the finding reaches."""
         scores = {"mel": finding.probability("mel"), "malignant": finding.malignancy}
         return [p.name for p in self.manifest.operating_points if scores[p.score] >= p.threshold]
 
-    def _look_at(self, frame: Frame, field: FieldOfView | None = None) -> Look:
-        return look_at(frame.pixels, working_side(self.manifest.input), field)
+    def _look_at(self, frame: Frame, field: FieldOfView | None = None) -> CroppedField:
+        return crop_field(frame.pixels, working_side(self.manifest.input), field)
 
-    def _own_map(self, answer: Answer, code: Code, probability: NDArray[np.float64]) -> SaliencyMap:
+    def _own_map(
+        self, answer: NetworkOutput, code: Code, probability: NDArray[np.float64]
+    ) -> SaliencyMap:
         class_map = answer.class_activation_map
         if class_map is None:
             raise AssertionError("a manifest with this method has the output")
         return activation_map(class_map, code, probability, self.manifest.calibration.temperature)
 
-    def _mean_over(self, views: Sequence[NDArray[np.uint8]], done: Callable[[], None]) -> Answer:
+    def _mean_over(
+        self, views: Sequence[NDArray[np.uint8]], done: Callable[[], None]
+    ) -> NetworkOutput:
         """Return what the network gives for the first of several views, with their mean logits."""
         answers = []
         for view in views:
@@ -305,7 +315,7 @@ def _alike(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
     return max(cv2.mean(cv2.absdiff(one, other))) <= _ALIKE
 
 
-def code_to_explain(probabilities: tuple[float, ...]) -> Code:
+def likeliest_malignant(probabilities: tuple[float, ...]) -> Code:
     """Return the diagnosis whose map is shown unasked: the likeliest malignant one."""
     malignant = [code for code in SCREEN_ORDER if code in MALIGNANT]
     return max(malignant, key=lambda code: probabilities[CODES.index(code)])

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.diagnoses import CODES, MALIGNANT, Code
-from device.inference.finding import Doubt
-from device.inference.interpreter import Answer
-from device.inference.manifest import Abstention, Calibration, Conformal
+from device.inference.finding import AbstentionReason
+from device.inference.network import NetworkOutput
+from device.models.manifest import Abstention, Calibration, Conformal
 
 NEAR_TIE: Final = 1 / 3
 """Of two diagnoses of which one is less than three times as likely as the other, neither is
@@ -63,7 +63,9 @@ def prediction_set(probability: NDArray[np.float64], conformal: Conformal) -> tu
     return tuple(CODES[i] for i in order if probability[i] >= bounds[i])
 
 
-def familiarity(answer: Answer, probability: NDArray[np.float64], abstention: Abstention) -> float:
+def in_distribution_score(
+    answer: NetworkOutput, probability: NDArray[np.float64], abstention: Abstention
+) -> float:
     """Return the bundle's score of how much a picture is like those that the model knows."""
     if abstention.score == "confidence":
         return float(probability.max())
@@ -74,9 +76,11 @@ def familiarity(answer: Answer, probability: NDArray[np.float64], abstention: Ab
     return -float(np.square(answer.whitened, dtype=np.float64).mean())
 
 
-def doubt(answer: Answer, probability: NDArray[np.float64], abstention: Abstention) -> Doubt | None:
+def abstention_reason(
+    answer: NetworkOutput, probability: NDArray[np.float64], abstention: Abstention
+) -> AbstentionReason | None:
     """Return why no call should be made, or None where one can be."""
     known = abstention.unfamiliar_below
-    if known is not None and familiarity(answer, probability, abstention) < known:
+    if known is not None and in_distribution_score(answer, probability, abstention) < known:
         return "unfamiliar"
     return "uncertain" if probability.max() < abstention.uncertain_below else None

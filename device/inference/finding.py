@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.diagnoses import CODES, Code
-from device.imaging.field import FieldOfView
+from device.imaging.field_of_view import FieldOfView
 from device.imaging.quality import Quality, Shortcoming
 
-Doubt = Literal["unfamiliar", "uncertain"]
-NoCall = Literal["quality", "unfamiliar", "uncertain"]
+AbstentionReason = Literal["unfamiliar", "uncertain"]
+NoCallReason = Literal["quality", "unfamiliar", "uncertain"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +49,7 @@ class Finding:
         Probability of the malignant group (akiec, bcc, mel).
     prediction_set
         Diagnoses that cannot be excluded at the bundle's coverage, likeliest first.
-    doubt
+    abstention
         Why no call should be made of a good picture, or None.
     field
         The field of view, in the frame's own pixels.
@@ -59,7 +59,7 @@ class Finding:
         Where the image spoke for one diagnosis, where that was asked for.
     timings
         Milliseconds by step.
-    as_taken
+    as_captured
         Whether it was judged as the shutter judges; findings that were not cannot be compared with
         those that were.
     """
@@ -68,17 +68,17 @@ class Finding:
     probabilities: tuple[float, ...]
     malignancy: float
     prediction_set: tuple[Code, ...]
-    doubt: Doubt | None
+    abstention: AbstentionReason | None
     field: FieldOfView
     quality: Quality
     saliency: SaliencyMap | None
     timings: dict[str, float]
-    as_taken: bool = True
+    as_captured: bool = True
 
     @property
-    def no_call(self) -> NoCall | None:
-        """Why no call should be made, or None; a bad picture comes before any doubt."""
-        return self.doubt if self.quality.sufficient else "quality"
+    def no_call(self) -> NoCallReason | None:
+        """Why no call should be made, or None; a bad picture comes before any other reason."""
+        return self.abstention if self.quality.sufficient else "quality"
 
     @property
     def leading(self) -> Code:
@@ -139,7 +139,7 @@ class FindingRecord(msgspec.Struct, frozen=True, kw_only=True):
     malignancy: float
     prediction_set: list[Code]
     flags: list[str]
-    no_call: NoCall | None
+    no_call: NoCallReason | None
     quality: QualityRecord
     timings_ms: dict[str, float]
 
@@ -180,13 +180,13 @@ def from_record(record: FindingRecord, field: FieldOfView) -> Finding:
         The field of view of the picture that it is of.
     """
     quality = record.quality
-    doubt = record.no_call if record.no_call in ("unfamiliar", "uncertain") else None
+    abstention = record.no_call if record.no_call in ("unfamiliar", "uncertain") else None
     return Finding(
         model=record.model,
         probabilities=tuple(record.probabilities[code] for code in CODES),
         malignancy=record.malignancy,
         prediction_set=tuple(record.prediction_set),
-        doubt=doubt,
+        abstention=abstention,
         field=field,
         quality=Quality(
             focus=quality.focus,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from device.diagnoses import CODES, Code
 from device.inference.finding import SaliencyMap
 
-LEAST_EVIDENCE: Final = 0.1
+MIN_EVIDENCE: Final = 0.1
 """In units of log-odds: what moves the odds by less than a tenth anywhere speaks for nothing. An
 int8 network's own steps are half of that, and would fill the scale of colours all the same."""
 
@@ -37,7 +37,7 @@ def occlusion_map(
     -------
     SaliencyMap
         The mean loss of log-odds over the patches that cover a pixel, where positive, scaled so
-        that its highest value is 1; empty where it never reaches `LEAST_EVIDENCE`.
+        that its highest value is 1; empty where it never reaches `MIN_EVIDENCE`.
     """
     index = CODES.index(code)
     height, width = pixels.shape[:2]
@@ -79,7 +79,7 @@ def rise_map(
     SaliencyMap
         The mean log-odds under the masks that show a pixel, less the mean under those that cover
         it, where positive, scaled so that its highest value is 1; empty where it never reaches
-        `LEAST_EVIDENCE`, nor three of the standard errors that so many masks leave by chance.
+        `MIN_EVIDENCE`, nor three of the standard errors that so many masks leave by chance.
     """
     index = CODES.index(code)
     height, width = pixels.shape[:2]
@@ -107,7 +107,7 @@ def rise_map(
     spread = np.sqrt(max(squares / masks - (total / masks) ** 2, 0.0))
     # Of the difference of the means of two halves.
     error = 2.0 * spread / np.sqrt(masks)
-    return SaliencyMap(code, _normalised(gained, max(LEAST_EVIDENCE, 3.0 * error)), "rise")
+    return SaliencyMap(code, _normalised(gained, max(MIN_EVIDENCE, 3.0 * error)), "rise")
 
 
 def activation_map(
@@ -118,24 +118,26 @@ def activation_map(
 ) -> SaliencyMap:
     """Return where the network's own map speaks for a diagnosis rather than for others.
 
-    Empty where a place never adds `LEAST_EVIDENCE` to the diagnosis's log-odds (`evidence`);
-    otherwise `outweighing`, scaled so that its highest value is 1.
+    Empty where a place never adds `MIN_EVIDENCE` to the diagnosis's log-odds (`evidence`);
+    otherwise `weighted_activation`, scaled so that its highest value is 1.
     """
     index = CODES.index(code)
-    added = evidence(class_activation_map, index, probability, temperature)
-    if added.max() < LEAST_EVIDENCE:
+    added = log_odds_contribution(class_activation_map, index, probability, temperature)
+    if added.max() < MIN_EVIDENCE:
         values = np.zeros(added.shape, np.float32)
     else:
-        values = _normalised(outweighing(class_activation_map[:, :, index], added), 0.0)
+        values = _normalised(weighted_activation(class_activation_map[:, :, index], added), 0.0)
     return SaliencyMap(code, values, "class-activation-map")
 
 
-def outweighing(channel: NDArray[np.float32], added: NDArray[np.float64]) -> NDArray[np.float64]:
+def weighted_activation(
+    channel: NDArray[np.float32], added: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return a diagnosis's channel of the map, where it outweighs the other diagnoses.
 
     The channel tells better than what places add which of them the diagnosis rests on, and better
     still without those where others weigh more (the model's card compares the three). A place
-    that adds less than `LEAST_EVIDENCE` counts by that part of it.
+    that adds less than `MIN_EVIDENCE` counts by that part of it.
 
     Parameters
     ----------
@@ -149,13 +151,13 @@ def outweighing(channel: NDArray[np.float32], added: NDArray[np.float64]) -> NDA
     numpy.ndarray
         float64, (rows, columns), nowhere negative.
     """
-    weight = np.clip(added / LEAST_EVIDENCE, 0.0, 1.0)
+    weight = np.clip(added / MIN_EVIDENCE, 0.0, 1.0)
     shown: NDArray[np.float64] = weight * np.maximum(channel, 0.0)
     # A network may say what it says by values that are all negative.
     return shown if shown.flat[added.argmax()] > 0.0 else np.maximum(added, 0.0)
 
 
-def evidence(
+def log_odds_contribution(
     class_activation_map: NDArray[np.float32],
     index: int,
     probability: NDArray[np.float64],
@@ -191,7 +193,7 @@ def evidence(
     return (added[:, :, index] - others) / temperature
 
 
-def _normalised(values: NDArray[np.float64], least: float = LEAST_EVIDENCE) -> NDArray[np.float32]:
+def _normalised(values: NDArray[np.float64], least: float = MIN_EVIDENCE) -> NDArray[np.float32]:
     positive = np.maximum(values, 0.0)
     highest = positive.max()
     if highest < least:

@@ -45,7 +45,7 @@ def open_screen(size: tuple[int, int], fullscreen: bool) -> Surface:
     return surface
 
 
-def open_nowhere(size: tuple[int, int]) -> Surface:
+def open_offscreen(size: tuple[int, int]) -> Surface:
     """Return a surface that no screen shows, for pictures of the screen."""
     os.environ["SDL_VIDEODRIVER"] = "dummy"
     return open_screen(size, fullscreen=False)

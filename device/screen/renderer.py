@@ -2,21 +2,21 @@
 
 from pygame import Surface
 
-from device.inference.manifest import Manifest
 from device.language import Language
+from device.models.manifest import Manifest
 from device.screen import theme
-from device.screen.about import AboutPage
-from device.screen.compare import ComparePage
+from device.screen.canvas import Canvas
+from device.screen.field_view import FieldView
 from device.screen.layout import Layout, arrange
-from device.screen.live import LivePage
 from device.screen.navigation import State, Target, Touch, targets
-from device.screen.off import OffPage
-from device.screen.settings import SettingsPage
-from device.screen.sheet import Sheet
-from device.screen.skin import Skin
-from device.screen.speech import NOTICE, Speech
-from device.screen.trouble import TroublePage
+from device.screen.pages.about import AboutPage
+from device.screen.pages.compare import ComparePage
+from device.screen.pages.fault import TroublePage
+from device.screen.pages.live import LivePage
+from device.screen.pages.power import OffPage
+from device.screen.pages.settings import SettingsPage
 from device.screen.view import AboutView, CompareView, LiveView, OffView, SettingsView, View
+from device.screen.wording import NOTICE, Wording
 
 
 class Renderer:
@@ -36,9 +36,9 @@ class Renderer:
     def __init__(self, size: tuple[int, int], manifest: Manifest) -> None:
         self.layout: Layout = arrange(*size)
         self._manifest = manifest
-        self._sheet = Sheet(self.layout)
-        self._speech: dict[Language, Speech] = {}
-        skin = Skin(self._sheet)
+        self._sheet = Canvas(self.layout)
+        self._speech: dict[Language, Wording] = {}
+        skin = FieldView(self._sheet)
         self._live = LivePage(self._sheet, skin, manifest)
         self._compare = ComparePage(self._sheet)
         self._settings = SettingsPage(self._sheet, skin)
@@ -49,7 +49,7 @@ class Renderer:
     def draw(self, screen: Surface, view: View) -> None:
         """Draw a whole view."""
         if view.language not in self._speech:
-            self._speech[view.language] = Speech(view.language, self._manifest)
+            self._speech[view.language] = Wording(view.language, self._manifest)
         speech = self._speech[view.language]
         self._sheet.open(screen, (type(view), view.language))
         if isinstance(view, LiveView):
@@ -79,16 +79,16 @@ class Renderer:
         share = (position[0] - track.left) / track.width
         return Touch(target, max(0.0, min(share, 1.0)))
 
-    def _draw_status(self, view: View, speech: Speech) -> None:
+    def _draw_status(self, view: View, speech: Wording) -> None:
         area, px = self.layout.status, self.layout.px
         clock = view.clock.strftime("%H:%M") if view.clock else ""
         model, pad, size = self._manifest.model_id, px(14), theme.SMALL
-        source = speech.say(view.source)
+        source = speech.translate(view.source)
         if not self._sheet.part(area, speech, source, clock):
             return
         # The notice is never what gives way.
         notice = self._sheet.words(
-            speech.say(NOTICE), size, (area.left + pad, area.centery), area.width - 2 * pad,
+            speech.translate(NOTICE), size, (area.left + pad, area.centery), area.width - 2 * pad,
             theme.QUIET, anchor="midleft",
         )  # fmt: skip
         room = area.right - pad - notice.right - pad

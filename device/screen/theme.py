@@ -6,7 +6,7 @@ from typing import Final
 
 import pygame
 
-from device.text import one_line
+from device.text import printable
 
 Colour = tuple[int, int, int]
 
@@ -31,7 +31,7 @@ SMALL: Final = 18
 _FONTS: Final = Path(__file__).parent / "fonts"
 
 
-class Type:
+class Fonts:
     """Open Sans (its figures are of equal width), each text drawn once while it is in use.
 
     Made after the screen is opened, and of no use after it is closed.
@@ -45,17 +45,17 @@ class Type:
         self, words: str, size: int, colour: Colour = TEXT, bold: bool = False
     ) -> pygame.Surface:
         """Return words as a picture; `size` is in pixels."""
-        return self._drawn(one_line(words), size, colour, bold)
+        return self._drawn(printable(words), size, colour, bold)
 
     def width(self, words: str, size: int, bold: bool = False) -> int:
         """Return how wide words are drawn, in pixels."""
-        return self._font(size, bold).size(one_line(words))[0]
+        return self._font(size, bold).size(printable(words))[0]
 
     def fitted(
         self, words: str, size: int, width: int, colour: Colour = TEXT, bold: bool = False
     ) -> pygame.Surface:
         """Return words no wider than `width`: up to a quarter smaller, then cut short."""
-        words = one_line(words)
+        words = printable(words)
         smallest = max(1, size * 3 // 4)
         for step in range(size, smallest - 1, -1):
             if self._font(step, bold).size(words)[0] <= width:
@@ -68,7 +68,7 @@ class Type:
         """Break words into lines no wider than `width`."""
         broken: list[str] = []
         current = ""
-        for word in map(one_line, words.split()):
+        for word in map(printable, words.split()):
             longer = f"{current} {word}".strip()
             if current and self._font(size, bold).size(longer)[0] > width:
                 broken.append(current)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.diagnoses import Code
-from device.imaging.lesion import Measures
+from device.imaging.lesion import AbcdMeasures
 from device.inference.finding import Finding
 from device.language import Language
 from device.screen.navigation import Target
@@ -80,7 +80,7 @@ class LiveView(Shown):
     explained: Code | None = None
     opacity: float = 0.6
     frozen: datetime | None = None
-    measures: Measures | None = None
+    measures: AbcdMeasures | None = None
     outline: NDArray[np.float32] | None = None
     progress: tuple[int, int] | None = None
     kept: bool | None = None

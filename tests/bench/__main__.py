@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from device.capture.demo import FRAMES_PER_SECOND, SCENES, demo_frame
-from device.capture.frame import Frame, frame_now
 from device.config import load_config, model_folder
+from device.frame import Frame, frame_now
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle, load_bundle
-from device.inference.interpreter import load_runtime
+from device.inference.network import load_runtime
+from device.models.bundle import Bundle, load_bundle
 
 if TYPE_CHECKING:
     from build_host.evaluation.speed import Speed
@@ -118,7 +118,7 @@ def frame_to_finding(bundle: Bundle, frame: Frame, *, live: bool) -> tuple[float
         nonlocal now
         now = next(seconds)
         if live:
-            analyzer.follow(frame)
+            analyzer.analyze_live(frame)
         else:
             analyzer.analyze(frame)
 
@@ -154,12 +154,12 @@ def screen(bundle: Bundle, frame: Frame, new_maps: bool) -> float:
     """
     # One core is what the screen may use.
     cv2.setNumThreads(1)
-    from device.imaging.field import cut
-    from device.screen.display import close_screen, open_nowhere
+    from device.imaging.field_of_view import crop
+    from device.screen.display import close_screen, open_offscreen
     from device.screen.renderer import Renderer
     from device.screen.view import LiveView
 
-    surface = open_nowhere((1024, 600))
+    surface = open_offscreen((1024, 600))
     renderer = Renderer((1024, 600), bundle.manifest)
     analyzer = Analyzer(bundle)
     finding = analyzer.analyze(frame)
@@ -172,7 +172,7 @@ def screen(bundle: Bundle, frame: Frame, new_maps: bool) -> float:
 
     def draw() -> None:
         view = LiveView(
-            field=cut(frame.pixels, finding.field),
+            field=crop(frame.pixels, finding.field),
             finding=findings[next(frames) % len(findings)],
             overlay=overlay.copy() if new_maps else overlay,
             overlay_wanted=True,

@@ -12,7 +12,7 @@ from build_host.training.architectures import paper_network
 from build_host.training.config import AugmentationConfig
 from build_host.training.input_pipeline import batches
 from device.diagnoses import CODES
-from device.imaging.preprocessing import InputSpec, scale
+from device.imaging.preprocessing import InputSpec, scale_pixels
 
 IMAGES = 8192
 BATCH = 128
@@ -26,7 +26,7 @@ def main() -> None:
     labels = random.integers(0, len(CODES), IMAGES)
     rows = np.arange(IMAGES)
     # What a bare fit is given was read and scaled before the clock starts.
-    arrays = scale(pixels, spec), np.eye(len(CODES), dtype=np.float32)[labels]
+    arrays = scale_pixels(pixels, spec), np.eye(len(CODES), dtype=np.float32)[labels]
     model = paper_network((28, 28, 3))
     model.compile(
         keras.optimizers.Adam(1e-3), keras.losses.CategoricalCrossentropy(from_logits=True)

@@ -20,13 +20,13 @@ from rich.table import Table
 
 from device.app import App
 from device.capture.demo import FRAMES_PER_SECOND, SCENES, DemoSource
-from device.capture.frame import Frame
 from device.config import load_config, model_folder
+from device.frame import Frame
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle, load_bundle
 from device.inference.finding import Finding
-from device.inference.manifest import Manifest
-from device.screen.display import close_screen, open_nowhere
+from device.models.bundle import Bundle, load_bundle
+from device.models.manifest import Manifest
+from device.screen.display import close_screen, open_offscreen
 from device.screen.renderer import Renderer
 from device.screen.view import LiveView, View
 
@@ -66,10 +66,10 @@ class Restful(Analyzer):
     last: Finding | None = None
 
     def follow(
-        self, frame: Frame, motion: float | None = None, *, as_taken: bool = False
+        self, frame: Frame, motion: float | None = None, *, as_captured: bool = False
     ) -> Finding:
         if self.last is None or not self.resting:
-            self.last = super().follow(frame, motion, as_taken=as_taken)
+            self.last = super().analyze_live(frame, motion, as_captured=as_captured)
         return self.last
 
 
@@ -140,7 +140,7 @@ def quantiles(seconds: np.ndarray) -> str:
 def measure(bundle: Bundle, minutes: float, overlay: bool) -> Table:
     """Run the loop and return what was seen."""
     source, analyzer = Demonstration(), Restful(bundle)
-    surface = open_nowhere(SIZE)
+    surface = open_offscreen(SIZE)
     try:
         witness = Witness(bundle.manifest, source, analyzer, 60.0 * minutes)
         app = App(source, analyzer, witness, signed_by=bundle.signed_by)

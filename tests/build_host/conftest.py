@@ -18,7 +18,7 @@ from build_host.evaluation.tflite_file import FileSize
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec
 from device.imaging.quality import QualityLimits
-from device.inference.manifest import (
+from device.models.manifest import (
     Abstention,
     Calibration,
     Conformal,

@@ -16,7 +16,7 @@ from device.capture.demo import SCENES, demo_frame
 from device.diagnoses import CODES
 from device.errors import BundleError
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import load_bundle
+from device.models.bundle import load_bundle
 from tests.build_host import drawn
 from tests.build_host.conftest import Done, Stage
 

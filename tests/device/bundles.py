@@ -8,7 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import (
+from device.models.bundle import (
     MANIFEST_FILE,
     MODEL_FILE,
     SIGNATURE_FILE,

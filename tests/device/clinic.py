@@ -9,8 +9,8 @@ import numpy as np
 import pygame
 
 from device.app import App
-from device.capture.frame import Frame, FrameSource, frame_now
 from device.errors import SourceError
+from device.frame import Frame, FrameSource, frame_now
 from device.inference.analyzer import Analyzer
 from device.screen.renderer import Renderer
 from device.screen.view import LiveView, TroubleView

@@ -7,14 +7,14 @@ import pytest
 
 from device.app import App
 from device.capture.demo import DemoSource, Scene
-from device.capture.frame import Frame, frame_now
 from device.capture.replay import ReplaySource
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
+from device.frame import Frame, frame_now
 from device.inference.analyzer import Analyzer
 from device.inference.finding import SaliencyMap
-from device.inference.manifest import Manifest
+from device.models.manifest import Manifest
 from device.preferences import Preferences, load_preferences
-from device.screen.display import close_screen, open_nowhere
+from device.screen.display import close_screen, open_offscreen
 from device.screen.renderer import Renderer
 from device.screen.view import AboutView, CompareView, LiveView, OffView, SettingsView
 from tests.device.clinic import GIVE_UP_SECONDS, SIZE, Camera, Clinic, noise
@@ -319,7 +319,7 @@ def test_quitting_ends_the_run_and_closes_the_source(clinic: Clinic, how: str) -
 
 
 def test_run_ends_after_its_time(analyzer: Analyzer) -> None:
-    screen = open_nowhere(SIZE)
+    screen = open_offscreen(SIZE)
     camera = Camera()
     App(camera, analyzer, Renderer(SIZE, analyzer.manifest), signed_by="").run(screen, seconds=0.2)
     close_screen()
@@ -353,7 +353,7 @@ def test_picture_is_shown_in_rgb_order(clinic: Clinic, tmp_path: Path) -> None:
 
 
 def test_close_may_be_called_twice_and_before_the_run(analyzer: Analyzer) -> None:
-    screen = open_nowhere(SIZE)
+    screen = open_offscreen(SIZE)
     app = App(Camera(), analyzer, Renderer(SIZE, analyzer.manifest), signed_by="")
     app.close()
     app.close()

@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pygame
 
-from device.capture.frame import frame_now
 from device.capture.replay import ReplaySource
-from device.loop.earlier import MOST
-from device.records.store import FolderRecords
+from device.frame import frame_now
+from device.records.folder import FolderArchive
+from device.runtime.recent import MOST
 from device.screen.view import CompareView, LiveView
 from tests.device.clinic import Camera, Clinic, lesion
 
@@ -79,7 +79,7 @@ def test_no_more_than_twelve_earlier_pictures_are_held(clinic: Clinic) -> None:
 
 
 def test_examinations_of_earlier_days_can_be_compared(clinic: Clinic, tmp_path: Path) -> None:
-    records = FolderRecords(tmp_path)
+    records = FolderArchive(tmp_path)
     frame = frame_now(lesion(blur=1.0), 0, "camera")
     finding = clinic.analyzer.analyze(frame)
     records.keep(frame, finding, [], None)

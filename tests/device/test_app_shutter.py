@@ -10,12 +10,12 @@ import numpy as np
 import pygame
 import pytest
 
-from device.capture.frame import Frame
 from device.errors import ConfigError, RecordError, SourceError
+from device.frame import Frame
 from device.inference.finding import Finding
-from device.loop.camera import BURST
 from device.optics import Optics
-from device.records.store import FolderRecords
+from device.records.folder import FolderArchive
+from device.runtime.camera import BURST
 from device.screen.view import CompareView
 from tests.device.clinic import GIVE_UP_SECONDS, Camera, Clinic, Handheld, lesion, noise
 
@@ -53,7 +53,7 @@ def test_shutter_keeps_the_sharpest_of_a_burst_with_the_exposure_held(clinic: Cl
 
 
 def test_taken_picture_is_measured_and_kept(clinic: Clinic, tmp_path: Path) -> None:
-    records = FolderRecords(tmp_path / "examinations")
+    records = FolderArchive(tmp_path / "examinations")
     optics = Optics(mm_per_pixel=0.05, width=400, height=300, calibrated=datetime.now(UTC))
     clinic.options = {"records": records, "optics": optics}
 
@@ -75,7 +75,7 @@ def test_taken_picture_is_measured_and_kept(clinic: Clinic, tmp_path: Path) -> N
 
 def test_picture_that_cannot_be_kept_is_told(clinic: Clinic, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    clinic.options = {"records": FolderRecords(tmp_path / "file" / "examinations")}
+    clinic.options = {"records": FolderArchive(tmp_path / "file" / "examinations")}
 
     def deeds() -> None:
         clinic.until_finding()
@@ -140,7 +140,7 @@ def test_motion_of_the_hand_is_part_of_the_finding(clinic: Clinic) -> None:
 def test_pressing_again_while_the_picture_is_taken_loses_nothing(
     clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = FolderRecords(tmp_path)
+    records = FolderArchive(tmp_path)
     clinic.options = {"records": records}
     judge, begun, go_on = clinic.analyzer.analyze_burst, threading.Event(), threading.Event()
 
@@ -197,7 +197,7 @@ def test_press_that_came_to_nothing_is_told_long_enough_to_be_read(clinic: Clini
 def test_picture_that_is_let_go_before_it_could_be_kept_is_told(
     clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records, go_on = FolderRecords(tmp_path), threading.Event()
+    records, go_on = FolderArchive(tmp_path), threading.Event()
     clinic.options = {"records": records}
 
     def slow(*given: object) -> str:

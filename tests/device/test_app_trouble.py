@@ -11,15 +11,15 @@ import numpy as np
 import pygame
 import pytest
 
-from device.capture.frame import Frame
 from device.capture.replay import ReplaySource
-from device.imaging.field import FieldOfView
+from device.frame import Frame
+from device.imaging.field_of_view import FieldOfView
 from device.inference.finding import Finding
-from device.loop.analysis import FAILED as ANALYSIS_FAILED
-from device.loop.camera import FAILED as CAMERA_FAILED
+from device.platform.systemd import Heartbeat, Notifier
 from device.preferences import Preferences, load_preferences, save_preferences
+from device.runtime.analysis import FAILED as ANALYSIS_FAILED
+from device.runtime.camera import FAILED as CAMERA_FAILED
 from device.screen.view import CompareView, SettingsView
-from device.service import Heartbeat, Notifier
 from tests.device.clinic import (
     GIVE_UP_SECONDS,
     Camera,
@@ -60,7 +60,7 @@ def test_fault_of_the_analysis_thread_is_shown_and_it_goes_on(
     def deeds() -> None:
         clinic.until_finding()
         with monkeypatch.context() as broken:
-            broken.setattr(clinic.analyzer, "follow", fails)
+            broken.setattr(clinic.analyzer, "analyze_live", fails)
             clinic.until(clinic.trouble)
             assert clinic.trouble() == ANALYSIS_FAILED
         clinic.until(lambda: not clinic.trouble())
@@ -188,7 +188,7 @@ def test_stuck_camera_starves_the_watchdog(clinic: Clinic, tmp_path: Path) -> No
 def test_finding_of_one_camera_is_not_shown_for_the_next_that_is_plugged_in(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    analyze, go_on = clinic.analyzer.follow, threading.Event()
+    analyze, go_on = clinic.analyzer.analyze_live, threading.Event()
 
     class Replaced(Camera):
         shape = (480, 640)
@@ -207,7 +207,7 @@ def test_finding_of_one_camera_is_not_shown_for_the_next_that_is_plugged_in(
         return replace(finding, field=FieldOfView(frame.pixels.shape[1] - side, 2 * side, side))
 
     def deeds() -> None:
-        monkeypatch.setattr(clinic.analyzer, "follow", late)
+        monkeypatch.setattr(clinic.analyzer, "analyze_live", late)
         clinic.until_finding()
         camera.shape = (240, 320)
         clinic.until(lambda: clinic.live().field.shape == (240, 240, 3))
@@ -230,7 +230,7 @@ def test_card_that_is_slow_does_not_hold_the_screen_up(
         go_on.wait(GIVE_UP_SECONDS)
         save_preferences(folder, chosen)
 
-    monkeypatch.setattr("device.loop.choices.save_preferences", slow)
+    monkeypatch.setattr("device.runtime.preferences.save_preferences", slow)
 
     def deeds() -> None:
         clinic.until_finding()

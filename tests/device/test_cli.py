@@ -14,9 +14,9 @@ from PIL import Image
 from device import __version__
 from device.capture.demo import SCENES
 from device.cli import main
-from device.inference.bundle import MANIFEST_FILE, Bundle
+from device.models.bundle import MANIFEST_FILE, Bundle
+from device.platform.systemd import RESTART, SWITCH_OFF
 from device.screen.layout import arrange
-from device.service import RESTART, SWITCH_OFF
 from tests.device.bundles import write_bundle
 from tests.device.commands import ROOT, Capture, complaint, records, run
 

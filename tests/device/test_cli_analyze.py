@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from device.capture.frame import Frame
 from device.cli import main
 from device.diagnoses import CODES
+from device.frame import Frame
 from tests.device.commands import JPEG, Capture, complaint, records, run, write
 from tests.device.images import (
     PATTERN,

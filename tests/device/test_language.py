@@ -7,10 +7,10 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
 
-from device.language import DOMAIN, LANGUAGES, LOCALE, Texts, message, texts
+from device.language import DOMAIN, LANGUAGES, LOCALE, Translations, translatable, translations
 
 EVERY = sorted(LANGUAGES)
-KEYWORDS = dict.fromkeys(["say", "message", "SourceError", "RecordError", "ScreenError"])
+KEYWORDS = dict.fromkeys(["translate", "translatable", "SourceError", "RecordError", "ScreenError"])
 
 
 def catalogue(language: str) -> Path:
@@ -67,16 +67,19 @@ def test_compiled_catalogue_is_that_of_its_source(language: str) -> None:
 
 
 def test_words_are_said_in_each_language() -> None:
-    said = {texts(language).say("Waiting for a picture") for language in LANGUAGES}
+    said = {translations(language).translate("Waiting for a picture") for language in LANGUAGES}
     assert len(said) == len(LANGUAGES)
-    assert texts("es").say("Malignant group {percent}", percent="7 %") == "Grupo maligno 7 %"
+    assert (
+        translations("es").translate("Malignant group {percent}", percent="7 %")
+        == "Grupo maligno 7 %"
+    )
 
 
 def test_words_that_no_catalogue_holds_come_back_as_they_are() -> None:
     for language in LANGUAGES:
         for words in ("the camera {0} was unplugged", "", "{", "100 %"):
-            assert Texts(language).say(words) == words
+            assert Translations(language).translate(words) == words
 
 
 def test_marking_changes_nothing() -> None:
-    assert message("Back") == "Back"
+    assert translatable("Back") == "Back"

@@ -10,8 +10,8 @@ from PIL import Image
 
 from device.cli import main
 from device.errors import ConfigError
-from device.files import state_folder, write_whole
 from device.optics import OPTICS_FILE, Optics, load_optics, save_optics
+from device.platform.durable_files import state_folder, write_atomically
 from tests.device.imaging.test_ruler import ruler
 
 OPTICS = Optics(
@@ -67,14 +67,14 @@ def test_write_that_fails_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.json"
-    write_whole(path, b"old")
+    write_atomically(path, b"old")
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_whole(path, b"new")
+        write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

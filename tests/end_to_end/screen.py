@@ -16,11 +16,11 @@ from PIL import Image
 from pygame import Rect, Surface, image
 
 from device.config import CONFIG_VARIABLE
-from device.imaging.field import cut, find_field
-from device.inference.bundle import Bundle
+from device.imaging.field_of_view import crop, find_field
 from device.language import Language
-from device.records.store import Examination, FolderRecords
-from device.screen.display import close_screen, open_nowhere
+from device.models.bundle import Bundle
+from device.records.folder import Examination, FolderArchive
+from device.screen.display import close_screen, open_offscreen
 from device.screen.layout import Layout, arrange
 from device.screen.navigation import Page, Target
 from device.screen.renderer import Renderer
@@ -64,7 +64,7 @@ class Instrument:
     ) -> None:
         self.layout: Layout = arrange(*size)
         self.state = folder / "state"
-        self.records = FolderRecords(self.state / "examinations")
+        self.records = FolderArchive(self.state / "examinations")
         self._name = f"{size[0]}x{size[1]}-{language}"
         self._folder = folder
         self._renew = renew
@@ -141,7 +141,7 @@ class Instrument:
 
     def scaled(self, photograph: Pixels) -> Pixels:
         """Return a photograph as `skin` is to show it."""
-        seen = Image.fromarray(cut(photograph, find_field(photograph)))
+        seen = Image.fromarray(crop(photograph, find_field(photograph)))
         area = self.layout.field
         return part(np.asarray(seen.resize(area.size)), self.bare_skin.move(-area.x, -area.y))
 
@@ -264,7 +264,7 @@ def instrument(
     size: tuple[int, int], language: Language, bundle: Bundle, folder: Path, renew: bool = False
 ) -> Iterator[Instrument]:
     # What is expected is drawn here, and pictures of text need an open screen.
-    open_nowhere((640, 480))
+    open_offscreen((640, 480))
     try:
         with x_server(size) as display:
             yield Instrument(display, size, language, bundle, folder, renew)

@@ -16,8 +16,8 @@ from build_host.datasets.split import split_by_lesion
 from build_host.evaluation.metrics import METRICS
 from device.config import PROJECT_KEY
 from device.diagnoses import CODES
-from device.inference.bundle import load_bundle
 from device.inference.finding import FindingRecord
+from device.models.bundle import load_bundle
 
 DATA = os.environ.get(DATA_VARIABLE)
 MODELS = Path(__file__).parents[2] / "models"

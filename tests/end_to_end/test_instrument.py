@@ -23,11 +23,11 @@ from pygame import Rect
 
 from device.capture.demo import SCENES, demo_frame
 from device.config import Config, model_folder
-from device.imaging.field import cut, find_field
-from device.inference.bundle import Bundle, load_bundle
+from device.imaging.field_of_view import crop, find_field
 from device.inference.finding import from_record
 from device.language import Language
-from device.records.store import Examination
+from device.models.bundle import Bundle, load_bundle
+from device.records.folder import Examination
 from device.screen.view import AboutView, CompareView, LiveView, Picture, TroubleView
 from tests.device.capture.drivers import begin, send, serving
 from tests.device.images import encoded
@@ -76,7 +76,7 @@ def live_view(examination: Examination, language: Language) -> LiveView:
     """Return the frozen page as the kept examination has it."""
     record, field = examination.record, find_field(examination.image)
     return LiveView(
-        field=cut(examination.image, field),
+        field=crop(examination.image, field),
         finding=from_record(record.finding, field),
         frozen=record.taken,
         measures=record.measures,

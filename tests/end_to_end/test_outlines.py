@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from build_host.cli import DATA_VARIABLE
-from device.capture.image_file import read_image
-from device.imaging.field import cut, find_field
-from device.imaging.lesion import WORKING_SIDE, outline
+from device.imaging.field_of_view import crop, find_field
+from device.imaging.image_file import read_image
+from device.imaging.lesion import WORKING_SIDE, segment_lesion
 
 DATA = os.environ.get(DATA_VARIABLE)
 SAMPLE = 500
@@ -26,10 +26,10 @@ def dice(photo: Path, mask_path: Path) -> float:
     """Return 2 |A and B| / (|A| + |B|); 0 where no outline is found."""
     pixels = read_image(photo)
     field = find_field(pixels)
-    found = outline(cut(pixels, field))
+    found = segment_lesion(crop(pixels, field))
     with Image.open(mask_path) as file:
         mask = file.convert("L").resize((pixels.shape[1], pixels.shape[0]))
-        truth = cut(np.repeat(np.asarray(mask)[:, :, None], 3, axis=2), field)[:, :, 0]
+        truth = crop(np.repeat(np.asarray(mask)[:, :, None], 3, axis=2), field)[:, :, 0]
     small = Image.fromarray(truth).resize((WORKING_SIDE, WORKING_SIDE))
     drawn = np.asarray(small) > 127
     if found is None:

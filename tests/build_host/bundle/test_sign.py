@@ -19,8 +19,8 @@ from build_host.bundle.sign import (
 from build_host.evaluation.assessment import Assessment
 from build_host.reporting.model_card import render_card
 from device.errors import BundleError
-from device.inference.bundle import load_bundle
-from device.inference.manifest import Manifest
+from device.models.bundle import load_bundle
+from device.models.manifest import Manifest
 
 MODEL = b"\x00\x01model bytes"
 

@@ -8,10 +8,10 @@ import pytest
 from build_host.calibration.degradation import DEGRADATIONS, Degradation, Study, find_limit
 from build_host.calibration.fits import NO_LIMITS
 from device.capture.demo import SCENES, demo_frame
-from device.imaging.field import cut, find_field
+from device.imaging.field_of_view import crop, find_field
 from device.imaging.quality import measure_quality
-from device.inference.bundle import MODEL_FILE, Bundle
-from device.inference.manifest import Manifest
+from device.models.bundle import MODEL_FILE, Bundle
+from device.models.manifest import Manifest
 from tests.build_host.conftest import Done
 
 FRAME = demo_frame(SCENES[1]).pixels[::4, ::4]
@@ -50,7 +50,7 @@ def test_each_measure_notices_what_it_is_there_for(kind: Degradation) -> None:
     values = []
     for amount in (kind.mildest, kind.worst):
         degraded = kind.corrupt(FRAME, amount, np.random.default_rng(0))
-        quality = measure_quality(cut(degraded, find_field(degraded)), NO_LIMITS)
+        quality = measure_quality(crop(degraded, find_field(degraded)), NO_LIMITS)
         values.append(getattr(quality, str(kind.measure)))
     assert (values[1] < values[0]) == (kind.bad == "low")
 

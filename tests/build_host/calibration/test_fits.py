@@ -16,11 +16,11 @@ from build_host.calibration.fits import (
 )
 from device.capture.demo import SCENES, Scene, demo_frame
 from device.diagnoses import CODES
-from device.imaging.field import cut, find_field
+from device.imaging.field_of_view import crop, find_field
 from device.imaging.quality import measure_quality
-from device.inference.calibration import doubt, energy, prediction_set, probabilities
-from device.inference.interpreter import Answer
-from device.inference.manifest import Calibration
+from device.inference.calibration import abstention_reason, energy, prediction_set, probabilities
+from device.inference.network import NetworkOutput
+from device.models.manifest import Calibration
 
 MEL = CODES.index("mel")
 MALIGNANT = [CODES.index(code) for code in ("akiec", "bcc", "mel")]
@@ -43,8 +43,8 @@ def sample(seed: int, count: int, temperature: float = 1.0, bias=0.0) -> tuple:
     return logits, labels
 
 
-def answers(logits: NDArray[np.float32]) -> list[Answer]:
-    return [Answer(row, None, None) for row in logits]
+def answers(logits: NDArray[np.float32]) -> list[NetworkOutput]:
+    return [NetworkOutput(row, None, None) for row in logits]
 
 
 def cross_entropy(logits, labels, calibration: Calibration) -> float:
@@ -169,7 +169,7 @@ def test_three_images_in_a_hundred_are_unfamiliar() -> None:
 def test_features_tell_what_is_unfamiliar_where_the_network_gives_them() -> None:
     logits, labels = sample(8, 2000)
     random = np.random.default_rng(8)
-    given = [Answer(row, None, random.normal(size=16).astype(np.float32)) for row in logits]
+    given = [NetworkOutput(row, None, random.normal(size=16).astype(np.float32)) for row in logits]
     found = fit_abstention(given, labels, PLAIN)
     assert found.score == "distance"
     far = sum(-np.square(a.whitened).mean() < found.unfamiliar_below for a in given)
@@ -181,7 +181,7 @@ def test_a_network_that_is_never_wrong_is_always_believed() -> None:
     found = fit_abstention(answers(logits), logits.argmax(axis=1), PLAIN)
     rows = probabilities(logits, PLAIN)
     assert "uncertain" not in [
-        doubt(a, p, found) for a, p in zip(answers(logits), rows, strict=True)
+        abstention_reason(a, p, found) for a, p in zip(answers(logits), rows, strict=True)
     ]
 
 
@@ -192,13 +192,13 @@ def test_a_network_that_is_never_right_is_never_believed(seed, count) -> None:
     labels = (logits.argmax(axis=1) + 1) % 7
     found = fit_abstention(answers(logits), labels, PLAIN)
     rows = probabilities(logits, PLAIN)
-    calls = [doubt(a, p, found) for a, p in zip(answers(logits), rows, strict=True)]
+    calls = [abstention_reason(a, p, found) for a, p in zip(answers(logits), rows, strict=True)]
     assert None not in calls
 
 
 def drawn_field(scene: Scene) -> NDArray[np.uint8]:
     pixels = demo_frame(scene).pixels
-    return cut(pixels, find_field(pixels))[::4, ::4]
+    return crop(pixels, find_field(pixels))[::4, ::4]
 
 
 def test_quality_limits_let_99_of_100_training_images_pass_each_measure() -> None:

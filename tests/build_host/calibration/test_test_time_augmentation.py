@@ -6,9 +6,9 @@ from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.evaluation.inference import mean_logits_over_views
 from device.capture.demo import SCENES, demo_frame
 from device.diagnoses import CODES
-from device.inference.bundle import Bundle
 from device.inference.calibration import probabilities
-from device.inference.interpreter import Network
+from device.inference.network import Network
+from device.models.bundle import Bundle
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from device.imaging.preprocessing import InputSpec, scale
+from device.imaging.preprocessing import InputSpec, scale_pixels
 
 pytestmark = pytest.mark.tensorflow
 
@@ -100,7 +100,7 @@ def test_what_a_layer_sees_is_measured_as_the_layer_sees_it(images: NDArray[np.u
         layer = made.get_layer(name)
         moments = _second_moments(made, layer, images, SPEC)
         kernel, *bias = layer.get_weights()
-        out = keras.Model(made.input, layer.output)(scale(images, SPEC)).numpy()
+        out = keras.Model(made.input, layer.output)(scale_pixels(images, SPEC)).numpy()
         out = out - (bias[0] if bias else 0.0)
         for channel in range(out.shape[-1]):
             if name == "deep":
@@ -115,17 +115,17 @@ def test_the_int8_file_is_nearer_to_the_network_and_keeps_the_grid(
 ) -> None:
     from build_host.compression.gptq import round_weights
     from build_host.compression.quantization import to_int8
-    from device.inference.interpreter import open_interpreter
+    from device.inference.network import open_interpreter
 
     made = network()
-    exact = made.predict(scale(images, SPEC), verbose=0)
+    exact = made.predict(scale_pixels(images, SPEC), verbose=0)
 
     def error(content: bytes) -> float:
         _, interpreter = open_interpreter(content)
         given, taken = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
         step, zero = taken["quantization"]
         said = []
-        for pixels in scale(images, SPEC):
+        for pixels in scale_pixels(images, SPEC):
             exactly = np.rint(pixels / given["quantization"][0] + given["quantization"][1])
             interpreter.set_tensor(
                 given["index"], np.clip(exactly, -128, 127).astype(np.int8)[None]

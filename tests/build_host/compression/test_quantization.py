@@ -7,8 +7,8 @@ from ai_edge_litert.interpreter import Interpreter
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.image_cache import resized_images
 from device.diagnoses import CODES
-from device.imaging.preprocessing import InputSpec, resize, scale, scale_table
-from device.inference.interpreter import dequantize, quantize
+from device.imaging.preprocessing import InputSpec, resize_to_input, scale_pixels, scale_table
+from device.inference.network import dequantize, quantize
 from tests.build_host import drawn
 from tests.build_host.conftest import Stage
 
@@ -103,13 +103,13 @@ def test_int8_logits_and_maps_are_near_the_floating_ones(converted) -> None:
 
     network, images, model = converted
     taken, given = describe_tensors(model)
-    maps, logits = network.predict(scale(images, SPEC), verbose=0)
+    maps, logits = network.predict(scale_pixels(images, SPEC), verbose=0)
     interpreter = interpreter_of(model)
     details = interpreter.get_output_details()
     for pixels, map_, own in zip(images, maps, logits, strict=True):
         interpreter.set_tensor(
             interpreter.get_input_details()[0]["index"],
-            quantize(scale(pixels, SPEC), taken)[None],
+            quantize(scale_pixels(pixels, SPEC), taken)[None],
         )
         interpreter.invoke()
         for spec, expected in ((given.logits, own), (given.class_activation_map, map_)):
@@ -134,7 +134,7 @@ def test_files_with_float_inputs_say_what_the_network_says(converted) -> None:
     from build_host.compression import quantization
 
     network, images, _ = converted
-    seen = scale(images[:8], SPEC)
+    seen = scale_pixels(images[:8], SPEC)
     expected = network.predict(seen, verbose=0)[1]
     whole = quantization.to_float32(network)
     np.testing.assert_allclose(run_float(whole, seen), expected, atol=1e-5)
@@ -159,16 +159,16 @@ def test_the_compressed_run_says_nearly_what_the_trained_one_said(
     network.load_weights(trained.folder / "weights.h5")
     dataset = read_ham10000(ham10000).subset(np.arange(0, 176, 8))
     images = resized_images(dataset, config.input, tmp_path, quiet=True)
-    expected = network.predict(scale(np.asarray(images), config.input), verbose=0)
+    expected = network.predict(scale_pixels(np.asarray(images), config.input), verbose=0)
     model = (compressed.folder / "model.tflite").read_bytes()
     taken, given = describe_tensors(model)
     interpreter = interpreter_of(model)
     found = []
     for record in dataset.records:
-        pixels = resize(dataset.read(record), config.input)
+        pixels = resize_to_input(dataset.read(record), config.input)
         interpreter.set_tensor(
             interpreter.get_input_details()[0]["index"],
-            quantize(scale(pixels, config.input), taken)[None],
+            quantize(scale_pixels(pixels, config.input), taken)[None],
         )
         interpreter.invoke()
         output = interpreter.get_output_details()[given.logits.index]["index"]
@@ -198,14 +198,14 @@ def test_the_int8_file_says_what_quantization_aware_training_has_fitted() -> Non
     kernel[..., :3], bias[:3] = 0.0, (0.06, 0.2, 0.4)
     first.set_weights([kernel, bias])
     pictures = [(CODES.index(dx), drawn.picture(dx, n)) for n in range(20) for dx in CODES]
-    images = np.stack([resize(np.asarray(picture), spec) for _, picture in pictures])
+    images = np.stack([resize_to_input(np.asarray(picture), spec) for _, picture in pictures])
     truth = np.eye(7, dtype=np.float32)[[label for label, _ in pictures]]
     aware = quantization_aware(network, preserve_sparsity=True)
     aware.compile("adam", keras.losses.CategoricalCrossentropy(from_logits=True))
-    aware.fit(scale(images, spec), truth, batch_size=20, epochs=12, verbose=0)
-    expected = aware.predict(scale(images, spec), verbose=0)
+    aware.fit(scale_pixels(images, spec), truth, batch_size=20, epochs=12, verbose=0)
+    expected = aware.predict(scale_pixels(images, spec), verbose=0)
     model = to_int8(aware, images[:40], spec)
-    np.testing.assert_array_equal(aware.predict(scale(images, spec), verbose=0), expected)
+    np.testing.assert_array_equal(aware.predict(scale_pixels(images, spec), verbose=0), expected)
     taken, given = describe_tensors(model)
     interpreter = interpreter_of(model)
     output = interpreter.get_output_details()[given.logits.index]["index"]
@@ -213,7 +213,7 @@ def test_the_int8_file_says_what_quantization_aware_training_has_fitted() -> Non
     for pixels in images:
         interpreter.set_tensor(
             interpreter.get_input_details()[0]["index"],
-            quantize(scale(pixels, spec), taken)[None],
+            quantize(scale_pixels(pixels, spec), taken)[None],
         )
         interpreter.invoke()
         found.append(dequantize(interpreter.get_tensor(output)[0], given.logits))

@@ -13,7 +13,7 @@ def test_training_images_are_white_and_the_other_outputs_stay() -> None:
     from build_host.keras import keras
     from build_host.training.architectures import with_class_activation_map
     from build_host.training.mobilenet import slim_mobilenet_v2
-    from device.imaging.preprocessing import scale
+    from device.imaging.preprocessing import scale_pixels
 
     keras.utils.set_random_seed(1)
     random = np.random.default_rng(1)
@@ -22,14 +22,14 @@ def test_training_images_are_white_and_the_other_outputs_stay() -> None:
     rows = np.arange(0, 400, 2)
     model = with_class_activation_map(slim_mobilenet_v2((64, 64, 3)))
     made = with_whitened_features(model, images, rows, SPEC)
-    logits, class_map, whitened = made(scale(images[rows], SPEC))
+    logits, class_map, whitened = made(scale_pixels(images[rows], SPEC))
     values = whitened.numpy()
     np.testing.assert_allclose(values.mean(axis=0), 0.0, atol=1e-2)
     # Below the floor of a hundredth the variance is less than 1; uncorrelated it is everywhere.
     covariance = np.cov(values, rowvar=False)
     assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 0.05
     assert np.diag(covariance).max() == pytest.approx(1.0, abs=0.05)
-    again = model(scale(images[rows], SPEC))
+    again = model(scale_pixels(images[rows], SPEC))
     np.testing.assert_allclose(logits, again[0], atol=1e-5)
     np.testing.assert_allclose(class_map, again[1], atol=1e-5)
 

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from build_host.datasets.ham10000 import read_ham10000
-from device.capture.image_file import read_image
 from device.diagnoses import CODES
 from device.errors import DataError
+from device.imaging.image_file import read_image
 from tests.build_host import drawn
 
 METADATA = "HAM10000_metadata.csv"

@@ -14,7 +14,7 @@ from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.image_cache import load_examples, resized_images
 from build_host.datasets.split import split_by_lesion
 from device.errors import DataError, ImageError
-from device.imaging.preprocessing import InputSpec, resize
+from device.imaging.preprocessing import InputSpec, resize_to_input
 from tests.build_host import drawn
 
 SPEC = InputSpec(height=24, width=32, geometry="center-square")
@@ -32,7 +32,7 @@ def test_every_image_is_resized_as_the_device_does_it(ham10000: Path, tmp_path: 
         assert images.shape == (6, 24, 32, 3)
         assert images.dtype == np.uint8
         for pixels, record in zip(images, dataset.records, strict=True):
-            np.testing.assert_array_equal(pixels, resize(dataset.read(record), spec))
+            np.testing.assert_array_equal(pixels, resize_to_input(dataset.read(record), spec))
 
 
 def test_the_array_is_a_read_only_memory_map(ham10000: Path, tmp_path: Path) -> None:
@@ -67,7 +67,9 @@ def test_another_input_is_another_array(
     resized_images(dataset, SPEC, tmp_path, quiet=True)
     spec = msgspec.structs.replace(SPEC, **changes)
     images = resized_images(dataset, spec, tmp_path, quiet=True)
-    np.testing.assert_array_equal(images[0], resize(dataset.read(dataset.records[0]), spec))
+    np.testing.assert_array_equal(
+        images[0], resize_to_input(dataset.read(dataset.records[0]), spec)
+    )
 
 
 def test_the_cache_keeps_the_order_of_the_records_apart(ham10000: Path, tmp_path: Path) -> None:
@@ -83,7 +85,7 @@ def test_the_table_and_the_images_do_not_share_a_cache(
     resized_images(some(ham10000), SPEC, tmp_path, quiet=True)
     table = some(ham10000_table)
     images = resized_images(table, SPEC, tmp_path, quiet=True)
-    np.testing.assert_array_equal(images[0], resize(table.read(table.records[0]), SPEC))
+    np.testing.assert_array_equal(images[0], resize_to_input(table.read(table.records[0]), SPEC))
 
 
 def test_other_pixels_under_the_same_names_are_read_anew(
@@ -94,7 +96,7 @@ def test_other_pixels_under_the_same_names_are_read_anew(
         path.write_bytes(drawn.jpeg(drawn.picture("vasc", 999)))
     other = some(spoilable)
     images = resized_images(other, SPEC, tmp_path / "cache", quiet=True)
-    np.testing.assert_array_equal(images[0], resize(other.read(other.records[0]), SPEC))
+    np.testing.assert_array_equal(images[0], resize_to_input(other.read(other.records[0]), SPEC))
 
 
 @pytest.mark.parametrize("damage", ["no image", "cut short", "empty"])
@@ -110,7 +112,9 @@ def test_a_damaged_image_is_named_and_leaves_no_array_behind(
     victim.write_bytes(whole)
     dataset = some(spoilable)
     images = resized_images(dataset, SPEC, tmp_path / "cache", quiet=True)
-    np.testing.assert_array_equal(images[4], resize(dataset.read(dataset.records[4]), SPEC))
+    np.testing.assert_array_equal(
+        images[4], resize_to_input(dataset.read(dataset.records[4]), SPEC)
+    )
 
 
 def test_the_table_at_its_own_size_passes_unchanged(ham10000_table: Path, tmp_path: Path) -> None:
@@ -131,8 +135,8 @@ def test_examples_are_the_images_their_whole_frames_and_the_split(
     np.testing.assert_array_equal(examples.labels, dataset.labels)
     whole = InputSpec(height=30, width=40, geometry="full-frame")
     pixels = dataset.read(dataset.records[100])
-    np.testing.assert_array_equal(examples.frames[100], resize(pixels, whole))
-    np.testing.assert_array_equal(examples.images[100], resize(pixels, SPEC))
+    np.testing.assert_array_equal(examples.frames[100], resize_to_input(pixels, whole))
+    np.testing.assert_array_equal(examples.images[100], resize_to_input(pixels, SPEC))
 
 
 def test_without_a_frame_size_the_frames_are_the_images(ham10000: Path, tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from build_host.evaluation.inference import (
     network_outputs,
 )
 from device.capture.demo import SCENES, demo_frame
-from device.capture.frame import Frame
+from device.frame import Frame
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle
 from device.inference.calibration import probabilities
-from device.inference.interpreter import Network
+from device.inference.network import Network
+from device.models.bundle import Bundle
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_the_devices_finding_abstains_below_the_threshold_of_the_score(
         )
         manifest = msgspec.structs.replace(bundle.manifest, abstention=abstention)
         finding = Analyzer(replace(bundle, manifest=manifest)).analyze(frame)
-        assert (finding.doubt == "unfamiliar") == abstains
+        assert (finding.abstention == "unfamiliar") == abstains
 
 
 def test_outputs_are_in_the_order_of_the_dataset(bundle: Bundle, network: Network) -> None:

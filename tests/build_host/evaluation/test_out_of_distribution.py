@@ -13,12 +13,12 @@ from build_host.evaluation.out_of_distribution_images import (
     images_by_kind,
     skin_only,
 )
-from device.capture.frame import Frame
 from device.config import Config, model_folder
 from device.errors import DataError
+from device.frame import Frame
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle, load_bundle
 from device.inference.finding import Finding
+from device.models.bundle import Bundle, load_bundle
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_what_scores_lower_than_lesions_is_detected(
 
     def abstains_on_dark_images(frame: Frame) -> Finding:
         dark = frame.pixels.mean() < 100
-        return replace(analyzer.analyze(frame), doubt="unfamiliar" if dark else None)
+        return replace(analyzer.analyze(frame), abstention="unfamiliar" if dark else None)
 
     bright = Dataset("bright", lesions.records, lambda r: np.full((150, 200, 3), 200, np.uint8))
     found = measure_detection(

@@ -8,9 +8,9 @@ import pytest
 from build_host.datasets.dataset import Dataset
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.evaluation.predictions import predict
-from device.capture.frame import frame_now
+from device.frame import frame_now
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle, load_bundle
+from device.models.bundle import Bundle, load_bundle
 from tests.build_host.conftest import Stage
 
 

@@ -8,10 +8,10 @@ from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.evaluation.saliency_faithfulness import compare_maps, segmentation_in_square
 from device.diagnoses import CODES
 from device.errors import DataError
-from device.imaging.preprocessing import resize
-from device.inference.bundle import Bundle
+from device.imaging.preprocessing import resize_to_input
 from device.inference.calibration import probabilities
-from device.inference.interpreter import Answer, Network
+from device.inference.network import Network, NetworkOutput
+from device.models.bundle import Bundle
 from tests.build_host.evaluation.conftest import MAPPED, PLAIN, SIDE, SPEC
 
 pytestmark = pytest.mark.tensorflow
@@ -66,7 +66,7 @@ def test_the_diagnosis_that_is_asked_for_is_explained(
     records = (ImageRecord(image_id="one", lesion_id="one", dx="mel"),)
     dataset = Dataset("drawn", records, lambda record: picture)
     own = probabilities(
-        Network(made[0]).run(resize(picture, SPEC)).logits, made[0].manifest.calibration
+        Network(made[0]).run(resize_to_input(picture, SPEC)).logits, made[0].manifest.calibration
     )
     least, most = CODES[int(own.argmin())], CODES[int(own.argmax())]
     rows = {
@@ -90,10 +90,10 @@ def test_a_flat_map_agrees_with_nothing_and_is_a_number_all_the_same() -> None:
 class LooksAtOneCorner:
     """A network that answers to how bright one corner is, and to nothing else."""
 
-    def run(self, pixels: np.ndarray) -> Answer:
+    def run(self, pixels: np.ndarray) -> NetworkOutput:
         logits = np.zeros(7, np.float32)
         logits[4] = pixels[:16, :16].mean() / 16 - 8
-        return Answer(logits, None, None)
+        return NetworkOutput(logits, None, None)
 
 
 def test_a_map_of_where_the_network_looks_beats_its_inverse_both_ways() -> None:

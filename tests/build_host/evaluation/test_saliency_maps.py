@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 
 from build_host.evaluation.saliency_maps import Explained, outweighing_map, random_map
-from device.capture.frame import frame_now
 from device.diagnoses import CODES
-from device.imaging.preprocessing import resize
+from device.frame import frame_now
+from device.imaging.preprocessing import resize_to_input
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle
-from device.inference.interpreter import Network
+from device.inference.network import Network
+from device.models.bundle import Bundle
 from tests.build_host.evaluation.conftest import SIDE, SPEC
 
 pytestmark = pytest.mark.tensorflow
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.tensorflow
 
 def explained(bundle: Bundle, picture: np.ndarray, index: int, seed: int = 0) -> Explained:
     manifest = bundle.manifest
-    pixels = resize(picture, SPEC)
+    pixels = resize_to_input(picture, SPEC)
     return Explained(pixels, index, Network(bundle), manifest.calibration, manifest.saliency, seed)
 
 

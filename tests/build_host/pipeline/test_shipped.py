@@ -16,8 +16,8 @@ from build_host.results import read_result
 from build_host.run_folder import RunFolder
 from build_host.training.config import read_run_config
 from device.config import PROJECT_KEY
-from device.inference.bundle import load_bundle
-from device.toml import read_toml
+from device.models.bundle import load_bundle
+from device.platform.toml_file import read_toml
 
 MODELS = Path(__file__).parents[3] / "models"
 CONFIGS = Path(build_host.__file__).parent / "configs"

@@ -21,7 +21,7 @@ from build_host.pipeline.stages import train
 from build_host.pipeline.workspace import DataSources, open_run, start_run
 from build_host.run_folder import RunFolder
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import Bundle
+from device.models.bundle import Bundle
 from tests.build_host.conftest import Stage, draft
 
 

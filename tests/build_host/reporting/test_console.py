@@ -10,7 +10,7 @@ from build_host.evaluation.saliency_faithfulness import Faithfulness
 from build_host.evaluation.speed import Speed
 from build_host.evaluation.tflite_file import FileSize
 from build_host.reporting.console import assessment_tables, peers_table
-from device.inference.manifest import Interval
+from device.models.manifest import Interval
 
 FAST = Speed("a reference", "a runtime", 0.07, 1.4, 20.3)
 

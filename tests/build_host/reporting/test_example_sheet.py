@@ -8,7 +8,7 @@ from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.reporting.example_sheet import Example, choose_examples, example_sheet
 from device.capture.demo import SCENES, demo_frame
 from device.diagnoses import CODES
-from device.inference.bundle import Bundle
+from device.models.bundle import Bundle
 
 
 def example(name: str, dx: str, predicted: str, probability: float) -> Example:

@@ -9,7 +9,7 @@ from build_host.evaluation.saliency_faithfulness import Faithfulness
 from build_host.evaluation.speed import Speed
 from build_host.reporting.model_card import render_card
 from device.diagnoses import CODES
-from device.inference.manifest import Interval, Manifest
+from device.models.manifest import Interval, Manifest
 
 
 @pytest.fixture

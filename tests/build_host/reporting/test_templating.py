@@ -4,7 +4,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from build_host.reporting.templating import render
-from device.inference.manifest import Interval
+from device.models.manifest import Interval
 
 
 def filled(tmp_path: Path, name: str, template: str, **values: object) -> str:

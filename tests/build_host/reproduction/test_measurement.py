@@ -6,7 +6,7 @@ from build_host.compression.pruning import share_kept
 from build_host.evaluation.tflite_file import FileSize
 from build_host.reproduction.measurement import relative_to_first, smallest_without_loss
 from build_host.reproduction.results import MeasuredFile
-from device.inference.manifest import Interval
+from device.models.manifest import Interval
 
 pytestmark = pytest.mark.tensorflow
 

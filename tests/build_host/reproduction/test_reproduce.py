@@ -17,9 +17,9 @@ from build_host.datasets.split import split_by_lesion
 from build_host.reproduction.results import Results
 from build_host.reproduction.tables import PAPER_TABLE
 from device.diagnoses import CODES
-from device.imaging.preprocessing import InputSpec, resize, scale
-from device.inference.bundle import load_bundle
-from device.inference.interpreter import load_runtime
+from device.imaging.preprocessing import InputSpec, resize_to_input, scale_pixels
+from device.inference.network import load_runtime
+from device.models.bundle import load_bundle
 from tests.build_host.conftest import Done, Stage
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.timeout(1200)]
@@ -127,7 +127,7 @@ def test_an_accuracy_of_the_table_is_that_of_the_file_run_by_hand(
     test = dataset.subset(split_by_lesion(dataset).test)
     right = 0
     for record in test.records:
-        value = scale(resize(test.read(record), spec), spec)
+        value = scale_pixels(resize_to_input(test.read(record), spec), spec)
         counts = np.rint(value / given.quantization_scale) + given.zero_point
         interpreter.set_tensor(
             interpreter.get_input_details()[0]["index"],

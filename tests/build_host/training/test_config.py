@@ -9,8 +9,8 @@ from build_host.pipeline.ablation import AblationConfig, variant_config
 from build_host.training.config import FitConfig, PlateauConfig, RunConfig, read_run_config
 from device.errors import ConfigError
 from device.imaging.preprocessing import InputSpec
-from device.inference.manifest import Saliency
-from device.toml import read_toml
+from device.models.manifest import Saliency
+from device.platform.toml_file import read_toml
 
 SHIPPED = Path(build_host.__file__).parent / "configs"
 TABLES = sorted(SHIPPED.glob("*-ablation.toml"))

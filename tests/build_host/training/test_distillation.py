@@ -7,8 +7,8 @@ import pytest
 
 from build_host.run_folder import RunFolder
 from device.errors import DataError
-from device.inference.bundle import load_bundle
-from device.inference.interpreter import open_interpreter
+from device.inference.network import open_interpreter
+from device.models.bundle import load_bundle
 from tests.build_host.conftest import Done
 
 pytestmark = pytest.mark.tensorflow
@@ -225,7 +225,7 @@ def test_the_student_ships_with_its_map_and_the_device_shows_it(
     command: Callable[..., Done],
     tmp_path: Path,
 ) -> None:
-    from device.capture.frame import frame_now
+    from device.frame import frame_now
     from device.inference.analyzer import Analyzer
 
     for name in ("compress", "evaluate"):

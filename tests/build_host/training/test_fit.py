@@ -77,10 +77,12 @@ def fitted(config: RunConfig, examples: Examples, run: Path):
 
 def scores(model, config: RunConfig, examples: Examples) -> tuple[float, float, float]:
     """Return loss, accuracy and balanced accuracy on the validation part, by hand."""
-    from device.imaging.preprocessing import scale
+    from device.imaging.preprocessing import scale_pixels
 
     rows = examples.split.validation
-    logits = model.predict(scale(examples.images[rows], config.input), verbose=0).astype(float)
+    logits = model.predict(scale_pixels(examples.images[rows], config.input), verbose=0).astype(
+        float
+    )
     truth, called = examples.labels[rows], logits.argmax(axis=1)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     own = (powers / powers.sum(axis=1, keepdims=True))[np.arange(len(rows)), truth]

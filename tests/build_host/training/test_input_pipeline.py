@@ -11,13 +11,13 @@ from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.image_cache import resized_images
 from build_host.datasets.split import split_by_lesion
 from build_host.training.config import FitConfig
-from device.capture.frame import frame_now
-from device.capture.image_file import read_image
 from device.diagnoses import CODES
-from device.imaging.preprocessing import InputSpec, resize, scale, to_tensor
+from device.frame import frame_now
+from device.imaging.image_file import read_image
+from device.imaging.preprocessing import InputSpec, resize_to_input, scale_pixels, to_tensor
 from device.inference.analyzer import Analyzer
-from device.inference.bundle import load_bundle
-from device.inference.interpreter import quantize
+from device.inference.network import quantize
+from device.models.bundle import load_bundle
 from tests.build_host.conftest import Stage
 
 pytestmark = pytest.mark.tensorflow
@@ -142,7 +142,7 @@ def test_batches_show_exactly_the_asked_rows(count, batch, shuffle_seed, seed) -
     assert set(sizes[:-1]) <= {batch}
     pixels, one_hot = shown(data)
     # The asked order where there is no shuffling; the same multitude in any case.
-    expected = [(scale(images[r], SPEC).tobytes(), int(labels[r])) for r in rows]
+    expected = [(scale_pixels(images[r], SPEC).tobytes(), int(labels[r])) for r in rows]
     found = [(p.tobytes(), int(o.argmax())) for p, o in zip(pixels, one_hot, strict=True)]
     assert Counter(found) == Counter(expected)
     if shuffle_seed is None:
@@ -213,7 +213,8 @@ def test_training_evaluation_and_instrument_agree_to_the_bit(
         assert held() == in_training
         # In steps, by the public functions.
         made = quantize(
-            scale(resize(read_image(path), manifest.input), manifest.input), manifest.input_tensor
+            scale_pixels(resize_to_input(read_image(path), manifest.input), manifest.input),
+            manifest.input_tensor,
         )
         assert made.tobytes() == in_training
 
@@ -224,7 +225,7 @@ def test_red_is_the_first_channel_all_the_way(tmp_path: Path) -> None:
     path = tmp_path / "red.jpg"
     Image.new("RGB", (60, 45), (255, 0, 0)).save(path, quality=100, subsampling=0)
     spec = InputSpec(height=8, width=8, geometry="full-frame")
-    image = resize(read_image(path), spec)[None]
+    image = resize_to_input(read_image(path), spec)[None]
     pixels, _ = shown(batches(image, np.zeros(1, np.int64), np.zeros(1, np.int64), spec, 1))
     # JPEG turns pure red into (254, 0, 0).
     np.testing.assert_allclose(pixels[0], np.broadcast_to([1.0, 0.0, 0.0], (8, 8, 3)), atol=0.01)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.frame import Frame, FrameSource
+from device.frame import Frame, FrameSource
 from tests.device.images import encoded
 
 RED = (220, 30, 20)

@@ -14,14 +14,14 @@ import pytest
 from PIL import Image
 
 from device.capture.demo import DemoSource, Scene
-from device.capture.frame import SMALLEST_SIDE, Frame, FrameSource
+from device.capture.fake_picamera2 import FakeCameraPort
 from device.capture.mjpeg import MjpegSource
 from device.capture.picamera import PicameraSource
-from device.capture.reconnecting import Reconnecting
+from device.capture.reconnecting import ReconnectingSource
 from device.capture.replay import ReplaySource
-from device.capture.standin import CameraPort
 from device.capture.uvc import UvcSource
 from device.errors import SourceError
+from device.frame import SMALLEST_SIDE, Frame, FrameSource
 from tests.device.capture.drivers import CvVideo, middle, plain, serving, stream
 from tests.device.capture.virtual.camera import open_virtual
 
@@ -51,11 +51,11 @@ def mjpeg(folder: Path, stack: ExitStack) -> FrameSource:
 
 
 def picamera(folder: Path, stack: ExitStack) -> FrameSource:
-    return PicameraSource(CameraPort(picture=lambda seconds: plain(size=(640, 480))))
+    return PicameraSource(FakeCameraPort(picture=lambda seconds: plain(size=(640, 480))))
 
 
 def picamera_other_formats(folder: Path, stack: ExitStack) -> FrameSource:
-    port = CameraPort(
+    port = FakeCameraPort(
         picture=lambda seconds: plain(size=(640, 480)),
         largest=(1000, 700),
         replaced={"BGR888": "XRGB8888"},
@@ -82,7 +82,7 @@ if "DERMASCOPE_VIRTUAL_CAMERA" in os.environ:  # see make test-picamera
 
 
 def reconnecting(opener: Opener) -> Opener:
-    return lambda folder, stack: Reconnecting("camera", lambda: opener(folder, stack))
+    return lambda folder, stack: ReconnectingSource("camera", lambda: opener(folder, stack))
 
 
 OPENERS = PLAIN | {f"reconnecting-{name}": reconnecting(of) for name, of in PLAIN.items()}

@@ -13,7 +13,7 @@ from device.capture.demo import (
     Scene,
     demo_frame,
 )
-from device.capture.frame import Frame
+from device.frame import Frame
 
 PLAIN = Scene(seed=1, hairs=0)
 

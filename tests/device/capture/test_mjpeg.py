@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from device.capture import mjpeg
 from device.capture.mjpeg import MjpegSource, MultipartReader
-from device.capture.reconnecting import Reconnecting
+from device.capture.reconnecting import ReconnectingSource
 from device.errors import SourceError
 from tests.device.capture.drivers import (
     RED,
@@ -185,7 +185,7 @@ def test_stream_that_breaks_off_says_so() -> None:
 
 def test_stream_that_breaks_off_is_opened_again() -> None:
     with serving(stream(plain(), count=3)) as url:
-        source = Reconnecting("network camera", lambda: MjpegSource(url), (0.02, 0.1))
+        source = ReconnectingSource("network camera", lambda: MjpegSource(url), (0.02, 0.1))
         with source:
             numbers = [eventually(source).sequence for _ in range(6)]
     assert numbers == sorted(set(numbers))

@@ -3,23 +3,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from device.capture.fake_picamera2 import FakeCameraPort, FakePicamera2
 from device.capture.picamera import PREVIEW_SIZE, STILL_SIZE, PicameraSource, to_rgb
-from device.capture.standin import CameraPort, StandInCamera
 from device.errors import SourceError
 from tests.device.capture.drivers import RED, middle, plain
 
 
 @pytest.fixture
-def port() -> CameraPort:
-    return CameraPort(picture=lambda seconds: plain(size=(640, 480)))
+def port() -> FakeCameraPort:
+    return FakeCameraPort(picture=lambda seconds: plain(size=(640, 480)))
 
 
-def camera(port: CameraPort) -> StandInCamera:
+def camera(port: FakeCameraPort) -> FakePicamera2:
     assert port.camera is not None
     return port.camera
 
 
-def test_preview_and_still_have_the_sizes_asked_for(port: CameraPort) -> None:
+def test_preview_and_still_have_the_sizes_asked_for(port: FakeCameraPort) -> None:
     with PicameraSource(port) as source:
         preview, still = source.read(10.0), source.still(10.0)
     assert preview is not None
@@ -28,7 +28,7 @@ def test_preview_and_still_have_the_sizes_asked_for(port: CameraPort) -> None:
     assert still.pixels.shape == (STILL_SIZE[1], STILL_SIZE[0], 3)
 
 
-def test_configuration_is_read_back(port: CameraPort) -> None:
+def test_configuration_is_read_back(port: FakeCameraPort) -> None:
     port.largest = (800, 450)
     port.replaced = {"BGR888": "XBGR8888"}
     with PicameraSource(port) as source:
@@ -40,19 +40,21 @@ def test_configuration_is_read_back(port: CameraPort) -> None:
 
 
 @pytest.mark.parametrize("given", ["BGR888", "RGB888", "XBGR8888", "XRGB8888"])
-def test_colours_are_right_whatever_format_the_camera_gives(port: CameraPort, given: str) -> None:
+def test_colours_are_right_whatever_format_the_camera_gives(
+    port: FakeCameraPort, given: str
+) -> None:
     port.replaced = {"BGR888": given}
     with PicameraSource(port) as source:
         assert middle(source.still(10.0)) == RED
 
 
 @pytest.mark.parametrize("still", [(1920, 1080), (1024, 576)])
-def test_preview_has_the_colours_of_the_still(port: CameraPort, still: tuple[int, int]) -> None:
+def test_preview_has_the_colours_of_the_still(port: FakeCameraPort, still: tuple[int, int]) -> None:
     with PicameraSource(port, still) as source:
         np.testing.assert_allclose(middle(source.read(10.0)), middle(source.still(10.0)), atol=4)
 
 
-def test_frame_rate_and_focus_are_set_where_the_camera_has_them(port: CameraPort) -> None:
+def test_frame_rate_and_focus_are_set_where_the_camera_has_them(port: FakeCameraPort) -> None:
     with PicameraSource(port) as source:
         source.lock_exposure(True)
         assert camera(port).values == {
@@ -66,7 +68,7 @@ def test_frame_rate_and_focus_are_set_where_the_camera_has_them(port: CameraPort
         assert camera(port).values["AwbEnable"] is True
 
 
-def test_camera_without_focus_or_controls_works(port: CameraPort) -> None:
+def test_camera_without_focus_or_controls_works(port: FakeCameraPort) -> None:
     port.controls = {"AeEnable": (False, True, True)}
     with PicameraSource(port) as source:
         source.lock_exposure(True)
@@ -74,18 +76,18 @@ def test_camera_without_focus_or_controls_works(port: CameraPort) -> None:
         assert camera(port).values == {"AeEnable": False}
 
 
-def test_every_request_is_given_back(port: CameraPort) -> None:
+def test_every_request_is_given_back(port: FakeCameraPort) -> None:
     with PicameraSource(port) as source:
         assert all(source.read(10.0) is not None for _ in range(12))
 
 
-def test_absent_camera_is_told(port: CameraPort) -> None:
+def test_absent_camera_is_told(port: FakeCameraPort) -> None:
     port.state = "absent"
     with pytest.raises(SourceError, match=r"no camera is connected; .* ribbon cable"):
         PicameraSource(port)
 
 
-def test_camera_in_use_is_told(port: CameraPort) -> None:
+def test_camera_in_use_is_told(port: FakeCameraPort) -> None:
     with (
         PicameraSource(port),
         pytest.raises(SourceError, match="in use by another program"),
@@ -93,7 +95,7 @@ def test_camera_in_use_is_told(port: CameraPort) -> None:
         PicameraSource(port)
 
 
-def test_camera_that_refuses_its_configuration_is_given_back(port: CameraPort) -> None:
+def test_camera_that_refuses_its_configuration_is_given_back(port: FakeCameraPort) -> None:
     port.replaced = {"YUV420": "YUV411"}
     with pytest.raises(SourceError, match="cannot be set up"):
         PicameraSource(port)
@@ -101,7 +103,7 @@ def test_camera_that_refuses_its_configuration_is_given_back(port: CameraPort) -
     PicameraSource(port).close()
 
 
-def test_stalled_camera_is_told_and_goes_on_when_it_wakes(port: CameraPort) -> None:
+def test_stalled_camera_is_told_and_goes_on_when_it_wakes(port: FakeCameraPort) -> None:
     with PicameraSource(port) as source:
         source.read(10.0)
         port.state = "stalled"
@@ -112,7 +114,7 @@ def test_stalled_camera_is_told_and_goes_on_when_it_wakes(port: CameraPort) -> N
         assert all(source.read(10.0) is not None for _ in range(8))
 
 
-def test_stalled_camera_can_be_closed_and_opened_again(port: CameraPort) -> None:
+def test_stalled_camera_can_be_closed_and_opened_again(port: FakeCameraPort) -> None:
     source = PicameraSource(port)
     port.state = "stalled"
     with pytest.raises(SourceError):
@@ -124,7 +126,7 @@ def test_stalled_camera_can_be_closed_and_opened_again(port: CameraPort) -> None
 
 
 def test_failure_of_a_picture_is_told_and_its_request_given_back(
-    port: CameraPort, monkeypatch: pytest.MonkeyPatch
+    port: FakeCameraPort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with PicameraSource(port) as source:
 
@@ -132,7 +134,7 @@ def test_failure_of_a_picture_is_told_and_its_request_given_back(
             raise RuntimeError("failed to find buffer")
 
         with monkeypatch.context() as patch:
-            patch.setattr("device.capture.standin.StandInRequest.make_array", fail)
+            patch.setattr("device.capture.fake_picamera2.FakeRequest.make_array", fail)
             for _ in range(6):
                 with pytest.raises(SourceError, match="does not answer; switch"):
                     source.read(10.0)

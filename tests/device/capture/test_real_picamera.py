@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from device.capture.fake_picamera2 import FakeCameraPort, FakePicamera2, FakeRequest
 from device.capture.picamera import PicameraSource
-from device.capture.reconnecting import Reconnecting
-from device.capture.standin import CameraPort, StandInCamera, StandInRequest
+from device.capture.reconnecting import ReconnectingSource
 from device.errors import SourceError
 from tests.device.capture.drivers import eventually, middle
 from tests.device.capture.virtual.camera import SIZE, open_virtual, virtual_camera
@@ -31,7 +31,7 @@ def virtual() -> Any:
 
 
 def stand_in() -> Any:
-    return CameraPort(largest=SIZE)()
+    return FakeCameraPort(largest=SIZE)()
 
 
 @pytest.fixture(params=[virtual, stand_in])
@@ -60,7 +60,7 @@ def test_virtual_standin_has_only_what_the_real_one_has() -> None:
     from picamera2 import Picamera2
     from picamera2.request import CompletedRequest
 
-    for ours, real in ((StandInCamera, Picamera2), (StandInRequest, CompletedRequest)):
+    for ours, real in ((FakePicamera2, Picamera2), (FakeRequest, CompletedRequest)):
         for name, member in vars(ours).items():
             if name.startswith("_") or name in ("values", "buffer_returned"):
                 continue
@@ -68,7 +68,7 @@ def test_virtual_standin_has_only_what_the_real_one_has() -> None:
             assert isinstance(member, property) == isinstance(theirs, property), name
             if not isinstance(member, property):
                 assert parameters(member) <= parameters(theirs), name
-    assert parameters(CameraPort.__call__) <= parameters(Picamera2.__init__)
+    assert parameters(FakeCameraPort.__call__) <= parameters(Picamera2.__init__)
     assert callable(Picamera2.global_camera_info)
 
 
@@ -153,7 +153,7 @@ def test_virtual_no_time_to_wait_gives_a_promise(camera: Any) -> None:
 
 
 def test_virtual_camera_is_opened_once_and_closed_twice(camera: Any) -> None:
-    again = type(camera) if not isinstance(camera, StandInCamera) else camera._port
+    again = type(camera) if not isinstance(camera, FakePicamera2) else camera._port
     with pytest.raises(RuntimeError, match="Camera __init__ sequence did not complete"):
         again()
     camera.close()
@@ -179,7 +179,7 @@ def test_virtual_stalled_source_is_told_closed_and_opened_again() -> None:
         opened.append(PicameraSource(virtual_camera(), SIZE, SIZE))
         return opened[-1]
 
-    with Reconnecting("camera", opener, (0.02, 0.1)) as source:
+    with ReconnectingSource("camera", opener, (0.02, 0.1)) as source:
         before = eventually(source)
         held = stall(opened[0]._camera)
         opened[0]._camera.cancel_all_and_flush()

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from device.capture.frame import Frame, frame_now
+from device.capture.fake_picamera2 import FakeCameraPort, State
 from device.capture.picamera import PicameraSource
-from device.capture.reconnecting import Reconnecting
-from device.capture.standin import CameraPort, State
+from device.capture.reconnecting import ReconnectingSource
 from device.errors import SourceError
+from device.frame import Frame, frame_now
 from tests.device.capture.drivers import eventually, plain
 
 QUICK = (0.02, 0.1)
@@ -85,8 +85,8 @@ def camera() -> Camera:
 
 
 @pytest.fixture
-def source(camera: Camera) -> Iterator[Reconnecting]:
-    with Reconnecting("camera", camera.open, QUICK) as source:
+def source(camera: Camera) -> Iterator[ReconnectingSource]:
+    with ReconnectingSource("camera", camera.open, QUICK) as source:
         yield source
 
 
@@ -97,18 +97,20 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-def test_nothing_is_opened_before_the_first_read(camera: Camera, source: Reconnecting) -> None:
+def test_nothing_is_opened_before_the_first_read(
+    camera: Camera, source: ReconnectingSource
+) -> None:
     assert camera.opened == 0
     eventually(source)
     assert camera.opened == 1
 
 
-def test_no_frame_is_lost_to_finding_out_that_the_source_works(source: Reconnecting) -> None:
+def test_no_frame_is_lost_to_finding_out_that_the_source_works(source: ReconnectingSource) -> None:
     assert [eventually(source).sequence for _ in range(3)] == [0, 1, 2]
 
 
 def test_every_read_tells_what_is_wrong_until_it_works_again(
-    camera: Camera, source: Reconnecting
+    camera: Camera, source: ReconnectingSource
 ) -> None:
     eventually(source)
     camera.failure = SourceError("the cable is out; plug it in")
@@ -119,14 +121,14 @@ def test_every_read_tells_what_is_wrong_until_it_works_again(
     assert eventually(source).pixels.shape == plain().shape
 
 
-def test_what_is_wrong_with_opening_is_told(camera: Camera, source: Reconnecting) -> None:
+def test_what_is_wrong_with_opening_is_told(camera: Camera, source: ReconnectingSource) -> None:
     camera.failure = SourceError("no camera is plugged in")
     with pytest.raises(SourceError, match="no camera is plugged in"):
         source.read(10.0)
 
 
 def test_broken_source_is_closed_before_another_is_opened(
-    camera: Camera, source: Reconnecting
+    camera: Camera, source: ReconnectingSource
 ) -> None:
     for _ in range(3):
         eventually(source)
@@ -140,7 +142,7 @@ def test_broken_source_is_closed_before_another_is_opened(
     assert camera.most_open == 1
 
 
-def test_sequence_goes_on_over_a_break(camera: Camera, source: Reconnecting) -> None:
+def test_sequence_goes_on_over_a_break(camera: Camera, source: ReconnectingSource) -> None:
     numbers = [eventually(source).sequence for _ in range(3)]
     camera.failure = SourceError("gone")
     with pytest.raises(SourceError):
@@ -157,7 +159,7 @@ def test_sequence_goes_on_over_a_break(camera: Camera, source: Reconnecting) -> 
     "failure", [RuntimeError("0x1"), ValueError(), MemoryError(), OSError(5, "I/O"), KeyError("x")]
 )
 def test_any_failure_of_a_driver_becomes_a_message(
-    camera: Camera, source: Reconnecting, failure: Exception
+    camera: Camera, source: ReconnectingSource, failure: Exception
 ) -> None:
     eventually(source)
     camera.failure = failure
@@ -169,14 +171,16 @@ def test_any_failure_of_a_driver_becomes_a_message(
 
 
 def test_finite_source_stays_ended_and_is_not_opened_again(
-    camera: Camera, source: Reconnecting
+    camera: Camera, source: ReconnectingSource
 ) -> None:
     camera.left = 2
     assert [source.read(10.0) is None for _ in range(5)] == [False, False, True, True, True]
     assert camera.opened == 1
 
 
-def test_read_does_not_wait_for_a_driver_that_hangs(camera: Camera, source: Reconnecting) -> None:
+def test_read_does_not_wait_for_a_driver_that_hangs(
+    camera: Camera, source: ReconnectingSource
+) -> None:
     camera.hold.clear()
     with pytest.raises(SourceError, match="being started"):
         source.read(0.05)
@@ -186,7 +190,7 @@ def test_read_does_not_wait_for_a_driver_that_hangs(camera: Camera, source: Reco
 
 def test_source_that_opens_after_close_is_closed_too(camera: Camera) -> None:
     camera.hold.clear()
-    source = Reconnecting("camera", camera.open, QUICK)
+    source = ReconnectingSource("camera", camera.open, QUICK)
     with pytest.raises(SourceError):
         source.read(0.05)
     closing = threading.Thread(target=source.close)
@@ -196,7 +200,7 @@ def test_source_that_opens_after_close_is_closed_too(camera: Camera) -> None:
     until(lambda: camera.opened == 1 and camera.open_now == 0)
 
 
-def test_close_gives_the_source_back(camera: Camera, source: Reconnecting) -> None:
+def test_close_gives_the_source_back(camera: Camera, source: ReconnectingSource) -> None:
     eventually(source)
     source.close()
     assert camera.open_now == 0
@@ -216,7 +220,7 @@ def test_pauses_double_up_to_the_longest(monkeypatch: pytest.MonkeyPatch, camera
         threading.Condition, "wait_for", lambda self, p, timeout=None: noted(self, p, timeout)
     )
     camera.failure = SourceError("gone")
-    with Reconnecting("camera", camera.open) as source:
+    with ReconnectingSource("camera", camera.open) as source:
         with pytest.raises(SourceError):
             source.read(10.0)
         until(lambda: len(pauses) >= 7)
@@ -224,7 +228,7 @@ def test_pauses_double_up_to_the_longest(monkeypatch: pytest.MonkeyPatch, camera
 
 
 def test_lock_is_told_to_a_source_that_is_opened_later(
-    camera: Camera, source: Reconnecting
+    camera: Camera, source: ReconnectingSource
 ) -> None:
     source.lock_exposure(True)
     eventually(source)
@@ -236,7 +240,9 @@ def test_lock_is_told_to_a_source_that_is_opened_later(
     assert camera.locks == [True, True]
 
 
-def test_failing_lock_is_a_broken_source_and_no_crash(camera: Camera, source: Reconnecting) -> None:
+def test_failing_lock_is_a_broken_source_and_no_crash(
+    camera: Camera, source: ReconnectingSource
+) -> None:
     eventually(source)
     camera.failure = RuntimeError("control")
     source.lock_exposure(True)
@@ -246,8 +252,8 @@ def test_failing_lock_is_a_broken_source_and_no_crash(camera: Camera, source: Re
 
 @pytest.mark.parametrize("state", ["stalled", "absent"])
 def test_camera_that_stalls_or_vanishes_comes_back(state: State) -> None:
-    port = CameraPort(picture=lambda seconds: plain())
-    with Reconnecting("camera", lambda: PicameraSource(port), QUICK) as source:
+    port = FakeCameraPort(picture=lambda seconds: plain())
+    with ReconnectingSource("camera", lambda: PicameraSource(port), QUICK) as source:
         before = eventually(source)
         port.state = state
         with pytest.raises(SourceError):
@@ -257,8 +263,8 @@ def test_camera_that_stalls_or_vanishes_comes_back(state: State) -> None:
 
 
 def test_camera_that_another_program_has_is_taken_once_it_is_free() -> None:
-    port = CameraPort(picture=lambda seconds: plain(), state="busy")
-    with Reconnecting("camera", lambda: PicameraSource(port), QUICK) as source:
+    port = FakeCameraPort(picture=lambda seconds: plain(), state="busy")
+    with ReconnectingSource("camera", lambda: PicameraSource(port), QUICK) as source:
         with pytest.raises(SourceError, match="in use by another program"):
             source.read(10.0)
         port.state = "working"

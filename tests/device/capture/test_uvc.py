@@ -113,7 +113,7 @@ def test_camera_that_misses_some_frames_goes_on(source: UvcSource, video: CvVide
 def test_camera_that_misses_every_frame_has_stopped(
     source: UvcSource, video: CvVideo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("device.capture.newest._PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("device.capture.driver_thread._PAUSE_SECONDS", 0.0)
     source.read(10.0)
     video.state = "gone"
     with pytest.raises(SourceError, match="has stopped; plug it in again"):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from device.imaging.overlay import blend, contours, heat_colours
+from device.imaging.overlay import blend_overlay, saliency_contours, saliency_rgba
 
 
 def hill(peak: float = 1.0, side: int = 28) -> NDArray[np.float32]:
@@ -19,24 +19,24 @@ NOTHING = np.zeros((28, 28), np.float32)
 
 
 def test_empty_map_leaves_the_picture_alone() -> None:
-    np.testing.assert_array_equal(blend(GREY, NOTHING), GREY)
+    np.testing.assert_array_equal(blend_overlay(GREY, NOTHING), GREY)
 
 
 def test_map_colours_where_it_is_high_and_nowhere_else() -> None:
-    mixed = blend(GREY, hill())
+    mixed = blend_overlay(GREY, hill())
     assert (mixed[60, 60] != GREY[60, 60]).any()
     np.testing.assert_array_equal(mixed[140:, 140:], GREY[140:, 140:])
 
 
 def test_picture_under_the_overlay_is_not_altered() -> None:
     before = GREY.copy()
-    blend(GREY, hill())
+    blend_overlay(GREY, hill())
     np.testing.assert_array_equal(GREY, before)
 
 
 def test_map_may_be_of_another_shape_than_the_picture() -> None:
     wide = np.full((90, 200, 3), 120, np.uint8)
-    mixed = blend(wide, hill())
+    mixed = blend_overlay(wide, hill())
     assert mixed.shape == wide.shape
     changed = (mixed != wide).any(axis=2)
     rows, columns = np.nonzero(changed)
@@ -45,7 +45,7 @@ def test_map_may_be_of_another_shape_than_the_picture() -> None:
 
 
 def test_highest_values_are_the_bright_end_of_inferno_in_rgb_order() -> None:
-    heat = heat_colours(np.ones((4, 4), np.float32), (40, 40), 0.6)
+    heat = saliency_rgba(np.ones((4, 4), np.float32), (40, 40), 0.6)
     red, green, blue, alpha = (int(v) for v in heat[20, 20])
     assert red > 240
     assert green > 240
@@ -54,7 +54,7 @@ def test_highest_values_are_the_bright_end_of_inferno_in_rgb_order() -> None:
 
 
 def test_lowest_values_are_transparent() -> None:
-    heat = heat_colours(hill(), (100, 100), 0.6)
+    heat = saliency_rgba(hill(), (100, 100), 0.6)
     assert heat.shape == (100, 100, 4)
     assert heat.dtype == np.uint8
     assert heat[90, 90, 3] == 0
@@ -62,7 +62,7 @@ def test_lowest_values_are_transparent() -> None:
 
 def middle(level: float, opacity: float) -> tuple[float, int]:
     """Return luminance and opacity in the middle of an even map, away from any contour."""
-    heat = heat_colours(np.full((4, 4), level, np.float32), (40, 40), opacity)
+    heat = saliency_rgba(np.full((4, 4), level, np.float32), (40, 40), opacity)
     red, green, blue, alpha = (int(v) for v in heat[20, 20])
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue, alpha
 
@@ -81,7 +81,7 @@ def test_opacity_is_that_of_the_highest_values(opacity: float, level: float) -> 
 
 
 def test_without_opacity_only_the_contour_is_seen() -> None:
-    mixed = blend(GREY, hill(), opacity=0.0)
+    mixed = blend_overlay(GREY, hill(), opacity=0.0)
     changed = (mixed != GREY).any(axis=2)
     assert 0.005 < changed.mean() < 0.1
 
@@ -89,7 +89,7 @@ def test_without_opacity_only_the_contour_is_seen() -> None:
 @pytest.mark.parametrize("peak", [1.0, 0.4])
 def test_contour_lies_at_half_of_the_maps_own_maximum(peak: float) -> None:
     smooth = hill(peak, side=200)
-    (line,) = contours(smooth)
+    (line,) = saliency_contours(smooth)
     assert line.dtype == np.int32
     x, y = line[:, 0, 0], line[:, 0, 1]
     np.testing.assert_allclose(smooth[y, x], peak / 2, atol=peak * 0.03)
@@ -98,7 +98,7 @@ def test_contour_lies_at_half_of_the_maps_own_maximum(peak: float) -> None:
 def test_contour_coordinates_are_x_then_y() -> None:
     block = np.zeros((50, 100), np.float32)
     block[5:15, 60:90] = 1.0
-    (line,) = contours(block)
+    (line,) = saliency_contours(block)
     assert (line[:, 0, 0].min(), line[:, 0, 0].max()) == (60, 89)
     assert (line[:, 0, 1].min(), line[:, 0, 1].max()) == (5, 14)
 
@@ -108,15 +108,15 @@ def test_separate_areas_have_separate_contours() -> None:
     two[5:15, 5:15] = 1.0
     two[30:40, 30:40] = 0.9
     two[30:40, 5:15] = 0.4
-    assert len(contours(two)) == 2
+    assert len(saliency_contours(two)) == 2
 
 
 def test_empty_map_has_no_contour() -> None:
-    assert contours(NOTHING) == []
+    assert saliency_contours(NOTHING) == []
 
 
 def test_contour_is_white_between_dark_edges() -> None:
-    heat = heat_colours(hill(), (500, 500), 0.0)
+    heat = saliency_rgba(hill(), (500, 500), 0.0)
     row = heat[150]
     drawn = row[row[:, 3] == 255][:, :3].astype(int)
     assert (drawn >= 250).all(axis=1).any()
@@ -127,6 +127,6 @@ def test_contour_is_white_between_dark_edges() -> None:
 def test_any_map_goes_over_any_picture(seed: int, height: int, width: int) -> None:
     random = np.random.default_rng(seed)
     picture = random.integers(0, 256, (height, width, 3), np.uint8)
-    mixed = blend(picture, random.random((28, 28), np.float32))
+    mixed = blend_overlay(picture, random.random((28, 28), np.float32))
     assert mixed.shape == picture.shape
     assert mixed.dtype == np.uint8

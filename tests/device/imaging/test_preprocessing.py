@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.imaging.field import WORKING_SIDE, FieldOfView, central_field, cut
+from device.imaging.field_of_view import WORKING_SIDE, FieldOfView, central_field, crop
 from device.imaging.preprocessing import (
     InputSpec,
-    look_at,
-    model_view,
-    reduced,
-    resize,
-    scale,
+    crop_field,
+    downscale,
+    model_region,
+    resize_to_input,
+    scale_pixels,
     scale_table,
     to_tensor,
     working_side,
@@ -30,12 +30,12 @@ def noise(height: int, width: int) -> np.ndarray:
 
 def test_full_frame_is_the_image_itself() -> None:
     pixels = noise(5, 9)
-    assert model_view(pixels, "full-frame", FieldOfView(2, 0, 5)) is pixels
+    assert model_region(pixels, "full-frame", FieldOfView(2, 0, 5)) is pixels
 
 
 def test_square_is_a_view_of_the_field() -> None:
     pixels = noise(20, 30)
-    part = model_view(pixels, "center-square", FieldOfView(7, 3, 12))
+    part = model_region(pixels, "center-square", FieldOfView(7, 3, 12))
     assert np.shares_memory(part, pixels)
     np.testing.assert_array_equal(part, pixels[3:15, 7:19])
 
@@ -43,17 +43,17 @@ def test_square_is_a_view_of_the_field() -> None:
 @given(height=sides, width=sides)
 def test_field_without_a_stop_is_the_largest_square_and_centred(height: int, width: int) -> None:
     pixels = noise(height, width) | 64
-    look = look_at(pixels)
+    look = crop_field(pixels)
     side = min(height, width)
     assert look.pixels.shape == (side, side, 3)
     assert look.field == central_field(height, width)
-    np.testing.assert_array_equal(look.pixels, cut(pixels, look.field))
+    np.testing.assert_array_equal(look.pixels, crop(pixels, look.field))
 
 
 @given(height=sides, width=sides, geometry=st.sampled_from(["center-square", "full-frame"]))
 def test_any_image_gets_the_tensors_size(height: int, width: int, geometry: str) -> None:
     spec = InputSpec(height=20, width=12, geometry=geometry)
-    resized = resize(noise(height, width), spec)
+    resized = resize_to_input(noise(height, width), spec)
     assert resized.shape == (20, 12, 3)
     assert resized.dtype == np.uint8
 
@@ -62,28 +62,30 @@ def test_any_image_gets_the_tensors_size(height: int, width: int, geometry: str)
 def test_one_colour_stays_that_colour(
     colour: tuple[int, int, int], height: int, width: int
 ) -> None:
-    resized = resize(np.full((height, width, 3), colour, np.uint8), FULL)
+    resized = resize_to_input(np.full((height, width, 3), colour, np.uint8), FULL)
     assert (resized == np.array(colour, np.uint8)).all()
 
 
 def test_every_output_pixel_is_the_mean_of_those_under_it() -> None:
     pixels = noise(56, 112)
     blocks = pixels.reshape(28, 2, 28, 4, 3).astype(np.float64).mean(axis=(1, 3))
-    difference = resize(pixels, FULL).astype(np.float64) - blocks
+    difference = resize_to_input(pixels, FULL).astype(np.float64) - blocks
     assert np.abs(difference).max() <= 0.5
 
 
 def test_image_of_the_tensors_size_is_not_changed() -> None:
     pixels = noise(28, 28)
-    np.testing.assert_array_equal(resize(pixels, FULL), pixels)
-    np.testing.assert_array_equal(resize(pixels, SQUARE), pixels)
+    np.testing.assert_array_equal(resize_to_input(pixels, FULL), pixels)
+    np.testing.assert_array_equal(resize_to_input(pixels, SQUARE), pixels)
 
 
 def test_full_frame_squeezes_and_square_cuts() -> None:
     pixels = np.zeros((60, 100, 3), np.uint8)
     pixels[:, :20] = 255
-    assert (resize(pixels, FULL)[:, :5] == 255).all()
-    assert not resize(pixels, SQUARE, look_at(pixels, field=central_field(60, 100))).any()
+    assert (resize_to_input(pixels, FULL)[:, :5] == 255).all()
+    assert not resize_to_input(
+        pixels, SQUARE, crop_field(pixels, field=central_field(60, 100))
+    ).any()
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_full_frame_squeezes_and_square_cuts() -> None:
 def test_large_frames_are_halved_to_no_less_than_training_images_hold(
     height: int, width: int, factor: int
 ) -> None:
-    small = reduced(np.zeros((height, width, 3), np.uint8))
+    small = downscale(np.zeros((height, width, 3), np.uint8))
     assert small.shape == (height // factor, width // factor, 3)
 
 
@@ -102,26 +104,28 @@ def test_halving_takes_the_mean_of_whole_blocks() -> None:
     pixels = noise(603, 1205)
     blocks = pixels[:600, :1204].reshape(150, 4, 301, 4, 3).astype(np.float64).mean(axis=(1, 3))
     # Each of the two halvings rounds.
-    assert np.abs(reduced(pixels).astype(np.float64) - blocks).max() <= 1.0
+    assert np.abs(downscale(pixels).astype(np.float64) - blocks).max() <= 1.0
 
 
 def test_what_is_reduced_stays_as_it_is() -> None:
-    small = reduced(noise(700, 900))
-    assert reduced(small) is small
-    np.testing.assert_array_equal(resize(noise(700, 900), FULL), resize(small, FULL))
+    small = downscale(noise(700, 900))
+    assert downscale(small) is small
+    np.testing.assert_array_equal(
+        resize_to_input(noise(700, 900), FULL), resize_to_input(small, FULL)
+    )
 
 
 def test_model_with_a_larger_input_is_given_no_less_than_that() -> None:
     spec = InputSpec(height=224, width=224, geometry="center-square")
     assert working_side(SQUARE) == WORKING_SIDE
-    assert look_at(noise(880, 1200), working_side(spec)).pixels.shape == (440, 440, 3)
+    assert crop_field(noise(880, 1200), working_side(spec)).pixels.shape == (440, 440, 3)
 
 
 @pytest.mark.parametrize(("radius", "side"), [(420, 210), (200, 200), (140, 280)])
 def test_small_stop_in_a_large_frame_keeps_its_detail(radius: int, side: int) -> None:
     rows, columns = np.mgrid[:900, :1200]
     pixels = np.where(np.hypot(columns - 500, rows - 450) <= radius, 150, 0).astype(np.uint8)
-    look = look_at(np.repeat(pixels[:, :, None], 3, axis=2))
+    look = crop_field(np.repeat(pixels[:, :, None], 3, axis=2))
     assert look.field.side == pytest.approx(2 * radius, abs=20)
     assert look.field.left + look.field.side / 2 == pytest.approx(500, abs=12)
     assert len(look.pixels) == pytest.approx(side, abs=16)
@@ -135,9 +139,9 @@ def test_known_field_gives_what_is_found(shape: tuple[int, int], least: int, rad
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     away = np.hypot(columns - shape[1] / 2, rows - shape[0] / 2)
     pixels = (noise(*shape) | 64) * (away <= radius * shape[0])[:, :, None].astype(np.uint8)
-    found = look_at(pixels, least)
+    found = crop_field(pixels, least)
     assert found.field.side < shape[0]
-    known = look_at(pixels, least, found.field)
+    known = crop_field(pixels, least, found.field)
     assert known.field == found.field
     np.testing.assert_array_equal(known.pixels, found.pixels)
 
@@ -145,7 +149,7 @@ def test_known_field_gives_what_is_found(shape: tuple[int, int], least: int, rad
 def test_colour_order_is_kept() -> None:
     pixels = np.zeros((56, 56, 3), np.uint8)
     pixels[:, :, 0] = 200
-    assert resize(pixels, FULL)[0, 0].tolist() == [200, 0, 0]
+    assert resize_to_input(pixels, FULL)[0, 0].tolist() == [200, 0, 0]
     assert to_tensor(pixels, FULL)[0, 0, 0].tolist() == pytest.approx([200 / 255, 0, 0])
 
 
@@ -177,9 +181,9 @@ def test_scaling_is_one_product_and_one_sum_in_float32(factor: float, offset: fl
 def test_table_and_tensor_hold_the_same_bits() -> None:
     spec = InputSpec(height=9, width=7, geometry="full-frame", scale=2 / 255, offset=-1.0)
     pixels = noise(40, 33)
-    small = resize(pixels, spec)
+    small = resize_to_input(pixels, spec)
     expected = scale_table(spec)[small][None]
-    assert scale(small, spec).dtype == np.float32
+    assert scale_pixels(small, spec).dtype == np.float32
     assert to_tensor(pixels, spec).tobytes() == expected.tobytes()
     assert to_tensor(pixels, spec).shape == (1, 9, 7, 3)
 
@@ -194,7 +198,7 @@ def test_scaling_reaches_both_ends_of_its_range() -> None:
 def test_resize_agrees_with_opencv_on_a_photograph_sized_image() -> None:
     pixels = noise(299, 399)
     expected = cv2.resize(pixels, (28, 28), interpolation=cv2.INTER_AREA)
-    np.testing.assert_array_equal(resize(pixels, FULL), expected)
+    np.testing.assert_array_equal(resize_to_input(pixels, FULL), expected)
 
 
 @pytest.mark.parametrize(("height", "width"), [(0, 28), (28, 0), (1025, 28), (28, 1025), (-1, 28)])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from device.imaging.preprocessing import look_at
+from device.imaging.preprocessing import crop_field
 from device.imaging.quality import MEASURING_SIDE, Quality, QualityLimits, measure_quality
 
 LIMITS = QualityLimits(
@@ -142,7 +142,7 @@ def test_measures_mean_the_same_for_every_camera_and_for_training_images(sigma: 
 
     def measured(side: int) -> Quality:
         taken = cv2.resize(scene, (side, side), interpolation=cv2.INTER_AREA)
-        return measure_quality(look_at(np.asarray(taken, np.uint8)).pixels, LIMITS)
+        return measure_quality(crop_field(np.asarray(taken, np.uint8)).pixels, LIMITS)
 
     training = measured(150)
     for side in (240, 299, 300, 450, 599, 600, 768, 1080, 1199):

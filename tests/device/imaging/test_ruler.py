@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from device.capture.demo import SCENES, demo_frame
 from device.errors import ImageError
-from device.imaging.field import cut, find_field
+from device.imaging.field_of_view import crop, find_field
 from device.imaging.ruler import find_ticks
 
 
@@ -57,7 +57,7 @@ def test_ruler_seen_through_a_round_stop_is_measured() -> None:
 def test_skin_is_no_ruler(scene: int) -> None:
     pixels = demo_frame(SCENES[scene]).pixels
     with pytest.raises(ImageError, match="no ruler"):
-        find_ticks(cut(pixels, find_field(pixels)))
+        find_ticks(crop(pixels, find_field(pixels)))
 
 
 @pytest.mark.parametrize("side", [1, 20, 49])

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.capture.demo import SCENES, demo_frame
-from device.capture.frame import Frame
 from device.config import Config, model_folder
-from device.imaging.preprocessing import resize
-from device.inference.bundle import Bundle, load_bundle
-from device.inference.interpreter import Network, quantize
+from device.frame import Frame
+from device.imaging.preprocessing import resize_to_input
+from device.inference.network import Network, quantize
+from device.models.bundle import Bundle, load_bundle
 
 GOLDEN = Path(__file__).with_name("golden.json")
 
@@ -26,7 +26,7 @@ def inputs(bundle: Bundle, frames: Iterable[Frame]) -> list[NDArray[np.uint8]]:
     """Return the fixed inputs: the frames as the model is shown them, and noise."""
     spec = bundle.manifest.input
     noise = np.random.default_rng(28).integers(0, 256, (spec.height, spec.width, 3), np.uint8)
-    return [*(resize(frame.pixels, spec) for frame in frames), noise]
+    return [*(resize_to_input(frame.pixels, spec) for frame in frames), noise]
 
 
 def outputs(bundle: Bundle, frames: Iterable[Frame]) -> tuple[str, list[list[int]]]:

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.capture.frame import Frame, frame_now
 from device.diagnoses import CODES, MALIGNANT
-from device.imaging.preprocessing import resize
+from device.frame import Frame, frame_now
+from device.imaging.preprocessing import resize_to_input
 from device.inference import calibration
-from device.inference.analyzer import Analyzer, code_to_explain
-from device.inference.bundle import MANIFEST_FILE, Bundle, load_bundle
+from device.inference.analyzer import Analyzer, likeliest_malignant
 from device.inference.finding import FindingRecord, to_record
+from device.models.bundle import MANIFEST_FILE, Bundle, load_bundle
 from tests.device.bundles import analyzer_with, write_bundle
 
 GOOD, BLURRED, DARK, GLARING = 0, 2, 5, 6
@@ -184,10 +184,10 @@ def test_bundle_says_how_a_held_picture_is_explained(
     for frozen in ("rise", None):
         analyzer = analyzer_with(bundle, tmp_path, saliency={"frozen": frozen, "masks": 30})
         held = analyzer.explain(frames[3], "mel", lambda: passes.append(1), frozen=True)
-        assert held.method == analyzer.explained_by(frozen=True)
+        assert held.method == analyzer.saliency_method(frozen=True)
         assert held.method == (frozen or analyzer.manifest.saliency.method)
         live = analyzer.explain(frames[3], "mel")
-        assert live.method == analyzer.explained_by(frozen=False)
+        assert live.method == analyzer.saliency_method(frozen=False)
         assert live.method == analyzer.manifest.saliency.method
     assert len(passes) == 30
 
@@ -211,7 +211,7 @@ def test_explanations_of_two_diagnoses_differ(
 def test_unasked_the_likeliest_malignant_diagnosis_is_explained(
     probabilities: tuple[float, ...], code: str
 ) -> None:
-    assert code_to_explain(probabilities) == code
+    assert likeliest_malignant(probabilities) == code
 
 
 def blurred(frame: Frame, sigma: float) -> Frame:
@@ -271,7 +271,7 @@ def test_averaged_finding_is_the_same_however_the_instrument_is_turned(
     for finding in found[1:]:
         assert finding.probabilities == pytest.approx(found[0].probabilities, abs=0.01)
     # Of the tensor's own size: resizing rounds each turned picture in its own way.
-    small = resize(square, analyzer.manifest.input)
+    small = resize_to_input(square, analyzer.manifest.input)
     turns = [np.rot90(m, turn) for m in (small, small[:, ::-1]) for turn in range(4)]
     expected = np.mean([analyzer.logits(turn) for turn in turns], axis=0)
     np.testing.assert_allclose(analyzer.averaged_logits(small), expected, atol=1e-5)
@@ -309,7 +309,7 @@ def test_flags_are_the_operating_points_that_are_reached(
     manifest = json.loads((bundle.folder / MANIFEST_FILE).read_bytes())
     manifest["operating_points"] = msgspec.to_builtins(points)
     key = write_bundle(tmp_path, manifest, bundle.model)
-    flags = Analyzer(load_bundle(tmp_path, (key,))).flags(finding)
+    flags = Analyzer(load_bundle(tmp_path, (key,))).reached_operating_points(finding)
     assert flags == ["reached", "group-reached"]
 
 

@@ -8,14 +8,14 @@ from hypothesis.extra.numpy import arrays
 from device.diagnoses import CODES, MALIGNANT
 from device.inference.calibration import (
     NEAR_TIE,
-    doubt,
+    abstention_reason,
     energy,
     malignancy,
     prediction_set,
     probabilities,
 )
-from device.inference.interpreter import Answer
-from device.inference.manifest import Abstention, Calibration, Conformal
+from device.inference.network import NetworkOutput
+from device.models.manifest import Abstention, Calibration, Conformal
 
 PLAIN = Calibration(temperature=1.0, bias=(0.0,) * 7, fitted_on="this test")
 
@@ -157,7 +157,7 @@ def test_set_is_in_order_and_without_repeats(
 
 LOGITS = np.zeros(7, np.float32)
 ENERGY = float(np.log(7))
-ANSWER = Answer(LOGITS, None, np.array([0.0, 2.0], np.float32))
+ANSWER = NetworkOutput(LOGITS, None, np.array([0.0, 2.0], np.float32))
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ ANSWER = Answer(LOGITS, None, np.array([0.0, 2.0], np.float32))
 )
 def test_no_call_by_confidence(confidence: float, expected: str | None) -> None:
     rule = abstention("confidence", 0.7, 0.5)
-    assert doubt(ANSWER, spread(nv=confidence), rule) == expected
+    assert abstention_reason(ANSWER, spread(nv=confidence), rule) == expected
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_no_call_by_confidence(confidence: float, expected: str | None) -> None:
 )
 def test_no_call_by_energy(unfamiliar: float, confidence: float, expected: str | None) -> None:
     rule = abstention("energy", 0.7, unfamiliar)
-    assert doubt(ANSWER, spread(nv=confidence), rule) == expected
+    assert abstention_reason(ANSWER, spread(nv=confidence), rule) == expected
 
 
 @pytest.mark.parametrize(
@@ -188,11 +188,14 @@ def test_no_call_by_energy(unfamiliar: float, confidence: float, expected: str |
 )
 def test_no_call_by_distance(unfamiliar: float, expected: str | None) -> None:
     # The mean of the squares of 0 and 2.
-    assert doubt(ANSWER, spread(nv=0.9), abstention("distance", 0.7, unfamiliar)) == expected
+    assert (
+        abstention_reason(ANSWER, spread(nv=0.9), abstention("distance", 0.7, unfamiliar))
+        == expected
+    )
 
 
 @pytest.mark.parametrize("score", ["confidence", "energy", "distance"])
 def test_nothing_is_unfamiliar_without_a_threshold(score: str) -> None:
     rule = abstention(score, 0.7, None)
-    assert doubt(ANSWER, spread(nv=0.3), rule) == "uncertain"
-    assert doubt(ANSWER, spread(nv=0.9), rule) is None
+    assert abstention_reason(ANSWER, spread(nv=0.3), rule) == "uncertain"
+    assert abstention_reason(ANSWER, spread(nv=0.9), rule) is None

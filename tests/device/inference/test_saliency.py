@@ -6,14 +6,14 @@ from numpy.typing import NDArray
 
 from device.diagnoses import CODES
 from device.inference.calibration import probabilities
-from device.inference.manifest import Calibration
 from device.inference.saliency import (
-    LEAST_EVIDENCE,
+    MIN_EVIDENCE,
     activation_map,
-    evidence,
+    log_odds_contribution,
     occlusion_map,
     rise_map,
 )
+from device.models.manifest import Calibration
 
 EVEN = np.full(7, 1 / 7)
 SPOT = (slice(4, 8), slice(18, 22))
@@ -112,7 +112,7 @@ def test_indifferent_network_gives_an_empty_map() -> None:
 def test_steps_of_the_network_are_no_evidence(share: float, speaks: bool) -> None:
     maps = np.zeros((4, 4, 7), np.float32)
     # What a place adds to a logit is its part of the mean over the 16.
-    maps[1, 2, CODES.index("mel")] = 16 * share * LEAST_EVIDENCE
+    maps[1, 2, CODES.index("mel")] = 16 * share * MIN_EVIDENCE
     assert activation_map(maps, "mel", EVEN, 1.0).values.any() == speaks
 
     def hardly_cares(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -243,5 +243,8 @@ def test_what_places_add_is_the_log_odds_slope_along_the_map() -> None:
         one = np.zeros_like(maps)
         one[:, :, channel] = step[:, :, channel] * small
         slope = log_odds(maps + one) - log_odds(maps)
-        told = evidence(maps + one, 2, p, 1.7).sum() - evidence(maps, 2, p, 1.7).sum()
+        told = (
+            log_odds_contribution(maps + one, 2, p, 1.7).sum()
+            - log_odds_contribution(maps, 2, p, 1.7).sum()
+        )
         assert told == pytest.approx(slope, abs=2e-5)

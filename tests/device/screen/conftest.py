@@ -4,16 +4,16 @@ import msgspec
 import pytest
 from pygame import Surface
 
-from device.inference.manifest import Manifest
+from device.models.manifest import Manifest
 from device.screen import theme
-from device.screen.display import close_screen, open_nowhere
+from device.screen.display import close_screen, open_offscreen
 from tests.device.screen.drawing import SIZES, Size
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _display() -> Iterator[None]:
     """Pictures of text need an open screen, if only one that nobody sees."""
-    open_nowhere((640, 480))
+    open_offscreen((640, 480))
     yield
     close_screen()
 
@@ -33,11 +33,11 @@ def unmarked(manifest: Manifest) -> Manifest:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Collect every text as it is drawn at last."""
     words: list[str] = []
-    text = theme.Type.text
+    text = theme.Fonts.text
 
-    def spy(self: theme.Type, said: str, *rest: object, **more: object) -> Surface:
+    def spy(self: theme.Fonts, said: str, *rest: object, **more: object) -> Surface:
         words.append(said)
         return text(self, said, *rest, **more)
 
-    monkeypatch.setattr(theme.Type, "text", spy)
+    monkeypatch.setattr(theme.Fonts, "text", spy)
     yield words

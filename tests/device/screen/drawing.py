@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pygame import Rect, Surface
 
 from device.diagnoses import Code
-from device.inference.manifest import Manifest
+from device.models.manifest import Manifest
 from device.screen import theme
 from device.screen.layout import arrange
 from device.screen.renderer import Renderer
@@ -29,8 +29,8 @@ STATES = {
     "benign": LIVE,
     "malignant": replace(LIVE, finding=make_finding("mel")),
     "low-quality": replace(LIVE, finding=make_finding("mel", shortcomings=("glare",))),
-    "uncertain": replace(LIVE, finding=make_finding("mel", 0.4, doubt="uncertain")),
-    "unfamiliar": replace(LIVE, finding=make_finding("mel", 0.4, doubt="unfamiliar")),
+    "uncertain": replace(LIVE, finding=make_finding("mel", 0.4, abstention="uncertain")),
+    "unfamiliar": replace(LIVE, finding=make_finding("mel", 0.4, abstention="unfamiliar")),
     "frozen": replace(LIVE, frozen=NOON),
     "overlay": replace(LIVE, overlay=SPOT, overlay_wanted=True, explained="mel"),
     "trouble": TroubleView("The camera was unplugged; plug it in again", LIVE, clock=NOON),

@@ -1,9 +1,9 @@
 """Findings as a test needs them, without a model."""
 
 from device.diagnoses import CODES, MALIGNANT, Code
-from device.imaging.field import central_field
+from device.imaging.field_of_view import central_field
 from device.imaging.quality import Quality, Shortcoming
-from device.inference.finding import Doubt, Finding, SaliencyMap
+from device.inference.finding import AbstentionReason, Finding, SaliencyMap
 
 
 def make_finding(
@@ -12,7 +12,7 @@ def make_finding(
     *,
     probabilities: tuple[float, ...] | None = None,
     prediction_set: tuple[Code, ...] | None = None,
-    doubt: Doubt | None = None,
+    abstention: AbstentionReason | None = None,
     shortcomings: tuple[Shortcoming, ...] = (),
     saliency: SaliencyMap | None = None,
     model: str = "test 1.0.0",
@@ -26,7 +26,7 @@ def make_finding(
         probabilities=probabilities,
         malignancy=sum(p for c, p in zip(CODES, probabilities, strict=True) if c in MALIGNANT),
         prediction_set=prediction_set or (leading,),
-        doubt=doubt,
+        abstention=abstention,
         field=central_field(200, 300),
         quality=Quality(10.0, 0.5, 0.0, 1.0, shortcomings),
         saliency=saliency,

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.imaging.lesion import Measures
+from device.imaging.lesion import AbcdMeasures
 from device.screen.view import (
     AboutView,
     CompareView,
@@ -62,7 +62,7 @@ LIVE = LiveView(SKIN, NAEVUS, clock=NOON, source="demo")
 OVERLAID = replace(
     LIVE, finding=MELANOMA, overlay=HILL, overlay_wanted=True, explained="mel", outline=RING
 )
-MEASURES = Measures(
+MEASURES = AbcdMeasures(
     asymmetry=1,
     asymmetry_index=0.2,
     border_irregularity=1.8,
@@ -72,13 +72,13 @@ MEASURES = Measures(
     diameter_mm=6.2,
 )
 FROZEN = replace(LIVE, finding=MELANOMA, frozen=NOON, kept=True, measures=MEASURES)
-UNFAMILIAR = replace(LIVE, finding=make_finding("mel", 0.4, doubt="unfamiliar"))
+UNFAMILIAR = replace(LIVE, finding=make_finding("mel", 0.4, abstention="unfamiliar"))
 UNCERTAIN = replace(
     LIVE,
     finding=make_finding(
         probabilities=(0.03, 0.02, 0.12, 0.01, 0.36, 0.45, 0.01),
         prediction_set=("nv", "mel", "bkl"),
-        doubt="uncertain",
+        abstention="uncertain",
     ),
 )
 COMPARE = CompareView(

@@ -10,14 +10,14 @@ from pygame import Surface
 
 import device
 from device.capture.sources import open_source
-from device.inference.manifest import Manifest
-from device.language import LANGUAGES, Language, texts
-from device.loop.analysis import FAILED as ANALYSIS_FAILED
-from device.loop.analysis import NOT_KEPT
-from device.loop.camera import FAILED as CAMERA_FAILED
+from device.language import LANGUAGES, Language, translations
+from device.models.manifest import Manifest
+from device.runtime.analysis import FAILED as ANALYSIS_FAILED
+from device.runtime.analysis import NOT_KEPT
+from device.runtime.camera import FAILED as CAMERA_FAILED
 from device.screen.renderer import Renderer
-from device.screen.speech import sentence
 from device.screen.view import LiveView, TroubleView
+from device.screen.wording import sentence
 
 OTHERS: list[Language] = [language for language in LANGUAGES if language != "en"]
 SHOWN = ("SourceError", "RecordError", "ScreenError")
@@ -66,7 +66,7 @@ def test_message_is_written_whole_so_that_it_can_be_translated(at: str) -> None:
 @pytest.mark.parametrize("language", OTHERS)
 @pytest.mark.parametrize("words", WORDS)
 def test_message_is_translated(words: str, language: Language) -> None:
-    assert texts(language).say(words) != words
+    assert translations(language).translate(words) != words
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -84,7 +84,7 @@ def test_message_is_shown_whole_in_the_clinicians_language(
             surface, TroubleView(words, LiveView(None), "/dev/video0", values, language=language)
         )
         said = " ".join(drawn)
-        assert sentence(texts(language).say(words, **values)) in said
+        assert sentence(translations(language).translate(words, **values)) in said
         assert "…" not in said
 
 
@@ -97,7 +97,7 @@ def test_source_is_named_in_the_clinicians_language(
 ) -> None:
     with open_source(setting.replace("PHOTO", str(photo))) as source:
         name = source.name
-    assert texts(language).say(name) != name
+    assert translations(language).translate(name) != name
     view = LiveView(None, source=name, language=language)
     Renderer((1024, 600), manifest).draw(Surface((1024, 600)), view)
-    assert any(texts(language).say(name) in words.split("   ") for words in drawn)
+    assert any(translations(language).translate(name) in words.split("   ") for words in drawn)

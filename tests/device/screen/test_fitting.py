@@ -6,12 +6,12 @@ import pytest
 from pygame import Surface
 
 from device.diagnoses import CODES, Code
-from device.inference.manifest import Manifest
 from device.language import LANGUAGES
-from device.screen.about import FIGURES
+from device.models.manifest import Manifest
+from device.screen.pages.about import FIGURES
 from device.screen.renderer import Renderer
-from device.screen.speech import INSTRUCTIONS
 from device.screen.view import CompareView, LiveView, Picture, SettingsView, View
+from device.screen.wording import INSTRUCTIONS
 from tests.device.screen.findings import make_finding
 from tests.device.screen.states import COMPARE, HILL, LIVE, NOON, SKIN, STATES
 
@@ -39,7 +39,9 @@ def every_view() -> list[View]:
             CompareView(Picture(NOON, SKIN, poor), Picture(NOON, SKIN, None), 12, 12),
         ]
     views.append(
-        replace(LIVE, finding=make_finding("bcc", 0.5, doubt="uncertain", prediction_set=("bcc",)))
+        replace(
+            LIVE, finding=make_finding("bcc", 0.5, abstention="uncertain", prediction_set=("bcc",))
+        )
     )
     views.append(SettingsView(replace(LIVE, opacity=1.0)))
     views.append(LiveView(SKIN, make_finding(), 99.0))

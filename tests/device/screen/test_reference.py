@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pygame import Surface, image
 
-from device.inference.manifest import Manifest
 from device.language import Language
+from device.models.manifest import Manifest
 from device.screen.renderer import Renderer
 from tests.device.screen.states import STATES
 
@@ -70,12 +70,12 @@ def test_every_kept_picture_is_compared() -> None:
 
 def main() -> None:
     from device.config import Config, model_folder
-    from device.inference.bundle import load_bundle
-    from device.screen.display import close_screen, open_nowhere
+    from device.models.bundle import load_bundle
+    from device.screen.display import close_screen, open_offscreen
 
     config = Config()
     manifest = load_bundle(model_folder(config), config.trusted_keys).manifest
-    open_nowhere((640, 480))
+    open_offscreen((640, 480))
     for shown in SHOWN:
         small = picture(manifest, *shown).quantize(
             PALETTE, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pygame import Rect, Surface
 
-from device.inference.manifest import Manifest
+from device.models.manifest import Manifest
 from device.screen import theme
 from device.screen.layout import Layout, arrange
 from device.screen.navigation import State, Touch

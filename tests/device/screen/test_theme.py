@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.inference.manifest import Manifest
-from device.language import LANGUAGES, texts
+from device.language import LANGUAGES, translations
+from device.models.manifest import Manifest
 from device.screen import theme
-from device.screen.display import close_screen, open_nowhere
-from device.screen.speech import INSTRUCTIONS, MARKS, NOTICE
+from device.screen.display import close_screen, open_offscreen
+from device.screen.wording import INSTRUCTIONS, MARKS, NOTICE
 
 FONTS = Path(theme.__file__).parent / "fonts"
 LETTERS = st.text(
@@ -33,19 +33,19 @@ def contrast(one: theme.Colour, other: theme.Colour) -> float:
 def test_fitted_words_are_never_wider_than_their_room(
     words: str, size: int, width: int, bold: bool
 ) -> None:
-    picture = theme.Type().fitted(words, size, width, bold=bold)
+    picture = theme.Fonts().fitted(words, size, width, bold=bold)
     assert picture.get_width() <= max(width, 2 * size)
 
 
 def test_words_that_fit_are_drawn_in_full_size() -> None:
-    kind = theme.Type()
+    kind = theme.Fonts()
     fitted, plain = kind.fitted("Melanoma", 20, 500), kind.text("Melanoma", 20)
     assert fitted.get_size() == plain.get_size()
     assert pygame.image.tobytes(fitted, "RGBA") == pygame.image.tobytes(plain, "RGBA")
 
 
 def test_words_shrink_before_they_are_cut() -> None:
-    kind = theme.Type()
+    kind = theme.Fonts()
     whole = kind.text("Basal cell carcinoma", 32)
     smaller = kind.fitted("Basal cell carcinoma", 32, whole.get_width() - 10)
     assert whole.get_height() * 0.7 < smaller.get_height() < whole.get_height()
@@ -53,7 +53,7 @@ def test_words_shrink_before_they_are_cut() -> None:
 
 
 def test_words_that_are_cut_show_it() -> None:
-    kind = theme.Type()
+    kind = theme.Fonts()
     cut = kind.fitted("Basal cell carcinoma and much more", 20, 90)
     shorter = kind.text("Basal cell carcinoma and much more"[:8], 15)
     dots = kind.text("…", 15).get_width()
@@ -63,24 +63,24 @@ def test_words_that_are_cut_show_it() -> None:
 
 @given(words=LETTERS, size=st.integers(9, 40), width=st.integers(80, 600))
 def test_broken_lines_keep_every_word_in_order(words: str, size: int, width: int) -> None:
-    broken = theme.Type().lines(words, size, width)
+    broken = theme.Fonts().lines(words, size, width)
     assert " ".join(broken).split() == words.split()
     assert all(broken)
 
 
 @given(words=LETTERS, size=st.integers(9, 40), width=st.integers(80, 600))
 def test_broken_lines_fit_unless_they_are_one_word(words: str, size: int, width: int) -> None:
-    kind = theme.Type()
+    kind = theme.Fonts()
     for line in kind.lines(words, size, width):
         assert " " not in line or kind.text(line, size).get_width() <= width
 
 
 def test_nothing_breaks_into_no_lines() -> None:
-    assert theme.Type().lines("  \n ", 20, 100) == []
+    assert theme.Fonts().lines("  \n ", 20, 100) == []
 
 
 def test_text_has_its_colour_on_nothing() -> None:
-    picture = theme.Type().text("I", 40, theme.WARNING)
+    picture = theme.Fonts().text("I", 40, theme.WARNING)
     middle = picture.get_at((picture.get_width() // 2, picture.get_height() // 2))
     assert tuple(middle) == (*theme.WARNING, 255)
     assert picture.get_at((0, 0))[3] == 0
@@ -93,14 +93,14 @@ def test_figures_are_of_equal_width(name: str) -> None:
 
 
 def test_bold_is_another_face() -> None:
-    kind = theme.Type()
+    kind = theme.Fonts()
     assert kind.text("Melanoma", 20, bold=True).get_width() > kind.text("Melanoma", 20).get_width()
 
 
 @pytest.mark.parametrize("name", ["OpenSans-Regular.ttf", "OpenSans-Bold.ttf"])
 def test_font_has_every_letter_that_the_screen_writes(name: str, manifest: Manifest) -> None:
     english = [NOTICE, *INSTRUCTIONS.values(), *(mark for mark, _ in MARKS)]
-    words = [texts(language).say(w) for language in LANGUAGES for w in english]
+    words = [translations(language).translate(w) for language in LANGUAGES for w in english]
     words += LANGUAGES.values()
     words += [name for c in manifest.classes for name in c.names.values()]
     words += ["0123456789 % < > – …", "µ· áéíóúüñ¿¡ÁÉÍÓÚÑ àâãçêõÀÂÃÇÊÕ"]
@@ -129,7 +129,7 @@ def test_colours_with_a_meaning_are_all_different() -> None:
 
 
 def test_type_is_of_use_again_after_the_screen_was_closed_and_opened() -> None:
-    before = pygame.image.tobytes(theme.Type().text("Melanoma", 20), "RGBA")
+    before = pygame.image.tobytes(theme.Fonts().text("Melanoma", 20), "RGBA")
     close_screen()
-    open_nowhere((640, 480))
-    assert pygame.image.tobytes(theme.Type().text("Melanoma", 20), "RGBA") == before
+    open_offscreen((640, 480))
+    assert pygame.image.tobytes(theme.Fonts().text("Melanoma", 20), "RGBA") == before

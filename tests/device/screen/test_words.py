@@ -5,7 +5,7 @@ from dataclasses import replace
 from pygame import Surface
 
 from device.diagnoses import CODES
-from device.inference.manifest import Manifest
+from device.models.manifest import Manifest
 from device.screen.renderer import Renderer
 from device.screen.view import View
 from tests.device.screen.findings import make_finding
@@ -22,7 +22,7 @@ def said(manifest: Manifest, drawn: list[str], view: View) -> str:
 
 
 def test_nobody_is_undecided_between_one_diagnosis(manifest: Manifest, drawn: list[str]) -> None:
-    finding = make_finding("mel", 0.55, doubt="uncertain", prediction_set=("mel",))
+    finding = make_finding("mel", 0.55, abstention="uncertain", prediction_set=("mel",))
     words = said(manifest, drawn, replace(LIVE, finding=finding))
     assert "Melanoma is likeliest, but not likely enough." in words
     assert "Undecided" not in words

@@ -1,7 +1,7 @@
 """Real picamera2 with the virtual pipeline's three particulars taken care of."""
 
-from device.capture.frame import FrameSource
 from device.capture.picamera import PicameraSource
+from device.frame import FrameSource
 
 SIZE = (1024, 576)
 

@@ -1,0 +1,129 @@
+"""Findings and models as text on a terminal, and the overlay as a file."""
+
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
+from device.errors import ImageError
+from device.frame import Frame
+from device.imaging.field_of_view import FieldOfView
+from device.imaging.overlay import blend_overlay
+from device.imaging.preprocessing import model_region
+from device.inference.finding import FindingRecord, SaliencyMap
+from device.models.bundle import Bundle
+from device.models.manifest import Manifest, Saliency
+from device.text import printable_path
+
+_BAR_CELLS: Final = 24
+
+
+class _Console(Console):
+    """A console that leaves the end of a broken pipe to the command line, as `print` does."""
+
+    def on_broken_pipe(self) -> None:
+        """Pass it on; rich would end the program with a failure."""
+        raise BrokenPipeError
+
+
+def print_finding(record: FindingRecord, manifest: Manifest) -> None:
+    """Print one finding as a table."""
+    names = {c.code: c.names["en"] for c in manifest.classes}
+    table = Table(
+        title=Text(record.image, no_wrap=True, overflow="ignore"),
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
+    for heading, side in (("", "left"), ("", "left"), ("", "right"), ("", "left")):
+        table.add_column(heading, justify="right" if side == "right" else "left")
+    for code in SCREEN_ORDER:
+        probability = record.probabilities[code]
+        sign = "▲" if code in MALIGNANT else " "
+        mark = "bold" if code == record.diagnosis and record.no_call is None else ""
+        table.add_row(
+            Text(f"{sign} {code}", mark),
+            Text(names[code], mark),
+            Text(f"{probability:.1%}", mark),
+            Text("█" * round(probability * _BAR_CELLS)),
+        )
+    console = _Console(highlight=False)
+    console.print(table)
+    console.print(Text(_conclusion(record, names)), soft_wrap=True)
+    console.print()
+
+
+def _conclusion(record: FindingRecord, names: dict[Code, str]) -> str:
+    quality = record.quality
+    seen = "sufficient" if quality.sufficient else ", ".join(quality.shortcomings)
+    made = f"No call ({record.no_call})" if record.no_call else f"{names[record.diagnosis]} leads"
+    kept = ", ".join(record.prediction_set)
+    return (
+        f"{made}. Malignant group {record.malignancy:.1%}. Not excluded: {kept}. "
+        f"Quality: {seen}. {record.model}, {record.timings_ms['total']:.1f} ms."
+    )
+
+
+def print_model(bundle: Bundle) -> None:
+    """Print what a verified bundle is, and the figures of its card."""
+    manifest = bundle.manifest
+    spec = manifest.input
+    table = Table("figure", "value", "95 % interval", title=manifest.model_id)
+    for name, figure in manifest.metrics.items():
+        table.add_row(
+            name.replace("_", " "), f"{figure.value:.3f}", f"{figure.low:.3f} to {figure.high:.3f}"
+        )
+    console = _Console(highlight=False)
+    console.print(table)
+    for line in (
+        f"Signature and hash hold; signed by {bundle.signed_by[:16]}…",
+        f"Input {spec.width} x {spec.height}, {spec.geometry}; {len(bundle.model):,} bytes; "
+        f"saliency by {_named(manifest.saliency)}",
+        f"{manifest.provenance.dataset}; {manifest.provenance.split}",
+        f"Licence of the data: {manifest.provenance.licence}",
+    ):
+        console.print(Text(line), soft_wrap=True)
+
+
+def _named(saliency: Saliency) -> str:
+    return f"{saliency.method}, of a held picture by {saliency.frozen or saliency.method}"
+
+
+def write_overlay(
+    path: Path, frame: Frame, field: FieldOfView, saliency: SaliencyMap, manifest: Manifest
+) -> None:
+    """Write a frame with the saliency laid over the part that the model was shown.
+
+    Raises
+    ------
+    device.errors.ImageError
+        If the file cannot be written.
+    """
+    pixels = frame.pixels.copy()
+    part = model_region(pixels, manifest.input.geometry, field)
+    part[:] = blend_overlay(part, saliency.values)
+    save_picture(path, Image.fromarray(pixels))
+
+
+def save_picture(path: Path, picture: Image.Image) -> None:
+    """Write a picture in the format that the file's ending names.
+
+    Raises
+    ------
+    device.errors.ImageError
+        If the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ImageError(f"{printable_path(path)}: cannot be written ({reason})") from None
+    except ValueError:
+        raise ImageError(
+            f"{printable_path(path)}: cannot be written; give it an ending such as .png"
+        ) from None

@@ -1,0 +1,53 @@
+"""The demonstration without a screen: pictures of the screen, and the findings as tables."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pygame
+from PIL import Image
+
+from device.capture.demo import SCENES, demo_frame
+from device.console import print_finding, save_picture
+from device.imaging.field_of_view import crop, saliency_over_field
+from device.inference.analyzer import Analyzer, likeliest_malignant
+from device.inference.finding import to_record
+from device.screen.display import close_screen, open_offscreen
+from device.screen.renderer import Renderer
+from device.screen.view import LiveView
+
+SIZE = (1024, 600)
+
+
+def draw_demonstration(out: Path, analyzer: Analyzer) -> None:
+    """Run every scene of the demonstration through the model and draw the screen for it.
+
+    Writes ``screen-1.png`` and so on into `out`, and prints each finding.
+    """
+    screen = open_offscreen(SIZE)
+    try:
+        renderer = Renderer(SIZE, analyzer.manifest)
+        for number, scene in enumerate(SCENES, start=1):
+            frame = demo_frame(scene)
+            finding = analyzer.analyze(frame)
+            code = likeliest_malignant(finding.probabilities)
+            saliency = finding.saliency or analyzer.explain(frame, code)
+            geometry = analyzer.manifest.input.geometry
+            view = LiveView(
+                field=crop(frame.pixels, finding.field),
+                finding=replace(finding, saliency=saliency),
+                overlay=saliency_over_field(
+                    saliency.values, frame.pixels.shape, geometry, finding.field
+                ),
+                overlay_wanted=finding.quality.sufficient,
+                explained=code,
+                source=frame.source,
+            )
+            renderer.draw(screen, view)
+            path = out / f"screen-{number}.png"
+            save_picture(path, Image.frombytes("RGB", SIZE, pygame.image.tobytes(screen, "RGB")))
+            print_finding(
+                to_record(finding, str(path), analyzer.reached_operating_points(finding)),
+                analyzer.manifest,
+            )
+    finally:
+        close_screen()

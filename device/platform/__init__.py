@@ -1,0 +1,1 @@
+"""What the operating system gives: systemd, durable files, settings files, the clock."""

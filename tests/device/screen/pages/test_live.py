@@ -1,0 +1,292 @@
+from dataclasses import replace
+from itertools import combinations
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pygame import Rect
+
+from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
+from device.models.manifest import Manifest
+from device.screen import theme
+from device.screen.layout import Layout, arrange
+from device.screen.wording import INSTRUCTIONS, MARKS
+from tests.device.screen import states
+from tests.device.screen.drawing import (
+    LIVE,
+    NO_CALLS,
+    NOON,
+    SIZES,
+    STATES,
+    Size,
+    count,
+    differ,
+    draw,
+    part,
+    track,
+)
+from tests.device.screen.findings import make_finding
+
+probabilities = st.lists(st.floats(0.001, 1), min_size=7, max_size=7).map(
+    lambda parts: tuple(p / sum(parts) for p in parts)
+)
+
+
+TRACKS: dict[Size, dict[Code, Rect]] = {size: {} for size in SIZES}
+
+
+def row(layout: Layout) -> list[Rect]:
+    return [layout.targets["live"][name] for name in ("shutter", "overlay", "compare", "more")]
+
+
+def test_shutter_says_what_it_will_do(manifest: Manifest, size: Size) -> None:
+    area = arrange(*size).targets["live"]["shutter"]
+    live, frozen = (part(draw(manifest, size, STATES[s]), area) for s in ("benign", "frozen"))
+    assert count(frozen, theme.TOUCH) > 2 * count(live, theme.TOUCH)
+
+
+def test_overlay_target_shows_whether_it_is_on(manifest: Manifest, size: Size) -> None:
+    area = arrange(*size).targets["live"]["overlay"]
+    off, on = (part(draw(manifest, size, STATES[s]), area) for s in ("benign", "overlay"))
+    assert count(on, theme.TOUCH) > 2 * count(off, theme.TOUCH)
+
+
+def test_malignant_finding_has_its_own_colour(manifest: Manifest, size: Size) -> None:
+    area = arrange(*size).finding
+    malignant, benign = (
+        part(draw(manifest, size, STATES[s]), area) for s in ("malignant", "benign")
+    )
+    assert count(malignant, theme.MALIGNANT) > 50
+    assert count(benign, theme.MALIGNANT) == 0
+    assert count(benign, theme.TEXT) > 50
+
+
+@pytest.mark.parametrize("state", NO_CALLS)
+def test_no_call_is_a_headline_with_its_reason(manifest: Manifest, size: Size, state: str) -> None:
+    layout = arrange(*size)
+    words = part(draw(manifest, size, STATES[state]), layout.finding)
+    headline, reason = words[: layout.px(44)], words[layout.px(44) :]
+    assert count(headline, theme.WARNING) > 50
+    assert count(headline, theme.MALIGNANT) == 0
+    assert count(reason, theme.TEXT) > 50
+
+
+def test_each_reason_reads_differently(manifest: Manifest, size: Size) -> None:
+    area = arrange(*size).finding
+    pictures = [draw(manifest, size, STATES[state]) for state in NO_CALLS]
+    for one, other in combinations(pictures, 2):
+        assert differ(one, other, area)
+
+
+def test_headline_of_a_no_call_is_as_large_as_any_other(manifest: Manifest, size: Size) -> None:
+    layout = arrange(*size)
+
+    def tallest(state: str, colour: theme.Colour) -> int:
+        words = part(draw(manifest, size, STATES[state]), layout.finding)[: layout.px(44)]
+        rows = np.flatnonzero((words == np.array(colour)).all(axis=2).any(axis=1))
+        return int(rows[-1] - rows[0])
+
+    assert tallest("uncertain", theme.WARNING) >= 0.9 * tallest("malignant", theme.MALIGNANT)
+
+
+@pytest.mark.parametrize("last", [("bcc", "akiec"), ("vasc", "df")])
+def test_every_diagnosis_that_is_not_excluded_can_be_read(
+    manifest: Manifest, size: Size, last: tuple[Code, Code]
+) -> None:
+    """Two findings that leave open another sixth diagnosis must not look the same."""
+    first = tuple(code for code in ("mel", "nv", "bkl", "bcc", "akiec", "df", "vasc"))
+    first = tuple(code for code in first if code not in last)
+    one, other = (
+        draw(
+            manifest, size, replace(LIVE, finding=make_finding("mel", prediction_set=(*first, end)))
+        )
+        for end in last
+    )
+    panel = arrange(*size).finding.unionall(list(arrange(*size).bars.values()))
+    assert differ(one, other, panel)
+
+
+@pytest.mark.parametrize(("age", "stale"), [(0.0, False), (1.0, False), (1.01, True), (60.0, True)])
+def test_finding_older_than_a_second_fades(
+    unmarked: Manifest, size: Size, age: float, stale: bool
+) -> None:
+    layout = arrange(*size)
+    view = replace(STATES["malignant"], finding_age=age)
+    pixels = draw(unmarked, size, view)
+    assert (count(part(pixels, layout.finding), theme.MALIGNANT) == 0) == stale
+    bar = part(pixels, track(unmarked, size, "mel"))
+    assert (count(bar, theme.QUIET) > 0) == stale
+    assert (count(bar, theme.MALIGNANT) == 0) == stale
+
+
+@pytest.mark.parametrize("state", NO_CALLS)
+def test_no_call_older_than_a_second_fades_too(manifest: Manifest, size: Size, state: str) -> None:
+    old = replace(STATES[state], finding_age=5.0)
+    area = arrange(*size).finding
+    assert differ(draw(manifest, size, old), draw(manifest, size, STATES[state]), area)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@given(probabilities=probabilities, called=st.booleans())
+@settings(max_examples=20)
+def test_bars_are_filled_by_their_probabilities(
+    unmarked: Manifest, size: Size, probabilities: tuple[float, ...], called: bool
+) -> None:
+    doubt = None if called else "uncertain"
+    finding = make_finding(probabilities=probabilities, abstention=doubt)
+    pixels = draw(unmarked, size, replace(LIVE, finding=finding))
+    for code, probability in zip(CODES, probabilities, strict=True):
+        bar = TRACKS[size].get(code) or track(unmarked, size, code)
+        TRACKS[size][code] = bar
+        row = pixels[bar.centery : bar.centery + 1, bar.left : bar.right]
+        full = theme.MALIGNANT if code in MALIGNANT else theme.BENIGN
+        leads = called and code == finding.leading
+        filled = count(row, full) + (count(row, theme.TEXT) if leads else 0)
+        assert filled == pytest.approx(probability * bar.width, abs=0.51)
+        assert filled + count(row, theme.SURFACE) == bar.width
+
+
+def test_bar_begins_at_its_left_end(unmarked: Manifest, size: Size) -> None:
+    pixels = draw(unmarked, size, STATES["uncertain"])
+    bar = track(unmarked, size, "mel")
+    filled = (pixels[bar.centery, bar.left : bar.right] == np.array(theme.MALIGNANT)).all(axis=1)
+    assert filled[: round(0.4 * bar.width) - 1].all()
+    assert not filled[round(0.4 * bar.width) + 1 :].any()
+
+
+def test_leading_diagnosis_is_marked_where_there_is_a_call(unmarked: Manifest, size: Size) -> None:
+    areas = arrange(*size).bars
+    finding = make_finding("bkl", 0.6)
+    called = draw(unmarked, size, replace(LIVE, finding=finding))
+    not_called = draw(
+        unmarked, size, replace(LIVE, finding=replace(finding, abstention="uncertain"))
+    )
+    marked = [code for code in SCREEN_ORDER if differ(called, not_called, areas[code])]
+    assert marked == ["bkl"]
+
+
+def test_malignant_diagnoses_have_a_sign(manifest: Manifest, size: Size) -> None:
+    pixels = draw(manifest, size, STATES["empty"])
+    for code, area in arrange(*size).bars.items():
+        assert (count(part(pixels, area), theme.MALIGNANT) > 10) == (code in MALIGNANT)
+
+
+def test_tick_stands_at_each_operating_point_of_melanoma(manifest: Manifest, size: Size) -> None:
+    point = manifest.operating_points[0]
+    points = tuple(
+        msgspec.structs.replace(point, score=score, threshold=threshold)
+        for score, threshold in (("mel", 0.3), ("mel", 0.7), ("malignant", 0.5))
+    )
+    ticked = msgspec.structs.replace(manifest, operating_points=points)
+    unmarked = msgspec.structs.replace(manifest, operating_points=())
+    pixels = draw(ticked, size, STATES["empty"])
+    bar = track(unmarked, size, "mel")
+    row = pixels[bar.centery, bar.left : bar.right]
+    columns = np.flatnonzero((row == np.array(theme.TEXT)).all(axis=1))
+    thick = arrange(*size).px(2)
+    expected = {0.3: 0, 0.7: 0}
+    for column in columns:
+        (near,) = (t for t in expected if abs(column - t * bar.width) <= thick)
+        expected[near] += 1
+    assert all(expected.values())
+    for code in ("bcc", "nv"):
+        other = track(unmarked, size, code)
+        assert (part(pixels, other) == np.array(theme.SURFACE)).all()
+
+
+@pytest.mark.parametrize("shortcoming", INSTRUCTIONS)
+def test_shortcoming_marks_its_own_place(manifest: Manifest, size: Size, shortcoming: str) -> None:
+    area = arrange(*size).quality
+    view = replace(LIVE, finding=make_finding(shortcomings=(shortcoming,)))
+    pixels = part(draw(manifest, size, view), area)
+    marks = pixels[: arrange(*size).px(34)]
+    step = area.width / len(MARKS)
+    bad = [
+        name
+        for i, (name, _) in enumerate(MARKS)
+        if count(marks[:, round(i * step) : round((i + 1) * step)], theme.WARNING)
+    ]
+    assert bad == [name for name, shortcomings in MARKS if shortcoming in shortcomings]
+    assert count(pixels[arrange(*size).px(34) :], theme.WARNING) > 30
+
+
+def test_every_shortcoming_has_an_instruction_of_its_own(manifest: Manifest, size: Size) -> None:
+    area = arrange(*size).quality
+    pictures = [
+        draw(manifest, size, replace(LIVE, finding=make_finding(shortcomings=(shortcoming,))))
+        for shortcoming in INSTRUCTIONS
+    ]
+    for one, other in combinations(pictures, 2):
+        assert differ(one, other, area)
+
+
+def test_several_shortcomings_are_all_marked_and_the_first_is_told(
+    manifest: Manifest, size: Size
+) -> None:
+    layout = arrange(*size)
+    both, first = (
+        part(
+            draw(manifest, size, replace(LIVE, finding=make_finding(shortcomings=s))),
+            layout.quality,
+        )
+        for s in (("too-dark", "out-of-focus"), ("too-dark",))
+    )
+    marks = layout.px(34)
+    assert count(both[:marks], theme.WARNING) > count(first[:marks], theme.WARNING)
+    np.testing.assert_array_equal(both[marks:], first[marks:])
+
+
+def test_good_picture_has_no_warning(manifest: Manifest, size: Size) -> None:
+    assert count(draw(manifest, size, LIVE), theme.WARNING) == 0
+
+
+def test_clock_and_source_are_in_the_status_line(manifest: Manifest, size: Size) -> None:
+    area = arrange(*size).status
+    others = [replace(LIVE, clock=NOON.replace(minute=35)), replace(LIVE, clock=None)]
+    if size[0] > size[1]:  # in portrait the source gives way to the notice
+        others.append(replace(LIVE, source="replay"))
+    for other in others:
+        assert differ(draw(manifest, size, other), draw(manifest, size, LIVE), area)
+
+
+@pytest.mark.parametrize("state", ["unfamiliar", "low-quality"])
+def test_what_cannot_be_judged_is_no_ranking(unmarked: Manifest, size: Size, state: str) -> None:
+    pixels, empty = (draw(unmarked, size, STATES[s]) for s in (state, "empty"))
+    for area in arrange(*size).bars.values():
+        assert not differ(pixels, empty, area)
+
+
+def test_uncertain_names_what_it_is_undecided_between(manifest: Manifest, size: Size) -> None:
+    one, other = (
+        draw(manifest, size, replace(LIVE, finding=make_finding(
+            "mel", 0.4, abstention="uncertain", prediction_set=open_)))
+        for open_ in (("mel", "nv"), ("mel", "bkl"))
+    )  # fmt: skip
+    assert differ(one, other, arrange(*size).finding)
+
+
+def test_measures_are_shown_of_a_frozen_good_picture_alone(manifest: Manifest, size: Size) -> None:
+    area = arrange(*size).quality
+    for view, shown in (
+        (replace(LIVE, frozen=NOON), True),
+        (LIVE, False),
+        (replace(STATES["low-quality"], frozen=NOON), False),
+    ):
+        bare = draw(manifest, size, view)
+        measured = draw(manifest, size, replace(view, measures=states.MEASURES))
+        assert differ(bare, measured, area) == shown
+
+
+@pytest.mark.parametrize(("progress", "share"), [((0, 0), 0.0), ((4, 8), 0.5), ((8, 8), 1.0)])
+def test_progress_is_a_bar_with_words(
+    manifest: Manifest, size: Size, progress: tuple[int, int], share: float
+) -> None:
+    area = arrange(*size).quality
+    view = replace(LIVE, progress=progress)
+    pixels = part(draw(manifest, size, view), area)
+    row_of_bar = pixels[-arrange(*size).px(9)]
+    assert count(row_of_bar[None], theme.TEXT) == pytest.approx(share * area.width, abs=1)
+    other = replace(view, progress=(3, 8))
+    assert differ(draw(manifest, size, other), draw(manifest, size, view), area)

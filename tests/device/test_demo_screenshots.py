@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from device.capture.demo import SCENES
+from device.demo_screenshots import draw_demonstration
+from device.inference.analyzer import Analyzer
+
+REFERENCE = Path(__file__).parent / "screen" / "reference" / "demo-1024x600.png"
+
+
+def test_demonstration_draws_every_scene_as_the_readme_shows_it(
+    tmp_path: Path, analyzer: Analyzer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw_demonstration(tmp_path, analyzer)
+    pictures = sorted(tmp_path.glob("*.png"))
+    assert [p.name for p in pictures] == [f"screen-{i + 1}.png" for i in range(len(SCENES))]
+    assert capsys.readouterr().out.count("Melanoma") >= len(SCENES)
+    drawn = np.asarray(Image.open(tmp_path / "screen-5.png"), dtype=int)
+    expected = np.asarray(Image.open(REFERENCE).convert("RGB"), dtype=int)
+    assert drawn.shape == expected.shape
+    # Another processor may round a resized pixel by one.
+    assert (np.abs(drawn - expected) > 8).mean() < 0.01, f"copy {pictures[1]} to {REFERENCE}"

@@ -1,0 +1,69 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from device.fault_screen import ADVICE, HEADING, OTHERWISE, REASONS, explanation
+
+LOG = """INFO: something
+dermascope: /etc/dermascope/config.toml: no such settings file
+dermascope: models/paper-28: no model bundle here
+Main process exited, code=exited, status=2/INVALIDARGUMENT
+"""
+
+
+@pytest.mark.parametrize("result", ["exit-code", "start-limit-hit", ""])
+def test_the_programs_own_last_words_are_said(result: str) -> None:
+    said = explanation({"MONITOR_SERVICE_RESULT": result}, LOG)
+    assert said == "models/paper-28: no model bundle here"
+
+
+@pytest.mark.parametrize("result", REASONS)
+def test_what_systemd_saw_is_said_of_a_program_that_was_stopped(result: str) -> None:
+    assert explanation({"MONITOR_SERVICE_RESULT": result}, LOG) == REASONS[result]
+
+
+def test_without_any_words_it_still_says_something() -> None:
+    assert explanation({}, "") == OTHERWISE
+    assert explanation({"MONITOR_SERVICE_RESULT": "new-in-systemd-999"}, "Stopped.") == OTHERWISE
+
+
+def test_screen_is_shown_until_the_program_is_ended() -> None:
+    command = [sys.executable, "-m", "device.fault_screen"]
+    environment = os.environ | {"SDL_VIDEODRIVER": "dummy", "MONITOR_SERVICE_RESULT": "watchdog"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child:
+        assert child.stdout is not None
+        lines = [child.stdout.readline().strip() for _ in range(4)]
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(3.0)
+        child.terminate()
+        rest = child.stdout.read()
+    assert lines == ["", HEADING, REASONS["watchdog"], ADVICE]
+    assert "No screen" not in rest
+
+
+def test_without_a_screen_the_words_stand_on_the_console(tmp_path: Path) -> None:
+    environment = os.environ | {"SDL_VIDEODRIVER": "nothing-of-this-name", "HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "device.fault_screen"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert HEADING in done.stdout
+    assert "(No screen: " in done.stdout
+    assert done.stderr == ""
+
+
+def test_it_needs_nothing_of_the_program_but_the_type() -> None:
+    code = (
+        "import sys, device.fault_screen, device.screen.theme; "
+        "print(sorted(m for m in sys.modules if m.startswith('device')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    allowed = [
+        "device",
+        "device.fault_screen",
+        "device.screen",
+        "device.screen.theme",
+        "device.text",
+    ]
+    assert done.stdout.splitlines()[-1] == str(allowed)
