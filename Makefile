@@ -17,7 +17,7 @@ help:
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   how fast, as ratios in one run"
 	@echo "make bench-live  ten minutes of the live loop: frames, memory, latency"
-	@echo "make bench-build  the training feed against a bare Keras fit"
+	@echo "make bench-build  the training input pipeline against a bare Keras fit"
 	@echo "make messages  renew the screen's catalogues from the code, and compile them"
 	@echo "make lock    renew requirements/*.txt from pyproject.toml"
 

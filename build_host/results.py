@@ -1,25 +1,24 @@
-"""What stages leave on disk: JSON that a person can read, written in one step."""
+"""The results that stages leave on disk: JSON, indented for people."""
 
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from build_host.files import write_file
 from device.errors import DataError
 
 T = TypeVar("T")
 
 
-def encoded(value: object) -> bytes:
+def to_json(value: object) -> bytes:
     """Return a result as it is written."""
     return msgspec.json.format(msgspec.json.encode(value)) + b"\n"
 
 
 def write_result(path: Path, value: object) -> None:
-    """Write a result: a reader finds the old one or the new one."""
-    part = path.with_name(f"part-{path.name}")
-    part.write_bytes(encoded(value))
-    part.replace(path)
+    """Write a result atomically."""
+    write_file(path, to_json(value))
 
 
 def read_result(path: Path, kind: type[T]) -> T:
@@ -28,7 +27,7 @@ def read_result(path: Path, kind: type[T]) -> T:
     Raises
     ------
     device.errors.DataError
-        If the file is none of this kind; an older version may have written it.
+        If the file is not of this kind; an older version may have written it.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)

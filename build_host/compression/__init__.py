@@ -1,1 +1,1 @@
-"""From a trained network to the file that the instrument runs."""
+"""From a trained network to the ``.tflite`` file that the device runs."""

@@ -1,4 +1,4 @@
-"""Setting weights to zero: by schedule, or round by round with rewinding."""
+"""Magnitude pruning: along a schedule, or round by round with rewinding."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,47 +6,47 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from build_host.compression.config import PruningConfig, RewindingConfig
 from build_host.keras import keras, tf
-from build_host.reproduction.config import PruningConfig, RewindingConfig
 
 
 def prunable(model: keras.Model, config: PruningConfig) -> keras.Model:
-    """Return a copy of a model whose weights are set to zero as it is fitted."""
+    """Return a copy of a model that is pruned as it is trained."""
     import tensorflow_model_optimization as tfmot
 
     schedule = tfmot.sparsity.keras.PolynomialDecay(
-        initial_sparsity=config.initial,
-        final_sparsity=config.final,
-        begin_step=config.begin,
-        end_step=config.end,
-        frequency=config.every,
+        initial_sparsity=config.initial_sparsity,
+        final_sparsity=config.final_sparsity,
+        begin_step=config.begin_step,
+        end_step=config.end_step,
+        frequency=config.frequency,
     )
-    return tfmot.sparsity.keras.prune_low_magnitude(copy_of(model), pruning_schedule=schedule)
+    return tfmot.sparsity.keras.prune_low_magnitude(copy_model(model), pruning_schedule=schedule)
 
 
 def pruning_callback() -> keras.callbacks.Callback:
-    """Return the callback that moves a `prunable` model along its schedule."""
+    """Return the callback that advances a `prunable` model's schedule."""
     import tensorflow_model_optimization as tfmot
 
     return tfmot.sparsity.keras.UpdatePruningStep()
 
 
 def stripped(model: keras.Model) -> keras.Model:
-    """Return a fitted `prunable` model without its wrappers."""
+    """Return a trained `prunable` model without its wrappers."""
     import tensorflow_model_optimization as tfmot
 
     return tfmot.sparsity.keras.strip_pruning(model)
 
 
-def copy_of(model: keras.Model) -> keras.Model:
-    """Return a model of its own with the same weights: pruning changes what it is given."""
+def copy_model(model: keras.Model) -> keras.Model:
+    """Return a copy of a model with its weights; pruning changes a model in place."""
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     return copy
 
 
 def kernels(model: keras.Model) -> list[tf.Variable]:
-    """Return the weights that pruning acts on: convolution and dense kernels."""
+    """Return the weights that are pruned: the kernels of convolution and dense layers."""
     return [
         layer.kernel
         for layer in model.layers
@@ -66,8 +66,15 @@ def sparsity(model: keras.Model) -> dict[str, float]:
     return {**shares, "all": zeros / total}
 
 
-class Masks(keras.callbacks.Callback):
-    """Holds weights at zero after every step."""
+class PruningMasks(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is untyped
+    """Keeps pruned weights at zero through training.
+
+    Parameters
+    ----------
+    masks
+        For each of the model's `kernels`, where its weights may differ from zero: bool, of the
+        kernel's shape.
+    """
 
     def __init__(self, model: keras.Model, masks: Sequence[NDArray[Any]]) -> None:
         super().__init__()
@@ -80,15 +87,15 @@ class Masks(keras.callbacks.Callback):
             kernel.assign(kernel * mask)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Set to zero what the step has moved."""
+        """Set the pruned weights to zero again."""
         self._hold()
 
 
-def set_smallest_to_zero(layer: keras.layers.Layer, share: float) -> None:
-    """Set a share of a layer's weights to zero in place, the smallest by magnitude.
+def prune_smallest(layer: keras.layers.Layer, share: float) -> None:
+    """Set a share of a layer's weights, 0 to 1, to zero in place, the smallest by magnitude.
 
-    The largest of every channel stays: one without weights has no range, and loses its bias to
-    int8 (`build_host.compression.quantization`).
+    The largest weight of every channel is kept: a channel without weights has no range, and loses
+    its bias to int8 (`build_host.compression.quantization`).
     """
     size = np.abs(layer.kernel.numpy())
     flat = size.reshape(-1, size.shape[-1])
@@ -100,15 +107,17 @@ def set_smallest_to_zero(layer: keras.layers.Layer, share: float) -> None:
     layer.kernel.assign(layer.kernel * mask.reshape(size.shape))
 
 
-def smallest_removed(
+def prune_masks(
     model: keras.Model, masks: Sequence[NDArray[np.bool_]], share_kept: float
 ) -> list[NDArray[np.bool_]]:
     """Return masks that keep the largest of the weights that `masks` still keep.
 
     Parameters
     ----------
+    masks
+        As in `PruningMasks`.
     share_kept
-        Of each layer's weights, 0 to 1; the smallest by magnitude go.
+        Share of each layer's weights to keep, 0 to 1; the smallest by magnitude are pruned.
     """
     result = []
     for kernel, mask in zip(kernels(model), masks, strict=True):
@@ -119,6 +128,6 @@ def smallest_removed(
     return result
 
 
-def round_share(config: RewindingConfig, number: int) -> float:
-    """Return the share of weights kept after round `number`, counted from 1: a geometric way."""
-    return float((1.0 - config.final) ** (number / config.rounds))
+def share_kept(config: RewindingConfig, number: int) -> float:
+    """Return the share of weights kept after round `number`, counted from 1; it is geometric."""
+    return float((1.0 - config.final_sparsity) ** (number / config.rounds))

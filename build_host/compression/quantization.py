@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from build_host.compression.pruning import copy_of
+from build_host.compression.pruning import copy_model
 from build_host.keras import keras, tf
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, scale_pixels
@@ -19,12 +19,12 @@ _CHATTER: Final = (b"fully_quantize:", b"INFO:", b"W0000", b"I0000", b"WARNING: 
 
 
 def to_float32(model: keras.Model) -> bytes:
-    """Return the network as it is, as a ``.tflite`` file."""
+    """Return the network as a float32 ``.tflite`` file."""
     return _converted(_converter(model))
 
 
 def to_float16(model: keras.Model) -> bytes:
-    """Return the network with its weights rounded to 16 bits."""
+    """Return the network as a ``.tflite`` file with float16 weights."""
     converter = _converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
@@ -32,23 +32,23 @@ def to_float16(model: keras.Model) -> bytes:
 
 
 def to_dynamic_range(model: keras.Model) -> bytes:
-    """Return the network with int8 weights and float activations."""
+    """Return the network as a ``.tflite`` file with int8 weights and float activations."""
     converter = _converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     return _converted(converter)
 
 
 def to_int8(model: keras.Model, representative: NDArray[np.uint8], spec: InputSpec) -> bytes:
-    """Return the network with int8 weights, activations, input and outputs.
+    """Return the network as a ``.tflite`` file with int8 weights, activations, input and outputs.
 
     Parameters
     ----------
     model
         Scaled image in; logits, and where it has one the class activation map, out.
     representative
-        Training images as the model is shown them: uint8, (n, height, width, 3). The ranges of
-        the activations are taken from them; a model from quantization-aware training brings its
-        own. Of such a model, the range of a channel without weights is changed in place.
+        Training images, as the model's input before scaling: uint8, (n, height, width, 3), RGB.
+        They calibrate the ranges of the activations; a model from quantization-aware training has
+        its own. Of such a model, the range of a channel without weights is changed in place.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def to_int8(model: keras.Model, representative: NDArray[np.uint8], spec: InputSp
     def samples() -> Iterator[list[NDArray[np.float32]]]:
         for pixels in representative:
             yield [scale_pixels(pixels, spec)[None]]
-        # The two ends of the pixel range make the input's quantization exact for every image.
+        # Black and white make the input's quantization cover every pixel value.
         for value in (0, 255):
             yield [scale_pixels(np.full_like(representative[0], value), spec)[None]]
 
@@ -76,10 +76,10 @@ def to_int8(model: keras.Model, representative: NDArray[np.uint8], spec: InputSp
 def _give_empty_channels_a_range(model: keras.Model) -> None:
     """Give channels whose weights are all zero the widest range of their layer.
 
-    A bias is kept in steps of its channel's weights. Pruning leaves channels whose weights have
-    no range: their steps are so small that int32 cuts the bias off, and what batch normalization
-    makes of such a channel, which never varies, is thirty times the difference. In any range
-    their zeros stay zero, so the model itself says what it said.
+    A bias is quantized in multiples of its channel's weight scale. Pruning leaves channels whose
+    weights have no range: their scale is so small that the bias overflows int32, and batch
+    normalization multiplies that error thirtyfold, since such a channel never varies. In any
+    range their zeros stay zero, so the model's output does not change.
     """
     variables = {variable.name: variable for variable in model.weights}
     for name, low in variables.items():
@@ -94,9 +94,9 @@ def _give_empty_channels_a_range(model: keras.Model) -> None:
 def _converter(model: keras.Model) -> tf.lite.TFLiteConverter:
     """Return a converter of a network for one image at a time.
 
-    Given the Keras model itself, the converter saves it first, and traces each of its layers four
-    times for that; the one function that is wanted takes a tenth of the time, and half of that
-    where it is not saved either.
+    Given the Keras model itself, the converter would save it first and trace each of its layers
+    four times. Converting the one function that is needed takes a tenth of the time, and half of
+    that where it is not saved either.
     """
     image = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="image")
     run = tf.function(lambda pixels: model(pixels, training=False), input_signature=[image])
@@ -114,24 +114,24 @@ def _converted(converter: tf.lite.TFLiteConverter) -> bytes:
         return bytes(converter.convert())
 
 
-def quantization_aware(model: keras.Model, keep_zeros: bool) -> keras.Model:
-    """Return a copy of a model that feels int8 rounding as it is fitted (arXiv:1712.05877).
+def quantization_aware(model: keras.Model, preserve_sparsity: bool) -> keras.Model:
+    """Return a copy of a model for quantization-aware training (arXiv:1712.05877).
 
-    Batch normalization that does not directly follow a convolution cannot be folded into one; it
-    is left as a step of its own, with its output rounded.
+    Batch normalization that does not directly follow a convolution cannot be folded into one: it
+    stays a layer of its own, and its output is quantized.
 
     Parameters
     ----------
-    keep_zeros
-        Zeros of a pruned model stay zero; ordinary quantization-aware training loses them.
+    preserve_sparsity
+        Preserve the zeros of a pruned model, which ordinary quantization-aware training loses.
     """
     import tensorflow_model_optimization as tfmot
 
     quantization = tfmot.quantization.keras
     quantizers = quantization.quantizers
 
-    class RoundedOutput(quantization.QuantizeConfig):
-        """Rounds what a layer gives, and nothing inside it."""
+    class QuantizedOutput(quantization.QuantizeConfig):  # type: ignore[misc,name-defined]
+        """Quantizes the output of a layer, and nothing inside it."""
 
         def get_weights_and_quantizers(self, layer: Any) -> list[Any]:
             return []
@@ -157,21 +157,21 @@ def quantization_aware(model: keras.Model, keep_zeros: bool) -> keras.Model:
 
     def annotate(layer: Any) -> Any:
         if isinstance(layer, keras.layers.BatchNormalization):
-            return quantization.quantize_annotate_layer(layer, RoundedOutput())
+            return quantization.quantize_annotate_layer(layer, QuantizedOutput())
         return layer
 
-    annotated = keras.models.clone_model(copy_of(model), clone_function=annotate)
+    annotated = keras.models.clone_model(copy_model(model), clone_function=annotate)
     annotated = quantization.quantize_annotate_model(annotated)
     schemes = {}
-    if keep_zeros:
+    if preserve_sparsity:
         combined = tfmot.experimental.combine
         schemes["scheme"] = combined.Default8BitPrunePreserveQuantizeScheme()
-    with quantization.quantize_scope({"RoundedOutput": RoundedOutput}):
+    with quantization.quantize_scope({"QuantizedOutput": QuantizedOutput}):
         return quantization.quantize_apply(annotated, **schemes)
 
 
-def describe(model: bytes) -> tuple[TensorSpec, Outputs]:
-    """Return what a ``.tflite`` file takes and gives, for the manifest."""
+def describe_tensors(model: bytes) -> tuple[TensorSpec, Outputs]:
+    """Return the input and outputs of a ``.tflite`` file, for the manifest."""
     _, interpreter = open_interpreter(model)
     outputs = [_spec(i, d) for i, d in enumerate(interpreter.get_output_details())]
     vectors = {o.shape[0]: o for o in outputs if len(o.shape) == 1}

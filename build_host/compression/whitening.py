@@ -1,4 +1,4 @@
-"""A further output that tells how strange an image is to the network."""
+"""Whitened features as a further output, to detect out-of-distribution images by."""
 
 from typing import Final
 
@@ -6,31 +6,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from build_host.keras import keras
-from build_host.training.mobilenet import COARSE
+from build_host.training.mobilenet import FEATURES
 from device.imaging.preprocessing import InputSpec, scale_pixels
 
 _BATCH: Final = 128
 _FLOOR: Final = 0.01
 
 
-def with_whitened(
+def with_whitened_features(
     model: keras.Model, images: NDArray[np.uint8], rows: NDArray[np.int64], spec: InputSpec
 ) -> keras.Model:
     """Return a network with its whitened features as a last output, where it has such features.
 
-    The features' mean over training images is taken away, and they are turned and scaled to
-    variance 1 without correlation: their squared length is then the Mahalanobis distance.
-    Directions in which training images hardly differ are held at a hundredth of the mean variance,
-    or rounding to int8 would be all that is seen in them.
+    Over the training images, whitened features have mean 0, variance 1 and no correlation: their
+    squared length is the Mahalanobis distance. The variance of directions in which training images
+    hardly differ is taken to be at least a hundredth of the mean one, or int8 rounding would
+    dominate them.
 
     Parameters
     ----------
-    images, rows
-        All images as the model is shown them, and which of them are training images.
+    images
+        The model's input before scaling, of the whole dataset: uint8, (n, height, width, 3), RGB.
+    rows
+        Which of them are training images: int64, (m,).
+    spec
+        The model's input.
     """
-    if COARSE not in {layer.name for layer in model.layers}:
+    if FEATURES not in {layer.name for layer in model.layers}:
         return model
-    pooled = keras.layers.GlobalAveragePooling2D(name="features")(model.get_layer(COARSE).output)
+    pooled = keras.layers.GlobalAveragePooling2D(name="features")(model.get_layer(FEATURES).output)
     features = keras.Model(model.input, pooled)
     values = np.concatenate(
         [
@@ -39,10 +43,10 @@ def with_whitened(
         ]
     ).astype(np.float64)
     mean = values.mean(axis=0)
-    spread, directions = np.linalg.eigh(np.cov(values, rowvar=False))
-    turn = directions / np.sqrt(np.maximum(spread, _FLOOR * spread.mean()))
-    dense = keras.layers.Dense(turn.shape[1], name="whitened")
+    variances, directions = np.linalg.eigh(np.cov(values, rowvar=False))
+    whitening = directions / np.sqrt(np.maximum(variances, _FLOOR * variances.mean()))
+    dense = keras.layers.Dense(whitening.shape[1], name="whitened")
     whitened = dense(pooled)
-    dense.set_weights([turn, -mean @ turn])
+    dense.set_weights([whitening, -mean @ whitening])
     outputs = model.output if isinstance(model.output, list) else [model.output]
     return keras.Model(model.input, [*outputs, whitened])

@@ -1,1 +1,1 @@
-"""Readers of image collections, and the split by lesion."""
+"""Reading and validating datasets, and splitting them by lesion."""

@@ -10,13 +10,13 @@ from typing import Final, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from build_host.datasets.collection import Collection, ImageRecord
-from build_host.datasets.reading import find_images, read_rows
+from build_host.datasets.dataset import Dataset, ImageRecord
+from build_host.datasets.folder import find_images, read_csv
 from device.diagnoses import Code
 from device.errors import DataError
 from device.imaging.image_file import read_image
 
-METADATA: Final = ("HAM10000_metadata.csv", "HAM10000_metadata")
+METADATA_FILES: Final = ("HAM10000_metadata.csv", "HAM10000_metadata")
 _UNKNOWN: Final = ("", "unknown", "nan")
 _OLDEST: Final = 130.0
 PIXEL_TABLE: Final = "hmnist_28_28_RGB.csv"
@@ -27,7 +27,7 @@ _TABLE_LABELS: Final[tuple[Code, ...]] = ("akiec", "bcc", "bkl", "df", "nv", "va
 """What the pixel table's ``label`` column counts, in the order of its makers."""
 
 
-def read_ham10000(folder: Path) -> Collection:
+def read_ham10000(folder: Path) -> Dataset:
     """Return the HAM10000 images found in a folder.
 
     Images are looked for in the folder and in the folders directly inside it
@@ -37,7 +37,7 @@ def read_ham10000(folder: Path) -> Collection:
     Raises
     ------
     device.errors.DataError
-        If the metadata table is missing, a row cannot be understood, an identifier stands twice,
+        If the metadata table is missing, a row cannot be understood, an identifier appears twice,
         or an image is missing. The message names the file, the row and the reason.
     """
     records = read_metadata(folder)
@@ -45,14 +45,14 @@ def read_ham10000(folder: Path) -> Collection:
     if not paths and (folder / PIXEL_TABLE).is_file():
         table = _read_pixel_table(folder / PIXEL_TABLE, records)
         rows = {r.image_id: i for i, r in enumerate(records)}
-        return Collection("HAM10000 (28 x 28 table)", records, lambda r: table[rows[r.image_id]])
+        return Dataset("HAM10000 (28 x 28 table)", records, lambda r: table[rows[r.image_id]])
     missing = [r.image_id for r in records if r.image_id not in paths]
     if missing:
         raise DataError(
             f"{folder}: {len(missing)} of {len(records)} rows of the metadata have no image, the "
-            f"first is {missing[0]}; put the .jpg files into a folder beside {METADATA[0]}"
+            f"first is {missing[0]}; put the .jpg files into a folder beside {METADATA_FILES[0]}"
         )
-    return Collection("HAM10000", records, lambda r: read_image(paths[r.image_id]))
+    return Dataset("HAM10000", records, lambda r: read_image(paths[r.image_id]))
 
 
 def read_metadata(folder: Path, problems: list[DataError] | None = None) -> tuple[ImageRecord, ...]:
@@ -67,25 +67,25 @@ def read_metadata(folder: Path, problems: list[DataError] | None = None) -> tupl
     Raises
     ------
     device.errors.DataError
-        If the table is missing, is no table, or lacks a column; without `problems`, if a row
-        cannot be understood or an identifier stands twice.
+        If the table is missing, is not a CSV file, or lacks a column; without `problems`, if a row
+        cannot be understood or an identifier appears twice.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; name the one with {METADATA[0]}")
-    path = next((folder / name for name in METADATA if (folder / name).is_file()), None)
+        raise DataError(f"{folder}: no such folder; name the one with {METADATA_FILES[0]}")
+    path = next((folder / name for name in METADATA_FILES if (folder / name).is_file()), None)
     if path is None:
         raise DataError(
-            f"{folder}: {METADATA[0]} is missing; it says which lesion each image shows, and "
+            f"{folder}: {METADATA_FILES[0]} is missing; it says which lesion each image shows, and "
             "without it no split by lesion can be made"
         )
     records: list[ImageRecord] = []
     seen: dict[str, int] = {}
-    for line, row in read_rows(path, _COLUMNS):
+    for line, row in read_csv(path, _COLUMNS):
         try:
             record = _parse_row(path, line, row)
             if record.image_id in seen:
                 raise DataError(
-                    f"{path}: line {line}: {record.image_id} stands already in line "
+                    f"{path}: line {line}: {record.image_id} is already in line "
                     f"{seen[record.image_id]}; remove one of the two"
                 )
         except DataError as error:
@@ -140,7 +140,7 @@ def _read_pixel_table(path: Path, records: tuple[ImageRecord, ...]) -> NDArray[n
         raise DataError(f"{path}: its columns are not pixel0000 to pixel2351 and label")
     try:
         with warnings.catch_warnings():
-            # An empty table is told below.
+            # An empty table is reported below.
             warnings.simplefilter("ignore", UserWarning)
             table = np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.uint8, ndmin=2)
     except ValueError as error:

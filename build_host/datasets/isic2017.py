@@ -10,22 +10,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from build_host.datasets.collection import Collection, ImageRecord
-from build_host.datasets.reading import find_images, read_rows
+from build_host.datasets.dataset import Dataset, ImageRecord
+from build_host.datasets.folder import find_images, read_csv
 from device.diagnoses import Code
 from device.errors import DataError
 from device.imaging.image_file import read_image
 
 Part = Literal["train", "validation", "test"]
 
-LABELS: Final = "labels.csv"
+LABELS_FILE: Final = "labels.csv"
 LICENCE: Final = "ISIC 2017 (CC0)"
 _COLUMNS: Final = ("image_id", "split", "diagnosis")
 _PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
 _DIAGNOSES: Final[dict[str, Code]] = {"nevus": "nv", "mel": "mel", "sk": "bkl"}
 
 
-def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Collection:
+def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Dataset:
     """Return the images of some parts of the challenge.
 
     Parameters
@@ -39,14 +39,14 @@ def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Collection:
     Raises
     ------
     device.errors.DataError
-        If the table is missing, a row cannot be understood, an identifier stands twice, or an
+        If the table is missing, a row cannot be understood, an identifier appears twice, or an
         image is missing.
     """
-    path = folder / LABELS
+    path = folder / LABELS_FILE
     if not path.is_file():
         raise DataError(f"{path}: no such file; name the folder that holds it")
     records: dict[str, tuple[str, ImageRecord]] = {}
-    for line, row in read_rows(path, _COLUMNS):
+    for line, row in read_csv(path, _COLUMNS):
         where = f"{path}: line {line}"
         name, part, diagnosis = row.values()
         if part not in _PARTS:
@@ -55,7 +55,7 @@ def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Collection:
             known = ", ".join(_DIAGNOSES)
             raise DataError(f"{where}: diagnosis {diagnosis!r} is not one of {known}")
         if not name or name in records:
-            raise DataError(f"{where}: image_id {name!r} is empty or stands twice")
+            raise DataError(f"{where}: image_id {name!r} is empty or appears twice")
         records[name] = part, ImageRecord(image_id=name, lesion_id=name, dx=_DIAGNOSES[diagnosis])
     chosen = tuple(record for part, record in records.values() if part in parts)
     if not chosen:
@@ -68,7 +68,7 @@ def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Collection:
             f"{missing[0]}.jpg"
         )
     name = f"ISIC 2017 {', '.join(parts)}"
-    return Collection(name, chosen, lambda r: _unsqueezed(read_image(images[r.image_id])))
+    return Dataset(name, chosen, lambda r: _unsqueezed(read_image(images[r.image_id])))
 
 
 def _unsqueezed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

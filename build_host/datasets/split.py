@@ -1,4 +1,4 @@
-"""Who trains, who validates, who tests: decided once for each lesion."""
+"""The train, validation and test split, decided once for each lesion."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from build_host.datasets.collection import Collection
+from build_host.datasets.dataset import Dataset
 from device.diagnoses import CODES
 from device.errors import DataError
 
@@ -15,7 +15,7 @@ FOLDS: Final = 5
 TEST_FOLD: Final = 0
 VALIDATION_FOLD: Final = 4
 
-RULE: Final = (
+SPLIT_RULE: Final = (
     "lesion-disjoint: int(sha256(lesion_id), 16) % 5; fold 0 tests, fold 4 validates, "
     "folds 1 to 3 train"
 )
@@ -23,7 +23,7 @@ RULE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Indices into a collection: int64, disjoint."""
+    """Indices into a dataset, one array for each part: int64, (n,), disjoint."""
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -31,25 +31,25 @@ class Split:
 
 
 def fold_of(lesion_id: str) -> int:
-    """Return the fold, 0 to 4, of a lesion: the same for everyone, for ever."""
+    """Return the fold, 0 to 4, of a lesion; it depends on its identifier alone."""
     return int(hashlib.sha256(lesion_id.encode()).hexdigest(), 16) % FOLDS
 
 
-def split_by_lesion(collection: Collection) -> Split:
-    """Divide a collection so that no lesion stands on two sides.
+def split_by_lesion(dataset: Dataset) -> Split:
+    """Split a dataset so that no lesion is in two parts.
 
     Raises
     ------
     device.errors.DataError
         If a diagnosis is missing from a part.
     """
-    folds = np.array([fold_of(r.lesion_id) for r in collection.records])
+    folds = np.array([fold_of(r.lesion_id) for r in dataset.records])
     split = Split(
         train=np.flatnonzero((folds != TEST_FOLD) & (folds != VALIDATION_FOLD)),
         validation=np.flatnonzero(folds == VALIDATION_FOLD),
         test=np.flatnonzero(folds == TEST_FOLD),
     )
-    labels = collection.labels
+    labels = dataset.labels
     for part, indices in (
         ("training", split.train),
         ("validation", split.validation),
@@ -58,19 +58,19 @@ def split_by_lesion(collection: Collection) -> Split:
         absent = [code for i, code in enumerate(CODES) if not (labels[indices] == i).any()]
         if absent:
             raise DataError(
-                f"{collection.name}: no image of {', '.join(absent)} falls into the {part} part "
-                f"({len(indices)} of {len(collection)} images); more lesions are needed"
+                f"{dataset.name}: no image of {', '.join(absent)} falls into the {part} part "
+                f"({len(indices)} of {len(dataset)} images); more lesions are needed"
             )
     return split
 
 
-def split_by_image(collection: Collection, seed: int) -> Split:
-    """Divide images 80 to 20 at random within each diagnosis, as the source paper does.
+def split_by_image(dataset: Dataset, seed: int) -> Split:
+    """Split images 80/20 at random within each diagnosis, as the source paper does.
 
-    The images of one lesion fall on both sides. The fifth part serves as validation and test.
+    Images of one lesion can end up in both parts. The 20 % serve as validation and test.
     """
     random = np.random.default_rng(seed)
-    labels = collection.labels
+    labels = dataset.labels
     held: list[NDArray[np.int64]] = []
     for i in range(len(CODES)):
         own = random.permutation(np.flatnonzero(labels == i))
@@ -80,14 +80,14 @@ def split_by_image(collection: Collection, seed: int) -> Split:
     return Split(train=train, validation=test, test=test)
 
 
-def oversample_then_split(collection: Collection, seed: int) -> Split:
-    """Repeat images until the diagnoses are even, and only then divide 80 to 20.
+def oversample_then_split(dataset: Dataset, seed: int) -> Split:
+    """Oversample all images until the diagnoses are balanced, and only then split 80/20.
 
-    Copies of one image fall on both sides: what a test on it measures is memory.
+    Copies of one image end up in both parts: a test on it measures memorization.
     """
     from imblearn.over_sampling import RandomOverSampler
 
-    labels = collection.labels
+    labels = dataset.labels
     sampler = RandomOverSampler(random_state=seed)
     everything = np.arange(len(labels))[:, None]
     repeated = sampler.fit_resample(everything, labels)[0][:, 0].astype(np.int64)

@@ -1,1 +1,1 @@
-"""What a model is worth: metrics with intervals, calibration, the card."""
+"""Measuring a model: metrics with intervals, out-of-distribution images, saliency, speed."""

@@ -1,4 +1,8 @@
-"""The figures that say what a model is worth, each with an interval over lesions."""
+"""The figures that say what a model is worth, each with an interval over lesions.
+
+Everywhere here, labels are indices into `device.diagnoses.CODES`, int64, (n,); probabilities are
+float64, (n, 7); lesions are the lesion identifier of each image, str, (n,).
+"""
 
 from collections.abc import Callable
 from functools import partial

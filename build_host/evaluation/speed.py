@@ -1,4 +1,4 @@
-"""How fast a model is, as a ratio to one that everyone knows, in one run."""
+"""How fast a model is, relative to a well-known reference measured in the same run."""
 
 import time
 from collections.abc import Callable
@@ -19,14 +19,14 @@ _RUNS: Final = 60
 
 
 class Speed(msgspec.Struct, frozen=True):
-    """Median milliseconds of one pass, one thread, taken in turn on the machine that measured.
+    """Median milliseconds of one pass on one thread; the two models take turns.
 
     Attributes
     ----------
     model_ms, reference_ms
         Of the model, and of `reference`.
     times_faster
-        The median over the rounds of the reference's time by the model's.
+        The median over several rounds of the reference's time divided by the model's.
     """
 
     reference: str
@@ -50,7 +50,7 @@ def reference_model() -> bytes:
     return to_int8(logits, pixels, spec)
 
 
-def measure(bundle: Bundle, reference: bytes) -> Speed:
+def measure_speed(bundle: Bundle, reference: bytes) -> Speed:
     """Return how much faster a bundle's network is than the reference.
 
     Parameters
@@ -58,23 +58,23 @@ def measure(bundle: Bundle, reference: bytes) -> Speed:
     reference
         What `reference_model` returns.
     """
-    runtime, own = _ready(bundle.model)
-    _, known = _ready(reference)
-    own_ms, known_ms = [], []
+    runtime, run_own = _open(bundle.model)
+    _, run_reference = _open(reference)
+    own_ms, reference_ms = [], []
     for _ in range(_ROUNDS):
-        own_ms.append(_median_ms(own))
-        known_ms.append(_median_ms(known))
+        own_ms.append(_median_ms(run_own))
+        reference_ms.append(_median_ms(run_reference))
     return Speed(
         reference=REFERENCE,
         runtime=runtime,
         model_ms=median(own_ms),
-        reference_ms=median(known_ms),
-        times_faster=median(k / o for k, o in zip(known_ms, own_ms, strict=True)),
+        reference_ms=median(reference_ms),
+        times_faster=median(r / o for r, o in zip(reference_ms, own_ms, strict=True)),
     )
 
 
-def _ready(model: bytes) -> tuple[str, Callable[[], object]]:
-    """Return the runtime's name, and what runs a model on an image that is set already."""
+def _open(model: bytes) -> tuple[str, Callable[[], object]]:
+    """Return the runtime's name, and a function that runs a model on a fixed image."""
     runtime, interpreter = open_interpreter(model)
     given = interpreter.get_input_details()[0]
     interpreter.set_tensor(given["index"], np.zeros(given["shape"], given["dtype"]))
@@ -82,9 +82,9 @@ def _ready(model: bytes) -> tuple[str, Callable[[], object]]:
 
 
 def _median_ms(run: Callable[[], object]) -> float:
-    taken = []
+    times = []
     for _ in range(_RUNS):
         start = time.perf_counter()
         run()
-        taken.append(time.perf_counter() - start)
-    return median(taken) * 1e3
+        times.append(time.perf_counter() - start)
+    return median(times) * 1e3

@@ -1,16 +1,19 @@
-"""What each stage found, as it stands in ``metrics.json``."""
+"""The results of each stage: ``metrics.json``, which a bundle keeps as ``reproduction.json``.
+
+Field names are those of the committed file.
+"""
 
 import msgspec
 
-from build_host.evaluation.evaluating import Sizes
 from build_host.evaluation.metrics import ClassFigures
+from build_host.evaluation.tflite_file import FileSize
 from build_host.training.history import Epoch
 from device.diagnoses import Code
 from device.models.manifest import Interval
 
 
 class DataSummary(msgspec.Struct, frozen=True):
-    """Section 3.1: what is in the data set."""
+    """Section 3.1: what is in the dataset."""
 
     images: int
     lesions: int
@@ -28,7 +31,7 @@ class Oversampling(msgspec.Struct, frozen=True):
 
 
 class Restoration(msgspec.Struct, frozen=True):
-    """How near an image step brings a spoiled image to the clean one; means over images."""
+    """How near an enhancement brings corrupted images to the clean ones; means over images."""
 
     step: str
     spoiled_by: str
@@ -37,19 +40,19 @@ class Restoration(msgspec.Struct, frozen=True):
     ssim: float
 
 
-class ImageStepEffect(msgspec.Struct, frozen=True):
-    """What an image step does to a network that is trained and judged with it."""
+class EnhancementEffect(msgspec.Struct, frozen=True):
+    """What an enhancement does to a network that is trained and validated with it."""
 
     step: str
     accuracy: Interval
     balanced_accuracy: Interval
 
 
-class ImageSteps(msgspec.Struct, frozen=True):
+class EnhancementStudy(msgspec.Struct, frozen=True):
     """Section 3.2: denoising and hair removal."""
 
     restoration: list[Restoration]
-    effect: list[ImageStepEffect]
+    effect: list[EnhancementEffect]
 
 
 class ProtocolResult(msgspec.Struct, frozen=True):
@@ -64,36 +67,37 @@ class ProtocolResult(msgspec.Struct, frozen=True):
     history: list[Epoch]
 
 
-class Artefact(msgspec.Struct, frozen=True):
+class MeasuredFile(msgspec.Struct, frozen=True):
     """One file of Table 8, measured.
 
     Attributes
     ----------
     name, kind
-        What was done, and the file's format.
+        How the network was made smaller, and the file's format.
     paper_mib, paper_accuracy
         What the paper states for it, where it does.
     size
         Of the file itself.
     validation_balanced_accuracy
-        On fold 4; choices are made by it.
+        On fold 4; files are chosen by it.
     figures
         On the test fold.
     efficiency
-        Accuracy for each MiB of the file.
+        Accuracy per MiB of the file.
     accuracy_loss, size_reduction
-        Against the base network's file with its optimizer, as the paper counts.
+        Relative to the base network's file with its optimizer, as in the paper.
     sparsity
         Share of zero weights by layer, and of ``all``.
     latency_ratio
-        Time of one run against the float32 base, in the same process; 0 where it cannot run.
+        Time of one run relative to the float32 base, in the same process; 0 where LiteRT cannot
+        run the file.
     measured_on
-        Which file the accuracy was measured on, where this one cannot be run itself.
+        Which file the accuracy was measured on, where LiteRT cannot run this one.
     """
 
     name: str
     kind: str
-    size: Sizes
+    size: FileSize
     figures: dict[str, Interval]
     validation_balanced_accuracy: float
     efficiency: float
@@ -114,12 +118,12 @@ class Results(msgspec.Struct, frozen=True):
     seed: int
     data: DataSummary
     oversampling: Oversampling
-    image_steps: ImageSteps
+    image_steps: EnhancementStudy
     protocols: list[ProtocolResult]
     base_history: list[Epoch]
     base_figures: dict[str, Interval]
     base_per_class: dict[Code, ClassFigures]
     base_confusion: list[list[int]]
-    artefacts: list[Artefact]
+    artefacts: list[MeasuredFile]
     chosen: str
     deterministic: str

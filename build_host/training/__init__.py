@@ -1,1 +1,1 @@
-"""Networks, and fitting them."""
+"""Networks, and training them."""

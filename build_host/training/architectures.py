@@ -1,5 +1,6 @@
-"""The networks."""
+"""The networks that a run can train, by the names that its settings use."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,33 +13,36 @@ from device.diagnoses import CODES
 layers = keras.layers
 
 
-def build(config: RunConfig) -> keras.Model:
+def build_network(config: RunConfig) -> keras.Model:
     """Return the run's untrained network: scaled image in, logits out."""
-    shape = (config.input.height, config.input.width, 3)
-    makers = {
+    builders: dict[str, Callable[[tuple[int, int, int]], keras.Model]] = {
         "paper": paper_network,
-        "mobilenet": partial(mobilenet.mobilenet, width=config.width, head=config.head),
-        "slim-mobilenet": partial(mobilenet.slim_mobilenet, width=config.width, head=config.head),
+        "mobilenet": partial(mobilenet.mobilenet_v2, width=config.width, head=config.head),
+        "slim-mobilenet": partial(
+            mobilenet.slim_mobilenet_v2, width=config.width, head=config.head
+        ),
         **{
-            f"efficientnet-lite-{variant}": partial(efficientnet_lite.classifier, variant=variant)
+            f"efficientnet-lite-{variant}": partial(
+                efficientnet_lite.efficientnet_lite, variant=variant
+            )
             for variant in efficientnet_lite.SCALES
         },
     }
-    return makers[config.architecture](shape)
+    return builders[config.architecture]((config.input.height, config.input.width, 3))
 
 
-def start_from_imagenet(config: RunConfig, model: keras.Model, folder: Path | None) -> None:
-    """Fill a new network with ImageNet weights as far as its layers have them.
+def load_imagenet_weights(config: RunConfig, model: keras.Model, folder: Path | None) -> None:
+    """Load ImageNet weights into the layers of a new network that have some.
 
     Parameters
     ----------
     folder
-        Where weights lie that cannot be downloaded.
+        With the weights files; None to download them, or to take them from installed packages.
 
     Raises
     ------
     device.errors.DataError
-        If there are none for this network.
+        If there are none.
     """
     if config.architecture.startswith("efficientnet-lite-"):
         variant = int(config.architecture[-1])
@@ -48,19 +52,21 @@ def start_from_imagenet(config: RunConfig, model: keras.Model, folder: Path | No
         mobilenet.load_imagenet(model, folder, config.width)
 
 
-def with_map(model: keras.Model) -> keras.Model:
-    """Return a network as it ships: with its class activation map where it has one."""
+def with_class_activation_map(model: keras.Model) -> keras.Model:
+    """Return a network with its class activation map as a second output, where it has one."""
     names = {layer.name for layer in model.layers}
-    if mobilenet.MAP not in names:
+    if mobilenet.CLASS_ACTIVATION_MAP not in names:
         return model
-    return keras.Model(model.input, [model.output, model.get_layer(mobilenet.MAP).output])
+    return keras.Model(
+        model.input, [model.output, model.get_layer(mobilenet.CLASS_ACTIVATION_MAP).output]
+    )
 
 
 def paper_network(shape: tuple[int, int, int]) -> keras.Model:
     """Return the network of the source paper's Table 7: 1,276,103 parameters at 28 x 28.
 
-    Its softmax is left to the device: int8 probabilities have steps of 1/256, logits have not.
-    The paper's "L1L2" on the dense layers comes without a strength, and Keras's own default
+    Its softmax is left to the device, since int8 probabilities would have steps of 1/256. The
+    paper gives its dense layers "L1L2" regularization but no strength, and Keras's default
     strength is zero: so there is none here.
     """
 

@@ -1,4 +1,8 @@
-"""One TOML file describes a run; its digest names the run's folder."""
+"""The settings of a run: one TOML file, whose digest names the run's folder.
+
+The digest is also in the signed manifest of every bundle made from a run. Renaming a key that a
+shipped run sets would break that link, and so would a new default.
+"""
 
 import hashlib
 from pathlib import Path
@@ -16,25 +20,25 @@ Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Spread = Annotated[float, msgspec.Meta(ge=0.0, le=2.0)]
 
 
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the run's file: immutable, and unknown keys are refused.
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of a settings file: immutable, and unknown keys are refused.
 
-    What is left at its default does not count in the run's digest: so a new setting leaves the
-    folders of older runs theirs.
+    Settings left at their defaults are not part of the digest, so that adding a setting does not
+    rename the folders of older runs.
     """
 
 
-class PlateauConfig(_Section, frozen=True):
-    """Lower the learning rate when the validation loss stands still.
+class PlateauConfig(Section, frozen=True):
+    """Reduce the learning rate when the validation loss stops falling.
 
     Attributes
     ----------
     patience
-        Epochs without a lower loss before the rate falls.
+        Epochs without a lower loss before the rate is reduced.
     factor
         What the rate is multiplied by.
     floor
-        Lowest rate.
+        Lowest learning rate.
     """
 
     patience: Positive = 2
@@ -42,40 +46,40 @@ class PlateauConfig(_Section, frozen=True):
     floor: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 1e-5
 
 
-class Augmentation(_Section, frozen=True):
-    """How far pictures are changed; 0 leaves a property alone.
+class AugmentationConfig(Section, frozen=True):
+    """How strongly images are augmented; 0 turns an augmentation off.
 
     Attributes
     ----------
     source_height, source_width
-        Size of the whole frames that are warped into the model's input, in pixels; 0 for the
-        size of the model's own input, where that is the full frame.
-    turn
-        Turn by any angle and mirror: a dermatoscope has no upright.
+        Size in pixels of the whole frames that are warped into the model's input; 0 to start from
+        the model's input itself, where that shows the full frame.
+    rotate_and_flip
+        Rotate by any angle and mirror: a dermatoscope has no upright.
     zoom_out, zoom_in
-        Largest factors by which more, or less, than the model's view is shown.
+        Largest factors by which the image is shrunk or enlarged about its centre.
     aspect
-        Largest stretch of one axis against the other, as a natural logarithm.
+        Largest natural logarithm of the stretch of one axis against the other.
     shift
-        Largest shift, in parts of the short side.
+        Largest translation, as a fraction of the short side.
     brightness, contrast, saturation
-        Largest change, as a natural logarithm.
+        Largest natural logarithm of the factor.
     colour
-        Largest change of one colour channel against the others, as a natural logarithm: colour
-        is diagnostic, so a little.
-    cover
-        Largest side of a square that hides part of the picture, in parts of the side.
-    cover_share
-        Share of the pictures on which one is laid.
+        The same for each colour channel by itself; little, since colour is diagnostic.
+    cutout
+        Largest side of a square that is masked out (arXiv:1708.04552), as a fraction of the
+        image's.
+    cutout_probability
+        Share of the images that get one.
     noise
-        Largest standard deviation of pixel noise, in grey levels.
+        Largest standard deviation of Gaussian noise, in grey levels.
     blur
-        Largest weight of a 3 x 3 mean.
+        Largest weight of a 3 x 3 box blur.
     """
 
     source_height: Annotated[int, msgspec.Meta(ge=0)] = 0
     source_width: Annotated[int, msgspec.Meta(ge=0)] = 0
-    turn: bool = True
+    rotate_and_flip: bool = True
     zoom_out: Annotated[float, msgspec.Meta(ge=1.0, le=2.0)] = 1.15
     zoom_in: Annotated[float, msgspec.Meta(ge=1.0, le=4.0)] = 1.5
     aspect: Spread = 0.12
@@ -84,24 +88,27 @@ class Augmentation(_Section, frozen=True):
     contrast: Spread = 0.2
     saturation: Spread = 0.2
     colour: Spread = 0.06
-    cover: Share = 0.4
-    cover_share: Share = 0.4
+    cutout: Share = 0.4
+    cutout_probability: Share = 0.4
     noise: Annotated[float, msgspec.Meta(ge=0.0, le=64.0)] = 6.0
     blur: Share = 0.0
 
 
-class Distillation(_Section, frozen=True):
-    """Learning from what larger networks say of the same changed images (arXiv:2106.05237).
+class DistillationConfig(Section, frozen=True):
+    """Knowledge distillation from larger networks that see the same augmented images.
+
+    Consistent teaching: Beyer et al. 2022, arXiv:2106.05237.
 
     Attributes
     ----------
     teachers
-        Files of runs, beside the run's own; they are trained first, into the same folder.
+        TOML files of the teachers' runs, beside the run's own; they must be trained first, into the
+        same output folder.
     views
-        How often each training image is changed anew and shown to the teachers; later epochs show
-        the same changes again.
+        How many augmented views of the training set the teachers predict; later epochs cycle
+        through them.
     share
-        Of the target: the rest is the diagnosis itself.
+        Weight of the teachers' predictions in the target; the rest is the true diagnosis.
     """
 
     teachers: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
@@ -109,33 +116,36 @@ class Distillation(_Section, frozen=True):
     share: Share = 0.8
 
 
-class FitConfig(_Section, frozen=True):
-    """How the network is fitted.
+class FitConfig(Section, frozen=True):
+    """How the network is trained.
 
     Attributes
     ----------
     optimizer, weight_decay
-        Adam, or AdamW (arXiv:1711.05101) with its decay, gradients clipped to a norm of 5.
+        Adam, or AdamW (arXiv:1711.05101) with this weight decay and gradients clipped to a norm
+        of 5.
     schedule
-        ``plateau``: see `PlateauConfig`. ``cosine``: up over `warmup` epochs, then down to 0 along
-        a half cosine (arXiv:1608.03983).
+        ``plateau``: see `PlateauConfig`. ``cosine``: linear warm-up over `warmup` epochs, then
+        cosine decay to 0 (arXiv:1608.03983).
     balance
         ``random-oversample``: repeat training images until every diagnosis has as many as the
-        commonest; ``power``: draw each diagnosis in proportion to its images to the power of
-        `balance_power`; ``none``: as they are.
+        most common; ``power``: sample each diagnosis in proportion to its number of images to the
+        power of `balance_power`; ``none``: as they are.
     prior_adjustment
-        Strength of the logit adjustment that makes up for the class frequencies which balancing
-        leaves (arXiv:2007.07314); 1 aims at the balanced error.
+        Strength (tau) of logit adjustment for the class frequencies that balancing leaves
+        (arXiv:2007.07314); 1 minimizes the balanced error.
     label_smoothing
-        Share of the target spread over all diagnoses.
+        Share of the target that is spread evenly over all diagnoses.
     mixup
-        Alpha of the Beta distribution by which pairs of images are mixed; 0 for none.
+        Alpha of the Beta distribution of mixup (arXiv:1710.09412); 0 for none.
     average
-        Decay of the running average of the weights that is judged and kept; 0 for none.
+        Decay of the exponential moving average (EMA) of the weights, which is then what is
+        validated and saved; 0 for none.
     keep
-        Which epoch's weights become the model, judged on the validation part.
+        Which epoch's weights to save: the one with the best balanced accuracy on the validation
+        part, or the last.
     distribution
-        ``multi-worker``: on several machines at once (`build_host.training.distribution`).
+        ``multi-worker``: train on several machines at once (`build_host.training.distribution`).
     """
 
     epochs: Positive = 25
@@ -154,22 +164,27 @@ class FitConfig(_Section, frozen=True):
     average: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.0
     keep: Literal["best-balanced-accuracy", "last"] = "best-balanced-accuracy"
     distribution: Literal["none", "multi-worker"] = "none"
-    augmentation: Augmentation | None = None
-    distillation: Distillation | None = None
+    augmentation: AugmentationConfig | None = None
+    distillation: DistillationConfig | None = None
 
     def __post_init__(self) -> None:
         if (self.mixup or self.distillation) and not self.augmentation:
-            raise ValueError("mixup and distillation want an augmentation")
+            raise ValueError("mixup and distillation need an augmentation")
         if self.distribution == "multi-worker" and self.distillation:
-            raise ValueError("teachers are asked on one machine only")
+            raise ValueError("distillation works on one machine only")
         if self.distribution == "multi-worker" and self.average:
-            raise ValueError("a running average of the weights is kept on one machine only")
+            raise ValueError("a moving average of the weights works on one machine only")
 
     @property
     def frame_size(self) -> tuple[int, int]:
-        """Height and width of the frames that training starts from; (0, 0): the model's input."""
-        changes = self.augmentation
-        return (changes.source_height, changes.source_width) if changes else (0, 0)
+        """Height and width in pixels of the frames that augmentation starts from.
+
+        (0, 0) stands for the model's input itself.
+        """
+        augmentation = self.augmentation
+        if augmentation is None:
+            return 0, 0
+        return augmentation.source_height, augmentation.source_width
 
 
 Architecture = Literal[
@@ -182,27 +197,27 @@ _STRIDE: Final = 32
 _WIDTH: Final = 0.35
 
 
-class RunConfig(_Section, frozen=True):
-    """Everything that decides what a run makes.
+class RunConfig(Section, frozen=True):
+    """Everything that decides what a run produces.
 
     Attributes
     ----------
     name, version
         Of the bundle.
     seed
-        Of every random choice.
+        Random seed of every stage.
     start
-        The weights that training begins with.
+        Initial weights.
     width
-        Of the MobileNets' layers, in parts of the original.
+        Width multiplier (alpha) of the MobileNets.
     head
-        Channels of the last convolution of the MobileNets, up to 1,280; 0 to leave it out.
+        Channels of the MobileNets' last convolution, 1,280 in the original; 0 to omit it.
     head_sparsity
-        Share of the head's weights, the smallest, that is set to zero before conversion.
+        Share of that convolution's weights that is pruned, smallest first, before conversion.
     extra_data
-        More training images: ``isic-2017``, of which the test part is left alone.
+        Further training images: ``isic-2017``, all but its test part.
     representative
-        Training images that set the ranges of the int8 file.
+        Training images in the representative dataset of post-training quantization.
     """
 
     name: Name
@@ -224,9 +239,9 @@ class RunConfig(_Section, frozen=True):
         if self.saliency.method == "class-activation-map" and not mapped:
             raise ValueError(f"the network {self.architecture!r} gives no class activation map")
         if (self.head or self.width != _WIDTH) and not mapped:
-            raise ValueError(f"the network {self.architecture!r} has no head and width to choose")
+            raise ValueError(f"the network {self.architecture!r} takes neither head nor width")
         if self.head_sparsity and not self.head:
-            raise ValueError("head_sparsity: this network is to have no head")
+            raise ValueError("head_sparsity needs a head")
         if self.architecture == "paper":
             if self.start == "imagenet":
                 raise ValueError("the paper's network has no ImageNet weights")
@@ -236,30 +251,30 @@ class RunConfig(_Section, frozen=True):
                     f"{_SMALLEST_FOR_PAPER} pixels"
                 )
         elif self.input.height % _STRIDE or self.input.width % _STRIDE:
-            raise ValueError(f"this network wants an input of a multiple of {_STRIDE} pixels")
+            raise ValueError(f"the input of this network must be a multiple of {_STRIDE} pixels")
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all that differs from the defaults."""
+        """SHA-256 of the settings that differ from their defaults: 64 hexadecimal digits."""
         return digest_of(self)
 
 
 def digest_of(config: msgspec.Struct) -> str:
-    """Return the SHA-256 over what a configuration says that differs from the defaults."""
-    return hashlib.sha256(msgspec.json.encode(_told(config), order="sorted")).hexdigest()
+    """Return the SHA-256 of the settings that differ from their defaults."""
+    return hashlib.sha256(msgspec.json.encode(_non_defaults(config), order="sorted")).hexdigest()
 
 
-def _told(value: object) -> object:
+def _non_defaults(value: object) -> object:
     if not isinstance(value, msgspec.Struct):
         return value
     return {
-        field.name: _told(getattr(value, field.name))
+        field.name: _non_defaults(getattr(value, field.name))
         for field in msgspec.structs.fields(value)
         if getattr(value, field.name) != field.default
     }
 
 
-def read_config(path: Path) -> RunConfig:
+def read_run_config(path: Path) -> RunConfig:
     """Return the run that a TOML file describes.
 
     Raises

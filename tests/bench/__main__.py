@@ -85,9 +85,9 @@ def main() -> None:
 
 def reference_against(bundle: Bundle) -> "Speed":
     """Return how many times as long a well-known network takes; last, for it needs TensorFlow."""
-    from build_host.evaluation.speed import measure, reference_model
+    from build_host.evaluation.speed import measure_speed, reference_model
 
-    return measure(bundle, reference_model())
+    return measure_speed(bundle, reference_model())
 
 
 def start_to_first_finding() -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""``make bench-build``: is the training feed as fast as a bare Keras ``fit`` on arrays?"""
+"""``make bench-build``: the training input pipeline against a bare Keras ``fit`` on arrays."""
 
 import time
 from statistics import median
@@ -9,8 +9,8 @@ from rich.table import Table
 
 from build_host.keras import keras
 from build_host.training.architectures import paper_network
-from build_host.training.config import Augmentation
-from build_host.training.feed import batches
+from build_host.training.config import AugmentationConfig
+from build_host.training.input_pipeline import batches
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, scale_pixels
 
@@ -35,13 +35,13 @@ def main() -> None:
     def bare() -> None:
         model.fit(*arrays, batch_size=BATCH, verbose=0)
 
-    def feed(changes: Augmentation | None) -> None:
-        model.fit(batches(pixels, labels, rows, spec, BATCH, 1, changes), verbose=0)
+    def pipeline(augment: AugmentationConfig | None) -> None:
+        model.fit(batches(pixels, labels, rows, spec, BATCH, 1, augment), verbose=0)
 
     ways = {
         "bare fit on arrays": bare,
-        "the feed": lambda: feed(None),
-        "the feed, augmenting": lambda: feed(Augmentation()),
+        "the input pipeline": lambda: pipeline(None),
+        "the input pipeline, augmenting": lambda: pipeline(AugmentationConfig()),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(ROUNDS + 1):

@@ -10,10 +10,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from build_host.bundling.classes import CLASSES
-from build_host.evaluation.assessing import Assessment, Kept
-from build_host.evaluation.evaluating import ConformalCheck, Evaluation, Selective, Sizes
+from build_host.bundle.classes import CLASSES
+from build_host.evaluation.assessment import Assessment, CoveragePoint
+from build_host.evaluation.evaluation import ConformalCheck, Evaluation, Selective
 from build_host.evaluation.metrics import METRICS, ClassFigures
+from build_host.evaluation.tflite_file import FileSize
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec
 from device.imaging.quality import QualityLimits
@@ -170,7 +171,7 @@ def key_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def trusted_key(key_file: Path, command: Callable[..., Done]) -> str:
-    done = command("key")
+    done = command("keygen")
     assert done.status == 0, done.err
     return done.out.splitlines()[0].rpartition(" ")[2]
 
@@ -301,13 +302,13 @@ def made_evaluation() -> Evaluation:
                 }
             },
         },
-        size=Sizes(bytes=1_300_000, gzip_bytes=1_100_000),
+        size=FileSize(bytes=1_300_000, gzip_bytes=1_100_000),
     )
 
 
 @pytest.fixture
 def made_assessment(made_evaluation: Evaluation) -> Assessment:
-    return Assessment(evaluations=[made_evaluation], surest=[Kept(0.5, 0.912, 0.823)])
+    return Assessment(evaluations=[made_evaluation], surest=[CoveragePoint(0.5, 0.912, 0.823)])
 
 
 @pytest.fixture(scope="session")
@@ -317,7 +318,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Drawn at random, but with the batch statistics of real activations, as trained ones have.
     """
     from build_host.keras import keras
-    from build_host.training.mobilenet import WEIGHTS
+    from build_host.training.mobilenet import WEIGHTS_FILE
 
     folder = tmp_path_factory.mktemp("pretrained")
     keras.utils.set_random_seed(3)
@@ -331,5 +332,5 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
             layer.beta.assign(random.uniform(-0.5, 0.5, layer.beta.shape))
     for _ in range(8):
         source(random.uniform(-1, 1, (8, *shape)).astype(np.float32), training=True)
-    source.save_weights(folder / WEIGHTS.format(width=0.35))
+    source.save_weights(folder / WEIGHTS_FILE.format(width=0.35))
     return folder

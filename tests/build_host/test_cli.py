@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from PIL import Image
 
-from build_host.evaluation.assessing import Assessment
+from build_host.evaluation.assessment import Assessment
 from device.capture.demo import SCENES, demo_frame
 from device.diagnoses import CODES
 from device.errors import BundleError
@@ -20,7 +20,10 @@ from device.models.bundle import load_bundle
 from tests.build_host import drawn
 from tests.build_host.conftest import Done, Stage
 
-COMMANDS = ("train", "compress", "quality", "evaluate", "examples", "bundle", "key")
+COMMANDS = (
+    "data", "reproduce", "train", "ablate", "compress", "calibrate", "evaluate", "compare",
+    "quality-limits", "examples", "bundle", "reopen", "keygen",
+)  # fmt: skip
 
 
 def assert_complaint(done: Done, *parts: str) -> None:
@@ -104,12 +107,12 @@ def test_examples_of_a_run_are_drawn(
     command: Callable[..., Done], compressed: Stage, ham10000: Path, tmp_path: Path
 ) -> None:
     page = tmp_path / "new" / "page.png"
-    done = command("examples", compressed.folder, "--data", ham10000, "--to", page)
+    done = command("examples", compressed.folder, "--data", ham10000, "--out", page)
     assert done.status == 0, done.err
     assert str(page) in done.out.replace("\n", "")
     with Image.open(page) as picture:
         assert picture.width > picture.height > 500
-    missing = command("examples", tmp_path, "--data", ham10000, "--to", page)
+    missing = command("examples", tmp_path, "--data", ham10000, "--out", page)
     assert_complaint(missing, str(tmp_path), "holds no run")
 
 
@@ -269,14 +272,14 @@ def test_a_key_is_made_once(
 ) -> None:
     path = tmp_path / "new" / "signing.key"
     monkeypatch.setenv("DERMASCOPE_SIGNING_KEY", str(path))
-    done = command("key")
+    done = command("keygen")
     assert done.status == 0
     assert re.search(r"\b[0-9a-f]{64}\b", done.out)
     assert str(path) in done.out
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     secret = path.read_bytes()
     assert secret.hex() not in done.out
-    assert_complaint(command("key"), str(path), "is there already")
+    assert_complaint(command("keygen"), str(path), "there is a signing key already")
     assert path.read_bytes() == secret
 
 
@@ -285,7 +288,7 @@ def test_a_key_that_cannot_be_written_is_told(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("DERMASCOPE_SIGNING_KEY", str(tmp_path / "file" / "signing.key"))
-    assert_complaint(command("key"), str(tmp_path / "file"))
+    assert_complaint(command("keygen"), str(tmp_path / "file"))
 
 
 @pytest.mark.tensorflow
@@ -314,7 +317,7 @@ def test_a_missing_key_is_told_and_nothing_is_written(
     path = tmp_path / "none.key"
     monkeypatch.setenv("DERMASCOPE_SIGNING_KEY", str(path))
     done = command("bundle", evaluated.folder, "--models", tmp_path / "models")
-    assert_complaint(done, str(path), "there is no signing key", "dermascope-build key")
+    assert_complaint(done, str(path), "there is no signing key", "dermascope-build keygen")
     assert not (tmp_path / "models").exists()
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from build_host.evaluation.assessing import Assessment
-from build_host.evaluation.comparing import PEER_FIGURES
+from build_host.evaluation.assessment import Assessment
+from build_host.evaluation.comparison import PEER_FIGURES
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from build_host.cli import DATA_VARIABLE
-from build_host.datasets.collection import Collection
+from build_host.datasets.dataset import Dataset
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.split import split_by_lesion
 from build_host.evaluation.metrics import METRICS
@@ -29,9 +29,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def test_fold() -> Collection:
-    collection = read_ham10000(Path(str(DATA)))
-    return collection.subset(split_by_lesion(collection).test)
+def test_fold() -> Dataset:
+    dataset = read_ham10000(Path(str(DATA)))
+    return dataset.subset(split_by_lesion(dataset).test)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def analyze(bundle: Path, photos: list[Path]) -> list[FindingRecord]:
 
 @pytest.mark.parametrize("bundle", sorted(p.parent for p in MODELS.glob("*/manifest.json")))
 def test_the_card_comes_out_again(
-    bundle: Path, test_fold: Collection, photos: dict[str, Path]
+    bundle: Path, test_fold: Dataset, photos: dict[str, Path]
 ) -> None:
     findings = analyze(bundle, [photos[r.image_id] for r in test_fold.records])
     assert len(findings) == len(test_fold)
@@ -61,7 +61,7 @@ def test_the_card_comes_out_again(
 
 
 def test_two_hundred_images_give_two_hundred_findings(
-    test_fold: Collection, photos: dict[str, Path]
+    test_fold: Dataset, photos: dict[str, Path]
 ) -> None:
     chosen = test_fold.records[:200]
     findings = analyze(MODELS / "paper-28", [photos[r.image_id] for r in chosen])

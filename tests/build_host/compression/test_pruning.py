@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from build_host.reproduction.config import PruningConfig, RewindingConfig
+from build_host.compression.config import PruningConfig, RewindingConfig
 
 pytestmark = pytest.mark.tensorflow
 
@@ -40,7 +40,9 @@ def test_pruning_reaches_its_sparsity_in_every_layer_and_leaves_the_original(
     from build_host.compression import pruning
 
     before = [w.copy() for w in network.get_weights()]
-    config = PruningConfig(initial=0.5, final=0.9, begin=0, end=10, every=1)
+    config = PruningConfig(
+        initial_sparsity=0.5, final_sparsity=0.9, begin_step=0, end_step=10, frequency=1
+    )
     wrapped = fitted(pruning.prunable(network, config), examples, [pruning.pruning_callback()])
     shares = pruning.sparsity(pruning.stripped(wrapped))
     assert set(shares) == {"first", "second", "logits", "all"}
@@ -51,10 +53,10 @@ def test_pruning_reaches_its_sparsity_in_every_layer_and_leaves_the_original(
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_the_smallest_of_a_layer_become_zero_and_no_other_weight_changes(network, share) -> None:
-    from build_host.compression.pruning import set_smallest_to_zero
+    from build_host.compression.pruning import prune_smallest
 
     before = {layer.name: layer.get_weights() for layer in network.layers}
-    set_smallest_to_zero(network.get_layer("second"), share)
+    prune_smallest(network.get_layer("second"), share)
     for layer in network.layers:
         if layer.name != "second":
             for old, new in zip(before[layer.name], layer.get_weights(), strict=True):
@@ -73,14 +75,16 @@ def test_quantization_aware_training_keeps_zeros_only_where_asked(network, examp
     from build_host.compression import pruning, quantization
     from device.imaging.preprocessing import InputSpec
 
-    config = PruningConfig(initial=0.5, final=0.9, begin=0, end=10, every=1)
+    config = PruningConfig(
+        initial_sparsity=0.5, final_sparsity=0.9, begin_step=0, end_step=10, frequency=1
+    )
     wrapped = pruning.prunable(network, config)
     pruned = pruning.stripped(fitted(wrapped, examples, [pruning.pruning_callback()]))
     spec = InputSpec(height=12, width=12, geometry="full-frame")
     images = np.random.default_rng(0).integers(0, 256, (8, 12, 12, 3)).astype(np.uint8)
     zeros = {}
     for keep in (True, False):
-        aware = fitted(quantization.quantization_aware(pruned, keep_zeros=keep), examples)
+        aware = fitted(quantization.quantization_aware(pruned, preserve_sparsity=keep), examples)
         zeros[keep] = largest_kernel_zeros(quantization.to_int8(aware, images, spec))
     assert zeros[True] > 0.85
     assert zeros[False] < zeros[True] - 0.2
@@ -105,12 +109,12 @@ def largest_kernel_zeros(model: bytes) -> float:
 def test_clusters_share_values_and_zeros_stay(network, examples) -> None:
     from build_host.compression import clustering, pruning
 
-    masks = pruning.smallest_removed(
+    masks = pruning.prune_masks(
         network, [np.ones(k.shape, bool) for k in pruning.kernels(network)], 0.5
     )
     for kernel, mask in zip(pruning.kernels(network), masks, strict=True):
         kernel.assign(kernel * mask)
-    wrapped = fitted(clustering.clustered(network, 4, keep_zeros=True), examples)
+    wrapped = fitted(clustering.clustered(network, 4, preserve_sparsity=True), examples)
     result = clustering.stripped(wrapped)
     for kernel in pruning.kernels(result):
         values = kernel.numpy()
@@ -123,7 +127,7 @@ def test_masks_hold_weights_at_zero_through_training(network, examples) -> None:
     from build_host.compression import pruning
 
     whole = [np.ones(k.shape, bool) for k in pruning.kernels(network)]
-    masks = pruning.smallest_removed(network, whole, 0.25)
+    masks = pruning.prune_masks(network, whole, 0.25)
     for mask in masks:
         assert mask.mean() == pytest.approx(0.25, abs=0.01)
     kept = [
@@ -133,7 +137,7 @@ def test_masks_hold_weights_at_zero_through_training(network, examples) -> None:
         np.abs(k.numpy())[~m].max() for k, m in zip(pruning.kernels(network), masks, strict=True)
     ]
     assert all(a >= b for a, b in zip(kept, gone, strict=True))
-    fitted(network, examples, [pruning.Masks(network, masks)])
+    fitted(network, examples, [pruning.PruningMasks(network, masks)])
     for kernel, mask in zip(pruning.kernels(network), masks, strict=True):
         assert not kernel.numpy()[~mask].any()
         assert kernel.numpy()[mask].all()
@@ -143,11 +147,11 @@ def test_what_is_removed_stays_removed_in_the_next_round(network) -> None:
     from build_host.compression import pruning
 
     masks = [np.ones(k.shape, bool) for k in pruning.kernels(network)]
-    config = RewindingConfig(rounds=3, final=0.9)
+    config = RewindingConfig(rounds=3, final_sparsity=0.9)
     for number in (1, 2, 3):
-        share = pruning.round_share(config, number)
-        smaller = pruning.smallest_removed(network, masks, share)
+        share = pruning.share_kept(config, number)
+        smaller = pruning.prune_masks(network, masks, share)
         assert all((old | ~new).all() for old, new in zip(masks, smaller, strict=True))
         masks = smaller
-    assert pruning.round_share(config, 3) == pytest.approx(0.1)
-    assert pruning.round_share(config, 1) == pytest.approx(0.1 ** (1 / 3))
+    assert pruning.share_kept(config, 3) == pytest.approx(0.1)
+    assert pruning.share_kept(config, 1) == pytest.approx(0.1 ** (1 / 3))

@@ -5,7 +5,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from build_host.datasets.ham10000 import read_ham10000
-from build_host.datasets.tensors import resized_images
+from build_host.datasets.image_cache import resized_images
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, resize_to_input, scale_pixels, scale_table
 from device.inference.network import dequantize, quantize
@@ -62,10 +62,10 @@ def test_no_float_is_left_in_the_papers_network(compressed: Stage) -> None:
 
 
 def test_the_outputs_are_told_apart_by_their_shape(converted) -> None:
-    from build_host.compression.quantization import describe
+    from build_host.compression.quantization import describe_tensors
 
     model = converted[2]
-    taken, given = describe(model)
+    taken, given = describe_tensors(model)
     assert taken.index == 0
     assert (taken.shape, taken.dtype) == ((16, 20, 3), "int8")
     assert (given.logits.shape, given.logits.dtype) == ((7,), "int8")
@@ -78,31 +78,31 @@ def test_the_outputs_are_told_apart_by_their_shape(converted) -> None:
 
 
 def test_a_network_without_a_map_has_none(compressed: Stage) -> None:
-    from build_host.compression.quantization import describe
+    from build_host.compression.quantization import describe_tensors
 
-    taken, given = describe((compressed.folder / "model.tflite").read_bytes())
+    taken, given = describe_tensors((compressed.folder / "model.tflite").read_bytes())
     assert taken.shape == (28, 28, 3)
     assert given.logits.shape == (7,)
     assert given.class_activation_map is None
 
 
 def test_every_pixel_value_has_an_int8_of_its_own() -> None:
-    from build_host.compression.quantization import describe, to_int8
+    from build_host.compression.quantization import describe_tensors, to_int8
     from build_host.keras import keras
 
     spec = InputSpec(height=16, width=20, geometry="full-frame")
     layers = [keras.Input((16, 20, 3)), keras.layers.Flatten(), keras.layers.Dense(7)]
     # Dark images alone: the range must not be theirs.
     dark = np.random.default_rng(0).integers(0, 60, (4, 16, 20, 3)).astype(np.uint8)
-    taken, _ = describe(to_int8(keras.Sequential(layers), dark, spec))
+    taken, _ = describe_tensors(to_int8(keras.Sequential(layers), dark, spec))
     assert quantize(scale_table(spec), taken).tolist() == list(range(-128, 128))
 
 
 def test_int8_logits_and_maps_are_near_the_floating_ones(converted) -> None:
-    from build_host.compression.quantization import describe
+    from build_host.compression.quantization import describe_tensors
 
     network, images, model = converted
-    taken, given = describe(model)
+    taken, given = describe_tensors(model)
     maps, logits = network.predict(scale_pixels(images, SPEC), verbose=0)
     interpreter = interpreter_of(model)
     details = interpreter.get_output_details()
@@ -143,29 +143,29 @@ def test_files_with_float_inputs_say_what_the_network_says(converted) -> None:
     dynamic = quantization.to_dynamic_range(network)
     np.testing.assert_allclose(run_float(dynamic, seen), expected, atol=0.1)
     for model in (whole, half, dynamic):
-        taken, given = quantization.describe(model)
+        taken, given = quantization.describe_tensors(model)
         assert (taken.dtype, given.logits.dtype) == ("float32", "float32")
 
 
 def test_the_compressed_run_says_nearly_what_the_trained_one_said(
     trained: Stage, compressed: Stage, ham10000: Path, tmp_path: Path
 ) -> None:
-    from build_host.compression.quantization import describe
-    from build_host.training.architectures import build
-    from build_host.training.config import read_config
+    from build_host.compression.quantization import describe_tensors
+    from build_host.training.architectures import build_network
+    from build_host.training.config import read_run_config
 
-    config = read_config(trained.folder / "run.toml")
-    network = build(config)
+    config = read_run_config(trained.folder / "run.toml")
+    network = build_network(config)
     network.load_weights(trained.folder / "weights.h5")
-    collection = read_ham10000(ham10000).subset(np.arange(0, 176, 8))
-    images = resized_images(collection, config.input, tmp_path, quiet=True)
+    dataset = read_ham10000(ham10000).subset(np.arange(0, 176, 8))
+    images = resized_images(dataset, config.input, tmp_path, quiet=True)
     expected = network.predict(scale_pixels(np.asarray(images), config.input), verbose=0)
     model = (compressed.folder / "model.tflite").read_bytes()
-    taken, given = describe(model)
+    taken, given = describe_tensors(model)
     interpreter = interpreter_of(model)
     found = []
-    for record in collection.records:
-        pixels = resize_to_input(collection.read(record), config.input)
+    for record in dataset.records:
+        pixels = resize_to_input(dataset.read(record), config.input)
         interpreter.set_tensor(
             interpreter.get_input_details()[0]["index"],
             quantize(scale_pixels(pixels, config.input), taken)[None],
@@ -179,7 +179,7 @@ def test_the_compressed_run_says_nearly_what_the_trained_one_said(
 
 
 def test_the_int8_file_says_what_quantization_aware_training_has_fitted() -> None:
-    from build_host.compression.quantization import describe, quantization_aware, to_int8
+    from build_host.compression.quantization import describe_tensors, quantization_aware, to_int8
     from build_host.keras import keras
 
     layers = keras.layers
@@ -200,13 +200,13 @@ def test_the_int8_file_says_what_quantization_aware_training_has_fitted() -> Non
     pictures = [(CODES.index(dx), drawn.picture(dx, n)) for n in range(20) for dx in CODES]
     images = np.stack([resize_to_input(np.asarray(picture), spec) for _, picture in pictures])
     truth = np.eye(7, dtype=np.float32)[[label for label, _ in pictures]]
-    aware = quantization_aware(network, keep_zeros=True)
+    aware = quantization_aware(network, preserve_sparsity=True)
     aware.compile("adam", keras.losses.CategoricalCrossentropy(from_logits=True))
     aware.fit(scale_pixels(images, spec), truth, batch_size=20, epochs=12, verbose=0)
     expected = aware.predict(scale_pixels(images, spec), verbose=0)
     model = to_int8(aware, images[:40], spec)
     np.testing.assert_array_equal(aware.predict(scale_pixels(images, spec), verbose=0), expected)
-    taken, given = describe(model)
+    taken, given = describe_tensors(model)
     interpreter = interpreter_of(model)
     output = interpreter.get_output_details()[given.logits.index]["index"]
     found = []

@@ -9,10 +9,10 @@ SPEC = InputSpec(height=64, width=64, geometry="center-square", scale=1 / 127.5,
 
 
 def test_training_images_are_white_and_the_other_outputs_stay() -> None:
-    from build_host.compression.whitening import with_whitened
+    from build_host.compression.whitening import with_whitened_features
     from build_host.keras import keras
-    from build_host.training.architectures import with_map
-    from build_host.training.mobilenet import slim_mobilenet
+    from build_host.training.architectures import with_class_activation_map
+    from build_host.training.mobilenet import slim_mobilenet_v2
     from device.imaging.preprocessing import scale_pixels
 
     keras.utils.set_random_seed(1)
@@ -20,8 +20,8 @@ def test_training_images_are_white_and_the_other_outputs_stay() -> None:
     images = random.integers(0, 256, (400, 1, 1, 3)) + random.integers(-40, 40, (400, 64, 64, 3))
     images = np.clip(images, 0, 255).astype(np.uint8)
     rows = np.arange(0, 400, 2)
-    model = with_map(slim_mobilenet((64, 64, 3)))
-    made = with_whitened(model, images, rows, SPEC)
+    model = with_class_activation_map(slim_mobilenet_v2((64, 64, 3)))
+    made = with_whitened_features(model, images, rows, SPEC)
     logits, class_map, whitened = made(scale_pixels(images[rows], SPEC))
     values = whitened.numpy()
     np.testing.assert_allclose(values.mean(axis=0), 0.0, atol=1e-2)
@@ -35,8 +35,11 @@ def test_training_images_are_white_and_the_other_outputs_stay() -> None:
 
 
 def test_a_network_without_such_features_stays_as_it_is() -> None:
-    from build_host.compression.whitening import with_whitened
+    from build_host.compression.whitening import with_whitened_features
     from build_host.training.architectures import paper_network
 
     model = paper_network((28, 28, 3))
-    assert with_whitened(model, np.zeros((1, 28, 28, 3), np.uint8), np.zeros(1, int), SPEC) is model
+    assert (
+        with_whitened_features(model, np.zeros((1, 28, 28, 3), np.uint8), np.zeros(1, int), SPEC)
+        is model
+    )

@@ -26,10 +26,10 @@ def small_set(folder: Path, **changes: str) -> list[drawn.Row]:
 
 
 def test_every_row_becomes_a_record_in_the_order_of_the_metadata(ham10000: Path) -> None:
-    collection = read_ham10000(ham10000)
+    dataset = read_ham10000(ham10000)
     rows = drawn.rows()
-    assert [r.image_id for r in collection.records] == [r["image_id"] for r in rows]
-    for record, row in zip(collection.records, rows, strict=True):
+    assert [r.image_id for r in dataset.records] == [r["image_id"] for r in rows]
+    for record, row in zip(dataset.records, rows, strict=True):
         assert record.lesion_id == row["lesion_id"]
         assert record.dx == row["dx"]
         assert record.dx_type == row["dx_type"]
@@ -39,11 +39,11 @@ def test_every_row_becomes_a_record_in_the_order_of_the_metadata(ham10000: Path)
 
 
 def test_images_of_both_parts_are_read_as_the_device_reads_them(ham10000: Path) -> None:
-    collection = read_ham10000(ham10000)
-    for record, part in ((collection.records[0], 1), (collection.records[-1], 2)):
+    dataset = read_ham10000(ham10000)
+    for record, part in ((dataset.records[0], 1), (dataset.records[-1], 2)):
         path = ham10000 / f"HAM10000_images_part_{part}" / f"{record.image_id}.jpg"
         assert path.is_file()
-        np.testing.assert_array_equal(collection.read(record), read_image(path))
+        np.testing.assert_array_equal(dataset.read(record), read_image(path))
 
 
 @pytest.mark.parametrize("place", ["HAM10000_images", "."])
@@ -51,10 +51,10 @@ def test_images_may_lie_in_one_folder_or_beside_the_metadata(tmp_path: Path, pla
     content = drawn.rows()[:3]
     drawn.write_metadata(tmp_path / METADATA, content)
     drawn.write_images((tmp_path / place,), content)
-    collection = read_ham10000(tmp_path)
-    for record in collection.records:
+    dataset = read_ham10000(tmp_path)
+    for record in dataset.records:
         expected = read_image(tmp_path / place / f"{record.image_id}.jpg")
-        np.testing.assert_array_equal(collection.read(record), expected)
+        np.testing.assert_array_equal(dataset.read(record), expected)
 
 
 def test_metadata_may_come_without_an_ending_and_with_a_byte_order_mark(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_second_row_of_one_image_is_named_with_both_lines(tmp_path: Path) -> N
     with pytest.raises(DataError) as caught:
         read_ham10000(tmp_path)
     assert str(caught.value).startswith(
-        f"{tmp_path / METADATA}: line 3: {first} stands already in line 2"
+        f"{tmp_path / METADATA}: line 3: {first} is already in line 2"
     )
 
 
@@ -185,29 +185,27 @@ def test_metadata_that_is_no_table_is_refused_by_name(tmp_path: Path, content: b
 
 
 def test_the_pixel_table_is_read_where_there_are_no_images(ham10000_table: Path) -> None:
-    collection = read_ham10000(ham10000_table)
-    assert "28 x 28" in collection.name
+    dataset = read_ham10000(ham10000_table)
+    assert "28 x 28" in dataset.name
     rows = drawn.rows()
     for number in (0, 57, len(rows) - 1):
         small = drawn.picture(rows[number]["dx"], number).resize((28, 28), Image.Resampling.BOX)
-        pixels = collection.read(collection.records[number])
+        pixels = dataset.read(dataset.records[number])
         assert pixels.dtype == np.uint8
         np.testing.assert_array_equal(pixels, np.asarray(small))
 
 
 def test_a_record_of_a_subset_keeps_its_own_row_of_the_table(ham10000_table: Path) -> None:
-    collection = read_ham10000(ham10000_table)
-    subset = collection.subset(np.array([40, 3]))
-    np.testing.assert_array_equal(
-        subset.read(subset.records[0]), collection.read(collection.records[40])
-    )
+    dataset = read_ham10000(ham10000_table)
+    subset = dataset.subset(np.array([40, 3]))
+    np.testing.assert_array_equal(subset.read(subset.records[0]), dataset.read(dataset.records[40]))
 
 
 def test_images_are_preferred_to_the_table(ham10000_table: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(ham10000_table, tmp_path / "both")
     drawn.write_images((folder / "HAM10000_images",), drawn.rows())
-    collection = read_ham10000(folder)
-    assert collection.read(collection.records[0]).shape == (150, 200, 3)
+    dataset = read_ham10000(folder)
+    assert dataset.read(dataset.records[0]).shape == (150, 200, 3)
 
 
 def _swap_rows(lines: list[str]) -> list[str]:
@@ -258,6 +256,6 @@ def test_the_tables_labels_are_counted_as_its_makers_do(ham10000_table: Path) ->
 @pytest.mark.ham10000
 @pytest.mark.skipif("DERMASCOPE_HAM10000" not in os.environ, reason="needs the data set")
 def test_the_real_data_set_is_10015_images_of_7470_lesions() -> None:
-    collection = read_ham10000(Path(os.environ["DERMASCOPE_HAM10000"]))
-    assert len(collection) == 10_015
-    assert len(set(collection.lesions)) == 7_470
+    dataset = read_ham10000(Path(os.environ["DERMASCOPE_HAM10000"]))
+    assert len(dataset) == 10_015
+    assert len(set(dataset.lesions)) == 7_470

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from build_host.datasets.collection import joined
+from build_host.datasets.dataset import concatenate
 from build_host.datasets.isic2017 import read_isic2017
 from device.errors import DataError
 
@@ -26,22 +26,22 @@ def made(folder: Path, rows: tuple[str, ...] = ROWS, size: tuple[int, int] = (64
 
 
 def test_only_the_parts_asked_for_are_read(tmp_path: Path) -> None:
-    collection = read_isic2017(made(tmp_path), ("train", "validation"))
-    assert [(r.image_id, r.dx) for r in collection.records] == [
+    dataset = read_isic2017(made(tmp_path), ("train", "validation"))
+    assert [(r.image_id, r.dx) for r in dataset.records] == [
         ("ISIC_0000000", "nv"),
         ("ISIC_0000001", "mel"),
     ]
-    assert collection.name == "ISIC 2017 train, validation"
+    assert dataset.name == "ISIC 2017 train, validation"
 
 
 def test_a_square_picture_gets_the_shape_of_its_frame_back(tmp_path: Path) -> None:
-    collection = read_isic2017(made(tmp_path), ("test",))
-    assert collection.read(collection.records[0]).shape == (48, 64, 3)
+    dataset = read_isic2017(made(tmp_path), ("test",))
+    assert dataset.read(dataset.records[0]).shape == (48, 64, 3)
 
 
 def test_a_frame_that_was_never_squeezed_stays_as_it_is(tmp_path: Path) -> None:
-    collection = read_isic2017(made(tmp_path, size=(80, 60)), ("test",))
-    assert collection.read(collection.records[0]).shape == (60, 80, 3)
+    dataset = read_isic2017(made(tmp_path, size=(80, 60)), ("test",))
+    assert dataset.read(dataset.records[0]).shape == (60, 80, 3)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_frame_that_was_never_squeezed_stays_as_it_is(tmp_path: Path) -> None:
     [
         ("ISIC_0000001,validation,wart", "diagnosis 'wart'"),
         ("ISIC_0000001,holdout,mel", "split 'holdout'"),
-        ("ISIC_0000000,train,mel", "stands twice"),
+        ("ISIC_0000000,train,mel", "appears twice"),
         (",train,mel", "is empty"),
         ("ISIC_0000009,train,mel", "ISIC_0000009.jpg"),
     ],
@@ -73,7 +73,7 @@ def test_joined_collections_keep_their_order_and_read_their_own_images(
 ) -> None:
     folder = made(tmp_path)
     test, train = read_isic2017(folder, ("test",)), read_isic2017(folder, ("train",))
-    both = joined(test, train)
+    both = concatenate(test, train)
     assert [r.image_id for r in both.records] == ["ISIC_0000002", "ISIC_0000000"]
     np.testing.assert_array_equal(both.read(both.records[0]), test.read(test.records[0]))
     np.testing.assert_array_equal(both.read(both.records[1]), train.read(train.records[0]))

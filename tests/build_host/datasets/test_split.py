@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from build_host.datasets.collection import Collection, ImageRecord
+from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.split import (
     Split,
@@ -20,9 +20,9 @@ from device.errors import DataError
 from tests.build_host.drawn import lesion_ids
 
 
-def collection_of(pairs: list[tuple[str, str]]) -> Collection:
+def collection_of(pairs: list[tuple[str, str]]) -> Dataset:
     records = tuple(ImageRecord(f"I{n}", lesion, dx) for n, (lesion, dx) in enumerate(pairs))
-    return Collection("made-up", records, lambda _: np.zeros((1, 1, 3), np.uint8))
+    return Dataset("made-up", records, lambda _: np.zeros((1, 1, 3), np.uint8))
 
 
 def one_of_each() -> list[tuple[str, str]]:
@@ -63,8 +63,8 @@ def test_the_fold_of_a_lesion_never_changes(lesion: str, fold: int) -> None:
 def test_no_lesion_stands_on_two_sides_and_no_image_is_lost(pairs, random) -> None:
     pairs = [*pairs, *one_of_each()]
     random.shuffle(pairs)
-    collection = collection_of(pairs)
-    split = split_by_lesion(collection)
+    dataset = collection_of(pairs)
+    split = split_by_lesion(dataset)
     parts = [split.train, split.validation, split.test]
     assert sorted(np.concatenate(parts)) == list(range(len(pairs)))
     lesions = [{pairs[i][0] for i in part} for part in parts]
@@ -74,10 +74,10 @@ def test_no_lesion_stands_on_two_sides_and_no_image_is_lost(pairs, random) -> No
 
 
 def test_fold_0_tests_fold_4_validates_and_the_rest_trains(ham10000: Path) -> None:
-    collection = read_ham10000(ham10000)
-    split = split_by_lesion(collection)
+    dataset = read_ham10000(ham10000)
+    split = split_by_lesion(dataset)
     for part, folds in ((split.test, {0}), (split.validation, {4}), (split.train, {1, 2, 3})):
-        assert {fold_of(collection.records[i].lesion_id) for i in part} == folds
+        assert {fold_of(dataset.records[i].lesion_id) for i in part} == folds
         assert part.dtype == np.int64
 
 
@@ -110,23 +110,23 @@ def test_a_diagnosis_that_a_part_lacks_is_told(
 @given(st.lists(st.sampled_from(CODES), min_size=20, max_size=120), st.integers(0, 2**31 - 1))
 @settings(max_examples=30)
 def test_the_papers_split_holds_a_fifth_of_each_diagnosis_back(content, seed) -> None:
-    collection = collection_of([(f"L{n}", dx) for n, dx in enumerate([*CODES, *content])])
-    split = split_by_image(collection, seed)
-    assert sorted([*split.train, *split.test]) == list(range(len(collection)))
+    dataset = collection_of([(f"L{n}", dx) for n, dx in enumerate([*CODES, *content])])
+    split = split_by_image(dataset, seed)
+    assert sorted([*split.train, *split.test]) == list(range(len(dataset)))
     np.testing.assert_array_equal(split.validation, split.test)
     for i in range(7):
-        own = (collection.labels == i).sum()
-        held = (collection.labels[split.test] == i).sum()
+        own = (dataset.labels == i).sum()
+        held = (dataset.labels[split.test] == i).sum()
         assert held == max(1, round(own * 0.2))
-    np.testing.assert_array_equal(split.test, split_by_image(collection, seed).test)
+    np.testing.assert_array_equal(split.test, split_by_image(dataset, seed).test)
 
 
 def test_oversampling_first_puts_copies_of_one_image_on_both_sides() -> None:
     pairs = [(f"L{n}", "nv" if n % 10 else "df") for n in range(400)]
-    collection = collection_of(pairs)
-    split = oversample_then_split(collection, 3)
+    dataset = collection_of(pairs)
+    split = oversample_then_split(dataset, 3)
     shown = np.concatenate([split.train, split.test])
-    counts = np.bincount(collection.labels[shown], minlength=7)
+    counts = np.bincount(dataset.labels[shown], minlength=7)
     assert counts[CODES.index("df")] == counts[CODES.index("nv")] == 360
     assert len(split.test) == 144
     both = set(split.train) & set(split.test)

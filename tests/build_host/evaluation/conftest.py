@@ -22,17 +22,17 @@ def picture() -> np.ndarray:
 @pytest.fixture(scope="package")
 def made(pretrained: Path) -> tuple[Bundle, bytes]:
     """Return a bundle with a map, and its network in float."""
-    from build_host.bundling.drafting import draft
+    from build_host.bundle.draft import draft
+    from build_host.calibration.fits import NO_LIMITS
     from build_host.compression.quantization import to_float32, to_int8
-    from build_host.evaluation.calibrating import NO_LIMITS
     from build_host.keras import keras
-    from build_host.training.architectures import with_map
-    from build_host.training.mobilenet import load_imagenet, slim_mobilenet
+    from build_host.training.architectures import with_class_activation_map
+    from build_host.training.mobilenet import load_imagenet, slim_mobilenet_v2
 
     keras.utils.set_random_seed(2)
-    network = slim_mobilenet((SIDE, SIDE, 3))
+    network = slim_mobilenet_v2((SIDE, SIDE, 3))
     load_imagenet(network, pretrained)
-    network = with_map(network)
+    network = with_class_activation_map(network)
     images = np.random.default_rng(1).integers(0, 256, (10, SIDE, SIDE, 3)).astype(np.uint8)
     content = to_int8(network, images, SPEC)
     saliency = Saliency(method="class-activation-map")

@@ -286,9 +286,9 @@ def test_many_images_of_one_lesion_are_no_more_evidence_than_one() -> None:
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=12), st.integers(0, 2**32 - 1))
 @settings(max_examples=30)
-def test_every_resample_is_made_of_as_many_whole_lesions(sizes, seed) -> None:
+def test_every_resample_is_made_of_as_many_whole_lesions(file_size, seed) -> None:
     random = np.random.default_rng(seed)
-    lesions = random.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    lesions = random.permutation(np.repeat(np.arange(len(file_size)), file_size))
     labels = np.arange(len(lesions)) % 7
     # Carries each row's number through, in place of a probability.
     numbered = np.zeros((len(lesions), 7))
@@ -304,9 +304,9 @@ def test_every_resample_is_made_of_as_many_whole_lesions(sizes, seed) -> None:
     )
     for rows in drawn:
         counts = np.bincount(rows, minlength=len(lesions))
-        times = [set(counts[lesions == lesion].tolist()) for lesion in range(len(sizes))]
+        times = [set(counts[lesions == lesion].tolist()) for lesion in range(len(file_size))]
         assert all(len(t) == 1 for t in times)
-        assert sum(t.pop() for t in times) == len(sizes)
+        assert sum(t.pop() for t in times) == len(file_size)
 
 
 def test_the_seed_decides_the_resamples() -> None:

@@ -63,7 +63,7 @@ def test_the_readme_repeats_the_measured_figures(results: Results, readme: str) 
             figure = protocol.figures[name]
             assert f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})" in words
     for row in paper_rows(results.artefacts):
-        accuracy = row.row.figures["accuracy"]
+        accuracy = row.ours.figures["accuracy"]
         assert f"| {row.size / 2**20:.3f} | {accuracy.value:.3f} (" in words
     chosen = chosen_file(results)
     assert f"{chosen.size.gzip_bytes / 2**20:.3f} MiB" in words

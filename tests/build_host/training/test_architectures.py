@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from build_host.training.config import read_config
+from build_host.training.config import read_run_config
 
 pytestmark = pytest.mark.tensorflow
 
@@ -16,9 +16,9 @@ def test_the_papers_network_has_as_many_parameters_as_table_7_says() -> None:
 
 
 def test_it_follows_the_runs_input_size(tmp_path: Path, write_config: Callable[..., Path]) -> None:
-    from build_host.training.architectures import build
+    from build_host.training.architectures import build_network
 
-    network = build(read_config(write_config(tmp_path, side=40)))
+    network = build_network(read_run_config(write_config(tmp_path, side=40)))
     assert network.input_shape == (None, 40, 40, 3)
     assert network.output_shape == (None, 7)
 

@@ -5,8 +5,8 @@ import msgspec
 import pytest
 
 import build_host
-from build_host.ablating import AblationConfig, variant_of
-from build_host.training.config import FitConfig, PlateauConfig, RunConfig, read_config
+from build_host.pipeline.ablation import AblationConfig, variant_config
+from build_host.training.config import FitConfig, PlateauConfig, RunConfig, read_run_config
 from device.errors import ConfigError
 from device.imaging.preprocessing import InputSpec
 from device.models.manifest import Saliency
@@ -27,7 +27,7 @@ def changed(path: Path, old: str, new: str) -> Path:
 
 
 def test_a_file_becomes_what_it_says(tmp_path: Path, write_config: Callable[..., Path]) -> None:
-    assert read_config(write_config(tmp_path, epochs=3, side=20)) == RunConfig(
+    assert read_run_config(write_config(tmp_path, epochs=3, side=20)) == RunConfig(
         name="drawn-28",
         version="0.1.0",
         seed=7,
@@ -42,7 +42,7 @@ def test_a_file_becomes_what_it_says(tmp_path: Path, write_config: Callable[...,
 def test_what_a_file_leaves_out_has_a_default(
     tmp_path: Path, write_config: Callable[..., Path]
 ) -> None:
-    fit = read_config(write_config(tmp_path)).fit
+    fit = read_run_config(write_config(tmp_path)).fit
     assert fit.balance == "random-oversample"
     assert fit.keep == "best-balanced-accuracy"
     assert fit.plateau == PlateauConfig(patience=2, factor=0.5, floor=1e-5)
@@ -50,25 +50,25 @@ def test_what_a_file_leaves_out_has_a_default(
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda p: p.stem)
 def test_every_shipped_configuration_can_be_read(path: Path) -> None:
-    assert read_config(path).name == path.stem
+    assert read_run_config(path).name == path.stem
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda p: p.stem)
-def test_every_variant_of_a_shipped_table_is_a_run_of_its_own(path: Path) -> None:
+def test_every_variant_config_a_shipped_table_is_a_run_of_its_own(path: Path) -> None:
     config = read_toml(path, AblationConfig)
-    runs = [variant_of(path.parent / config.base, config, v) for v in config.variants]
+    runs = [variant_config(path.parent / config.base, config, v) for v in config.variants]
     assert len({run.digest for run in runs}) == len(runs)
 
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda p: p.stem)
 def test_the_teachers_of_a_shipped_run_are_shipped_too(path: Path) -> None:
-    distillation = read_config(path).fit.distillation
+    distillation = read_run_config(path).fit.distillation
     for name in distillation.teachers if distillation else ():
         assert path.with_name(name) in RUNS
 
 
 def test_the_shipped_configuration_is_the_papers() -> None:
-    config = read_config(SHIPPED / "paper-28.toml")
+    config = read_run_config(SHIPPED / "paper-28.toml")
     assert (config.input.height, config.input.width) == (28, 28)
     assert config.input.geometry == "full-frame"
     assert (config.fit.epochs, config.fit.batch) == (25, 128)
@@ -122,7 +122,7 @@ def test_an_unknown_or_impossible_setting_is_refused_in_one_line(
 ) -> None:
     path = changed(write_config(tmp_path), old, new)
     with pytest.raises(ConfigError) as caught:
-        read_config(path)
+        read_run_config(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
@@ -137,7 +137,7 @@ def test_a_missing_file_a_folder_and_bytes_that_are_no_text_are_refused(tmp_path
         (binary, "binary.toml"),
     ):
         with pytest.raises(ConfigError, match=reason) as caught:
-            read_config(path)
+            read_run_config(path)
         assert str(caught.value).startswith(f"{path}: ")
 
 
@@ -145,9 +145,9 @@ def test_the_digest_does_not_depend_on_how_the_file_is_written(
     tmp_path: Path, write_config: Callable[..., Path]
 ) -> None:
     path = write_config(tmp_path)
-    digest = read_config(path).digest
+    digest = read_run_config(path).digest
     changed(path, 'name = "drawn-28"\nversion = "0.1.0"', 'version="0.1.0"\nname="drawn-28" # ok')
-    assert read_config(path).digest == digest
+    assert read_run_config(path).digest == digest
 
 
 @pytest.mark.parametrize(
@@ -164,10 +164,10 @@ def test_a_default_that_is_written_out_does_not_count_in_the_digest(
     tmp_path: Path, write_config: Callable[..., Path], default: str
 ) -> None:
     path = write_config(tmp_path)
-    before = read_config(path)
+    before = read_run_config(path)
     changed(path, "batch = 32", f"batch = 32\n{default}")
-    assert read_config(path) == before
-    assert read_config(path).digest == before.digest
+    assert read_run_config(path) == before
+    assert read_run_config(path).digest == before.digest
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_default_that_is_written_out_does_not_count_in_the_digest(
 def test_the_digest_changes_with_every_setting(
     tmp_path: Path, write_config: Callable[..., Path], part: str | None, changes: dict[str, object]
 ) -> None:
-    config = read_config(write_config(tmp_path))
+    config = read_run_config(write_config(tmp_path))
     if part is None:
         other = msgspec.structs.replace(config, **changes)
     else:

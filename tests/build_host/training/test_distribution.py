@@ -105,11 +105,13 @@ def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPat
 
 
 def test_teachers_are_not_asked_by_several_workers() -> None:
-    from build_host.training.config import Augmentation, Distillation, FitConfig
+    from build_host.training.config import AugmentationConfig, DistillationConfig, FitConfig
 
-    taught = Distillation(teachers=("teacher.toml",))
+    taught = DistillationConfig(teachers=("teacher.toml",))
     with pytest.raises(ValueError, match="one machine"):
-        FitConfig(distribution="multi-worker", augmentation=Augmentation(), distillation=taught)
+        FitConfig(
+            distribution="multi-worker", augmentation=AugmentationConfig(), distillation=taught
+        )
 
 
 def test_a_running_average_is_not_kept_by_several_workers() -> None:

@@ -22,10 +22,10 @@ STAGES = (
 
 def network(variant: int, size: int = 64, **settings: float):
     from build_host.keras import keras
-    from build_host.training.efficientnet_lite import efficientnet_lite
+    from build_host.training.efficientnet_lite import efficientnet_lite_features
 
     image = keras.Input((size, size, 3), name="image")
-    return keras.Model(image, efficientnet_lite(image, variant, **settings))
+    return keras.Model(image, efficientnet_lite_features(image, variant, **settings))
 
 
 def synthetic_state() -> dict[str, np.ndarray]:

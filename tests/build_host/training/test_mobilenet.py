@@ -13,19 +13,22 @@ SHAPE = (96, 96, 3)
 def made(name: str, shape=SHAPE):
     from build_host.training import mobilenet
 
-    return {"whole": mobilenet.mobilenet, "slim": mobilenet.slim_mobilenet}[name](shape)
+    return {"whole": mobilenet.mobilenet_v2, "slim": mobilenet.slim_mobilenet_v2}[name](shape)
 
 
 def test_the_whole_form_computes_what_kerass_own_does_up_to_the_classifier(
     pretrained: Path,
 ) -> None:
     from build_host.keras import keras
-    from build_host.training.mobilenet import WEIGHTS, load_imagenet
+    from build_host.training.mobilenet import WEIGHTS_FILE, load_imagenet
 
     own = made("whole")
     load_imagenet(own, pretrained)
     source = keras.applications.MobileNetV2(
-        SHAPE, alpha=0.35, include_top=False, weights=str(pretrained / WEIGHTS.format(width=0.35))
+        SHAPE,
+        alpha=0.35,
+        include_top=False,
+        weights=str(pretrained / WEIGHTS_FILE.format(width=0.35)),
     )
     name = "block_16_project_BN"
     images = np.random.default_rng(0).uniform(-1, 1, (2, *SHAPE)).astype(np.float32)
@@ -60,9 +63,9 @@ def test_every_layer_but_the_classifiers_starts_with_weights_of_imagenet(
 @pytest.mark.parametrize("width", [0.35, 0.5, 1.0])
 def test_every_width_has_the_layers_of_kerass_own(width: float) -> None:
     from build_host.keras import keras
-    from build_host.training.mobilenet import mobilenet
+    from build_host.training.mobilenet import mobilenet_v2
 
-    own = mobilenet(SHAPE, width, 1280)
+    own = mobilenet_v2(SHAPE, width, 1280)
     source = keras.applications.MobileNetV2(SHAPE, alpha=width, include_top=False, weights=None)
     shapes = {layer.name: [w.shape for w in layer.get_weights()] for layer in own.layers}
     for layer in source.layers:
@@ -76,12 +79,15 @@ def test_a_head_keeps_the_channels_of_imagenets_that_weigh_most(
     head: int, pretrained: Path
 ) -> None:
     from build_host.keras import keras
-    from build_host.training.mobilenet import WEIGHTS, load_imagenet, slim_mobilenet
+    from build_host.training.mobilenet import WEIGHTS_FILE, load_imagenet, slim_mobilenet_v2
 
-    own = slim_mobilenet(SHAPE, head=head)
+    own = slim_mobilenet_v2(SHAPE, head=head)
     load_imagenet(own, pretrained)
     source = keras.applications.MobileNetV2(
-        SHAPE, alpha=0.35, include_top=False, weights=str(pretrained / WEIGHTS.format(width=0.35))
+        SHAPE,
+        alpha=0.35,
+        include_top=False,
+        weights=str(pretrained / WEIGHTS_FILE.format(width=0.35)),
     )
     gamma = source.get_layer("Conv_1_bn").get_weights()[0]
     kept = np.abs(gamma) >= np.sort(np.abs(gamma))[-head]
@@ -96,9 +102,9 @@ def test_a_head_keeps_the_channels_of_imagenets_that_weigh_most(
 @pytest.mark.parametrize("name", ["whole", "slim"])
 def test_the_logits_are_the_mean_of_the_map(name: str) -> None:
     from build_host.keras import keras
-    from build_host.training.architectures import with_map
+    from build_host.training.architectures import with_class_activation_map
 
-    own = with_map(made(name))
+    own = with_class_activation_map(made(name))
     random = np.random.default_rng(1)
     own.set_weights([random.uniform(0.1, 1.0, w.shape) * 0.3 for w in own.get_weights()])
     images = random.uniform(-1, 1, (3, *SHAPE)).astype(np.float32)
@@ -109,10 +115,10 @@ def test_the_logits_are_the_mean_of_the_map(name: str) -> None:
 
 
 def test_a_network_without_a_map_ships_as_it_is() -> None:
-    from build_host.training.architectures import paper_network, with_map
+    from build_host.training.architectures import paper_network, with_class_activation_map
 
     own = paper_network((28, 28, 3))
-    assert with_map(own) is own
+    assert with_class_activation_map(own) is own
 
 
 def test_the_slim_form_sees_the_picture_at_a_quarter_from_its_first_block_on() -> None:

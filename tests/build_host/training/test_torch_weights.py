@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from build_host.training.torch_weights import read_state
+from build_host.training.torch_weights import read_state_dict
 from device.errors import DataError
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -62,7 +62,7 @@ def read(tmp_path: Path) -> Callable[[bytes], dict[str, np.ndarray]]:
     def write_and_read(content: bytes) -> dict[str, np.ndarray]:
         path = tmp_path / "weights.pth"
         path.write_bytes(content)
-        return read_state(path)
+        return read_state_dict(path)
 
     return write_and_read
 
@@ -110,7 +110,7 @@ def test_any_strides_that_torch_writes_are_read(tmp_path_factory, array, offset,
     storage = np.concatenate([np.zeros(offset, "<f4"), laid.ravel()])
     path = tmp_path_factory.mktemp("torch") / "weights.pth"
     path.write_bytes(torch_file({"x": ("5", offset, array.shape, strides)}, {"5": storage}))
-    assert read_state(path)["x"].tobytes() == array.tobytes()
+    assert read_state_dict(path)["x"].tobytes() == array.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_a_file_cut_short_anywhere_is_refused(tmp_path: Path) -> None:
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         with pytest.raises(DataError, match="is not a PyTorch state dictionary"):
-            read_state(path)
+            read_state_dict(path)
 
 
 # The opcode "r" may claim gigabytes for its memo; what Python does then is its own affair.
@@ -246,11 +246,11 @@ def test_random_bytes_are_refused(tmp_path_factory, content: bytes, place: int) 
     path = tmp_path_factory.mktemp("torch") / "weights.pth"
     path.write_bytes(b"".join(before) + content)
     with pytest.raises(DataError, match="is not a PyTorch state dictionary"):
-        read_state(path)
+        read_state_dict(path)
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.pth: .*[Nn]o such file"):
-        read_state(tmp_path / "none.pth")
+        read_state_dict(tmp_path / "none.pth")
     with pytest.raises(DataError, match=str(tmp_path)):
-        read_state(tmp_path)
+        read_state_dict(tmp_path)

@@ -1,0 +1,1 @@
+"""The bundle: drafting its manifest, and signing it."""

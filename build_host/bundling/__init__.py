@@ -1,1 +1,0 @@
-"""The bundle: manifest, card, signature."""

@@ -1,0 +1,1 @@
+"""Fitting on the validation fold: calibration, thresholds, quality limits."""

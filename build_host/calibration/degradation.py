@@ -1,0 +1,285 @@
+"""Quality limits from where a model's accuracy falls on images degraded by known amounts."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+from sklearn.isotonic import IsotonicRegression
+
+from build_host.calibration.fits import NO_LIMITS
+from build_host.datasets.dataset import Dataset
+from build_host.evaluation import corruptions
+from build_host.evaluation.metrics import accuracy, with_intervals
+from device.frame import frame_now
+from device.imaging.quality import QualityLimits
+from device.inference.analyzer import Analyzer
+from device.models.bundle import Bundle
+from device.models.manifest import Interval
+
+Pixels = NDArray[np.uint8]
+Corrupt = Callable[[Pixels, float, np.random.Generator], Pixels]
+
+MAX_REFUSED: Final = 0.005
+"""No limit refuses more than this share of the undegraded images: they are good enough, and the
+eight limits together are to refuse few of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """A known way of degrading an image, and the quality measure that is to notice it.
+
+    Attributes
+    ----------
+    name
+        With the unit of the amount.
+    mildest, worst
+        The range of amounts to try.
+    corrupt
+        Returns the degraded image; images are uint8, (height, width, 3), RGB.
+    measure
+        The attribute of `device.imaging.quality.Quality`, or None where none measures it.
+    bad
+        Whether low or high values of the measure are bad.
+    limit
+        The field of `QualityLimits` that is derived.
+    """
+
+    name: str
+    mildest: float
+    worst: float
+    corrupt: Corrupt
+    measure: str | None
+    bad: Literal["low", "high"] = "low"
+    limit: str = ""
+
+
+class Level(msgspec.Struct, frozen=True):
+    """The accuracy at one amount; `measured` is the median of the quality measure."""
+
+    amount: float
+    accuracy: Interval
+    measured: float | None
+
+
+class Curve(msgspec.Struct, frozen=True):
+    """The accuracy under one degradation.
+
+    Attributes
+    ----------
+    limit, value
+        The field of the bundle's quality limits, and its derived value.
+    reason
+        How the value was derived: ``accuracy falls``, ``images as they are`` (accuracy falls only
+        where undegraded images are too) or ``worst tried`` (it never falls).
+    """
+
+    name: str
+    levels: list[Level]
+    limit: str
+    value: float | None
+    reason: str
+
+
+class Study(msgspec.Struct, frozen=True):
+    """The results, on images of the validation fold.
+
+    Attributes
+    ----------
+    undegraded
+        Accuracy on the images as they are.
+    tolerance
+        The loss of accuracy that is more than chance: half the width of that interval.
+    refused
+        Share of the undegraded images that the limits refuse, all together.
+    """
+
+    model: str
+    images: int
+    lesions: int
+    undegraded: Interval
+    tolerance: float
+    curves: list[Curve]
+    refused: float
+    limits: QualityLimits
+
+
+DEGRADATIONS: Final = (
+    Degradation(
+        "blur, sigma in sides", 0.005, 0.1,
+        lambda pixels, amount, _: corruptions.gaussian_blur(pixels, amount),
+        "focus", "low", "focus_min",
+    ),
+    Degradation(
+        "light, factor down", 0.85, 0.1,
+        lambda pixels, amount, _: corruptions.brightness(pixels, amount),
+        "exposure", "low", "exposure_min",
+    ),
+    Degradation(
+        "light, factor up", 1.15, 2.5,
+        lambda pixels, amount, _: corruptions.brightness(pixels, amount),
+        "exposure", "high", "exposure_max",
+    ),
+    Degradation("noise, grey levels", 5.0, 80.0, corruptions.gaussian_noise, None),
+    Degradation("glare, share", 0.01, 0.4, corruptions.glare, "glare", "high", "glare_max"),
+    Degradation(
+        "dark part, share", 0.02, 0.6, corruptions.dark_side, "coverage", "low", "coverage_min"
+    ),
+    Degradation(
+        "shift, half sides", 0.1, 1.0, corruptions.shift, "off_centre", "high", "off_centre_max"
+    ),
+    Degradation(
+        "fading, share", 0.2, 0.98,
+        lambda pixels, amount, _: corruptions.fade(pixels, amount),
+        "contrast", "low", "contrast_min",
+    ),
+    Degradation(
+        "motion, sides", 0.01, 0.25, corruptions.motion_blur, "motion", "high", "motion_max"
+    ),
+)  # fmt: skip
+
+
+def study_degradation(
+    bundle: Bundle, validation: Dataset, levels: int, quiet: bool = False, seed: int = 0
+) -> Study:
+    """Return where a model's accuracy falls, and the quality limits that follow.
+
+    Every image is compared with itself: the loss is 1 where the degraded image turns a right
+    prediction wrong. Isotonic regression of the loss on the quality measure finds the value from
+    which on the loss is more than `Study.tolerance`.
+
+    Parameters
+    ----------
+    bundle
+        The model, run by the device's own Analyzer.
+    validation
+        Images that the model was not trained on, and that its card's figures are not of.
+    levels
+        Amounts of each degradation, in geometric progression: accuracy falls among the mild ones.
+    quiet
+        No progress bar.
+    """
+    unlimited = msgspec.structs.replace(bundle.manifest, quality=NO_LIMITS)
+    analyzer = Analyzer(Bundle(bundle.folder, unlimited, bundle.model, bundle.signed_by))
+    images = [validation.read(record) for record in validation.records]
+    labels, lesions = validation.labels, validation.lesions
+    steps = range(len(DEGRADATIONS) * levels)
+    progress = iter(track(steps, "Degrading images", disable=quiet))
+    clean = _analyze(analyzer, images, [0.0] * len(images))
+    undegraded = with_intervals(labels, clean.probabilities, lesions, {"accuracy": accuracy})
+    tolerance = (undegraded["accuracy"].high - undegraded["accuracy"].low) / 2
+    right = clean.probabilities.argmax(axis=1) == labels
+    curves: list[Curve] = []
+    for kind in DEGRADATIONS:
+        random = np.random.default_rng(seed)
+        results: list[Level] = []
+        values, losses = [clean.values_of(kind.measure)], [np.zeros(len(images))]
+        for amount in np.geomspace(kind.mildest, kind.worst, levels):
+            next(progress)
+            degraded = (kind.corrupt(pixels, float(amount), random) for pixels in images)
+            motion = float(amount) if kind.measure == "motion" else 0.0
+            analyzed = _analyze(analyzer, degraded, [motion] * len(images))
+            figure = with_intervals(labels, analyzed.probabilities, lesions, {"accuracy": accuracy})
+            measured = analyzed.values_of(kind.measure)
+            median = float(np.median(measured)) if kind.measure else None
+            results.append(Level(float(amount), figure["accuracy"], median))
+            values.append(measured)
+            losses.append(right * 1.0 - (analyzed.probabilities.argmax(axis=1) == labels))
+        value, reason = None, "no measure"
+        if kind.measure:
+            value, reason = find_limit(
+                np.concatenate(values), np.concatenate(losses), values[0], kind.bad, tolerance
+            )
+        curves.append(Curve(kind.name, results, kind.limit, value, reason))
+    next(progress, None)
+    limits = msgspec.structs.replace(
+        NO_LIMITS,
+        derived_from=f"where accuracy falls by more than {tolerance:.3f} on {len(images)} "
+        f"{validation.name} validation images, degraded at {levels} levels",
+        **{curve.limit: curve.value for curve in curves if curve.value is not None},
+    )
+    return Study(
+        model=bundle.manifest.model_id,
+        images=len(images),
+        lesions=len(set(lesions)),
+        undegraded=undegraded["accuracy"],
+        tolerance=tolerance,
+        curves=curves,
+        refused=_share_refused(clean, limits),
+        limits=limits,
+    )
+
+
+def find_limit(
+    values: NDArray[np.float64],
+    losses: NDArray[np.float64],
+    undegraded: NDArray[np.float64],
+    bad: Literal["low", "high"],
+    tolerance: float,
+) -> tuple[float, str]:
+    """Return the measured value beyond which more than `tolerance` is lost, and how it was found.
+
+    Parameters
+    ----------
+    values, losses
+        Of every image at every level: float64, (n,).
+    undegraded
+        The values of the undegraded images: float64, (m,).
+    bad
+        Whether low or high values are bad.
+    """
+    sign = -1.0 if bad == "low" else 1.0
+    badness = sign * values
+    expected_loss = IsotonicRegression(increasing=True).fit(badness, losses).predict(badness)
+    too_bad = badness[expected_loss > tolerance]
+    reason = "accuracy falls"
+    if len(too_bad):
+        # Between the first value that loses too much and the last that does not.
+        first = float(too_bad.min())
+        before = badness[badness < first]
+        found = (first + float(before.max())) / 2 if len(before) else first
+    else:
+        found, reason = float(badness.max()), "worst tried"
+    floor = float(np.quantile(sign * undegraded, 1.0 - MAX_REFUSED))
+    if found < floor:
+        found, reason = floor, "images as they are"
+    # Rounded to the lenient side.
+    return max(sign * math.ceil(found * 1000) / 1000, 0.0), reason
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Analyzed:
+    """The analyzer's findings: probabilities, float64, (n, 7), and values by quality measure."""
+
+    probabilities: NDArray[np.float64]
+    measures: dict[str, NDArray[np.float64]]
+
+    def values_of(self, measure: str | None) -> NDArray[np.float64]:
+        if measure is None:
+            return np.zeros(len(self.probabilities))
+        return self.measures[measure]
+
+
+def _analyze(analyzer: Analyzer, images: Iterable[Pixels], motions: list[float]) -> _Analyzed:
+    findings = [
+        analyzer.analyze(frame_now(pixels, i, "study"), motion)
+        for i, (pixels, motion) in enumerate(zip(images, motions, strict=True))
+    ]
+    names = [kind.measure for kind in DEGRADATIONS if kind.measure]
+    return _Analyzed(
+        np.array([f.probabilities for f in findings]),
+        {name: np.array([getattr(f.quality, name) for f in findings]) for name in names},
+    )
+
+
+def _share_refused(clean: _Analyzed, limits: QualityLimits) -> float:
+    refused = np.zeros(len(clean.probabilities), bool)
+    for kind in DEGRADATIONS:
+        if kind.measure:
+            values, bound = clean.values_of(kind.measure), getattr(limits, kind.limit)
+            refused |= values < bound if kind.bad == "low" else values > bound
+    return float(refused.mean())

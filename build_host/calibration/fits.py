@@ -1,0 +1,208 @@
+"""What is fitted to a model's outputs: calibration, thresholds and limits of its manifest."""
+
+import math
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from sklearn.isotonic import IsotonicRegression
+from sklearn.metrics import roc_curve
+
+from build_host.datasets.dataset import Dataset
+from build_host.evaluation.metrics import Labels, Probabilities
+from device.diagnoses import CODES, MALIGNANT
+from device.imaging.preprocessing import crop_field
+from device.imaging.quality import QualityLimits, measure_quality
+from device.inference.calibration import in_distribution_score, malignancy, probabilities
+from device.inference.network import NetworkOutput
+from device.models.manifest import Abstention, Calibration, Conformal, OperatingPoint
+
+FITTED_ON: Final = "HAM10000 fold 4"
+COVERAGE: Final = 0.90
+MIN_ACCURACY: Final = 2 / 3
+IN_DISTRIBUTION: Final = 0.97
+_LIMITS_IMAGES: Final = 1000
+
+NO_LIMITS: Final = QualityLimits(
+    focus_min=0.0,
+    exposure_min=0.0,
+    exposure_max=1.0,
+    glare_max=1.0,
+    coverage_min=0.0,
+    derived_from="",
+)
+"""Quality limits that every image passes."""
+
+
+def fit_calibration(logits: NDArray[np.float32], labels: Labels) -> Calibration:
+    """Return the temperature and the biases with the lowest cross-entropy.
+
+    Bias-corrected temperature scaling (Alexandari et al. 2020, arXiv:1901.06852): the biases
+    also undo the class balancing of training.
+
+    Parameters
+    ----------
+    logits
+        float32, (n, 7).
+    labels
+        int64, (n,).
+    """
+    truth = np.arange(len(labels)), labels
+
+    def loss(parameters: NDArray[np.float64]) -> float:
+        scaled = logits.astype(np.float64) * np.exp(-parameters[0])
+        scaled = scaled + np.append(parameters[1:], 0.0)
+        return float((np.logaddexp.reduce(scaled, axis=1) - scaled[truth]).mean())
+
+    best = minimize(loss, np.zeros(len(CODES)), method="L-BFGS-B").x
+    bias = np.append(best[1:], 0.0)
+    bias -= bias.mean()
+    return Calibration(
+        temperature=round(float(np.exp(best[0])), 6),
+        bias=tuple(round(float(b), 6) for b in bias),
+        fitted_on=FITTED_ON,
+    )
+
+
+def fit_operating_points(
+    logits: NDArray[np.float32], labels: Labels, calibration: Calibration
+) -> tuple[OperatingPoint, ...]:
+    """Return the thresholds that reach a sensitivity of 0.90 and 0.95.
+
+    Parameters
+    ----------
+    logits, labels
+        As in `fit_calibration`.
+    """
+    probability = probabilities(logits, calibration)
+    mel = CODES.index("mel")
+    malignant = np.array([CODES[i] in MALIGNANT for i in labels])
+    scores: tuple[
+        tuple[str, Literal["mel", "malignant"], Probabilities, NDArray[np.bool_]], ...
+    ] = (
+        ("melanoma", "mel", probability[:, mel], labels == mel),
+        ("malignant", "malignant", malignancy(probability), malignant),
+    )
+    return tuple(
+        _operating_point(name, score, values, truth, sensitivity)
+        for name, score, values, truth in scores
+        for sensitivity in (0.90, 0.95)
+    )
+
+
+def _operating_point(
+    name: str,
+    score: Literal["mel", "malignant"],
+    values: NDArray[np.float64],
+    truth: NDArray[np.bool_],
+    sensitivity: float,
+) -> OperatingPoint:
+    false_positive, true_positive, thresholds = roc_curve(truth, values, drop_intermediate=False)
+    at = int(np.argmax(true_positive >= sensitivity))
+    return OperatingPoint(
+        name=f"{name}-{sensitivity:.2f}",
+        score=score,
+        threshold=float(min(thresholds[at], 1.0)),
+        sensitivity=float(true_positive[at]),
+        specificity=float(1.0 - false_positive[at]),
+        fitted_on=FITTED_ON,
+    )
+
+
+def fit_conformal(
+    logits: NDArray[np.float32], labels: Labels, calibration: Calibration
+) -> Conformal:
+    """Return for each diagnosis the threshold that nine in ten of its images reach.
+
+    Class-conditional split-conformal prediction: the ``floor((n + 1) * 0.1)``-th lowest
+    probability that a diagnosis's n images gave to it.
+
+    Parameters
+    ----------
+    logits, labels
+        As in `fit_calibration`.
+    """
+    probability = probabilities(logits, calibration)
+    thresholds = []
+    for i in range(len(CODES)):
+        own = np.sort(probability[labels == i, i])
+        # In whole per cent: a tenth is not an exact floating-point number.
+        rank = (len(own) + 1) * (100 - round(COVERAGE * 100)) // 100
+        thresholds.append(float(own[rank - 1]) if rank >= 1 else 0.0)
+    return Conformal(coverage=COVERAGE, thresholds=tuple(thresholds), fitted_on=FITTED_ON)
+
+
+def fit_abstention(
+    outputs: Sequence[NetworkOutput], labels: Labels, calibration: Calibration
+) -> Abstention:
+    """Return when to abstain ("no call").
+
+    Uncertain: below the confidence at which two of three predictions are right, by isotonic
+    regression. Out of distribution: below the score that 97 % of the images exceed. The score is
+    the distance of the features where the network has them as an output, else the energy.
+
+    Parameters
+    ----------
+    outputs
+        Of the network, one for each image.
+    labels
+        int64, (n,).
+    """
+    score: Literal["energy", "distance"] = "energy" if outputs[0].whitened is None else "distance"
+    probability = probabilities(np.array([o.logits for o in outputs]), calibration)
+    confidence = probability.max(axis=1)
+    correct = probability.argmax(axis=1) == labels
+    accuracy = IsotonicRegression(y_min=0.0, y_max=1.0).fit(confidence, correct)
+    accepted = accuracy.predict(confidence) >= MIN_ACCURACY
+    least = 0.0 if accepted.all() else confidence[accepted].min(initial=1.0)
+    rule = Abstention(
+        score=score, uncertain_below=float(least), unfamiliar_below=None, fitted_on=FITTED_ON
+    )
+    scores = [in_distribution_score(o, p, rule) for o, p in zip(outputs, probability, strict=True)]
+    threshold = float(np.quantile(scores, 1.0 - IN_DISTRIBUTION))
+    return msgspec.structs.replace(rule, unfamiliar_below=threshold)
+
+
+def percentile_quality_limits(dataset: Dataset, training: NDArray[np.int64]) -> QualityLimits:
+    """Return the quality limits that nearly all of a thousand training images pass.
+
+    Parameters
+    ----------
+    training
+        The training part in random order: int64, (n,).
+    """
+    images = (dataset.read(dataset.records[i]) for i in training[:_LIMITS_IMAGES])
+    fields = [crop_field(pixels).pixels for pixels in images]
+    described = f"1st and 99th percentiles of {len(fields)} HAM10000 training images"
+    return fit_quality_limits(fields, described)
+
+
+def fit_quality_limits(fields: list[NDArray[np.uint8]], described: str) -> QualityLimits:
+    """Return limits that 99 % of the given fields of view pass, measure by measure.
+
+    Parameters
+    ----------
+    fields
+        uint8, (height, width, 3) each, RGB.
+    described
+        Describes them, for the manifest.
+    """
+    measured = [measure_quality(field, NO_LIMITS) for field in fields]
+
+    def low(values: list[float]) -> float:
+        return math.floor(float(np.quantile(values, 0.01)) * 1000) / 1000
+
+    def high(values: list[float]) -> float:
+        return math.ceil(float(np.quantile(values, 0.99)) * 1000) / 1000
+
+    return QualityLimits(
+        focus_min=low([q.focus for q in measured]),
+        exposure_min=low([q.exposure for q in measured]),
+        exposure_max=high([q.exposure for q in measured]),
+        glare_max=max(0.02, high([q.glare for q in measured])),
+        coverage_min=low([q.coverage for q in measured]),
+        derived_from=described,
+    )

@@ -1,0 +1,188 @@
+"""Everything that is measured of a model before it ships: ``metrics.json``."""
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+from rich.console import Console
+
+from build_host.datasets.dataset import Dataset
+from build_host.datasets.isic2017 import read_isic2017
+from build_host.datasets.sampling import balanced_sample
+from build_host.datasets.segmentations import SEGMENTATIONS_FOLDER
+from build_host.evaluation.evaluation import Evaluation, evaluate
+from build_host.evaluation.inference import in_distribution_score
+from build_host.evaluation.metrics import (
+    RESAMPLES,
+    Metric,
+    accuracy,
+    balanced_accuracy,
+    melanoma_auc,
+)
+from build_host.evaluation.out_of_distribution import DetectionFigures, measure_detection
+from build_host.evaluation.predictions import Predictions, predict
+from build_host.evaluation.saliency_faithfulness import Faithfulness, compare_maps
+from build_host.evaluation.speed import Speed, measure_speed, reference_model
+from device.diagnoses import CODES
+from device.inference.analyzer import Analyzer, likeliest_malignant
+from device.inference.network import Network
+from device.models.bundle import Bundle
+
+SHIPPED: Final = "Lesion-disjoint: no lesion of the test fold was seen in training. One pass."
+AVERAGED: Final = "The mean of the eight flips and rotations"
+FLOAT: Final = "The same network before quantization"
+EXTERNAL: Final = "External: ISIC 2017 test, other clinics and cameras (nv, mel and bkl alone)"
+NOT_QUITE_EXTERNAL: Final = "ISIC 2017 test, whose other parts were trained on (nv, mel, bkl alone)"
+
+_COVERAGES: Final = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
+SALIENCY_IMAGES: Final = 210
+"""Images of the test fold, spread over the diagnoses, on which saliency maps are compared."""
+
+
+class CoveragePoint(msgspec.Struct, frozen=True):
+    """A point of the accuracy-coverage curve: accuracy on the most confident share of images."""
+
+    coverage: float
+    accuracy: float
+    balanced_accuracy: float
+
+
+class Assessment(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured.
+
+    Attributes
+    ----------
+    evaluations
+        The shipped file in one pass on the test fold first; then its variants, and other images.
+    surest
+        The accuracy-coverage curve of the first.
+    unfamiliar
+        Out-of-distribution detection; empty without HAM10000's segmentations.
+    maps
+        Kinds of saliency maps of the most likely diagnosis compared; empty where the model has no
+        class activation map.
+    unasked_maps
+        The same of the diagnosis that the screen explains by default, the likeliest malignant one.
+    speed
+        Against the reference model; None where it was not measured.
+    """
+
+    evaluations: list[Evaluation]
+    surest: list[CoveragePoint]
+    unfamiliar: list[DetectionFigures] = []
+    maps: list[Faithfulness] = []
+    unasked_maps: list[Faithfulness] = []
+    speed: Speed | None = None
+
+
+def assess_test_fold(bundle: Bundle, test: Dataset, resamples: int = RESAMPLES) -> Assessment:
+    """Measure a bundle in one pass on the test fold, and nothing else.
+
+    Parameters
+    ----------
+    resamples
+        Bootstrap resamples of every interval.
+    """
+    predictions = predict(Analyzer(bundle), test)
+    model_id = bundle.manifest.model_id
+    evaluation = evaluate(predictions, model_id, bundle.model, SHIPPED, resamples=resamples)
+    return Assessment(evaluations=[evaluation], surest=accuracy_coverage_curve(predictions))
+
+
+def assess(
+    bundle: Bundle,
+    test: Dataset,
+    data: Path,
+    isic2017: Path | None,
+    float_model: bytes | None,
+    console: Console,
+) -> Assessment:
+    """Measure a bundle in every way.
+
+    Parameters
+    ----------
+    test
+        The test fold.
+    data
+        HAM10000; its segmentations are used where it has them.
+    isic2017
+        The external dataset, or None.
+    float_model
+        The same network as a float ``.tflite`` file, or None.
+    """
+    manifest = bundle.manifest
+    model_id = manifest.model_id
+    analyzer = Analyzer(bundle)
+    first = assess_test_fold(bundle, test)
+    evaluations = list(first.evaluations)
+    square = manifest.input.height == manifest.input.width
+    if square:
+        averaging = msgspec.structs.replace(manifest, averaging="dihedral")
+        over_views = Analyzer(Bundle(bundle.folder, averaging, bundle.model, ""))
+        averaged = predict(over_views, test, averaged=True)
+        evaluations.append(evaluate(averaged, model_id, bundle.model, AVERAGED))
+    if float_model is not None:
+        unquantized = predict(Analyzer(with_float_model(bundle, float_model)), test)
+        evaluations.append(evaluate(unquantized, model_id, float_model, FLOAT))
+    if isic2017 is not None:
+        elsewhere = predict(analyzer, read_isic2017(isic2017, ("test",)))
+        metrics: dict[str, Metric] = {"melanoma_auc": melanoma_auc, "accuracy": accuracy}
+        trained_on = any("ISIC 2017" in further for further in manifest.provenance.further)
+        protocol = NOT_QUITE_EXTERNAL if trained_on else EXTERNAL
+        evaluations.append(evaluate(elsewhere, model_id, bundle.model, protocol, metrics))
+    segmented = (data / SEGMENTATIONS_FOLDER).is_dir()
+    if not segmented:
+        console.print(f"{data}: has no {SEGMENTATIONS_FOLDER}; skipping what needs them")
+    central = square and manifest.input.geometry == "center-square"
+    mapped = segmented and central and manifest.outputs.class_activation_map is not None
+    sample = balanced_sample(test, SALIENCY_IMAGES)
+    network = Network(bundle)
+    return Assessment(
+        evaluations=evaluations,
+        surest=first.surest,
+        unfamiliar=(
+            measure_detection(
+                analyzer.analyze,
+                lambda pixels: in_distribution_score(network, manifest, pixels),
+                test,
+                data,
+            )
+            if segmented
+            else []
+        ),
+        maps=compare_maps(bundle, float_model, sample, data) if mapped else [],
+        unasked_maps=(
+            compare_maps(bundle, float_model, sample, data, likeliest_malignant) if mapped else []
+        ),
+        speed=measure_speed(bundle, reference_model()),
+    )
+
+
+def with_float_model(bundle: Bundle, float_model: bytes) -> Bundle:
+    """Return a bundle around the float ``.tflite`` file of the same network."""
+    from build_host.compression.quantization import describe_tensors
+
+    input_tensor, outputs = describe_tensors(float_model)
+    manifest = msgspec.structs.replace(
+        bundle.manifest,
+        input_tensor=input_tensor,
+        outputs=outputs,
+        model_sha256=hashlib.sha256(float_model).hexdigest(),
+    )
+    return Bundle(bundle.folder, manifest, float_model, "")
+
+
+def accuracy_coverage_curve(predictions: Predictions) -> list[CoveragePoint]:
+    """Return the accuracy on ever smaller shares of the images, the most confident ones."""
+    labels = np.array([CODES.index(r.dx) for r in predictions.records])
+    order = np.argsort(-predictions.probabilities.max(axis=1), kind="stable")
+    points = []
+    for coverage in _COVERAGES:
+        rows = order[: round(coverage * len(order))]
+        own, predicted = labels[rows], predictions.probabilities[rows]
+        points.append(
+            CoveragePoint(coverage, accuracy(own, predicted), balanced_accuracy(own, predicted))
+        )
+    return points

@@ -1,0 +1,65 @@
+"""Models compared on the same images: variants of a run, and other models."""
+
+from typing import Final
+
+import msgspec
+
+from build_host.datasets.dataset import Dataset
+from build_host.evaluation.assessment import assess_test_fold
+from build_host.evaluation.speed import Speed, measure_speed, reference_model
+from build_host.evaluation.tflite_file import FileSize
+from device.models.bundle import Bundle
+from device.models.manifest import Interval
+
+PEER_FIGURES: Final = (
+    "accuracy",
+    "balanced_accuracy",
+    "balanced_accuracy_as_if_equally_common",
+    "macro_auc",
+    "malignant_auc",
+    "melanoma_sensitivity_at_0.90_specificity",
+    "expected_calibration_error",
+)
+
+
+class AblationRow(msgspec.Struct, frozen=True):
+    """The figures of a variant on the validation fold, as a float network in one pass."""
+
+    name: str
+    run: str
+    epochs: int
+    parameters: int
+    figures: dict[str, Interval]
+
+
+class Ablation(msgspec.Struct, frozen=True):
+    """The variants of a run, in the order of the table."""
+
+    base: str
+    images: int
+    rows: list[AblationRow]
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """One of the compared models on the test fold, in one pass."""
+
+    name: str
+    model_sha256: str
+    input: str
+    size: FileSize
+    speed: Speed
+    figures: dict[str, Interval]
+
+
+def measure_peer(bundle: Bundle, test: Dataset) -> Peer:
+    """Return the figures of a model on the test fold."""
+    evaluation = assess_test_fold(bundle, test).evaluations[0]
+    spec = bundle.manifest.input
+    return Peer(
+        name=bundle.manifest.model_id,
+        model_sha256=bundle.manifest.model_sha256,
+        input=f"{spec.width} x {spec.height}",
+        size=evaluation.size,
+        speed=measure_speed(bundle, reference_model()),
+        figures={name: evaluation.figures[name] for name in PEER_FIGURES},
+    )

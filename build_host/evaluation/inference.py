@@ -1,0 +1,63 @@
+"""Running a bundle's network on images of any size, prepared as the device prepares them.
+
+What the build host needs of a network beyond the findings of the device's own Analyzer.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from build_host.datasets.dataset import Dataset
+from device.imaging.preprocessing import InputSpec, dihedral_views, resize_to_input
+from device.inference import calibration
+from device.inference.network import Network, NetworkOutput
+from device.models.bundle import Bundle
+from device.models.manifest import Manifest
+
+
+def network_output(network: Network, spec: InputSpec, pixels: NDArray[np.uint8]) -> NetworkOutput:
+    """Return all outputs of a network for one image.
+
+    Parameters
+    ----------
+    spec
+        The network's input.
+    pixels
+        An image of any size: uint8, (height, width, 3), RGB.
+    """
+    return network.run(resize_to_input(pixels, spec))
+
+
+def network_outputs(bundle: Bundle, dataset: Dataset, quiet: bool = False) -> list[NetworkOutput]:
+    """Return all outputs of a bundle's network for every image of a dataset."""
+    network = Network(bundle)
+    records = track(dataset.records, "Running the network", disable=quiet)
+    return [network_output(network, bundle.manifest.input, dataset.read(r)) for r in records]
+
+
+def mean_logits_over_views(
+    network: Network, spec: InputSpec, pixels: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """Return the mean logits over the eight flips and rotations of the input: float32, (7,).
+
+    Parameters
+    ----------
+    spec, pixels
+        As in `network_output`; the input must be square.
+    """
+    views = dihedral_views(resize_to_input(pixels, spec))
+    logits = np.stack([network.run(view).logits for view in views])
+    return np.asarray(logits.mean(axis=0, dtype=np.float32))
+
+
+def in_distribution_score(network: Network, manifest: Manifest, pixels: NDArray[np.uint8]) -> float:
+    """Return the bundle's score of how much an image is like the training images.
+
+    Parameters
+    ----------
+    pixels
+        As in `network_output`.
+    """
+    output = network_output(network, manifest.input, pixels)
+    probability = calibration.probabilities(output.logits, manifest.calibration)
+    return calibration.in_distribution_score(output, probability, manifest.abstention)

@@ -1,0 +1,199 @@
+"""Runs on disk: opening and starting them, and finding the data and teachers that they name.
+
+The names of the files in a run's folder are in `build_host.run_folder`.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from build_host.datasets.dataset import Dataset, concatenate
+from build_host.datasets.ham10000 import read_ham10000
+from build_host.datasets.isic2017 import read_isic2017
+from build_host.datasets.split import Split, split_by_lesion
+from build_host.files import write_file
+from build_host.results import read_result, write_result
+from build_host.run_folder import RunFolder
+from build_host.training.config import RunConfig, read_run_config
+from build_host.training.history import read_history
+from device.errors import DataError
+from device.models.bundle import Bundle
+from device.models.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run's folder and its settings."""
+
+    folder: RunFolder
+    config: RunConfig
+
+
+def open_run(folder: RunFolder) -> Run:
+    """Return the run in a folder.
+
+    Raises
+    ------
+    device.errors.DataError
+        If there is none.
+    """
+    if not folder.config.is_file():
+        raise DataError(
+            f"{folder.path}: holds no run ({folder.config.name} is missing); train one first"
+        )
+    return Run(folder, read_run_config(folder.config))
+
+
+def start_run(config_path: Path, out: Path) -> Run:
+    """Return the run that a TOML file describes, its folder made below `out`.
+
+    Raises
+    ------
+    device.errors.ConfigError
+        If the file is missing or holds an unknown or impossible setting.
+    """
+    config = read_run_config(config_path)
+    folder = folder_of(config, out)
+    write_file(folder.config, config_path.read_bytes())
+    return Run(folder, config)
+
+
+def folder_of(config: RunConfig, out: Path) -> RunFolder:
+    """Return the folder of a run below `out`, which the digest of its settings names."""
+    return RunFolder(out / f"{config.name}-{config.digest[:8]}")
+
+
+def find_teachers(config: RunConfig, config_folder: Path, out: Path) -> list[Run]:
+    """Return the trained runs that a run names as its teachers.
+
+    Parameters
+    ----------
+    config_folder
+        The folder of the run's TOML file, where those of its teachers are.
+    out
+        The folder of all runs.
+
+    Raises
+    ------
+    device.errors.DataError
+        If one is not trained yet.
+    """
+    distillation = config.fit.distillation
+    found = []
+    for name in distillation.teachers if distillation else ():
+        path = config_folder / name
+        teacher = read_run_config(path)
+        folder = folder_of(teacher, out)
+        done = len(read_history(folder))
+        if done < teacher.fit.epochs:
+            raise DataError(
+                f"{folder.path}: this teacher has {done} of {teacher.fit.epochs} epochs; first "
+                f"run: dermascope-build train --config {path} --out {out}"
+            )
+        found.append(Run(folder, teacher))
+    return found
+
+
+def prediction_folders(run: Run, teachers: Sequence[Run], dataset: Dataset) -> list[Path]:
+    """Return the folder of each teacher's predictions, beside the run's.
+
+    Runs with the same training views share them. The names are noted in the run's folder.
+
+    Raises
+    ------
+    device.errors.DataError
+        If the run was started with other teachers or data: it cannot be resumed with these.
+    """
+    config, fit = run.config, run.config.fit
+    views = (
+        dataset.digest, config.seed, fit.balance, fit.balance_power, fit.augmentation,
+        config.input if fit.frame_size == (0, 0) else None,
+    )  # fmt: skip
+    identities = [
+        msgspec.json.encode((*views, t.config.digest, _prediction_folders_of(t))) for t in teachers
+    ]
+    names = [f"predictions-{hashlib.sha256(identity).hexdigest()[:8]}" for identity in identities]
+    if _prediction_folders_of(run) not in ([], names):
+        raise DataError(
+            f"{run.folder.path}: was started with other teachers or data; name another --out"
+        )
+    write_file(run.folder.distillation_targets, "\n".join(names).encode())
+    return [run.folder.path.parent / name for name in names]
+
+
+def _prediction_folders_of(run: Run) -> list[str]:
+    """Return the names of the folders that a run was distilled from; none without teachers."""
+    path = run.folder.distillation_targets
+    return path.read_text(encoding="utf-8").split() if path.is_file() else []
+
+
+@dataclass(frozen=True, slots=True)
+class DataSources:
+    """Folders of what a run may need.
+
+    Attributes
+    ----------
+    ham10000
+        HAM10000.
+    isic2017
+        Further images, for runs that use them.
+    pretrained
+        ImageNet weights; None to download them, or to take them from installed packages.
+    """
+
+    ham10000: Path
+    isic2017: Path | None = None
+    pretrained: Path | None = None
+
+
+def training_data(config: RunConfig, sources: DataSources) -> tuple[Dataset, Split]:
+    """Return HAM10000 split by lesion, with the run's further images in the training part.
+
+    Raises
+    ------
+    device.errors.DataError
+        If the data is incomplete, or the folder of the further images is not named.
+    """
+    dataset = read_ham10000(sources.ham10000)
+    split = split_by_lesion(dataset)
+    if config.extra_data == "none":
+        return dataset, split
+    if sources.isic2017 is None:
+        raise DataError(f"{config.name}: trains on ISIC 2017 too; name its folder with --isic2017")
+    extra = read_isic2017(sources.isic2017, ("train", "validation"))
+    both = concatenate(dataset, extra)
+    more = np.arange(len(dataset), len(both))
+    return both, replace(split, train=np.concatenate([split.train, more]))
+
+
+def write_draft(folder: RunFolder, bundle: Bundle) -> None:
+    """Write a model and its unsigned manifest into a run's folder."""
+    write_file(folder.model, bundle.model)
+    write_result(folder.draft, bundle.manifest)
+
+
+def open_draft(folder: RunFolder) -> Bundle:
+    """Return the unsigned bundle of a run.
+
+    Raises
+    ------
+    device.errors.DataError
+        If the run is not compressed yet, or its draft describes another file.
+    """
+    if not folder.draft.is_file():
+        reason = "" if folder.config.is_file() else "holds no run, or "
+        raise DataError(
+            f"{folder.path}: {reason}is not compressed yet ({folder.draft.name} is missing)"
+        )
+    manifest = read_result(folder.draft, Manifest)
+    model = folder.model.read_bytes()
+    if hashlib.sha256(model).hexdigest() != manifest.model_sha256:
+        raise DataError(
+            f"{folder.path}: {folder.model.name} is not what {folder.draft.name} describes; "
+            "compress again"
+        )
+    return Bundle(folder.path, manifest, model, "")

@@ -1,0 +1,136 @@
+"""Results as tables for the console."""
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from build_host.calibration.degradation import Study
+from build_host.evaluation.assessment import Assessment
+from build_host.evaluation.comparison import Ablation, Peer
+from build_host.evaluation.evaluation import Evaluation
+from build_host.evaluation.out_of_distribution import DetectionFigures
+from build_host.evaluation.saliency_faithfulness import Faithfulness
+from build_host.reporting.templating import format_interval, format_mib, words
+
+
+def assessment_tables(assessment: Assessment) -> Iterator[Table]:
+    """Yield a table for each part of an assessment."""
+    for evaluation in assessment.evaluations:
+        yield _figures(evaluation)
+    yield _coverage(assessment)
+    if assessment.unfamiliar:
+        yield _detection(assessment.unfamiliar)
+    if assessment.maps:
+        yield _maps(assessment.maps, "most likely")
+    if assessment.unasked_maps:
+        yield _maps(assessment.unasked_maps, "likeliest malignant")
+    yield _size_and_speed(assessment)
+
+
+def _figures(evaluation: Evaluation) -> Table:
+    table = Table(
+        "figure",
+        "value",
+        "95 % interval",
+        title=f"{evaluation.model}: {evaluation.images} images of {evaluation.lesions} lesions",
+        caption=evaluation.protocol,
+    )
+    for name, figure in evaluation.figures.items():
+        table.add_row(words(name), f"{figure.value:.3f}", f"{figure.low:.3f} to {figure.high:.3f}")
+    return table
+
+
+def _coverage(assessment: Assessment) -> Table:
+    main = assessment.evaluations[0]
+    sets = main.conformal
+    table = Table(
+        "most confident images",
+        "accuracy",
+        "balanced accuracy",
+        title="Accuracy against coverage",
+        caption=f"A call is made on {main.selective.coverage:.1%}. Prediction sets hold the true "
+        f"diagnosis in {sets.coverage:.1%}, with {sets.mean_set_size:.2f} diagnoses on average.",
+    )
+    for point in assessment.surest:
+        table.add_row(
+            f"{point.coverage:.0%}", f"{point.accuracy:.3f}", f"{point.balanced_accuracy:.3f}"
+        )
+    return table
+
+
+def _detection(rows: list[DetectionFigures]) -> Table:
+    table = Table(
+        "images of", "how many", "AUROC", "no call", "no call, or refused by quality",
+        title="Out-of-distribution detection",
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            row.kind, str(row.images), f"{row.auroc:.3f}", f"{row.no_call:.0%}",
+            f"{row.refused:.0%}",
+        )  # fmt: skip
+    return table
+
+
+def _maps(rows: list[Faithfulness], diagnosis: str) -> Table:
+    table = Table(
+        "map", "further passes", "insertion", "deletion", "inside the lesion", "pointing game",
+        "agrees with float", title=f"Saliency of the {diagnosis} diagnosis",
+    )  # fmt: skip
+    for row in rows:
+        figures = (row.insertion, row.deletion, row.energy_inside, row.pointing, row.agreement)
+        table.add_row(row.method, str(row.passes), *(format_interval(f) for f in figures))
+    return table
+
+
+def _size_and_speed(assessment: Assessment) -> Table:
+    size, speed = assessment.evaluations[0].size, assessment.speed
+    table = Table("size and speed", "", title="The file")
+    table.add_row("bytes", f"{size.bytes} ({format_mib(size.bytes)} MiB)")
+    table.add_row("after gzip -9", f"{size.gzip_bytes} ({format_mib(size.gzip_bytes)} MiB)")
+    if speed:
+        table.add_row("milliseconds, one thread", f"{speed.model_ms:.3f}")
+        table.add_row(speed.reference, f"{speed.reference_ms:.3f}")
+        table.add_row("times faster", f"{speed.times_faster:.1f}")
+    return table
+
+
+def ablation_table(ablation: Ablation) -> Table:
+    """Return a table of a run's variants."""
+    names = list(ablation.rows[0].figures)
+    table = Table(
+        "variant",
+        *(words(n) for n in names),
+        title=f"{ablation.base}: {ablation.images} images of the validation fold",
+    )
+    for row in ablation.rows:
+        table.add_row(row.name, *(format_interval(row.figures[n]) for n in names))
+    return table
+
+
+def peers_table(peers: list[Peer]) -> Table:
+    """Return a table of models compared on the test fold."""
+    table = Table("", *(peer.name for peer in peers), title="Models compared on fold 0")
+    table.add_row("gzip MiB", *(format_mib(peer.size.gzip_bytes) for peer in peers))
+    table.add_row("ms", *(f"{peer.speed.model_ms:.3f}" for peer in peers))
+    for name in peers[0].figures:
+        table.add_row(words(name), *(format_interval(peer.figures[name]) for peer in peers))
+    return table
+
+
+def quality_table(study: Study) -> Table:
+    """Return a table of where accuracy falls, and of the quality limits that follow."""
+    whole = study.undegraded
+    table = Table(
+        "degradation",
+        "accuracy from mildest to worst",
+        "limit",
+        "why",
+        title=f"{study.model}: {study.images} images of {study.lesions} lesions",
+        caption=f"Undegraded: {whole.value:.3f} ({whole.low:.3f} to {whole.high:.3f}); the "
+        f"limits refuse {study.refused:.1%} of them.",
+    )
+    for curve in study.curves:
+        accuracies = " ".join(f"{level.accuracy.value:.2f}" for level in curve.levels)
+        bound = "" if curve.value is None else f"{curve.limit} {curve.value:g}"
+        table.add_row(curve.name, accuracies, bound, curve.reason)
+    return table

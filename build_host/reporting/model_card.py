@@ -1,0 +1,48 @@
+"""The model card (Mitchell et al. 2019, doi:10.1145/3287560.3287596), from what was measured."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from build_host.evaluation.assessment import SALIENCY_IMAGES, Assessment
+from build_host.evaluation.comparison import Ablation, Peer
+from build_host.reporting.templating import render
+from device.diagnoses import CODES
+from device.models.manifest import Manifest
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+def render_card(manifest: Manifest, assessment: Assessment, sections: Sequence[str] = ()) -> str:
+    """Return the card as Markdown; every number in it comes from its arguments.
+
+    Parameters
+    ----------
+    sections
+        More that was measured, as Markdown; they come before the terms of the data.
+    """
+    return render(
+        _TEMPLATES / "model_card.md.j2",
+        {
+            "manifest": manifest,
+            "assessment": assessment,
+            "main": assessment.evaluations[0],
+            "others": assessment.evaluations[1:],
+            "sections": sections,
+            "codes": CODES,
+            "saliency_images": SALIENCY_IMAGES,
+        },
+    )
+
+
+def ablation_section(ablation: Ablation) -> str:
+    """Return the card's section on a run's variants, as Markdown."""
+    names = list(ablation.rows[0].figures)
+    template = _TEMPLATES / "ablation_section.md.j2"
+    return render(template, {"ablation": ablation, "names": names})
+
+
+def peers_section(peers: list[Peer]) -> str:
+    """Return the card's section on other models, as Markdown."""
+    names = list(peers[0].figures)
+    return render(_TEMPLATES / "peers_section.md.j2", {"peers": peers, "names": names})

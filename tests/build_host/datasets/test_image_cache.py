@@ -1,0 +1,227 @@
+import dataclasses
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from build_host.datasets.dataset import Dataset, ImageRecord
+from build_host.datasets.ham10000 import read_ham10000
+from build_host.datasets.image_cache import load_examples, resized_images
+from build_host.datasets.split import split_by_lesion
+from device.errors import DataError, ImageError
+from device.imaging.preprocessing import InputSpec, resize_to_input
+from tests.build_host import drawn
+
+SPEC = InputSpec(height=24, width=32, geometry="center-square")
+
+
+def some(folder: Path, number: int = 6) -> Dataset:
+    return read_ham10000(folder).subset(np.arange(number))
+
+
+def test_every_image_is_resized_as_the_device_does_it(ham10000: Path, tmp_path: Path) -> None:
+    dataset = some(ham10000)
+    for geometry in ("center-square", "full-frame"):
+        spec = msgspec.structs.replace(SPEC, geometry=geometry)
+        images = resized_images(dataset, spec, tmp_path, quiet=True)
+        assert images.shape == (6, 24, 32, 3)
+        assert images.dtype == np.uint8
+        for pixels, record in zip(images, dataset.records, strict=True):
+            np.testing.assert_array_equal(pixels, resize_to_input(dataset.read(record), spec))
+
+
+def test_the_array_is_a_read_only_memory_map(ham10000: Path, tmp_path: Path) -> None:
+    images = resized_images(some(ham10000), SPEC, tmp_path, quiet=True)
+    assert isinstance(images, np.memmap)
+    assert not images.flags.writeable
+
+
+def test_a_second_call_does_not_read_the_images_again(ham10000: Path, tmp_path: Path) -> None:
+    dataset = some(ham10000, 30)
+    first = resized_images(dataset, SPEC, tmp_path, quiet=True)
+    read: list[str] = []
+
+    def noticed(record):
+        read.append(record.image_id)
+        return dataset.read(record)
+
+    watched = dataclasses.replace(dataset, read=noticed)
+    second = resized_images(watched, SPEC, tmp_path, quiet=True)
+    np.testing.assert_array_equal(second, first)
+    # A few tell one dataset from another of the same names.
+    assert len(set(read)) <= 5
+
+
+@pytest.mark.parametrize(
+    "changes", [{"height": 25}, {"width": 33}, {"geometry": "full-frame"}], ids=str
+)
+def test_another_input_is_another_array(
+    ham10000: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    dataset = some(ham10000)
+    resized_images(dataset, SPEC, tmp_path, quiet=True)
+    spec = msgspec.structs.replace(SPEC, **changes)
+    images = resized_images(dataset, spec, tmp_path, quiet=True)
+    np.testing.assert_array_equal(
+        images[0], resize_to_input(dataset.read(dataset.records[0]), spec)
+    )
+
+
+def test_the_cache_keeps_the_order_of_the_records_apart(ham10000: Path, tmp_path: Path) -> None:
+    dataset = some(ham10000)
+    images = resized_images(dataset, SPEC, tmp_path, quiet=True)
+    turned = resized_images(dataset.subset(np.arange(6)[::-1]), SPEC, tmp_path, quiet=True)
+    np.testing.assert_array_equal(turned, images[::-1])
+
+
+def test_the_table_and_the_images_do_not_share_a_cache(
+    ham10000: Path, ham10000_table: Path, tmp_path: Path
+) -> None:
+    resized_images(some(ham10000), SPEC, tmp_path, quiet=True)
+    table = some(ham10000_table)
+    images = resized_images(table, SPEC, tmp_path, quiet=True)
+    np.testing.assert_array_equal(images[0], resize_to_input(table.read(table.records[0]), SPEC))
+
+
+def test_other_pixels_under_the_same_names_are_read_anew(
+    ham10000: Path, spoilable: Path, tmp_path: Path
+) -> None:
+    resized_images(some(ham10000), SPEC, tmp_path / "cache", quiet=True)
+    for path in spoilable.glob("*/*.jpg"):
+        path.write_bytes(drawn.jpeg(drawn.picture("vasc", 999)))
+    other = some(spoilable)
+    images = resized_images(other, SPEC, tmp_path / "cache", quiet=True)
+    np.testing.assert_array_equal(images[0], resize_to_input(other.read(other.records[0]), SPEC))
+
+
+@pytest.mark.parametrize("damage", ["no image", "cut short", "empty"])
+def test_a_damaged_image_is_named_and_leaves_no_array_behind(
+    spoilable: Path, tmp_path: Path, damage: str
+) -> None:
+    victim = spoilable / "HAM10000_images_part_1" / f"{drawn.rows()[4]['image_id']}.jpg"
+    whole = victim.read_bytes()
+    victim.write_bytes({"no image": b"text", "cut short": whole[:900], "empty": b""}[damage])
+    with pytest.raises(ImageError, match=victim.name):
+        resized_images(some(spoilable), SPEC, tmp_path / "cache", quiet=True)
+    assert not list((tmp_path / "cache").glob("*.npy"))
+    victim.write_bytes(whole)
+    dataset = some(spoilable)
+    images = resized_images(dataset, SPEC, tmp_path / "cache", quiet=True)
+    np.testing.assert_array_equal(
+        images[4], resize_to_input(dataset.read(dataset.records[4]), SPEC)
+    )
+
+
+def test_the_table_at_its_own_size_passes_unchanged(ham10000_table: Path, tmp_path: Path) -> None:
+    dataset = some(ham10000_table)
+    spec = InputSpec(height=28, width=28, geometry="full-frame")
+    images = resized_images(dataset, spec, tmp_path, quiet=True)
+    np.testing.assert_array_equal(images[3], dataset.read(dataset.records[3]))
+
+
+def test_examples_are_the_images_their_whole_frames_and_the_split(
+    ham10000: Path, tmp_path: Path
+) -> None:
+    dataset = read_ham10000(ham10000)
+    split = split_by_lesion(dataset)
+    examples = load_examples(dataset, split, SPEC, (30, 40), tmp_path)
+    assert examples.images.shape == (176, 24, 32, 3)
+    assert examples.split is split
+    np.testing.assert_array_equal(examples.labels, dataset.labels)
+    whole = InputSpec(height=30, width=40, geometry="full-frame")
+    pixels = dataset.read(dataset.records[100])
+    np.testing.assert_array_equal(examples.frames[100], resize_to_input(pixels, whole))
+    np.testing.assert_array_equal(examples.images[100], resize_to_input(pixels, SPEC))
+
+
+def test_without_a_frame_size_the_frames_are_the_images(ham10000: Path, tmp_path: Path) -> None:
+    dataset = read_ham10000(ham10000)
+    examples = load_examples(dataset, split_by_lesion(dataset), SPEC, (0, 0), tmp_path)
+    assert examples.frames is examples.images
+
+
+def test_a_full_disk_is_told_before_any_image_is_written(ham10000: Path, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, hard))
+    try:
+        with pytest.raises(DataError, match="no room for 0 MiB"):
+            resized_images(read_ham10000(ham10000), SPEC, tmp_path / "cache", quiet=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list((tmp_path / "cache").iterdir())
+
+
+MANY = """
+import sys
+from pathlib import Path
+import numpy as np
+from build_host.datasets.dataset import Dataset, ImageRecord
+from build_host.datasets.split import split_by_lesion
+from build_host.datasets.image_cache import load_examples
+from build_host.training.config import AugmentationConfig
+from build_host.training.input_pipeline import batches
+from device.diagnoses import CODES
+from device.imaging.preprocessing import InputSpec
+
+count = int(sys.argv[1])
+records = tuple(ImageRecord(f"I{i}", f"L{i // 2}", CODES[i % 7]) for i in range(count))
+picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+dataset = Dataset("many", records, lambda r: picture)
+spec = InputSpec(height=64, width=64, geometry="full-frame")
+split = split_by_lesion(dataset)
+examples = load_examples(dataset, split, spec, (0, 0), Path(sys.argv[2]))
+data = batches(examples.images, examples.labels, split.train, spec, 64, 1, AugmentationConfig())
+shown = sum(int(pixels.shape[0]) for pixels, _ in data)
+(line,) = [l for l in open("/proc/self/status") if l.startswith("RssAnon")]
+print(shown, int(line.split()[1]))
+"""
+
+
+@pytest.mark.tensorflow
+def test_memory_does_not_grow_with_the_data_set(tmp_path: Path) -> None:
+    kibibytes = {}
+    for count in (2_000, 12_000):
+        command = [sys.executable, "-c", MANY, str(count), str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        shown, kibibytes[count] = map(int, done.stdout.split()[-2:])
+        assert shown == pytest.approx(0.6 * count, rel=0.1)
+    # The larger set holds 117 MiB of pixels more.
+    assert kibibytes[12_000] - kibibytes[2_000] < 40 << 10
+
+
+def test_two_runs_may_make_the_array_at_once(ham10000: Path, tmp_path: Path) -> None:
+    whole = read_ham10000(ham10000)
+    alone = resized_images(whole, SPEC, tmp_path / "alone", quiet=True)
+    found = []
+    meanwhile = [whole.records[3], whole.records[19]]
+
+    def read(record: ImageRecord) -> NDArray[np.uint8]:
+        if record in meanwhile:
+            meanwhile.remove(record)
+            found.append(resized_images(dataset, SPEC, tmp_path / "both", quiet=True))
+        return whole.read(record)
+
+    dataset = Dataset(whole.name, whole.records, read)
+    found.append(resized_images(dataset, SPEC, tmp_path / "both", quiet=True))
+    assert len(found) == 3
+    for images in found:
+        np.testing.assert_array_equal(images, alone)
+    assert len(list((tmp_path / "both").iterdir())) == 1
+
+
+def test_a_run_that_fails_leaves_no_part_of_the_array(ham10000: Path, tmp_path: Path) -> None:
+    whole = read_ham10000(ham10000)
+
+    def read(record: ImageRecord) -> NDArray[np.uint8]:
+        if record == whole.records[5]:
+            raise KeyboardInterrupt
+        return whole.read(record)
+
+    with pytest.raises(KeyboardInterrupt):
+        resized_images(Dataset(whole.name, whole.records, read), SPEC, tmp_path, quiet=True)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from build_host.evaluation import corruptions
+from build_host.reproduction import image_enhancement
+from device.capture.demo import SCENES, demo_frame
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[np.ndarray]:
+    return [np.ascontiguousarray(demo_frame(s).pixels[200:500, 300:700]) for s in SCENES[:3]]
+
+
+def restored(pictures: list[np.ndarray]) -> dict[tuple[str, str], float]:
+    return {(r.step, r.spoiled_by): r.mse for r in image_enhancement.restorations(pictures, seed=1)}
+
+
+def test_noise_of_ten_grey_levels_is_measured_as_such(pictures: list[np.ndarray]) -> None:
+    (untouched,) = [
+        r
+        for r in image_enhancement.restorations(pictures, seed=1)
+        if (r.step, r.spoiled_by) == ("none", "noise")
+    ]
+    # Rounding and clipping at the ends of the range take a little away.
+    assert untouched.mse == pytest.approx(100.0, rel=0.1)
+    assert untouched.psnr == pytest.approx(10 * np.log10(255**2 / untouched.mse), abs=0.1)
+
+
+def test_denoising_brings_noisy_pictures_nearer_to_the_clean_ones(
+    pictures: list[np.ndarray],
+) -> None:
+    found = restored(pictures)
+    for step in ("Gaussian blur", "median", "bilateral"):
+        assert found[step, "noise"] < found["none", "noise"]
+
+
+def test_hair_removal_brings_hairy_pictures_nearer_to_the_clean_ones(
+    pictures: list[np.ndarray],
+) -> None:
+    found = restored(pictures)
+    assert found["hair removal", "hairs"] < 0.5 * found["none", "hairs"]
+    assert found["hair removal", "hairs"] < found["median", "hairs"]
+
+
+def test_no_step_changes_the_picture_it_is_given(pictures: list[np.ndarray]) -> None:
+    before = [p.copy() for p in pictures]
+    for step in image_enhancement.ENHANCEMENTS.values():
+        for picture in pictures:
+            assert step(picture).shape == picture.shape
+    for picture, was in zip(pictures, before, strict=True):
+        np.testing.assert_array_equal(picture, was)
+
+
+def test_drawn_hairs_are_found_and_bare_skin_is_left_alone() -> None:
+    skin = np.full((200, 300, 3), (200, 160, 140), np.uint8)
+    hairy = corruptions.hairs(skin, np.random.default_rng(0))
+    drawn = (hairy != skin).any(axis=2)
+    assert not image_enhancement.hair_mask(skin).any()
+    assert image_enhancement.hair_mask(hairy)[drawn].mean() > 0.6
+    np.testing.assert_array_equal(image_enhancement.remove_hairs(skin), skin)
