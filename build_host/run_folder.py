@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.models.bundle import METRICS_FILE, MODEL_FILE
+from device.models.bundle import METRICS_FILE
+from device.models.manifest import MODEL_FILE
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,7 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
     from device.platform.gpio_button import GpioButton
     from device.platform.systemd import Notifier
     from device.preferences import Preferences, load_preferences
-    from device.records.folder import FolderArchive, throwaway_archive
+    from device.records.folder_archive import FolderArchive, throwaway_archive
     from device.screen.display import close_screen, open_screen
     from device.screen.hands import press_shutter
     from device.screen.renderer import Renderer
@@ -217,17 +217,18 @@ def _analyze(options: argparse.Namespace, clock: Clock) -> int:
     from device.inference.finding import to_record
 
     analyzer = _open_analyzer(options)
+    geometry = analyzer.manifest.network_for(captured=True).input.geometry
     photos: list[str] = options.photos
     overlays = _overlay_paths(options.overlay, photos) if options.overlay else []
     status = ExitStatus.OK
     for number, photo in enumerate(photos):
         try:
             frame = frame_now(_read_photo(photo), number, "file")
-            finding = analyzer.analyze(frame)
+            finding = analyzer.analyze(frame, as_captured=analyzer.manifest.held is not None)
             if overlays:
                 code = likeliest_malignant(finding.probabilities)
                 saliency = analyzer.explain(frame, code, held=True)
-                write_overlay(overlays[number], frame, finding.field, saliency, analyzer.manifest)
+                write_overlay(overlays[number], frame, finding.field, saliency, geometry)
                 if not saliency.values.any():
                     _tell(f"{printable_path(photo)}: nothing in it speaks for {saliency.code}")
         except ImageError as error:

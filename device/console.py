@@ -11,12 +11,12 @@ from rich.text import Text
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
 from device.errors import ImageError
 from device.frame import Frame
-from device.imaging.field_of_view import FieldOfView
+from device.imaging.field_of_view import FieldOfView, Geometry
 from device.imaging.overlay import blend_overlay
 from device.imaging.preprocessing import model_region
 from device.inference.finding import FindingRecord, SaliencyMap
 from device.models.bundle import Bundle
-from device.models.manifest import Manifest, Saliency
+from device.models.manifest import Manifest, NetworkSpec
 from device.text import printable_path
 
 _BAR_CELLS: Final = 24
@@ -71,7 +71,6 @@ def _conclusion(record: FindingRecord, names: dict[Code, str]) -> str:
 def print_model(bundle: Bundle) -> None:
     """Print what a verified bundle is, and the figures of its card."""
     manifest = bundle.manifest
-    spec = manifest.input
     table = Table("figure", "value", "95 % interval", title=manifest.model_id)
     for name, figure in manifest.metrics.items():
         table.add_row(
@@ -81,20 +80,24 @@ def print_model(bundle: Bundle) -> None:
     console.print(table)
     for line in (
         f"Signature and hash hold; signed by {bundle.signed_by[:16]}…",
-        f"Input {spec.width} x {spec.height}, {spec.geometry}; {len(bundle.model):,} bytes; "
-        f"saliency by {_named(manifest.saliency)}",
+        *(_network_line(bundle, network) for network in manifest.networks),
         f"{manifest.provenance.dataset}; {manifest.provenance.split}",
         f"Licence of the data: {manifest.provenance.licence}",
     ):
         console.print(Text(line), soft_wrap=True)
 
 
-def _named(saliency: Saliency) -> str:
-    return f"{saliency.method}, of a held picture by {saliency.frozen or saliency.method}"
+def _network_line(bundle: Bundle, network: NetworkSpec) -> str:
+    spec, saliency = network.input, network.saliency
+    return (
+        f"{network.file}: input {spec.width} x {spec.height}, {spec.geometry}; "
+        f"{len(bundle.models[network.file]):,} bytes; saliency by {saliency.method}, of a captured "
+        f"picture by {saliency.frozen or saliency.method}"
+    )
 
 
 def write_overlay(
-    path: Path, frame: Frame, field: FieldOfView, saliency: SaliencyMap, manifest: Manifest
+    path: Path, frame: Frame, field: FieldOfView, saliency: SaliencyMap, geometry: Geometry
 ) -> None:
     """Write a frame with the saliency laid over the part that the model was shown.
 
@@ -104,7 +107,7 @@ def write_overlay(
         If the file cannot be written.
     """
     pixels = frame.pixels.copy()
-    part = model_region(pixels, manifest.input.geometry, field)
+    part = model_region(pixels, geometry, field)
     part[:] = blend_overlay(part, saliency.values)
     save_picture(path, Image.fromarray(pixels))
 

@@ -31,7 +31,7 @@ def write_demo_screenshots(out: Path, analyzer: Analyzer) -> None:
             finding = analyzer.analyze(frame)
             code = likeliest_malignant(finding.probabilities)
             saliency = finding.saliency or analyzer.explain(frame, code)
-            geometry = analyzer.manifest.input.geometry
+            geometry = analyzer.manifest.live.input.geometry
             view = LiveView(
                 field=crop(frame.pixels, finding.field),
                 finding=replace(finding, saliency=saliency),

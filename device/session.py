@@ -266,7 +266,8 @@ class Session:
         if saliency is None:
             return None
         shape, field = analyzed.frame.pixels.shape, analyzed.finding.field
-        return saliency_over_field(saliency.values, shape, self._manifest.input.geometry, field)
+        spec = self._manifest.network_for(captured=analyzed.finding.as_captured)
+        return saliency_over_field(saliency.values, shape, spec.input.geometry, field)
 
     def _mm_per_pixel(self) -> float | None:
         frame = self._camera.frames.peek()

@@ -5,11 +5,12 @@ SNOMED CT concepts name the group's commonest disorder; ICD-10 codes are the WHO
 
 from typing import Final
 
+from device.diagnoses import Code
 from device.models.manifest import DiagnosisClass
 
 CLASSES: Final = (
     DiagnosisClass(
-        code="akiec",
+        code=Code.AKIEC,
         names={
             "en": "Actinic keratosis / Bowen",
             "es": "Queratosis actínica / Bowen",
@@ -20,7 +21,7 @@ CLASSES: Final = (
         icd10="L57.0",
     ),
     DiagnosisClass(
-        code="bcc",
+        code=Code.BCC,
         names={
             "en": "Basal cell carcinoma",
             "es": "Carcinoma basocelular",
@@ -31,7 +32,7 @@ CLASSES: Final = (
         icd10="C44.9",
     ),
     DiagnosisClass(
-        code="bkl",
+        code=Code.BKL,
         names={
             "en": "Benign keratosis",
             "es": "Queratosis benigna",
@@ -42,21 +43,21 @@ CLASSES: Final = (
         icd10="L82",
     ),
     DiagnosisClass(
-        code="df",
+        code=Code.DF,
         names={"en": "Dermatofibroma", "es": "Dermatofibroma", "pt": "Dermatofibroma"},
         malignant=False,
         snomed_ct="",
         icd10="D23.9",
     ),
     DiagnosisClass(
-        code="mel",
+        code=Code.MEL,
         names={"en": "Melanoma", "es": "Melanoma", "pt": "Melanoma"},
         malignant=True,
         snomed_ct="93655004",
         icd10="C43.9",
     ),
     DiagnosisClass(
-        code="nv",
+        code=Code.NV,
         names={
             "en": "Melanocytic naevus",
             "es": "Nevo melanocítico",
@@ -67,7 +68,7 @@ CLASSES: Final = (
         icd10="D22.9",
     ),
     DiagnosisClass(
-        code="vasc",
+        code=Code.VASC,
         names={"en": "Vascular lesion", "es": "Lesión vascular", "pt": "Lesão vascular"},
         malignant=False,
         snomed_ct="400210000",

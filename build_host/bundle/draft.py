@@ -27,11 +27,12 @@ from device.imaging.preprocessing import InputSpec
 from device.imaging.quality import QualityLimits
 from device.models.bundle import Bundle
 from device.models.manifest import (
-    SCHEMA_VERSION,
+    MODEL_FILE,
     Abstention,
     Calibration,
     Conformal,
     Manifest,
+    NetworkSpec,
     Provenance,
     Saliency,
 )
@@ -58,11 +59,9 @@ def draft(
     from build_host.compression.quantization import describe_tensors
 
     input_tensor, outputs = describe_tensors(model)
-    manifest = Manifest(
-        schema_version=SCHEMA_VERSION,
-        name=name,
-        version=version,
-        classes=CLASSES,
+    live = NetworkSpec(
+        file=MODEL_FILE,
+        sha256=hashlib.sha256(model).hexdigest(),
         input=spec,
         input_tensor=input_tensor,
         outputs=outputs,
@@ -72,13 +71,18 @@ def draft(
         abstention=Abstention(
             score="confidence", uncertain_below=0.0, unfamiliar_below=None, fitted_on=""
         ),
-        quality=quality,
         saliency=saliency,
-        model_sha256=hashlib.sha256(model).hexdigest(),
+    )
+    manifest = Manifest(
+        name=name,
+        version=version,
+        classes=CLASSES,
+        live=live,
+        quality=quality,
         provenance=provenance,
         metrics={},
     )
-    return Bundle(Path(name), manifest, model, "")
+    return Bundle(Path(name), manifest, {manifest.live.file: model}, "")
 
 
 def calibrate_draft(bundle: Bundle, validation: Dataset) -> Bundle:
@@ -87,15 +91,16 @@ def calibrate_draft(bundle: Bundle, validation: Dataset) -> Bundle:
     logits = np.array([o.logits for o in outputs])
     labels = validation.labels
     calibration = fit_calibration(logits, labels)
-    manifest = msgspec.structs.replace(
-        bundle.manifest,
+    live = msgspec.structs.replace(
+        bundle.manifest.live,
         calibration=calibration,
         operating_points=fit_operating_points(logits, labels, calibration),
         conformal=fit_conformal(logits, labels, calibration),
         abstention=fit_abstention(outputs, labels, calibration),
-        averaging=choose_averaging(bundle, validation, logits, calibration),
+        test_time_augmentation=choose_averaging(bundle, validation, logits, calibration),
     )
-    return Bundle(bundle.folder, manifest, bundle.model, "")
+    manifest = msgspec.structs.replace(bundle.manifest, live=live)
+    return Bundle(bundle.folder, manifest, {manifest.live.file: bundle.live_model}, "")
 
 
 def provenance(

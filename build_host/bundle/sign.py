@@ -1,7 +1,7 @@
 """Signing and writing a bundle, and the keys for that."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,6 @@ from device.models.bundle import (
     CARD_FILE,
     MANIFEST_FILE,
     METRICS_FILE,
-    MODEL_FILE,
     SIGNATURE_FILE,
 )
 from device.models.manifest import Manifest
@@ -80,7 +79,7 @@ def public_key(key: Ed25519PrivateKey) -> str:
 def write_bundle(
     folder: Path,
     manifest: Manifest,
-    model: bytes,
+    models: Mapping[str, bytes],
     assessment: Assessment,
     key: Ed25519PrivateKey,
     sections: Sequence[str] = (),
@@ -91,8 +90,8 @@ def write_bundle(
     ----------
     folder
         Made where it does not exist; the files of an older bundle in it are replaced.
-    manifest, model
-        The manifest, whose ``model_sha256`` is that of `model`.
+    manifest, models
+        The manifest, and the bytes of every model file that it names.
     assessment
         What was measured, for the card and ``metrics.json``.
     key
@@ -102,7 +101,7 @@ def write_bundle(
     """
     manifest_bytes = to_json(manifest)
     contents = {
-        MODEL_FILE: model,
+        **models,
         MANIFEST_FILE: manifest_bytes,
         SIGNATURE_FILE: key.sign(manifest_bytes),
         METRICS_FILE: to_json(assessment),

@@ -164,7 +164,9 @@ def study_degradation(
         No progress bar.
     """
     unlimited = msgspec.structs.replace(bundle.manifest, quality=NO_LIMITS)
-    analyzer = Analyzer(Bundle(bundle.folder, unlimited, bundle.model, bundle.signed_by))
+    analyzer = Analyzer(
+        Bundle(bundle.folder, unlimited, {unlimited.live.file: bundle.live_model}, bundle.signed_by)
+    )
     images = [validation.read(record) for record in validation.records]
     labels, lesions = validation.labels, validation.lesions
     steps = range(len(DEGRADATIONS) * levels)

@@ -10,7 +10,7 @@ from build_host.evaluation.metrics import Labels, mean_over_lesions
 from device.inference.calibration import probabilities
 from device.inference.network import Network
 from device.models.bundle import Bundle
-from device.models.manifest import Averaging, Calibration
+from device.models.manifest import Calibration, TestTimeAugmentation
 
 
 def choose_averaging(
@@ -19,7 +19,7 @@ def choose_averaging(
     logits: NDArray[np.float32],
     calibration: Calibration,
     quiet: bool = False,
-) -> Averaging:
+) -> TestTimeAugmentation:
     """Return ``dihedral`` where averaging lowers the cross-entropy significantly, else ``none``.
 
     Parameters
@@ -29,14 +29,14 @@ def choose_averaging(
     calibration
         As fitted to these logits.
     """
-    spec = bundle.manifest.input
+    spec = bundle.manifest.live.input
     if spec.height != spec.width:
         return "none"
-    network = Network(bundle)
+    network = Network(bundle, bundle.manifest.live)
     averaged = np.array(
         [
             mean_logits_over_views(network, spec, dataset.read(record))
-            for record in track(dataset.records, "Averaging over views", disable=quiet)
+            for record in track(dataset.records, "TestTimeAugmentation over views", disable=quiet)
         ]
     )
     labels = dataset.labels

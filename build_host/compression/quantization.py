@@ -11,7 +11,7 @@ from build_host.compression.pruning import copy_model
 from build_host.keras import keras, tf
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, scale_pixels
-from device.inference.network import open_interpreter
+from device.inference.runtimes import installed_runtime
 from device.models.manifest import Outputs, TensorSpec
 from device.platform.stderr_filter import filtered_stderr
 
@@ -172,7 +172,7 @@ def quantization_aware(model: keras.Model, preserve_sparsity: bool) -> keras.Mod
 
 def describe_tensors(model: bytes) -> tuple[TensorSpec, Outputs]:
     """Return the input and outputs of a ``.tflite`` file, for the manifest."""
-    _, interpreter = open_interpreter(model)
+    interpreter = installed_runtime().load(model, 1)
     outputs = [_spec(i, d) for i, d in enumerate(interpreter.get_output_details())]
     vectors = {o.shape[0]: o for o in outputs if len(o.shape) == 1}
     logits = vectors.pop(len(CODES))

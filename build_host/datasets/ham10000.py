@@ -5,14 +5,14 @@ Tschandl, Rosendahl, Kittler 2018, doi:10.1038/sdata.2018.161.
 
 import warnings
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.folder import find_images, read_csv
-from device.diagnoses import Code
+from device.diagnoses import CODES, Code
 from device.errors import DataError
 from device.imaging.image_file import read_image
 
@@ -23,7 +23,9 @@ PIXEL_TABLE: Final = "hmnist_28_28_RGB.csv"
 LICENCE: Final = "CC BY-NC 4.0 (HAM10000: attribution, non-commercial use)"
 
 _COLUMNS: Final = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
-_TABLE_LABELS: Final[tuple[Code, ...]] = ("akiec", "bcc", "bkl", "df", "nv", "vasc", "mel")
+_TABLE_LABELS: Final[tuple[Code, ...]] = (
+    Code.AKIEC, Code.BCC, Code.BKL, Code.DF, Code.NV, Code.VASC, Code.MEL
+)  # fmt: skip
 """What the pixel table's ``label`` column counts, in the order of its makers."""
 
 
@@ -101,9 +103,9 @@ def read_metadata(folder: Path, problems: list[DataError] | None = None) -> tupl
 
 
 def _parse_row(path: Path, line: int, values: dict[str, str]) -> ImageRecord:
-    if values["dx"] not in get_args(Code):
+    if values["dx"] not in CODES:
         raise DataError(
-            f"{path}: line {line}: dx {values['dx']!r} is not one of {', '.join(get_args(Code))}"
+            f"{path}: line {line}: dx {values['dx']!r} is not one of {', '.join(CODES)}"
         )
     for column in ("lesion_id", "image_id"):
         if not values[column]:
@@ -119,7 +121,7 @@ def _parse_row(path: Path, line: int, values: dict[str, str]) -> ImageRecord:
     return ImageRecord(
         image_id=values["image_id"],
         lesion_id=values["lesion_id"],
-        dx=next(code for code in get_args(Code) if code == values["dx"]),
+        dx=Code(values["dx"]),
         dx_type=values["dx_type"],
         age=age,
         sex=values["sex"] or "unknown",

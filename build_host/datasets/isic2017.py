@@ -22,7 +22,7 @@ LABELS_FILE: Final = "labels.csv"
 LICENCE: Final = "ISIC 2017 (CC0)"
 _COLUMNS: Final = ("image_id", "split", "diagnosis")
 _PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
-_DIAGNOSES: Final[dict[str, Code]] = {"nevus": "nv", "mel": "mel", "sk": "bkl"}
+_DIAGNOSES: Final[dict[str, Code]] = {"nevus": Code.NV, "mel": Code.MEL, "sk": Code.BKL}
 
 
 def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Dataset:

@@ -87,7 +87,7 @@ def assess_test_fold(bundle: Bundle, test: Dataset, resamples: int = RESAMPLES) 
     """
     predictions = predict(Analyzer(bundle), test)
     model_id = bundle.manifest.model_id
-    evaluation = evaluate(predictions, model_id, bundle.model, SHIPPED, resamples=resamples)
+    evaluation = evaluate(predictions, model_id, bundle.live_model, SHIPPED, resamples=resamples)
     return Assessment(evaluations=[evaluation], surest=accuracy_coverage_curve(predictions))
 
 
@@ -117,12 +117,15 @@ def assess(
     analyzer = Analyzer(bundle)
     first = assess_test_fold(bundle, test)
     evaluations = list(first.evaluations)
-    square = manifest.input.height == manifest.input.width
+    square = manifest.live.input.height == manifest.live.input.width
     if square:
-        averaging = msgspec.structs.replace(manifest, averaging="dihedral")
-        over_views = Analyzer(Bundle(bundle.folder, averaging, bundle.model, ""))
+        live = msgspec.structs.replace(manifest.live, test_time_augmentation="dihedral")
+        averaging = msgspec.structs.replace(manifest, live=live)
+        over_views = Analyzer(
+            Bundle(bundle.folder, averaging, {averaging.live.file: bundle.live_model}, "")
+        )
         averaged = predict(over_views, test, averaged=True)
-        evaluations.append(evaluate(averaged, model_id, bundle.model, AVERAGED))
+        evaluations.append(evaluate(averaged, model_id, bundle.live_model, AVERAGED))
     if float_model is not None:
         unquantized = predict(Analyzer(with_float_model(bundle, float_model)), test)
         evaluations.append(evaluate(unquantized, model_id, float_model, FLOAT))
@@ -131,14 +134,14 @@ def assess(
         metrics: dict[str, Metric] = {"melanoma_auc": melanoma_auc, "accuracy": accuracy}
         trained_on = any("ISIC 2017" in further for further in manifest.provenance.further)
         protocol = NOT_QUITE_EXTERNAL if trained_on else EXTERNAL
-        evaluations.append(evaluate(elsewhere, model_id, bundle.model, protocol, metrics))
+        evaluations.append(evaluate(elsewhere, model_id, bundle.live_model, protocol, metrics))
     segmented = (data / SEGMENTATIONS_FOLDER).is_dir()
     if not segmented:
         console.print(f"{data}: has no {SEGMENTATIONS_FOLDER}; skipping what needs them")
-    central = square and manifest.input.geometry == "center-square"
-    mapped = segmented and central and manifest.outputs.class_activation_map is not None
+    central = square and manifest.live.input.geometry == "center-square"
+    mapped = segmented and central and manifest.live.outputs.class_activation_map is not None
     sample = balanced_sample(test, SALIENCY_IMAGES)
-    network = Network(bundle)
+    network = Network(bundle, bundle.manifest.live)
     return Assessment(
         evaluations=evaluations,
         surest=first.surest,
@@ -165,13 +168,14 @@ def with_float_model(bundle: Bundle, float_model: bytes) -> Bundle:
     from build_host.compression.quantization import describe_tensors
 
     input_tensor, outputs = describe_tensors(float_model)
-    manifest = msgspec.structs.replace(
-        bundle.manifest,
+    live = msgspec.structs.replace(
+        bundle.manifest.live,
         input_tensor=input_tensor,
         outputs=outputs,
-        model_sha256=hashlib.sha256(float_model).hexdigest(),
+        sha256=hashlib.sha256(float_model).hexdigest(),
     )
-    return Bundle(bundle.folder, manifest, float_model, "")
+    manifest = msgspec.structs.replace(bundle.manifest, live=live)
+    return Bundle(bundle.folder, manifest, {manifest.live.file: float_model}, "")
 
 
 def accuracy_coverage_curve(predictions: Predictions) -> list[CoveragePoint]:

@@ -54,10 +54,10 @@ class Peer(msgspec.Struct, frozen=True):
 def measure_peer(bundle: Bundle, test: Dataset) -> Peer:
     """Return the figures of a model on the test fold."""
     evaluation = assess_test_fold(bundle, test).evaluations[0]
-    spec = bundle.manifest.input
+    spec = bundle.manifest.live.input
     return Peer(
         name=bundle.manifest.model_id,
-        model_sha256=bundle.manifest.model_sha256,
+        model_sha256=bundle.manifest.live.sha256,
         input=f"{spec.width} x {spec.height}",
         size=evaluation.size,
         speed=measure_speed(bundle, reference_model()),

@@ -30,9 +30,9 @@ def network_output(network: Network, spec: InputSpec, pixels: NDArray[np.uint8])
 
 def network_outputs(bundle: Bundle, dataset: Dataset, quiet: bool = False) -> list[NetworkOutput]:
     """Return all outputs of a bundle's network for every image of a dataset."""
-    network = Network(bundle)
+    network = Network(bundle, bundle.manifest.live)
     records = track(dataset.records, "Running the network", disable=quiet)
-    return [network_output(network, bundle.manifest.input, dataset.read(r)) for r in records]
+    return [network_output(network, bundle.manifest.live.input, dataset.read(r)) for r in records]
 
 
 def mean_logits_over_views(
@@ -58,6 +58,6 @@ def in_distribution_score(network: Network, manifest: Manifest, pixels: NDArray[
     pixels
         As in `network_output`.
     """
-    output = network_output(network, manifest.input, pixels)
-    probability = calibration.probabilities(output.logits, manifest.calibration)
-    return calibration.in_distribution_score(output, probability, manifest.abstention)
+    output = network_output(network, manifest.live.input, pixels)
+    probability = calibration.probabilities(output.logits, manifest.live.calibration)
+    return calibration.in_distribution_score(output, probability, manifest.live.abstention)

@@ -112,10 +112,10 @@ def compare_maps(
         Of an image's probabilities: returns the diagnosis to explain.
     """
     manifest = bundle.manifest
-    side = manifest.input.height
-    network = Network(bundle)
+    side = manifest.live.input.height
+    network = Network(bundle, bundle.manifest.live)
     float_maps = None if float_model is None else FloatActivationMaps(float_model, manifest)
-    eigen_cam = EigenCam(bundle.model, manifest)
+    eigen_cam = EigenCam(bundle.live_model, manifest)
     methods: dict[str, tuple[int, Callable[[Explained], Map]]] = {
         "random": (0, random_map),
         "centre blob": (0, centre_map),
@@ -124,16 +124,18 @@ def compare_maps(
         "class activation map, as log-odds": (0, log_odds_map),
         "class activation map, where it outweighs the others": (0, outweighing_map),
         "occlusion": (occlusion_passes(side), occlusion_sensitivity),
-        "RISE": (manifest.saliency.masks, rise),
+        "RISE": (manifest.live.saliency.masks, rise),
     }
     rows: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in methods}
     agreements: dict[str, list[float]] = {name: [] for name in methods}
     for seed, record in enumerate(track(dataset.records, "Explaining")):
-        pixels = resize_to_input(dataset.read(record), manifest.input)
+        pixels = resize_to_input(dataset.read(record), manifest.live.input)
         lesion = segmentation_in_square(data, record.image_id, side)
-        found = probabilities(network.run(pixels).logits, manifest.calibration)
+        found = probabilities(network.run(pixels).logits, manifest.live.calibration)
         index = CODES.index(choose(tuple(found)))
-        explained = Explained(pixels, index, network, manifest.calibration, manifest.saliency, seed)
+        explained = Explained(
+            pixels, index, network, manifest.live.calibration, manifest.live.saliency, seed
+        )
         for name, (_, explain) in methods.items():
             saliency = explain(explained)
             rows[name].append(

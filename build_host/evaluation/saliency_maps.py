@@ -9,12 +9,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from device.diagnoses import CODES
 from device.imaging.preprocessing import scale_pixels, scale_table
 from device.inference.calibration import probabilities
-from device.inference.network import Network, load_runtime, open_interpreter, quantize
+from device.inference.network import Network, quantize
+from device.inference.runtimes import installed_runtime
 from device.inference.saliency import (
     log_odds_contribution,
     occlusion_map,
@@ -149,12 +151,12 @@ class EigenCam:
         with warnings.catch_warnings():
             # It warns of the memory that this takes.
             warnings.simplefilter("ignore", UserWarning)
-            self._interpreter = load_runtime()[1](
+            self._interpreter = Interpreter(
                 model_content=model, experimental_preserve_all_tensors=True
             )
         self._interpreter.allocate_tensors()
-        self._table = quantize(scale_table(manifest.input), manifest.input_tensor)
-        class_map = manifest.outputs.class_activation_map
+        self._table = quantize(scale_table(manifest.live.input), manifest.live.input_tensor)
+        class_map = manifest.live.outputs.class_activation_map
         assert class_map is not None
         rows = class_map.shape[0]
         features = [
@@ -202,8 +204,8 @@ class FloatActivationMaps:
     """
 
     def __init__(self, model: bytes, manifest: Manifest) -> None:
-        _, self._interpreter = open_interpreter(model)
-        self._spec = manifest.input
+        self._interpreter = installed_runtime().load(model, 1)
+        self._spec = manifest.live.input
         self._map = next(
             d for d in self._interpreter.get_output_details() if len(d["shape"]) == 4
         )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from device.inference.network import open_interpreter
+from device.inference.runtimes import installed_runtime
 from device.models.bundle import Bundle
 
 REFERENCE: Final = "MobileNetV2 1.0 at 224 pixels, int8"
@@ -58,7 +58,7 @@ def measure_speed(bundle: Bundle, reference: bytes) -> Speed:
     reference
         What `reference_model` returns.
     """
-    runtime, run_own = _open(bundle.model)
+    runtime, run_own = _open(bundle.live_model)
     _, run_reference = _open(reference)
     own_ms, reference_ms = [], []
     for _ in range(_ROUNDS):
@@ -75,10 +75,11 @@ def measure_speed(bundle: Bundle, reference: bytes) -> Speed:
 
 def _open(model: bytes) -> tuple[str, Callable[[], object]]:
     """Return the runtime's name, and a function that runs a model on a fixed image."""
-    runtime, interpreter = open_interpreter(model)
+    runtime = installed_runtime()
+    interpreter = runtime.load(model, 1)
     given = interpreter.get_input_details()[0]
     interpreter.set_tensor(given["index"], np.zeros(given["shape"], given["dtype"]))
-    return runtime, interpreter.invoke
+    return runtime.name, interpreter.invoke
 
 
 def _median_ms(run: Callable[[], object]) -> float:

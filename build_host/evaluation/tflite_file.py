@@ -35,7 +35,7 @@ def predict_logits(
     rows
         Which of them: int64, (n,).
     """
-    network = Network(bundle)
+    network = Network(bundle, bundle.manifest.live)
     return np.array([network.run(np.asarray(images[row])).logits for row in rows])
 
 
@@ -54,7 +54,7 @@ def latency_ratio(bundle: Bundle, reference: Bundle, pixels: NDArray[np.uint8]) 
     pixels
         An image of the size that both take: uint8, (height, width, 3), RGB.
     """
-    networks = (Network(bundle), Network(reference))
+    networks = (Network(bundle, bundle.manifest.live), Network(reference, reference.manifest.live))
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(_ROUNDS):
         for network, taken in zip(networks, times, strict=True):

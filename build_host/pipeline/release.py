@@ -93,8 +93,8 @@ def reopen(
             manifest = msgspec.convert(changed, Manifest)
         except msgspec.ValidationError as error:
             raise ConfigError(f"--version {version}: {error}") from None
-        bundle = Bundle(folder, manifest, bundle.model, "")
-    run = RunFolder(out / f"{bundle.manifest.name}-{bundle.manifest.model_sha256[:8]}")
+        bundle = Bundle(folder, manifest, {manifest.live.file: bundle.live_model}, "")
+    run = RunFolder(out / f"{bundle.manifest.name}-{bundle.manifest.live.sha256[:8]}")
     write_draft(run, bundle)
     for path in (run.metrics, *(attachment.file(run) for attachment in attachments)):
         if (folder / path.name).is_file():
@@ -124,13 +124,13 @@ def make_bundle(
         raise DataError(f"{folder.path}: is not evaluated yet ({folder.metrics.name} is missing)")
     assessment = read_result(folder.metrics, Assessment)
     evaluation = assessment.evaluations[0]
-    if evaluation.model_sha256 != draft.manifest.model_sha256:
+    if evaluation.model_sha256 != draft.manifest.live.sha256:
         raise DataError(
             f"{folder.path}: {folder.model.name} is newer than its evaluation; evaluate it again"
         )
     if folder.peers.is_file():
         first = read_result(folder.peers, list[Peer])[0]
-        if first.model_sha256 != draft.manifest.model_sha256:
+        if first.model_sha256 != draft.manifest.live.sha256:
             raise DataError(
                 f"{folder.peers}: is of an older {folder.model.name}; compare the models again"
             )
@@ -142,7 +142,7 @@ def make_bundle(
         for path, attachment in kept.items()
         if path.is_file()
     ]
-    write_bundle(bundle, manifest, draft.model, assessment, read_key(key_path), sections)
+    write_bundle(bundle, manifest, draft.models, assessment, read_key(key_path), sections)
     for path in kept:
         if path.is_file():
             write_file(bundle / path.name, path.read_bytes())

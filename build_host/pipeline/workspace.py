@@ -172,7 +172,7 @@ def training_data(config: RunConfig, sources: DataSources) -> tuple[Dataset, Spl
 
 def write_draft(folder: RunFolder, bundle: Bundle) -> None:
     """Write a model and its unsigned manifest into a run's folder."""
-    write_file(folder.model, bundle.model)
+    write_file(folder.model, bundle.live_model)
     write_result(folder.draft, bundle.manifest)
 
 
@@ -191,9 +191,9 @@ def open_draft(folder: RunFolder) -> Bundle:
         )
     manifest = read_result(folder.draft, Manifest)
     model = folder.model.read_bytes()
-    if hashlib.sha256(model).hexdigest() != manifest.model_sha256:
+    if hashlib.sha256(model).hexdigest() != manifest.live.sha256:
         raise DataError(
             f"{folder.path}: {folder.model.name} is not what {folder.draft.name} describes; "
             "compress again"
         )
-    return Bundle(folder.path, manifest, model, "")
+    return Bundle(folder.path, manifest, {manifest.live.file: model}, "")

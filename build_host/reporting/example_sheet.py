@@ -128,14 +128,14 @@ def _pictures(
         size = (pixels.shape[1], pixels.shape[0])
         lesion = np.asarray(cv2.resize(lesion, size, interpolation=cv2.INTER_NEAREST), np.uint8)
         _draw_contour(outlined, crop(lesion, field))
-    geometry = analyzer.manifest.input.geometry
+    geometry = analyzer.manifest.live.input.geometry
 
-    def with_map(frozen: bool) -> NDArray[np.uint8]:
-        values = analyzer.explain(frame, example.predicted, frozen=frozen).values
+    def with_map(held: bool) -> NDArray[np.uint8]:
+        values = analyzer.explain(frame, example.predicted, held=held).values
         return blend_overlay(seen, saliency_over_field(values, pixels.shape, geometry, field))
 
     gap = np.full((_SIDE, 4, 3), 255, np.uint8)
-    return np.hstack([outlined, gap, with_map(frozen=False), gap, with_map(frozen=True)])
+    return np.hstack([outlined, gap, with_map(held=False), gap, with_map(held=True)])
 
 
 def _draw_contour(pixels: NDArray[np.uint8], lesion: NDArray[np.uint8]) -> None:

@@ -40,7 +40,7 @@ _Positive = Annotated[float, msgspec.Meta(ge=0.0)]
 _Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 
-class QualityLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class QualityLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The bundle's limits; each names the measure of `Quality` that it bounds.
 
     The limits with a default bound nothing where a bundle does not name them, but for the size.

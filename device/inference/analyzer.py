@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
 from device.frame import Frame
+from device.imaging.burst import motion_in_burst, sharpest_frame
 from device.imaging.field_of_view import FieldOfView
-from device.imaging.motion import estimate_motion as motion_between
-from device.imaging.motion import motion_thumbnail
 from device.imaging.preprocessing import (
     CroppedField,
     crop_field,
@@ -26,9 +25,10 @@ from device.imaging.quality import Quality, measure_quality, with_motion
 from device.inference import calibration
 from device.inference.finding import Finding, SaliencyMap
 from device.inference.network import Network, NetworkOutput
+from device.inference.runtimes import Runtime
 from device.inference.saliency import activation_map, occlusion_map, rise_map
 from device.models.bundle import Bundle
-from device.models.manifest import Manifest
+from device.models.manifest import Manifest, NetworkSpec
 from device.platform.clock import Clock
 
 MAX_MEASUREMENT_AGE_SECONDS: Final = 0.25
@@ -98,11 +98,21 @@ class Analyzer:
         Threads that the runtime may use.
     clock
         For the age of what was measured, in `analyze_live`.
+    runtime
+        Runs the networks; by default what is installed.
     """
 
-    def __init__(self, bundle: Bundle, threads: int = 1, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        threads: int = 1,
+        clock: Clock | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
         self.manifest: Manifest = bundle.manifest
-        self._network = Network(bundle, threads)
+        self._live = Network(bundle, bundle.manifest.live, threads, runtime)
+        held = bundle.manifest.held
+        self._held = self._live if held is None else Network(bundle, held, threads, runtime)
         self._clock = clock or Clock()
         self._measured: _Measured | None = None
         self._last_live = self._clock.monotonic()
@@ -110,9 +120,11 @@ class Analyzer:
     @property
     def runtime(self) -> str:
         """Name of the TensorFlow Lite runtime in use."""
-        return self._network.runtime
+        return self._live.runtime
 
-    def analyze(self, frame: Frame, motion: float | None = None) -> Finding:
+    def analyze(
+        self, frame: Frame, motion: float | None = None, *, as_captured: bool = False
+    ) -> Finding:
         """Return the finding of one frame; its saliency only where it costs no second pass.
 
         Parameters
@@ -122,8 +134,10 @@ class Analyzer:
         motion
             How far the skin moved since the frame before (`device.imaging.motion`), where that
             is known.
+        as_captured
+            Analyze it as a captured picture is (`analyze_burst`).
         """
-        return self._analyze(frame, motion, False, None, lambda: None)
+        return self._analyze(frame, motion, as_captured, None, lambda: None)
 
     def analyze_live(
         self, frame: Frame, motion: float | None = None, *, as_captured: bool = False
@@ -154,9 +168,9 @@ class Analyzer:
     ) -> tuple[Frame, Finding]:
         """Return the sharpest frame of a burst, and its finding.
 
-        The logits are averaged over the eight flips and rotations of the model's input where the
-        bundle says so. How far the skin moved is told from the frame before, or, for the first,
-        from the one after it.
+        The network is the bundle's for captured pictures, where it has one; the logits are averaged
+        over the eight flips and rotations of its input where the bundle says so. How far the skin
+        moved is measured from the frame before, or, for the first, from the one after it.
 
         Parameters
         ----------
@@ -173,21 +187,16 @@ class Analyzer:
         if not frames:
             raise ValueError("a burst needs at least one frame")
         steps = itertools.count(1)
-        of = len(frames) + (8 if self.manifest.averaging == "dihedral" else 1)
-        looks: list[CroppedField] = []
-        focus: list[float] = []
-        for frame in frames:
-            look = self._look_at(frame)
-            looks.append(look)
-            focus.append(measure_quality(look.pixels, self.manifest.quality).focus)
-            progress(next(steps), of)
-        best = int(np.argmax(focus))
-        chosen = frames[best]
-        moved = None
-        if len(frames) > 1:
-            field = looks[best].field
-            pair = (best - 1, best) if best else (0, 1)
-            moved = motion_between(*(motion_thumbnail(frames[i].pixels, field) for i in pair))
+        spec = self._held.spec
+        of = len(frames) + (8 if spec.test_time_augmentation == "dihedral" else 1)
+        crops = [_crop(frame, spec) for frame in frames]
+        kept = sharpest_frame(
+            [crop.pixels for crop in crops],
+            self.manifest.quality,
+            lambda: progress(next(steps), of),
+        )
+        chosen = frames[kept]
+        moved = motion_in_burst([frame.pixels for frame in frames], kept, crops[kept].field)
         return chosen, self._analyze(chosen, moved, True, None, lambda: progress(next(steps), of))
 
     def _analyze(
@@ -198,47 +207,48 @@ class Analyzer:
         before: _Measured | None,
         done: Callable[[], None],
     ) -> Finding:
-        manifest = self.manifest
-        averaged = as_captured and manifest.averaging == "dihedral"
+        network = self._held if as_captured else self._live
+        manifest, spec = self.manifest, network.spec
+        averaged = as_captured and spec.test_time_augmentation == "dihedral"
         start = perf_counter()
         shape = frame.pixels.shape
         if before is not None and shape == before.shape:
-            look = self._look_at(frame, before.field)
-            pixels = resize_to_input(frame.pixels, manifest.input, look)
+            crop = _crop(frame, spec, before.field)
+            pixels = resize_to_input(frame.pixels, spec.input, crop)
             if not _alike(pixels, before.pixels):
                 before = None
         else:
             before = None
         if before is None:
-            look = self._look_at(frame)
-            pixels = resize_to_input(frame.pixels, manifest.input, look)
+            crop = _crop(frame, spec)
+            pixels = resize_to_input(frame.pixels, spec.input, crop)
         resized = perf_counter()
         views = dihedral_views(pixels) if averaged else (pixels,)
-        answer = self._mean_over(views, done)
+        output = _mean_over(network, views, done)
         inferred = perf_counter()
         if before is None:
-            quality = measure_quality(look.pixels, manifest.quality, motion)
-            before = _Measured(shape, look.field, quality, pixels, self._clock.monotonic())
+            quality = measure_quality(crop.pixels, manifest.quality, motion)
+            before = _Measured(shape, crop.field, quality, pixels, self._clock.monotonic())
         else:
             quality = with_motion(before.quality, manifest.quality, motion)
         self._measured = before if quality.sufficient else None
         measured = perf_counter()
-        probability = calibration.probabilities(answer.logits, manifest.calibration)
-        abstention = calibration.abstention_reason(answer, probability, manifest.abstention)
+        probability = calibration.probabilities(output.logits, spec.calibration)
+        abstention = calibration.abstention_reason(output, probability, spec.abstention)
         saliency = None
-        if manifest.saliency.method == "class-activation-map":
-            saliency = self._own_map(answer, likeliest_malignant(tuple(probability)), probability)
+        if spec.saliency.method == "class-activation-map":
+            saliency = _own_map(spec, output, likeliest_malignant(tuple(probability)), probability)
         end = perf_counter()
         return Finding(
             model=manifest.model_id,
             probabilities=tuple(float(p) for p in probability),
             malignancy=float(calibration.malignancy(probability)),
-            prediction_set=calibration.prediction_set(probability, manifest.conformal),
+            prediction_set=calibration.prediction_set(probability, spec.conformal),
             abstention=abstention,
-            field=look.field,
+            field=crop.field,
             quality=quality,
             saliency=saliency,
-            as_captured=averaged == (manifest.averaging == "dihedral"),
+            as_captured=as_captured or not self._captures_differ,
             timings={
                 "resize": (resized - start) * 1e3,
                 "network": (inferred - resized) * 1e3,
@@ -270,75 +280,64 @@ class Analyzer:
         """
 
         def logits(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-            found = self._logits(image)
+            found = network.run(image).logits
             done()
             return found
 
-        pixels = resize_to_input(frame.pixels, self.manifest.input)
-        method = self.manifest.saliency
+        network = self._held if held else self._live
+        spec = network.spec
+        pixels = resize_to_input(frame.pixels, spec.input)
+        method = spec.saliency
         if held and method.frozen == "rise":
             return rise_map(pixels, code, logits, method.masks, method.cells)
         if method.method == "class-activation-map":
-            answer = self._network.run(pixels)
-            probability = calibration.probabilities(answer.logits, self.manifest.calibration)
-            return self._own_map(answer, code, probability)
+            output = network.run(pixels)
+            probability = calibration.probabilities(output.logits, spec.calibration)
+            return _own_map(spec, output, code, probability)
         return occlusion_map(pixels, code, logits, method.patch, method.stride)
 
     def saliency_method(self, *, held: bool) -> str:
         """Return the name of the method that `explain` uses."""
-        method = self.manifest.saliency
+        method = self.manifest.network_for(captured=held).saliency
         return (held and method.frozen) or method.method
-
-    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the raw logits, float32 (7,), of an RGB image of any size."""
-        return self.answer(pixels).logits
-
-    def averaged_logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the mean logits, float32 (7,), over the eight flips and rotations of the input."""
-        views = dihedral_views(resize_to_input(pixels, self.manifest.input))
-        return self._mean_over(views, lambda: None).logits
-
-    def familiarity(self, pixels: NDArray[np.uint8]) -> float:
-        """Return the bundle's score of how familiar an RGB image of any size is."""
-        answer = self.answer(pixels)
-        probability = calibration.probabilities(answer.logits, self.manifest.calibration)
-        return calibration.in_distribution_score(answer, probability, self.manifest.abstention)
-
-    def answer(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
-        """Return all that the network gives for an RGB image of any size."""
-        return self._network.run(resize_to_input(pixels, self.manifest.input))
 
     def reached_operating_points(self, finding: Finding) -> list[str]:
         """Return the names of the operating points whose threshold the finding reaches."""
         scores = {"mel": finding.probability(Code.MEL), "malignant": finding.malignancy}
-        return [p.name for p in self.manifest.operating_points if scores[p.score] >= p.threshold]
+        points = self.manifest.network_for(captured=finding.as_captured).operating_points
+        return [p.name for p in points if scores[p.score] >= p.threshold]
 
-    def _look_at(self, frame: Frame, field: FieldOfView | None = None) -> CroppedField:
-        return crop_field(frame.pixels, working_side(self.manifest.input), field)
+    @property
+    def _captures_differ(self) -> bool:
+        """Whether a captured picture is analyzed in another way than a frame of the live view."""
+        return self._held is not self._live or self._held.spec.test_time_augmentation != "none"
 
-    def _own_map(
-        self, answer: NetworkOutput, code: Code, probability: NDArray[np.float64]
-    ) -> SaliencyMap:
-        class_map = answer.class_activation_map
-        if class_map is None:
-            raise AssertionError("a manifest with this method has the output")
-        return activation_map(class_map, code, probability, self.manifest.calibration.temperature)
 
-    def _mean_over(
-        self, views: Sequence[NDArray[np.uint8]], done: Callable[[], None]
-    ) -> NetworkOutput:
-        """Return what the network gives for the first of several views, with their mean logits."""
-        answers = []
-        for view in views:
-            answers.append(self._network.run(view))
-            done()
-        mean: NDArray[np.float32] = np.mean(
-            np.stack([a.logits for a in answers]), axis=0, dtype=np.float32
-        )
-        return answers[0]._replace(logits=mean)
+def _crop(frame: Frame, spec: NetworkSpec, field: FieldOfView | None = None) -> CroppedField:
+    return crop_field(frame.pixels, working_side(spec.input), field)
 
-    def _logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._network.run(pixels).logits
+
+def _own_map(
+    spec: NetworkSpec, output: NetworkOutput, code: Code, probability: NDArray[np.float64]
+) -> SaliencyMap:
+    class_map = output.class_activation_map
+    if class_map is None:
+        raise AssertionError("a manifest with this method has the output")
+    return activation_map(class_map, code, probability, spec.calibration.temperature)
+
+
+def _mean_over(
+    network: Network, views: Sequence[NDArray[np.uint8]], done: Callable[[], None]
+) -> NetworkOutput:
+    """Return what a network gives for the first of several views, with their mean logits."""
+    outputs = []
+    for view in views:
+        outputs.append(network.run(view))
+        done()
+    mean: NDArray[np.float32] = np.mean(
+        np.stack([o.logits for o in outputs]), axis=0, dtype=np.float32
+    )
+    return outputs[0]._replace(logits=mean)
 
 
 def _alike(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
@@ -347,7 +346,7 @@ def _alike(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
     On the demonstration those make up 1.6 grey levels at most; a picture that is blurred by a
     hundredth of its side 2.9, one that is covered by a seventh 21.
     """
-    return max(cv2.mean(cv2.absdiff(one, other))) <= _ALIKE
+    return one.shape == other.shape and max(cv2.mean(cv2.absdiff(one, other))) <= _ALIKE
 
 
 def likeliest_malignant(probabilities: tuple[float, ...]) -> Code:

@@ -1,5 +1,6 @@
-"""The one seam to the TensorFlow Lite runtime."""
+"""One of a bundle's networks: from a resized image to its outputs."""
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import cv2
@@ -8,52 +9,9 @@ from numpy.typing import NDArray
 
 from device.errors import BundleError
 from device.imaging.preprocessing import scale_table
-from device.models.bundle import MODEL_FILE, Bundle
-from device.models.manifest import TensorSpec
-from device.platform.stderr_filter import filtered_stderr
-
-
-def load_runtime() -> tuple[str, Any]:
-    """Return the name of the installed runtime and its ``Interpreter`` class.
-
-    ``ai-edge-litert`` is the maintained successor of ``tflite-runtime``, with the same class;
-    the older one serves where only it exists (32-bit Raspberry Pi OS).
-
-    Raises
-    ------
-    device.errors.BundleError
-        If neither is installed.
-    """
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-
-        return "ai-edge-litert", Interpreter
-    except ImportError:
-        pass
-    try:
-        from tflite_runtime.interpreter import Interpreter as OldInterpreter
-
-        return "tflite-runtime", OldInterpreter
-    except ImportError:
-        raise BundleError(
-            "no TensorFlow Lite runtime is installed; install ai-edge-litert"
-        ) from None
-
-
-def open_interpreter(model: bytes, threads: int = 1) -> tuple[str, Any]:
-    """Return the runtime's name and an interpreter of a ``.tflite`` file, its tensors allocated.
-
-    Raises
-    ------
-    ValueError, RuntimeError
-        If the runtime refuses the file.
-    """
-    runtime, interpreter_class = load_runtime()
-    # No setting turns these lines off.
-    with filtered_stderr(lambda line: line.startswith(b"INFO:")):
-        interpreter = interpreter_class(model_content=model, num_threads=threads)
-        interpreter.allocate_tensors()
-    return runtime, interpreter
+from device.inference.runtimes import Runtime, installed_runtime
+from device.models.bundle import Bundle
+from device.models.manifest import NetworkSpec, TensorSpec
 
 
 class NetworkOutput(NamedTuple):
@@ -75,7 +33,7 @@ class NetworkOutput(NamedTuple):
 
 
 class Network:
-    """A bundle's network, ready to run.
+    """A network of a bundle, ready to run.
 
     Not safe for use by two threads at once.
 
@@ -83,8 +41,12 @@ class Network:
     ----------
     bundle
         A verified bundle.
+    spec
+        Which of its networks.
     threads
         Threads that the runtime may use.
+    runtime
+        Runs it; by default what is installed.
 
     Raises
     ------
@@ -92,26 +54,30 @@ class Network:
         If the model file does not load, or is not as the manifest says.
     """
 
-    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
-        manifest = bundle.manifest
+    def __init__(
+        self,
+        bundle: Bundle,
+        spec: NetworkSpec,
+        threads: int = 1,
+        runtime: Runtime | None = None,
+    ) -> None:
+        runtime = runtime or installed_runtime()
+        self.spec: Final = spec
+        self.runtime: Final = runtime.name
+        self._where = f"{bundle.folder}: {spec.file}"
         try:
-            self.runtime, self._interpreter = open_interpreter(bundle.model, threads)
+            self._interpreter = runtime.load(bundle.models[spec.file], threads)
         except (ValueError, RuntimeError) as error:
-            if isinstance(error, BundleError):
-                raise
             reason = " ".join(str(error).split())
-            raise BundleError(
-                f"{bundle.folder}: {MODEL_FILE} does not load in the runtime: {reason}"
-            ) from None
-        self._spec = manifest.input_tensor
-        self._input = self._match(bundle, self._interpreter.get_input_details(), self._spec)
-        outputs = self._interpreter.get_output_details()
-        given = manifest.outputs
+            raise BundleError(f"{self._where} does not load in the runtime: {reason}") from None
+        self._input = self._match(self._interpreter.get_input_details(), spec.input_tensor)
+        details = self._interpreter.get_output_details()
+        outputs = spec.outputs
         self._outputs = [
-            None if spec is None else (self._match(bundle, outputs, spec), spec)
-            for spec in (given.logits, given.class_activation_map, given.whitened)
+            None if tensor is None else (self._match(details, tensor), tensor)
+            for tensor in (outputs.logits, outputs.class_activation_map, outputs.whitened)
         ]
-        self._table: Final = quantize(scale_table(manifest.input), self._spec)
+        self._table: Final = quantize(scale_table(spec.input), spec.input_tensor)
 
     def run(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         """Run the network once.
@@ -133,8 +99,7 @@ class Network:
             raise AssertionError("every manifest names the logits")
         return NetworkOutput(logits, class_map, whitened)
 
-    @staticmethod
-    def _match(bundle: Bundle, details: list[dict[str, Any]], spec: TensorSpec) -> int:
+    def _match(self, details: Sequence[dict[str, Any]], spec: TensorSpec) -> int:
         if spec.index < len(details):
             found = details[spec.index]
             scale, zero_point = found["quantization"]
@@ -147,7 +112,7 @@ class Network:
             if same:
                 return int(found["index"])
         raise BundleError(
-            f"{bundle.folder}: {MODEL_FILE} has no tensor {spec.index} of shape {spec.shape} and "
+            f"{self._where} has no tensor {spec.index} of shape {spec.shape} and "
             f"type {spec.dtype} as its manifest says; the bundle was not made correctly"
         )
 

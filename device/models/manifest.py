@@ -1,4 +1,10 @@
-"""The bundle's manifest: the one contract between the build host and the instrument."""
+"""The bundle's manifest: the one contract between the build host and the instrument.
+
+Version 2 may hold a second network, each with its own file, calibration and thresholds, and may
+grow: keys that a device does not know are passed over, but for those of `input`, which change what
+the network sees. What an older device would read wrongly raises the version. Version 1, of one
+network, is read as well.
+"""
 
 from typing import Annotated, Final, Literal
 
@@ -8,18 +14,23 @@ from device.diagnoses import CODES, MALIGNANT, Code
 from device.imaging.preprocessing import InputSpec
 from device.imaging.quality import QualityLimits
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""What the build host writes."""
+
+READABLE_VERSIONS: Final = (1, 2)
+MODEL_FILE: Final = "model.tflite"
 
 Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-Version = Annotated[str, msgspec.Meta(pattern=r"^\d+\.\d+\.\d+$")]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-Averaging = Literal["none", "dihedral"]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Version = Annotated[str, msgspec.Meta(pattern=r"^\d+\.\d+\.\d+\Z")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
+ModelFile = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\.tflite\Z")]
+TestTimeAugmentation = Literal["none", "dihedral"]
 Seven = Annotated[tuple[float, ...], msgspec.Meta(min_length=7, max_length=7)]
 
 
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A part of the manifest: immutable, and unknown keys are refused."""
+class _Section(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the manifest: immutable, and keys that are not known are passed over."""
 
 
 class DiagnosisClass(_Section, frozen=True):
@@ -238,17 +249,102 @@ class Interval(_Section, frozen=True):
     high: float
 
 
-class Manifest(_Section, frozen=True):
-    """Everything the instrument must know of a model, beside the model file itself.
+class NetworkSpec(_Section, frozen=True):
+    """One network of the bundle, and how its answers are read.
 
     Attributes
     ----------
-    averaging
-        What the shutter does: ``dihedral`` averages the logits over the eight flips and rotations
-        of the input, which must be square; ``none`` takes the picture as it is.
+    file
+        Name of the model file in the bundle's folder.
+    sha256
+        Of that file.
+    test_time_augmentation
+        What is done with a captured picture: ``dihedral`` averages the logits over the eight flips
+        and rotations of the input, which must be square; ``none`` takes the picture as it is.
     """
 
-    schema_version: Literal[1]
+    file: ModelFile
+    sha256: Sha256
+    input: InputSpec
+    input_tensor: TensorSpec
+    outputs: Outputs
+    calibration: Calibration
+    operating_points: tuple[OperatingPoint, ...]
+    conformal: Conformal
+    abstention: Abstention
+    saliency: Saliency
+    test_time_augmentation: TestTimeAugmentation = "none"
+
+    def __post_init__(self) -> None:
+        if self.input_tensor.shape != (self.input.height, self.input.width, 3):
+            raise ValueError(f"the input tensor {self.input_tensor.shape} is not the input's size")
+        class_map = self.outputs.class_activation_map
+        if self.outputs.logits.shape != (len(CODES),):
+            raise ValueError(f"the logits tensor has the shape {self.outputs.logits.shape}")
+        if class_map and (len(class_map.shape) != 3 or class_map.shape[2] != len(CODES)):
+            raise ValueError(f"the class activation map has the shape {class_map.shape}")
+        if self.saliency.method == "class-activation-map" and not class_map:
+            raise ValueError("saliency wants a class activation map that the model does not give")
+        if self.abstention.score == "distance" and not self.outputs.whitened:
+            raise ValueError("abstention wants whitened features that the model does not give")
+        if self.test_time_augmentation == "dihedral" and self.input.height != self.input.width:
+            raise ValueError("averaging over rotations wants a square input")
+
+
+class Manifest(_Section, frozen=True, kw_only=True):
+    """Everything the instrument must know of a model, beside the model files themselves.
+
+    Attributes
+    ----------
+    live
+        The network of the live view; of a captured picture too where there is no other.
+    held
+        The network of a captured picture, where it has its own.
+    quality
+        Limits below which a picture is not judged.
+    metrics
+        The figures that its card repeats.
+    """
+
+    schema_version: Literal[2] = SCHEMA_VERSION
+    name: Name
+    version: Version
+    classes: Annotated[tuple[DiagnosisClass, ...], msgspec.Meta(min_length=7, max_length=7)]
+    live: NetworkSpec
+    held: NetworkSpec | None = None
+    quality: QualityLimits
+    provenance: Provenance
+    metrics: dict[str, Interval]
+
+    def __post_init__(self) -> None:
+        codes = tuple(c.code for c in self.classes)
+        if codes != CODES:
+            raise ValueError(f"classes are {', '.join(codes)}, not {', '.join(CODES)}")
+        if frozenset(c.code for c in self.classes if c.malignant) != MALIGNANT:
+            raise ValueError(f"the malignant classes are not {', '.join(sorted(MALIGNANT))}")
+        if any("en" not in c.names for c in self.classes):
+            raise ValueError("the names of a class lack the English one")
+        if self.held is not None and self.held.file == self.live.file:
+            raise ValueError(f"both networks name the file {self.live.file}")
+
+    @property
+    def model_id(self) -> str:
+        """Name and version, as records and the screen show it."""
+        return f"{self.name} {self.version}"
+
+    @property
+    def networks(self) -> tuple[NetworkSpec, ...]:
+        """Every network of the bundle."""
+        return (self.live,) if self.held is None else (self.live, self.held)
+
+    def network_for(self, *, captured: bool) -> NetworkSpec:
+        """Return the network that answers for a captured picture, or for the live view."""
+        return self.held if captured and self.held is not None else self.live
+
+
+class _ManifestVersion1(_Section, frozen=True):
+    """What version 1 held of its one network."""
+
     name: Name
     version: Version
     classes: Annotated[tuple[DiagnosisClass, ...], msgspec.Meta(min_length=7, max_length=7)]
@@ -264,31 +360,52 @@ class Manifest(_Section, frozen=True):
     model_sha256: Sha256
     provenance: Provenance
     metrics: dict[str, Interval]
-    averaging: Averaging = "none"
+    averaging: TestTimeAugmentation = "none"
 
-    def __post_init__(self) -> None:
-        codes = tuple(c.code for c in self.classes)
-        if codes != CODES:
-            raise ValueError(f"classes are {', '.join(codes)}, not {', '.join(CODES)}")
-        if frozenset(c.code for c in self.classes if c.malignant) != MALIGNANT:
-            raise ValueError(f"the malignant classes are not {', '.join(sorted(MALIGNANT))}")
-        if any("en" not in c.names for c in self.classes):
-            raise ValueError("the names of a class lack the English one")
-        if self.input_tensor.shape != (self.input.height, self.input.width, 3):
-            raise ValueError(f"the input tensor {self.input_tensor.shape} is not the input's size")
-        class_map = self.outputs.class_activation_map
-        if self.outputs.logits.shape != (len(CODES),):
-            raise ValueError(f"the logits tensor has the shape {self.outputs.logits.shape}")
-        if class_map and (len(class_map.shape) != 3 or class_map.shape[2] != len(CODES)):
-            raise ValueError(f"the class activation map has the shape {class_map.shape}")
-        if self.saliency.method == "class-activation-map" and not class_map:
-            raise ValueError("saliency wants a class activation map that the model does not give")
-        if self.abstention.score == "distance" and not self.outputs.whitened:
-            raise ValueError("abstention wants whitened features that the model does not give")
-        if self.averaging == "dihedral" and self.input.height != self.input.width:
-            raise ValueError("averaging over rotations wants a square input")
+    def upgraded(self) -> Manifest:
+        """Return the same as version 2 has it."""
+        live = NetworkSpec(
+            file=MODEL_FILE,
+            sha256=self.model_sha256,
+            input=self.input,
+            input_tensor=self.input_tensor,
+            outputs=self.outputs,
+            calibration=self.calibration,
+            operating_points=self.operating_points,
+            conformal=self.conformal,
+            abstention=self.abstention,
+            saliency=self.saliency,
+            test_time_augmentation=self.averaging,
+        )
+        return Manifest(
+            name=self.name,
+            version=self.version,
+            classes=self.classes,
+            live=live,
+            quality=self.quality,
+            provenance=self.provenance,
+            metrics=self.metrics,
+        )
 
-    @property
-    def model_id(self) -> str:
-        """Name and version, as records and the screen show it."""
-        return f"{self.name} {self.version}"
+
+def decode_manifest(content: bytes) -> Manifest:
+    """Return the manifest in a file's bytes, whichever of `READABLE_VERSIONS` it is of.
+
+    Raises
+    ------
+    ValueError
+        If it is none, is of another version, or contradicts itself.
+    """
+    keys = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+    if "schema_version" not in keys:
+        raise ValueError("it names no schema version (schema_version)")
+    version = " ".join(bytes(keys["schema_version"]).decode().split())[:40]
+    if version not in map(str, READABLE_VERSIONS):
+        readable = " and ".join(map(str, READABLE_VERSIONS))
+        raise ValueError(
+            f"it has schema version {version}, and this program reads {readable}; use the release "
+            "that the bundle was made for"
+        )
+    if version == "1":
+        return msgspec.json.decode(content, type=_ManifestVersion1).upgraded()
+    return msgspec.json.decode(content, type=Manifest)

@@ -132,7 +132,9 @@ class Analysis:
                 )
                 self._health.worked(Part.MODEL)
                 self._use_field(finding.field)
-                self.live.put(self._explained(AnalyzedFrame(work.frame, finding)))
+                analyzed = AnalyzedFrame(work.frame, finding)
+                # No map is shown beside an earlier picture.
+                self.live.put(analyzed if comparing else self._explained(analyzed))
             case Burst():
                 if work.frames:
                     self._capture(work)

@@ -22,7 +22,7 @@ from device.config import load_config, model_folder
 from device.diagnoses import Code
 from device.frame import Frame, frame_now
 from device.inference.analyzer import Analyzer
-from device.inference.network import load_runtime
+from device.inference.runtimes import installed_runtime
 from device.models.bundle import Bundle, load_bundle
 from tests.device.clocks import ManualClock
 
@@ -122,9 +122,8 @@ def frame_to_finding(bundle: Bundle, frame: Frame, *, live: bool) -> tuple[float
         else:
             analyzer.analyze(frame)
 
-    interpreter = load_runtime()[1](model_content=bundle.model, num_threads=1)
-    interpreter.allocate_tensors()
-    spec = bundle.manifest.input
+    interpreter = installed_runtime().load(bundle.live_model, 1)
+    spec = bundle.manifest.live.input
     given = interpreter.get_input_details()[0]["index"]
     wanted = interpreter.get_output_details()[0]["index"]
 

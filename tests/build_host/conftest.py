@@ -19,11 +19,13 @@ from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec
 from device.imaging.quality import QualityLimits
 from device.models.manifest import (
+    MODEL_FILE,
     Abstention,
     Calibration,
     Conformal,
     Interval,
     Manifest,
+    NetworkSpec,
     OperatingPoint,
     Outputs,
     Provenance,
@@ -217,11 +219,9 @@ def bundled(evaluated: Stage, trusted_key: str, command: Callable[..., Done]) ->
 
 @pytest.fixture
 def made_manifest() -> Manifest:
-    return Manifest(
-        schema_version=1,
-        name="by-hand",
-        version="1.2.3",
-        classes=CLASSES,
+    live = NetworkSpec(
+        file=MODEL_FILE,
+        sha256="0" * 64,
         input=InputSpec(height=28, width=28, geometry="full-frame"),
         input_tensor=TensorSpec(
             index=0, shape=(28, 28, 3), dtype="int8", quantization_scale=1 / 255, zero_point=-128
@@ -246,6 +246,13 @@ def made_manifest() -> Manifest:
         abstention=Abstention(
             score="energy", uncertain_below=0.5, unfamiliar_below=-1.0, fitted_on="fold 4"
         ),
+        saliency=Saliency(method="occlusion"),
+    )
+    return Manifest(
+        name="by-hand",
+        version="1.2.3",
+        classes=CLASSES,
+        live=live,
         quality=QualityLimits(
             focus_min=1.0,
             exposure_min=0.2,
@@ -254,8 +261,6 @@ def made_manifest() -> Manifest:
             coverage_min=0.9,
             derived_from="drawings",
         ),
-        saliency=Saliency(method="occlusion"),
-        model_sha256="0" * 64,
         provenance=PROVENANCE,
         metrics={},
     )

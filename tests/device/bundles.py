@@ -5,16 +5,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from device.inference.analyzer import Analyzer
 from device.models.bundle import (
     MANIFEST_FILE,
-    MODEL_FILE,
     SIGNATURE_FILE,
     Bundle,
     load_bundle,
 )
+from device.models.manifest import MODEL_FILE
 
 
 def new_key() -> tuple[Ed25519PrivateKey, str]:
@@ -24,20 +25,38 @@ def new_key() -> tuple[Ed25519PrivateKey, str]:
 
 
 def write_bundle(folder: Path, manifest: dict[str, Any], model: bytes) -> str:
-    """Write a bundle that is correctly hashed and signed; return the key to trust."""
+    """Write a bundle of one network that is correctly hashed and signed; return the key to trust.
+
+    Parameters
+    ----------
+    manifest
+        Of schema version 2.
+    """
+    live = manifest["live"] | {"sha256": hashlib.sha256(model).hexdigest()}
+    return sign_bundle(folder, manifest | {"live": live}, {MODEL_FILE: model})
+
+
+def sign_bundle(folder: Path, manifest: dict[str, Any], models: dict[str, bytes]) -> str:
+    """Write a manifest as it is, its signature and model files; return the key to trust."""
     key, public = new_key()
-    manifest = manifest | {"model_sha256": hashlib.sha256(model).hexdigest()}
     content = json.dumps(manifest).encode()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MODEL_FILE).write_bytes(model)
+    for name, model in models.items():
+        (folder / name).write_bytes(model)
     (folder / MANIFEST_FILE).write_bytes(content)
     (folder / SIGNATURE_FILE).write_bytes(key.sign(content))
     return public
 
 
+def plain_manifest(bundle: Bundle) -> dict[str, Any]:
+    """Return a bundle's manifest as version 2 is written, to be changed."""
+    plain: dict[str, Any] = json.loads(msgspec.json.encode(bundle.manifest))
+    return plain
+
+
 def analyzer_with(bundle: Bundle, folder: Path, **sections: dict[str, Any]) -> Analyzer:
-    """Return an analyzer of the shipped model with parts of its manifest changed."""
-    manifest = json.loads((bundle.folder / MANIFEST_FILE).read_bytes())
+    """Return an analyzer of the shipped model with parts of its live network changed."""
+    manifest = plain_manifest(bundle)
     for name, change in sections.items():
-        manifest[name] |= change
-    return Analyzer(load_bundle(folder, (write_bundle(folder, manifest, bundle.model),)))
+        manifest["live"][name] |= change
+    return Analyzer(load_bundle(folder, (write_bundle(folder, manifest, bundle.live_model),)))

@@ -116,7 +116,7 @@ def test_o_shows_and_hides_the_overlay(clinic: Clinic, manifest: Manifest) -> No
         assert view.overlay_wanted
         assert view.explained in MALIGNANT
         assert view.overlay is not None
-        own = manifest.outputs.class_activation_map
+        own = manifest.live.outputs.class_activation_map
         assert own is not None
         assert view.overlay.shape == own.shape[:2]
         clinic.press(pygame.K_o)

@@ -8,7 +8,7 @@ import pygame
 from device.capture.replay import ReplaySource
 from device.frame import SourceKind, frame_now
 from device.platform.clock import Clock
-from device.records.folder import FolderArchive
+from device.records.folder_archive import FolderArchive
 from device.runtime.recent import MOST
 from device.screen.pages.compare import CompareView
 from device.screen.view import LiveView
@@ -58,7 +58,7 @@ def test_still_picture_is_compared_without_a_change(clinic: Clinic, photo: Path)
                 findings.add(view.present.finding.probabilities)
             time.sleep(0.005)
         assert findings == {view.earlier.finding.probabilities}
-        averaged = clinic.analyzer.manifest.averaging == "dihedral"
+        averaged = clinic.analyzer.manifest.live.test_time_augmentation == "dihedral"
         assert (findings != {alone.probabilities}) == averaged
         # Back among the bars of the live view, maps are made again.
         clinic.press(pygame.K_SPACE)

@@ -13,7 +13,7 @@ from device.errors import ConfigError, RecordError, SourceError
 from device.frame import Frame
 from device.inference.finding import Finding
 from device.optics import Optics
-from device.records.folder import FolderArchive
+from device.records.folder_archive import FolderArchive
 from device.runtime.camera import BURST
 from device.screen.hands import press_shutter
 from device.screen.pages.compare import CompareView

@@ -1,5 +1,4 @@
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -19,12 +18,17 @@ from device.capture.demo import SCENES
 from device.cli import DEBUG_VARIABLE, main
 from device.exit_status import ExitStatus
 from device.frame import Frame
-from device.models.bundle import MANIFEST_FILE, Bundle
+from device.models.bundle import Bundle
 from device.screen.layout import arrange
 from device.screen.pages.base import page_class
 from device.screen.registry import PageName
-from tests.device.bundles import write_bundle
+from tests.device.bundles import plain_manifest, write_bundle
 from tests.device.commands import ROOT, Capture, complaint, records, run
+from tests.device.models.two_networks import (
+    shipped_bundle,
+    sign_two_networks,
+    two_networks,
+)
 
 
 @pytest.fixture
@@ -65,6 +69,25 @@ def test_model_is_verified_and_described(bundle: Bundle, capsys: Capture) -> Non
     assert "Signature and hash hold" in out
     assert bundle.signed_by[:16] in out
     assert bundle.manifest.provenance.licence in out
+    assert f"model.tflite: input 96 x 96, center-square; {len(bundle.live_model):,} bytes" in out
+    assert out.count(".tflite: ") == 1
+    assert err == ""
+
+
+def test_each_of_two_networks_is_described(tmp_path: Path, bundle: Bundle, capsys: Capture) -> None:
+    other = shipped_bundle("paper-28")
+    key = sign_two_networks(tmp_path / "bundle", two_networks(bundle, other), bundle, other)
+    config = tmp_path / "config.toml"
+    config.write_text(f'trusted_keys = ["{key}"]\nmodel = "{tmp_path / "bundle"}"\n')
+    assert main(["--config", str(config), "model"]) == 0
+    out, err = capsys.readouterr()
+    lines = [line for line in out.splitlines() if ".tflite: " in line]
+    assert lines == [
+        f"model.tflite: input 96 x 96, center-square; {len(bundle.live_model):,} bytes; saliency "
+        "by class-activation-map, of a captured picture by rise",
+        f"held.tflite: input 28 x 28, full-frame; {len(other.live_model):,} bytes; saliency "
+        "by occlusion, of a captured picture by occlusion",
+    ]
     assert err == ""
 
 
@@ -82,8 +105,8 @@ def test_altered_model_is_refused_by_every_command(
 
 
 def test_truncated_model_gets_one_line(tmp_path: Path, bundle: Bundle, photo: Path) -> None:
-    manifest = json.loads((bundle.folder / MANIFEST_FILE).read_bytes())
-    key = write_bundle(tmp_path / "bundle", manifest, bundle.model[:5000])
+    manifest = plain_manifest(bundle)
+    key = write_bundle(tmp_path / "bundle", manifest, bundle.live_model[:5000])
     config = tmp_path / "config.toml"
     config.write_text(f'trusted_keys = ["{key}"]\nmodel = "{tmp_path / "bundle"}"\n')
     done = run("--config", config, "analyze", photo)
@@ -101,8 +124,8 @@ def test_missing_model_is_named(tmp_path: Path, capsys: Capture) -> None:
 def test_settings_name_model_and_key(
     tmp_path: Path, bundle: Bundle, photo: Path, capsys: Capture
 ) -> None:
-    manifest = json.loads((bundle.folder / MANIFEST_FILE).read_bytes()) | {"name": "of-our-own"}
-    key = write_bundle(tmp_path / "bundle", manifest, bundle.model)
+    manifest = plain_manifest(bundle) | {"name": "of-our-own"}
+    key = write_bundle(tmp_path / "bundle", manifest, bundle.live_model)
     config = tmp_path / "config.toml"
     config.write_text(f'trusted_keys = ["{key}"]\nmodel = "{tmp_path / "bundle"}"\n')
     assert main(["--config", str(config), "analyze", "--json", str(photo)]) == 0

@@ -9,6 +9,9 @@ from PIL import Image
 from device.cli import main
 from device.diagnoses import CODES
 from device.frame import Frame
+from device.imaging.overlay import blend_overlay
+from device.inference.analyzer import Analyzer, likeliest_malignant
+from device.models.bundle import Bundle
 from tests.device.commands import JPEG, Capture, complaint, records, run, write
 from tests.device.images import (
     PATTERN,
@@ -20,6 +23,11 @@ from tests.device.images import (
     huge_png,
     palette_with_transparency,
     turned_jpeg,
+)
+from tests.device.models.two_networks import (
+    shipped_bundle,
+    sign_two_networks,
+    two_networks,
 )
 
 BAD = {
@@ -204,6 +212,25 @@ def test_overlay_is_written_in_the_size_of_the_photo(
         assert ("lesion.png: nothing in it speaks for" in told) != seen[-1]
         assert bool(told) != seen[-1]
     assert any(seen)
+
+
+def test_overlay_of_two_networks_is_the_held_ones_map_where_that_one_looked(
+    tmp_path: Path, bundle: Bundle, occluding: Analyzer, frames: tuple[Frame, ...], capsys: Capture
+) -> None:
+    other = shipped_bundle("paper-28")
+    key = sign_two_networks(tmp_path / "bundle", two_networks(bundle, other), bundle, other)
+    config, out, photo = (tmp_path / name for name in ("c.toml", "overlay.png", "lesion.png"))
+    config.write_text(f'trusted_keys = ["{key}"]\nmodel = "{tmp_path / "bundle"}"\n')
+    frame = frames[3]
+    Image.fromarray(frame.pixels).save(photo)
+    command = ["analyze", "--json", "--overlay", str(out), str(photo)]
+    assert main(["--config", str(config), *command]) == 0
+    (record,) = records(capsys.readouterr().out)
+    code = likeliest_malignant(tuple(record.probabilities[code] for code in CODES))
+    saliency = occluding.explain(frame, code)
+    assert saliency.values.any()
+    with Image.open(out) as overlay:
+        np.testing.assert_array_equal(overlay, blend_overlay(frame.pixels, saliency.values))
 
 
 def test_overlays_of_several_photos_go_to_a_folder(

@@ -19,7 +19,7 @@ from device.config import CONFIG_VARIABLE
 from device.imaging.field_of_view import crop, find_field
 from device.language import Language
 from device.models.bundle import Bundle
-from device.records.folder import FolderArchive
+from device.records.folder_archive import FolderArchive
 from device.records.model import Examination
 from device.screen.display import close_screen, open_offscreen
 from device.screen.events import Target

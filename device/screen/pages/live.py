@@ -13,11 +13,10 @@ from device.imaging.abcd import AbcdMeasures
 from device.imaging.quality import Shortcoming
 from device.inference.finding import Finding, NoCallReason
 from device.language import translatable
-from device.models.manifest import Manifest
 from device.screen import theme
 from device.screen.canvas import Button, Canvas
 from device.screen.events import Target
-from device.screen.field_view import STALE_SECONDS, FieldView
+from device.screen.field_view import STALE_SECONDS
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
@@ -63,6 +62,7 @@ class _Bar:
     faded: bool
     explained: bool
     focused: bool
+    ticks: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +111,6 @@ class LivePage(Page):
     def view(cls, snapshot: Snapshot) -> PageView:
         """Return the skin and its finding."""
         return snapshot.live
-
-    def __init__(self, canvas: Canvas, field_view: FieldView, manifest: Manifest) -> None:
-        super().__init__(canvas, field_view, manifest)
-        points = manifest.operating_points
-        self._ticks = {Code.MEL: sorted(p.threshold for p in points if p.score == "mel")}
 
     def draw(self, view: LiveView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
@@ -225,7 +220,14 @@ class LivePage(Page):
             faded=faded,
             explained=view.overlay_wanted and view.explained == code,
             focused=view.focus == code,
+            ticks=self._ticks(finding) if code == Code.MEL else (),
         )
+
+    def _ticks(self, finding: Finding | None) -> tuple[float, ...]:
+        """Return the thresholds on melanoma's probability of the network that answered."""
+        captured = finding is not None and finding.as_captured
+        points = self.manifest.network_for(captured=captured).operating_points
+        return tuple(sorted(p.threshold for p in points if p.score == "mel"))
 
     def _draw_bar(self, shown: _Bar, wording: Wording) -> None:
         canvas, px, code = self.canvas, self.canvas.layout.px, shown.code
@@ -256,7 +258,7 @@ class LivePage(Page):
         if shown.explained:
             line = bar.top - px(2)
             pygame.draw.line(screen, theme.TOUCH, (left, line), (name.right, line), px(3))
-        ticks = [bar.left + round(t * bar.width) for t in self._ticks.get(code, [])]
+        ticks = [bar.left + round(t * bar.width) for t in shown.ticks]
         if len(ticks) > 1:
             band = Rect(ticks[0], bar.top, ticks[-1] - ticks[0], bar.height)
             pygame.draw.rect(screen, _UNSURE_BAND, band)

@@ -26,7 +26,8 @@ MODEL = b"\x00\x01model bytes"
 
 
 def signed(manifest: Manifest, model: bytes = MODEL) -> Manifest:
-    return msgspec.structs.replace(manifest, model_sha256=hashlib.sha256(model).hexdigest())
+    live = msgspec.structs.replace(manifest.live, sha256=hashlib.sha256(model).hexdigest())
+    return msgspec.structs.replace(manifest, live=live)
 
 
 @pytest.fixture
@@ -114,10 +115,12 @@ def test_what_is_written_is_what_the_device_loads(
     tmp_path: Path, made_manifest: Manifest, made_assessment: Assessment, key: Ed25519PrivateKey
 ) -> None:
     manifest = signed(made_manifest)
-    write_bundle(tmp_path / "new" / "bundle", manifest, MODEL, made_assessment, key)
+    write_bundle(
+        tmp_path / "new" / "bundle", manifest, {"model.tflite": MODEL}, made_assessment, key
+    )
     bundle = load_bundle(tmp_path / "new" / "bundle", ["0" * 64, public_key(key)])
     assert bundle.manifest == manifest
-    assert bundle.model == MODEL
+    assert bundle.live_model == MODEL
     assert bundle.signed_by == public_key(key)
 
 
@@ -125,7 +128,7 @@ def test_a_bundle_is_its_five_files_and_nothing_else(
     tmp_path: Path, made_manifest: Manifest, made_assessment: Assessment, key: Ed25519PrivateKey
 ) -> None:
     manifest = signed(made_manifest)
-    write_bundle(tmp_path, manifest, MODEL, made_assessment, key)
+    write_bundle(tmp_path, manifest, {"model.tflite": MODEL}, made_assessment, key)
     assert {p.name for p in tmp_path.iterdir()} == {
         "model.tflite", "manifest.json", "manifest.sig", "MODEL_CARD.md", "metrics.json"
     }  # fmt: skip
@@ -137,7 +140,7 @@ def test_a_bundle_is_its_five_files_and_nothing_else(
 def test_the_signature_is_over_the_manifests_very_bytes(
     tmp_path: Path, made_manifest: Manifest, made_assessment: Assessment, key: Ed25519PrivateKey
 ) -> None:
-    write_bundle(tmp_path, signed(made_manifest), MODEL, made_assessment, key)
+    write_bundle(tmp_path, signed(made_manifest), {"model.tflite": MODEL}, made_assessment, key)
     content = (tmp_path / "manifest.json").read_bytes()
     key.public_key().verify((tmp_path / "manifest.sig").read_bytes(), content)
     (tmp_path / "manifest.json").write_bytes(content.replace(b"1.2.3", b"1.2.4"))
@@ -148,11 +151,11 @@ def test_the_signature_is_over_the_manifests_very_bytes(
 def test_an_older_bundle_is_replaced_as_a_whole(
     tmp_path: Path, made_manifest: Manifest, made_assessment: Assessment, key: Ed25519PrivateKey
 ) -> None:
-    write_bundle(tmp_path, signed(made_manifest), MODEL, made_assessment, key)
+    write_bundle(tmp_path, signed(made_manifest), {"model.tflite": MODEL}, made_assessment, key)
     newer = msgspec.structs.replace(signed(made_manifest, b"newer"), version="2.0.0")
-    write_bundle(tmp_path, newer, b"newer", made_assessment, key)
+    write_bundle(tmp_path, newer, {"model.tflite": b"newer"}, made_assessment, key)
     bundle = load_bundle(tmp_path, [public_key(key)])
-    assert (bundle.manifest.version, bundle.model) == ("2.0.0", b"newer")
+    assert (bundle.manifest.version, bundle.live_model) == ("2.0.0", b"newer")
     assert len(list(tmp_path.iterdir())) == 5
 
 
@@ -160,7 +163,9 @@ def test_two_bundles_of_one_model_are_alike_to_the_byte(
     tmp_path: Path, made_manifest: Manifest, made_assessment: Assessment, key: Ed25519PrivateKey
 ) -> None:
     for name in ("a", "b"):
-        write_bundle(tmp_path / name, signed(made_manifest), MODEL, made_assessment, key)
+        write_bundle(
+            tmp_path / name, signed(made_manifest), {"model.tflite": MODEL}, made_assessment, key
+        )
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
@@ -168,7 +173,7 @@ def test_two_bundles_of_one_model_are_alike_to_the_byte(
 def test_no_private_key_is_in_a_bundle(
     tmp_path: Path, made_manifest: Manifest, made_assessment: Assessment, key: Ed25519PrivateKey
 ) -> None:
-    write_bundle(tmp_path, signed(made_manifest), MODEL, made_assessment, key)
+    write_bundle(tmp_path, signed(made_manifest), {"model.tflite": MODEL}, made_assessment, key)
     secret = key.private_bytes_raw()
     for path in tmp_path.iterdir():
         assert secret not in path.read_bytes()
@@ -178,7 +183,7 @@ def test_no_private_key_is_in_a_bundle(
 def test_the_manifest_is_for_people_to_read_too(
     tmp_path: Path, made_manifest: Manifest, made_assessment: Assessment, key: Ed25519PrivateKey
 ) -> None:
-    write_bundle(tmp_path, signed(made_manifest), MODEL, made_assessment, key)
+    write_bundle(tmp_path, signed(made_manifest), {"model.tflite": MODEL}, made_assessment, key)
     text = (tmp_path / "manifest.json").read_text()
     assert text.count("\n") > 50
-    assert json.loads(text)["model_sha256"] == hashlib.sha256(MODEL).hexdigest()
+    assert json.loads(text)["live"]["sha256"] == hashlib.sha256(MODEL).hexdigest()

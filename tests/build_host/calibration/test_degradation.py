@@ -10,8 +10,8 @@ from build_host.calibration.fits import NO_LIMITS
 from device.capture.demo import SCENES, demo_frame
 from device.imaging.field_of_view import crop, find_field
 from device.imaging.quality import measure_quality
-from device.models.bundle import MODEL_FILE, Bundle
-from device.models.manifest import Manifest
+from device.models.bundle import Bundle
+from device.models.manifest import MODEL_FILE, Manifest
 from tests.build_host.conftest import Done
 
 FRAME = demo_frame(SCENES[1]).pixels[::4, ::4]
@@ -24,7 +24,7 @@ def run(bundle: Bundle, config_text: str, tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "run.toml").write_text(config_text)
-    (folder / MODEL_FILE).write_bytes(bundle.model)
+    (folder / MODEL_FILE).write_bytes(bundle.live_model)
     (folder / "draft.json").write_bytes(msgspec.json.encode(bundle.manifest))
     return folder
 

@@ -26,14 +26,14 @@ def labelled(views: list[np.ndarray], codes: list[str]) -> Dataset:
 
 
 def averaged(bundle: Bundle, views: list[np.ndarray]) -> np.ndarray:
-    network = Network(bundle)
-    return np.array([mean_logits_over_views(network, bundle.manifest.input, v) for v in views])
+    network = Network(bundle, bundle.manifest.live)
+    return np.array([mean_logits_over_views(network, bundle.manifest.live.input, v) for v in views])
 
 
 def test_averaging_is_chosen_where_the_average_is_right(
     bundle: Bundle, views: list[np.ndarray]
 ) -> None:
-    calibration = bundle.manifest.calibration
+    calibration = bundle.manifest.live.calibration
     means = averaged(bundle, views)
     right = [CODES[i] for i in probabilities(means, calibration).argmax(axis=1)]
     dataset = labelled(views, right)
@@ -48,5 +48,5 @@ def test_averaging_that_changes_nothing_is_not_chosen(
 ) -> None:
     dataset = labelled(views, ["nv"] * len(views))
     means = averaged(bundle, views)
-    calibration = bundle.manifest.calibration
+    calibration = bundle.manifest.live.calibration
     assert choose_averaging(bundle, dataset, means, calibration, quiet=True) == "none"

@@ -115,13 +115,13 @@ def test_the_int8_file_is_nearer_to_the_network_and_keeps_the_grid(
 ) -> None:
     from build_host.compression.gptq import round_weights
     from build_host.compression.quantization import to_int8
-    from device.inference.network import open_interpreter
+    from device.inference.runtimes import installed_runtime
 
     made = network()
     exact = made.predict(scale_pixels(images, SPEC), verbose=0)
 
     def error(content: bytes) -> float:
-        _, interpreter = open_interpreter(content)
+        interpreter = installed_runtime().load(content, 1)
         given, taken = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
         step, zero = taken["quantization"]
         said = []
@@ -139,7 +139,7 @@ def test_the_int8_file_is_nearer_to_the_network_and_keeps_the_grid(
     content = to_int8(made, images, SPEC)
     assert error(content) < 0.6 * plain
     # The converter finds the same grid, and rounds nothing a second time.
-    _, interpreter = open_interpreter(content)
+    interpreter = installed_runtime().load(content, 1)
     stored = []
     for details in interpreter.get_tensor_details():
         with contextlib.suppress(ValueError):

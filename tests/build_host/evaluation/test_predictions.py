@@ -58,7 +58,7 @@ def test_the_model_abstains_whatever_the_quality(
         coverage_min=0.0,
     )
     abstention = msgspec.structs.replace(
-        manifest.abstention,
+        manifest.live.abstention,
         uncertain_below=0.0 if sure_frames_pass else 1.0,
         unfamiliar_below=None,
     )

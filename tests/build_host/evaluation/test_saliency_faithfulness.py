@@ -66,7 +66,8 @@ def test_the_diagnosis_that_is_asked_for_is_explained(
     records = (ImageRecord(image_id="one", lesion_id="one", dx="mel"),)
     dataset = Dataset("drawn", records, lambda record: picture)
     own = probabilities(
-        Network(made[0]).run(resize_to_input(picture, SPEC)).logits, made[0].manifest.calibration
+        Network(made[0], made[0].manifest.live).run(resize_to_input(picture, SPEC)).logits,
+        made[0].manifest.live.calibration,
     )
     least, most = CODES[int(own.argmin())], CODES[int(own.argmax())]
     rows = {

@@ -17,7 +17,14 @@ pytestmark = pytest.mark.tensorflow
 def explained(bundle: Bundle, picture: np.ndarray, index: int, seed: int = 0) -> Explained:
     manifest = bundle.manifest
     pixels = resize_to_input(picture, SPEC)
-    return Explained(pixels, index, Network(bundle), manifest.calibration, manifest.saliency, seed)
+    return Explained(
+        pixels,
+        index,
+        Network(bundle, bundle.manifest.live),
+        manifest.live.calibration,
+        manifest.live.saliency,
+        seed,
+    )
 
 
 def test_what_is_judged_is_what_the_live_view_shows_if_anything(

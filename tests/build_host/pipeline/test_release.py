@@ -31,7 +31,8 @@ def test_an_evaluation_of_another_file_does_not_ship(
     manifest, model = draft(Stage(own_run.folder.path, ""))
     newer = model + bytes(16)
     (own_run.folder.path / "model.tflite").write_bytes(newer)
-    changed = msgspec.structs.replace(manifest, model_sha256=hashlib.sha256(newer).hexdigest())
+    live = msgspec.structs.replace(manifest.live, sha256=hashlib.sha256(newer).hexdigest())
+    changed = msgspec.structs.replace(manifest, live=live)
     (own_run.folder.path / "draft.json").write_bytes(msgspec.json.encode(changed))
     with pytest.raises(DataError, match="evaluat"):
         make_bundle(own_run.folder, tmp_path / "models", key_file, ATTACHMENTS)

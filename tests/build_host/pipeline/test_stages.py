@@ -28,14 +28,14 @@ from tests.build_host.conftest import Stage, draft
 @pytest.mark.tensorflow
 def test_the_draft_describes_the_file_beside_it(compressed: Stage) -> None:
     manifest, model = draft(compressed)
-    assert manifest.model_sha256 == hashlib.sha256(model).hexdigest()
+    assert manifest.live.sha256 == hashlib.sha256(model).hexdigest()
     assert manifest.model_id == "drawn-28 0.1.0"
-    assert (manifest.input.height, manifest.input.width) == (28, 28)
-    assert manifest.input.geometry == "full-frame"
-    assert (manifest.saliency.patch, manifest.saliency.stride) == (14, 7)
+    assert (manifest.live.input.height, manifest.live.input.width) == (28, 28)
+    assert manifest.live.input.geometry == "full-frame"
+    assert (manifest.live.saliency.patch, manifest.live.saliency.stride) == (14, 7)
     # Its figures are measured later.
     assert manifest.metrics == {}
-    Analyzer(Bundle(compressed.folder, manifest, model, ""))
+    Analyzer(Bundle(compressed.folder, manifest, {manifest.live.file: model}, ""))
 
 
 @pytest.mark.tensorflow
@@ -53,17 +53,17 @@ def test_everything_is_calibrated_on_the_validation_fold_through_the_shipped_fil
     dataset = read_ham10000(ham10000)
     validation = dataset.subset(split_by_lesion(dataset).validation)
     outputs = network_outputs(
-        Bundle(compressed.folder, manifest, model, ""), validation, quiet=True
+        Bundle(compressed.folder, manifest, {manifest.live.file: model}, ""), validation, quiet=True
     )
     logits = np.array([o.logits for o in outputs])
-    assert manifest.calibration == fit_calibration(logits, validation.labels)
+    assert manifest.live.calibration == fit_calibration(logits, validation.labels)
     for found, fit in (
-        (manifest.operating_points, fit_operating_points),
-        (manifest.conformal, fit_conformal),
+        (manifest.live.operating_points, fit_operating_points),
+        (manifest.live.conformal, fit_conformal),
     ):
-        assert found == fit(logits, validation.labels, manifest.calibration)
-    fitted = fit_abstention(outputs, validation.labels, manifest.calibration)
-    assert manifest.abstention == fitted
+        assert found == fit(logits, validation.labels, manifest.live.calibration)
+    fitted = fit_abstention(outputs, validation.labels, manifest.live.calibration)
+    assert manifest.live.abstention == fitted
 
 
 @pytest.mark.tensorflow
@@ -78,9 +78,13 @@ def test_the_figures_are_of_the_test_fold(evaluated: Stage, ham10000: Path) -> N
     assert evaluation.size.bytes == (evaluated.folder / "model.tflite").stat().st_size
     assert "Lesion-disjoint" in evaluation.protocol
     manifest, model = draft(evaluated)
-    outputs = network_outputs(Bundle(evaluated.folder, manifest, model, ""), test, quiet=True)
+    outputs = network_outputs(
+        Bundle(evaluated.folder, manifest, {manifest.live.file: model}, ""), test, quiet=True
+    )
     logits = np.array([o.logits for o in outputs])
-    scaled = logits / manifest.calibration.temperature + np.array(manifest.calibration.bias)
+    scaled = logits / manifest.live.calibration.temperature + np.array(
+        manifest.live.calibration.bias
+    )
     accuracy = (scaled.argmax(axis=1) == test.labels).mean()
     assert evaluation.figures["accuracy"].value == pytest.approx(accuracy)
 

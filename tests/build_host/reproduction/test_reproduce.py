@@ -18,7 +18,7 @@ from build_host.reproduction.results import Results
 from build_host.reproduction.tables import PAPER_TABLE
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, resize_to_input, scale_pixels
-from device.inference.network import load_runtime
+from device.inference.runtimes import installed_runtime
 from device.models.bundle import load_bundle
 from tests.build_host.conftest import Done, Stage
 
@@ -100,9 +100,7 @@ def test_the_zeros_of_the_quantization_aware_file_are_in_the_file_itself(
     reproduced: Stage,
 ) -> None:
     content = (reproduced.folder / "files/pruned-quantization-aware-int8.tflite").read_bytes()
-    _, interpreter_class = load_runtime()
-    interpreter = interpreter_class(model_content=content)
-    interpreter.allocate_tensors()
+    interpreter = installed_runtime().load(content, 1)
     kernels = []
     for details in interpreter.get_tensor_details():
         if details["dtype"] == np.int8 and np.prod(details["shape"]) > 20_000:
@@ -118,9 +116,7 @@ def test_an_accuracy_of_the_table_is_that_of_the_file_run_by_hand(
     reproduced: Stage, results: Results, ham10000: Path
 ) -> None:
     content = (reproduced.folder / "files/base-int8.tflite").read_bytes()
-    _, interpreter_class = load_runtime()
-    interpreter = interpreter_class(model_content=content)
-    interpreter.allocate_tensors()
+    interpreter = installed_runtime().load(content, 1)
     given, _ = describe_tensors(content)
     spec = InputSpec(height=28, width=28, geometry="full-frame")
     dataset = read_ham10000(ham10000)
@@ -208,7 +204,7 @@ def test_the_smallest_good_file_becomes_a_bundle_that_the_device_loads(
     assert done.status == 0, done.err
     bundle = load_bundle(tmp_path / "quick", [trusted_key])
     chosen = next(a for a in results.artefacts if f"{a.name}, {a.kind}" == results.chosen)
-    assert len(bundle.model) == chosen.size.bytes
+    assert len(bundle.live_model) == chosen.size.bytes
     assert bundle.manifest.provenance.run_digest == results.run
     kept = (tmp_path / "quick" / "reproduction.json").read_bytes()
     assert msgspec.json.decode(kept, type=Results) == results

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from build_host.run_folder import RunFolder
+from device.diagnoses import Code
 from device.errors import DataError
-from device.inference.network import open_interpreter
+from device.inference.runtimes import installed_runtime
 from device.models.bundle import load_bundle
 from tests.build_host.conftest import Done
 
@@ -239,18 +240,18 @@ def test_the_student_ships_with_its_map_and_the_device_shows_it(
     assert finding.saliency is not None
     assert finding.saliency.method == "class-activation-map"
     assert finding.saliency.values.shape == (4, 4)
-    assert bundle.manifest.abstention.score == "distance"
-    assert bundle.manifest.outputs.whitened is not None
-    held = Analyzer(bundle).explain(frame_now(picture, 0, "test"), "mel", frozen=True)
+    assert bundle.manifest.live.abstention.score == "distance"
+    assert bundle.manifest.live.outputs.whitened is not None
+    held = Analyzer(bundle).explain(frame_now(picture, 0, "test"), Code.MEL, held=True)
     assert held.method == "rise"
-    for model in (bundle.model, (taught / "float.tflite").read_bytes()):
+    for model in (bundle.live_model, (taught / "float.tflite").read_bytes()):
         (head,) = [w for w in weights_of(model) if w.shape == (48, 1, 1, 112)]
         assert (head == 0).mean() >= 0.5
         assert (head != 0).any(axis=(1, 2, 3)).all()
 
 
 def weights_of(model: bytes) -> list[np.ndarray]:
-    _, interpreter = open_interpreter(model)
+    interpreter = installed_runtime().load(model, 1)
     read = []
     for details in interpreter.get_tensor_details():
         # What the network computes cannot be read before it has run.

@@ -1,10 +1,12 @@
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from build_host.datasets.ham10000 import read_ham10000
@@ -16,7 +18,8 @@ from device.frame import frame_now
 from device.imaging.image_file import read_image
 from device.imaging.preprocessing import InputSpec, resize_to_input, scale_pixels, to_tensor
 from device.inference.analyzer import Analyzer
-from device.inference.network import quantize
+from device.inference.network import Network, quantize
+from device.inference.runtimes import Interpreter, installed_runtime
 from device.models.bundle import load_bundle
 from tests.build_host.conftest import Stage
 
@@ -184,6 +187,26 @@ def test_training_sees_the_very_bits_that_the_device_makes(
         assert CODES[label.argmax()] == record.dx
 
 
+class RecordingRuntime:
+    """The installed runtime; keeps what its interpreters are given."""
+
+    name = "recording"
+
+    def __init__(self) -> None:
+        self.given: list[bytes] = []
+
+    def load(self, model: bytes, threads: int) -> Interpreter:
+        interpreter = installed_runtime().load(model, threads)
+        set_tensor = interpreter.set_tensor
+
+        def recorded(index: int, value: NDArray[Any]) -> None:
+            self.given.append(value.tobytes())
+            set_tensor(index, value)
+
+        interpreter.set_tensor = recorded  # type: ignore[method-assign]
+        return interpreter
+
+
 def test_training_evaluation_and_instrument_agree_to_the_bit(
     ham10000: Path, tmp_path: Path, bundled: Stage, trusted_key: str
 ) -> None:
@@ -193,28 +216,29 @@ def test_training_evaluation_and_instrument_agree_to_the_bit(
     bundle = load_bundle(bundled.folder, [trusted_key])
     manifest = bundle.manifest
     dataset = read_ham10000(ham10000).subset(np.array([1, 60, 120, 170]))
-    images = resized_images(dataset, manifest.input, tmp_path, quiet=True)
-    trained_on, _ = shown(batches(images, dataset.labels, np.arange(4), manifest.input, 2))
-    analyzer = Analyzer(bundle)
-    network = analyzer._network
-
-    def held() -> bytes:
-        return bytes(network._interpreter.get_tensor(network._input).tobytes())
+    images = resized_images(dataset, manifest.live.input, tmp_path, quiet=True)
+    trained_on, _ = shown(batches(images, dataset.labels, np.arange(4), manifest.live.input, 2))
+    runtime = RecordingRuntime()
+    analyzer = Analyzer(bundle, runtime=runtime)
+    network = Network(bundle, bundle.manifest.live, runtime=runtime)
 
     for seen, record in zip(trained_on, dataset.records, strict=True):
         path = next(ham10000.glob(f"*/{record.image_id}.jpg"))
-        in_training = quantize(seen, manifest.input_tensor).tobytes()
+        in_training = quantize(seen, manifest.live.input_tensor).tobytes()
         # The instrument: a frame off a source.
         analyzer.analyze(frame_now(read_image(path), 0, "file"))
-        assert held() == in_training
+        assert runtime.given[-1] == in_training
         # Calibration and evaluation: a record of the dataset.
-        network.run(np.zeros((28, 28, 3), np.uint8))
-        network_output(network, manifest.input, dataset.read(record))
-        assert held() == in_training
+        network_output(network, manifest.live.input, dataset.read(record))
+        assert runtime.given[-1] == in_training
+        assert len(runtime.given) == 2
+        runtime.given.clear()
         # In steps, by the public functions.
         made = quantize(
-            scale_pixels(resize_to_input(read_image(path), manifest.input), manifest.input),
-            manifest.input_tensor,
+            scale_pixels(
+                resize_to_input(read_image(path), manifest.live.input), manifest.live.input
+            ),
+            manifest.live.input_tensor,
         )
         assert made.tobytes() == in_training
 

@@ -24,15 +24,15 @@ GOLDEN = Path(__file__).with_name("golden.json")
 
 def inputs(bundle: Bundle, frames: Iterable[Frame]) -> list[NDArray[np.uint8]]:
     """Return the fixed inputs: the frames as the model is shown them, and noise."""
-    spec = bundle.manifest.input
+    spec = bundle.manifest.live.input
     noise = np.random.default_rng(28).integers(0, 256, (spec.height, spec.width, 3), np.uint8)
     return [*(resize_to_input(frame.pixels, spec) for frame in frames), noise]
 
 
 def outputs(bundle: Bundle, frames: Iterable[Frame]) -> tuple[str, list[list[int]]]:
     """Return the runtime's name and the raw logits, as the tensor holds them, of each input."""
-    network = Network(bundle)
-    spec = bundle.manifest.outputs.logits
+    network = Network(bundle, bundle.manifest.live)
+    spec = bundle.manifest.live.outputs.logits
     raw = [quantize(network.run(pixels)[0], spec).tolist() for pixels in inputs(bundle, frames)]
     return network.runtime, raw
 
@@ -45,7 +45,7 @@ def main() -> None:
     rows = ",\n".join(f"      {json.dumps(row)}" for row in raw)
     GOLDEN.write_text(
         "{\n"
-        f'  "model_sha256": "{bundle.manifest.model_sha256}",\n'
+        f'  "model_sha256": "{bundle.manifest.live.sha256}",\n'
         '  "logits": {\n'
         f'    "{runtime}": [\n{rows}\n    ]\n'
         "  }\n"

@@ -1,6 +1,6 @@
-import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import msgspec
@@ -15,14 +15,25 @@ from device.imaging.preprocessing import resize_to_input
 from device.inference import calibration
 from device.inference.analyzer import Analyzer, likeliest_malignant
 from device.inference.finding import FindingRecord, to_record
-from device.models.bundle import MANIFEST_FILE, Bundle, load_bundle
-from tests.device.bundles import analyzer_with, write_bundle
+from device.inference.network import Network
+from device.models.bundle import Bundle, load_bundle
+from tests.device.bundles import analyzer_with, plain_manifest, write_bundle
 
 GOOD, BLURRED, DARK, GLARING = 0, 2, 5, 6
 
 
+def analyzer_of(folder: Path, manifest: dict[str, Any], bundle: Bundle) -> Analyzer:
+    """Return an analyzer of a manifest of one network and a bundle's model."""
+    return Analyzer(load_bundle(folder, (write_bundle(folder, manifest, bundle.live_model),)))
+
+
 def rgb(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.fixture
+def network(bundle: Bundle) -> Network:
+    return Network(bundle, bundle.manifest.live)
 
 
 def test_finding_is_whole(analyzer: Analyzer, frames: tuple[Frame, ...]) -> None:
@@ -39,15 +50,20 @@ def test_finding_is_whole(analyzer: Analyzer, frames: tuple[Frame, ...]) -> None
         assert all(ms >= 0 for ms in finding.timings.values())
 
 
+def logits_of(network: Network, pixels: np.ndarray) -> np.ndarray:
+    """Return what a network says of a picture of any size."""
+    return network.run(resize_to_input(pixels, network.spec.input)).logits
+
+
 def test_probabilities_are_the_calibrated_logits(
-    analyzer: Analyzer, frames: tuple[Frame, ...]
+    analyzer: Analyzer, network: Network, frames: tuple[Frame, ...]
 ) -> None:
-    manifest = analyzer.manifest
+    live = network.spec
     for frame in frames[:3]:
         finding = analyzer.analyze(frame)
-        expected = calibration.probabilities(analyzer.logits(frame.pixels), manifest.calibration)
+        expected = calibration.probabilities(logits_of(network, frame.pixels), live.calibration)
         np.testing.assert_array_equal(finding.probabilities, expected)
-        chosen = calibration.prediction_set(expected, manifest.conformal)
+        chosen = calibration.prediction_set(expected, live.conformal)
         assert finding.prediction_set == chosen
 
 
@@ -57,10 +73,13 @@ def test_same_frame_gives_the_same_finding(analyzer: Analyzer, frames: tuple[Fra
     assert analyzer.analyze(frames[0]).probabilities == first.probabilities
 
 
-def test_colour_order_matters(analyzer: Analyzer, frames: tuple[Frame, ...]) -> None:
-    pixels = frames[3].pixels
-    swapped = np.ascontiguousarray(pixels[:, :, ::-1])
-    assert (analyzer.logits(pixels) != analyzer.logits(swapped)).any()
+def test_colour_order_matters(
+    analyzer: Analyzer, network: Network, frames: tuple[Frame, ...]
+) -> None:
+    frame = frames[3]
+    swapped = replace(frame, pixels=np.ascontiguousarray(frame.pixels[:, :, ::-1]))
+    assert (logits_of(network, frame.pixels) != logits_of(network, swapped.pixels)).any()
+    assert analyzer.analyze(frame).probabilities != analyzer.analyze(swapped).probabilities
 
 
 @pytest.mark.parametrize(
@@ -109,11 +128,13 @@ def test_thresholds_of_the_bundle_decide_the_call(
 def test_geometry_of_the_bundle_decides_what_is_seen(
     tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
-    square = analyzer_with(bundle, tmp_path, input={"geometry": "center-square"})
     pixels = frames[GOOD].pixels.copy()
-    inside = square.logits(pixels)
     pixels[:, :120] = pixels[:, -120:] = 255
-    np.testing.assert_array_equal(square.logits(pixels), inside)
+    framed = replace(frames[GOOD], pixels=pixels)
+    for geometry, alike in (("center-square", True), ("full-frame", False)):
+        own = analyzer_with(bundle, tmp_path, input={"geometry": geometry})
+        inside = own.analyze(frames[GOOD]).probabilities
+        assert (own.analyze(framed).probabilities == inside) == alike
 
 
 @pytest.mark.parametrize(
@@ -135,7 +156,9 @@ def test_picture_of_a_few_pixels_gets_no_call(analyzer: Analyzer, side: int) -> 
 def test_motion_of_the_hand_reaches_the_quality(
     tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
-    analyzer = analyzer_with(bundle, tmp_path, quality={"motion_max": 0.1})
+    manifest = plain_manifest(bundle)
+    manifest["quality"]["motion_max"] = 0.1
+    analyzer = analyzer_of(tmp_path, manifest, bundle)
     assert analyzer.analyze(frames[GOOD], 0.05).quality.sufficient
     moved = analyzer.analyze(frames[GOOD], 0.2)
     assert moved.quality.shortcomings == ("moved",)
@@ -170,10 +193,10 @@ def test_explanation_is_a_map_over_the_models_input(
     for own in (analyzer, occluding):
         saliency = own.explain(frames[3], code)
         assert saliency.code == code
-        assert saliency.method == own.manifest.saliency.method
+        assert saliency.method == own.manifest.live.saliency.method
         assert saliency.values.min() >= 0.0
         assert saliency.values.max() in (0.0, 1.0)
-    spec = occluding.manifest.input
+    spec = occluding.manifest.live.input
     assert saliency.values.shape == (spec.height, spec.width)
 
 
@@ -185,10 +208,10 @@ def test_bundle_says_how_a_held_picture_is_explained(
         analyzer = analyzer_with(bundle, tmp_path, saliency={"frozen": frozen, "masks": 30})
         held = analyzer.explain(frames[3], Code.MEL, lambda: passes.append(1), held=True)
         assert held.method == analyzer.saliency_method(held=True)
-        assert held.method == (frozen or analyzer.manifest.saliency.method)
+        assert held.method == (frozen or analyzer.manifest.live.saliency.method)
         live = analyzer.explain(frames[3], Code.MEL)
         assert live.method == analyzer.saliency_method(held=False)
-        assert live.method == analyzer.manifest.saliency.method
+        assert live.method == analyzer.manifest.live.saliency.method
     assert len(passes) == 30
 
 
@@ -230,11 +253,17 @@ def test_burst_keeps_its_sharpest_frame(
     assert finding.quality.motion is not None
 
 
+def averaging(folder: Path, bundle: Bundle, augmentation: str) -> Analyzer:
+    """Return an analyzer that does this with a captured picture."""
+    manifest = plain_manifest(bundle)
+    manifest["live"]["test_time_augmentation"] = augmentation
+    return analyzer_of(folder, manifest, bundle)
+
+
 def test_burst_of_one_frame_without_averaging_is_that_frames_finding(
-    bundle: Bundle, frames: tuple[Frame, ...]
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
-    manifest = msgspec.structs.replace(bundle.manifest, averaging="none")
-    analyzer = Analyzer(replace(bundle, manifest=manifest))
+    analyzer = averaging(tmp_path, bundle, "none")
     for frame in frames[:3]:
         kept, finding = analyzer.analyze_burst([frame])
         plain = analyzer.analyze(frame)
@@ -255,12 +284,9 @@ def test_empty_burst_is_refused(analyzer: Analyzer) -> None:
 
 
 def test_averaged_finding_is_the_same_however_the_instrument_is_turned(
-    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
+    tmp_path: Path, bundle: Bundle, network: Network, frames: tuple[Frame, ...]
 ) -> None:
-    manifest = json.loads((bundle.folder / MANIFEST_FILE).read_bytes())
-    manifest["averaging"] = "dihedral"
-    key = write_bundle(tmp_path, manifest, bundle.model)
-    analyzer = Analyzer(load_bundle(tmp_path, (key,)))
+    analyzer = averaging(tmp_path, bundle, "dihedral")
     square = frames[1].pixels[:768, 128:896]
     found = [
         analyzer.analyze_burst([frame_now(np.ascontiguousarray(turned), 0, "test")])[1]
@@ -271,21 +297,20 @@ def test_averaged_finding_is_the_same_however_the_instrument_is_turned(
     for finding in found[1:]:
         assert finding.probabilities == pytest.approx(found[0].probabilities, abs=0.01)
     # Of the tensor's own size: resizing rounds each turned picture in its own way.
-    small = resize_to_input(square, analyzer.manifest.input)
+    small = resize_to_input(square, network.spec.input)
     turns = [np.rot90(m, turn) for m in (small, small[:, ::-1]) for turn in range(4)]
-    expected = np.mean([analyzer.logits(turn) for turn in turns], axis=0)
-    np.testing.assert_allclose(analyzer.averaged_logits(small), expected, atol=1e-5)
+    mean = np.mean([logits_of(network, np.ascontiguousarray(turn)) for turn in turns], axis=0)
+    expected = calibration.probabilities(mean, network.spec.calibration)
+    averaged = analyzer.analyze_burst([frame_now(small, 0, "test")])[1]
+    assert averaged.probabilities == pytest.approx(tuple(expected), abs=1e-5)
 
 
-@pytest.mark.parametrize(("averaging", "views"), [("none", 1), ("dihedral", 8)])
+@pytest.mark.parametrize(("augmentation", "views"), [("none", 1), ("dihedral", 8)])
 def test_progress_reaches_its_end_step_by_step(
-    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...], averaging: str, views: int
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...], augmentation: str, views: int
 ) -> None:
-    manifest = json.loads((bundle.folder / MANIFEST_FILE).read_bytes())
-    manifest["averaging"] = averaging
-    key = write_bundle(tmp_path, manifest, bundle.model)
     told: list[tuple[int, int]] = []
-    analyzer = Analyzer(load_bundle(tmp_path, (key,)))
+    analyzer = averaging(tmp_path, bundle, augmentation)
     analyzer.analyze_burst(frames[:3], lambda done, of: told.append((done, of)))
     assert told == [(n, 3 + views) for n in range(1, 4 + views)]
 
@@ -297,7 +322,7 @@ def test_flags_are_the_operating_points_that_are_reached(
     mel, malignant = finding.probability(Code.MEL), finding.malignancy
     points = tuple(
         msgspec.structs.replace(
-            bundle.manifest.operating_points[0], name=name, score=score, threshold=threshold
+            bundle.manifest.live.operating_points[0], name=name, score=score, threshold=threshold
         )
         for name, score, threshold in (
             ("reached", "mel", mel),
@@ -306,10 +331,9 @@ def test_flags_are_the_operating_points_that_are_reached(
             ("group-missed", "malignant", min(1.0, malignant + 1e-9)),
         )
     )
-    manifest = json.loads((bundle.folder / MANIFEST_FILE).read_bytes())
-    manifest["operating_points"] = msgspec.to_builtins(points)
-    key = write_bundle(tmp_path, manifest, bundle.model)
-    flags = Analyzer(load_bundle(tmp_path, (key,))).reached_operating_points(finding)
+    manifest = plain_manifest(bundle)
+    manifest["live"]["operating_points"] = msgspec.to_builtins(points)
+    flags = analyzer_of(tmp_path, manifest, bundle).reached_operating_points(finding)
     assert flags == ["reached", "group-reached"]
 
 

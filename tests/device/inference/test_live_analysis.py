@@ -12,6 +12,7 @@ from device.imaging.preprocessing import crop_field, resize_to_input
 from device.imaging.quality import Quality, QualityLimits, measure_quality
 from device.inference import calibration
 from device.inference.analyzer import MAX_MEASUREMENT_AGE_SECONDS, Analyzer
+from device.inference.network import Network
 from device.models.bundle import Bundle
 from tests.device.clocks import ManualClock
 
@@ -54,8 +55,9 @@ def trembling(frame: Frame, seed: int) -> Frame:
 
 def test_good_frame_stands_for_those_just_after_it_but_not_for_their_findings(
     following: Analyzer, clock: ManualClock, frames: tuple[Frame, ...],
-    measured: list[float | None], analyzer: Analyzer,
+    measured: list[float | None], bundle: Bundle,
 ) -> None:  # fmt: skip
+    network = Network(bundle, bundle.manifest.live)
     first = following.analyze_live(frames[GOOD])
     for seed in range(2):
         clock.seconds += 0.033
@@ -64,12 +66,9 @@ def test_good_frame_stands_for_those_just_after_it_but_not_for_their_findings(
         assert (finding.field, finding.quality.focus) == (first.field, first.quality.focus)
         assert finding.quality.motion == 0.01
         known = crop_field(frame.pixels, field=first.field)
-        own = resize_to_input(frame.pixels, analyzer.manifest.input, known)
-        assert finding.probabilities == pytest.approx(
-            tuple(calibration.probabilities(
-                following._network.run(own).logits, analyzer.manifest.calibration
-            ))
-        )  # fmt: skip
+        own = network.run(resize_to_input(frame.pixels, network.spec.input, known))
+        expected = calibration.probabilities(own.logits, network.spec.calibration)
+        assert finding.probabilities == pytest.approx(tuple(expected))
     assert measured == []
 
 
@@ -162,5 +161,5 @@ def test_frame_judged_as_taken_is_judged_as_the_shutter_would(
         _, burst = analyzer.analyze_burst([frame])
         assert taken.probabilities == burst.probabilities
         assert (taken.as_captured, burst.as_captured) == (True, True)
-        assert alone.as_captured == (analyzer.manifest.averaging == "none")
+        assert alone.as_captured == (analyzer.manifest.live.test_time_augmentation == "none")
         assert (alone.probabilities == taken.probabilities) == alone.as_captured

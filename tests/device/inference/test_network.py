@@ -12,9 +12,10 @@ from hypothesis.extra.numpy import arrays
 from device.errors import BundleError
 from device.frame import Frame
 from device.imaging.preprocessing import resize_to_input, to_tensor
-from device.inference.network import Network, dequantize, load_runtime, quantize
+from device.inference.network import Network, dequantize, quantize
+from device.inference.runtimes import installed_runtime
 from device.models.bundle import Bundle
-from device.models.manifest import TensorSpec
+from device.models.manifest import MODEL_FILE, TensorSpec
 from tests.device.inference.make_golden import GOLDEN, outputs
 
 FLOAT = TensorSpec(index=0, shape=(4,), dtype="float32")
@@ -78,27 +79,26 @@ def test_pixels_reach_the_network_scaled_and_quantized(
     bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
     """The table must give what preprocessing and quantization give one after the other."""
-    manifest = bundle.manifest
-    bare = load_runtime()[1](model_content=bundle.model, num_threads=1)
-    bare.allocate_tensors()
+    live = bundle.manifest.live
+    bare = installed_runtime().load(bundle.live_model, 1)
     given_in, given_out = bare.get_input_details()[0], bare.get_output_details()[0]
-    network = Network(bundle)
+    network = Network(bundle, live)
     for frame in frames[:3]:
-        tensor = quantize(to_tensor(frame.pixels, manifest.input), manifest.input_tensor)
+        tensor = quantize(to_tensor(frame.pixels, live.input), live.input_tensor)
         bare.set_tensor(given_in["index"], tensor)
         bare.invoke()
         raw = bare.get_tensor(given_out["index"])[0]
-        logits, class_map, _ = network.run(resize_to_input(frame.pixels, manifest.input))
+        logits, class_map, _ = network.run(resize_to_input(frame.pixels, live.input))
         assert logits.dtype == np.float32
-        np.testing.assert_array_equal(logits, dequantize(raw, manifest.outputs.logits))
-        assert (class_map is None) == (manifest.outputs.class_activation_map is None)
+        np.testing.assert_array_equal(logits, dequantize(raw, live.outputs.logits))
+        assert (class_map is None) == (live.outputs.class_activation_map is None)
 
 
 def test_same_pixels_give_the_same_logits_whatever_came_before(
     bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
-    network = Network(bundle)
-    first, other = (resize_to_input(f.pixels, bundle.manifest.input) for f in frames[:2])
+    network = Network(bundle, bundle.manifest.live)
+    first, other = (resize_to_input(f.pixels, bundle.manifest.live.input) for f in frames[:2])
     before = network.run(first)[0]
     kept = before.copy()
     assert (network.run(other)[0] != before).any()
@@ -107,15 +107,15 @@ def test_same_pixels_give_the_same_logits_whatever_came_before(
 
 
 def test_number_of_threads_changes_nothing(bundle: Bundle, frames: tuple[Frame, ...]) -> None:
-    pixels = resize_to_input(frames[0].pixels, bundle.manifest.input)
-    one, two = (Network(bundle, threads).run(pixels)[0] for threads in (1, 2))
+    pixels = resize_to_input(frames[0].pixels, bundle.manifest.live.input)
+    one, two = (Network(bundle, bundle.manifest.live, threads).run(pixels)[0] for threads in (1, 2))
     np.testing.assert_array_equal(one, two)
 
 
 def test_shipped_model_gives_its_golden_logits(bundle: Bundle, frames: tuple[Frame, ...]) -> None:
     golden = json.loads(GOLDEN.read_text())
     again = "if the shipped model was meant to change: python -m tests.device.inference.make_golden"
-    assert golden["model_sha256"] == bundle.manifest.model_sha256, again
+    assert golden["model_sha256"] == bundle.manifest.live.sha256, again
     runtime, raw = outputs(bundle, frames)
     if runtime not in golden["logits"]:
         pytest.skip(f"no golden logits for {runtime}")
@@ -129,14 +129,14 @@ def test_shipped_model_gives_its_golden_logits(bundle: Bundle, frames: tuple[Fra
 def test_input_tensor_that_is_not_the_models_is_refused(
     bundle: Bundle, change: dict[str, object]
 ) -> None:
-    spec = msgspec.structs.replace(bundle.manifest.input_tensor, **change)
-    manifest = msgspec.structs.replace(bundle.manifest, input_tensor=spec)
+    spec = msgspec.structs.replace(bundle.manifest.live.input_tensor, **change)
+    live = msgspec.structs.replace(bundle.manifest.live, input_tensor=spec)
     with pytest.raises(BundleError, match="has no tensor 0 of shape"):
-        Network(replace(bundle, manifest=manifest))
+        Network(bundle, live)
 
 
 def test_loading_says_nothing(bundle: Bundle, capfd: pytest.CaptureFixture[str]) -> None:
-    Network(bundle)
+    Network(bundle, bundle.manifest.live)
     assert capfd.readouterr() == ("", "")
 
 
@@ -144,7 +144,7 @@ def test_refusal_says_nothing_beside_its_message(
     bundle: Bundle, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(BundleError) as caught:
-        Network(replace(bundle, model=b"hello" * 100))
+        Network(replace(bundle, models={MODEL_FILE: b"hello" * 100}), bundle.manifest.live)
     assert len(str(caught.value).splitlines()) == 1
     assert capfd.readouterr() == ("", "")
 
@@ -153,7 +153,7 @@ def test_loading_leaves_standard_error_as_it_was(
     bundle: Bundle, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-    Network(bundle)
+    Network(bundle, bundle.manifest.live)
     os.write(2, b"still here\n")
     assert capfd.readouterr().err == "still here\n"
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208

@@ -4,13 +4,21 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from device.config import PROJECT_KEY
 from device.errors import BundleError
 from device.inference.analyzer import Analyzer
-from device.models.bundle import MANIFEST_FILE, MODEL_FILE, SIGNATURE_FILE, Bundle, load_bundle
-from tests.device.bundles import new_key, write_bundle
+from device.models.bundle import MANIFEST_FILE, SIGNATURE_FILE, Bundle, load_bundle
+from device.models.manifest import MODEL_FILE
+from tests.device.bundles import new_key, plain_manifest, write_bundle
+from tests.device.models.two_networks import (
+    HELD_FILE,
+    shipped_bundle,
+    sign_two_networks,
+    two_networks,
+)
 
 Change = dict[str, Any]
 
@@ -27,8 +35,13 @@ def copy(bundle: Bundle, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def plain(bundle: Bundle) -> dict[str, Any]:
-    """The shipped manifest as plain JSON."""
-    return json.loads((bundle.folder / MANIFEST_FILE).read_bytes())
+    """The shipped manifest as plain JSON of the version that is written."""
+    return plain_manifest(bundle)
+
+
+def with_live(plain: dict[str, Any], **changes: object) -> dict[str, Any]:
+    """Return a manifest with parts of its live network replaced."""
+    return plain | {"live": plain["live"] | changes}
 
 
 def refusal(folder: Path, *keys: str) -> str:
@@ -48,8 +61,9 @@ def flip(path: Path, share: float) -> None:
 
 def test_shipped_bundle_holds_and_says_who_signed_it(bundle: Bundle) -> None:
     assert bundle.signed_by == PROJECT_KEY
-    assert hashlib.sha256(bundle.model).hexdigest() == bundle.manifest.model_sha256
-    assert bundle.model == (bundle.folder / MODEL_FILE).read_bytes()
+    assert hashlib.sha256(bundle.live_model).hexdigest() == bundle.manifest.live.sha256
+    assert bundle.live_model == (bundle.folder / MODEL_FILE).read_bytes()
+    assert bundle.models == {MODEL_FILE: bundle.live_model}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 1.0])
@@ -131,7 +145,7 @@ def test_any_of_the_trusted_keys_opens(copy: Path) -> None:
 def test_a_bundle_of_ones_own_is_accepted(
     tmp_path: Path, bundle: Bundle, plain: dict[str, Any]
 ) -> None:
-    key = write_bundle(tmp_path, plain | {"name": "of-our-own"}, bundle.model)
+    key = write_bundle(tmp_path, plain | {"name": "of-our-own"}, bundle.live_model)
     own = load_bundle(tmp_path, (key,))
     assert own.signed_by == key
     assert Analyzer(own).manifest.model_id.startswith("of-our-own ")
@@ -140,31 +154,35 @@ def test_a_bundle_of_ones_own_is_accepted(
 def test_signature_of_one_bundle_does_not_open_another(
     tmp_path: Path, bundle: Bundle, plain: dict[str, Any], copy: Path
 ) -> None:
-    key = write_bundle(tmp_path / "own", plain | {"name": "of-our-own"}, bundle.model)
+    key = write_bundle(tmp_path / "own", plain | {"name": "of-our-own"}, bundle.live_model)
     shutil.copy(tmp_path / "own" / SIGNATURE_FILE, copy / SIGNATURE_FILE)
     assert "is not a signature" in refusal(copy, key, PROJECT_KEY)
 
 
 def signed(folder: Path, bundle: Bundle, manifest: dict[str, Any]) -> str:
-    key = write_bundle(folder, manifest, bundle.model)
+    key = write_bundle(folder, manifest, bundle.live_model)
     return refusal(folder, key)
 
 
-def test_signed_manifest_with_an_unknown_key_is_refused(
+def test_signed_manifest_with_an_unknown_key_is_read_but_not_of_what_the_network_sees(
     tmp_path: Path, bundle: Bundle, plain: dict[str, Any]
 ) -> None:
-    message = signed(tmp_path, bundle, plain | {"colour_order": "bgr"})
+    later = with_live(plain | {"later_key": 1}, later_key=1)
+    key = write_bundle(tmp_path / "later", later, bundle.live_model)
+    assert load_bundle(tmp_path / "later", (key,)).manifest == bundle.manifest
+    spec = plain["live"]["input"] | {"colour_order": "bgr"}
+    message = signed(tmp_path / "other", bundle, with_live(plain, input=spec))
     assert MANIFEST_FILE in message
     assert "colour_order" in message
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 3, "1", "2", None])
 def test_signed_manifest_of_another_schema_is_refused(
     tmp_path: Path, bundle: Bundle, plain: dict[str, Any], version: object
 ) -> None:
     message = signed(tmp_path, bundle, plain | {"schema_version": version, "later_key": 1})
     assert f"schema version {json.dumps(version)}" in message
-    assert "reads 1" in message
+    assert "reads 1 and 2" in message
 
 
 def test_signed_manifest_with_classes_in_another_order_is_refused(
@@ -190,7 +208,8 @@ TENSORS: dict[str, Change] = {
 def test_signed_manifest_whose_input_tensor_is_not_the_models_is_refused(
     tmp_path: Path, bundle: Bundle, plain: dict[str, Any], change: Change
 ) -> None:
-    message = signed(tmp_path, bundle, plain | {"input_tensor": plain["input_tensor"] | change})
+    tensor = plain["live"]["input_tensor"] | change
+    message = signed(tmp_path, bundle, with_live(plain, input_tensor=tensor))
     assert "tensor" in message
 
 
@@ -198,8 +217,9 @@ def test_signed_manifest_whose_input_tensor_is_not_the_models_is_refused(
 def test_signed_manifest_whose_logits_are_not_the_models_is_refused(
     tmp_path: Path, bundle: Bundle, plain: dict[str, Any], change: Change
 ) -> None:
-    logits = plain["outputs"]["logits"] | change
-    message = signed(tmp_path, bundle, plain | {"outputs": plain["outputs"] | {"logits": logits}})
+    outputs = plain["live"]["outputs"]
+    outputs = outputs | {"logits": outputs["logits"] | change}
+    message = signed(tmp_path, bundle, with_live(plain, outputs=outputs))
     assert "tensor" in message or "logits" in message
 
 
@@ -207,14 +227,16 @@ def test_signed_manifest_whose_logits_are_not_the_models_is_refused(
 def test_signed_manifest_that_resizes_to_another_size_than_its_tensor_is_refused(
     tmp_path: Path, bundle: Bundle, plain: dict[str, Any], side: str
 ) -> None:
-    signed(tmp_path, bundle, plain | {"input": plain["input"] | {side: 32}})
+    message = signed(tmp_path, bundle, with_live(plain, input=plain["live"]["input"] | {side: 32}))
+    assert "input tensor" in message
 
 
 def test_signed_manifest_whose_activation_map_is_no_map_is_refused(
     tmp_path: Path, bundle: Bundle, plain: dict[str, Any]
 ) -> None:
-    outputs = plain["outputs"] | {"class_activation_map": plain["outputs"]["logits"]}
-    signed(tmp_path, bundle, plain | {"outputs": outputs})
+    outputs = plain["live"]["outputs"]
+    outputs = outputs | {"class_activation_map": outputs["logits"]}
+    assert "class activation map" in signed(tmp_path, bundle, with_live(plain, outputs=outputs))
 
 
 def test_signed_manifest_without_english_names_is_refused(
@@ -228,7 +250,7 @@ def test_signed_manifest_without_english_names_is_refused(
 def test_signed_but_truncated_model_is_refused(
     tmp_path: Path, bundle: Bundle, plain: dict[str, Any], share: float
 ) -> None:
-    model = bundle.model[: int(share * len(bundle.model))]
+    model = bundle.live_model[: int(share * len(bundle.live_model))]
     key = write_bundle(tmp_path, plain, model)
     load_bundle(tmp_path, (key,))
     assert f"{MODEL_FILE} does not load" in refusal(tmp_path, key)
@@ -237,3 +259,78 @@ def test_signed_but_truncated_model_is_refused(
 def test_signed_file_that_is_no_model_is_refused(tmp_path: Path, plain: dict[str, Any]) -> None:
     key = write_bundle(tmp_path, plain, b"hello" * 1000)
     assert f"{MODEL_FILE} does not load" in refusal(tmp_path, key)
+
+
+@pytest.fixture(scope="module")
+def other() -> Bundle:
+    """The shipped bundle of the other network."""
+    return shipped_bundle("paper-28")
+
+
+def test_both_networks_are_read_and_told_apart(
+    tmp_path: Path, bundle: Bundle, other: Bundle
+) -> None:
+    key = sign_two_networks(tmp_path, two_networks(bundle, other), bundle, other)
+    both = load_bundle(tmp_path, (key,))
+    assert both.models == {MODEL_FILE: bundle.live_model, HELD_FILE: other.live_model}
+    assert both.live_model == bundle.live_model
+    assert both.manifest.live == bundle.manifest.live
+    assert both.manifest.held == msgspec.structs.replace(other.manifest.live, file=HELD_FILE)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("name", [MODEL_FILE, HELD_FILE])
+def test_one_byte_changed_in_either_model_is_told_as_such(
+    tmp_path: Path, bundle: Bundle, other: Bundle, name: str, share: float
+) -> None:
+    key = sign_two_networks(tmp_path, two_networks(bundle, other), bundle, other)
+    flip(tmp_path / name, share)
+    message = refusal(tmp_path, key)
+    assert name in message
+    assert "SHA-256 differs" in message
+
+
+@pytest.mark.parametrize("name", [MODEL_FILE, HELD_FILE])
+def test_either_model_that_is_missing_is_named(
+    tmp_path: Path, bundle: Bundle, other: Bundle, name: str
+) -> None:
+    key = sign_two_networks(tmp_path, two_networks(bundle, other), bundle, other)
+    (tmp_path / name).unlink()
+    assert f"{name} is missing" in refusal(tmp_path, key)
+
+
+def test_one_model_in_the_place_of_the_other_is_refused(
+    tmp_path: Path, bundle: Bundle, other: Bundle
+) -> None:
+    key = sign_two_networks(tmp_path, two_networks(bundle, other), other, bundle)
+    assert f"{MODEL_FILE} is not the file that was signed" in refusal(tmp_path, key)
+
+
+def test_held_network_that_is_not_as_its_manifest_says_is_named(
+    tmp_path: Path, bundle: Bundle, other: Bundle
+) -> None:
+    manifest = two_networks(bundle, other)
+    manifest["held"]["input_tensor"]["zero_point"] += 1
+    key = sign_two_networks(tmp_path, manifest, bundle, other)
+    load_bundle(tmp_path, (key,))
+    assert f"{HELD_FILE} has no tensor 0" in refusal(tmp_path, key)
+
+
+@pytest.mark.parametrize("network", ["live", "held"])
+@pytest.mark.parametrize(
+    "name",
+    ["../x.tflite", "..", "/x.tflite", "./x.tflite", "sub/x.tflite", "x.tflite/", "x\\y.tflite",
+     "x.tflite\0", MANIFEST_FILE],
+)  # fmt: skip
+def test_no_file_outside_the_folder_can_be_named(
+    tmp_path: Path, bundle: Bundle, other: Bundle, network: str, name: str
+) -> None:
+    folder = tmp_path / "bundle"
+    manifest = two_networks(bundle, other)
+    manifest[network]["file"] = name
+    key = sign_two_networks(folder, manifest, bundle, other)
+    # It is there, and the very file that was signed.
+    (tmp_path / "x.tflite").write_bytes((bundle if network == "live" else other).live_model)
+    message = refusal(folder, key)
+    assert f"{MANIFEST_FILE} cannot be understood" in message
+    assert f"$.{network}.file" in message

@@ -11,34 +11,39 @@ from device.diagnoses import CODES, MALIGNANT
 from device.errors import BundleError
 from device.models.bundle import MANIFEST_FILE, Bundle, parse_manifest
 from device.models.manifest import SCHEMA_VERSION, Manifest, Saliency
+from tests.device.bundles import plain_manifest
+from tests.device.models.two_networks import shipped_bundle, two_networks
 
 FOLDER = Path("some-bundle")
 SECTIONS = [
     (),
     ("classes", 3),
-    ("input",),
-    ("input_tensor",),
-    ("outputs",),
-    ("outputs", "logits"),
-    ("calibration",),
-    ("operating_points", 0),
-    ("conformal",),
-    ("abstention",),
+    ("live",),
+    ("live", "input"),
+    ("live", "input_tensor"),
+    ("live", "outputs"),
+    ("live", "outputs", "logits"),
+    ("live", "calibration"),
+    ("live", "operating_points", 0),
+    ("live", "conformal"),
+    ("live", "abstention"),
+    ("live", "saliency"),
     ("quality",),
-    ("saliency",),
     ("provenance",),
     ("metrics", "accuracy"),
 ]
 
 
-@pytest.fixture(scope="module")
-def content(bundle: Bundle) -> bytes:
-    return (bundle.folder / MANIFEST_FILE).read_bytes()
+@pytest.fixture
+def plain(bundle: Bundle) -> dict[str, Any]:
+    """The shipped manifest as plain JSON of the version that is written."""
+    return plain_manifest(bundle)
 
 
 @pytest.fixture
-def plain(content: bytes) -> dict[str, Any]:
-    return json.loads(content)
+def both(bundle: Bundle) -> dict[str, Any]:
+    """A manifest of two networks."""
+    return two_networks(bundle, shipped_bundle("paper-28"))
 
 
 def section(plain: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
@@ -57,8 +62,15 @@ def refusal(manifest: object) -> str:
     return message
 
 
-def test_shipped_manifest_is_read(content: bytes) -> None:
-    manifest = parse_manifest(FOLDER, content)
+def read(manifest: object) -> Manifest:
+    return parse_manifest(FOLDER, json.dumps(manifest).encode())
+
+
+def name_of(path: tuple[str | int, ...]) -> str:
+    return ".".join(map(str, path)) or "top"
+
+
+def test_shipped_manifest_is_read(manifest: Manifest) -> None:
     assert manifest.schema_version == SCHEMA_VERSION
     assert tuple(c.code for c in manifest.classes) == CODES
     assert manifest.model_id == f"{manifest.name} {manifest.version}"
@@ -72,24 +84,39 @@ def test_shipped_manifest_names_every_diagnosis_in_three_languages(manifest: Man
 
 
 def test_shipped_manifest_speaks_of_its_own_network(manifest: Manifest) -> None:
-    spec = manifest.input
-    assert manifest.input_tensor.shape == (spec.height, spec.width, 3)
-    assert manifest.outputs.logits.shape == (len(CODES),)
+    spec = manifest.live.input
+    assert manifest.live.input_tensor.shape == (spec.height, spec.width, 3)
+    assert manifest.live.outputs.logits.shape == (len(CODES),)
 
 
-def test_written_again_it_reads_the_same(manifest: Manifest) -> None:
-    assert parse_manifest(FOLDER, msgspec.json.encode(manifest)) == manifest
+def test_written_again_it_reads_the_same(manifest: Manifest, both: dict[str, Any]) -> None:
+    for written in (manifest, read(both)):
+        assert parse_manifest(FOLDER, msgspec.json.encode(written)) == written
 
 
-@pytest.mark.parametrize("path", SECTIONS, ids=lambda p: ".".join(map(str, p)) or "top")
-def test_unknown_key_is_refused_everywhere(
-    plain: dict[str, Any], path: tuple[str | int, ...]
+@pytest.mark.parametrize("path", SECTIONS, ids=name_of)
+def test_unknown_key_is_passed_over_but_not_of_what_the_network_sees(
+    plain: dict[str, Any], manifest: Manifest, path: tuple[str | int, ...]
 ) -> None:
-    section(plain, path)["surprise"] = 1
-    assert "surprise" in refusal(plain)
+    section(plain, path)["surprise"] = {"of": ["a later", "program"]}
+    if path == ("live", "input"):
+        message = refusal(plain)
+        assert "surprise" in message
+        assert "$.live.input" in message
+    else:
+        assert read(plain) == manifest
 
 
-@pytest.mark.parametrize("path", SECTIONS, ids=lambda p: ".".join(map(str, p)) or "top")
+def test_unknown_key_of_what_the_held_network_sees_is_refused(both: dict[str, Any]) -> None:
+    both["held"]["surprise"] = 1
+    read(both)
+    both["held"]["input"]["surprise"] = 1
+    message = refusal(both)
+    assert "surprise" in message
+    assert "$.held.input" in message
+
+
+@pytest.mark.parametrize("path", SECTIONS, ids=name_of)
 def test_wrong_type_is_refused_everywhere(
     plain: dict[str, Any], path: tuple[str | int, ...]
 ) -> None:
@@ -98,13 +125,18 @@ def test_wrong_type_is_refused_everywhere(
         part[key] = {"not": ["what", "was", "meant"]}
         refusal(plain)
         part[key] = value
-    parse_manifest(FOLDER, json.dumps(plain).encode())
+    read(plain)
 
 
-def test_every_top_level_key_is_needed(plain: dict[str, Any]) -> None:
-    # Bundles are older than the choice of averaging.
-    for key in plain.keys() - {"averaging"}:
+def test_every_key_of_the_top_level_and_of_a_network_is_needed(plain: dict[str, Any]) -> None:
+    live = plain["live"]
+    for key in plain.keys() - {"held"}:
         assert key in refusal({k: v for k, v in plain.items() if k != key})
+    for key in live.keys() - {"test_time_augmentation"}:
+        less = {k: v for k, v in live.items() if k != key}
+        message = refusal(plain | {"live": less})
+        assert key in message
+        assert "$.live" in message
 
 
 @pytest.mark.parametrize(
@@ -115,30 +147,34 @@ def test_every_top_level_key_is_needed(plain: dict[str, Any]) -> None:
         ((), "name", "x" * 41),
         ((), "version", "1.0"),
         ((), "version", "1.0.0-rc1"),
-        ((), "model_sha256", "A" * 64),
-        ((), "model_sha256", "0" * 63),
-        (("input",), "height", 0),
-        (("input",), "width", 2000),
-        (("input",), "geometry", "circle"),
-        (("input",), "resize", "nearest"),
-        (("input_tensor",), "dtype", "uint8"),
-        (("calibration",), "temperature", 0.0),
-        (("calibration",), "temperature", -1.0),
-        (("calibration",), "bias", [0.0] * 6),
-        (("conformal",), "thresholds", [0.1] * 8),
-        (("conformal",), "coverage", 1.1),
-        (("operating_points", 0), "score", "nv"),
-        (("operating_points", 0), "threshold", -0.1),
-        (("abstention",), "score", "entropy"),
-        (("abstention",), "uncertain_below", 2.0),
+        (("live",), "file", "x.bin"),
+        (("live",), "file", "../x.tflite"),
+        (("live",), "file", "x" * 41 + ".tflite"),
+        (("live",), "sha256", "A" * 64),
+        (("live",), "sha256", "0" * 63),
+        (("live",), "test_time_augmentation", "mirror"),
+        (("live", "input"), "height", 0),
+        (("live", "input"), "width", 2000),
+        (("live", "input"), "geometry", "circle"),
+        (("live", "input"), "resize", "nearest"),
+        (("live", "input_tensor"), "dtype", "uint8"),
+        (("live", "calibration"), "temperature", 0.0),
+        (("live", "calibration"), "temperature", -1.0),
+        (("live", "calibration"), "bias", [0.0] * 6),
+        (("live", "conformal"), "thresholds", [0.1] * 8),
+        (("live", "conformal"), "coverage", 1.1),
+        (("live", "operating_points", 0), "score", "nv"),
+        (("live", "operating_points", 0), "threshold", -0.1),
+        (("live", "abstention"), "score", "entropy"),
+        (("live", "abstention"), "uncertain_below", 2.0),
         (("quality",), "focus_min", -1.0),
         (("quality",), "glare_max", 1.5),
-        (("saliency",), "method", "guess"),
-        (("saliency",), "patch", 0),
-        (("saliency",), "stride", 0),
-        (("saliency",), "frozen", "guess"),
-        (("saliency",), "masks", 0),
-        (("saliency",), "cells", 1),
+        (("live", "saliency"), "method", "guess"),
+        (("live", "saliency"), "patch", 0),
+        (("live", "saliency"), "stride", 0),
+        (("live", "saliency"), "frozen", "guess"),
+        (("live", "saliency"), "masks", 0),
+        (("live", "saliency"), "cells", 1),
         (("provenance",), "dataset_digest", "unknown"),
         (("classes", 0), "code", "scc"),
     ],
@@ -150,7 +186,8 @@ def test_impossible_value_is_refused(
     # What is left at its default is not written.
     assert key in part or key in Saliency.__struct_fields__
     part[key] = value
-    assert f"$.{path[0] if path else key}" in refusal(plain)
+    names = [k for k in path if isinstance(k, str)] or [key]
+    assert f"$.{'.'.join(names)}" in refusal(plain)
 
 
 def test_classes_in_another_order_are_refused(plain: dict[str, Any]) -> None:
@@ -171,18 +208,42 @@ def test_a_class_on_the_wrong_side_is_refused(plain: dict[str, Any], place: int)
 
 
 def test_saliency_that_the_model_cannot_give_is_refused(plain: dict[str, Any]) -> None:
-    plain["saliency"]["method"] = "class-activation-map"
-    plain["outputs"]["class_activation_map"] = None
+    plain["live"]["saliency"]["method"] = "class-activation-map"
+    plain["live"]["outputs"]["class_activation_map"] = None
     assert "class activation map" in refusal(plain)
 
 
-@pytest.mark.parametrize("version", [0, 2, 10, "1", None, [1]])
+def test_abstention_that_the_model_cannot_give_is_refused(plain: dict[str, Any]) -> None:
+    plain["live"]["abstention"]["score"] = "distance"
+    plain["live"]["outputs"]["whitened"] = None
+    assert "whitened features" in refusal(plain)
+
+
+@pytest.mark.parametrize("version", [0, 3, 10, 1.0, "1", "2", None, True, [1]])
 def test_another_schema_is_told_before_anything_else(
     plain: dict[str, Any], version: object
 ) -> None:
-    message = refusal({"schema_version": version, "whatever": "a later program writes"})
-    assert "schema version" in message
-    assert "use the release" in message
+    for manifest in ({"whatever": "a later program writes"}, plain):
+        message = refusal(manifest | {"schema_version": version})
+        assert f"schema version {json.dumps(version, separators=(',', ':'))}," in message
+        assert "reads 1 and 2" in message
+        assert "use the release" in message
+
+
+def test_manifest_that_names_no_schema_is_told_so(plain: dict[str, Any]) -> None:
+    del plain["schema_version"]
+    assert "names no schema version" in refusal(plain)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"schema_version": {\n"a": 1}}', b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"],
+)
+def test_refusal_is_one_short_line_whatever_stands_in_the_file(content: bytes) -> None:
+    with pytest.raises(BundleError) as caught:
+        parse_manifest(FOLDER, content)
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize("manifest", [[], "text", 1, None, {}])
@@ -198,24 +259,190 @@ def test_any_bytes_are_refused_in_one_line(content: bytes) -> None:
 
 
 @given(share=st.floats(0, 1, exclude_max=True))
-def test_a_manifest_cut_anywhere_is_refused(content: bytes, share: float) -> None:
-    whole = content.rstrip()
-    with pytest.raises(BundleError):
-        parse_manifest(FOLDER, whole[: int(share * len(whole))])
+def test_a_manifest_cut_anywhere_is_refused(bundle: Bundle, share: float) -> None:
+    shipped = (bundle.folder / MANIFEST_FILE).read_bytes().rstrip()
+    for whole in (shipped, msgspec.json.encode(bundle.manifest)):
+        with pytest.raises(BundleError):
+            parse_manifest(FOLDER, whole[: int(share * len(whole))])
 
 
 def test_averaging_over_rotations_wants_a_square_input(plain: dict[str, Any]) -> None:
-    plain["averaging"] = "dihedral"
-    assert parse_manifest(FOLDER, json.dumps(plain).encode()).averaging == "dihedral"
-    plain["input"]["width"] = 36
-    plain["input_tensor"]["shape"] = [plain["input"]["height"], 36, 3]
+    live = plain["live"]
+    live["test_time_augmentation"] = "dihedral"
+    assert read(plain).live.test_time_augmentation == "dihedral"
+    live["input"]["width"] = 36
+    live["input_tensor"]["shape"] = [live["input"]["height"], 36, 3]
     assert "square input" in refusal(plain)
 
 
 def test_manifest_that_is_older_than_a_limit_gets_its_default(plain: dict[str, Any]) -> None:
     for name in ("contrast_min", "off_centre_max", "motion_max", "side_min"):
-        plain["quality"].pop(name, None)
-    plain.pop("averaging", None)
-    manifest = parse_manifest(FOLDER, json.dumps(plain).encode())
-    assert manifest.averaging == "none"
+        del plain["quality"][name]
+    del plain["live"]["test_time_augmentation"]
+    manifest = read(plain)
+    assert manifest.live.test_time_augmentation == "none"
     assert (manifest.quality.contrast_min, manifest.quality.motion_max) == (0.0, 1.0)
+
+
+def test_one_network_answers_for_every_picture(manifest: Manifest) -> None:
+    assert manifest.networks == (manifest.live,)
+    assert manifest.network_for(captured=True) is manifest.live
+    assert manifest.network_for(captured=False) is manifest.live
+
+
+def test_of_two_networks_each_answers_for_its_own_pictures(both: dict[str, Any]) -> None:
+    manifest = read(both)
+    assert manifest.held is not None
+    assert manifest.networks == (manifest.live, manifest.held)
+    assert manifest.network_for(captured=True) is manifest.held
+    assert manifest.network_for(captured=False) is manifest.live
+
+
+def test_two_networks_of_one_file_are_refused(both: dict[str, Any]) -> None:
+    both["held"]["file"] = both["live"]["file"]
+    assert f"both networks name the file {both['live']['file']}" in refusal(both)
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "value"),
+    [
+        ((), "file", "../x.tflite"),
+        (("calibration",), "temperature", 0.0),
+        (("conformal",), "thresholds", [0.1] * 8),
+        (("abstention",), "score", "distance"),
+        (("input",), "height", 32),
+    ],
+)
+def test_held_network_is_checked_as_the_live_one_is(
+    both: dict[str, Any], path: tuple[str, ...], key: str, value: object
+) -> None:
+    section(both["held"], path)[key] = value
+    assert "$.held" in refusal(both)
+
+
+VERSION_1 = ("slim-96", "paper-28")
+UPGRADED: dict[str, tuple[str, ...]] = {
+    "name": ("name",),
+    "version": ("version",),
+    "classes": ("classes",),
+    "input": ("live", "input"),
+    "input_tensor": ("live", "input_tensor"),
+    "outputs": ("live", "outputs"),
+    "calibration": ("live", "calibration"),
+    "operating_points": ("live", "operating_points"),
+    "conformal": ("live", "conformal"),
+    "abstention": ("live", "abstention"),
+    "saliency": ("live", "saliency"),
+    "averaging": ("live", "test_time_augmentation"),
+    "model_sha256": ("live", "sha256"),
+    "quality": ("quality",),
+    "provenance": ("provenance",),
+    "metrics": ("metrics",),
+}
+"""Where version 2 has what version 1 held."""
+
+
+def shipped(name: str) -> dict[str, Any]:
+    """Return a shipped manifest, which is of version 1."""
+    content = (shipped_bundle(name).folder / MANIFEST_FILE).read_bytes()
+    return json.loads(content)
+
+
+@pytest.fixture
+def version_1() -> dict[str, Any]:
+    return shipped("slim-96")
+
+
+def assert_holds(found: Any, expected: Any) -> None:
+    """Assert that all of `expected` is in `found`, which may also name what was left out."""
+    if isinstance(expected, dict):
+        for key, value in expected.items():
+            assert_holds(found[key], value)
+    elif isinstance(expected, list):
+        assert len(found) == len(expected)
+        for one, value in zip(found, expected, strict=True):
+            assert_holds(one, value)
+    else:
+        assert found == expected
+
+
+@pytest.mark.parametrize("name", VERSION_1)
+def test_version_1_is_read_field_by_field(name: str) -> None:
+    old = shipped(name)
+    assert old.pop("schema_version") == 1
+    manifest = shipped_bundle(name).manifest
+    assert manifest.schema_version == SCHEMA_VERSION
+    assert manifest.live.file == "model.tflite"
+    assert manifest.held is None
+    new = json.loads(msgspec.json.encode(manifest))
+    assert old.keys() <= UPGRADED.keys()
+    for key, value in old.items():
+        assert_holds(section(new, UPGRADED[key]), value)
+    assert old["averaging"] == "dihedral"
+
+
+def test_averaging_of_version_1_is_none_where_it_is_older_than_the_choice(
+    version_1: dict[str, Any],
+) -> None:
+    del version_1["averaging"]
+    assert read(version_1).live.test_time_augmentation == "none"
+
+
+def test_averaging_of_version_1_wants_a_square_input(version_1: dict[str, Any]) -> None:
+    assert read(version_1).live.test_time_augmentation == "dihedral"
+    version_1["input"]["width"] = 36
+    version_1["input_tensor"]["shape"][1] = 36
+    assert "square input" in refusal(version_1)
+
+
+def test_every_top_level_key_of_version_1_is_needed(version_1: dict[str, Any]) -> None:
+    for key in UPGRADED.keys() - {"averaging"}:
+        assert key in refusal({k: v for k, v in version_1.items() if k != key})
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "value"),
+    [
+        ((), "name", "../evil"),
+        ((), "version", "1.0"),
+        ((), "model_sha256", "0" * 63),
+        ((), "averaging", "mirror"),
+        (("input",), "height", 0),
+        (("calibration",), "bias", [0.0] * 6),
+        (("operating_points", 0), "threshold", -0.1),
+        (("quality",), "glare_max", 1.5),
+        (("saliency",), "masks", 0),
+    ],
+)
+def test_impossible_value_of_version_1_is_refused(
+    version_1: dict[str, Any], path: tuple[str | int, ...], key: str, value: object
+) -> None:
+    section(version_1, path)[key] = value
+    assert f"$.{path[0] if path else key}" in refusal(version_1)
+
+
+def test_version_1_that_contradicts_itself_is_refused(version_1: dict[str, Any]) -> None:
+    for changes, told in (
+        ({"classes": version_1["classes"][::-1]}, "vasc, nv, mel"),
+        ({"input": version_1["input"] | {"width": 36}}, "input tensor"),
+        ({"outputs": version_1["outputs"] | {"whitened": None}}, "whitened features"),
+    ):
+        assert told in refusal(version_1 | changes)
+
+
+def test_unknown_key_of_version_1_is_passed_over_but_not_of_what_the_network_sees(
+    version_1: dict[str, Any],
+) -> None:
+    as_shipped = read(version_1)
+    # What only version 2 has is as unknown to it as anything else.
+    version_1["held"] = version_1["surprise"] = version_1["quality"]["surprise"] = 1
+    assert read(version_1) == as_shipped
+    version_1["input"]["surprise"] = 1
+    assert "surprise" in refusal(version_1)
+
+
+def test_one_version_is_not_taken_for_the_other(
+    version_1: dict[str, Any], plain: dict[str, Any]
+) -> None:
+    assert "`live`" in refusal(version_1 | {"schema_version": 2})
+    assert "`input`" in refusal(plain | {"schema_version": 1})

@@ -326,7 +326,7 @@ def test_health_hears_of_every_pass_of_a_map(
     room.request()
     room.inbox.offer(LiveFrame(frames[0]))
     until(lambda: (live := room.analysis.live.peek()) and live.finding.saliency)
-    assert occluding.manifest.saliency.method == "occlusion"
+    assert occluding.manifest.live.saliency.method == "occlusion"
     assert room.health.steps - steps > 100
 
 

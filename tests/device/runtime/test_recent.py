@@ -9,7 +9,7 @@ from device.frame import Frame, SourceKind
 from device.imaging.field_of_view import FieldOfView
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding
-from device.records.folder import FolderArchive
+from device.records.folder_archive import FolderArchive
 from device.records.model import Examination
 from device.runtime.recent import MOST, RecentPictures
 

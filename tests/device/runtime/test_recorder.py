@@ -17,7 +17,7 @@ from device.inference.finding import Finding
 from device.platform.clock import Clock
 from device.preferences import Preferences, load_preferences
 from device.records.archive import Archive
-from device.records.folder import FolderArchive
+from device.records.folder_archive import FolderArchive
 from device.runtime.health import Health, Part, PartState
 from device.runtime.messages import KeepExamination, Shot
 from device.runtime.recent import MOST, RecentPictures

@@ -26,7 +26,8 @@ def size(request: pytest.FixtureRequest) -> Size:
 @pytest.fixture(scope="session")
 def unmarked(manifest: Manifest) -> Manifest:
     """The shipped manifest without operating points: bars without ticks."""
-    return msgspec.structs.replace(manifest, operating_points=())
+    live = msgspec.structs.replace(manifest.live, operating_points=())
+    return msgspec.structs.replace(manifest, live=live)
 
 
 @pytest.fixture

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pygame import Rect
+from pygame import Rect, Surface
 
 from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
-from device.models.manifest import Manifest
+from device.models.manifest import Manifest, NetworkSpec
 from device.screen import theme
 from device.screen.layout import arrange
 from device.screen.pages.base import Control
 from device.screen.pages.live import LiveControl
 from device.screen.registry import PageName
+from device.screen.renderer import Renderer
 from device.screen.wording import INSTRUCTIONS, MARKS
 from tests.device.screen import states
 from tests.device.screen.drawing import (
@@ -23,11 +24,13 @@ from tests.device.screen.drawing import (
     NOON,
     SIZES,
     STATES,
+    Pixels,
     Size,
     count,
     differ,
     draw,
     part,
+    pixels_of,
     places,
     track,
 )
@@ -173,27 +176,55 @@ def test_malignant_diagnoses_have_a_sign(manifest: Manifest, size: Size) -> None
         assert (count(part(pixels, area), theme.MALIGNANT) > 10) == (code in MALIGNANT)
 
 
-def test_tick_stands_at_each_operating_point_of_melanoma(manifest: Manifest, size: Size) -> None:
-    point = manifest.operating_points[0]
+def ticked(spec: NetworkSpec, *thresholds: float) -> NetworkSpec:
+    """Return a network with these operating points of melanoma, and one of the group."""
     points = tuple(
-        msgspec.structs.replace(point, score=score, threshold=threshold)
-        for score, threshold in (("mel", 0.3), ("mel", 0.7), ("malignant", 0.5))
+        msgspec.structs.replace(spec.operating_points[0], score=score, threshold=threshold)
+        for score, threshold in (*(("mel", t) for t in thresholds), ("malignant", 0.5))
     )
-    ticked = msgspec.structs.replace(manifest, operating_points=points)
-    unmarked = msgspec.structs.replace(manifest, operating_points=())
-    pixels = draw(ticked, size, STATES["empty"])
-    bar = track(unmarked, size, "mel")
+    return msgspec.structs.replace(spec, operating_points=points)
+
+
+def assert_ticks(pixels: Pixels, size: Size, bar: Rect, *thresholds: float) -> None:
+    """Assert that there are ticks at these shares of a bar and nowhere else."""
     row = pixels[bar.centery, bar.left : bar.right]
     columns = np.flatnonzero((row == np.array(theme.TEXT)).all(axis=1))
     thick = arrange(*size).px(2)
-    expected = {0.3: 0, 0.7: 0}
+    seen = set()
     for column in columns:
-        (near,) = (t for t in expected if abs(column - t * bar.width) <= thick)
-        expected[near] += 1
-    assert all(expected.values())
+        (near,) = (t for t in thresholds if abs(column - t * bar.width) <= thick)
+        seen.add(near)
+    assert seen == set(thresholds)
+
+
+def test_tick_stands_at_each_operating_point_of_melanoma(
+    manifest: Manifest, unmarked: Manifest, size: Size
+) -> None:
+    marked = msgspec.structs.replace(manifest, live=ticked(manifest.live, 0.3, 0.7))
+    pixels = draw(marked, size, STATES["empty"])
+    assert_ticks(pixels, size, track(unmarked, size, "mel"), 0.3, 0.7)
     for code in ("bcc", "nv"):
         other = track(unmarked, size, code)
         assert (part(pixels, other) == np.array(theme.SURFACE)).all()
+
+
+def test_ticks_are_those_of_the_network_that_answered(
+    manifest: Manifest, unmarked: Manifest, size: Size
+) -> None:
+    held = msgspec.structs.replace(ticked(manifest.live, 0.4, 0.8), file="held.tflite")
+    live = ticked(manifest.live, 0.3, 0.7)
+    marked = msgspec.structs.replace(manifest, live=live, held=held)
+    bar = track(unmarked, size, "mel")
+    for as_captured, thresholds in ((False, (0.3, 0.7)), (True, (0.4, 0.8))):
+        finding = replace(make_finding("nv"), as_captured=as_captured)
+        pixels = draw(marked, size, replace(LIVE, finding=finding))
+        assert_ticks(pixels, size, bar, *thresholds)
+    # One renderer, from the live view to a captured picture.
+    renderer, surface = Renderer(size, marked), Surface(size)
+    for as_captured, thresholds in ((False, (0.3, 0.7)), (True, (0.4, 0.8)), (False, (0.3, 0.7))):
+        finding = replace(make_finding("nv"), as_captured=as_captured)
+        renderer.draw(surface, replace(LIVE, finding=finding))
+        assert_ticks(pixels_of(surface), size, bar, *thresholds)
 
 
 @pytest.mark.parametrize("shortcoming", INSTRUCTIONS)

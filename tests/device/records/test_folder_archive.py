@@ -25,7 +25,7 @@ from device.imaging.lesion import segment_lesion
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding, to_record
 from device.records.archive import Archive
-from device.records.folder import FolderArchive, throwaway_archive
+from device.records.folder_archive import FolderArchive, throwaway_archive
 from device.records.model import SCHEMA_VERSION, Examination
 
 VERSION_1 = Path(__file__).with_name("version_1.json")
@@ -40,7 +40,7 @@ from device.config import Config, model_folder
 from device.frame import SourceKind
 from device.inference.analyzer import Analyzer
 from device.models.bundle import load_bundle
-from device.records.folder import FolderArchive
+from device.records.folder_archive import FolderArchive
 
 config = Config()
 analyzer = Analyzer(load_bundle(model_folder(config), config.trusted_keys))
