@@ -22,8 +22,7 @@ from device.loop.work import Burst, Explain, Seen, Taken, Work
 from device.records.store import FolderRecords
 from device.service import Heartbeat, Notifier
 from tests.device.bundles import analyzer_with
-
-GIVE_UP_SECONDS = 10.0
+from tests.device.clinic import GIVE_UP_SECONDS
 
 
 class Room:
@@ -325,14 +324,23 @@ def test_analysis_that_fails_at_every_frame_does_not_fill_the_log(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    wait, pauses = room.stop.wait, []
+
+    def pause(seconds: float) -> bool:
+        pauses.append(seconds)
+        return wait(GIVE_UP_SECONDS)
+
+    monkeypatch.setattr(room.stop, "wait", pause)
     monkeypatch.setattr(room.analysis._analyzer, "follow", _fails)
     with caplog.at_level(logging.ERROR):
-        end = time.monotonic() + 0.5
-        while time.monotonic() < end:
+        room.work.put(Seen(frames[0]))
+        room.until(lambda: pauses)
+        # As long as it pauses, frames come and go unseen.
+        for _ in range(5):
             room.work.put(Seen(frames[0]))
-            time.sleep(0.01)
     assert room.analysis.trouble is not None
     assert len(caplog.records) == 1
+    assert pauses == [pytest.approx(1.0, abs=0.5)]
 
 
 def _fails(*given: object, **named: object) -> None:

@@ -16,8 +16,8 @@ from device.loop.camera import BURST, FAILED, SILENT_SECONDS, Camera
 from device.loop.latest import Latest
 from device.loop.work import Burst, Seen, Work
 from device.service import Heartbeat, Notifier
+from tests.device.clinic import GIVE_UP_SECONDS
 
-GIVE_UP_SECONDS = 10.0
 UNPLUGGED = "the camera was unplugged; plug it in again"
 
 

@@ -1,8 +1,7 @@
 import threading
 
 from device.loop.latest import Latest
-
-GIVE_UP_SECONDS = 10.0
+from tests.device.clinic import GIVE_UP_SECONDS
 
 
 def test_it_gives_only_what_was_not_seen() -> None:
