@@ -87,9 +87,12 @@ def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Consol
     with stage("Base network", "base"):
         base = compressing.base(context)
     with stage("Compression", "compression"):
-        fitted = compressing.models(context, base)
+        # Networks are read back only where a file of theirs is still to be made or measured.
         rows = once(
-            context, "compression", list[Artefact], lambda _: compressing.artefacts(context, fitted)
+            context,
+            "compression",
+            list[Artefact],
+            lambda _: compressing.artefacts(context, compressing.models(context, base)),
         )
     with stage("Peers", "peers"):
         peer_rows = once(context, "peers", list[Artefact], lambda _: _peers(context))

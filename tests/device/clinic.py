@@ -16,7 +16,8 @@ from device.screen.renderer import Renderer
 from device.screen.view import LiveView, TroubleView
 
 SIZE = (800, 480)
-GIVE_UP_SECONDS = 10.0
+GIVE_UP_SECONDS = 120.0
+"""A guard against hanging: nothing waits so long, however busy the machine is."""
 
 
 class Camera:

@@ -18,7 +18,7 @@ from device.models.bundle import MANIFEST_FILE, Bundle
 from device.platform.systemd import RESTART, SWITCH_OFF
 from device.screen.layout import arrange
 from tests.device.bundles import write_bundle
-from tests.device.commands import ROOT, Capture, complaint, records, run
+from tests.device.commands import GIVE_UP_SECONDS, ROOT, Capture, complaint, records, run
 
 
 def test_model_is_verified_and_described(bundle: Bundle, capsys: Capture) -> None:
@@ -187,7 +187,7 @@ def test_service_without_standard_error_works(photo: Path) -> None:
         check=False,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=GIVE_UP_SECONDS,
     )
     assert done.returncode == 0
     assert len(records(done.stdout)) == 1

@@ -43,7 +43,7 @@ class Clock:
 
 @pytest.fixture(params=["file", "abstract"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return str(tmp_path / "notify") if request.param == "file" else f"@{tmp_path.name}-dermascope"
+    return str(tmp_path / "notify") if request.param == "file" else f"@{tmp_path}/notify"
 
 
 @pytest.fixture
