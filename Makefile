@@ -7,11 +7,19 @@ DEV := .venv
 PICAMERA_ROOT ?= $(HOME)/.cache/dermascope/picamera-root
 VIRTUAL := tests/device/capture/virtual
 
+# A worker may take 2 GB of memory. Whole files go to one, so that what they share is made once;
+# the slowest come first.
+WORKERS ?= 2
+PYTEST = $(DEV)/bin/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    frames through the shipped model, on a screen or into demo/*.png"
-	@echo "make test    every test (sets up the build host too)"
+	@echo "make test    every test (sets up the build host too); WORKERS=1 for one at a time"
+	@echo "make test-device  those of the device, which need no TensorFlow; test-screen shows it whole"
+	@echo "make test-build  those of the build host"
+	@echo "make coverage  every test, and the lines and branches that none reaches"
 	@echo "make test-picamera  the camera's tests on real picamera2, in a Debian 13 root (as root)"
 	@echo "make test-screen  the whole program on a screen that nobody sees (installs it, as root)"
 	@echo "make lint    ruff, mypy, import-linter"
@@ -25,7 +33,17 @@ demo: $(DEVICE)/.ready
 	$(DEVICE)/bin/dermascope demo --out demo
 
 test: $(DEV)/.ready
-	$(DEV)/bin/pytest
+	$(PYTEST) tests/end_to_end tests/build_host tests/device
+
+test-device: $(DEV)/.ready
+	$(PYTEST) tests/device
+
+test-build: $(DEV)/.ready
+	$(PYTEST) tests/build_host tests/end_to_end --ignore tests/end_to_end/test_instrument.py
+
+coverage: $(DEV)/.ready
+	$(PYTEST) --cov --cov-report html:build/coverage --cov-report term:skip-covered \
+	    tests/end_to_end tests/build_host tests/device
 
 test-picamera: $(PICAMERA_ROOT)/.ready
 	$(VIRTUAL)/run.sh $(PICAMERA_ROOT)
@@ -91,4 +109,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test test-picamera test-screen lint bench bench-live bench-build messages lock
+.PHONY: help demo test test-device test-build coverage test-picamera test-screen lint bench bench-live bench-build messages lock

@@ -6,6 +6,10 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
+# Before anything imports NumPy: products of small matrices gain nothing by threads that wait for
+# one another, and on a busy machine lose most of their time by it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from device.capture.demo import SCENES, demo_frame
 from device.config import CONFIG_VARIABLE, Config, model_folder
 from device.frame import Frame

@@ -79,9 +79,12 @@ def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Consol
     with stage(context, "Base network", *work.of("base")):
         base = train_base(context)
     with stage(context, "Compression", *work.of("compression")):
-        networks = train_compressed(context, base)
+        # Networks are read back only where a file of theirs is still to be made or measured.
         rows = run_once(
-            context, "compression", list[MeasuredFile], lambda: measure_files(context, networks)
+            context,
+            "compression",
+            list[MeasuredFile],
+            lambda: measure_files(context, train_compressed(context, base)),
         )
     with stage(context, "Baselines", *work.of("baselines")):
         baselines = run_once(

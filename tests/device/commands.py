@@ -15,6 +15,7 @@ from tests.device.images import (
     encoded,
 )
 
+GIVE_UP_SECONDS = 600.0
 ROOT = Path(__file__).parents[2]
 Capture = pytest.CaptureFixture[str]
 JPEG = encoded(PATTERN, "JPEG")
@@ -33,7 +34,7 @@ def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         check=False,
         text=True,
-        timeout=60,
+        timeout=GIVE_UP_SECONDS,
         **({"capture_output": True} | options),
     )
 

@@ -15,7 +15,7 @@ from device.inference.finding import Finding, SaliencyMap
 from device.models.manifest import Manifest
 from device.platform.clock import Clock
 
-GIVE_UP_SECONDS = 60.0
+GIVE_UP_SECONDS = 120.0
 """Far longer than anything takes: a guard against hanging, not a measure of speed."""
 
 

@@ -23,7 +23,7 @@ from device.screen.layout import arrange
 from device.screen.pages.base import page_class
 from device.screen.registry import PageName
 from tests.device.bundles import plain_manifest, write_bundle
-from tests.device.commands import ROOT, Capture, complaint, records, run
+from tests.device.commands import GIVE_UP_SECONDS, ROOT, Capture, complaint, records, run
 from tests.device.models.two_networks import (
     shipped_bundle,
     sign_two_networks,
@@ -320,7 +320,7 @@ def test_service_without_standard_error_works(photo: Path) -> None:
         check=False,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=GIVE_UP_SECONDS,
     )
     assert done.returncode == 0
     assert len(records(done.stdout)) == 1

@@ -46,8 +46,11 @@ UNDERSTOOD = {
 }
 
 
-def test_photo_gets_a_table_and_a_conclusion(photo: Path, capsys: Capture) -> None:
-    assert main(["analyze", str(photo)]) == 0
+def test_photo_gets_a_table_and_a_conclusion(
+    photo: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photo.parent)
+    assert main(["analyze", photo.name]) == 0
     out, err = capsys.readouterr()
     assert "photo.jpg" in out.replace("\n", "")
     for words in ("Melanoma", "Basal cell carcinoma", "Malignant group", "Not excluded", "Quality"):

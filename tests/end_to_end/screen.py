@@ -37,7 +37,8 @@ NEAR = 48
 """A palette of 255 colours, and another processor's rounding, stay within this."""
 
 LESS_THAN_A_LETTER = 40
-PATIENCE = 60.0
+PATIENCE = 300.0
+"""A guard against hanging: nothing waits so long, however busy the machine is."""
 SETTLED = 4.0
 
 Pixels = NDArray[np.uint8]

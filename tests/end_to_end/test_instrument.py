@@ -51,10 +51,7 @@ from tests.end_to_end.screen import (
 
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
 
-pytestmark = [
-    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
-    pytest.mark.timeout(600),
-]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
 SHOWN: list[tuple[tuple[int, int], Language, Language]] = [
     ((1024, 600), "en", "es"),

@@ -10,9 +10,11 @@ from sklearn.metrics import (
     brier_score_loss,
     confusion_matrix,
     f1_score,
+    precision_recall_fscore_support,
     precision_score,
     recall_score,
     roc_auc_score,
+    roc_curve,
 )
 
 from build_host.evaluation import metrics
@@ -189,6 +191,35 @@ def test_weighted_and_single_scores_are_those_of_scikit_learn(made) -> None:
         assert row.auc.value == pytest.approx(
             concordance(labels == i, probabilities[:, i]), nan_ok=True
         )
+
+
+@given(predictions(), st.integers(0, 2**32 - 1))
+@settings(max_examples=100)
+def test_figures_of_a_resample_are_those_of_scikit_learn_to_the_last_bit(made, seed) -> None:
+    labels, probabilities = made
+    # A resample repeats images and may lack a diagnosis, among the truths or among the calls.
+    random = np.random.default_rng(seed)
+    rows = random.choice(len(labels), random.integers(1, len(labels) + 1))
+    labels, probabilities = labels[rows], probabilities[rows]
+    called = probabilities.argmax(axis=1)
+    expected = precision_recall_fscore_support(
+        labels, called, average="weighted", zero_division=0.0
+    )
+    for name, value in zip(("precision", "recall", "f1"), expected[:3], strict=True):
+        assert metrics.weighted(name)(labels, probabilities) == value
+    single = recall_score(labels, called, labels=np.unique(labels), average=None)
+    assert metrics.balanced_accuracy(labels, probabilities) == single.mean()
+    truth = labels == MEL
+    if truth.all() or not truth.any():
+        assert np.isnan(metrics.melanoma_sensitivity_at(0.9)(labels, probabilities))
+        assert np.isnan(metrics.melanoma_specificity_at(0.9)(labels, probabilities))
+        return
+    false, true, _ = roc_curve(truth, probabilities[:, MEL], drop_intermediate=False)
+    for asked in (0.0, 0.5, 0.9, 0.95, 1.0):
+        sensitivity = metrics.melanoma_sensitivity_at(asked)(labels, probabilities)
+        assert sensitivity == true[false <= 1.0 - asked + 1e-12].max()
+        specificity = metrics.melanoma_specificity_at(asked)(labels, probabilities)
+        assert specificity == 1.0 - false[true >= asked - 1e-12].min()
 
 
 @given(predictions())

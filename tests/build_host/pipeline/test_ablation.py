@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,42 +76,43 @@ def test_variants_and_peers_are_measured_and_the_bundle_keeps_the_tables(
     command: Callable[..., Done],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    run = tmp_path / "evaluated"
+    shutil.copytree(evaluated.folder, run, ignore=shutil.ignore_patterns("checkpoint"))
     base = write_config(tmp_path)
     path = tmp_path / "table.toml"
     path.write_text(TABLE.format(base=base.name))
     arguments = ("ablate", path, "--data", ham10000, "--out", tmp_path / "runs")
-    done = command(*arguments, "--attach-to", evaluated.folder)
+    done = command(*arguments, "--attach-to", run)
     assert done.status == 0, done.err
-    kept = (evaluated.folder / "ablation.json").read_bytes()
+    kept = (run / "ablation.json").read_bytes()
     table = msgspec.json.decode(kept, type=Ablation)
     assert [r.name for r in table.rows] == ["as it is", "smoothed"]
     assert [r.epochs for r in table.rows] == [1, 1]
     assert table.rows[0].run != table.rows[1].run
     # What is trained already is not trained again.
-    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("weights.h5")}
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("weights.h5")}
     assert len(before) == 2
     assert command(*arguments).status == 0
-    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("weights.h5")} == before
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("weights.h5")} == before
 
-    done = command("bundle", evaluated.folder, "--models", tmp_path)
+    done = command("bundle", run, "--models", tmp_path)
     assert done.status == 0, done.err
     other = tmp_path / "drawn-28"
     settings = tmp_path / "config.toml"
     settings.write_text(f'trusted_keys = ["{trusted_key}"]\n')
     monkeypatch.setenv("DERMASCOPE_CONFIG", str(settings))
-    done = command("compare", evaluated.folder, evaluated.folder, other, "--data", ham10000)
+    done = command("compare", run, evaluated.folder, other, "--data", ham10000)
     assert done.status == 0, done.err
-    kept = (evaluated.folder / "peers.json").read_bytes()
+    kept = (run / "peers.json").read_bytes()
     peers = msgspec.json.decode(kept, type=list[Peer])
     assert len(peers) == 3
     assert peers[0].figures == peers[1].figures == peers[2].figures
 
-    done = command("bundle", evaluated.folder, "--models", tmp_path)
+    done = command("bundle", run, "--models", tmp_path)
     assert done.status == 0, done.err
     card = (tmp_path / "drawn-28" / "MODEL_CARD.md").read_text()
     assert "## What each part gives" in card
     assert "| smoothed | 1 |" in card
     assert "## Peers" in card
     for name in ("ablation.json", "peers.json"):
-        assert (tmp_path / "drawn-28" / name).read_bytes() == (evaluated.folder / name).read_bytes()
-        (evaluated.folder / name).unlink()
+        assert (tmp_path / "drawn-28" / name).read_bytes() == (run / name).read_bytes()

@@ -22,7 +22,7 @@ from device.inference.runtimes import installed_runtime
 from device.models.bundle import load_bundle
 from tests.build_host.conftest import Done, Stage
 
-pytestmark = [pytest.mark.tensorflow, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.tensorflow
 
 
 @pytest.fixture(scope="session")

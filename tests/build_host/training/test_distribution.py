@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,26 +47,43 @@ def config(tmp_path: Path, write_config: Callable[..., Path]) -> Path:
     return path
 
 
-@pytest.mark.timeout(300)
+SILENT_SECONDS = 300.0
+"""Workers of which none says a word for so long wait for one another for ever."""
+
+
+def let_finish(workers: list[subprocess.Popen[bytes]], outputs: list[Path]) -> None:
+    """Wait as long as there is progress, however slow the machine is."""
+    said, since = -1, time.monotonic()
+    while any(worker.poll() is None for worker in workers):
+        assert not any(worker.poll() for worker in workers), [path.read_text() for path in outputs]
+        if (now := sum(path.stat().st_size for path in outputs)) != said:
+            said, since = now, time.monotonic()
+        assert time.monotonic() - since < SILENT_SECONDS, [path.read_text() for path in outputs]
+        time.sleep(0.1)
+
+
 def test_two_workers_hold_the_same_weights_and_the_first_writes_the_run(
     ham10000: Path, tmp_path: Path, config: Path
 ) -> None:
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    command = [sys.executable, "-c", CLI, "train", "--data", str(ham10000)]
+    command += ["--config", str(config), "--out", str(tmp_path / "runs")]
+    outputs = [tmp_path / f"worker-{index}.txt" for index in range(2)]
     workers = []
-    for index in range(2):
-        cluster = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        command = [sys.executable, "-c", CLI, "train", "--data", str(ham10000)]
-        command += ["--config", str(config), "--out", str(tmp_path / "runs")]
-        workers.append(
-            subprocess.Popen(
-                command,
-                env=os.environ | {"TF_CONFIG": json.dumps(cluster)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-    printed = [worker.communicate(timeout=280)[0] for worker in workers]
+    try:
+        for index, output in enumerate(outputs):
+            cluster = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+            with output.open("wb") as written:
+                environment = os.environ | {"TF_CONFIG": json.dumps(cluster)}
+                workers.append(
+                    subprocess.Popen(command, env=environment, stdout=written, stderr=written)
+                )
+        let_finish(workers, outputs)
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    printed = [output.read_text() for output in outputs]
     assert [worker.returncode for worker in workers] == [0, 0], printed
     (run,) = (tmp_path / "runs").glob("drawn-28-*")
     first, second = weights(run / "weights.h5"), weights(run / "worker-1" / "weights.h5")

@@ -1,10 +1,8 @@
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +23,7 @@ from tests.build_host.conftest import Done, Stage
 
 pytestmark = pytest.mark.tensorflow
 
-CLI = "import sys; from build_host.cli import main; sys.exit(main())"
+ROOT = Path(__file__).parents[3]
 
 
 def history_of(run: Path) -> list[dict[str, float]]:
@@ -216,67 +214,85 @@ def test_training_leaves_weights_and_the_history_of_every_epoch(trained: Stage) 
         assert f"balanced {epoch['validation_balanced_accuracy']:.3f}" in trained.printed
 
 
-HEARING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-"""A shell that starts the tests in the background has all of them ignore an interrupt."""
+def in_the_middle_of_epoch(number: int, act: Callable[[], object]) -> Callable[..., object]:
+    """Return Keras's fit, acting in the second step of its `number`-th call: one is an epoch."""
+    from build_host.keras import keras
 
-EPOCHS = 60
-"""So many that a busy machine does not come to their end before it is stopped twice."""
+    fit, calls = keras.Model.fit, []
+
+    def changed(model, *given, callbacks, **named):
+        calls.append(model)
+
+        def at_a_step(step: int, logs: object) -> None:
+            if (len(calls), step) == (number, 1):
+                act()
+
+        acting = keras.callbacks.LambdaCallback(on_batch_end=at_a_step)
+        return fit(model, *given, callbacks=[*callbacks, acting], **named)
+
+    return changed
+
+
+KILLED = """
+import os, signal, sys
+from build_host.cli import main
+from build_host.keras import keras
+from tests.build_host.training.test_fitting import in_the_middle_of_epoch
+
+keras.Model.fit = in_the_middle_of_epoch(2, lambda: os.kill(os.getpid(), signal.SIGKILL))
+sys.exit(main())
+"""
+
+EPOCHS = 4
 
 
 def test_a_killed_run_goes_on_after_its_last_whole_epoch(
-    ham10000: Path, tmp_path: Path, write_config: Callable[..., Path], command: Callable[..., Done]
+    ham10000: Path,
+    tmp_path: Path,
+    write_config: Callable[..., Path],
+    command: Callable[..., Done],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from build_host.keras import keras
+
     config = write_config(tmp_path, epochs=EPOCHS, side=16)
     out = tmp_path / "runs"
     arguments = ["train", "--data", str(ham10000), "--config", str(config), "--out", str(out)]
 
-    def stop_after(epochs: int, by: signal.Signals) -> tuple[int, str, str]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", HEARING + CLI, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"COLUMNS": "300"},
-        )
-        try:
-            while process.poll() is None:
-                run = next(out.glob("drawn-28-*"), None)
-                if run is not None and len(history_of(run)) >= epochs:
-                    process.send_signal(by)
-                    if by == signal.SIGKILL:
-                        break
-                    # Python drops an interrupt that falls into a finalizer, and the run goes on:
-                    # a person asks again.
-                    epochs = len(history_of(run)) + 2
-                time.sleep(0.02)
-            said, complained = process.communicate(timeout=60)
-        finally:
-            process.kill()
-            process.wait()
-        return process.returncode, said, complained
-
-    status, said, complained = stop_after(1, signal.SIGKILL)
-    assert status == -signal.SIGKILL, said + complained
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *arguments],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
     (run,) = out.glob("drawn-28-*")
     first = history_of(run)
-    assert 1 <= len(first) < EPOCHS
+    assert len(first) == 1
 
-    status, said, complained = stop_after(len(first) + 1, signal.SIGINT)
-    assert status == 130, said + complained
-    # TensorFlow's own start-up lines stand before it.
-    last_line = complained.splitlines()[-1]
-    assert last_line == "dermascope-build: stopped; the same command resumes from here"
-    assert f"Resuming after epoch {len(first)} of {EPOCHS}" in said
-    assert f"Epoch {len(first):>3}/{EPOCHS}" not in said
+    # A shell that starts the tests in the background has all of them ignore an interrupt.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            interrupt = in_the_middle_of_epoch(2, lambda: signal.raise_signal(signal.SIGINT))
+            patch.setattr(keras.Model, "fit", interrupt)
+            stopped = command(*arguments)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert stopped.status == 130, stopped.out + stopped.err
+    assert stopped.err == "dermascope-build: stopped; the same command resumes from here\n"
+    assert f"Resuming after epoch 1 of {EPOCHS}" in stopped.out
+    assert f"Epoch   1/{EPOCHS}" not in stopped.out
     second = history_of(run)
-    assert second[: len(first)] == first
-    assert len(first) < len(second) < EPOCHS
+    assert len(second) == 2
+    assert second[:1] == first
 
-    done = command("train", "--data", ham10000, "--config", config, "--out", out)
+    done = command(*arguments)
     assert done.status == 0, done.err
-    assert f"Resuming after epoch {len(second)} of {EPOCHS}" in done.out
+    assert f"Resuming after epoch 2 of {EPOCHS}" in done.out
     assert len(history_of(run)) == EPOCHS
-    assert history_of(run)[: len(second)] == second
+    assert history_of(run)[:2] == second
     # 98 images in batches of 32, and no step of any epoch lost or taken twice.
     assert optimizer_steps(run, EPOCHS) == EPOCHS * 4
 

@@ -1,9 +1,13 @@
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from device.errors import DataError
+
+if TYPE_CHECKING:
+    from build_host.keras import keras
 
 pytestmark = pytest.mark.tensorflow
 
@@ -16,20 +20,24 @@ def made(name: str, shape=SHAPE):
     return {"whole": mobilenet.mobilenet_v2, "slim": mobilenet.slim_mobilenet_v2}[name](shape)
 
 
+@pytest.fixture(scope="module")
+def source(pretrained: Path) -> "keras.Model":
+    """Return Keras's own network with the weights that the others start from."""
+    from build_host.keras import keras
+    from build_host.training.mobilenet import WEIGHTS_FILE
+
+    weights = str(pretrained / WEIGHTS_FILE.format(width=0.35))
+    return keras.applications.MobileNetV2(SHAPE, alpha=0.35, include_top=False, weights=weights)
+
+
 def test_the_whole_form_computes_what_kerass_own_does_up_to_the_classifier(
-    pretrained: Path,
+    pretrained: Path, source: "keras.Model"
 ) -> None:
     from build_host.keras import keras
-    from build_host.training.mobilenet import WEIGHTS_FILE, load_imagenet
+    from build_host.training.mobilenet import load_imagenet
 
     own = made("whole")
     load_imagenet(own, pretrained)
-    source = keras.applications.MobileNetV2(
-        SHAPE,
-        alpha=0.35,
-        include_top=False,
-        weights=str(pretrained / WEIGHTS_FILE.format(width=0.35)),
-    )
     name = "block_16_project_BN"
     images = np.random.default_rng(0).uniform(-1, 1, (2, *SHAPE)).astype(np.float32)
     np.testing.assert_allclose(
@@ -76,19 +84,12 @@ def test_every_width_has_the_layers_of_kerass_own(width: float) -> None:
 
 @pytest.mark.parametrize("head", [1280, 640])
 def test_a_head_keeps_the_channels_of_imagenets_that_weigh_most(
-    head: int, pretrained: Path
+    head: int, pretrained: Path, source: "keras.Model"
 ) -> None:
-    from build_host.keras import keras
-    from build_host.training.mobilenet import WEIGHTS_FILE, load_imagenet, slim_mobilenet_v2
+    from build_host.training.mobilenet import load_imagenet, slim_mobilenet_v2
 
     own = slim_mobilenet_v2(SHAPE, head=head)
     load_imagenet(own, pretrained)
-    source = keras.applications.MobileNetV2(
-        SHAPE,
-        alpha=0.35,
-        include_top=False,
-        weights=str(pretrained / WEIGHTS_FILE.format(width=0.35)),
-    )
     gamma = source.get_layer("Conv_1_bn").get_weights()[0]
     kept = np.abs(gamma) >= np.sort(np.abs(gamma))[-head]
     for layer in ("Conv_1", "Conv_1_bn"):

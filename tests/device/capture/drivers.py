@@ -62,6 +62,8 @@ class CvVideo:
             cv2.CAP_PROP_AUTO_WB: 1.0 if supported else -1.0,
         }
         self.opened = 0
+        self.reads = 0
+        self.to_miss = 0
         self.released = threading.Event()
 
     def __call__(self, path: str, backend: int) -> "CvVideo":
@@ -79,6 +81,10 @@ class CvVideo:
         while self.state == "stalled" and not self.released.is_set():
             time.sleep(0.01)
         time.sleep(0.01)
+        self.reads += 1
+        if self.to_miss:
+            self.to_miss -= 1
+            return False, None
         return (False, None) if self.state == "gone" else (True, self.picture)
 
     def get(self, prop: int, /) -> float:

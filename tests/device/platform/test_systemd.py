@@ -18,7 +18,7 @@ EXPOSURE_AT_MOST = 20  # tenths of systemd's own score, where 100 is the worst
 
 @pytest.fixture(params=["file", "abstract"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return str(tmp_path / "notify") if request.param == "file" else f"@{tmp_path.name}-dermascope"
+    return str(tmp_path / "notify") if request.param == "file" else f"@{tmp_path}/notify"
 
 
 @pytest.fixture
