@@ -62,7 +62,8 @@ def test_the_model_abstains_whatever_the_quality(
         uncertain_below=0.0 if sure_frames_pass else 1.0,
         unfamiliar_below=None,
     )
-    changed = msgspec.structs.replace(manifest, quality=quality, abstention=abstention)
+    live = msgspec.structs.replace(manifest.live, abstention=abstention)
+    changed = msgspec.structs.replace(manifest, quality=quality, live=live)
     bundle = replace(drawn_bundle, manifest=changed)
     predictions = predict(Analyzer(bundle), some(ham10000), quiet=True)
     assert predictions.accepted.tolist() == [accepted] * len(predictions.records)

@@ -26,8 +26,8 @@ def results() -> Results:
 
 
 @pytest.fixture(scope="module")
-def readme() -> str:
-    return (ROOT / "README.md").read_text()
+def guide() -> str:
+    return (ROOT / "docs" / "model-builder.md").read_text()
 
 
 def test_it_is_of_the_whole_data_set(results: Results) -> None:
@@ -56,8 +56,8 @@ def test_every_row_of_table_8_is_measured(results: Results) -> None:
         assert row.size / 2**20 == pytest.approx(row.mib, rel=0.05)
 
 
-def test_the_readme_repeats_the_measured_figures(results: Results, readme: str) -> None:
-    words = " ".join(readme.split())
+def test_the_guide_repeats_the_measured_figures(results: Results, guide: str) -> None:
+    words = " ".join(guide.split())
     for protocol in results.protocols:
         for name in ("accuracy", "balanced_accuracy"):
             figure = protocol.figures[name]

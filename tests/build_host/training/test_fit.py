@@ -237,7 +237,7 @@ KILLED = """
 import os, signal, sys
 from build_host.cli import main
 from build_host.keras import keras
-from tests.build_host.training.test_fitting import in_the_middle_of_epoch
+from tests.build_host.training.test_fit import in_the_middle_of_epoch
 
 keras.Model.fit = in_the_middle_of_epoch(2, lambda: os.kill(os.getpid(), signal.SIGKILL))
 sys.exit(main())
