@@ -6,6 +6,7 @@ Whatever goes wrong is reported in one line; the exit status tells its kind
 
 import argparse
 import io
+import logging
 import math
 import os
 import sys
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from device.inference.analyzer import Analyzer
     from device.models.bundle import Bundle
+
+_log = logging.getLogger(__name__)
 
 DEBUG_VARIABLE: Final = "DERMASCOPE_DEBUG"
 
@@ -203,7 +206,9 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
         )
         if config.shutter_pin is not None:
             opened.enter_context(GpioButton(config.shutter_pin, press_shutter, clock))
+        _log.info("started: model %s, source %s", bundle.manifest.model_id, source.kind)
         ending = app.run(screen)
+        _log.info("ended: %s", ending)
     return {
         Command.RESTART: ExitStatus.RESTART,
         Command.POWER_OFF: ExitStatus.POWER_OFF,

@@ -23,6 +23,7 @@ from build_host.reproduction.networks import (
     train,
 )
 from build_host.reproduction.results import EnhancementEffect, EnhancementStudy, Restoration
+from device.imaging.hair import hair_mask
 
 Pixels = NDArray[np.uint8]
 Enhancement = Callable[[Pixels], Pixels]
@@ -33,22 +34,11 @@ _NOISE: Final = 10.0
 _CANDIDATES_FOR_CLEANEST: Final = 2000
 
 
-def hair_mask(pixels: Pixels) -> NDArray[np.bool_]:
-    """Return where thin dark lines are, by the black-hat of the luminance: bool, (height, width).
-
-    Parameters
-    ----------
-    pixels
-        uint8, (height, width, 3), RGB.
-    """
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_HAIR_KERNEL, _HAIR_KERNEL))
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    return np.asarray(cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, kernel) > _HAIR_DEPTH)
-
-
 def remove_hairs(pixels: Pixels) -> Pixels:
-    """Inpaint the hairs of an image (Telea 2004, on the mask of `hair_mask`)."""
-    mask = cv2.dilate(hair_mask(pixels).astype(np.uint8), np.ones((3, 3), np.uint8))
+    """Inpaint the hairs of an image (Telea 2004), found by their mask."""
+    mask = cv2.dilate(
+        hair_mask(pixels, _HAIR_KERNEL, _HAIR_DEPTH).astype(np.uint8), np.ones((3, 3), np.uint8)
+    )
     return np.asarray(cv2.inpaint(pixels, mask, 3, cv2.INPAINT_TELEA), np.uint8)
 
 
@@ -73,7 +63,10 @@ def add_noise(pixels: Pixels, random: np.random.Generator) -> Pixels:
 def cleanest(dataset: Dataset, count: int) -> list[Pixels]:
     """Return the images with the fewest hairs: references to corrupt and restore."""
     records = dataset.records
-    shares = [hair_mask(dataset.read(r)).mean() for r in track(records, "Looking for hairs")]
+    shares = [
+        hair_mask(dataset.read(r), _HAIR_KERNEL, _HAIR_DEPTH).mean()
+        for r in track(records, "Looking for hairs")
+    ]
     return [dataset.read(records[i]) for i in np.argsort(shares, kind="stable")[:count]]
 
 

@@ -66,7 +66,7 @@ def measure_abcd(
     field
         The field of view: uint8, (side, side, 3), RGB.
     lesion
-        As `outline` returns it.
+        As `device.imaging.lesion.segment_lesion` returns it.
     mm_per_pixel
         Millimetres to a pixel of `field` (`device.optics`), where the optics are calibrated.
     """

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from device.imaging.hair import hair_mask
+
 Mask = NDArray[np.bool_]
 
 WORKING_SIDE: Final = 150
@@ -72,7 +74,7 @@ def segment_lesion(field: NDArray[np.uint8]) -> Mask | None:
 
 
 def locate_lesion(field: NDArray[np.uint8]) -> LesionPosition:
-    """Return where the lesion lies: `outline` in short, for every frame of a live view.
+    """Return where the lesion lies: `segment_lesion` in short, for every live frame.
 
     Parameters
     ----------
@@ -107,7 +109,7 @@ def lesion_contour(lesion: Mask) -> NDArray[np.float32]:
     Parameters
     ----------
     lesion
-        As `outline` returns it.
+        As `segment_lesion` returns it.
     """
     line = boundary(lesion)[:, 0, :].astype(np.float32)
     return np.asarray((line + 0.5) / len(lesion), np.float32)
@@ -116,8 +118,7 @@ def lesion_contour(lesion: Mask) -> NDArray[np.float32]:
 def _without_hairs(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Fill thin dark lines with what surrounds them (after DullRazor, Lee et al. 1997)."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_HAIR_KERNEL, _HAIR_KERNEL))
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    hairs = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, kernel) > _HAIR_DEPTH
+    hairs = hair_mask(pixels, _HAIR_KERNEL, _HAIR_DEPTH)
     hairs = cv2.dilate(hairs.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     filled = np.where(hairs[:, :, None], cv2.morphologyEx(pixels, cv2.MORPH_CLOSE, kernel), pixels)
     return np.asarray(cv2.GaussianBlur(filled, (0, 0), _SMOOTHING), np.uint8)

@@ -25,7 +25,7 @@ _LOST: Final = 0.5
 def motion_thumbnail(
     pixels: NDArray[np.uint8], field: FieldOfView | None = None
 ) -> NDArray[np.float32]:
-    """Return a frame as `motion` compares it: float32, (`SIDE`, `SIDE`), grey levels.
+    """Return a frame as `estimate_motion` compares it: float32, (`SIDE`, `SIDE`), grey levels.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
 """Is this frame good enough to analyze? Measured numbers, and a reason to act on."""
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import cv2
 import msgspec
@@ -12,17 +13,20 @@ from numpy.typing import NDArray
 from device.imaging.field_of_view import WORKING_SIDE
 from device.imaging.lesion import Mask, locate_lesion
 
-Shortcoming = Literal[
-    "too-small",
-    "too-dark",
-    "too-bright",
-    "not-in-contact",
-    "glare",
-    "moved",
-    "out-of-focus",
-    "no-lesion-in-view",
-    "off-centre",
-]
+
+class Shortcoming(StrEnum):
+    """What a picture can lack; each has an instruction (`device.screen.wording`)."""
+
+    TOO_SMALL = "too-small"
+    TOO_DARK = "too-dark"
+    TOO_BRIGHT = "too-bright"
+    NOT_IN_CONTACT = "not-in-contact"
+    GLARE = "glare"
+    MOVED = "moved"
+    OUT_OF_FOCUS = "out-of-focus"
+    NO_LESION_IN_VIEW = "no-lesion-in-view"
+    OFF_CENTRE = "off-centre"
+
 
 MEASURING_SIDE: Final = 144
 """The field of view is reduced to this side (pixels) first, so that a measure means the same for
@@ -129,9 +133,9 @@ def measure_quality(
     circle = _circle(luminance.shape[0])
     lit = np.asarray(cv2.bitwise_and(_above(luminance, _UNLIT), circle), np.uint8)
     pixels = cv2.countNonZero(lit)
-    tiny: tuple[Shortcoming, ...] = ("too-small",) if len(field) < limits.side_min else ()
+    tiny: tuple[Shortcoming, ...] = (Shortcoming.TOO_SMALL,) if len(field) < limits.side_min else ()
     if pixels == 0:
-        return Quality(0.0, 0.0, 0.0, 0.0, (*tiny, "not-in-contact"), motion=motion)
+        return Quality(0.0, 0.0, 0.0, 0.0, (*tiny, Shortcoming.NOT_IN_CONTACT), motion=motion)
     coverage = pixels / cv2.countNonZero(circle)
     # A larger picture is sharper when it is reduced in one step than a training image, which was
     # reduced once before.
@@ -184,13 +188,13 @@ def _reduced(luminance: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 def _shortcomings(measured: Quality, limits: QualityLimits) -> tuple[Shortcoming, ...]:
     checks: tuple[tuple[bool, Shortcoming], ...] = (
-        (measured.exposure < limits.exposure_min, "too-dark"),
-        (measured.exposure > limits.exposure_max, "too-bright"),
-        (measured.coverage < limits.coverage_min, "not-in-contact"),
-        (measured.glare > limits.glare_max, "glare"),
-        ((measured.motion or 0.0) > limits.motion_max, "moved"),
-        (measured.focus < limits.focus_min, "out-of-focus"),
-        (measured.contrast < limits.contrast_min, "no-lesion-in-view"),
-        (measured.off_centre > limits.off_centre_max, "off-centre"),
+        (measured.exposure < limits.exposure_min, Shortcoming.TOO_DARK),
+        (measured.exposure > limits.exposure_max, Shortcoming.TOO_BRIGHT),
+        (measured.coverage < limits.coverage_min, Shortcoming.NOT_IN_CONTACT),
+        (measured.glare > limits.glare_max, Shortcoming.GLARE),
+        ((measured.motion or 0.0) > limits.motion_max, Shortcoming.MOVED),
+        (measured.focus < limits.focus_min, Shortcoming.OUT_OF_FOCUS),
+        (measured.contrast < limits.contrast_min, Shortcoming.NO_LESION_IN_VIEW),
+        (measured.off_centre > limits.off_centre_max, Shortcoming.OFF_CENTRE),
     )
     return tuple(name for failed, name in checks if failed)

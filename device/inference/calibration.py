@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.diagnoses import CODES, MALIGNANT, Code
-from device.inference.finding import AbstentionReason
+from device.inference.finding import NoCallReason
 from device.inference.network import NetworkOutput
 from device.models.manifest import Abstention, Calibration, Conformal
 
@@ -78,9 +78,9 @@ def in_distribution_score(
 
 def abstention_reason(
     answer: NetworkOutput, probability: NDArray[np.float64], abstention: Abstention
-) -> AbstentionReason | None:
+) -> NoCallReason | None:
     """Return why no call should be made, or None where one can be."""
     known = abstention.unfamiliar_below
     if known is not None and in_distribution_score(answer, probability, abstention) < known:
-        return "unfamiliar"
-    return "uncertain" if probability.max() < abstention.uncertain_below else None
+        return NoCallReason.UNFAMILIAR
+    return NoCallReason.UNCERTAIN if probability.max() < abstention.uncertain_below else None

@@ -1,7 +1,7 @@
 """What the model says of one frame."""
 
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 
 import msgspec
 import numpy as np
@@ -11,8 +11,17 @@ from device.diagnoses import CODES, Code
 from device.imaging.field_of_view import FieldOfView
 from device.imaging.quality import Quality, Shortcoming
 
-AbstentionReason = Literal["unfamiliar", "uncertain"]
-NoCallReason = Literal["quality", "unfamiliar", "uncertain"]
+
+class NoCallReason(StrEnum):
+    """Why no diagnosis should be read from a finding.
+
+    ``quality``: the picture is not good enough. The model abstains: ``unfamiliar``, the picture is
+    unlike those it knows; ``uncertain``, no diagnosis is likely enough.
+    """
+
+    QUALITY = "quality"
+    UNFAMILIAR = "unfamiliar"
+    UNCERTAIN = "uncertain"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +77,7 @@ class Finding:
     probabilities: tuple[float, ...]
     malignancy: float
     prediction_set: tuple[Code, ...]
-    abstention: AbstentionReason | None
+    abstention: NoCallReason | None
     field: FieldOfView
     quality: Quality
     saliency: SaliencyMap | None
@@ -78,7 +87,7 @@ class Finding:
     @property
     def no_call(self) -> NoCallReason | None:
         """Why no call should be made, or None; a bad picture comes before any other reason."""
-        return self.abstention if self.quality.sufficient else "quality"
+        return self.abstention if self.quality.sufficient else NoCallReason.QUALITY
 
     @property
     def leading(self) -> Code:
@@ -180,7 +189,7 @@ def from_record(record: FindingRecord, field: FieldOfView) -> Finding:
         The field of view of the picture that it is of.
     """
     quality = record.quality
-    abstention = record.no_call if record.no_call in ("unfamiliar", "uncertain") else None
+    abstention = None if record.no_call == NoCallReason.QUALITY else record.no_call
     return Finding(
         model=record.model,
         probabilities=tuple(record.probabilities[code] for code in CODES),

@@ -118,8 +118,9 @@ def activation_map(
 ) -> SaliencyMap:
     """Return where the network's own map speaks for a diagnosis rather than for others.
 
-    Empty where a place never adds `MIN_EVIDENCE` to the diagnosis's log-odds (`evidence`);
-    otherwise `weighted_activation`, scaled so that its highest value is 1.
+    Empty where a place never adds `MIN_EVIDENCE` to the diagnosis's log-odds
+    (`log_odds_contribution`); otherwise `weighted_activation`, scaled so that its highest value
+    is 1.
     """
     index = CODES.index(code)
     added = log_odds_contribution(class_activation_map, index, probability, temperature)
@@ -144,7 +145,7 @@ def weighted_activation(
     channel
         float32, (rows, columns).
     added
-        What each place adds to the log-odds: float64, (rows, columns); see `evidence`.
+        What each place adds to the log-odds: float64, (rows, columns); see `log_odds_contribution`.
 
     Returns
     -------

@@ -14,31 +14,38 @@ from device.models.manifest import Manifest
 NOTICE: Final = translatable("Decision support. The diagnosis is the clinician's.")
 
 INSTRUCTIONS: Final[dict[Shortcoming, str]] = {
-    "too-small": translatable("Move closer"),
-    "not-in-contact": translatable("Place the lens on the skin"),
-    "too-dark": translatable("Turn the light up"),
-    "too-bright": translatable("Turn the light down"),
-    "glare": translatable("Wipe the plate, add fluid"),
-    "moved": translatable("Hold still"),
-    "out-of-focus": translatable("Hold still and focus"),
-    "no-lesion-in-view": translatable("Move onto the lesion"),
-    "off-centre": translatable("Centre the lesion"),
+    Shortcoming.TOO_SMALL: translatable("Move closer"),
+    Shortcoming.NOT_IN_CONTACT: translatable("Place the lens on the skin"),
+    Shortcoming.TOO_DARK: translatable("Turn the light up"),
+    Shortcoming.TOO_BRIGHT: translatable("Turn the light down"),
+    Shortcoming.GLARE: translatable("Wipe the plate, add fluid"),
+    Shortcoming.MOVED: translatable("Hold still"),
+    Shortcoming.OUT_OF_FOCUS: translatable("Hold still and focus"),
+    Shortcoming.NO_LESION_IN_VIEW: translatable("Move onto the lesion"),
+    Shortcoming.OFF_CENTRE: translatable("Centre the lesion"),
 }
 
 MARKS: Final[tuple[tuple[str, frozenset[Shortcoming]], ...]] = (
-    (translatable("Focus"), frozenset({"out-of-focus", "moved"})),
-    (translatable("Light"), frozenset({"too-dark", "too-bright"})),
-    (translatable("Glare"), frozenset({"glare"})),
+    (translatable("Focus"), frozenset({Shortcoming.OUT_OF_FOCUS, Shortcoming.MOVED})),
+    (translatable("Light"), frozenset({Shortcoming.TOO_DARK, Shortcoming.TOO_BRIGHT})),
+    (translatable("Glare"), frozenset({Shortcoming.GLARE})),
     (
         translatable("Position"),
-        frozenset({"not-in-contact", "no-lesion-in-view", "off-centre", "too-small"}),
+        frozenset(
+            {
+                Shortcoming.NOT_IN_CONTACT,
+                Shortcoming.NO_LESION_IN_VIEW,
+                Shortcoming.OFF_CENTRE,
+                Shortcoming.TOO_SMALL,
+            }
+        ),
     ),
 )
 
 _IN_ONE_LINE: Final[dict[NoCallReason, str]] = {
-    "quality": translatable("No call: poor picture"),
-    "unfamiliar": translatable("No call: unfamiliar"),
-    "uncertain": translatable("No call: uncertain"),
+    NoCallReason.QUALITY: translatable("No call: poor picture"),
+    NoCallReason.UNFAMILIAR: translatable("No call: unfamiliar"),
+    NoCallReason.UNCERTAIN: translatable("No call: uncertain"),
 }
 
 

@@ -124,7 +124,10 @@ class LivePage(Page):
             lambda shown: self._draw_finding(shown, wording),
         )
         # Of a picture unlike any that the model knows, or of a poor one, a ranking would mislead.
-        withheld = finding is None or finding.no_call in ("quality", "unfamiliar")
+        withheld = finding is None or finding.no_call in (
+            NoCallReason.QUALITY,
+            NoCallReason.UNFAMILIAR,
+        )
         for code in SCREEN_ORDER:
             self.canvas.part(
                 layout.bars[code],
@@ -163,13 +166,13 @@ class LivePage(Page):
 
     def _reason(self, shown: _Finding, wording: Wording) -> list[str]:
         """Return why no call is made, and what to do next."""
-        if shown.no_call == "quality":
+        if shown.no_call == NoCallReason.QUALITY:
             instruction = wording.translate(INSTRUCTIONS[shown.shortcomings[0]])
             return [
                 wording.translate("The picture is not good enough."),
                 wording.translate("{instruction}, then look again.", instruction=instruction),
             ]
-        if shown.no_call == "unfamiliar":
+        if shown.no_call == NoCallReason.UNFAMILIAR:
             return [
                 wording.translate("Unlike any lesion the model knows."),
                 wording.translate("Judge without it, or refer."),

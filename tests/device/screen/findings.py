@@ -3,7 +3,7 @@
 from device.diagnoses import CODES, MALIGNANT, Code
 from device.imaging.field_of_view import central_field
 from device.imaging.quality import Quality, Shortcoming
-from device.inference.finding import AbstentionReason, Finding, SaliencyMap
+from device.inference.finding import Finding, NoCallReason, SaliencyMap
 
 
 def make_finding(
@@ -12,7 +12,7 @@ def make_finding(
     *,
     probabilities: tuple[float, ...] | None = None,
     prediction_set: tuple[Code, ...] | None = None,
-    abstention: AbstentionReason | None = None,
+    abstention: NoCallReason | None = None,
     shortcomings: tuple[Shortcoming, ...] = (),
     saliency: SaliencyMap | None = None,
     model: str = "test 1.0.0",
