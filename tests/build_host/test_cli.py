@@ -19,6 +19,7 @@ from device.inference.analyzer import Analyzer
 from device.inference.bundle import load_bundle
 from tests.build_host import drawn
 from tests.build_host.conftest import Done, Stage
+from tests.build_host.datasets.test_isic2017 import made as isic2017
 
 COMMANDS = ("train", "compress", "quality", "evaluate", "examples", "bundle", "key")
 
@@ -368,13 +369,19 @@ def test_a_bundle_is_evaluated_to_the_figures_of_its_run(
 ) -> None:
     settings = tmp_path / "config.toml"
     settings.write_text(f'trusted_keys = ["{trusted_key}"]\n')
-    arguments = ("evaluate", "--data", ham10000, bundled.folder)
+    rows = ("image_id,split,diagnosis", "ISIC_0000000,test,nevus", "ISIC_0000001,test,mel")
+    elsewhere = tmp_path / "isic2017"
+    elsewhere.mkdir()
+    arguments = ("evaluate", "--data", ham10000, bundled.folder, "--isic2017")
+    arguments += (isic2017(elsewhere, rows),)
     # With the settings that a device has of its own, it is a stranger's.
     assert_complaint(command(*arguments), str(bundled.folder), "trust")
     monkeypatch.setenv("DERMASCOPE_CONFIG", str(settings))
     done = command(*arguments)
     assert done.status == 0, done.err
     assert printed_figures(done.out) == printed_figures(evaluated.printed)
+    assert "ISIC 2017 test" not in evaluated.printed
+    assert "External: ISIC 2017 test, other clinics" in done.out
 
 
 @pytest.mark.tensorflow
