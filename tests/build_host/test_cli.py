@@ -19,6 +19,7 @@ from device.inference.analyzer import Analyzer
 from device.models.bundle import load_bundle
 from tests.build_host import drawn
 from tests.build_host.conftest import Done, Stage
+from tests.build_host.datasets.test_isic2017 import made as isic2017
 
 COMMANDS = (
     "data", "reproduce", "train", "ablate", "compress", "calibrate", "evaluate", "compare",
@@ -371,13 +372,19 @@ def test_a_bundle_is_evaluated_to_the_figures_of_its_run(
 ) -> None:
     settings = tmp_path / "config.toml"
     settings.write_text(f'trusted_keys = ["{trusted_key}"]\n')
-    arguments = ("evaluate", "--data", ham10000, bundled.folder)
+    rows = ("image_id,split,diagnosis", "ISIC_0000000,test,nevus", "ISIC_0000001,test,mel")
+    elsewhere = tmp_path / "isic2017"
+    elsewhere.mkdir()
+    arguments = ("evaluate", "--data", ham10000, bundled.folder, "--isic2017")
+    arguments += (isic2017(elsewhere, rows),)
     # With the settings that a device has of its own, it is a stranger's.
     assert_complaint(command(*arguments), str(bundled.folder), "trust")
     monkeypatch.setenv("DERMASCOPE_CONFIG", str(settings))
     done = command(*arguments)
     assert done.status == 0, done.err
     assert printed_figures(done.out) == printed_figures(evaluated.printed)
+    assert "ISIC 2017 test" not in evaluated.printed
+    assert "External: ISIC 2017 test, other clinics" in done.out
 
 
 @pytest.mark.tensorflow
@@ -392,3 +399,39 @@ def test_the_provenance_says_how_the_model_was_made(
     assert "lesion-disjoint" in provenance.split
     assert provenance.libraries["tensorflow"]
     assert json.loads((bundled.folder / "manifest.json").read_bytes())["provenance"]
+
+
+@pytest.mark.tensorflow
+def test_a_run_is_calibrated_again_to_the_same_draft(
+    command: Callable[..., Done], compressed: Stage, ham10000: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(compressed.folder, run, ignore=shutil.ignore_patterns("checkpoint"))
+    fitted = json.loads((run / "draft.json").read_bytes())
+    lost = fitted | {"calibration": fitted["calibration"] | {"temperature": 99.0}}
+    (run / "draft.json").write_text(json.dumps(lost))
+    done = command("calibrate", run, "--data", ham10000)
+    assert done.status == 0, done.err
+    assert f"Next: dermascope-build quality {run}" in done.out
+    assert json.loads((run / "draft.json").read_bytes()) == fitted
+
+
+@pytest.mark.tensorflow
+def test_a_bundle_is_reopened_by_whoever_trusts_its_key(
+    command: Callable[..., Done],
+    bundled: Stage,
+    trusted_key: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments = ("reopen", bundled.folder, "--out", tmp_path / "runs", "--version", "0.3.0")
+    assert_complaint(command(*arguments), "trust")
+    settings = tmp_path / "config.toml"
+    settings.write_text(f'trusted_keys = ["{trusted_key}"]\n')
+    monkeypatch.setenv("DERMASCOPE_CONFIG", str(settings))
+    done = command(*arguments)
+    assert done.status == 0, done.err
+    (run,) = (tmp_path / "runs").iterdir()
+    assert f"Run: {run}" in done.out
+    assert f"Next: dermascope-build evaluate {run}" in done.out
+    assert json.loads((run / "draft.json").read_bytes())["version"] == "0.3.0"

@@ -123,6 +123,23 @@ def test_the_history_says_what_was_and_the_kept_weights_are_the_asked_ones(
     assert loss == pytest.approx(kept.validation_loss, rel=1e-3)
 
 
+def test_adamw_shrinks_kernels_and_leaves_biases_and_norms_alone(
+    tmp_path: Path, write_config: Callable[..., Path]
+) -> None:
+    from build_host.keras import keras
+
+    config = small_run(
+        tmp_path, write_config, epochs=1, optimizer="adamw", weight_decay=100.0, learning_rate=1e-3
+    )
+    keras.utils.set_random_seed(config.seed)
+    before = {weight.name: weight.numpy() for weight in tiny_network().trainable_variables}
+    model, _ = fitted(config, made_up_examples(), tmp_path / "run")
+    # Two steps, each of which takes off a tenth, and adds no more than a step's length.
+    for weight, was in zip(model.trainable_variables, before.values(), strict=True):
+        kept = 0.9**2 if "kernel" in weight.name else 1.0
+        np.testing.assert_allclose(weight.numpy(), kept * was, atol=3e-3)
+
+
 def test_a_step_is_traced_once_for_all_epochs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, write_config: Callable[..., Path]
 ) -> None:

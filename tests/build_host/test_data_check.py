@@ -1,0 +1,118 @@
+"""``dermascope-build data check``: everything that is wrong, in one go, before hours are spent."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from tests.build_host import drawn
+from tests.build_host.conftest import Done
+
+
+def image(folder: Path, number: int) -> Path:
+    """Return the file of a row's image."""
+    return next(folder.glob(f"*/{drawn.rows()[number]['image_id']}.jpg"))
+
+
+def spoil_rows(folder: Path, changes: dict[int, dict[str, str]]) -> None:
+    """Write the metadata anew with some rows changed, each by its number."""
+    content = drawn.rows()
+    for number, change in changes.items():
+        content[number] |= change
+    drawn.write_metadata(folder / "HAM10000_metadata.csv", content)
+
+
+def complaints(done: Done) -> list[str]:
+    lines = done.err.splitlines()
+    assert all(line.startswith("dermascope-build: ") for line in lines)
+    return [line.removeprefix("dermascope-build: ") for line in lines]
+
+
+def test_a_data_set_without_fault_is_said_to_be_usable(
+    command: Callable[..., Done], ham10000: Path
+) -> None:
+    done = command("data", "check", "--data", ham10000)
+    assert done.status == 0
+    assert done.err == ""
+    count = len(drawn.rows())
+    assert f"{count} images can be used; 0 problems" in done.out
+    unknown = sum(not row["age"] for row in drawn.rows())
+    assert f"Note: {unknown} images without an age" in done.out
+
+
+def test_every_fault_is_named_at_once(command: Callable[..., Done], spoilable: Path) -> None:
+    spoil_rows(spoilable, {3: {"dx": "scc"}, 4: {"age": "old"}})
+    image(spoilable, 9).unlink()
+    damaged, small, copied = (image(spoilable, n) for n in (10, 11, 12))
+    damaged.write_bytes(damaged.read_bytes()[:700])
+    Image.new("RGB", (20, 40)).save(small)
+    copied.write_bytes(image(spoilable, 30).read_bytes())
+    done = command("data", "check", "--data", spoilable)
+    assert done.status == 2
+    found = complaints(done)
+    assert len(found) == 6
+    name = {n: drawn.rows()[n]["image_id"] for n in (9, 12, 30)}
+    for parts in (
+        ("HAM10000_metadata.csv", "line 5", "'scc'"),
+        ("HAM10000_metadata.csv", "line 6", "'old'"),
+        (str(spoilable), name[9], "has no .jpg file"),
+        (str(damaged), "damaged or cut short"),
+        (str(small), "is 20 x 40 pixels; at least 28"),
+        (name[12], name[30], "the same picture under the lesions"),
+    ):
+        assert len([line for line in found if all(part in line for part in parts)]) == 1, parts
+    assert f"{len(drawn.rows()) - 5} images can be used; 6 problems" in done.out
+
+
+def test_an_image_without_a_row_does_no_harm_and_is_told(
+    command: Callable[..., Done], spoilable: Path
+) -> None:
+    extra = image(spoilable, 0).with_name("ISIC_0000001.jpg")
+    extra.write_bytes(image(spoilable, 1).read_bytes())
+    done = command("data", "check", "--data", spoilable)
+    assert done.status == 0
+    assert f"Note: {extra}: has no row in the metadata and will not be used" in done.out
+
+
+def test_many_notes_are_cut_short(command: Callable[..., Done], spoilable: Path) -> None:
+    for number in range(30):
+        extra = image(spoilable, 0).with_name(f"ISIC_00000{number:02d}.jpg")
+        extra.write_bytes(image(spoilable, 1).read_bytes())
+    done = command("data", "check", "--data", spoilable)
+    assert done.status == 0
+    assert done.out.count("has no row in the metadata") == 20
+    assert "Note: and 11 more" in done.out
+
+
+def test_a_diagnosis_that_a_part_of_the_split_lacks_is_told(
+    command: Callable[..., Done], spoilable: Path
+) -> None:
+    content = [r for r in drawn.rows() if r["dx"] != "df" or drawn.fold_of(r["lesion_id"]) != 4]
+    drawn.write_metadata(spoilable / "HAM10000_metadata.csv", content)
+    done = command("data", "check", "--data", spoilable)
+    assert done.status == 2
+    (line,) = complaints(done)
+    assert "no image of df" in line
+
+
+def test_the_table_of_pixels_is_checked_too(
+    command: Callable[..., Done], spoilable_table: Path
+) -> None:
+    done = command("data", "check", "--data", spoilable_table)
+    assert done.status == 0, done.err
+    path = spoilable_table / "hmnist_28_28_RGB.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], *lines[2:], lines[1]]) + "\n")
+    done = command("data", "check", "--data", spoilable_table)
+    assert done.status == 2
+    (line,) = complaints(done)
+    assert "not in the same order" in line
+
+
+def test_what_cannot_be_checked_at_all_is_told(
+    command: Callable[..., Done], tmp_path: Path
+) -> None:
+    done = command("data", "check", "--data", tmp_path / "none")
+    assert done.status == 2
+    (line,) = complaints(done)
+    assert f"{tmp_path / 'none'}: no such folder" in line
