@@ -408,11 +408,12 @@ def test_a_run_is_calibrated_again_to_the_same_draft(
     run = tmp_path / "run"
     shutil.copytree(compressed.folder, run, ignore=shutil.ignore_patterns("checkpoint"))
     fitted = json.loads((run / "draft.json").read_bytes())
-    lost = fitted | {"calibration": fitted["calibration"] | {"temperature": 99.0}}
+    calibration = fitted["live"]["calibration"] | {"temperature": 99.0}
+    lost = fitted | {"live": fitted["live"] | {"calibration": calibration}}
     (run / "draft.json").write_text(json.dumps(lost))
     done = command("calibrate", run, "--data", ham10000)
     assert done.status == 0, done.err
-    assert f"Next: dermascope-build quality {run}" in done.out
+    assert f"Next: dermascope-build quality-limits {run}" in done.out
     assert json.loads((run / "draft.json").read_bytes()) == fitted
 
 

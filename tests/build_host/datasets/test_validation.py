@@ -35,7 +35,7 @@ def test_a_data_set_without_fault_is_said_to_be_usable(
     assert done.status == 0
     assert done.err == ""
     count = len(drawn.rows())
-    assert f"{count} images can be used; 0 problems" in done.out
+    assert f"{count} usable images; 0 problems" in done.out
     unknown = sum(not row["age"] for row in drawn.rows())
     assert f"Note: {unknown} images without an age" in done.out
 
@@ -58,10 +58,10 @@ def test_every_fault_is_named_at_once(command: Callable[..., Done], spoilable: P
         (str(spoilable), name[9], "has no .jpg file"),
         (str(damaged), "damaged or cut short"),
         (str(small), "is 20 x 40 pixels; at least 28"),
-        (name[12], name[30], "the same picture under the lesions"),
+        (name[12], name[30], "the same image under the lesions"),
     ):
         assert len([line for line in found if all(part in line for part in parts)]) == 1, parts
-    assert f"{len(drawn.rows()) - 5} images can be used; 6 problems" in done.out
+    assert f"{len(drawn.rows()) - 5} usable images; 6 problems" in done.out
 
 
 def test_an_image_without_a_row_does_no_harm_and_is_told(
