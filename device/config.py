@@ -6,9 +6,11 @@ from typing import Annotated, Final
 
 import msgspec
 
+from device.errors import ConfigError
 from device.language import Language
 from device.paths import shipped_models, state_folder
 from device.platform.toml_file import read_toml
+from device.text import printable_path
 
 CONFIG_VARIABLE: Final = "DERMASCOPE_CONFIG"
 SYSTEM_CONFIG: Final = Path("/etc/dermascope/config.toml")
@@ -97,9 +99,20 @@ def load_config(path: Path | None = None) -> Config:
 
 
 def records_folder(config: Config) -> Path:
-    """Return the folder where examinations are kept."""
+    """Return the folder where examinations are kept.
+
+    Raises
+    ------
+    device.errors.ConfigError
+        If the setting is no absolute path: it would depend on where the program is started.
+    """
     if config.records_folder:
-        return Path(config.records_folder)
+        folder = Path(config.records_folder).expanduser()
+        if not folder.is_absolute():
+            raise ConfigError(
+                f"records_folder: {printable_path(folder)} is not absolute; begin it with / or ~/"
+            )
+        return folder
     return state_folder() / "examinations"
 
 

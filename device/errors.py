@@ -75,6 +75,10 @@ class SourceError(DermascopeError, OSError):
     """A source of frames is absent, busy, stalled or gone."""
 
 
+class UnexpectedSourceError(SourceError):
+    """The program that drives a source failed in a way that it should not."""
+
+
 class ScreenError(DermascopeError, OSError):
     """There is no screen to draw on."""
 

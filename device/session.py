@@ -103,8 +103,9 @@ class Session:
         )
         self.ending: Command | None = None
         self._shot: Shot | None = None
-        self._notice: tuple[Fault, float] | None = None
-        self._known_faults: tuple[Fault | None, ...] = (None, None)
+        self._notice: Fault | None = None
+        self._notice_ends: float | None = None
+        self._known_reading_fault: Fault | None = None
         # The same frame gives the same array: the screen draws again only what is another object.
         self._cropped = lru_cache(maxsize=2)(_crop_frame)
         self._saliency = lru_cache(maxsize=2)(self._saliency_of)
@@ -114,8 +115,8 @@ class Session:
         """What does not work and is to be shown in the live page's place, or None."""
         if self._analysis.fault or self._captured():
             return self._analysis.fault
-        if self._notice and not self.state.frozen and self._clock.monotonic() < self._notice[1]:
-            return self._notice[0]
+        if self._notice and not self.state.frozen:
+            return self._notice
         return self._camera.fault
 
     def handle(self, event: Event) -> None:
@@ -134,12 +135,15 @@ class Session:
             self._request_overlay()
             self._release_shot()
             self._notify(capture.fault)
-        faults = (self._recorder.fault, self._recorder.reading_fault)
-        for fault, known in zip(faults, self._known_faults, strict=True):
+        reading_fault = self._recorder.reading_fault
+        if reading_fault is not self._known_reading_fault:
+            self._known_reading_fault = reading_fault
+            self._notify(reading_fault)
+        for kept in self._recorder.news():
             # A picture that is held says itself that it is not kept.
-            if fault is not known and not self._captured():
-                self._notify(fault)
-        self._known_faults = faults
+            if kept.fault and (kept.shot is not self._shot or not self._captured()):
+                self._notify(kept.fault)
+        self._time_notice()
 
     def view(self) -> PageView:
         """Return what there is to be shown now."""
@@ -164,7 +168,8 @@ class Session:
             case Command.QUIT | Command.RESTART | Command.POWER_OFF:
                 self.ending = command
             case Command.CAPTURE:
-                self._notice = None
+                if self._notice_ends is not None:
+                    self._notice = None
                 self._shot = Shot()
                 self._camera.inbox.send(TakeBurst(self._shot))
             case Command.RELEASE:
@@ -204,9 +209,18 @@ class Session:
             self._analysis.inbox.send(ExplainCapture())
 
     def _notify(self, fault: Fault | None) -> None:
-        """Show for a while what would else be gone with the next frame."""
-        until = self._clock.monotonic() + NOTICE_SECONDS
-        self._notice = (fault, until) if fault else None
+        """Show for a while what would otherwise vanish with the next frame."""
+        self._notice, self._notice_ends = fault, None
+
+    def _time_notice(self) -> None:
+        """Take the notice away after its time, which begins when it can be seen."""
+        now = self._clock.monotonic()
+        if self._notice is None or self.state.frozen:
+            return
+        if self._notice_ends is None:
+            self._notice_ends = now + NOTICE_SECONDS
+        elif now >= self._notice_ends:
+            self._notice = None
 
     def _result(self) -> Capture | None:
         """Return what came of the present shot, or None while nothing has."""

@@ -1,5 +1,6 @@
 """The newest picture of a driver that may wait for ever."""
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from device.platform.clock import Clock
 
 _CLOSING_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.05
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +84,8 @@ class DriverThread:
         self._closing.set()
         # Whoever waits for a picture must not wait on.
         self._newest.put(_Failed(SourceError("the camera is closed")))
-        self._thread.join(_CLOSING_SECONDS)
+        if not self._clock.join(self._thread, _CLOSING_SECONDS):
+            _log.error("the driver's thread %s has not ended; it is left behind", self._thread.name)
 
     def _run(self) -> None:
         try:

@@ -1,13 +1,14 @@
 """A camera that may be pulled out and plugged in again while the instrument runs."""
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from device.capture.source import FrameSource
-from device.errors import SourceError
+from device.errors import SourceError, UnexpectedSourceError
 from device.frame import Frame, SourceKind
 from device.language import translatable
 from device.platform.clock import Clock
@@ -18,6 +19,8 @@ WARM_UP_SECONDS: Final = 5.0
 """How long the first picture of a camera may take."""
 
 _CLOSING_SECONDS: Final = 3.0
+
+_log = logging.getLogger(__name__)
 
 Read = Callable[[FrameSource, float], Frame | None]
 
@@ -89,8 +92,8 @@ class ReconnectingSource(FrameSource):
         with self._changed:
             self._changed.notify_all()
             thread = self._thread
-        if thread is not None:
-            thread.join(_CLOSING_SECONDS)
+        if thread is not None and not self._clock.join(thread, _CLOSING_SECONDS):
+            _log.error("the driver of the camera has not ended; it is left behind")
 
     def _take(self, read: Read, timeout: float, first: bool) -> Frame | None:
         end = self._clock.monotonic() + timeout
@@ -204,7 +207,8 @@ def _close(inner: FrameSource) -> None:
 def _as_source_error(error: Exception, name: str) -> SourceError:
     if isinstance(error, SourceError):
         return error
-    return SourceError(
+    _log.error("the camera's driver failed", exc_info=error)
+    return UnexpectedSourceError(
         "the camera has failed",
         action=translatable("unplug it and plug it in again, or switch the instrument off and on"),
         where=name,

@@ -39,9 +39,9 @@ def open_source(setting: str, clock: Clock) -> FrameSource:
     Raises
     ------
     device.errors.ConfigError
-        If the setting is none of these.
+        If the setting is none of these, or picamera2 is not installed.
     device.errors.SourceError
-        If the files are not there, or picamera2 is not installed.
+        If the files are not there.
     """
     kind, _, rest = setting.partition(":")
     if setting == "demo":
@@ -72,12 +72,10 @@ def _picamera(clock: Clock) -> FrameSource:
     from device.capture.picamera import NAME, PicameraSource
 
     if find_spec("picamera2") is None:
-        raise SourceError(
+        raise ConfigError(
             "picamera2 is not installed",
-            action=translatable(
-                "on Raspberry Pi OS install the package python3-picamera2, elsewhere "
-                "dermascope[camera]; or use picamera-fake"
-            ),
+            action="on Raspberry Pi OS install the package python3-picamera2, elsewhere "
+            "dermascope[camera]; or use picamera-fake",
             where="source picamera",
         )
 

@@ -1,1 +1,1 @@
-"""What the operating system gives: systemd, durable files, settings files, the clock."""
+"""What the operating system gives: systemd, files, settings, the clock, the log, buttons."""

@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from types import TracebackType
@@ -22,6 +23,8 @@ REPEAT_SECONDS: Final = 60.0
 """A line that repeats within this time is counted instead of written."""
 
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+_Line = tuple[str, int, str, type[BaseException] | None]
 
 _MOST_LINES: Final = 256
 # sd-daemon(3): the journal takes a line's priority from these.
@@ -40,11 +43,17 @@ class RepeatFilter(logging.Filter):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
-        self._said: dict[tuple[str, int, str], tuple[float, int]] = {}
+        self._lock = threading.Lock()
+        self._said: dict[_Line, tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the line is to be written."""
-        line = (record.name, record.levelno, record.getMessage())
+        kind = record.exc_info[0] if record.exc_info else None
+        line = (record.name, record.levelno, record.getMessage(), kind)
+        with self._lock:
+            return self._first(record, line)
+
+    def _first(self, record: logging.LogRecord, line: _Line) -> bool:
         now = self._clock.monotonic()
         last, held_back = self._said.get(line, (float("-inf"), 0))
         if now - last < REPEAT_SECONDS:

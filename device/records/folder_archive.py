@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ from device.text import printable_path
 _RECORD_FILE: Final = "examination.json"
 _IMAGE_FILE: Final = "image.png"
 _PART: Final = ".part"
+_IDENTIFIER: Final = re.compile(r"\w[\w-]*")
 
 
 class _Versioned(msgspec.Struct):
@@ -132,9 +134,9 @@ class FolderArchive:
         device.errors.RecordError
             If there is none of that name, or its files are damaged.
         """
-        if identifier not in self.identifiers():
-            raise RecordError(f"there is no examination {identifier}")
         folder = self._folder / identifier
+        if not _IDENTIFIER.fullmatch(identifier) or not folder.is_dir():
+            raise RecordError(f"there is no examination {identifier}")
         try:
             content = (folder / _RECORD_FILE).read_bytes()
             version = msgspec.json.decode(content, type=_Versioned).schema_version
@@ -153,7 +155,7 @@ class FolderArchive:
                 raise ValueError("its field of view does not lie in its image")
         except RecordError:
             raise
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RecordError(f"examination {identifier} is damaged ({error})") from None
         return Examination(record, pixels)
 

@@ -1,1 +1,1 @@
-"""What runs beside the screen: the camera's and the analysis's threads, and what they pass on."""
+"""The threads beside the screen, camera, analysis and recorder: what they do and pass on."""

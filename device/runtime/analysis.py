@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Final, assert_never
@@ -17,8 +18,7 @@ from device.language import translatable
 from device.latest import Latest
 from device.optics import Optics
 from device.platform.clock import Clock
-from device.runtime.camera import RESTART_AND_REPORT
-from device.runtime.health import Health, Part
+from device.runtime.health import RESTART_AND_REPORT, Health, Part, report_unexpected
 from device.runtime.inbox import Inbox
 from device.runtime.messages import (
     AnalyzedFrame,
@@ -88,6 +88,7 @@ class Analysis:
         self._use_field = use_field
         self._keep = keep
         self._optics = optics
+        self._stop = threading.Event()
         self._progress: tuple[int, int] | None = None
         self._fault: Fault | None = None
         self.live: Latest[AnalyzedFrame] = Latest(clock)
@@ -105,60 +106,75 @@ class Analysis:
         return self._progress
 
     def run(self, stop: threading.Event) -> None:
-        """Analyze until told to stop."""
-        while not stop.is_set():
+        """Analyze until told to stop; what the shutter took before is still analyzed."""
+        self._stop = stop
+        while not stop.is_set() or self.inbox.commands_waiting():
             work = self.inbox.take(_WAIT_SECONDS)
             if work is None:
                 self._health.waiting(Part.ANALYSIS)
                 continue
             try:
-                self._do(work)
+                analyzed = self._do(work)
             except Exception as error:
                 self._fail(work, error)
                 # What fails at every frame must not keep the processor busy.
                 self._clock.wait(stop, _PAUSE_SECONDS)
             else:
                 self._fault = None
-                self._health.worked(Part.ANALYSIS)
+                if analyzed:
+                    self._health.worked(Part.ANALYSIS)
+                else:
+                    self._health.waiting(Part.ANALYSIS)
             finally:
                 self._progress = None
 
-    def _do(self, work: Burst | ExplainCapture | LiveFrame) -> None:
+    def _do(self, work: Burst | ExplainCapture | LiveFrame) -> bool:
+        """Do what is asked for; return whether anything was analyzed."""
         match work:
             case LiveFrame():
                 comparing = self._request().comparing
-                finding = self._analyzer.analyze_live(
-                    work.frame, work.motion, as_captured=comparing
-                )
-                self._health.worked(Part.MODEL)
+                with self._model():
+                    finding = self._analyzer.analyze_live(
+                        work.frame, work.motion, as_captured=comparing
+                    )
                 self._use_field(finding.field)
                 analyzed = AnalyzedFrame(work.frame, finding)
                 # No map is shown beside an earlier picture.
                 self.live.put(analyzed if comparing else self._explained(analyzed))
             case Burst():
-                if work.frames:
-                    self._capture(work)
-                    self._explain_capture()
-                else:
+                if not work.frames:
                     self.capture.put(Capture(work.shot, None, fault=work.fault))
-            case ExplainCapture():
+                    return False
+                self._capture(work)
                 self._explain_capture()
+            case ExplainCapture():
+                return self._explain_capture()
             case _:
                 assert_never(work)
+        return True
+
+    @contextmanager
+    def _model(self) -> Iterator[None]:
+        """Report whether the model does its work, apart from whatever else is done with frames."""
+        try:
+            yield
+        except _Superseded:
+            raise
+        except Exception as error:
+            self._health.failed(Part.MODEL, unexpected(FAILED, RESTART_AND_REPORT, error))
+            raise
+        self._health.worked(Part.MODEL)
 
     def _fail(self, work: Burst | ExplainCapture | LiveFrame, error: Exception) -> None:
-        self._fault = fault = unexpected(FAILED, RESTART_AND_REPORT, error)
-        _log.error("%s", fault.message, exc_info=error)
-        self._health.failed(Part.ANALYSIS, fault)
-        self._health.failed(Part.MODEL, fault)
+        self._fault = fault = report_unexpected(_log, self._health, Part.ANALYSIS, FAILED, error)
         if isinstance(work, Burst):
             capture = self.capture.peek()
             if capture is None or capture.shot is not work.shot:
                 self.capture.put(Capture(work.shot, None, fault=fault))
 
     def _capture(self, burst: Burst) -> None:
-        frame, finding = self._analyzer.analyze_burst(burst.frames, self._step_done)
-        self._health.worked(Part.MODEL)
+        with self._model():
+            frame, finding = self._analyzer.analyze_burst(burst.frames, self._step_done)
         field = crop(frame.pixels, finding.field)
         lesion = segment_lesion(field)
         capture = Capture(burst.shot, AnalyzedFrame(frame, finding))
@@ -176,14 +192,16 @@ class Analysis:
             flags = tuple(self._analyzer.reached_operating_points(finding))
             self._keep(KeepExamination(burst.shot, frame, finding, flags, capture.measures))
 
-    def _explain_capture(self) -> None:
-        """Explain the captured picture as requested now, unless it already is."""
+    def _explain_capture(self) -> bool:
+        """Explain the captured picture as requested now; return whether that was needed."""
         capture = self.capture.peek()
         if capture is None or capture.analyzed is None:
-            return
+            return False
         analyzed = self._explained(capture.analyzed, capture.shot)
-        if analyzed is not capture.analyzed:
-            self.capture.put(replace(capture, analyzed=analyzed))
+        if analyzed is capture.analyzed:
+            return False
+        self.capture.put(replace(capture, analyzed=analyzed))
+        return True
 
     def _step_done(self, done: int, of: int) -> None:
         self._progress = (done, of)
@@ -215,7 +233,8 @@ class Analysis:
                 break
             step = partial(self._pass_done, request, shot)
             try:
-                saliency = self._analyzer.explain(analyzed.frame, code, step, held=held)
+                with self._model():
+                    saliency = self._analyzer.explain(analyzed.frame, code, step, held=held)
             except _Superseded:
                 continue
             return AnalyzedFrame(analyzed.frame, replace(finding, saliency=saliency))
@@ -229,7 +248,11 @@ class Analysis:
 
     def _must_yield(self, shot: Shot | None) -> bool:
         """Return whether something more urgent waits, or the picture was released."""
-        return self.inbox.commands_waiting() or (shot is not None and shot.released)
+        return (
+            self._stop.is_set()
+            or self.inbox.commands_waiting()
+            or (shot is not None and shot.released)
+        )
 
 
 class _Superseded(Exception):  # noqa: N818 -- it is no error

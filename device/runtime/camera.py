@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.capture.source import FrameSource
-from device.errors import SourceError
-from device.faults import Fault, unexpected
+from device.errors import SourceError, UnexpectedSourceError
+from device.faults import Fault
 from device.frame import Frame
 from device.imaging.field_of_view import FieldOfView
 from device.imaging.motion import estimate_motion, motion_thumbnail
@@ -17,7 +17,7 @@ from device.language import translatable
 from device.latest import Latest
 from device.platform.clock import Clock
 from device.platform.logs import log_expected
-from device.runtime.health import Health, Part
+from device.runtime.health import Health, Part, report_unexpected
 from device.runtime.inbox import Inbox
 from device.runtime.messages import Burst, ExplainCapture, LiveFrame, Shot, TakeBurst
 
@@ -25,10 +25,6 @@ BURST: Final = 5
 """Frames of a press of the shutter: a sixth of a second, in which a hand is still once."""
 
 FAILED: Final = translatable("The camera's program failed.")
-RESTART_AND_REPORT: Final = translatable(
-    "Restart the instrument; if it fails again, report it with the line below."
-)
-
 SILENT_SECONDS: Final = 2.0
 """A camera that gave no frame for so long is lost, whether it says so or not; a replay repeats
 its picture every second."""
@@ -100,8 +96,8 @@ class Camera:
         self._field = field
 
     def run(self, stop: threading.Event) -> None:
-        """Read until told to stop."""
-        while not stop.is_set():
+        """Read until told to stop; a press of the shutter that came before is still taken."""
+        while not stop.is_set() or self.inbox.commands_waiting():
             command = self.inbox.take(0.0)
             try:
                 if command is not None:
@@ -111,11 +107,6 @@ class Camera:
                     self._pause()
                 else:
                     self._read()
-            except SourceError as error:
-                self._fault = error.fault
-                log_expected(_log, error)
-                self._health.waiting(Part.CAMERA, error.fault)
-                self._pause()
             except Exception as error:
                 self._fault = self._failed(error)
                 self._pause()
@@ -156,10 +147,6 @@ class Camera:
                 self._source.lock_exposure(False)
             if not self._ended:
                 self._health.worked(Part.CAMERA)
-        except SourceError as error:
-            self._fault = fault = error.fault
-            log_expected(_log, error)
-            self._health.waiting(Part.CAMERA, fault)
         except Exception as error:
             self._fault = fault = self._failed(error)
         last = self.frames.peek()
@@ -177,10 +164,16 @@ class Camera:
         self._health.finished(Part.CAMERA)
 
     def _failed(self, error: Exception) -> Fault:
-        fault = unexpected(FAILED, RESTART_AND_REPORT, error)
-        _log.error("%s", fault.message, exc_info=error)
-        self._health.failed(Part.CAMERA, fault)
-        return fault
+        """Count an error against the camera, or against the clinic's cable."""
+        if isinstance(error, UnexpectedSourceError):
+            # Logged where it was caught.
+            self._health.failed(Part.CAMERA, error.fault)
+            return error.fault
+        if isinstance(error, SourceError):
+            log_expected(_log, error)
+            self._health.waiting(Part.CAMERA, error.fault)
+            return error.fault
+        return report_unexpected(_log, self._health, Part.CAMERA, FAILED, error)
 
     def _pause(self) -> None:
         """Wait a while before the next attempt, unless the shutter is pressed."""

@@ -2,20 +2,22 @@
 
 Health is work done, not loops turned. A part reports each step: that it did what it is for, that it
 had nothing to do or that what it needs is not there (a camera that is unplugged is a state of the
-clinic, not a failure of the program), or that the step failed in a way that nobody foresaw. A part
+clinic, not a failure of the program), or that the step failed unexpectedly. A part
 whose every step fails, or that does not come back from one, misses the watchdog.
 
 Neither ``READY=1`` nor ``WATCHDOG=1`` says that a model works: the screen may truthfully show that
 there is no camera. Whether camera, analysis and model do their work is `Health.report`.
 """
 
+import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from device.faults import Fault
+from device.faults import Fault, unexpected
+from device.language import translatable
 from device.platform.clock import Clock
 from device.platform.systemd import Notifier
 
@@ -48,10 +50,14 @@ ALLOWANCES: Final[Mapping[Part, float]] = {
     Part.CAMERA: 10.0,
     Part.ANALYSIS: 15.0,
     Part.RECORDER: 60.0,
-    Part.SCREEN: 5.0,
 }
 """Seconds that each thread may take from one step to the next: a camera may need a few to come
-back, a slow model several, a worn card a minute, the screen hardly any."""
+back, a slow model several, a worn card a minute. The screen needs none: its own loop resets the
+timer, so a screen that hangs misses the watchdog by itself."""
+
+RESTART_AND_REPORT: Final = translatable(
+    "Restart the instrument; if it fails again, report it with the line below."
+)
 
 FAILURES: Final = 3
 """So many steps that fail one after another are no accident."""
@@ -128,13 +134,14 @@ class Health:
                 # Between failures there is nothing to do: that heals nothing.
                 return
             self._parts[part] = replace(
-                before, state=PartState.WAITING, alive=now, fault=fault or before.fault
+                before,
+                state=PartState.WAITING,
+                alive=now,
+                fault=fault if before.failures == 0 else fault or before.fault,
             )
-            if before.failures == 0:
-                self._parts[part] = replace(self._parts[part], fault=fault)
 
     def failed(self, part: Part, fault: Fault) -> None:
-        """Report a step that failed in a way that nobody foresaw."""
+        """Report a step that failed unexpectedly."""
         with self._lock:
             before = self._parts[part]
             self._parts[part] = replace(
@@ -161,6 +168,16 @@ class Health:
             and health.state is not PartState.FINISHED
             and now - health.alive > ALLOWANCES[part]
         )
+
+
+def report_unexpected(
+    logger: logging.Logger, health: Health, part: Part, message: str, error: Exception
+) -> Fault:
+    """Log an error that no code expected, count it against a part, and return it as a fault."""
+    fault = unexpected(message, RESTART_AND_REPORT, error)
+    logger.error("%s", message, exc_info=error)
+    health.failed(part, fault)
+    return fault
 
 
 class Watchdog:

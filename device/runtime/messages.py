@@ -100,7 +100,7 @@ class Burst:
     shot
         The press that it belongs to.
     frames
-        None where the camera gave none.
+        Empty where the camera gave none.
     fault
         Why the camera gave fewer than were asked for, or None.
     """

@@ -5,20 +5,20 @@ A slow card holds up neither the analysis nor the screen.
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from device.errors import RecordError, ScreenError
-from device.faults import Fault, unexpected
+from device.faults import Fault
 from device.language import translatable
 from device.latest import Latest
 from device.platform.clock import Clock
 from device.platform.logs import log_expected
 from device.preferences import Preferences, save_preferences
 from device.records.archive import Archive
-from device.runtime.camera import RESTART_AND_REPORT
-from device.runtime.health import Health, Part
+from device.runtime.health import Health, Part, report_unexpected
 from device.runtime.inbox import Inbox
 from device.runtime.messages import KeepExamination, Kept
 from device.runtime.recent import RecentPictures
@@ -28,6 +28,7 @@ NOT_SAVED: Final = translatable("The settings could not be kept.")
 NOT_READ: Final = translatable("Earlier examinations could not be read.")
 
 _WAIT_SECONDS: Final = 0.5
+_MOST_NEWS: Final = 64
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Recorder:
         self._preferences_folder = preferences_folder
         self._recent = recent
         self._health = health
+        self._news: deque[Kept] = deque(maxlen=_MOST_NEWS)
         self._fault: Fault | None = None
         self._reading_fault: Fault | None = None
         self._preferences_fault: Fault | None = None
@@ -91,11 +93,6 @@ class Recorder:
     def preferences_fault(self) -> Fault | None:
         """Why the last preferences could not be kept, or None where they were."""
         return self._preferences_fault
-
-    @property
-    def keeps(self) -> bool:
-        """Whether examinations are kept at all."""
-        return self._archive is not None
 
     @property
     def permanent(self) -> bool:
@@ -135,6 +132,14 @@ class Recorder:
             self._fault = None
             self._health.worked(Part.RECORDER)
         self.kept.put(Kept(work.shot, self._fault))
+        self._news.append(Kept(work.shot, self._fault))
+
+    def news(self) -> list[Kept]:
+        """Return what became of examinations since the last call; for the session alone."""
+        news = []
+        while self._news:
+            news.append(self._news.popleft())
+        return news
 
     def _save(self, chosen: Preferences) -> None:
         if self._preferences_folder is None:
@@ -166,8 +171,8 @@ class Recorder:
         for identifier in reversed(identifiers):
             try:
                 room = self._recent.add_older(self._archive.read(identifier))
-            except (RecordError, ValueError) as error:
-                # One that is damaged must not hide the others.
+            except Exception as error:
+                # One that is damaged, however, must neither hide the others nor end the thread.
                 _log.warning("an earlier examination cannot be read (%s)", type(error).__name__)
                 room = True
             if not room:
@@ -175,7 +180,4 @@ class Recorder:
             yield True
 
     def _failed(self, message: str, error: Exception) -> Fault:
-        fault = unexpected(message, RESTART_AND_REPORT, error)
-        _log.error("%s", fault.message, exc_info=error)
-        self._health.failed(Part.RECORDER, fault)
-        return fault
+        return report_unexpected(_log, self._health, Part.RECORDER, message, error)

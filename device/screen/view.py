@@ -74,7 +74,7 @@ class LiveView(PageView):
     overlay_wanted
         Whether the overlay is switched on.
     explained
-        The diagnosis that the overlay is about, where one was chosen.
+        The diagnosis that the overlay is about: chosen, or the likeliest malignant one.
     opacity
         Of the overlay, 0 to 1.
     frozen

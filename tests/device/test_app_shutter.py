@@ -216,3 +216,33 @@ def test_picture_that_is_let_go_before_it_could_be_kept_is_told(
         assert clinic.fault() == "the examination could not be kept"
 
     clinic.use(Camera(), deeds)
+
+
+def test_picture_that_could_not_be_kept_is_told_though_the_next_is_held_already(
+    clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, go_on = FolderArchive(tmp_path), threading.Event()
+    clinic.options = {"archive": archive}
+    keep, times = archive.keep, []
+
+    def fails_first(*given: object) -> str:
+        times.append(None)
+        if len(times) == 1:
+            go_on.wait(GIVE_UP_SECONDS)
+            raise RecordError("the examination could not be kept")
+        return keep(*given)
+
+    monkeypatch.setattr(archive, "keep", fails_first)
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.take()
+        clinic.release()
+        clinic.take()
+        go_on.set()
+        clinic.until(lambda: clinic.live().kept)
+        clinic.release()
+        clinic.until(clinic.fault)
+        assert clinic.fault() == "the examination could not be kept"
+
+    clinic.use(Camera(), deeds)

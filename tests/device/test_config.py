@@ -196,3 +196,12 @@ def test_examinations_lie_in_the_state_folder_or_where_the_settings_say(
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     assert records_folder(Config()) == tmp_path / "examinations"
     assert records_folder(Config(records_folder="/data/a")) == Path("/data/a")
+
+
+def test_records_folder_is_absolute_or_in_the_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert records_folder(Config(records_folder="~/kept")) == tmp_path / "kept"
+    with pytest.raises(ConfigError, match="records_folder: kept/here is not absolute"):
+        records_folder(Config(records_folder="kept/here"))

@@ -102,7 +102,7 @@ def test_pi_camera_without_its_package_says_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sources, "find_spec", lambda name: None)
-    with pytest.raises(SourceError, match="install the package python3-picamera2"):
+    with pytest.raises(ConfigError, match="install the package python3-picamera2"):
         open_source("picamera", CLOCK)
 
 

@@ -62,6 +62,12 @@ def test_nothing_but_the_same_line_is_held_back(log: io.StringIO) -> None:
     assert len(written(log)) == 4
 
 
+def test_another_error_is_not_held_back_though_its_message_is_the_same(log: io.StringIO) -> None:
+    for kind in (ValueError, TypeError, ValueError):
+        LOGGER.error("The analysis failed.", exc_info=kind("no tensor"))
+    assert [line for line in written(log) if line.endswith("Error")] == ["ValueError", "TypeError"]
+
+
 @pytest.mark.parametrize(
     ("level", "priority"),
     [(logging.INFO, 6), (logging.WARNING, 4), (logging.ERROR, 3), (logging.CRITICAL, 3)],

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -375,3 +376,38 @@ def test_analysis_without_a_camera_waits(room: Room, frames: tuple[Frame, ...]) 
     assert room.health.report()[Part.MODEL].state is PartState.STARTING
     room.inbox.offer(LiveFrame(frames[0]))
     until(lambda: room.health.report()[Part.MODEL].state is PartState.WORKING)
+
+
+def test_picture_that_was_taken_before_the_end_is_still_handed_on(
+    occluding: Analyzer, frames: tuple[Frame, ...]
+) -> None:
+    room = Room(occluding)
+    room.request(Code.MEL)
+    shot = room.take(frames[0])
+    room.stop.set()
+    room.analysis.run(room.stop)
+    assert [keep.shot for keep in room.to_keep] == [shot]
+    # A map would only hold up the end.
+    assert room.capture().analyzed.finding.saliency is None
+
+
+def test_model_is_told_apart_from_what_else_is_done_with_a_picture(
+    room: Room, frames: tuple[Frame, ...]
+) -> None:
+    def fails_after_the_model(*given: object) -> tuple[Frame, Finding]:
+        frame, finding = room.analyzer.asked.analyze_burst(frames[:1])
+        return replace(frame, pixels=frame.pixels[:1, :1]), finding
+
+    room.analyzer.burst = fails_after_the_model
+    room.take(frames[0])
+    until(lambda: room.analysis.fault)
+    report = room.health.report()
+    assert report[Part.ANALYSIS].state is PartState.FAILING
+    assert report[Part.MODEL].state is PartState.WORKING
+
+
+def test_burst_without_a_picture_is_no_work_done(room: Room) -> None:
+    room.take(fault=Fault("the camera was unplugged"))
+    room.capture()
+    until(lambda: room.health.report()[Part.ANALYSIS].state is PartState.WAITING)
+    assert room.health.report()[Part.ANALYSIS].worked is None

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from device.capture.reconnecting import ReconnectingSource
+from device.capture.source import FrameSource
 from device.errors import SourceError
 from device.imaging.field_of_view import FieldOfView
 from device.platform.clock import Clock
@@ -255,3 +257,28 @@ def test_retry_of_a_missing_camera_waits_by_the_clock(source: ScriptedSource, wo
     camera = Camera(source, work, Health(fast), fast)
     with running(camera):
         until(lambda: source.attempts > 300)
+
+
+def test_driver_that_raises_what_nobody_expected_is_failing_behind_a_reconnecting_source_too(
+    work: Work,
+) -> None:
+    fast = Clock(speed=50.0)
+    health = Health(fast)
+
+    def broken() -> FrameSource:
+        raise AttributeError("a bug in the driver")
+
+    with ReconnectingSource("camera", broken, fast) as source:
+        with running(Camera(source, work, health, fast)):
+            until(lambda: health.report()[Part.CAMERA].state is PartState.FAILING)
+
+
+def test_press_that_came_before_the_end_is_still_taken(
+    source: ScriptedSource, work: Work, health: Health, clock: Clock
+) -> None:
+    camera = Camera(source, work, health, clock)
+    shot = press(camera)
+    stop = threading.Event()
+    stop.set()
+    camera.run(stop)
+    assert burst(work).shot is shot

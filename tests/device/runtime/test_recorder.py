@@ -204,6 +204,41 @@ def test_damaged_examination_does_not_hide_the_others(
         until(lambda: len(recent) == 2)
 
 
+@pytest.mark.parametrize(
+    "content", [b"[" * 3000 + b"]" * 3000, b'{"a": ' * 3000 + b"1" + b"}" * 3000]
+)
+def test_record_of_any_depth_neither_hides_others_nor_ends_the_thread(
+    archive: ScriptedArchive, keep: KeepExamination, tmp_path: Path, content: bytes
+) -> None:
+    identifiers = [archive.keep(keep.frame, keep.finding, [], None) for _ in range(3)]
+    path = tmp_path / "examinations" / max(identifiers) / "examination.json"
+    path.write_bytes(content)
+    recent = RecentPictures()
+    recorder, _ = recorder_of(archive, recent=recent)
+    with running(recorder):
+        until(lambda: len(recent) == 2)
+        recorder.inbox.send(keep)
+        until(recorder.kept.peek)
+
+
+def test_every_examination_is_reported_once(
+    archive: ScriptedArchive, keep: KeepExamination
+) -> None:
+    recorder, _ = recorder_of(archive)
+    archive.error = RecordError("the examination could not be kept")
+    recorder.inbox.send(keep)
+    run_to_the_end(recorder)
+    archive.error = None
+    later = replace(keep, shot=Shot())
+    recorder.inbox.send(later)
+    run_to_the_end(recorder)
+    assert [(news.shot, news.fault is None) for news in recorder.news()] == [
+        (keep.shot, False),
+        (later.shot, True),
+    ]
+    assert recorder.news() == []
+
+
 def test_records_that_cannot_be_listed_are_told(archive: ScriptedArchive) -> None:
     archive.listing_error = RecordError("the card cannot be read", action="put another in")
     recorder, _ = recorder_of(archive)

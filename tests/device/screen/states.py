@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from device.faults import Fault, unexpected
 from device.imaging.abcd import AbcdMeasures
 from device.runtime.analysis import FAILED as ANALYSIS_FAILED
-from device.runtime.camera import RESTART_AND_REPORT
+from device.runtime.health import RESTART_AND_REPORT
 from device.screen.pages.about import AboutView
 from device.screen.pages.compare import CompareView
 from device.screen.pages.fault import FaultView

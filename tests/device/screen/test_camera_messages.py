@@ -17,7 +17,7 @@ from device.models.manifest import Manifest
 from device.platform.clock import Clock
 from device.runtime.analysis import FAILED as ANALYSIS_FAILED
 from device.runtime.camera import FAILED as CAMERA_FAILED
-from device.runtime.camera import RESTART_AND_REPORT
+from device.runtime.health import RESTART_AND_REPORT
 from device.runtime.recorder import NOT_KEPT, NOT_READ, NOT_SAVED
 from device.screen.pages.fault import FaultView
 from device.screen.renderer import Renderer
