@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from device import __version__
 from device.config import Config, load_config, model_folder
-from device.errors import BundleError, ConfigError, DermascopeError, ImageError
+from device.errors import BundleError, ConfigError, DermascopeError, ImageError, SourceError
 from device.exit_status import ExitStatus
 from device.platform.clock import Clock
 from device.platform.logs import start_logging
@@ -49,6 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ConfigError, BundleError) as error:
         status = ExitStatus.CANNOT_START if options.command is _run else ExitStatus.BAD_INPUT
         return _complain(str(error), status)
+    except SourceError as error:
+        # The journal keeps what a service says: not the name of a replayed file.
+        return _complain(error.fault.text if _in_a_service(options) else str(error))
     except DermascopeError as error:
         return _complain(str(error))
     except BrokenPipeError:
@@ -60,11 +63,16 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             traceback.print_exc()
+        words = "" if _in_a_service(options) else f": {error}"
         return _complain(
-            f"internal error ({type(error).__name__}: {error}); please report it, with what "
+            f"internal error ({type(error).__name__}{words}); please report it, with what "
             f"{DEBUG_VARIABLE}=1 shows",
             ExitStatus.INTERNAL_ERROR,
         )
+
+
+def _in_a_service(options: argparse.Namespace) -> bool:
+    return options.command is _run and "JOURNAL_STREAM" in os.environ
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     OSError
         If it cannot be written; the old one is then untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     part = Path(name)
     try:
@@ -26,6 +26,21 @@ def write_atomically(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and those above it, where they are missing, so that power cannot undo it.
+
+    Parameters
+    ----------
+    mode
+        Of the folder itself, less the umask.
+    """
+    missing = [folder, *folder.parents]
+    missing = missing[: next(i for i, path in enumerate(missing) if path.exists())]
+    for path in reversed(missing):
+        path.mkdir(mode=mode if path == folder else 0o777, exist_ok=True)
+        fsync_folder(path.parent)
 
 
 def fsync_file(path: Path) -> None:

@@ -20,7 +20,7 @@ from device.imaging.abcd import AbcdMeasures
 from device.imaging.image_file import read_image
 from device.inference.finding import Finding, to_record
 from device.language import translatable
-from device.platform.durable_files import fsync_file, fsync_folder, write_atomically
+from device.platform.durable_files import fsync_file, fsync_folder, make_folder, write_atomically
 from device.records.model import SCHEMA_VERSION, Examination, ExaminationRecord
 from device.text import printable_path
 
@@ -90,7 +90,7 @@ class FolderArchive:
         )
         part = self._folder / f".{identifier}{_PART}"
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._folder, mode=0o700)
             part.mkdir()
             with (part / _IMAGE_FILE).open("wb") as file:
                 Image.fromarray(frame.pixels).save(file, format="PNG", compress_level=1)

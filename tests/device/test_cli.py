@@ -329,3 +329,13 @@ def test_service_without_standard_error_works(photo: Path) -> None:
     )
     assert done.returncode == 0
     assert len(records(done.stdout)) == 1
+
+
+def test_journal_is_told_neither_a_replayed_files_name_nor_an_errors_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1234")
+    assert main(["run", "--source", f"replay:{tmp_path / 'Jane Doe'}"]) == ExitStatus.BAD_INPUT
+    err = capsys.readouterr().err
+    assert "no such file or folder" in err
+    assert "Jane" not in err

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from device.platform import durable_files
 from device.platform.durable_files import fsync_file, fsync_folder, write_atomically
 
 
@@ -60,3 +61,15 @@ def test_file_and_folder_are_forced_to_the_disk(
     assert forced == [tmp_path / "a", tmp_path]
     with pytest.raises(NotADirectoryError):
         fsync_folder(tmp_path / "a")
+
+
+def test_folders_are_made_with_those_above_them_and_each_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(durable_files, "fsync_folder", synced.append)
+    durable_files.make_folder(tmp_path / "a" / "b" / "c", mode=0o700)
+    assert synced == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    assert (tmp_path / "a" / "b" / "c").stat().st_mode & 0o777 == 0o700
+    durable_files.make_folder(tmp_path / "a" / "b" / "c")
+    assert len(synced) == 3

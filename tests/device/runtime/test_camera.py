@@ -268,9 +268,11 @@ def test_driver_that_raises_what_nobody_expected_is_failing_behind_a_reconnectin
     def broken() -> FrameSource:
         raise AttributeError("a bug in the driver")
 
-    with ReconnectingSource("camera", broken, fast) as source:
-        with running(Camera(source, work, health, fast)):
-            until(lambda: health.report()[Part.CAMERA].state is PartState.FAILING)
+    with (
+        ReconnectingSource("camera", broken, fast) as source,
+        running(Camera(source, work, health, fast)),
+    ):
+        until(lambda: health.report()[Part.CAMERA].state is PartState.FAILING)
 
 
 def test_press_that_came_before_the_end_is_still_taken(
