@@ -27,7 +27,7 @@ from device.runtime.inbox import Inbox
 from device.runtime.messages import Burst, ExplainCapture, LiveFrame
 from device.runtime.recent import RecentPictures
 from device.runtime.recorder import Recorder
-from device.screen.hands import Hands
+from device.screen.input_mapper import InputMapper
 from device.screen.renderer import Renderer
 from device.screen.state import Command
 from device.screen.view import LiveView, PageView
@@ -36,7 +36,7 @@ from device.session import Session
 FRAMES_PER_SECOND: Final = 30
 """How often the screen is drawn, where no frame comes to be drawn."""
 
-MOST_PER_SECOND: Final = 60
+MAX_FRAMES_PER_SECOND: Final = 60
 _CLOSING_SECONDS: Final = 9.0
 """Less than systemd waits (TimeoutStopSec), with what the source takes to close."""
 
@@ -107,7 +107,7 @@ class App:
     ) -> None:
         self._renderer = renderer
         self._clock = clock
-        self._hands = Hands(renderer, pedal_key)
+        self._input = InputMapper(renderer, pedal_key)
         self.health = Health(clock)
         self._watchdog = Watchdog(notifier or Notifier({}), self.health, clock)
         inbox: Inbox[Burst | ExplainCapture, LiveFrame] = Inbox(clock)
@@ -164,7 +164,7 @@ class App:
                 self._notify_systemd(view)
                 # With the camera's own beat: two clocks beside each other would miss frames.
                 seen, _ = self._camera.frames.next(seen, 1.0 / FRAMES_PER_SECOND)
-                pace.tick(MOST_PER_SECOND)
+                pace.tick(MAX_FRAMES_PER_SECOND)
         finally:
             self._watchdog.stopping()
             self.close()
@@ -187,7 +187,7 @@ class App:
         if event.type == pygame.QUIT:
             self.session.ending = Command.QUIT
             return
-        done = self._hands.event(event, self.session.state)
+        done = self._input.event(event, self.session.state)
         if done is not None:
             self.session.handle(done)
 

@@ -48,12 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
         return int(options.command(options, clock))
     except (ConfigError, BundleError) as error:
         status = ExitStatus.CANNOT_START if options.command is _run else ExitStatus.BAD_INPUT
-        return _complain(str(error), status)
+        return _fail_with(str(error), status)
     except SourceError as error:
         # The journal keeps what a service says: not the name of a replayed file.
-        return _complain(error.fault.text if _in_a_service(options) else str(error))
+        return _fail_with(error.fault.text if _in_a_service(options) else str(error))
     except DermascopeError as error:
-        return _complain(str(error))
+        return _fail_with(str(error))
     except BrokenPipeError:
         # Whoever read our output has gone; Python must not try to flush it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         if os.environ.get(DEBUG_VARIABLE):
             traceback.print_exc()
         words = "" if _in_a_service(options) else f": {error}"
-        return _complain(
+        return _fail_with(
             f"internal error ({type(error).__name__}{words}); please report it, with what "
             f"{DEBUG_VARIABLE}=1 shows",
             ExitStatus.INTERNAL_ERROR,
@@ -123,13 +123,19 @@ def _parser() -> argparse.ArgumentParser:
     add_model(analyze)
     demo = add("demo", _demo, "The demonstration: a window, or pictures where there is no screen.")
     demo.add_argument(
-        "--out", type=Path, metavar="DIR", default=Path("demo"), help="for pictures (default: demo)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default=Path("demo"),
+        help="folder for the screenshots (default: demo)",
     )
     add_model(demo)
     add_model(add("model", _model, "Verify a model bundle and say what it is."))
     calibrate = add("calibrate", _calibrate, "Measure the size of a pixel on a ruler.")
     calibrate.add_argument(
-        "photo", metavar="PHOTO", help="of a ruler on the plate, as the instrument takes it"
+        "photo",
+        metavar="PHOTO",
+        help="photo of a ruler on the contact plate, taken with the instrument",
     )
     calibrate.add_argument(
         "--length",
@@ -146,12 +152,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _complain(message: str, status: ExitStatus = ExitStatus.BAD_INPUT) -> int:
-    _tell(message)
+def _fail_with(message: str, status: ExitStatus = ExitStatus.BAD_INPUT) -> int:
+    _print_error(message)
     return status
 
 
-def _tell(message: str) -> None:
+def _print_error(message: str) -> None:
     if sys.stderr is not None:
         print(f"dermascope: {printable(message)}", file=sys.stderr)
 
@@ -184,7 +190,7 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
     from device.preferences import Preferences, load_preferences
     from device.records.folder_archive import FolderArchive, throwaway_archive
     from device.screen.display import close_screen, open_screen
-    from device.screen.hands import press_shutter
+    from device.screen.input_mapper import press_shutter
     from device.screen.renderer import Renderer
     from device.screen.state import Command
 
@@ -243,9 +249,11 @@ def _analyze(options: argparse.Namespace, clock: Clock) -> int:
                 saliency = analyzer.explain(frame, code, held=True)
                 write_overlay(overlays[number], frame, finding.field, saliency, geometry)
                 if not saliency.values.any():
-                    _tell(f"{printable_path(photo)}: nothing in it speaks for {saliency.code}")
+                    _print_error(
+                        f"{printable_path(photo)}: nothing in it speaks for {saliency.code}"
+                    )
         except ImageError as error:
-            status = ExitStatus(_complain(str(error)))
+            status = ExitStatus(_fail_with(str(error)))
             continue
         name = os.fsencode(photo).decode("utf-8", "replace")
         record = to_record(finding, name, analyzer.reached_operating_points(finding))

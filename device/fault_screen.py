@@ -1,7 +1,7 @@
 """A plain screen that says what is wrong, for when the instrument cannot be started.
 
 systemd runs this once the instrument has failed too often (``dermascope-fault.service``). It
-needs nothing of the program but the type, so that what broke the program cannot break it too.
+needs nothing of the program but its fonts, so that what broke the program cannot break it too.
 """
 
 import os

@@ -14,7 +14,7 @@ class Latest(Generic[T]):
     Parameters
     ----------
     clock
-        That waits.
+        Time source for waits.
     """
 
     def __init__(self, clock: Clock) -> None:

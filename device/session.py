@@ -1,4 +1,4 @@
-"""The instrument between its threads and its screen: what hands do, and what there is to be shown.
+"""The instrument between its threads and its screen: handles user input, and says what to show.
 
 Needs no screen: events go in, views come out.
 """
@@ -35,7 +35,7 @@ from device.screen.navigation import step
 from device.screen.pages.base import shown
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State
-from device.screen.view import Kept, LiveView, PageView, Snapshot
+from device.screen.view import KeepStatus, LiveView, PageView, Snapshot
 
 NOTICE_SECONDS: Final = 6.0
 """How long a fault is shown that would else be gone with the next frame."""
@@ -120,7 +120,7 @@ class Session:
         return self._camera.fault
 
     def handle(self, event: Event) -> None:
-        """Do what a hand asks for."""
+        """Handle user input."""
         context = Context(recent=len(self._recent))
         self.state, command = step(self.state, event, context)
         self._request_overlay()
@@ -267,13 +267,13 @@ class Session:
             lost=frame.time if frame and not capture and self._camera.lost else None,
         )
 
-    def _kept(self, capture: Capture) -> Kept | None:
+    def _kept(self, capture: Capture) -> KeepStatus | None:
         kept = self._recorder.kept.peek()
         if kept is None or kept.shot is not capture.shot:
             return None
         if kept.fault is not None:
-            return Kept.NOT_KEPT
-        return Kept.KEPT if self._recorder.permanent else Kept.UNTIL_THE_END
+            return KeepStatus.NOT_KEPT
+        return KeepStatus.KEPT if self._recorder.permanent else KeepStatus.UNTIL_THE_END
 
     def _saliency_of(self, analyzed: AnalyzedFrame) -> NDArray[np.float32] | None:
         saliency = analyzed.finding.saliency

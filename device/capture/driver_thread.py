@@ -40,7 +40,7 @@ class DriverThread:
     release
         Called in the thread after the last `grab`, so that no driver is closed while it is used.
     clock
-        That waits.
+        Time source for waits.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ class ReconnectingSource(FrameSource):
     open_inner
         Opens the source.
     clock
-        That waits.
+        Time source for waits.
     kind
         What its frames come from.
     pauses

@@ -14,7 +14,7 @@ from device.language import translatable
 from device.platform.clock import Clock
 from device.text import printable
 
-GRAMMAR: Final = (
+SOURCE_SYNTAX: Final = (
     "demo, replay:PATH (image, folder or video), mjpeg:URL (a network camera's Motion JPEG), "
     "picamera, picamera-fake, picamera-fake:faults, usb or usb:/dev/videoN"
 )
@@ -58,7 +58,7 @@ def open_source(setting: str, clock: Clock) -> FrameSource:
         return _usb(Path(rest) if rest else None, clock)
     # A misspelt setting may hold the password of a stream.
     shown = repr(setting) if "@" not in setting else repr(printable(kind) + ":...")
-    raise ConfigError(f"source {shown} is unknown; use {GRAMMAR}")
+    raise ConfigError(f"source {shown} is unknown; use {SOURCE_SYNTAX}")
 
 
 def _mjpeg(url: str, clock: Clock) -> FrameSource:

@@ -24,7 +24,7 @@ class Clock:
         self._began = datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that never go back, from an origin of no meaning."""
+        """Return seconds that never go back, from an arbitrary origin."""
         if self._speed == 1.0:
             return time.monotonic()
         return self._origin + (time.monotonic() - self._origin) * self._speed

@@ -51,7 +51,7 @@ class Analysis:
     health
         Notified of every step.
     clock
-        That waits.
+        Time source for waits.
     use_field
         Called with the field of view of every finding.
     keep

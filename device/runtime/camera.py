@@ -47,7 +47,7 @@ class Camera:
     health
         Notified of every step.
     clock
-        That waits.
+        Time source for waits.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ class Inbox(Generic[Command, Item]):
     Parameters
     ----------
     clock
-        That waits.
+        Time source for waits.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -14,7 +14,7 @@ value                  owner       what it is
 `AnalyzedFrame`        analysis    the newest finding of the live view
 `Capture`              analysis    what came of a shot
 `KeepExamination`      analysis    command to the recorder
-`Kept`                 recorder    whether the examination of a shot is on the disk
+`KeepResult`                 recorder    whether the examination of a shot is on the disk
 `Picture`              session     one that can be compared with the present one
 =====================  ==========  ====================================================
 """
@@ -166,7 +166,7 @@ class KeepExamination:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kept:
+class KeepResult:
     """Whether the examination of a shot is on the disk.
 
     Attributes

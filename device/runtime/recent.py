@@ -14,7 +14,7 @@ from device.inference.finding import Finding, from_record
 from device.records.model import Examination
 from device.runtime.messages import Picture
 
-MOST: Final = 12
+MAX_RECENT: Final = 12
 _SIDE: Final = 720
 
 
@@ -22,7 +22,7 @@ class RecentPictures:
     """The newest captures, by any thread."""
 
     def __init__(self) -> None:
-        self._pictures: deque[Picture] = deque(maxlen=MOST)
+        self._pictures: deque[Picture] = deque(maxlen=MAX_RECENT)
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -52,10 +52,10 @@ class RecentPictures:
         picture = Picture(kept.record.taken, _small(crop(kept.image, field)), finding)
         with self._lock:
             # One more would push out the newest, which was captured in the meantime.
-            if len(self._pictures) == MOST:
+            if len(self._pictures) == MAX_RECENT:
                 return False
             self._pictures.append(picture)
-            return len(self._pictures) < MOST
+            return len(self._pictures) < MAX_RECENT
 
 
 def _small(field: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -20,7 +20,7 @@ from device.preferences import Preferences, save_preferences
 from device.records.archive import Archive
 from device.runtime.health import Health, Part, report_unexpected
 from device.runtime.inbox import Inbox
-from device.runtime.messages import KeepExamination, Kept
+from device.runtime.messages import KeepExamination, KeepResult
 from device.runtime.recent import RecentPictures
 
 NOT_KEPT: Final = translatable("The examination could not be kept.")
@@ -50,7 +50,7 @@ class Recorder:
     health
         Notified of every step.
     clock
-        That waits.
+        Time source for waits.
 
     Attributes
     ----------
@@ -72,12 +72,12 @@ class Recorder:
         self._preferences_folder = preferences_folder
         self._recent = recent
         self._health = health
-        self._news: deque[Kept] = deque(maxlen=_MOST_NEWS)
+        self._news: deque[KeepResult] = deque(maxlen=_MOST_NEWS)
         self._fault: Fault | None = None
         self._reading_fault: Fault | None = None
         self._preferences_fault: Fault | None = None
         self.inbox: Inbox[KeepExamination, Preferences] = Inbox(clock)
-        self.kept: Latest[Kept] = Latest(clock)
+        self.kept: Latest[KeepResult] = Latest(clock)
 
     @property
     def fault(self) -> Fault | None:
@@ -131,10 +131,10 @@ class Recorder:
         else:
             self._fault = None
             self._health.worked(Part.RECORDER)
-        self.kept.put(Kept(work.shot, self._fault))
-        self._news.append(Kept(work.shot, self._fault))
+        self.kept.put(KeepResult(work.shot, self._fault))
+        self._news.append(KeepResult(work.shot, self._fault))
 
-    def news(self) -> list[Kept]:
+    def news(self) -> list[KeepResult]:
         """Return what became of examinations since the last call; for the session alone."""
         news = []
         while self._news:

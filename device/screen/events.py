@@ -1,4 +1,4 @@
-"""What hands do to the instrument, whatever they do it with.
+"""User input, whatever it is made with.
 
 The shutter, keys and text are three things: a push button on the header or a pedal is the shutter
 on every page, the space bar only while no text field is open, and then it types a space.

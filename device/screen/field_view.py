@@ -15,7 +15,7 @@ from device.imaging.overlay import colour_scale, saliency_rgba
 from device.language import translatable
 from device.screen import theme
 from device.screen.canvas import Canvas
-from device.screen.view import ByIdentity, Kept, LiveView
+from device.screen.view import ByIdentity, KeepStatus, LiveView
 from device.screen.wording import Wording, moment
 
 STALE_SECONDS: Final = 1.0
@@ -32,10 +32,10 @@ _LEGEND: Final[dict[Evidence, str]] = {
 }
 
 
-_KEPT: Final[dict[Kept, str]] = {
-    Kept.KEPT: translatable("Kept"),
-    Kept.UNTIL_THE_END: translatable("Kept until the program ends"),
-    Kept.NOT_KEPT: translatable("Not kept: check the disk"),
+_KEPT: Final[dict[KeepStatus, str]] = {
+    KeepStatus.KEPT: translatable("Kept"),
+    KeepStatus.UNTIL_THE_END: translatable("Kept until the program ends"),
+    KeepStatus.NOT_KEPT: translatable("Not kept: check the disk"),
 }
 
 
@@ -50,7 +50,7 @@ class _Field:
     explained: Code | None
     opacity: float
     frozen: datetime | None
-    kept: Kept | None
+    kept: KeepStatus | None
     lost: datetime | None
     age: int
     slider_focused: bool
@@ -165,7 +165,7 @@ class FieldView:
             text = wording.translate("Frozen {time}", time=moment(shown.frozen))
             if shown.kept is not None:
                 text = f"{text}  ·  {wording.translate(_KEPT[shown.kept])}"
-            self._label(text, theme.WARNING if shown.kept is Kept.NOT_KEPT else theme.TOUCH)
+            self._label(text, theme.WARNING if shown.kept is KeepStatus.NOT_KEPT else theme.TOUCH)
         elif shown.age:
             text = wording.translate("Finding is {seconds} s old", seconds=shown.age)
             self._label(text, theme.WARNING)

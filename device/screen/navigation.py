@@ -6,7 +6,7 @@ from typing import Final
 from device.screen.events import Drag, Event, Key, Lift, ShutterPress, Target, Text, Touch
 from device.screen.pages.base import Control, page_class
 from device.screen.registry import PageName
-from device.screen.state import Command, Context, State, Step, turned_to, with_opacity
+from device.screen.state import Command, Context, State, Step, with_opacity, with_page
 
 OPACITY_STEP: Final = 0.1
 
@@ -91,15 +91,15 @@ def _press(state: State, target: Target, context: Context) -> Step:
 
 def _shutter(state: State) -> Step:
     if not page_class(state.page).shows_capture:
-        state = turned_to(state, PageName.LIVE)
+        state = with_page(state, PageName.LIVE)
     command = Command.RELEASE if state.frozen else Command.CAPTURE
     return replace(state, frozen=not state.frozen), command
 
 
 def _back(state: State) -> Step:
-    behind = page_class(state.page).behind
-    if behind is not None:
-        return turned_to(state, behind), None
+    parent = page_class(state.page).parent
+    if parent is not None:
+        return with_page(state, parent), None
     return replace(state, frozen=False), Command.RELEASE if state.frozen else None
 
 

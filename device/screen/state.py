@@ -44,7 +44,7 @@ class State:
         Of every word.
     focus
         What Enter would press, where the keyboard is in use.
-    of_page
+    page_state
         What the page itself remembers while it is open; None when it is opened.
     appliance
         There is nothing behind the program that a finger could reach: it is not quit, but restarted
@@ -58,7 +58,7 @@ class State:
     opacity: float = 0.6
     language: Language = Language.ENGLISH
     focus: Target | None = None
-    of_page: object = None
+    page_state: object = None
     appliance: bool = False
 
 
@@ -78,9 +78,9 @@ class Context:
 Step = tuple[State, Command | None]
 
 
-def turned_to(state: State, page: PageName) -> State:
+def with_page(state: State, page: PageName) -> State:
     """Return the state with another page open."""
-    return replace(state, page=page, focus=None, of_page=None)
+    return replace(state, page=page, focus=None, page_state=None)
 
 
 def with_opacity(state: State, opacity: float) -> State:

@@ -1,4 +1,4 @@
-"""Colours with one meaning each, and type."""
+"""Colours with one meaning each, and fonts."""
 
 from functools import lru_cache
 from pathlib import Path

@@ -21,7 +21,7 @@ from device.screen.state import State
 Value = TypeVar("Value")
 
 
-class Kept(StrEnum):
+class KeepStatus(StrEnum):
     """What became of a captured picture.
 
     ``until the end`` of the program: one that no camera took.
@@ -105,7 +105,7 @@ class LiveView(PageView):
     measures: AbcdMeasures | None = None
     outline: NDArray[np.float32] | None = None
     progress: tuple[int, int] | None = None
-    kept: Kept | None = None
+    kept: KeepStatus | None = None
     lost: datetime | None = None
 
 

@@ -9,7 +9,7 @@ from device.capture.replay import ReplaySource
 from device.frame import SourceKind, frame_now
 from device.platform.clock import Clock
 from device.records.folder_archive import FolderArchive
-from device.runtime.recent import MOST
+from device.runtime.recent import MAX_RECENT
 from device.screen.pages.compare import CompareView
 from device.screen.view import LiveView
 from tests.device.clinic import Camera, Clinic, lesion
@@ -73,10 +73,10 @@ def test_still_picture_is_compared_without_a_change(clinic: Clinic, photo: Path)
 def test_no_more_than_twelve_earlier_pictures_are_held(clinic: Clinic) -> None:
     def deeds() -> None:
         clinic.until_finding()
-        for _ in range(MOST + 2):
+        for _ in range(MAX_RECENT + 2):
             clinic.take()
             clinic.release()
-        assert len(clinic.app.recent) == MOST
+        assert len(clinic.app.recent) == MAX_RECENT
 
     clinic.use(Camera(), deeds)
 

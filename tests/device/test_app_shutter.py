@@ -15,9 +15,9 @@ from device.inference.finding import Finding
 from device.optics import Optics
 from device.records.folder_archive import FolderArchive
 from device.runtime.camera import BURST
-from device.screen.hands import press_shutter
+from device.screen.input_mapper import press_shutter
 from device.screen.pages.compare import CompareView
-from device.screen.view import Kept
+from device.screen.view import KeepStatus
 from tests.device.clinic import Camera, Clinic, Handheld, lesion, noise
 from tests.device.scripted import GIVE_UP_SECONDS
 
@@ -82,7 +82,7 @@ def test_picture_that_cannot_be_kept_is_told(clinic: Clinic, tmp_path: Path) -> 
     def deeds() -> None:
         clinic.until_finding()
         clinic.take()
-        clinic.until(lambda: clinic.live().kept == Kept.NOT_KEPT)
+        clinic.until(lambda: clinic.live().kept == KeepStatus.NOT_KEPT)
         assert clinic.live().finding is not None
 
     clinic.use(Handheld(), deeds)

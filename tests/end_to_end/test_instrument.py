@@ -36,7 +36,7 @@ from device.runtime.messages import Picture
 from device.screen.pages.about import AboutView
 from device.screen.pages.compare import CompareView
 from device.screen.pages.fault import FaultView
-from device.screen.view import Kept, LiveView
+from device.screen.view import KeepStatus, LiveView
 from tests.device.capture.drivers import begin, send, serving
 from tests.device.images import encoded
 from tests.end_to_end.screen import (
@@ -100,7 +100,9 @@ def camera_of(pixels: Pixels) -> Iterator[tuple[str, NetworkCamera]]:
             camera.plugged.clear()
 
 
-def live_view(examination: Examination, language: Language, kept: Kept = Kept.KEPT) -> LiveView:
+def live_view(
+    examination: Examination, language: Language, kept: KeepStatus = KeepStatus.KEPT
+) -> LiveView:
     """Return the frozen page as the kept examination has it."""
     record = examination.record
     field = record.field_of_view
@@ -326,7 +328,7 @@ def test_skin_moves_until_the_shutter_holds_it(source: str, bundle: Bundle, tmp_
             it.wait(lambda: not np.array_equal(it.skin(), before), "moving skin")
             it.key("space")
             taken = it.kept_until_the_end(1)
-            frozen = live_view(taken, Language.ENGLISH, Kept.UNTIL_THE_END)
+            frozen = live_view(taken, Language.ENGLISH, KeepStatus.UNTIL_THE_END)
             it.sees("frozen", it.drawn(frozen), it.row, it.layout.finding, it.bare_skin)
             held = it.skin()
             time.sleep(1.0)

@@ -50,7 +50,7 @@ class AboutView(PageView):
 class AboutPage(Page):
     """What the instrument is, and how good it was found to be."""
 
-    behind: ClassVar[PageName | None] = PageName.SETTINGS
+    parent: ClassVar[PageName | None] = PageName.SETTINGS
     menu_label: ClassVar[str] = translatable("About")
 
     @classmethod

@@ -46,7 +46,7 @@ class Page(ABC):
 
     Attributes
     ----------
-    behind
+    parent
         The page that Back leads to; None where there is none.
     menu_label
         What the entry in More's menu is called, in English that the catalogues hold; empty for a
@@ -59,7 +59,7 @@ class Page(ABC):
         What keys of its own press.
     """
 
-    behind: ClassVar[PageName | None] = PageName.LIVE
+    parent: ClassVar[PageName | None] = PageName.LIVE
     menu_label: ClassVar[str] = ""
     shows_capture: ClassVar[bool] = False
     text_field: ClassVar[bool] = False

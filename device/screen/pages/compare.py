@@ -116,7 +116,7 @@ class ComparePage(Page):
         """Turn to an older picture or a newer one."""
         by = 1 if target == CompareControl.OLDER else -1
         place = max(0, min(_place(state) + by, context.recent - 1))
-        return replace(state, of_page=place), None
+        return replace(state, page_state=place), None
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
@@ -297,7 +297,7 @@ class ComparePage(Page):
 
 def _place(state: State) -> int:
     """Return which of the earlier pictures was turned to: 0 is the newest."""
-    return state.of_page if isinstance(state.of_page, int) else 0
+    return state.page_state if isinstance(state.page_state, int) else 0
 
 
 def _earlier(view: CompareView, wording: Wording) -> str:

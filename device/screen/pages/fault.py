@@ -38,7 +38,7 @@ class FaultView(PageView):
 class FaultPage(Page):
     """Stands in for the live page: what is wrong, whole, in the place of finding and bars."""
 
-    behind: ClassVar[PageName | None] = None
+    parent: ClassVar[PageName | None] = None
     shows_capture: ClassVar[bool] = True
 
     @classmethod

@@ -20,7 +20,7 @@ from device.screen.field_view import STALE_SECONDS
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
-from device.screen.state import Command, Context, State, Step, turned_to
+from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
 from device.screen.wording import INSTRUCTIONS, MARKS, Wording, codes_listed, percent, shutter_label
 
@@ -77,7 +77,7 @@ class _Quality:
 class LivePage(Page):
     """The live page. The manifest's operating points are ticks on the bars."""
 
-    behind: ClassVar[PageName | None] = None
+    parent: ClassVar[PageName | None] = None
     shows_capture: ClassVar[bool] = True
     keys: ClassVar[Mapping[str, Target]] = {"o": LiveControl.OVERLAY}
 
@@ -100,9 +100,9 @@ class LivePage(Page):
             case LiveControl.OVERLAY:
                 return replace(state, overlay=not state.overlay), Command.EXPLAIN
             case LiveControl.COMPARE:
-                return turned_to(state, PageName.COMPARE), None
+                return with_page(state, PageName.COMPARE), None
             case LiveControl.MORE:
-                return turned_to(state, PageName.SETTINGS), None
+                return with_page(state, PageName.SETTINGS), None
         if target in CODES:
             return replace(state, overlay=True, code=Code(target)), Command.EXPLAIN
         return state, None

@@ -42,7 +42,7 @@ class PowerView(PageView):
 class PowerPage(Page):
     """Asks before the instrument is restarted or switched off."""
 
-    behind: ClassVar[PageName | None] = PageName.SETTINGS
+    parent: ClassVar[PageName | None] = PageName.SETTINGS
 
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:

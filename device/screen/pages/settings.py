@@ -15,7 +15,7 @@ from device.screen.events import Target
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page, page_class
 from device.screen.registry import PageName
-from device.screen.state import Command, Context, State, Step, turned_to
+from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
 from device.screen.wording import Wording, shutter_label
 
@@ -114,11 +114,11 @@ class SettingsPage(Page):
             return replace(state, language=Language(target)), Command.SAVE_PREFERENCES
         if target == SettingsControl.QUIT:
             return (
-                (turned_to(state, PageName.POWER), None)
+                (with_page(state, PageName.POWER), None)
                 if state.appliance
                 else (state, Command.QUIT)
             )
-        return turned_to(state, PageName(target)), None
+        return with_page(state, PageName(target)), None
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:

@@ -11,7 +11,7 @@ from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding
 from device.records.folder_archive import FolderArchive
 from device.records.model import Examination
-from device.runtime.recent import MOST, RecentPictures
+from device.runtime.recent import MAX_RECENT, RecentPictures
 
 
 @pytest.fixture
@@ -40,11 +40,11 @@ def test_no_more_than_are_shown_and_the_newest_stay(
     frames: tuple[Frame, ...], finding: Finding, tmp_path: Path
 ) -> None:
     recent, older = RecentPictures(), kept(frames[0], finding, tmp_path)
-    room = [recent.add_older(older) for _ in range(MOST)]
-    assert room == [True] * (MOST - 1) + [False]
+    room = [recent.add_older(older) for _ in range(MAX_RECENT)]
+    assert room == [True] * (MAX_RECENT - 1) + [False]
     recent.add(frames[0], finding)
     assert not recent.add_older(older)
-    assert len(recent) == MOST
+    assert len(recent) == MAX_RECENT
     assert recent.pictures()[0].time == frames[0].time
 
 

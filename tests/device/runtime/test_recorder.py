@@ -20,7 +20,7 @@ from device.records.archive import Archive
 from device.records.folder_archive import FolderArchive
 from device.runtime.health import Health, Part, PartState
 from device.runtime.messages import KeepExamination, Shot
-from device.runtime.recent import MOST, RecentPictures
+from device.runtime.recent import MAX_RECENT, RecentPictures
 from device.runtime.recorder import NOT_KEPT, Recorder
 from tests.device.scripted import GIVE_UP_SECONDS, until
 
@@ -181,15 +181,15 @@ def test_examination_does_not_wait_for_older_ones_to_be_read(
 def test_older_examinations_are_read_newest_first_and_no_more_than_are_shown(
     archive: ScriptedArchive, keep: KeepExamination
 ) -> None:
-    for days in range(MOST + 3, 0, -1):
+    for days in range(MAX_RECENT + 3, 0, -1):
         frame = replace(keep.frame, time=keep.frame.time - timedelta(days=days))
         archive.keep(frame, keep.finding, [], None)
     recent = RecentPictures()
     recorder, _ = recorder_of(archive, recent=recent)
     with running(recorder):
-        until(lambda: len(recent) == MOST)
+        until(lambda: len(recent) == MAX_RECENT)
     ages = [(keep.frame.time - picture.time) / timedelta(days=1) for picture in recent.pictures()]
-    assert [round(age) for age in ages] == list(range(1, MOST + 1))
+    assert [round(age) for age in ages] == list(range(1, MAX_RECENT + 1))
 
 
 def test_damaged_examination_does_not_hide_the_others(

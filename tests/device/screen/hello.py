@@ -37,7 +37,7 @@ class HelloView(PageView):
 class HelloPage(Page):
     """Greets whoever types a name."""
 
-    behind: ClassVar[PageName | None] = PageName.SETTINGS
+    parent: ClassVar[PageName | None] = PageName.SETTINGS
     menu_label: ClassVar[str] = "Hello"
     text_field: ClassVar[bool] = True
 
@@ -54,12 +54,12 @@ class HelloPage(Page):
     @classmethod
     def typed(cls, state: State, text: str) -> Step:
         """Add to the name."""
-        return replace(state, of_page=f"{state.of_page or ''}{text}"), None
+        return replace(state, page_state=f"{state.page_state or ''}{text}"), None
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
         """Return who is greeted."""
-        return HelloView(str(snapshot.state.of_page or "world"), snapshot.state.frozen)
+        return HelloView(str(snapshot.state.page_state or "world"), snapshot.state.frozen)
 
     def draw(self, view: HelloView, wording: Wording) -> None:
         """Draw the page, but for its status line."""

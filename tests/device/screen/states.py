@@ -16,7 +16,7 @@ from device.screen.pages.compare import CompareView
 from device.screen.pages.fault import FaultView
 from device.screen.pages.power import PowerView
 from device.screen.pages.settings import SettingsView
-from device.screen.view import Kept, LiveView, PageView, Picture
+from device.screen.view import KeepStatus, LiveView, PageView, Picture
 from tests.device.screen.findings import make_finding
 
 NOON = datetime(2026, 3, 4, 12, 34, 56).astimezone()
@@ -70,7 +70,7 @@ MEASURES = AbcdMeasures(
     area=0.2,
     diameter_mm=6.2,
 )
-FROZEN = replace(LIVE, finding=MELANOMA, frozen=NOON, kept=Kept.KEPT, measures=MEASURES)
+FROZEN = replace(LIVE, finding=MELANOMA, frozen=NOON, kept=KeepStatus.KEPT, measures=MEASURES)
 UNFAMILIAR = replace(LIVE, finding=make_finding("mel", 0.4, abstention="unfamiliar"))
 UNCERTAIN = replace(
     LIVE,
@@ -104,8 +104,8 @@ STATES: dict[str, PageView] = {
     "overlay-empty": replace(OVERLAID, overlay=np.zeros_like(HILL)),
     "overlay-sought": replace(OVERLAID, overlay=None),
     "progress": replace(LIVE, progress=(3, 8)),
-    "not-kept": replace(FROZEN, kept=Kept.NOT_KEPT),
-    "kept-until-the-end": replace(FROZEN, kept=Kept.UNTIL_THE_END),
+    "not-kept": replace(FROZEN, kept=KeepStatus.NOT_KEPT),
+    "kept-until-the-end": replace(FROZEN, kept=KeepStatus.UNTIL_THE_END),
     "focus": replace(LIVE, focus="bcc"),
     "compare": COMPARE,
     "compare-first": replace(COMPARE, earlier=None, number=0, count=0, focus="back"),

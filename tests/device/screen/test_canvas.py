@@ -12,7 +12,7 @@ from device.models.manifest import Manifest
 from device.screen.layout import arrange
 from device.screen.registry import PageName
 from device.screen.renderer import Renderer
-from device.screen.view import Kept, PageView, Picture
+from device.screen.view import KeepStatus, PageView, Picture
 from tests.device.screen.drawing import SIZES, draw, part, pixels_of, places
 from tests.device.screen.findings import make_finding
 from tests.device.screen.states import (
@@ -67,7 +67,7 @@ CHANGES = {
     "opacity": change("overlay", opacity=0.3),
     "frozen": change("benign", frozen=NOON),
     "time of the frozen picture": change("frozen", frozen=BEFORE),
-    "kept": change("frozen", kept=Kept.NOT_KEPT),
+    "kept": change("frozen", kept=KeepStatus.NOT_KEPT),
     "lost": change("benign", lost=BEFORE),
     "time of the lost picture": change("lost", lost=WEEKS_BEFORE.replace(second=1)),
     "age": change("stale", finding_age=3.0),

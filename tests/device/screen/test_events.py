@@ -24,7 +24,7 @@ class NotePage(AboutPage):
 
     @classmethod
     def typed(cls, state: State, text: str) -> Step:
-        return replace(state, of_page=f"{state.of_page or ''}{text}"), None
+        return replace(state, page_state=f"{state.page_state or ''}{text}"), None
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_text_is_for_the_text_field(note: State) -> None:
     for text in ("Ada", " ", "o"):
         note, command = step(note, Text(text))
         assert command is None
-    assert note.of_page == "Ada o"
+    assert note.page_state == "Ada o"
 
 
 @pytest.mark.parametrize("name", ["space", "o"])

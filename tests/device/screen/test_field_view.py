@@ -9,7 +9,7 @@ from device.models.manifest import Manifest
 from device.screen import theme
 from device.screen.layout import arrange
 from device.screen.renderer import Renderer
-from device.screen.view import Kept
+from device.screen.view import KeepStatus
 from tests.device.screen import states
 from tests.device.screen.drawing import (
     LIVE,
@@ -152,13 +152,13 @@ def test_what_became_of_a_picture_stands_beside_its_time(manifest: Manifest, siz
     layout = arrange(*size)
     label = Rect(layout.field.left, layout.field.top, layout.field.width, layout.px(34))
     unknown, *known = (
-        draw(manifest, size, replace(STATES["frozen"], kept=kept)) for kept in (None, *Kept)
+        draw(manifest, size, replace(STATES["frozen"], kept=kept)) for kept in (None, *KeepStatus)
     )
     for one, other in combinations([unknown, *known], 2):
         assert differ(one, other, label)
-    warned = [kept for kept, drawn in zip(Kept, known, strict=True)
+    warned = [kept for kept, drawn in zip(KeepStatus, known, strict=True)
               if count(part(drawn, label), theme.WARNING)]  # fmt: skip
-    assert warned == [Kept.NOT_KEPT]
+    assert warned == [KeepStatus.NOT_KEPT]
 
 
 @pytest.mark.parametrize("side", [40, 566, 600, 1080, 1800, 3000])

@@ -37,7 +37,7 @@ states = st.builds(
     opacity=st.floats(LOWEST_OPACITY, 1.0),
     language=st.sampled_from(sorted(LANGUAGES)),
     focus=st.sampled_from([None, *EVERY_TARGET]),
-    of_page=st.none() | st.integers(0, 11),
+    page_state=st.none() | st.integers(0, 11),
     appliance=st.booleans(),
 )
 events = (
@@ -103,11 +103,11 @@ def test_every_target_has_a_place_on_the_screen_and_every_place_a_target(start: 
 def test_any_event_leads_to_a_state_that_can_be_shown(
     state: State, event: Event, recent: int
 ) -> None:
-    following, _ = step(replace(state, of_page=None), event, Context(recent))
+    following, _ = step(replace(state, page_state=None), event, Context(recent))
     assert following.page in PAGES
     assert LOWEST_OPACITY <= following.opacity <= 1.0
     if following.page == PageName.COMPARE:
-        assert 0 <= (following.of_page or 0) <= max(0, recent - 1)
+        assert 0 <= (following.page_state or 0) <= max(0, recent - 1)
     assert following.language in LANGUAGES
 
 
@@ -192,11 +192,11 @@ def test_earlier_pictures_are_gone_through_and_end_at_both_ends() -> None:
     state, three = State(PageName.COMPARE), Context(recent=3)
     for expected in (1, 2, 2):
         state, _ = step(state, Touch(CompareControl.OLDER), three)
-        assert state.of_page == expected
+        assert state.page_state == expected
     for expected in (1, 0, 0):
         state, _ = step(state, Touch(CompareControl.NEWER), three)
-        assert state.of_page == expected
-    assert step(state, Touch(CompareControl.OLDER), Context(recent=0))[0].of_page == 0
+        assert state.page_state == expected
+    assert step(state, Touch(CompareControl.OLDER), Context(recent=0))[0].page_state == 0
 
 
 def test_comparing_begins_with_the_newest_picture_each_time() -> None:

@@ -7,7 +7,7 @@ from pygame.event import Event
 from device.errors import ConfigError
 from device.models.manifest import Manifest
 from device.screen.events import Drag, Key, Lift, ShutterPress, Target, Text, Touch
-from device.screen.hands import Hands, press_shutter
+from device.screen.input_mapper import InputMapper, press_shutter
 from device.screen.navigation import used_keys
 from device.screen.pages.base import Control
 from device.screen.pages.live import LiveControl
@@ -25,8 +25,8 @@ def renderer(manifest: Manifest) -> Renderer:
 
 
 @pytest.fixture
-def hands(renderer: Renderer) -> Hands:
-    return Hands(renderer, pedal_key="b")
+def hands(renderer: Renderer) -> InputMapper:
+    return InputMapper(renderer, pedal_key="b")
 
 
 @pytest.fixture
@@ -66,24 +66,24 @@ def up(pos: tuple[int, int] = (0, 0), button: int = 1) -> Event:
         (pygame.K_TAB, pygame.KMOD_CTRL, "tab"),
     ],
 )
-def test_key_has_its_name(hands: Hands, key: int, mod: int, name: str) -> None:
+def test_key_has_its_name(hands: InputMapper, key: int, mod: int, name: str) -> None:
     assert hands.event(pressed(key, mod), LIVE) == Key(name)
 
 
 @pytest.mark.parametrize("name", ["b", "f5", "F5", "page down"])
 def test_pedal_is_the_shutter(renderer: Renderer, name: str) -> None:
     key = pressed(pygame.key.key_code(name))
-    assert Hands(renderer, name).event(key, LIVE) == ShutterPress()
-    assert Hands(renderer).event(key, LIVE) == Key(name.lower())
+    assert InputMapper(renderer, name).event(key, LIVE) == ShutterPress()
+    assert InputMapper(renderer).event(key, LIVE) == Key(name.lower())
 
 
 @pytest.mark.parametrize("name", ["no such key", "Space", *sorted(used_keys())])
 def test_pedal_that_cannot_be_one_is_refused(renderer: Renderer, name: str) -> None:
     with pytest.raises(ConfigError, match=f'pedal_key: .*"{name}"'):
-        Hands(renderer, name)
+        InputMapper(renderer, name)
 
 
-def test_push_button_is_the_shutter_from_any_thread(hands: Hands) -> None:
+def test_push_button_is_the_shutter_from_any_thread(hands: InputMapper) -> None:
     pygame.event.clear()
     thread = threading.Thread(target=press_shutter)
     thread.start()
@@ -92,12 +92,12 @@ def test_push_button_is_the_shutter_from_any_thread(hands: Hands) -> None:
     assert [hands.event(event, LIVE) for event in pygame.event.get()] == [ShutterPress()] * 2
 
 
-def test_what_is_typed_is_text(hands: Hands) -> None:
+def test_what_is_typed_is_text(hands: InputMapper) -> None:
     for text in ("á", " ", "Ada"):
         assert hands.event(Event(pygame.TEXTINPUT, text=text), LIVE) == Text(text)
 
 
-def test_finger_touches_what_is_there_now(hands: Hands, centre) -> None:
+def test_finger_touches_what_is_there_now(hands: InputMapper, centre) -> None:
     back = centre(ABOUT, Control.BACK)
     assert hands.event(down(back), ABOUT).target == Control.BACK
     assert hands.event(down(back), LIVE).target == LiveControl.MORE
@@ -105,13 +105,13 @@ def test_finger_touches_what_is_there_now(hands: Hands, centre) -> None:
 
 
 @pytest.mark.parametrize("button", [2, 3, 4, 5])
-def test_other_buttons_of_the_mouse_do_nothing(hands: Hands, centre, button: int) -> None:
+def test_other_buttons_of_the_mouse_do_nothing(hands: InputMapper, centre, button: int) -> None:
     slider = centre(SETTINGS, Control.OPACITY)
     for event in (down(slider, button), moved(slider), up(slider, button)):
         assert hands.event(event, SETTINGS) is None
 
 
-def test_slider_is_dragged_until_the_finger_is_lifted(hands: Hands, centre) -> None:
+def test_slider_is_dragged_until_the_finger_is_lifted(hands: InputMapper, centre) -> None:
     slider = centre(SETTINGS, Control.OPACITY)
     assert hands.event(moved(slider), SETTINGS) is None
     assert isinstance(hands.event(down(slider), SETTINGS), Touch)
@@ -123,25 +123,25 @@ def test_slider_is_dragged_until_the_finger_is_lifted(hands: Hands, centre) -> N
     assert hands.event(up(), SETTINGS) is None
 
 
-def test_nothing_else_is_dragged(hands: Hands, centre) -> None:
+def test_nothing_else_is_dragged(hands: InputMapper, centre) -> None:
     language = centre(SETTINGS, SETTINGS.language)
     assert hands.event(down(language), SETTINGS).target == SETTINGS.language
     assert hands.event(moved(language), SETTINGS) is None
     assert hands.event(up(language), SETTINGS) is None
 
 
-def test_slider_that_is_gone_is_let_go_of(hands: Hands, centre) -> None:
+def test_slider_that_is_gone_is_let_go_of(hands: InputMapper, centre) -> None:
     hands.event(down(centre(SETTINGS, Control.OPACITY)), SETTINGS)
     assert hands.event(moved((0, 0)), ABOUT) is None
     assert hands.event(up(), ABOUT) == Lift()
 
 
-def test_what_means_nothing_is_nothing(hands: Hands) -> None:
+def test_what_means_nothing_is_nothing(hands: InputMapper) -> None:
     for kind in (pygame.KEYUP, pygame.ACTIVEEVENT, pygame.USEREVENT):
         assert hands.event(Event(kind, key=pygame.K_b), LIVE) is None
 
 
-def test_pedal_that_sends_a_letter_does_not_type_it(hands: Hands) -> None:
+def test_pedal_that_sends_a_letter_does_not_type_it(hands: InputMapper) -> None:
     pedal = Event(pygame.KEYDOWN, key=pygame.K_b, mod=0, unicode="b")
     assert hands.event(pedal, LIVE) == ShutterPress()
     assert hands.event(Event(pygame.TEXTINPUT, text="b"), LIVE) is None

@@ -1,4 +1,4 @@
-"""From what pygame reports to what hands do."""
+"""From pygame's events to the events of the screen."""
 
 import pygame
 
@@ -12,7 +12,7 @@ from device.screen.state import State
 _SHUTTER = pygame.event.custom_type()
 
 
-class Hands:
+class InputMapper:
     """Touches, the mouse, keys, text, and the push button.
 
     Parameters
@@ -35,7 +35,7 @@ class Hands:
         self._dragging: Target | None = None
 
     def event(self, event: pygame.event.Event, state: State) -> Event | None:
-        """Return what a hand did, or None where it did nothing that means something.
+        """Return the event that a pygame event means, or None where it means nothing.
 
         Parameters
         ----------
