@@ -5,8 +5,7 @@ float64, (n, 7); lesions are the lesion identifier of each image, str, (n,).
 """
 
 import math
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -195,23 +194,39 @@ def with_intervals(
         Lesion identifier of each image.
     """
     chosen = METRICS if metrics is None else metrics
+
+    def figures(labels: Labels, probabilities: Probabilities) -> list[float]:
+        return [metric(labels, probabilities) for metric in chosen.values()]
+
+    found = _intervals(figures, labels, probabilities, lesions, resamples, seed)
+    return dict(zip(chosen, found, strict=True))
+
+
+def _intervals(
+    figures: Callable[[Labels, Probabilities], Sequence[float]],
+    labels: Labels,
+    probabilities: Probabilities,
+    lesions: NDArray[np.str_],
+    resamples: int,
+    seed: int,
+) -> list[Interval]:
+    """Return the interval of each of the figures that a function gives for a sample."""
     _, group = np.unique(lesions, return_inverse=True)
     rows_of = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
     generator = np.random.default_rng(seed)
-    drawn: dict[str, list[float]] = {name: [] for name in chosen}
+    drawn = []
     for _ in range(resamples):
         picks = generator.integers(0, len(rows_of), len(rows_of))
         rows = np.concatenate([rows_of[i] for i in picks])
-        for name, metric in chosen.items():
-            drawn[name].append(metric(labels[rows], probabilities[rows]))
-    result = {}
-    for name, metric in chosen.items():
+        drawn.append(figures(labels[rows], probabilities[rows]))
+    result = []
+    for value, resampled in zip(
+        figures(labels, probabilities), np.array(drawn, np.float64).T, strict=True
+    ):
         # A resample without any image of a diagnosis has no area under its curve.
-        known = [value for value in drawn[name] if not np.isnan(value)]
-        low, high = np.percentile(known, [2.5, 97.5]) if known else (np.nan, np.nan)
-        result[name] = Interval(
-            value=metric(labels, probabilities), low=float(low), high=float(high)
-        )
+        known = resampled[~np.isnan(resampled)]
+        low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
+        result.append(Interval(value=float(value), low=float(low), high=float(high)))
     return result
 
 
@@ -244,42 +259,28 @@ def per_class(
     resamples: int = RESAMPLES,
 ) -> dict[Code, ClassFigures]:
     """Return precision, recall, F1 and AUC of each diagnosis that occurs, with their intervals."""
-    metrics: dict[str, Metric] = {}
-    for i, code in enumerate(CODES):
-        metrics[f"{code} precision"] = partial(_precision, i)
-        metrics[f"{code} recall"] = partial(_recall, i)
-        metrics[f"{code} f1"] = partial(_f1, i)
-        metrics[f"{code} auc"] = partial(_class_auc, i)
-    found = with_intervals(labels, probabilities, lesions, metrics, resamples)
+    found = iter(_intervals(_class_figures, labels, probabilities, lesions, resamples, seed=0))
+    rows = {code: [next(found) for _ in range(4)] for code in CODES}
     return {
-        code: ClassFigures(
-            images=int((labels == i).sum()),
-            precision=found[f"{code} precision"],
-            recall=found[f"{code} recall"],
-            f1=found[f"{code} f1"],
-            auc=found[f"{code} auc"],
-        )
+        code: ClassFigures(int((labels == i).sum()), *rows[code])
         for i, code in enumerate(CODES)
         if (labels == i).any()
     }
 
 
-def _precision(label: int, labels: Labels, probabilities: Probabilities) -> float:
-    called = probabilities.argmax(axis=1) == label
-    return float((labels[called] == label).mean()) if called.any() else 0.0
-
-
-def _recall(label: int, labels: Labels, probabilities: Probabilities) -> float:
-    own = labels == label
-    called = probabilities[own].argmax(axis=1) == label
-    return float(called.mean()) if own.any() else float("nan")
-
-
-def _f1(label: int, labels: Labels, probabilities: Probabilities) -> float:
-    own, called = labels == label, probabilities.argmax(axis=1) == label
-    if not own.any():
-        return float("nan")
-    return float(2 * (own & called).sum() / (own.sum() + called.sum()))
+def _class_figures(labels: Labels, probabilities: Probabilities) -> list[float]:
+    """Return precision, recall, F1 and AUC of one diagnosis after the other."""
+    table = _confusion(labels, probabilities)
+    counts = np.stack([table.diagonal(), table.sum(axis=1), table.sum(axis=0)], axis=1)
+    result: list[float] = []
+    for i, (right, own, called) in enumerate(counts.tolist()):
+        result += (
+            right / called if called else 0.0,
+            right / own if own else np.nan,
+            2 * right / (own + called) if own else np.nan,
+            _class_auc(i, labels, probabilities),
+        )
+    return result
 
 
 def _class_auc(label: int, labels: Labels, probabilities: Probabilities) -> float:
