@@ -28,6 +28,9 @@ from tests.device.capture.drivers import (
 )
 from tests.device.images import encoded, huge_png
 
+HELD_SECONDS = 60.0
+"""A server that goes on holding its connection, long after its client has gone."""
+
 Handler = BaseHTTPRequestHandler
 JPEG = encoded(plain(), "JPEG", quality=95)
 
@@ -60,7 +63,7 @@ def test_slow_reader_sees_the_newest_picture() -> None:
             send(handler, JPEG)
         send(handler, encoded(plain((20, 40, 210)), "JPEG", quality=95))
         sent.set()
-        time.sleep(5)
+        time.sleep(HELD_SECONDS)
 
     with serving(deed) as url, MjpegSource(url, CLOCK) as source:
         sent.wait(10)
@@ -160,9 +163,9 @@ def test_silent_stream_is_given_up() -> None:
     def deed(handler: Handler) -> None:
         begin(handler)
         send(handler, JPEG)
-        time.sleep(5)
+        time.sleep(HELD_SECONDS)
 
-    with serving(deed) as url, MjpegSource(url, CLOCK, silence=0.2) as source:
+    with serving(deed) as url, MjpegSource(url, CLOCK, silence=1.0) as source:
         assert "has stopped sending" in until_trouble(source)
 
 
@@ -175,7 +178,7 @@ def test_picture_that_trickles_without_end_is_given_up() -> None:
             handler.wfile.flush()
             time.sleep(0.01)
 
-    with serving(deed) as url, MjpegSource(url, CLOCK, patience=0.2) as source:
+    with serving(deed) as url, MjpegSource(url, CLOCK, patience=1.0) as source:
         assert "sends too slowly" in until_trouble(source)
 
 
@@ -236,7 +239,7 @@ def test_length_that_is_too_large_is_refused_unread() -> None:
     def deed(handler: Handler) -> None:
         begin(handler)
         handler.wfile.write(b"--frame\r\nContent-Length: 999999999999\r\n\r\n")
-        time.sleep(5)
+        time.sleep(HELD_SECONDS)
 
     with serving(deed) as url, MjpegSource(url, CLOCK) as source:
         assert "pictures above 16 MB" in until_trouble(source)
