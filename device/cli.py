@@ -101,7 +101,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--source",
         metavar="SOURCE",
-        help="demo, replay:PATH, mjpeg:URL, picamera, picamera-fake, usb or usb:/dev/videoN",
+        help="demo, replay:PATH, mjpeg:URL, picamera, picamera-fake, picamera-fake:faults, usb or "
+        "usb:/dev/videoN",
     )
     run.add_argument(
         "--appliance",

@@ -37,7 +37,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Threads that the network may use.
     source
         Where frames come from: ``demo``, ``replay:PATH``, ``mjpeg:URL``, ``picamera``,
-        ``picamera-fake``, ``usb`` or ``usb:/dev/videoN``; see `device.capture.sources`.
+        ``picamera-fake``, ``picamera-fake:faults``, ``usb`` or ``usb:/dev/videoN``; see
+        `device.capture.sources`.
     shutter_pin
         GPIO pin of the shutter button, as Broadcom counts; none where there is no button.
     width, height

@@ -1,1 +1,1 @@
-"""Sources of frames: image files, folders, video, and a demonstration that needs no camera."""
+"""Sources of frames: cameras, network streams, files and a demonstration without a camera."""

@@ -1,1 +1,1 @@
-"""From a frame to a finding: the bundle, the interpreter, calibration, saliency."""
+"""From a frame to a finding: the network and its runtimes, calibration, saliency."""

@@ -90,6 +90,11 @@ class Finding:
         return self.abstention if self.quality.sufficient else NoCallReason.QUALITY
 
     @property
+    def rankable(self) -> bool:
+        """Whether the probabilities may be shown: of a poor or unfamiliar picture they mislead."""
+        return self.no_call not in (NoCallReason.QUALITY, NoCallReason.UNFAMILIAR)
+
+    @property
     def leading(self) -> Code:
         """The likeliest diagnosis."""
         return CODES[int(np.argmax(self.probabilities))]

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pygame import Rect
 
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
-from device.inference.finding import NoCallReason
 from device.models.manifest import Manifest
 from device.runtime.messages import Picture
 from device.screen import theme
@@ -343,9 +342,7 @@ def _another_model(view: CompareView) -> str:
 def _probability(picture: Picture | None, code: Code) -> float | None:
     """Return what may be compared: nothing of a poor picture or one that the model cannot know."""
     finding = picture.finding if picture else None
-    if finding is None or finding.no_call in (NoCallReason.QUALITY, NoCallReason.UNFAMILIAR):
-        return None
-    return finding.probability(code)
+    return finding.probability(code) if finding and finding.rankable else None
 
 
 PAGE = ComparePage

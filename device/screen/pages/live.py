@@ -123,15 +123,11 @@ class LivePage(Page):
             _finding(finding, faded) if finding else None,
             lambda shown: self._draw_finding(shown, wording),
         )
-        # Of a picture unlike any that the model knows, or of a poor one, a ranking would mislead.
-        withheld = finding is None or finding.no_call in (
-            NoCallReason.QUALITY,
-            NoCallReason.UNFAMILIAR,
-        )
+        ranked = finding if finding and finding.rankable else None
         for code in SCREEN_ORDER:
             self.canvas.part(
                 layout.bars[code],
-                self._bar(code, None if withheld else finding, faded, view),
+                self._bar(code, ranked, faded, view),
                 lambda shown: self._draw_bar(shown, wording),
             )
         self.canvas.part(layout.rule, None, lambda _: self._draw_rule())
