@@ -237,17 +237,17 @@ def _analyze(options: argparse.Namespace, clock: Clock) -> int:
     from device.inference.finding import to_record
 
     analyzer = _open_analyzer(options)
-    geometry = analyzer.manifest.network_for(captured=True).input.geometry
+    geometry = analyzer.manifest.network_for(as_captured=True).input.geometry
     photos: list[str] = options.photos
     overlays = _overlay_paths(options.overlay, photos) if options.overlay else []
     status = ExitStatus.OK
     for number, photo in enumerate(photos):
         try:
             frame = frame_now(_read_photo(photo), number, "file")
-            finding = analyzer.analyze(frame, as_captured=analyzer.manifest.held is not None)
+            finding = analyzer.analyze(frame, as_captured=analyzer.manifest.captured is not None)
             if overlays:
                 code = likeliest_malignant(finding.probabilities)
-                saliency = analyzer.explain(frame, code, held=True)
+                saliency = analyzer.explain(frame, code, as_captured=True)
                 write_overlay(overlays[number], frame, finding.field, saliency, geometry)
                 if not saliency.values.any():
                     _print_error(

@@ -92,7 +92,7 @@ def _network_line(bundle: Bundle, network: NetworkSpec) -> str:
     return (
         f"{network.file}: input {spec.width} x {spec.height}, {spec.geometry}; "
         f"{len(bundle.models[network.file]):,} bytes; saliency by {saliency.method}, of a captured "
-        f"picture by {saliency.frozen or saliency.method}"
+        f"picture by {saliency.captured_method or saliency.method}"
     )
 
 

@@ -280,7 +280,7 @@ class Session:
         if saliency is None:
             return None
         shape, field = analyzed.frame.pixels.shape, analyzed.finding.field
-        spec = self._manifest.network_for(captured=analyzed.finding.as_captured)
+        spec = self._manifest.network_for(as_captured=analyzed.finding.as_captured)
         return saliency_over_field(saliency.values, shape, spec.input.geometry, field)
 
     def _mm_per_pixel(self) -> float | None:

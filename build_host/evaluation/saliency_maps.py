@@ -125,7 +125,7 @@ def occlusion_sensitivity(explained: Explained) -> Map:
 
 
 def rise(explained: Explained) -> Map:
-    """Return the map of a frozen picture: the mean of random masks, weighted by the class."""
+    """Return the map of a captured picture: the mean of random masks, weighted by the class."""
     run = explained.network.run
     settings = explained.saliency
     found = rise_map(

@@ -73,7 +73,7 @@ def example_sheet(bundle: Bundle, dataset: Dataset, data: Path) -> Figure:
     """Return a sheet of correct and wrong predictions of each diagnosis, with saliency maps.
 
     Each example is three pictures: the lesion, with its segmentation; the map of the live view;
-    and that of a frozen picture. Both maps are of the predicted diagnosis.
+    and that of a captured picture. Both maps are of the predicted diagnosis.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def example_sheet(bundle: Bundle, dataset: Dataset, data: Path) -> Figure:
     figure = Figure(figsize=(5.4 * columns, 2.3 * len(CODES)), layout="constrained")
     figure.suptitle(
         f"{bundle.manifest.model_id}, {len(examples)} images of {dataset.name}: the lesion and its "
-        "segmentation, and maps of the predicted diagnosis: the live view's, a frozen picture's",
+        "segmentation, and maps of the predicted diagnosis: the live view's, a captured picture's",
         fontsize=15,
     )
     axes = figure.subplots(len(CODES), columns, squeeze=False)
@@ -130,12 +130,12 @@ def _pictures(
         _draw_contour(outlined, crop(lesion, field))
     geometry = analyzer.manifest.live.input.geometry
 
-    def with_map(held: bool) -> NDArray[np.uint8]:
-        values = analyzer.explain(frame, example.predicted, held=held).values
+    def with_map(as_captured: bool) -> NDArray[np.uint8]:
+        values = analyzer.explain(frame, example.predicted, as_captured=as_captured).values
         return blend_overlay(seen, saliency_over_field(values, pixels.shape, geometry, field))
 
     gap = np.full((_SIDE, 4, 3), 255, np.uint8)
-    return np.hstack([outlined, gap, with_map(held=False), gap, with_map(held=True)])
+    return np.hstack([outlined, gap, with_map(as_captured=False), gap, with_map(as_captured=True)])
 
 
 def _draw_contour(pixels: NDArray[np.uint8], lesion: NDArray[np.uint8]) -> None:

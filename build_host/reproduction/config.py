@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from build_host.compression.config import PruningConfig, RewindingConfig
-from build_host.training.config import FitConfig, Positive, Section, digest_of
+from build_host.training.config import FitConfig, Positive, SaliencyConfig, Section, digest_of
 from device.imaging.preprocessing import InputSpec
-from device.models.manifest import Name, Saliency, Version
+from device.models.manifest import Name, Version
 from device.platform.toml_file import read_toml
 
 ImageEnhancement = Literal[
@@ -63,7 +63,7 @@ class ReproductionConfig(Section, frozen=True):
     short_fine_tune: FitConfig
     enhancement_fit: FitConfig
     baseline_fit: FitConfig
-    saliency: Saliency
+    saliency: SaliencyConfig
     pruning: PruningConfig = PruningConfig()
     rewinding: RewindingConfig = RewindingConfig()
     clusters: Annotated[int, msgspec.Meta(ge=2, le=256)] = 32

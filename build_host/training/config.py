@@ -1,7 +1,7 @@
 """The settings of a run: one TOML file, whose digest names the run's folder.
 
 The digest is also in the signed manifest of every bundle made from a run. Renaming a key that a
-shipped run sets would break that link, and so would a new default.
+shipped run sets would break that link (but for `_NAMES_IN_DIGESTS`), and so would a new default.
 """
 
 import hashlib
@@ -187,6 +187,10 @@ class FitConfig(Section, frozen=True):
         return augmentation.source_height, augmentation.source_width
 
 
+class SaliencyConfig(Saliency, Section, frozen=True, omit_defaults=True):
+    """How the map of what mattered is made, as the manifest has it; unknown keys are refused."""
+
+
 Architecture = Literal[
     "paper", "mobilenet", "slim-mobilenet",
     "efficientnet-lite-0", "efficientnet-lite-1", "efficientnet-lite-2",
@@ -226,7 +230,7 @@ class RunConfig(Section, frozen=True):
     input: InputSpec
     architecture: Architecture
     fit: FitConfig
-    saliency: Saliency
+    saliency: SaliencyConfig
     start: Literal["random", "imagenet"] = "random"
     width: Annotated[float, msgspec.Meta(gt=0.0, le=1.4)] = _WIDTH
     head: Annotated[int, msgspec.Meta(ge=0, le=1280)] = 0
@@ -259,6 +263,10 @@ class RunConfig(Section, frozen=True):
         return digest_of(self)
 
 
+_NAMES_IN_DIGESTS: Final = {"captured_method": "frozen"}
+"""What a setting was called when the runs that set it shipped."""
+
+
 def digest_of(config: msgspec.Struct) -> str:
     """Return the SHA-256 of the settings that differ from their defaults."""
     return hashlib.sha256(msgspec.json.encode(_non_defaults(config), order="sorted")).hexdigest()
@@ -268,7 +276,7 @@ def _non_defaults(value: object) -> object:
     if not isinstance(value, msgspec.Struct):
         return value
     return {
-        field.name: _non_defaults(getattr(value, field.name))
+        _NAMES_IN_DIGESTS.get(field.name, field.name): _non_defaults(getattr(value, field.name))
         for field in msgspec.structs.fields(value)
         if getattr(value, field.name) != field.default
     }

@@ -73,12 +73,12 @@ class FrameAnalyzer(Protocol):
         ...
 
     def explain(
-        self, frame: Frame, code: Code, done: Callable[[], None], *, held: bool
+        self, frame: Frame, code: Code, done: Callable[[], None], *, as_captured: bool
     ) -> SaliencyMap:
         """Return where a frame speaks for one diagnosis."""
         ...
 
-    def saliency_method(self, *, held: bool) -> str:
+    def saliency_method(self, *, as_captured: bool) -> str:
         """Return the name of the method that `explain` uses."""
         ...
 
@@ -111,8 +111,8 @@ class Analyzer:
     ) -> None:
         self.manifest: Manifest = bundle.manifest
         self._live = Network(bundle, bundle.manifest.live, threads, runtime)
-        held = bundle.manifest.held
-        self._held = self._live if held is None else Network(bundle, held, threads, runtime)
+        own = bundle.manifest.captured
+        self._captured = self._live if own is None else Network(bundle, own, threads, runtime)
         self._clock = clock or Clock()
         self._measured: _Measured | None = None
         self._last_live = self._clock.monotonic()
@@ -187,7 +187,7 @@ class Analyzer:
         if not frames:
             raise ValueError("a burst needs at least one frame")
         steps = itertools.count(1)
-        spec = self._held.spec
+        spec = self._captured.spec
         of = len(frames) + (8 if spec.test_time_augmentation == "dihedral" else 1)
         crops = [_crop(frame, spec) for frame in frames]
         kept = sharpest_frame(
@@ -207,7 +207,7 @@ class Analyzer:
         before: _Measured | None,
         done: Callable[[], None],
     ) -> Finding:
-        network = self._held if as_captured else self._live
+        network = self._captured if as_captured else self._live
         manifest, spec = self.manifest, network.spec
         averaged = as_captured and spec.test_time_augmentation == "dihedral"
         start = perf_counter()
@@ -263,7 +263,7 @@ class Analyzer:
         code: Code,
         done: Callable[[], None] = lambda: None,
         *,
-        held: bool = False,
+        as_captured: bool = False,
     ) -> SaliencyMap:
         """Return where a frame speaks for one diagnosis, whatever number of passes that takes.
 
@@ -275,8 +275,8 @@ class Analyzer:
             The diagnosis.
         done
             Called after each pass of the network; what it raises ends the work.
-        held
-            The picture is held: make the map that the bundle names for that (`saliency_method`).
+        as_captured
+            Make the map that the bundle names for a captured picture (`saliency_method`).
         """
 
         def logits(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -284,11 +284,11 @@ class Analyzer:
             done()
             return found
 
-        network = self._held if held else self._live
+        network = self._captured if as_captured else self._live
         spec = network.spec
         pixels = resize_to_input(frame.pixels, spec.input)
         method = spec.saliency
-        if held and method.frozen == "rise":
+        if as_captured and method.captured_method == "rise":
             return rise_map(pixels, code, logits, method.masks, method.cells)
         if method.method == "class-activation-map":
             output = network.run(pixels)
@@ -296,21 +296,23 @@ class Analyzer:
             return _own_map(spec, output, code, probability)
         return occlusion_map(pixels, code, logits, method.patch, method.stride)
 
-    def saliency_method(self, *, held: bool) -> str:
+    def saliency_method(self, *, as_captured: bool) -> str:
         """Return the name of the method that `explain` uses."""
-        method = self.manifest.network_for(captured=held).saliency
-        return (held and method.frozen) or method.method
+        method = self.manifest.network_for(as_captured=as_captured).saliency
+        return (as_captured and method.captured_method) or method.method
 
     def reached_operating_points(self, finding: Finding) -> list[str]:
         """Return the names of the operating points whose threshold the finding reaches."""
         scores = {"mel": finding.probability(Code.MEL), "malignant": finding.malignancy}
-        points = self.manifest.network_for(captured=finding.as_captured).operating_points
+        points = self.manifest.network_for(as_captured=finding.as_captured).operating_points
         return [p.name for p in points if scores[p.score] >= p.threshold]
 
     @property
     def _captures_differ(self) -> bool:
         """Whether a captured picture is analyzed in another way than a frame of the live view."""
-        return self._held is not self._live or self._held.spec.test_time_augmentation != "none"
+        return (
+            self._captured is not self._live or self._captured.spec.test_time_augmentation != "none"
+        )
 
 
 def _crop(frame: Frame, spec: NetworkSpec, field: FieldOfView | None = None) -> CroppedField:

@@ -187,8 +187,8 @@ class Saliency(_Section, frozen=True, omit_defaults=True):
         ``class-activation-map``: the output of that name.
     patch, stride
         For occlusion, in input pixels.
-    frozen
-        How it is made of a picture that is held, where that may take its time; None for the same.
+    captured_method
+        How it is made of a captured picture, where that may take its time; None for the same.
         ``rise``: what the diagnosis gains where random masks leave the picture uncovered.
     masks, cells
         For RISE: how many masks, and into how many cells a side each divides the picture.
@@ -197,7 +197,7 @@ class Saliency(_Section, frozen=True, omit_defaults=True):
     method: Literal["occlusion", "class-activation-map"]
     patch: Annotated[int, msgspec.Meta(ge=1)] = 8
     stride: Annotated[int, msgspec.Meta(ge=1)] = 2
-    frozen: Literal["rise"] | None = None
+    captured_method: Literal["rise"] | None = None
     masks: Annotated[int, msgspec.Meta(ge=1, le=4000)] = 400
     cells: Annotated[int, msgspec.Meta(ge=2, le=32)] = 8
 
@@ -298,7 +298,7 @@ class Manifest(_Section, frozen=True, kw_only=True):
     ----------
     live
         The network of the live view; of a captured picture too where there is no other.
-    held
+    captured
         The network of a captured picture, where it has its own.
     quality
         Limits below which a picture is not judged.
@@ -311,7 +311,7 @@ class Manifest(_Section, frozen=True, kw_only=True):
     version: Version
     classes: Annotated[tuple[DiagnosisClass, ...], msgspec.Meta(min_length=7, max_length=7)]
     live: NetworkSpec
-    held: NetworkSpec | None = None
+    captured: NetworkSpec | None = None
     quality: QualityLimits
     provenance: Provenance
     metrics: dict[str, Interval]
@@ -324,7 +324,7 @@ class Manifest(_Section, frozen=True, kw_only=True):
             raise ValueError(f"the malignant classes are not {', '.join(sorted(MALIGNANT))}")
         if any("en" not in c.names for c in self.classes):
             raise ValueError("the names of a class lack the English one")
-        if self.held is not None and self.held.file == self.live.file:
+        if self.captured is not None and self.captured.file == self.live.file:
             raise ValueError(f"both networks name the file {self.live.file}")
 
     @property
@@ -335,15 +335,37 @@ class Manifest(_Section, frozen=True, kw_only=True):
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:
         """Every network of the bundle."""
-        return (self.live,) if self.held is None else (self.live, self.held)
+        return (self.live,) if self.captured is None else (self.live, self.captured)
 
-    def network_for(self, *, captured: bool) -> NetworkSpec:
+    def network_for(self, *, as_captured: bool) -> NetworkSpec:
         """Return the network that answers for a captured picture, or for the live view."""
-        return self.held if captured and self.held is not None else self.live
+        return self.captured if as_captured and self.captured is not None else self.live
+
+
+class _SaliencyVersion1(_Section, frozen=True):
+    """What version 1 said of the map, with the method for a captured picture under ``frozen``."""
+
+    method: Literal["occlusion", "class-activation-map"]
+    patch: Annotated[int, msgspec.Meta(ge=1)] = 8
+    stride: Annotated[int, msgspec.Meta(ge=1)] = 2
+    frozen: Literal["rise"] | None = None
+    masks: Annotated[int, msgspec.Meta(ge=1, le=4000)] = 400
+    cells: Annotated[int, msgspec.Meta(ge=2, le=32)] = 8
+
+    def upgraded(self) -> Saliency:
+        """Return the same as version 2 has it."""
+        return Saliency(
+            method=self.method,
+            patch=self.patch,
+            stride=self.stride,
+            captured_method=self.frozen,
+            masks=self.masks,
+            cells=self.cells,
+        )
 
 
 class _ManifestVersion1(_Section, frozen=True):
-    """What version 1 held of its one network."""
+    """What version 1 said of its one network."""
 
     name: Name
     version: Version
@@ -356,7 +378,7 @@ class _ManifestVersion1(_Section, frozen=True):
     conformal: Conformal
     abstention: Abstention
     quality: QualityLimits
-    saliency: Saliency
+    saliency: _SaliencyVersion1
     model_sha256: Sha256
     provenance: Provenance
     metrics: dict[str, Interval]
@@ -374,7 +396,7 @@ class _ManifestVersion1(_Section, frozen=True):
             operating_points=self.operating_points,
             conformal=self.conformal,
             abstention=self.abstention,
-            saliency=self.saliency,
+            saliency=self.saliency.upgraded(),
             test_time_augmentation=self.averaging,
         )
         return Manifest(

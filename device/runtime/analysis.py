@@ -224,17 +224,19 @@ class Analysis:
                 break
             finding: Finding = analyzed.finding
             code = request.code or likeliest_malignant(finding.probabilities)
-            held = shot is not None
+            as_captured = shot is not None
             have = finding.saliency
             if have is not None and (have.code, have.method) == (
                 code,
-                self._analyzer.saliency_method(held=held),
+                self._analyzer.saliency_method(as_captured=as_captured),
             ):
                 break
             step = partial(self._pass_done, request, shot)
             try:
                 with self._model():
-                    saliency = self._analyzer.explain(analyzed.frame, code, step, held=held)
+                    saliency = self._analyzer.explain(
+                        analyzed.frame, code, step, as_captured=as_captured
+                    )
             except _Superseded:
                 continue
             return AnalyzedFrame(analyzed.frame, replace(finding, saliency=saliency))

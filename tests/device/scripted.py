@@ -53,12 +53,12 @@ class ScriptedAnalyzer:
         return self.burst(frames, progress)
 
     def explain(
-        self, frame: Frame, code: Code, done: Callable[[], None], *, held: bool
+        self, frame: Frame, code: Code, done: Callable[[], None], *, as_captured: bool
     ) -> SaliencyMap:
-        return self.map(frame, code, done, held=held)
+        return self.map(frame, code, done, as_captured=as_captured)
 
-    def saliency_method(self, *, held: bool) -> str:
-        return self.asked.saliency_method(held=held)
+    def saliency_method(self, *, as_captured: bool) -> str:
+        return self.asked.saliency_method(as_captured=as_captured)
 
     def reached_operating_points(self, finding: Finding) -> list[str]:
         return self.asked.reached_operating_points(finding)

@@ -251,10 +251,10 @@ def test_what_is_chosen_is_kept(clinic: Clinic, tmp_path: Path) -> None:
 def test_finding_of_a_released_picture_does_not_come_back(clinic: Clinic) -> None:
     explain, begun, go_on = clinic.analyzer.map, threading.Event(), threading.Event()
 
-    def slow(frame: Frame, code: Code, *rest: object, held: bool) -> SaliencyMap:
+    def slow(frame: Frame, code: Code, *rest: object, as_captured: bool) -> SaliencyMap:
         begun.set()
         go_on.wait(GIVE_UP_SECONDS)
-        return explain(frame, code, lambda: None, held=held)
+        return explain(frame, code, lambda: None, as_captured=as_captured)
 
     def deeds() -> None:
         clinic.until_finding()

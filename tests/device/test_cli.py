@@ -90,7 +90,7 @@ def test_each_of_two_networks_is_described(tmp_path: Path, bundle: Bundle, capsy
     assert lines == [
         f"model.tflite: input 96 x 96, center-square; {len(bundle.live_model):,} bytes; saliency "
         "by class-activation-map, of a captured picture by rise",
-        f"held.tflite: input 28 x 28, full-frame; {len(other.live_model):,} bytes; saliency "
+        f"captured.tflite: input 28 x 28, full-frame; {len(other.live_model):,} bytes; saliency "
         "by occlusion, of a captured picture by occlusion",
     ]
     assert err == ""

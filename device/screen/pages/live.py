@@ -224,8 +224,8 @@ class LivePage(Page):
 
     def _ticks(self, finding: Finding | None) -> tuple[float, ...]:
         """Return the thresholds on melanoma's probability of the network that answered."""
-        captured = finding is not None and finding.as_captured
-        points = self.manifest.network_for(captured=captured).operating_points
+        as_captured = finding is not None and finding.as_captured
+        points = self.manifest.network_for(as_captured=as_captured).operating_points
         return tuple(sorted(p.threshold for p in points if p.score == "mel"))
 
     def _draw_bar(self, shown: _Bar, wording: Wording) -> None:

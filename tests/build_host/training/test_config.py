@@ -6,10 +6,15 @@ import pytest
 
 import build_host
 from build_host.pipeline.ablation import AblationConfig, variant_config
-from build_host.training.config import FitConfig, PlateauConfig, RunConfig, read_run_config
+from build_host.training.config import (
+    FitConfig,
+    PlateauConfig,
+    RunConfig,
+    SaliencyConfig,
+    read_run_config,
+)
 from device.errors import ConfigError
 from device.imaging.preprocessing import InputSpec
-from device.models.manifest import Saliency
 from device.platform.toml_file import read_toml
 
 SHIPPED = Path(build_host.__file__).parent / "configs"
@@ -34,7 +39,7 @@ def test_a_file_becomes_what_it_says(tmp_path: Path, write_config: Callable[...,
         input=InputSpec(height=20, width=20, geometry="full-frame"),
         architecture="paper",
         fit=FitConfig(epochs=3, batch=32, learning_rate=1e-3),
-        saliency=Saliency(method="occlusion", patch=14, stride=7),
+        saliency=SaliencyConfig(method="occlusion", patch=14, stride=7),
         representative=20,
     )
 
@@ -107,6 +112,7 @@ def test_the_shipped_configuration_is_the_papers() -> None:
         ("learning_rate = 1e-3", "plateau.floor = nan"),
         ("patch = 14", "patch = 0"),
         ("stride = 7", "stride = 0"),
+        ("stride = 7", "stride = 7\nmaskes = 40"),
         ('method = "occlusion"', 'method = "guess"'),
         # The paper's network has no map to give, and halves its input four times.
         ('method = "occlusion"', 'method = "class-activation-map"'),

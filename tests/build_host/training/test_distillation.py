@@ -78,7 +78,7 @@ share = 0.75
 
 [saliency]
 method = "class-activation-map"
-frozen = "rise"
+captured_method = "rise"
 masks = 20
 """
 
@@ -242,8 +242,8 @@ def test_the_student_ships_with_its_map_and_the_device_shows_it(
     assert finding.saliency.values.shape == (4, 4)
     assert bundle.manifest.live.abstention.score == "distance"
     assert bundle.manifest.live.outputs.whitened is not None
-    held = Analyzer(bundle).explain(frame_now(picture, 0, "test"), Code.MEL, held=True)
-    assert held.method == "rise"
+    captured = Analyzer(bundle).explain(frame_now(picture, 0, "test"), Code.MEL, as_captured=True)
+    assert captured.method == "rise"
     for model in (bundle.live_model, (taught / "float.tflite").read_bytes()):
         (head,) = [w for w in weights_of(model) if w.shape == (48, 1, 1, 112)]
         assert (head == 0).mean() >= 0.5

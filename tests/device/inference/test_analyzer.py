@@ -205,12 +205,14 @@ def test_bundle_says_how_a_held_picture_is_explained(
 ) -> None:
     passes = []
     for frozen in ("rise", None):
-        analyzer = analyzer_with(bundle, tmp_path, saliency={"frozen": frozen, "masks": 30})
-        held = analyzer.explain(frames[3], Code.MEL, lambda: passes.append(1), held=True)
-        assert held.method == analyzer.saliency_method(held=True)
+        analyzer = analyzer_with(
+            bundle, tmp_path, saliency={"captured_method": frozen, "masks": 30}
+        )
+        held = analyzer.explain(frames[3], Code.MEL, lambda: passes.append(1), as_captured=True)
+        assert held.method == analyzer.saliency_method(as_captured=True)
         assert held.method == (frozen or analyzer.manifest.live.saliency.method)
         live = analyzer.explain(frames[3], Code.MEL)
-        assert live.method == analyzer.saliency_method(held=False)
+        assert live.method == analyzer.saliency_method(as_captured=False)
         assert live.method == analyzer.manifest.live.saliency.method
     assert len(passes) == 30
 

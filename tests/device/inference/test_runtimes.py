@@ -180,7 +180,7 @@ class RefusingRuntime:
 
 
 @pytest.mark.parametrize("kind", [ValueError, RuntimeError])
-@pytest.mark.parametrize("file", ["model.tflite", "held.tflite"])
+@pytest.mark.parametrize("file", ["model.tflite", "captured.tflite"])
 def test_file_that_the_runtime_refuses_is_named_in_one_line(
     bundle: Bundle, kind: type[Exception], file: str
 ) -> None:

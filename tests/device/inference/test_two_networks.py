@@ -26,11 +26,11 @@ MASKS = 30
 class Pair:
     """An analyzer of two networks, and one of each alone with the same limits of quality."""
 
-    def __init__(self, folder: Path, live: Bundle, held: Bundle) -> None:
+    def __init__(self, folder: Path, live: Bundle, captured: Bundle) -> None:
         self._folder = folder
-        self._bundles = live, held
-        self.manifest: dict[str, Any] = two_networks(live, held)
-        for network in ("live", "held"):
+        self._bundles = live, captured
+        self.manifest: dict[str, Any] = two_networks(live, captured)
+        for network in ("live", "captured"):
             self.manifest[network]["saliency"]["masks"] = MASKS
 
     def both(self, clock: ManualClock | None = None) -> Analyzer:
@@ -38,12 +38,12 @@ class Pair:
         key = sign_two_networks(folder, self.manifest, *self._bundles)
         return Analyzer(load_bundle(folder, (key,)), clock=clock)
 
-    def held_network(self) -> tuple[Network, NetworkSpec]:
+    def captured_network(self) -> tuple[Network, NetworkSpec]:
         bundle = self._bundles[1]
         return Network(bundle, bundle.manifest.live), bundle.manifest.live
 
     def alone(self, name: str) -> Analyzer:
-        folder, bundle = self._folder / name, self._bundles[name == "held"]
+        folder, bundle = self._folder / name, self._bundles[name == "captured"]
         network = self.manifest[name] | {"file": "model.tflite"}
         manifest = plain_manifest(bundle) | {
             "live": network,
@@ -56,15 +56,15 @@ class Pair:
 
 @pytest.fixture(params=[("slim-96", "paper-28"), ("paper-28", "slim-96")], ids="+".join)
 def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Pair:
-    live, held = map(shipped_bundle, request.param)
-    return Pair(tmp_path, live, held)
+    live, captured = map(shipped_bundle, request.param)
+    return Pair(tmp_path, live, captured)
 
 
 def test_live_view_is_analyzed_by_the_live_network_and_a_capture_by_the_held_one(
     pair: Pair, frames: tuple[Frame, ...]
 ) -> None:
     clock = ManualClock()
-    both, live, held = pair.both(clock), pair.alone("live"), pair.alone("held")
+    both, live, captured = pair.both(clock), pair.alone("live"), pair.alone("captured")
 
     def later(**how: bool) -> Finding:
         # So late that nothing measured before stands for the frame.
@@ -72,12 +72,12 @@ def test_live_view_is_analyzed_by_the_live_network_and_a_capture_by_the_held_one
         return both.analyze_live(frame, **how)
 
     for frame in frames[:4]:
-        of_live, of_held = live.analyze(frame), held.analyze_burst([frame])[1]
+        of_live, of_captured = live.analyze(frame), captured.analyze_burst([frame])[1]
         for expected, found, as_captured in (
             (of_live, both.analyze(frame), False),
             (of_live, later(), False),
-            (of_held, both.analyze_burst([frame])[1], True),
-            (of_held, later(as_captured=True), True),
+            (of_captured, both.analyze_burst([frame])[1], True),
+            (of_captured, later(as_captured=True), True),
         ):
             # Calibration, prediction set and abstention too: each has its own.
             assert found.probabilities == expected.probabilities
@@ -93,10 +93,10 @@ def test_live_view_is_analyzed_by_the_live_network_and_a_capture_by_the_held_one
 def test_each_network_has_its_own_calibration_and_thresholds(
     pair: Pair, frames: tuple[Frame, ...]
 ) -> None:
-    held = pair.manifest["held"]
-    held["calibration"] |= {"temperature": 50.0, "bias": [0.0] * 7}
-    held["conformal"]["thresholds"] = [0.0] * 7
-    held["abstention"] |= {"uncertain_below": 1.0, "unfamiliar_below": None}
+    captured = pair.manifest["captured"]
+    captured["calibration"] |= {"temperature": 50.0, "bias": [0.0] * 7}
+    captured["conformal"]["thresholds"] = [0.0] * 7
+    captured["abstention"] |= {"uncertain_below": 1.0, "unfamiliar_below": None}
     pair.manifest["live"]["abstention"] |= {"uncertain_below": 0.0, "unfamiliar_below": None}
     both = pair.both()
     taken = both.analyze_burst([frames[SCENE]])[1]
@@ -113,7 +113,7 @@ def test_each_network_has_its_own_calibration_and_thresholds(
 def test_flags_are_the_operating_points_of_the_network_that_answered(
     pair: Pair, frames: tuple[Frame, ...]
 ) -> None:
-    for network in ("live", "held"):
+    for network in ("live", "captured"):
         point = pair.manifest[network]["operating_points"][0] | {"score": "malignant"}
         pair.manifest[network]["operating_points"] = [
             point | {"name": f"{network}-reached", "threshold": 0.0},
@@ -126,22 +126,22 @@ def test_flags_are_the_operating_points_of_the_network_that_answered(
         both.analyze_burst([frames[SCENE]])[1],
         both.analyze_live(frames[SCENE], as_captured=True),
     ):
-        assert both.reached_operating_points(found) == ["held-reached"]
+        assert both.reached_operating_points(found) == ["captured-reached"]
 
 
 def test_map_is_of_the_network_that_the_picture_is_for(
     pair: Pair, frames: tuple[Frame, ...]
 ) -> None:
     both = pair.both()
-    for held, name in ((False, "live"), (True, "held")):
+    for as_captured, name in ((False, "live"), (True, "captured")):
         own = pair.alone(name)
-        expected = own.explain(frames[SCENE], Code.MEL, held=held)
-        found = both.explain(frames[SCENE], Code.MEL, held=held)
+        expected = own.explain(frames[SCENE], Code.MEL, as_captured=as_captured)
+        found = both.explain(frames[SCENE], Code.MEL, as_captured=as_captured)
         assert (found.code, found.method) == (Code.MEL, expected.method)
         np.testing.assert_array_equal(found.values, expected.values)
-        method = own.saliency_method(held=held)
-        assert (both.saliency_method(held=held), found.method) == (method, method)
-    assert both.saliency_method(held=False) != both.saliency_method(held=True)
+        method = own.saliency_method(as_captured=as_captured)
+        assert (both.saliency_method(as_captured=as_captured), found.method) == (method, method)
+    assert both.saliency_method(as_captured=False) != both.saliency_method(as_captured=True)
 
 
 def test_finding_has_the_own_map_of_the_network_that_answered(
@@ -153,7 +153,7 @@ def test_finding_has_the_own_map_of_the_network_that_answered(
         (both.analyze(frame).saliency, pair.alone("live").analyze(frame).saliency),
         (
             both.analyze_burst([frame])[1].saliency,
-            pair.alone("held").analyze_burst([frame])[1].saliency,
+            pair.alone("captured").analyze_burst([frame])[1].saliency,
         ),
     ):
         if expected is None:
@@ -164,28 +164,28 @@ def test_finding_has_the_own_map_of_the_network_that_answered(
             np.testing.assert_array_equal(found.values, expected.values)
 
 
-def test_only_the_held_network_says_whether_a_capture_is_averaged(
+def test_only_the_captured_network_says_whether_a_capture_is_averaged(
     pair: Pair, frames: tuple[Frame, ...]
 ) -> None:
     pair.manifest["live"]["test_time_augmentation"] = "dihedral"
-    pair.manifest["held"]["test_time_augmentation"] = "none"
+    pair.manifest["captured"]["test_time_augmentation"] = "none"
     both = pair.both()
     plain = both.analyze_burst(frames[:1])[1].probabilities
-    assert plain == pair.alone("held").analyze(frames[0]).probabilities
+    assert plain == pair.alone("captured").analyze(frames[0]).probabilities
     # Even so the two cannot be compared: they are of two networks.
     assert not both.analyze(frames[0]).as_captured
     pair.manifest["live"]["test_time_augmentation"] = "none"
     assert not pair.both().analyze(frames[0]).as_captured
-    pair.manifest["held"]["test_time_augmentation"] = "dihedral"
+    pair.manifest["captured"]["test_time_augmentation"] = "dihedral"
     both = pair.both()
     told: list[tuple[int, int]] = []
     finding = both.analyze_burst(frames[:2], lambda done, of: told.append((done, of)))[1]
     assert told == [(n, 10) for n in range(1, 11)]
     assert finding.as_captured
-    frame, (network, held) = frames[0], pair.held_network()
-    views = dihedral_views(resize_to_input(frame.pixels, held.input))
+    frame, (network, captured) = frames[0], pair.captured_network()
+    views = dihedral_views(resize_to_input(frame.pixels, captured.input))
     mean = np.mean([network.run(view).logits for view in views], axis=0)
-    expected = calibration.probabilities(mean, held.calibration)
+    expected = calibration.probabilities(mean, captured.calibration)
     averaged = both.analyze_burst([frame])[1].probabilities
     assert averaged == pytest.approx(tuple(expected), abs=1e-5)
     assert averaged != plain
@@ -199,17 +199,17 @@ def test_frames_of_both_kinds_in_turn_get_their_own_findings(
     clock = ManualClock()
     both = pair.both(clock)
     live = pair.alone("live").analyze(frames[0])
-    _, held = pair.alone("held").analyze_burst(frames[:1])
+    _, captured = pair.alone("captured").analyze_burst(frames[:1])
     assert live.quality.sufficient
-    assert np.abs(np.subtract(live.probabilities, held.probabilities)).max() > 0.1
+    assert np.abs(np.subtract(live.probabilities, captured.probabilities)).max() > 0.1
     for as_captured in (False, False, True, True, False, True, False):
         clock.seconds += 0.033
         found = both.analyze_live(frames[0], as_captured=as_captured)
-        expected = held if as_captured else live
+        expected = captured if as_captured else live
         # A field that is known is cut out before the frame is reduced, and not after.
         assert found.probabilities == pytest.approx(expected.probabilities, abs=0.02)
         assert found.quality == expected.quality
         assert found.field == expected.field
         assert found.as_captured == as_captured
     burst = both.analyze_burst([frames[0]])[1]
-    assert burst.probabilities == held.probabilities
+    assert burst.probabilities == captured.probabilities

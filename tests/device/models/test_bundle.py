@@ -14,7 +14,7 @@ from device.models.bundle import MANIFEST_FILE, SIGNATURE_FILE, Bundle, load_bun
 from device.models.manifest import MODEL_FILE
 from tests.device.bundles import new_key, plain_manifest, write_bundle
 from tests.device.models.two_networks import (
-    HELD_FILE,
+    CAPTURED_FILE,
     shipped_bundle,
     sign_two_networks,
     two_networks,
@@ -272,14 +272,16 @@ def test_both_networks_are_read_and_told_apart(
 ) -> None:
     key = sign_two_networks(tmp_path, two_networks(bundle, other), bundle, other)
     both = load_bundle(tmp_path, (key,))
-    assert both.models == {MODEL_FILE: bundle.live_model, HELD_FILE: other.live_model}
+    assert both.models == {MODEL_FILE: bundle.live_model, CAPTURED_FILE: other.live_model}
     assert both.live_model == bundle.live_model
     assert both.manifest.live == bundle.manifest.live
-    assert both.manifest.held == msgspec.structs.replace(other.manifest.live, file=HELD_FILE)
+    assert both.manifest.captured == msgspec.structs.replace(
+        other.manifest.live, file=CAPTURED_FILE
+    )
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("name", [MODEL_FILE, HELD_FILE])
+@pytest.mark.parametrize("name", [MODEL_FILE, CAPTURED_FILE])
 def test_one_byte_changed_in_either_model_is_told_as_such(
     tmp_path: Path, bundle: Bundle, other: Bundle, name: str, share: float
 ) -> None:
@@ -290,7 +292,7 @@ def test_one_byte_changed_in_either_model_is_told_as_such(
     assert "SHA-256 differs" in message
 
 
-@pytest.mark.parametrize("name", [MODEL_FILE, HELD_FILE])
+@pytest.mark.parametrize("name", [MODEL_FILE, CAPTURED_FILE])
 def test_either_model_that_is_missing_is_named(
     tmp_path: Path, bundle: Bundle, other: Bundle, name: str
 ) -> None:
@@ -306,17 +308,17 @@ def test_one_model_in_the_place_of_the_other_is_refused(
     assert f"{MODEL_FILE} is not the file that was signed" in refusal(tmp_path, key)
 
 
-def test_held_network_that_is_not_as_its_manifest_says_is_named(
+def test_captured_network_that_is_not_as_its_manifest_says_is_named(
     tmp_path: Path, bundle: Bundle, other: Bundle
 ) -> None:
     manifest = two_networks(bundle, other)
-    manifest["held"]["input_tensor"]["zero_point"] += 1
+    manifest["captured"]["input_tensor"]["zero_point"] += 1
     key = sign_two_networks(tmp_path, manifest, bundle, other)
     load_bundle(tmp_path, (key,))
-    assert f"{HELD_FILE} has no tensor 0" in refusal(tmp_path, key)
+    assert f"{CAPTURED_FILE} has no tensor 0" in refusal(tmp_path, key)
 
 
-@pytest.mark.parametrize("network", ["live", "held"])
+@pytest.mark.parametrize("network", ["live", "captured"])
 @pytest.mark.parametrize(
     "name",
     ["../x.tflite", "..", "/x.tflite", "./x.tflite", "sub/x.tflite", "x.tflite/", "x\\y.tflite",

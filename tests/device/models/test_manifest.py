@@ -108,12 +108,12 @@ def test_unknown_key_is_passed_over_but_not_of_what_the_network_sees(
 
 
 def test_unknown_key_of_what_the_held_network_sees_is_refused(both: dict[str, Any]) -> None:
-    both["held"]["surprise"] = 1
+    both["captured"]["surprise"] = 1
     read(both)
-    both["held"]["input"]["surprise"] = 1
+    both["captured"]["input"]["surprise"] = 1
     message = refusal(both)
     assert "surprise" in message
-    assert "$.held.input" in message
+    assert "$.captured.input" in message
 
 
 @pytest.mark.parametrize("path", SECTIONS, ids=name_of)
@@ -130,7 +130,7 @@ def test_wrong_type_is_refused_everywhere(
 
 def test_every_key_of_the_top_level_and_of_a_network_is_needed(plain: dict[str, Any]) -> None:
     live = plain["live"]
-    for key in plain.keys() - {"held"}:
+    for key in plain.keys() - {"captured"}:
         assert key in refusal({k: v for k, v in plain.items() if k != key})
     for key in live.keys() - {"test_time_augmentation"}:
         less = {k: v for k, v in live.items() if k != key}
@@ -172,7 +172,7 @@ def test_every_key_of_the_top_level_and_of_a_network_is_needed(plain: dict[str, 
         (("live", "saliency"), "method", "guess"),
         (("live", "saliency"), "patch", 0),
         (("live", "saliency"), "stride", 0),
-        (("live", "saliency"), "frozen", "guess"),
+        (("live", "saliency"), "captured_method", "guess"),
         (("live", "saliency"), "masks", 0),
         (("live", "saliency"), "cells", 1),
         (("provenance",), "dataset_digest", "unknown"),
@@ -286,20 +286,20 @@ def test_manifest_that_is_older_than_a_limit_gets_its_default(plain: dict[str, A
 
 def test_one_network_answers_for_every_picture(manifest: Manifest) -> None:
     assert manifest.networks == (manifest.live,)
-    assert manifest.network_for(captured=True) is manifest.live
-    assert manifest.network_for(captured=False) is manifest.live
+    assert manifest.network_for(as_captured=True) is manifest.live
+    assert manifest.network_for(as_captured=False) is manifest.live
 
 
 def test_of_two_networks_each_answers_for_its_own_pictures(both: dict[str, Any]) -> None:
     manifest = read(both)
-    assert manifest.held is not None
-    assert manifest.networks == (manifest.live, manifest.held)
-    assert manifest.network_for(captured=True) is manifest.held
-    assert manifest.network_for(captured=False) is manifest.live
+    assert manifest.captured is not None
+    assert manifest.networks == (manifest.live, manifest.captured)
+    assert manifest.network_for(as_captured=True) is manifest.captured
+    assert manifest.network_for(as_captured=False) is manifest.live
 
 
 def test_two_networks_of_one_file_are_refused(both: dict[str, Any]) -> None:
-    both["held"]["file"] = both["live"]["file"]
+    both["captured"]["file"] = both["live"]["file"]
     assert f"both networks name the file {both['live']['file']}" in refusal(both)
 
 
@@ -316,8 +316,8 @@ def test_two_networks_of_one_file_are_refused(both: dict[str, Any]) -> None:
 def test_held_network_is_checked_as_the_live_one_is(
     both: dict[str, Any], path: tuple[str, ...], key: str, value: object
 ) -> None:
-    section(both["held"], path)[key] = value
-    assert "$.held" in refusal(both)
+    section(both["captured"], path)[key] = value
+    assert "$.captured" in refusal(both)
 
 
 VERSION_1 = ("slim-96", "paper-28")
@@ -339,7 +339,7 @@ UPGRADED: dict[str, tuple[str, ...]] = {
     "provenance": ("provenance",),
     "metrics": ("metrics",),
 }
-"""Where version 2 has what version 1 held."""
+"""Where version 2 has what version 1 had."""
 
 
 def shipped(name: str) -> dict[str, Any]:
@@ -373,12 +373,20 @@ def test_version_1_is_read_field_by_field(name: str) -> None:
     manifest = shipped_bundle(name).manifest
     assert manifest.schema_version == SCHEMA_VERSION
     assert manifest.live.file == "model.tflite"
-    assert manifest.held is None
+    assert manifest.captured is None
     new = json.loads(msgspec.json.encode(manifest))
     assert old.keys() <= UPGRADED.keys()
+    if "frozen" in old["saliency"]:
+        old["saliency"]["captured_method"] = old["saliency"].pop("frozen")
     for key, value in old.items():
         assert_holds(section(new, UPGRADED[key]), value)
     assert old["averaging"] == "dihedral"
+
+
+def test_method_for_a_captured_picture_has_another_name_in_version_1() -> None:
+    assert shipped("slim-96")["saliency"]["frozen"] == "rise"
+    assert shipped_bundle("slim-96").manifest.live.saliency.captured_method == "rise"
+    assert shipped_bundle("paper-28").manifest.live.saliency.captured_method is None
 
 
 def test_averaging_of_version_1_is_none_where_it_is_older_than_the_choice(
@@ -412,6 +420,7 @@ def test_every_top_level_key_of_version_1_is_needed(version_1: dict[str, Any]) -
         (("operating_points", 0), "threshold", -0.1),
         (("quality",), "glare_max", 1.5),
         (("saliency",), "masks", 0),
+        (("saliency",), "frozen", "guess"),
     ],
 )
 def test_impossible_value_of_version_1_is_refused(
@@ -435,7 +444,7 @@ def test_unknown_key_of_version_1_is_passed_over_but_not_of_what_the_network_see
 ) -> None:
     as_shipped = read(version_1)
     # What only version 2 has is as unknown to it as anything else.
-    version_1["held"] = version_1["surprise"] = version_1["quality"]["surprise"] = 1
+    version_1["captured"] = version_1["surprise"] = version_1["quality"]["surprise"] = 1
     assert read(version_1) == as_shipped
     version_1["input"]["surprise"] = 1
     assert "surprise" in refusal(version_1)

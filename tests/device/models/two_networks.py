@@ -8,7 +8,7 @@ from device.models.bundle import Bundle, load_bundle
 from device.models.manifest import MODEL_FILE
 from tests.device.bundles import plain_manifest, sign_bundle
 
-HELD_FILE: Final = "held.tflite"
+CAPTURED_FILE: Final = "captured.tflite"
 
 
 def shipped_bundle(name: str) -> Bundle:
@@ -17,14 +17,16 @@ def shipped_bundle(name: str) -> Bundle:
     return load_bundle(model_folder(config).with_name(name), config.trusted_keys)
 
 
-def two_networks(live: Bundle, held: Bundle) -> dict[str, Any]:
+def two_networks(live: Bundle, captured: Bundle) -> dict[str, Any]:
     """Return the manifest of one bundle, with the network of another for captured pictures."""
     manifest = plain_manifest(live)
-    manifest["held"] = plain_manifest(held)["live"] | {"file": HELD_FILE}
+    manifest["captured"] = plain_manifest(captured)["live"] | {"file": CAPTURED_FILE}
     return manifest
 
 
-def sign_two_networks(folder: Path, manifest: dict[str, Any], live: Bundle, held: Bundle) -> str:
+def sign_two_networks(
+    folder: Path, manifest: dict[str, Any], live: Bundle, captured: Bundle
+) -> str:
     """Write a manifest as it is, with both model files; return the key to trust."""
-    models = {MODEL_FILE: live.live_model, HELD_FILE: held.live_model}
+    models = {MODEL_FILE: live.live_model, CAPTURED_FILE: captured.live_model}
     return sign_bundle(folder, manifest, models)

@@ -189,7 +189,7 @@ def test_captured_picture_is_explained_as_requested(room: Room, frames: tuple[Fr
 def test_captured_picture_is_seen_with_the_models_own_map_first_and_the_better_one_after(
     tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
-    room = Room(analyzer_with(bundle, tmp_path, saliency={"frozen": "rise", "masks": 40}))
+    room = Room(analyzer_with(bundle, tmp_path, saliency={"captured_method": "rise", "masks": 40}))
     methods: list[str] = []
     put = room.analysis.capture.put
 
@@ -218,18 +218,22 @@ def test_captured_picture_is_seen_with_the_models_own_map_first_and_the_better_o
 def test_live_view_does_not_wait_for_the_map_of_a_picture_that_was_released(
     tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
-    room = Room(analyzer_with(bundle, tmp_path, saliency={"frozen": "rise", "masks": 4000}))
+    room = Room(
+        analyzer_with(bundle, tmp_path, saliency={"captured_method": "rise", "masks": 4000})
+    )
     explain, passes, shot = room.analyzer.map, [], Shot()
 
-    def lets_go(frame: Frame, code: Code, done: Callable[[], None], *, held: bool) -> SaliencyMap:
+    def lets_go(
+        frame: Frame, code: Code, done: Callable[[], None], *, as_captured: bool
+    ) -> SaliencyMap:
         def step() -> None:
-            passes.append(held)
+            passes.append(as_captured)
             if len(passes) == 5:
                 room.inbox.offer(LiveFrame(frames[1]))
                 shot.release()
             done()
 
-        return explain(frame, code, step, held=held)
+        return explain(frame, code, step, as_captured=as_captured)
 
     room.analyzer.map = lets_go
     room.request()
@@ -245,7 +249,7 @@ def test_live_view_does_not_wait_for_the_map_of_a_picture_that_was_released(
 def test_live_frame_that_waits_from_before_the_press_does_not_end_the_map(
     tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
-    room = Room(analyzer_with(bundle, tmp_path, saliency={"frozen": "rise", "masks": 40}))
+    room = Room(analyzer_with(bundle, tmp_path, saliency={"captured_method": "rise", "masks": 40}))
     room.request()
     room.inbox.offer(LiveFrame(frames[1]))
     room.take(frames[0])
@@ -264,11 +268,11 @@ def test_request_that_changes_while_the_picture_is_explained_is_met(
     explain = room.analyzer.map
 
     def changes_his_mind(
-        frame: Frame, code: Code, done: Callable[[], None], *, held: bool
+        frame: Frame, code: Code, done: Callable[[], None], *, as_captured: bool
     ) -> SaliencyMap:
         room.request(Code.DF)
         room.inbox.send(ExplainCapture())
-        return explain(frame, code, lambda: None, held=held)
+        return explain(frame, code, lambda: None, as_captured=as_captured)
 
     room.analyzer.map = changes_his_mind
     room.request(Code.MEL)
@@ -281,14 +285,16 @@ def counting_passes(room: Room, at_the_fifth: Callable[[], None]) -> dict[Code, 
     explain = room.analyzer.map
     passes: dict[Code, int] = {}
 
-    def counted(frame: Frame, code: Code, done: Callable[[], None], *, held: bool) -> SaliencyMap:
+    def counted(
+        frame: Frame, code: Code, done: Callable[[], None], *, as_captured: bool
+    ) -> SaliencyMap:
         def step() -> None:
             passes[code] = passes.get(code, 0) + 1
             if sum(passes.values()) == 5:
                 at_the_fifth()
             done()
 
-        return explain(frame, code, step, held=held)
+        return explain(frame, code, step, as_captured=as_captured)
 
     room.analyzer.map = counted
     return passes
@@ -351,7 +357,9 @@ def test_analysis_that_fails_in_the_middle_of_every_step_is_failing(
 ) -> None:
     """What such a step reports on its way is no progress."""
 
-    def fails_late(frame: Frame, code: Code, done: Callable[[], None], *, held: bool) -> None:
+    def fails_late(
+        frame: Frame, code: Code, done: Callable[[], None], *, as_captured: bool
+    ) -> None:
         for _ in range(3):
             done()
         raise RuntimeError("no tensor")
