@@ -5,8 +5,8 @@ from typing import TypeVar
 
 import msgspec
 
+from build_host.errors import DataError
 from build_host.files import write_file
-from device.errors import DataError
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ def read_result(path: Path, kind: type[T]) -> T:
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If the file is not of this kind; an older version may have written it.
     """
     try:

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from device.models.bundle import METRICS_FILE
 from device.models.manifest import MODEL_FILE
+
+METRICS_FILE: Final = "metrics.json"
+"""What was measured of the model, in the run's folder and in the bundle's."""
 
 
 @dataclass(frozen=True, slots=True)

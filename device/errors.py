@@ -85,7 +85,3 @@ class ScreenError(DermascopeError, OSError):
 
 class RecordError(DermascopeError, OSError):
     """An examination cannot be kept or read back."""
-
-
-class DataError(DermascopeError, ValueError):
-    """A data set is incomplete or contradicts itself."""

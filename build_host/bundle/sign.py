@@ -12,16 +12,13 @@ from build_host.evaluation.assessment import Assessment
 from build_host.files import write_file
 from build_host.reporting.model_card import render_card
 from build_host.results import to_json
+from build_host.run_folder import METRICS_FILE
 from device.errors import BundleError
-from device.models.bundle import (
-    CARD_FILE,
-    MANIFEST_FILE,
-    METRICS_FILE,
-    SIGNATURE_FILE,
-)
+from device.models.bundle import MANIFEST_FILE, SIGNATURE_FILE
 from device.models.manifest import Manifest
 
 KEY_VARIABLE: Final = "DERMASCOPE_SIGNING_KEY"
+CARD_FILE: Final = "MODEL_CARD.md"
 
 
 def default_key_path() -> Path:

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from device.errors import DataError
+from build_host.errors import DataError
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -17,7 +17,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If the file is not CSV, or lacks a column.
     """
     try:

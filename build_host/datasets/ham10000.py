@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.folder import find_images, read_csv
+from build_host.errors import DataError
 from device.diagnoses import CODES, Code
-from device.errors import DataError
 from device.imaging.image_file import read_image
 
 METADATA_FILES: Final = ("HAM10000_metadata.csv", "HAM10000_metadata")
@@ -38,7 +38,7 @@ def read_ham10000(folder: Path) -> Dataset:
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If the metadata table is missing, a row cannot be understood, an identifier appears twice,
         or an image is missing. The message names the file, the row and the reason.
     """
@@ -68,7 +68,7 @@ def read_metadata(folder: Path, problems: list[DataError] | None = None) -> tupl
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If the table is missing, is not a CSV file, or lacks a column; without `problems`, if a row
         cannot be understood or an identifier appears twice.
     """

@@ -14,8 +14,8 @@ from rich.progress import track
 
 from build_host.datasets.dataset import Dataset
 from build_host.datasets.split import Split
+from build_host.errors import DataError
 from build_host.files import replacing
-from device.errors import DataError
 from device.imaging.preprocessing import InputSpec, resize_to_input
 
 
@@ -91,7 +91,7 @@ def resized_images(
     ------
     device.errors.ImageError
         If an image cannot be read.
-    device.errors.DataError
+    build_host.errors.DataError
         If the disk has no room for the array.
     """
     identity = _digest(dataset, spec)
@@ -118,7 +118,7 @@ def _preallocated(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If the disk is too full.
     """
     try:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.folder import find_images, read_csv
+from build_host.errors import DataError
 from device.diagnoses import Code
-from device.errors import DataError
 from device.imaging.image_file import read_image
 
 Part = Literal["train", "validation", "test"]
@@ -38,7 +38,7 @@ def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Dataset:
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If the table is missing, a row cannot be understood, an identifier appears twice, or an
         image is missing.
     """

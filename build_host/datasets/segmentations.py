@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device.errors import DataError
+from build_host.errors import DataError
 from device.imaging.image_file import read_image
 
 SEGMENTATIONS_FOLDER: Final = "HAM10000_segmentations"
@@ -26,7 +26,7 @@ def read_segmentation(folder: Path, image_id: str) -> NDArray[np.bool_]:
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If there is no segmentation of this image.
     """
     path = folder / SEGMENTATIONS_FOLDER / f"{image_id}_segmentation.png"

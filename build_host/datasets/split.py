@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from build_host.datasets.dataset import Dataset
+from build_host.errors import DataError
 from device.diagnoses import CODES
-from device.errors import DataError
 
 FOLDS: Final = 5
 TEST_FOLD: Final = 0
@@ -40,7 +40,7 @@ def split_by_lesion(dataset: Dataset) -> Split:
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If a diagnosis is missing from a part.
     """
     folds = np.array([fold_of(r.lesion_id) for r in dataset.records])

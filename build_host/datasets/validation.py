@@ -13,7 +13,8 @@ from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.folder import find_images
 from build_host.datasets.ham10000 import PIXEL_TABLE, read_ham10000, read_metadata
 from build_host.datasets.split import split_by_lesion
-from device.errors import DataError, DermascopeError, ImageError
+from build_host.errors import DataError
+from device.errors import DermascopeError, ImageError
 from device.imaging.image_file import read_image
 
 _SMALLEST: Final = 28
@@ -43,7 +44,7 @@ def validate_ham10000(folder: Path, console: Console) -> ValidationReport:
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If it cannot be validated at all: no folder, no table, a column missing.
     """
     bad_rows: list[DataError] = []

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from build_host.bundle.sign import read_key, write_bundle
+from build_host.errors import DataError
 from build_host.evaluation.assessment import Assessment
 from build_host.evaluation.comparison import Ablation, Peer
 from build_host.files import write_file
@@ -15,7 +16,7 @@ from build_host.pipeline.workspace import open_draft, write_draft
 from build_host.reporting.model_card import ablation_section, peers_section
 from build_host.results import read_result
 from build_host.run_folder import RunFolder
-from device.errors import ConfigError, DataError
+from device.errors import ConfigError
 from device.models.bundle import MANIFEST_FILE, Bundle, load_bundle
 from device.models.manifest import Manifest
 
@@ -114,7 +115,7 @@ def make_bundle(
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If the run is not evaluated yet, or its model is newer than what was measured of it.
     device.errors.BundleError
         If there is no signing key.

@@ -18,6 +18,7 @@ from build_host.datasets.image_cache import load_examples, resized_images
 from build_host.datasets.isic2017 import LICENCE as ISIC2017_LICENCE
 from build_host.datasets.sampling import balanced_sample
 from build_host.datasets.split import split_by_lesion
+from build_host.errors import DataError
 from build_host.evaluation.assessment import Assessment, assess
 from build_host.evaluation.comparison import Peer, measure_peer
 from build_host.files import replacing, write_file
@@ -33,7 +34,6 @@ from build_host.pipeline.workspace import (
 from build_host.results import write_result
 from build_host.run_folder import RunFolder
 from build_host.training.config import RunConfig
-from device.errors import DataError
 from device.models.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def compress(run: Run, data: Path, console: Console) -> None:
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If the run is not trained yet.
     """
     from build_host.compression.gptq import round_weights

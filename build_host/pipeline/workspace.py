@@ -15,12 +15,12 @@ from build_host.datasets.dataset import Dataset, concatenate
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.isic2017 import read_isic2017
 from build_host.datasets.split import Split, split_by_lesion
+from build_host.errors import DataError
 from build_host.files import write_file
 from build_host.results import read_result, write_result
 from build_host.run_folder import RunFolder
 from build_host.training.config import RunConfig, read_run_config
 from build_host.training.history import read_history
-from device.errors import DataError
 from device.models.bundle import Bundle
 from device.models.manifest import Manifest
 
@@ -38,7 +38,7 @@ def open_run(folder: RunFolder) -> Run:
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If there is none.
     """
     if not folder.config.is_file():
@@ -79,7 +79,7 @@ def find_teachers(config: RunConfig, config_folder: Path, out: Path) -> list[Run
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If one is not trained yet.
     """
     distillation = config.fit.distillation
@@ -105,7 +105,7 @@ def prediction_folders(run: Run, teachers: Sequence[Run], dataset: Dataset) -> l
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If the run was started with other teachers or data: it cannot be resumed with these.
     """
     config, fit = run.config, run.config.fit
@@ -155,7 +155,7 @@ def training_data(config: RunConfig, sources: DataSources) -> tuple[Dataset, Spl
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If the data is incomplete, or the folder of the further images is not named.
     """
     dataset = read_ham10000(sources.ham10000)
@@ -181,7 +181,7 @@ def open_draft(folder: RunFolder) -> Bundle:
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If the run is not compressed yet, or its draft describes another file.
     """
     if not folder.draft.is_file():

@@ -16,11 +16,11 @@ from build_host.datasets.dataset import Dataset
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.image_cache import Examples, load_examples
 from build_host.datasets.split import Split, split_by_lesion
+from build_host.errors import DataError
 from build_host.reproduction.config import ReproductionConfig
 from build_host.results import read_result, write_result
 from build_host.run_folder import RunFolder
 from build_host.training.config import FitConfig, RunConfig
-from device.errors import DataError
 
 _REQUIRED_SPACE: Final = 3 << 30
 
@@ -121,7 +121,7 @@ def open_context(config: ReproductionConfig, data: Path, out: Path, console: Con
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If the data is incomplete or the disk too full: before anything is computed.
     """
     dataset = read_ham10000(data)

@@ -48,7 +48,7 @@ def reproduce(config: ReproductionConfig, data: Path, out: Path, console: Consol
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If the data is incomplete or the disk too full, before anything is computed.
     """
     context = open_context(config, data, out, console)

@@ -41,7 +41,7 @@ def load_imagenet_weights(config: RunConfig, model: keras.Model, folder: Path | 
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If there are none.
     """
     if config.architecture.startswith("efficientnet-lite-"):

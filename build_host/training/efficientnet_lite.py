@@ -8,10 +8,10 @@ import math
 from pathlib import Path
 from typing import Any, Final
 
+from build_host.errors import DataError
 from build_host.keras import keras
 from build_host.training.torch_weights import read_state_dict
 from device.diagnoses import CODES
-from device.errors import DataError
 
 layers = keras.layers
 
@@ -74,7 +74,7 @@ def find_weights(variant: int, folder: Path | None) -> Path:
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If there is none.
     """
     places = [folder] if folder else []

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from build_host.errors import DataError
 from build_host.keras import keras
 from device.diagnoses import CODES
-from device.errors import DataError
 
 layers = keras.layers
 
@@ -77,7 +77,7 @@ def load_imagenet(model: keras.Model, folder: Path | None, width: float = 0.35) 
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If the folder does not hold it, or it cannot be read or downloaded.
     """
     name = WEIGHTS_FILE.format(width=width)

@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device.errors import DataError
+from build_host.errors import DataError
 
 _MAGIC: Final = 0x1950A86A20F9469CFC6C
 _DTYPES: Final = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
@@ -27,7 +27,7 @@ def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
 
     Raises
     ------
-    device.errors.DataError
+    build_host.errors.DataError
         If the file is missing or does not have this layout.
     """
     try:

@@ -161,8 +161,3 @@ def scale_table(spec: InputSpec) -> NDArray[np.float32]:
     """Return what each pixel value from 0 to 255 becomes: float32, (256,)."""
     values = np.arange(256, dtype=np.float32)
     return values * np.float32(spec.scale) + np.float32(spec.offset)
-
-
-def to_tensor(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
-    """Return the network's input for one RGB image: float32, (1, height, width, 3)."""
-    return scale_pixels(resize_to_input(pixels, spec), spec)[None]

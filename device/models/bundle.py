@@ -14,8 +14,6 @@ from device.models.manifest import MODEL_FILE, Manifest, decode_manifest
 
 MANIFEST_FILE: Final = "manifest.json"
 SIGNATURE_FILE: Final = "manifest.sig"
-CARD_FILE: Final = "MODEL_CARD.md"
-METRICS_FILE: Final = "metrics.json"
 
 _MODEL_LIMIT: Final = 64 << 20
 _MANIFEST_LIMIT: Final = 1 << 20

@@ -29,6 +29,9 @@ NOT_READ: Final = translatable("Earlier examinations could not be read.")
 
 _WAIT_SECONDS: Final = 0.5
 _MOST_NEWS: Final = 64
+_MOST_UNREADABLE: Final = 100
+"""Examinations passed over before the search for older ones is given up: each is a read of the
+card, and a folder of thousands that none can be read from would keep it busy for minutes."""
 
 _log = logging.getLogger(__name__)
 
@@ -168,13 +171,15 @@ class Recorder:
         except Exception as error:
             self._reading_fault = self._failed(NOT_READ, error)
             return
+        unreadable = 0
         for identifier in reversed(identifiers):
             try:
                 room = self._recent.add_older(self._archive.read(identifier))
             except Exception as error:
                 # One that is damaged, however, must neither hide the others nor end the thread.
                 _log.warning("an earlier examination cannot be read (%s)", type(error).__name__)
-                room = True
+                unreadable += 1
+                room = unreadable < _MOST_UNREADABLE
             if not room:
                 return
             yield True

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from build_host.datasets.ham10000 import read_ham10000
+from build_host.errors import DataError
 from device.diagnoses import CODES
-from device.errors import DataError
 from device.imaging.image_file import read_image
 from tests.build_host import drawn
 

@@ -14,7 +14,8 @@ from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.image_cache import load_examples, resized_images
 from build_host.datasets.split import split_by_lesion
-from device.errors import DataError, ImageError
+from build_host.errors import DataError
+from device.errors import ImageError
 from device.imaging.preprocessing import InputSpec, resize_to_input
 from tests.build_host import drawn
 

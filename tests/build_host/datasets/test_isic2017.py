@@ -6,7 +6,7 @@ from PIL import Image
 
 from build_host.datasets.dataset import concatenate
 from build_host.datasets.isic2017 import read_isic2017
-from device.errors import DataError
+from build_host.errors import DataError
 
 ROWS = (
     "image_id,split,diagnosis",

@@ -15,8 +15,8 @@ from build_host.datasets.split import (
     split_by_image,
     split_by_lesion,
 )
+from build_host.errors import DataError
 from device.diagnoses import CODES
-from device.errors import DataError
 from tests.build_host.drawn import lesion_ids
 
 

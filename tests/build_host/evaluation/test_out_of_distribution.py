@@ -7,6 +7,7 @@ from PIL import Image
 
 from build_host.datasets.dataset import Dataset
 from build_host.datasets.ham10000 import read_ham10000
+from build_host.errors import DataError
 from build_host.evaluation.out_of_distribution import measure_detection
 from build_host.evaluation.out_of_distribution_images import (
     IMAGES_OF_EACH_KIND,
@@ -14,7 +15,6 @@ from build_host.evaluation.out_of_distribution_images import (
     skin_only,
 )
 from device.config import Config, model_folder
-from device.errors import DataError
 from device.frame import Frame
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding

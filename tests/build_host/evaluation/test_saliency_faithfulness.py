@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from build_host.datasets.dataset import Dataset, ImageRecord
+from build_host.errors import DataError
 from build_host.evaluation.saliency_faithfulness import compare_maps, segmentation_in_square
 from device.diagnoses import CODES
-from device.errors import DataError
 from device.imaging.preprocessing import resize_to_input
 from device.inference.calibration import probabilities
 from device.inference.network import Network, NetworkOutput

@@ -5,10 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from build_host.errors import DataError
 from build_host.pipeline.release import ABLATION, PEERS, make_bundle, reopen
 from build_host.pipeline.workspace import Run, open_run
 from build_host.run_folder import RunFolder
-from device.errors import BundleError, ConfigError, DataError
+from device.errors import BundleError, ConfigError
 from tests.build_host.conftest import Stage, draft
 
 pytestmark = pytest.mark.tensorflow

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from build_host.errors import DataError
 from build_host.pipeline.workspace import open_run, start_run
 from build_host.run_folder import RunFolder
-from device.errors import ConfigError, DataError
+from device.errors import ConfigError
 
 
 def test_a_runs_folder_is_named_by_its_configuration(

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from build_host.errors import DataError
 from build_host.run_folder import RunFolder
 from device.diagnoses import Code
-from device.errors import DataError
 from device.inference.runtimes import installed_runtime
 from device.models.bundle import load_bundle
 from tests.build_host.conftest import Done

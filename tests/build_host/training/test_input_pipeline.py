@@ -16,7 +16,7 @@ from build_host.training.config import FitConfig
 from device.diagnoses import CODES
 from device.frame import frame_now
 from device.imaging.image_file import read_image
-from device.imaging.preprocessing import InputSpec, resize_to_input, scale_pixels, to_tensor
+from device.imaging.preprocessing import InputSpec, resize_to_input, scale_pixels
 from device.inference.analyzer import Analyzer
 from device.inference.network import Network, quantize
 from device.inference.runtimes import Interpreter, installed_runtime
@@ -181,7 +181,8 @@ def test_training_sees_the_very_bits_that_the_device_makes(
     pixels, one_hot = shown(batches(images, dataset.labels, np.arange(4), spec, 3))
     for seen, label, record in zip(pixels, one_hot, dataset.records, strict=True):
         path = next(ham10000.glob(f"*/{record.image_id}.jpg"))
-        device = to_tensor(frame_now(read_image(path), 0, "file").pixels, spec)[0]
+        frame = frame_now(read_image(path), 0, "file")
+        device = scale_pixels(resize_to_input(frame.pixels, spec), spec)
         assert seen.dtype == device.dtype == np.float32
         assert seen.tobytes() == device.tobytes()
         assert CODES[label.argmax()] == record.dx

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from device.errors import DataError
+from build_host.errors import DataError
 
 if TYPE_CHECKING:
     from build_host.keras import keras

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from device.imaging.field_of_view import WORKING_SIDE, FieldOfView, central_field, crop
 from device.imaging.preprocessing import (
@@ -14,7 +15,6 @@ from device.imaging.preprocessing import (
     resize_to_input,
     scale_pixels,
     scale_table,
-    to_tensor,
     working_side,
 )
 
@@ -22,6 +22,10 @@ SQUARE = InputSpec(height=28, width=28, geometry="center-square")
 FULL = InputSpec(height=28, width=28, geometry="full-frame")
 
 sides = st.integers(1, 80)
+
+
+def tensor_of(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
+    return scale_pixels(resize_to_input(pixels, spec), spec)[None]
 
 
 def noise(height: int, width: int) -> np.ndarray:
@@ -150,20 +154,20 @@ def test_colour_order_is_kept() -> None:
     pixels = np.zeros((56, 56, 3), np.uint8)
     pixels[:, :, 0] = 200
     assert resize_to_input(pixels, FULL)[0, 0].tolist() == [200, 0, 0]
-    assert to_tensor(pixels, FULL)[0, 0, 0].tolist() == pytest.approx([200 / 255, 0, 0])
+    assert tensor_of(pixels, FULL)[0, 0, 0].tolist() == pytest.approx([200 / 255, 0, 0])
 
 
 def test_input_is_not_altered() -> None:
     pixels = noise(60, 60)
     before = pixels.copy()
-    to_tensor(pixels, FULL)
+    tensor_of(pixels, FULL)
     np.testing.assert_array_equal(pixels, before)
 
 
 def test_image_that_may_not_be_written_is_accepted() -> None:
     pixels = noise(60, 61)
     pixels.flags.writeable = False
-    assert to_tensor(pixels, SQUARE).shape == (1, 28, 28, 3)
+    assert tensor_of(pixels, SQUARE).shape == (1, 28, 28, 3)
 
 
 @given(
@@ -184,8 +188,8 @@ def test_table_and_tensor_hold_the_same_bits() -> None:
     small = resize_to_input(pixels, spec)
     expected = scale_table(spec)[small][None]
     assert scale_pixels(small, spec).dtype == np.float32
-    assert to_tensor(pixels, spec).tobytes() == expected.tobytes()
-    assert to_tensor(pixels, spec).shape == (1, 9, 7, 3)
+    assert tensor_of(pixels, spec).tobytes() == expected.tobytes()
+    assert tensor_of(pixels, spec).shape == (1, 9, 7, 3)
 
 
 def test_scaling_reaches_both_ends_of_its_range() -> None:

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from device.errors import BundleError
 from device.frame import Frame
-from device.imaging.preprocessing import resize_to_input, to_tensor
+from device.imaging.preprocessing import resize_to_input, scale_pixels
 from device.inference.network import Network, dequantize, quantize
 from device.inference.runtimes import installed_runtime
 from device.models.bundle import Bundle
@@ -84,7 +84,8 @@ def test_pixels_reach_the_network_scaled_and_quantized(
     given_in, given_out = bare.get_input_details()[0], bare.get_output_details()[0]
     network = Network(bundle, live)
     for frame in frames[:3]:
-        tensor = quantize(to_tensor(frame.pixels, live.input), live.input_tensor)
+        scaled = scale_pixels(resize_to_input(frame.pixels, live.input), live.input)
+        tensor = quantize(scaled[None], live.input_tensor)
         bare.set_tensor(given_in["index"], tensor)
         bare.invoke()
         raw = bare.get_tensor(given_out["index"])[0]

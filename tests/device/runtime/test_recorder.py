@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Never
 
 import pytest
 
@@ -219,6 +220,25 @@ def test_record_of_any_depth_neither_hides_others_nor_ends_the_thread(
         until(lambda: len(recent) == 2)
         recorder.inbox.send(keep)
         until(recorder.kept.peek)
+
+
+def test_search_among_records_that_cannot_be_read_comes_to_an_end(tmp_path: Path) -> None:
+    class Unreadable(ScriptedArchive):
+        reads = 0
+
+        def identifiers(self) -> list[str]:
+            return [f"{n:04d}" for n in range(3000)]
+
+        def read(self, identifier: str) -> Never:
+            self.reads += 1
+            raise RecordError("it cannot be read")
+
+    archive = Unreadable(tmp_path / "examinations")
+    recorder, health = recorder_of(archive)
+    with running(recorder):
+        until(lambda: health.report()[Part.RECORDER].state is PartState.WAITING)
+        until(lambda: archive.reads == 100)
+    assert archive.reads == 100
 
 
 def test_every_examination_is_reported_once(
