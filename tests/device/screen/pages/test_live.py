@@ -211,9 +211,9 @@ def test_tick_stands_at_each_operating_point_of_melanoma(
 def test_ticks_are_those_of_the_network_that_answered(
     manifest: Manifest, unmarked: Manifest, size: Size
 ) -> None:
-    held = msgspec.structs.replace(ticked(manifest.live, 0.4, 0.8), file="held.tflite")
+    captured = msgspec.structs.replace(ticked(manifest.live, 0.4, 0.8), file="captured.tflite")
     live = ticked(manifest.live, 0.3, 0.7)
-    marked = msgspec.structs.replace(manifest, live=live, held=held)
+    marked = msgspec.structs.replace(manifest, live=live, captured=captured)
     bar = track(unmarked, size, "mel")
     for as_captured, thresholds in ((False, (0.3, 0.7)), (True, (0.4, 0.8))):
         finding = replace(make_finding("nv"), as_captured=as_captured)
