@@ -9,14 +9,13 @@ from pygame import Rect
 from device import __version__
 from device.language import translatable
 from device.screen import theme
-from device.screen.canvas import Button
 from device.screen.events import Target
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
 from device.screen.state import State
 from device.screen.view import PageView, Snapshot
-from device.screen.wording import NOTICE, Wording, shutter_label
+from device.screen.wording import NOTICE, Wording
 
 FIGURES: Final[Mapping[str, str]] = {
     "accuracy": translatable("Accuracy"),
@@ -70,14 +69,7 @@ class AboutPage(Page):
 
     def draw(self, view: AboutView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        back = wording.translate("Back")
-        buttons: dict[Target, Button] = {
-            Control.SHUTTER: Button(
-                shutter_label(view.frozen, wording), view.frozen, view.focus == Control.SHUTTER
-            ),
-            Control.BACK: Button(back, focused=view.focus == Control.BACK),
-        }
-        self.canvas.draw_buttons(self.places(self.canvas.layout), buttons)
+        self.draw_buttons(view, wording, {}, frozen=view.frozen)
         self.canvas.part(
             self.canvas.layout.page,
             view.signed_by,

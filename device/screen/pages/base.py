@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 from pygame import Rect
 
 from device.models.manifest import Manifest
-from device.screen.canvas import Canvas
+from device.screen.canvas import Button, Canvas
 from device.screen.events import Target
 from device.screen.field_view import FieldView
 from device.screen.layout import Layout
 from device.screen.registry import PageName
 from device.screen.state import Context, State, Step
 from device.screen.view import PageView, Snapshot
-from device.screen.wording import Wording
+from device.screen.wording import Wording, shutter_label
 
 
 class Control(StrEnum):
@@ -104,6 +104,27 @@ class Page(ABC):
         view
             As the page's own `view` returns it.
         """
+
+    def draw_buttons(
+        self, view: PageView, wording: Wording, own: Mapping[Target, Button], *, frozen: bool
+    ) -> None:
+        """Draw the shutter's button, Back where the page has it, and the page's own buttons.
+
+        Parameters
+        ----------
+        own
+            Their labels, and which are on; the focus is the view's.
+        frozen
+            A picture is held: the shutter would let it go.
+        """
+        places = self.places(self.canvas.layout)
+        buttons = {Control.SHUTTER: Button(shutter_label(frozen, wording), frozen), **own}
+        if Control.BACK in places:
+            buttons[Control.BACK] = Button(wording.translate("Back"))
+        self.canvas.draw_buttons(
+            places,
+            {name: replace(button, focused=view.focus == name) for name, button in buttons.items()},
+        )
 
 
 def page_class(name: PageName) -> type[Page]:

@@ -23,7 +23,7 @@ from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
 from device.screen.state import Context, State, Step
 from device.screen.view import ByIdentity, PageView, Snapshot
-from device.screen.wording import Wording, day_or_moment, moment, percent, shutter_label
+from device.screen.wording import Wording, day_or_moment, moment, percent
 
 _TABLE_WIDTH: Final = 270
 _CAPTION: Final = 36
@@ -161,25 +161,17 @@ class ComparePage(Page):
 
     def draw(self, view: CompareView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        self._draw_buttons(view, wording)
+        held = view.present is not None and view.present.time is not None
+        older, newer = view.number < view.count, view.number > 1
+        buttons: dict[Target, Button] = {
+            CompareControl.OLDER: Button(wording.translate("Older"), False if older else None),
+            CompareControl.NEWER: Button(wording.translate("Newer"), False if newer else None),
+        }
+        self.draw_buttons(view, wording, buttons, frozen=held)
         for i, picture in enumerate((view.earlier, view.present)):
             self._draw_side(i, picture, view, wording)
         for place, code in enumerate(SCREEN_ORDER):
             self._draw_row(place, code, view, wording)
-
-    def _draw_buttons(self, view: CompareView, wording: Wording) -> None:
-        held = view.present is not None and view.present.time is not None
-        older, newer = view.number < view.count, view.number > 1
-        labels: dict[Target, tuple[str, bool | None]] = {
-            Control.SHUTTER: (shutter_label(held, wording), held),
-            CompareControl.OLDER: (wording.translate("Older"), False if older else None),
-            CompareControl.NEWER: (wording.translate("Newer"), False if newer else None),
-            Control.BACK: (wording.translate("Back"), False),
-        }
-        self.canvas.draw_buttons(
-            self.places(self.canvas.layout),
-            {name: Button(label, on, view.focus == name) for name, (label, on) in labels.items()},
-        )
 
     def _draw_side(
         self, i: int, picture: Picture | None, view: CompareView, wording: Wording

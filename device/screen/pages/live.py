@@ -22,7 +22,7 @@ from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
-from device.screen.wording import INSTRUCTIONS, MARKS, Wording, codes_listed, percent, shutter_label
+from device.screen.wording import INSTRUCTIONS, MARKS, Wording, codes_listed, percent
 
 _UNSURE_BAND: Final = (88, 88, 88)
 """A neutral grey between a bar's ground and its words."""
@@ -85,7 +85,8 @@ class LivePage(Page):
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
         """Return where the buttons, the bars and the overlay's slider are."""
         bars: dict[Target, Rect] = dict(layout.bars.items())
-        return {**button_places(layout), **bars, Control.OPACITY: layout.legend_slider}
+        buttons = zip((Control.SHUTTER, *LiveControl), layout.row, strict=True)
+        return {**dict(buttons), **bars, Control.OPACITY: layout.legend_slider}
 
     @classmethod
     def targets(cls, state: State) -> tuple[Target, ...]:
@@ -115,7 +116,8 @@ class LivePage(Page):
     def draw(self, view: LiveView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
         self.field_view.draw(view, wording, slider_focused=view.focus == Control.OPACITY)
-        draw_buttons(self.canvas, view, view.focus, wording)
+        buttons = own_buttons(view, wording)
+        self.draw_buttons(view, wording, buttons, frozen=view.frozen is not None)
         layout, finding = self.canvas.layout, view.finding
         faded = finding is not None and (view.finding_age > STALE_SECONDS or bool(view.lost))
         self.canvas.part(
@@ -334,30 +336,13 @@ class LivePage(Page):
             pygame.draw.lines(screen, theme.TEXT, False, hook, px(3))
 
 
-def button_places(layout: Layout) -> Mapping[Target, Rect]:
-    """Return where the live page's four buttons are."""
-    return dict(zip((Control.SHUTTER, *LiveControl), layout.row, strict=True))
-
-
-def draw_buttons(canvas: Canvas, view: LiveView, focus: Target | None, wording: Wording) -> None:
-    """Draw the live page's four buttons, also where something else stands above them.
-
-    Parameters
-    ----------
-    focus
-        What the keyboard would press.
-    """
-    frozen = view.frozen is not None
-    labels: dict[Target, tuple[str, bool]] = {
-        Control.SHUTTER: (shutter_label(frozen, wording), frozen),
-        LiveControl.OVERLAY: (wording.translate("Overlay"), view.overlay_wanted),
-        LiveControl.COMPARE: (wording.translate("Compare"), False),
-        LiveControl.MORE: (wording.translate("More"), False),
+def own_buttons(view: LiveView, wording: Wording) -> Mapping[Target, Button]:
+    """Return the live page's own buttons, which the fault page shows too."""
+    return {
+        LiveControl.OVERLAY: Button(wording.translate("Overlay"), view.overlay_wanted),
+        LiveControl.COMPARE: Button(wording.translate("Compare")),
+        LiveControl.MORE: Button(wording.translate("More")),
     }
-    canvas.draw_buttons(
-        button_places(canvas.layout),
-        {name: Button(label, on, focus == name) for name, (label, on) in labels.items()},
-    )
 
 
 def headline(canvas: Canvas, words: str, colour: theme.Colour) -> None:

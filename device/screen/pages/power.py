@@ -15,7 +15,7 @@ from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State, Step
 from device.screen.view import LiveView, PageView, Snapshot
-from device.screen.wording import Wording, shutter_label
+from device.screen.wording import Wording
 
 
 class PowerControl(StrEnum):
@@ -83,20 +83,13 @@ class PowerPage(Page):
     def draw(self, view: PowerView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
         self.field_view.draw(view.beside, wording)
-        frozen = view.beside.frozen is not None
-        places = self.places(self.canvas.layout)
-        labels: dict[Target, tuple[str, bool]] = {
-            Control.SHUTTER: (shutter_label(frozen, wording), frozen),
-            PowerControl.RESTART: (wording.translate("Restart"), False),
-            PowerControl.POWER_OFF: (wording.translate("Switch off"), False),
-            Control.BACK: (wording.translate("Back"), False),
+        buttons: dict[Target, Button] = {
+            PowerControl.RESTART: Button(wording.translate("Restart")),
+            PowerControl.POWER_OFF: Button(wording.translate("Switch off")),
         }
-        self.canvas.draw_buttons(
-            places,
-            {name: Button(label, on, view.focus == name) for name, (label, on) in labels.items()},
-        )
+        self.draw_buttons(view, wording, buttons, frozen=view.beside.frozen is not None)
         panel = self.canvas.layout.panel
-        height = places[PowerControl.POWER_OFF].top - panel.top
+        height = self.places(self.canvas.layout)[PowerControl.POWER_OFF].top - panel.top
         above = Rect(panel.left, panel.top, panel.width, height)
         self.canvas.part(above, None, lambda _: self._draw_question(above, wording))
 

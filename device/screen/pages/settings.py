@@ -17,7 +17,7 @@ from device.screen.pages.base import Control, Page, page_class
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
-from device.screen.wording import Wording, shutter_label
+from device.screen.wording import Wording
 
 
 class SettingsControl(StrEnum):
@@ -135,7 +135,8 @@ class SettingsPage(Page):
         self.field_view.draw(view.beside, wording)
         canvas, px, panel = self.canvas, self.canvas.layout.px, self.canvas.layout.panel
         places = self.places(canvas.layout)
-        canvas.draw_buttons(places, self._buttons(view, wording))
+        buttons = self._buttons(view, wording)
+        self.draw_buttons(view, wording, buttons, frozen=view.beside.frozen is not None)
         first = places[next(iter(LANGUAGES))]
         above = Rect(panel.left, panel.top, panel.width, first.top - panel.top)
         canvas.part(above, None, lambda _: self._draw_headings(above, wording))
@@ -155,16 +156,12 @@ class SettingsPage(Page):
         )
 
     def _buttons(self, view: SettingsView, wording: Wording) -> Mapping[Target, Button]:
-        frozen = view.beside.frozen is not None
         leave = wording.translate("Off") if view.appliance else wording.translate("Quit")
-        labels: dict[Target, tuple[str, bool]] = {
-            Control.SHUTTER: (shutter_label(frozen, wording), frozen),
-            SettingsControl.QUIT: (leave, False),
-            **{name: (wording.translate(page_class(name).menu_label), False) for name in menu()},
-            Control.BACK: (wording.translate("Back"), False),
-            **{code: (own_name, code == view.language) for code, own_name in LANGUAGES.items()},
+        return {
+            SettingsControl.QUIT: Button(leave),
+            **{page: Button(wording.translate(page_class(page).menu_label)) for page in menu()},
+            **{code: Button(name, code == view.language) for code, name in LANGUAGES.items()},
         }
-        return {name: Button(label, on, view.focus == name) for name, (label, on) in labels.items()}
 
     def _draw_headings(self, area: Rect, wording: Wording) -> None:
         canvas, px = self.canvas, self.canvas.layout.px

@@ -7,14 +7,13 @@ from typing import ClassVar
 from pygame import Rect
 
 from device.screen import theme
-from device.screen.canvas import Button
 from device.screen.events import Target
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
 from device.screen.state import State, Step
 from device.screen.view import PageView, Snapshot
-from device.screen.wording import Wording, shutter_label
+from device.screen.wording import Wording
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,12 +62,7 @@ class HelloPage(Page):
 
     def draw(self, view: HelloView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        shutter, back = shutter_label(view.frozen, wording), wording.translate("Back")
-        buttons: dict[Target, Button] = {
-            Control.SHUTTER: Button(shutter, view.frozen, view.focus == Control.SHUTTER),
-            Control.BACK: Button(back, focused=view.focus == Control.BACK),
-        }
-        self.canvas.draw_buttons(self.places(self.canvas.layout), buttons)
+        self.draw_buttons(view, wording, {}, frozen=view.frozen)
         greeting = wording.translate("Hello, {name}!", name=view.name)
         self.canvas.part(self.canvas.layout.page, greeting, self._draw_greeting)
 
