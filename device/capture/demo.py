@@ -95,8 +95,27 @@ SCENES: Final = (
 )  # fmt: skip
 
 
+class DemoPicture:
+    """What a hand-held dermatoscope sees: one drawn lesion after another, without end.
+
+    Parameters
+    ----------
+    scenes
+        What is shown, in turn.
+    """
+
+    def __init__(self, scenes: tuple[Scene, ...] = SCENES) -> None:
+        self._scenes = scenes
+        self._drawn = lru_cache(maxsize=1)(draw_lesion)
+
+    def __call__(self, seconds: float) -> NDArray[np.uint8]:
+        """Return what is before the lens at a moment: uint8, (768, 1024, 3), RGB."""
+        scene = self._scenes[int(seconds / SECONDS_PER_SCENE) % len(self._scenes)]
+        return render_view(self._drawn(scene), scene, seconds)
+
+
 class DemoSource(FrameSource):
-    """A hand-held dermatoscope over one drawn lesion after another, without end.
+    """A camera that sees a `DemoPicture`.
 
     Parameters
     ----------
@@ -112,13 +131,12 @@ class DemoSource(FrameSource):
         self, clock: Clock, *, scenes: tuple[Scene, ...] = SCENES, paced: bool = True
     ) -> None:
         super().__init__(translatable("demo"), SourceKind.DEMO, clock)
-        self._scenes = scenes
+        self._picture = DemoPicture(scenes)
         self._paced = paced
-        self._drawn: tuple[int, NDArray[np.uint8]] | None = None
         self._start = clock.monotonic()
 
-    def read(self, timeout: float = 1.0) -> Frame | None:
-        """Return the next frame; the demonstration never ends, and fails only when closed."""
+    def read(self, timeout: float = 1.0) -> Frame:
+        """Return the next frame; this fails only when the source is closed."""
         self._check_open()
         if self._paced:
             due = self._start + self._next_number / FRAMES_PER_SECOND
@@ -127,12 +145,7 @@ class DemoSource(FrameSource):
                 self._clock.sleep(min(delay, timeout))
             elif delay < -1.0:
                 self._start -= delay
-        seconds = self._next_number / FRAMES_PER_SECOND
-        number = int(seconds / SECONDS_PER_SCENE) % len(self._scenes)
-        if self._drawn is None or self._drawn[0] != number:
-            self._drawn = (number, draw_lesion(self._scenes[number]))
-        pixels = render_view(self._drawn[1], self._scenes[number], seconds)
-        return self._frame(pixels)
+        return self._frame(self._picture(self._next_number / FRAMES_PER_SECOND))
 
 
 def demo_frame(scene: Scene, seconds: float = 0.0) -> Frame:

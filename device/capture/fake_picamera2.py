@@ -15,13 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.capture.demo import (
-    FRAMES_PER_SECOND,
-    SCENES,
-    SECONDS_PER_SCENE,
-    draw_lesion,
-    render_view,
-)
+from device.capture.demo import FRAMES_PER_SECOND, DemoPicture
 from device.platform.clock import Clock
 
 
@@ -58,20 +52,6 @@ _CONTROLS: Final[Mapping[str, tuple[Any, Any, Any]]] = {
     "FrameDurationLimits": (33333, 120000, None),
 }
 """Minimum, maximum and default of each control that a Camera Module 3 advertises, of those used."""
-
-
-class DemoPicture:
-    """What the camera sees: the demonstration's lesions, one after another."""
-
-    def __init__(self) -> None:
-        self._drawn: tuple[int, NDArray[np.uint8]] | None = None
-
-    def __call__(self, seconds: float) -> NDArray[np.uint8]:
-        """Return what is before the lens at a moment: uint8, (768, 1024, 3), RGB."""
-        number = int(seconds / SECONDS_PER_SCENE) % len(SCENES)
-        if self._drawn is None or self._drawn[0] != number:
-            self._drawn = (number, draw_lesion(SCENES[number]))
-        return render_view(self._drawn[1], SCENES[number], seconds)
 
 
 @dataclass(eq=False)

@@ -128,7 +128,7 @@ class MjpegSource(FrameSource):
         self._stream = MultipartReader(self._response, boundary, self._host, patience)
         self._driver = DriverThread("mjpeg", self._grab, self._hang_up, clock)
 
-    def read(self, timeout: float = 1.0) -> Frame | None:
+    def read(self, timeout: float = 1.0) -> Frame:
         """Return the newest frame that was not read yet."""
         taken = self._driver.take(timeout)
         if taken is None:

@@ -74,11 +74,11 @@ class PicameraSource(FrameSource):
                 action=translatable("use a camera module that picamera2 knows"),
             ) from error
 
-    def read(self, timeout: float = 1.0) -> Frame | None:
+    def read(self, timeout: float = 1.0) -> Frame:
         """Return the next frame of the preview stream."""
         return self._take("lores" if self._given.get("lores") else "main", timeout)
 
-    def still(self, timeout: float = 1.0) -> Frame | None:
+    def still(self, timeout: float = 1.0) -> Frame:
         """Return the next frame of the large stream."""
         return self._take("main", timeout)
 
@@ -117,7 +117,7 @@ class PicameraSource(FrameSource):
         if known:
             self._camera.set_controls(known)
 
-    def _take(self, stream: str, timeout: float) -> Frame | None:
+    def _take(self, stream: str, timeout: float) -> Frame:
         self._check_open()
         try:
             # With a wait of 0, picamera2 returns no request but a promise of one.

@@ -22,7 +22,7 @@ _CLOSING_SECONDS: Final = 3.0
 
 _log = logging.getLogger(__name__)
 
-Read = Callable[[FrameSource, float], Frame | None]
+Read = Callable[[FrameSource, float], Frame]
 
 
 class ReconnectingSource(FrameSource):
@@ -67,13 +67,12 @@ class ReconnectingSource(FrameSource):
         self._attempts = 0
         self._offset = 0
         self._locked = False
-        self._ended = False
 
-    def read(self, timeout: float = 1.0) -> Frame | None:
-        """Return the next frame, or None where a finite source has ended."""
+    def read(self, timeout: float = 1.0) -> Frame:
+        """Return the next frame of the source that is open."""
         return self._take(lambda inner, seconds: inner.read(seconds), timeout, first=True)
 
-    def still(self, timeout: float = 1.0) -> Frame | None:
+    def still(self, timeout: float = 1.0) -> Frame:
         """Return the next frame of the largest size."""
         return self._take(lambda inner, seconds: inner.still(seconds), timeout, first=False)
 
@@ -95,12 +94,10 @@ class ReconnectingSource(FrameSource):
         if thread is not None and not self._clock.join(thread, _CLOSING_SECONDS):
             _log.error("the driver of the camera has not ended; it is left behind")
 
-    def _take(self, read: Read, timeout: float, first: bool) -> Frame | None:
+    def _take(self, read: Read, timeout: float, first: bool) -> Frame:
         end = self._clock.monotonic() + timeout
         with self._changed:
             inner = self._wait_until_open(timeout)
-            if inner is None:
-                return None
             waiting, self._waiting = self._waiting, None
             if first and waiting is not None:
                 return self._numbered(waiting)
@@ -111,30 +108,23 @@ class ReconnectingSource(FrameSource):
             self._give_up(inner, failure)
             raise failure from error
         with self._changed:
-            if frame is None:
-                self._ended = True
-                return None
             return self._numbered(frame)
 
-    def _wait_until_open(self, timeout: float) -> FrameSource | None:
-        """Return the open source, or None once it has ended; called with the lock held."""
+    def _wait_until_open(self, timeout: float) -> FrameSource:
+        """Return the open source; called with the lock held."""
         if self._thread is None and not self._closed:
             self._thread = threading.Thread(target=self._keep_open, name="reconnect", daemon=True)
             self._thread.start()
         attempts = self._attempts
         self._clock.wait_for(
             self._changed,
-            lambda: (
-                self._closed or self._ended or self._inner is not None or self._attempts > attempts
-            ),
+            lambda: self._closed or self._inner is not None or self._attempts > attempts,
             timeout,
         )
         if self._closed:
             raise SourceError(
                 "it is closed", action=translatable("start it again"), where=self.name
             )
-        if self._ended:
-            return None
         if self._inner is None:
             # A new error each time: one that is raised again would gather every traceback.
             if self._failure:
@@ -187,9 +177,8 @@ class ReconnectingSource(FrameSource):
             with self._changed:
                 if self._locked:
                     inner.lock_exposure(True)
-                self._offset = self._next_number - (frame.sequence if frame else 0)
+                self._offset = self._next_number - frame.sequence
                 self._waiting = frame
-                self._ended = frame is None
                 self._inner = inner
                 self._changed.notify_all()
         except Exception:

@@ -27,7 +27,7 @@ _Timed = tuple[NDArray[np.uint8], float]
 
 
 class ReplaySource(FrameSource):
-    """Plays files as if they came from a camera.
+    """Plays files as if they came from a camera, and begins again at their end.
 
     An image that cannot be read is passed over and its reason kept in `skipped`, by its name; only
     when nothing at all can be read does the source fail.
@@ -38,8 +38,6 @@ class ReplaySource(FrameSource):
         An image, a folder of images, or a video.
     clock
         That paces and stamps the frames.
-    loop
-        Begin again at the end.
     paced
         Keep the video's own time, and show each image for two seconds; else frames come as fast
         as they are read.
@@ -50,11 +48,10 @@ class ReplaySource(FrameSource):
         If there is nothing there to play.
     """
 
-    def __init__(self, path: Path, clock: Clock, *, loop: bool = True, paced: bool = True) -> None:
+    def __init__(self, path: Path, clock: Clock, *, paced: bool = True) -> None:
         # Never a file's name, which may name a person.
         super().__init__(translatable("replay"), SourceKind.REPLAY, clock)
         self._path = path
-        self._loop = loop
         self._paced = paced
         self._due = clock.monotonic()
         self._last: NDArray[np.uint8] | None = None
@@ -62,8 +59,8 @@ class ReplaySource(FrameSource):
         self.skipped: dict[str, str] = {}
         self._images = self._find(path)
 
-    def read(self, timeout: float = 1.0) -> Frame | None:
-        """Return the next frame, or None at the end."""
+    def read(self, timeout: float = 1.0) -> Frame:
+        """Return the next frame; after the last one, the first again."""
         self._check_open()
         end = self._clock.monotonic() + timeout
         if self._paced:
@@ -76,23 +73,21 @@ class ReplaySource(FrameSource):
         if self._pictures is None:
             self._pictures = self._play()
         try:
-            item = next(self._pictures, "end")
+            item = next(self._pictures)
             while item is None and self._clock.monotonic() < end:
-                item = next(self._pictures, "end")
-        except SourceError:
+                item = next(self._pictures)
+        except Exception:
             # Files may be repaired while we wait: the next read starts over.
             self._pictures = None
             raise
         if item is None:
             reason = next(iter(self.skipped.values()))
             raise SourceError("no image has been found yet that can be shown", detail=reason)
-        if isinstance(item, str):
-            return None
         self._last, seconds = item
         self._due = max(self._due, self._clock.monotonic() - seconds) + seconds
         return self._frame(self._last)
 
-    def still(self, timeout: float = 1.0) -> Frame | None:
+    def still(self, timeout: float = 1.0) -> Frame:
         """Return the image that is shown now, or the video's next frame."""
         self._check_open()
         if self._images is not None and self._last is not None:
@@ -146,8 +141,6 @@ class ReplaySource(FrameSource):
                     where=printable_path(self._path),
                     detail=next(iter(self.skipped.values()), ""),
                 )
-            if not self._loop:
-                return
 
     def _pictures_once(self) -> Iterator[_Timed | None]:
         """Yield each picture, and None for each image that is passed over."""

@@ -40,8 +40,8 @@ class FrameSource(ABC):
         self._closed = False
 
     @abstractmethod
-    def read(self, timeout: float = 1.0) -> Frame | None:
-        """Return the next frame for the preview, or None where a finite source has ended.
+    def read(self, timeout: float = 1.0) -> Frame:
+        """Return the next frame for the preview; frames come without end.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class FrameSource(ABC):
             If no frame came in time, or the source is gone. The source may be read again.
         """
 
-    def still(self, timeout: float = 1.0) -> Frame | None:
+    def still(self, timeout: float = 1.0) -> Frame:
         """Return the next frame at the largest size that the source gives while it runs.
 
         For the shutter: it takes longer than `read`, and is `read` where there is one size.

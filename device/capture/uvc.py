@@ -99,7 +99,7 @@ class UvcSource(FrameSource):
         self._missed = 0
         self._driver = DriverThread("uvc", self._grab, self._video.release, clock)
 
-    def read(self, timeout: float = 1.0) -> Frame | None:
+    def read(self, timeout: float = 1.0) -> Frame:
         """Return the newest frame that was not read yet."""
         taken = self._driver.take(timeout)
         if taken is None:

@@ -74,7 +74,6 @@ class Camera:
         self._field: FieldOfView | None = None
         self._motion = _MotionSinceLastFrame()
         self._shot: Shot | None = None
-        self._ended = False
         self._last_frame = clock.monotonic()
 
     @property
@@ -102,9 +101,6 @@ class Camera:
             try:
                 if command is not None:
                     self._take_burst(command.shot)
-                elif self._ended:
-                    self._health.finished(Part.CAMERA)
-                    self._pause()
                 else:
                     self._read()
             except Exception as error:
@@ -114,9 +110,6 @@ class Camera:
     def _read(self) -> None:
         frame = self._source.read()
         self._arrived()
-        if frame is None:
-            self._end()
-            return
         self._health.worked(Part.CAMERA)
         if self._shot is not None and not self._shot.released:
             return
@@ -136,32 +129,19 @@ class Camera:
         try:
             self._source.lock_exposure(True)
             try:
-                while len(frames) < BURST and not self._ended:
-                    frame = self._source.still()
+                while len(frames) < BURST:
+                    frames.append(self._source.still())
                     self._arrived()
-                    if frame is None:
-                        self._end()
-                    else:
-                        frames.append(frame)
             finally:
                 self._source.lock_exposure(False)
-            if not self._ended:
-                self._health.worked(Part.CAMERA)
+            self._health.worked(Part.CAMERA)
         except Exception as error:
             self._fault = fault = self._failed(error)
-        last = self.frames.peek()
-        if not frames and self._ended and last is not None:
-            # The last picture of a replay can be taken like any other.
-            frames.append(last)
         self._analysis.send(Burst(shot, tuple(frames), fault))
 
     def _arrived(self) -> None:
         self._last_frame = self._clock.monotonic()
         self._fault = None
-
-    def _end(self) -> None:
-        self._ended = True
-        self._health.finished(Part.CAMERA)
 
     def _failed(self, error: Exception) -> Fault:
         """Count an error against the camera, or against the clinic's cable."""

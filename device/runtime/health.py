@@ -36,14 +36,13 @@ class PartState(StrEnum):
     """What a part does.
 
     ``starting`` before its first step; ``waiting``, nothing to do or nothing there to do it with;
-    ``failing``, its last steps failed; ``finished``, a replay that has ended.
+    ``failing``, its last steps failed.
     """
 
     STARTING = "starting"
     WORKING = "working"
     WAITING = "waiting"
     FAILING = "failing"
-    FINISHED = "finished"
 
 
 ALLOWANCES: Final[Mapping[Part, float]] = {
@@ -148,11 +147,6 @@ class Health:
                 before, state=PartState.FAILING, failures=before.failures + 1, fault=fault
             )
 
-    def finished(self, part: Part) -> None:
-        """Report that a part has nothing more to do, as where a replay has ended."""
-        with self._lock:
-            self._parts[part] = replace(self._parts[part], state=PartState.FINISHED, fault=None)
-
     def report(self) -> Mapping[Part, PartHealth]:
         """Return how every part is."""
         with self._lock:
@@ -164,9 +158,7 @@ class Health:
         return tuple(
             part
             for part, health in self.report().items()
-            if part in ALLOWANCES
-            and health.state is not PartState.FINISHED
-            and now - health.alive > ALLOWANCES[part]
+            if part in ALLOWANCES and now - health.alive > ALLOWANCES[part]
         )
 
 

@@ -51,12 +51,11 @@ class Demonstration(DemoSource):
         self.count = 0
         self.arrived: dict[int, tuple[int, float]] = {}
 
-    def read(self, timeout: float = 1.0) -> Frame | None:
+    def read(self, timeout: float = 1.0) -> Frame:
         frame = super().read(timeout)
-        if frame is not None:
-            # By the address of its pixels, which nothing else has while it is shown.
-            self.arrived[id(frame.pixels)] = (self.count, time.monotonic())
-            self.count += 1
+        # By the address of its pixels, which nothing else has while it is shown.
+        self.arrived[id(frame.pixels)] = (self.count, time.monotonic())
+        self.count += 1
         return frame
 
 

@@ -28,22 +28,17 @@ SIZE = (800, 480)
 class Camera(FrameSource):
     """A source of noise that counts what is asked of it, and fails when told to."""
 
-    def __init__(self, failures: int = 0, frames: int | None = None) -> None:
+    def __init__(self, failures: int = 0) -> None:
         super().__init__("camera", SourceKind.CAMERA, Clock())
         self.failures = failures
-        self.left = frames
         self.reads = 0
         self.closed = 0
 
-    def read(self, timeout: float = 1.0) -> Frame | None:
+    def read(self, timeout: float = 1.0) -> Frame:
         self.reads += 1
         if self.failures:
             self.failures -= 1
             raise SourceError("the camera was unplugged", action="plug it in again")
-        if self.left is not None:
-            if self.left == 0:
-                return None
-            self.left -= 1
         time.sleep(0.01)
         pixels = np.random.default_rng(self.reads).integers(0, 256, (120, 160, 3), np.uint8)
         return self._taken(pixels)
@@ -159,7 +154,7 @@ class FailsOnce(Camera):
 
     failed = False
 
-    def read(self, timeout: float = 1.0) -> Frame | None:
+    def read(self, timeout: float = 1.0) -> Frame:
         if not self.failed:
             self.failed = True
             raise ZeroDivisionError("by nought")
@@ -174,12 +169,12 @@ class Handheld(Camera):
         self.stills = 0
         self.locks: list[tuple[bool, int]] = []
 
-    def read(self, timeout: float = 1.0) -> Frame | None:
+    def read(self, timeout: float = 1.0) -> Frame:
         time.sleep(0.01)
         self.reads += 1
         return self._taken(lesion(blur=3.0))
 
-    def still(self, timeout: float = 1.0) -> Frame | None:
+    def still(self, timeout: float = 1.0) -> Frame:
         self.stills += 1
         return self._taken(lesion(blur=0.4 if self.stills == 3 else 3.0))
 

@@ -76,27 +76,22 @@ class ScriptedSource(FrameSource):
         self.fault: Exception | None = None
         self.still_fault: Exception | None = None
         self.good_stills = 0
-        self.left: int | None = None
         self.locked: list[bool] = []
         self.hold = threading.Event()
         self.hold.set()
 
-    def read(self, timeout: float = 1.0) -> Frame | None:
+    def read(self, timeout: float = 1.0) -> Frame:
         time.sleep(0.005)
         self.attempts += 1
         self.hold.wait(GIVE_UP_SECONDS)
         if self.fault is not None:
             raise self.fault
-        if self.left is not None and self.reads >= self.left:
-            return None
         self.reads += 1
         return self._picture(self.reads)
 
-    def still(self, timeout: float = 1.0) -> Frame | None:
+    def still(self, timeout: float = 1.0) -> Frame:
         if self.still_fault is not None and self.stills >= self.good_stills:
             raise self.still_fault
-        if self.left is not None:
-            return None
         self.stills += 1
         return self._picture(1000 + self.stills)
 

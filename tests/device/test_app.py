@@ -46,7 +46,7 @@ def test_demonstration_runs_and_is_judged(clinic: Clinic, manifest: Manifest) ->
     assert len(np.unique(clinic.colours().reshape(-1, 3), axis=0)) > 100
 
 
-def test_replay_without_end_keeps_giving_new_findings(clinic: Clinic, photo: Path) -> None:
+def test_replay_keeps_giving_new_findings(clinic: Clinic, photo: Path) -> None:
     def deeds() -> None:
         for _ in range(3):
             clinic.until_finding()
@@ -337,19 +337,6 @@ def test_run_ends_after_its_time(analyzer: Analyzer) -> None:
     close_screen()
     # Whoever opened it closes it.
     assert not camera.closed
-
-
-def test_last_picture_stays_when_a_finite_source_ends(clinic: Clinic) -> None:
-    camera = Camera(frames=3)
-
-    def deeds() -> None:
-        clinic.until(lambda: camera.left == 0)
-        clinic.until(lambda: camera.reads == 4)
-        clinic.until_finding()
-        view = clinic.live()
-        np.testing.assert_array_equal(view.field, noise(3)[:, 20:140])
-
-    clinic.use(camera, deeds)
 
 
 def test_picture_is_shown_in_rgb_order(clinic: Clinic, tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def test_stuck_camera_misses_the_watchdog(clinic: Clinic, tmp_path: Path) -> Non
     go_on = threading.Event()
 
     class Stuck(Camera):
-        def read(self, timeout: float = 1.0) -> Frame | None:
+        def read(self, timeout: float = 1.0) -> Frame:
             if self.reads > 3:
                 go_on.wait(GIVE_UP_SECONDS)
             return super().read(timeout)
@@ -188,7 +188,7 @@ def test_finding_of_one_camera_is_not_shown_for_the_next_that_is_plugged_in(
     class Replaced(Camera):
         shape = (480, 640)
 
-        def read(self, timeout: float = 1.0) -> Frame | None:
+        def read(self, timeout: float = 1.0) -> Frame:
             frame = super().read(timeout)
             return replace(frame, pixels=np.full((*self.shape, 3), 90, np.uint8))
 

@@ -18,7 +18,7 @@ from device.runtime.camera import BURST
 from device.screen.input_mapper import press_shutter
 from device.screen.pages.compare import CompareView
 from device.screen.view import KeepStatus
-from tests.device.clinic import Camera, Clinic, Handheld, lesion, noise
+from tests.device.clinic import Camera, Clinic, Handheld, lesion
 from tests.device.scripted import GIVE_UP_SECONDS
 
 
@@ -99,7 +99,7 @@ def test_button_presses_the_shutter_from_its_own_thread(clinic: Clinic) -> None:
 
 def test_camera_that_fails_at_the_shutter_leaves_the_view_live(clinic: Clinic) -> None:
     class NoStill(Camera):
-        def still(self, timeout: float = 1.0) -> Frame | None:
+        def still(self, timeout: float = 1.0) -> Frame:
             raise SourceError("the camera was unplugged")
 
     def deeds() -> None:
@@ -113,21 +113,9 @@ def test_camera_that_fails_at_the_shutter_leaves_the_view_live(clinic: Clinic) -
     clinic.use(NoStill(), deeds)
 
 
-def test_last_picture_of_a_replay_can_be_taken(clinic: Clinic) -> None:
-    camera = Camera(frames=3)
-
-    def deeds() -> None:
-        clinic.until(lambda: camera.reads == 4)
-        clinic.until_finding()
-        clinic.take()
-        np.testing.assert_array_equal(clinic.live().field, noise(3)[:, 20:140])
-
-    clinic.use(camera, deeds)
-
-
 def test_motion_of_the_hand_is_part_of_the_finding(clinic: Clinic) -> None:
     class Shaking(Camera):
-        def read(self, timeout: float = 1.0) -> Frame | None:
+        def read(self, timeout: float = 1.0) -> Frame:
             frame = super().read(timeout)
             pixels = np.roll(lesion(blur=1.0), 24 * (self.reads % 2), axis=1)
             return replace(frame, pixels=pixels)
@@ -171,7 +159,7 @@ def test_press_that_came_to_nothing_is_told_long_enough_to_be_read(clinic: Clini
     class NoStill(Camera):
         broken = True
 
-        def still(self, timeout: float = 1.0) -> Frame | None:
+        def still(self, timeout: float = 1.0) -> Frame:
             if self.broken:
                 raise SourceError("the camera was unplugged")
             return super().still(timeout)

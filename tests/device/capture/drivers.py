@@ -30,9 +30,8 @@ def plain(colour: tuple[int, int, int] = RED, size: tuple[int, int] = SIZE) -> N
     return np.full((size[1], size[0], 3), colour, np.uint8)
 
 
-def middle(frame: Frame | None) -> tuple[int, int, int]:
+def middle(frame: Frame) -> tuple[int, int, int]:
     """Return the colour in the middle of a frame."""
-    assert frame is not None
     height, width = frame.pixels.shape[:2]
     red, green, blue = frame.pixels[height // 2, width // 2]
     return int(red), int(green), int(blue)
@@ -43,12 +42,9 @@ def eventually(source: FrameSource, seconds: float = 60.0) -> Frame:
     end = time.monotonic() + seconds
     while True:
         try:
-            frame = source.read(0.5)
+            return source.read(0.5)
         except OSError:
             assert time.monotonic() < end
-            continue
-        assert frame is not None
-        return frame
 
 
 class CvVideo:

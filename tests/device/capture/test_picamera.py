@@ -22,8 +22,6 @@ def camera(port: FakeCameraPort) -> FakePicamera2:
 def test_preview_and_still_have_the_sizes_asked_for(port: FakeCameraPort) -> None:
     with PicameraSource(port, CLOCK) as source:
         preview, still = source.read(10.0), source.still(10.0)
-    assert preview is not None
-    assert still is not None
     assert preview.pixels.shape == (PREVIEW_SIZE[1], PREVIEW_SIZE[0], 3)
     assert still.pixels.shape == (STILL_SIZE[1], STILL_SIZE[0], 3)
 
@@ -34,7 +32,6 @@ def test_configuration_is_read_back(port: FakeCameraPort) -> None:
     with PicameraSource(port, CLOCK) as source:
         preview, still = source.read(10.0), source.still(10.0)
     for frame in (preview, still):
-        assert frame is not None
         assert frame.pixels.shape == (450, 800, 3)
         np.testing.assert_allclose(middle(frame), RED, atol=4)
 
@@ -72,13 +69,14 @@ def test_camera_without_focus_or_controls_works(port: FakeCameraPort) -> None:
     port.controls = {"AeEnable": (False, True, True)}
     with PicameraSource(port, CLOCK) as source:
         source.lock_exposure(True)
-        assert source.read(10.0) is not None
+        source.read(10.0)
         assert camera(port).values == {"AeEnable": False}
 
 
 def test_every_request_is_given_back(port: FakeCameraPort) -> None:
     with PicameraSource(port, CLOCK) as source:
-        assert all(source.read(10.0) is not None for _ in range(12))
+        for _ in range(12):
+            source.read(10.0)
 
 
 def test_absent_camera_is_told(port: FakeCameraPort) -> None:
@@ -111,7 +109,8 @@ def test_stalled_camera_is_told_and_goes_on_when_it_wakes(port: FakeCameraPort) 
             with pytest.raises(SourceError, match="has stopped giving pictures"):
                 source.read(0.02)
         port.state = PortState.WORKING
-        assert all(source.read(10.0) is not None for _ in range(8))
+        for _ in range(8):
+            source.read(10.0)
 
 
 def test_stalled_camera_can_be_closed_and_opened_again(port: FakeCameraPort) -> None:
@@ -122,7 +121,7 @@ def test_stalled_camera_can_be_closed_and_opened_again(port: FakeCameraPort) -> 
     source.close()
     port.state = PortState.WORKING
     with PicameraSource(port, CLOCK) as again:
-        assert again.read(10.0) is not None
+        again.read(10.0)
 
 
 def test_failure_of_a_picture_is_told_and_its_request_given_back(
@@ -138,7 +137,7 @@ def test_failure_of_a_picture_is_told_and_its_request_given_back(
             for _ in range(6):
                 with pytest.raises(SourceError, match="does not answer; switch"):
                     source.read(10.0)
-        assert source.read(10.0) is not None
+        source.read(10.0)
 
 
 def test_unknown_format_is_named() -> None:

@@ -17,10 +17,9 @@ from tests.device.scripted import until
 
 @dataclass
 class Camera:
-    """A driver that does what it is told; `left` frames are given before it ends."""
+    """A driver that does what it is told."""
 
     failure: Exception | None = None
-    left: int = 1_000_000
     opened: int = 0
     open_now: int = 0
     most_open: int = 0
@@ -45,12 +44,9 @@ class Opened(FrameSource):
         super().__init__("test", SourceKind.CAMERA, CLOCK)
         self.camera = camera
 
-    def read(self, timeout: float = 1.0) -> Frame | None:
+    def read(self, timeout: float = 1.0) -> Frame:
         if self.camera.failure:
             raise self.camera.failure
-        if self.camera.left == 0:
-            return None
-        self.camera.left -= 1
         return self._frame(plain())
 
     def lock_exposure(self, locked: bool) -> None:
@@ -129,9 +125,7 @@ def test_sequence_goes_on_over_a_break(camera: Camera, source: ReconnectingSourc
         source.read(0.1)
     camera.failure = None
     numbers += [eventually(source).sequence for _ in range(3)]
-    still = source.still(1.0)
-    assert still is not None
-    numbers.append(still.sequence)
+    numbers.append(source.still(1.0).sequence)
     assert numbers == sorted(set(numbers))
 
 
@@ -148,14 +142,6 @@ def test_any_failure_of_a_driver_becomes_a_message(
             source.read(0.2)
     camera.failure = None
     eventually(source)
-
-
-def test_finite_source_stays_ended_and_is_not_opened_again(
-    camera: Camera, source: ReconnectingSource
-) -> None:
-    camera.left = 2
-    assert [source.read(10.0) is None for _ in range(5)] == [False, False, True, True, True]
-    assert camera.opened == 1
 
 
 def test_read_does_not_wait_for_a_driver_that_hangs(

@@ -29,12 +29,7 @@ def write_video(path: Path, colours: list[tuple[int, int, int]]) -> Path:
 
 
 def colours(source: ReplaySource, count: int, timeout: float = 1.0) -> list[tuple[int, ...]]:
-    found = []
-    for _ in range(count):
-        frame = source.read(timeout)
-        assert frame is not None
-        found.append(tuple(int(v) for v in frame.pixels[0, 0]))
-    return found
+    return [tuple(int(v) for v in source.read(timeout).pixels[0, 0]) for _ in range(count)]
 
 
 def failure(path: Path) -> str:
@@ -54,15 +49,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_images_come_in_the_order_of_their_names_and_end(folder: Path) -> None:
-    with ReplaySource(folder, CLOCK, loop=False, paced=False) as source:
-        assert colours(source, 3) == [RED, GREEN, BLUE]
-        assert source.read() is None
-        assert source.read() is None
-
-
-def test_loop_begins_again(folder: Path) -> None:
-    with ReplaySource(folder, CLOCK, loop=True, paced=False) as source:
+def test_images_come_in_the_order_of_their_names_and_begin_again(folder: Path) -> None:
+    with ReplaySource(folder, CLOCK, paced=False) as source:
         assert colours(source, 5) == [RED, GREEN, BLUE, RED, GREEN]
 
 
@@ -73,8 +61,7 @@ def test_one_image_is_a_source(tmp_path: Path) -> None:
 
 def test_frames_are_counted_and_stamped(folder: Path) -> None:
     with ReplaySource(folder, CLOCK, paced=False) as source:
-        read = [source.read() for _ in range(4)]
-    frames = [frame for frame in read if frame is not None]
+        frames = [source.read() for _ in range(4)]
     assert [frame.sequence for frame in frames] == [0, 1, 2, 3]
     assert all(frame.time.utcoffset() == timedelta(0) for frame in frames)
     assert [f.time for f in frames] == sorted(f.time for f in frames)
@@ -82,9 +69,7 @@ def test_frames_are_counted_and_stamped(folder: Path) -> None:
 
 def test_name_never_tells_the_file(tmp_path: Path) -> None:
     with ReplaySource(write_image(tmp_path / "Ana-Garcia.png", RED), CLOCK, paced=False) as source:
-        frame = source.read()
-        assert frame is not None
-        assert (source.name, frame.source) == ("replay", "replay")
+        assert (source.name, source.read().source) == ("replay", "replay")
 
 
 def test_still_stays_before_the_lens_for_its_time(folder: Path) -> None:
@@ -127,6 +112,20 @@ def test_source_may_be_read_again_once_its_image_is_mended(tmp_path: Path) -> No
         with pytest.raises(SourceError):
             source.read()
         write_image(path, RED)
+        assert colours(source, 1) == [RED]
+
+
+def test_source_may_be_read_again_after_an_error_that_no_code_expected(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> None:
+        raise MemoryError
+
+    with ReplaySource(folder, CLOCK, paced=False) as source:
+        with monkeypatch.context() as patch:
+            patch.setattr(replay, "read_image", fail)
+            with pytest.raises(MemoryError):
+                source.read()
         assert colours(source, 1) == [RED]
 
 
@@ -190,18 +189,11 @@ def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
     failure(tmp_path / ("x" * 300))
 
 
-def test_video_plays_in_rgb_and_ends(tmp_path: Path) -> None:
+def test_video_plays_in_rgb_and_begins_again(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.avi", [RED, GREEN, BLUE])
-    with ReplaySource(path, CLOCK, loop=False, paced=False) as source:
-        np.testing.assert_allclose(colours(source, 3), [RED, GREEN, BLUE], atol=12)
-        assert source.read() is None
-
-
-def test_video_loops(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "a.avi", [RED, BLUE])
     with ReplaySource(path, CLOCK, paced=False) as source:
         seen = colours(source, 5)
-    np.testing.assert_allclose(seen, [RED, BLUE, RED, BLUE, RED], atol=12)
+    np.testing.assert_allclose(seen, [RED, GREEN, BLUE, RED, GREEN], atol=12)
 
 
 def test_file_that_is_no_video_fails(tmp_path: Path) -> None:

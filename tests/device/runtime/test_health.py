@@ -145,13 +145,6 @@ def test_work_heals_and_nothing_else_does(health: Health, clock: ManualClock) ->
     assert told.worked == clock.monotonic()
 
 
-def test_part_that_has_finished_is_not_watched(health: Health, clock: ManualClock) -> None:
-    health.finished(Part.CAMERA)
-    run(health, clock, Part.CAMERA, stands_still, LONG)
-    assert health.stalled() == ()
-    assert health.report()[Part.CAMERA].state is PartState.FINISHED
-
-
 def test_model_is_told_of_and_not_watched(health: Health, clock: ManualClock) -> None:
     assert health.report()[Part.MODEL].state is PartState.STARTING
     assert health.report()[Part.MODEL].worked is None
