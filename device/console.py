@@ -61,9 +61,11 @@ def _conclusion(record: FindingRecord, names: dict[Code, str]) -> str:
     quality = record.quality
     seen = "sufficient" if quality.sufficient else ", ".join(quality.shortcomings)
     made = f"No call ({record.no_call})" if record.no_call else f"{names[record.diagnosis]} leads"
-    kept = ", ".join(record.prediction_set)
+    # Of a call, the leading diagnosis is named already, as on the screen.
+    others = [c for c in record.prediction_set if record.no_call or c != record.diagnosis]
+    not_excluded = f"Not excluded: {', '.join(others)}. " if others else ""
     return (
-        f"{made}. Malignant group {record.malignancy:.1%}. Not excluded: {kept}. "
+        f"{made}. Malignant group {record.malignancy:.1%}. {not_excluded}"
         f"Quality: {seen}. {record.model}, {record.timings_ms['total']:.1f} ms."
     )
 

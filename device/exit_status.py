@@ -25,11 +25,12 @@ class ExitStatus(IntEnum):
 
 
 _MEANINGS = {
-    ExitStatus.OK: "done",
-    ExitStatus.BAD_INPUT: "something that you can correct: an option, a file, a missing screen",
-    ExitStatus.INTERNAL_ERROR: "an error of the program itself; please report it",
-    ExitStatus.CANNOT_START: "run: cannot start as it is configured; trying again does not help",
-    ExitStatus.RESTART: "run --appliance: restart was chosen on the screen",
-    ExitStatus.POWER_OFF: "run --appliance: switching off was chosen on the screen",
-    ExitStatus.INTERRUPTED: "interrupted from the keyboard",
+    ExitStatus.OK: "success",
+    ExitStatus.BAD_INPUT: "error you can fix: bad option, unreadable file, no display",
+    ExitStatus.INTERNAL_ERROR: "internal error, please report it",
+    ExitStatus.CANNOT_START: "run: invalid settings or model bundle, restarting will not help "
+    "(other commands exit 2)",
+    ExitStatus.RESTART: "run --appliance: the user chose Restart",
+    ExitStatus.POWER_OFF: "run --appliance: the user chose to switch off",
+    ExitStatus.INTERRUPTED: "interrupted (Ctrl-C)",
 }

@@ -59,6 +59,8 @@ def test_help_names_every_command(command: Callable[..., Done]) -> None:
     for name in COMMANDS:
         assert re.search(rf"^\s+{name}\s", done.out, re.MULTILINE)
         assert command(name, "--help").status == 0
+    for status in ("0", "2", "130"):
+        assert re.search(rf"^  {status} +\w", done.out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("arguments", [(), ("fly",), ("compress",), ("train", "--epochs", "3")])
@@ -293,9 +295,12 @@ def test_a_key_that_cannot_be_written_is_told(
 
 
 @pytest.mark.tensorflow
-def test_each_stage_says_what_comes_next(trained: Stage, compressed: Stage, bundled: Stage) -> None:
+def test_each_stage_says_what_comes_next(
+    trained: Stage, compressed: Stage, evaluated: Stage, bundled: Stage
+) -> None:
     assert f"Next: dermascope-build compress {trained.folder}" in trained.printed
-    assert f"Next: dermascope-build evaluate {compressed.folder}" in compressed.printed
+    assert f"Next: dermascope-build quality-limits {compressed.folder}" in compressed.printed
+    assert f"Next: dermascope-build bundle {evaluated.folder}" in evaluated.printed
     assert f"Wrote {bundled.folder}" in bundled.printed
 
 
@@ -415,6 +420,18 @@ def test_a_run_is_calibrated_again_to_the_same_draft(
     assert done.status == 0, done.err
     assert f"Next: dermascope-build quality-limits {run}" in done.out
     assert json.loads((run / "draft.json").read_bytes()) == fitted
+
+
+@pytest.mark.tensorflow
+def test_quality_limits_of_a_run_lead_to_its_evaluation(
+    command: Callable[..., Done], compressed: Stage, ham10000: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(compressed.folder, run, ignore=shutil.ignore_patterns("checkpoint"))
+    arguments = ("--data", ham10000, "--images", 7, "--levels", 1)
+    done = command("quality-limits", run, *arguments)
+    assert done.status == 0, done.err
+    assert f"Next: dermascope-build evaluate {run}" in done.out
 
 
 @pytest.mark.tensorflow

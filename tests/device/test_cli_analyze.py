@@ -2,15 +2,18 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 
 from device.cli import main
-from device.diagnoses import CODES
+from device.console import print_finding
+from device.diagnoses import CODES, Code
 from device.frame import Frame
 from device.imaging.overlay import blend_overlay
 from device.inference.analyzer import Analyzer, likeliest_malignant
+from device.inference.finding import NoCallReason, to_record
 from device.models.bundle import Bundle
 from tests.device.commands import JPEG, Capture, complaint, records, run, write
 from tests.device.images import (
@@ -53,9 +56,31 @@ def test_photo_gets_a_table_and_a_conclusion(
     assert main(["analyze", photo.name]) == 0
     out, err = capsys.readouterr()
     assert "photo.jpg" in out.replace("\n", "")
-    for words in ("Melanoma", "Basal cell carcinoma", "Malignant group", "Not excluded", "Quality"):
+    for words in ("Melanoma", "Basal cell carcinoma", "Malignant group", "Quality"):
         assert words in out
     assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("no_call", "codes", "told"),
+    [
+        (None, [Code.NV, Code.MEL, Code.BKL], "Not excluded: mel, bkl."),
+        (None, [Code.NV], ""),
+        (NoCallReason.UNCERTAIN, [Code.NV, Code.MEL], "Not excluded: nv, mel."),
+    ],
+)
+def test_leading_diagnosis_of_a_call_is_not_among_those_not_excluded(
+    bundle: Bundle, frames: tuple[Frame, ...], capsys: Capture, no_call: NoCallReason | None,
+    codes: list[Code], told: str,
+) -> None:  # fmt: skip
+    record = msgspec.structs.replace(
+        to_record(Analyzer(bundle).analyze(frames[0]), "lesion.png", []),
+        diagnosis=Code.NV, prediction_set=codes, no_call=no_call,
+    )  # fmt: skip
+    print_finding(record, bundle.manifest)
+    out = capsys.readouterr().out
+    assert told in out
+    assert ("Not excluded" in out) == bool(told)
 
 
 def test_photo_gets_one_json_line(photo: Path, capsys: Capture) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from device.config import Config
+from device.config import PROJECT_KEY, Config
 from device.exit_status import ExitStatus
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +25,10 @@ def test_every_setting_is_told(integrator: str) -> None:
 def test_every_exit_status_is_told(integrator: str) -> None:
     for status in ExitStatus:
         assert f"| {status.value} | {status.meaning} |" in integrator
+
+
+def test_the_projects_key_is_told_to_whoever_adds_another(integrator: str) -> None:
+    assert f'"{PROJECT_KEY}"' in integrator
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
