@@ -27,8 +27,8 @@ FRAMES_PER_SECOND: Final = 30.0
 SECONDS_PER_SCENE: Final = 5.0
 
 _CANVAS: Final = 900
-_STOP_RADIUS: Final = 0.66
-"""Radius of the round field stop, in frame heights: the frame's corners are dark."""
+_STOP_RADIUS: Final = 0.48
+"""Radius of the round field stop, in frame heights: all of it lies in the frame."""
 
 # Optical absorption by colour channel (red, green, blue): pigment eats blue most, blood green.
 _MELANIN: Final = np.array([0.75, 1.15, 1.55], np.float32)
@@ -164,7 +164,7 @@ def render_view(canvas: NDArray[np.uint8], scene: Scene, seconds: float) -> NDAr
     """
     width, height = SIZE
     turn = 1.2 * math.sin(0.7 * seconds) + 0.3 * math.sin(5.1 * seconds)
-    zoom = height / _CANVAS * (1.32 + 0.012 * math.sin(0.9 * seconds))
+    zoom = height / _CANVAS * (1.1 + 0.012 * math.sin(0.9 * seconds))
     matrix = cv2.getRotationMatrix2D((_CANVAS / 2, _CANVAS / 2), turn, zoom)
     matrix[0, 2] += width / 2 - _CANVAS / 2 + 6 * math.sin(1.3 * seconds) + math.sin(7 * seconds)
     matrix[1, 2] += height / 2 - _CANVAS / 2 + 5 * math.sin(1.1 * seconds + 1)

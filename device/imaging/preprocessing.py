@@ -1,5 +1,6 @@
 """The model's input, made in one place: training, evaluation and the instrument call this."""
 
+import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -8,7 +9,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from device.imaging.field_of_view import WORKING_SIDE, FieldOfView, Geometry, crop, find_field
+from device.imaging.field_of_view import (
+    WORKING_SIDE,
+    FieldOfView,
+    Geometry,
+    Square,
+    crop,
+    find_field,
+)
 
 Resize = Literal["area"]
 
@@ -23,8 +31,8 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     height, width
         Size of the tensor in pixels.
     geometry
-        ``center-square``: the field of view, which is the largest centred square of the image
-        where no round stop is seen (`device.imaging.field_of_view`). ``full-frame``: the whole
+        ``center-square``: the largest centred square of the image, or, where a stop is seen, the
+        largest square within it (`device.imaging.field_of_view`). ``full-frame``: the whole
         image, squeezed to the tensor's shape, as in the HAM10000 28 x 28 tables.
     resize
         ``area``: every output pixel is the mean of the input pixels under it.
@@ -59,9 +67,23 @@ class CroppedField:
     pixels: NDArray[np.uint8]
     field: FieldOfView
 
+    @property
+    def unobstructed(self) -> NDArray[np.uint8]:
+        """What no stop hides: uint8, (side, side, 3), RGB; a view, not a copy."""
+        field, inner = self.field, self.field.inscribed
+        if inner is None:
+            return self.pixels
+        scale = len(self.pixels) / field.side
+        part = Square(
+            round((inner.left - field.left) * scale),
+            round((inner.top - field.top) * scale),
+            max(1, int(inner.side * scale)),
+        )
+        return crop(self.pixels, part)
+
 
 def crop_field(
-    pixels: NDArray[np.uint8], least: int = WORKING_SIDE, field: FieldOfView | None = None
+    pixels: NDArray[np.uint8], input_side: int = 0, field: FieldOfView | None = None
 ) -> CroppedField:
     """Cut the field of view out of a frame, and reduce it to what the rest works with.
 
@@ -69,20 +91,21 @@ def crop_field(
     ----------
     pixels
         A frame of any size: uint8, (height, width, 3), RGB.
-    least
-        As in `downscale`.
+    input_side
+        Of the model's input in pixels: what no stop hides is reduced no further.
     field
         Where it lies, in the frame's pixels, where that is known; else it is looked for.
     """
-    if field is not None:
-        return CroppedField(downscale(crop(pixels, field), least), field)
-    small = downscale(pixels, least)
-    factor = min(pixels.shape[:2]) // min(small.shape[:2])
-    seen = find_field(small)
-    field = seen.times(factor)
+    if field is None:
+        small = downscale(pixels, max(WORKING_SIDE, input_side))
+        factor = min(pixels.shape[:2]) // min(small.shape[:2])
+        seen = find_field(small)
+        field = seen.times(factor)
+        if seen.side >= WORKING_SIDE and seen.unobstructed.side >= input_side:
+            return CroppedField(crop(small, seen), field)
     # A small stop in a large frame would lose its detail with the frame's.
-    part = crop(small, seen) if seen.side >= least else downscale(crop(pixels, field), least)
-    return CroppedField(part, field)
+    least = max(WORKING_SIDE, math.ceil(input_side * field.side / field.unobstructed.side))
+    return CroppedField(downscale(crop(pixels, field), least), field)
 
 
 def downscale(pixels: NDArray[np.uint8], least: int = WORKING_SIDE) -> NDArray[np.uint8]:
@@ -99,16 +122,11 @@ def downscale(pixels: NDArray[np.uint8], least: int = WORKING_SIDE) -> NDArray[n
     return pixels
 
 
-def working_side(spec: InputSpec) -> int:
-    """Return the least side of a picture from which a model's input is made."""
-    return max(WORKING_SIDE, spec.height, spec.width)
-
-
 def model_region(
     pixels: NDArray[np.uint8], geometry: Geometry, field: FieldOfView
 ) -> NDArray[np.uint8]:
     """Return the part of a frame that the model is shown (a view, not a copy)."""
-    return pixels if geometry == "full-frame" else crop(pixels, field)
+    return pixels if geometry == "full-frame" else crop(pixels, field.unobstructed)
 
 
 def resize_to_input(
@@ -123,18 +141,18 @@ def resize_to_input(
     spec
         The bundle's ``input`` section.
     look
-        `crop_field` of the frame with the spec's `working_side`, where that was done already.
+        `crop_field` of the frame for this input, where that was done already.
 
     Returns
     -------
     numpy.ndarray
         uint8, (spec.height, spec.width, 3), RGB.
     """
-    least = working_side(spec)
+    side = max(spec.height, spec.width)
     if spec.geometry == "full-frame":
-        shown = downscale(pixels, least)
+        shown = downscale(pixels, max(WORKING_SIDE, side))
     else:
-        shown = (look or crop_field(pixels, least)).pixels
+        shown = (look or crop_field(pixels, side)).unobstructed
     resized = cv2.resize(shown, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
     return resized.astype(np.uint8, copy=False)
 

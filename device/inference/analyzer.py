@@ -19,7 +19,6 @@ from device.imaging.preprocessing import (
     crop_field,
     dihedral_views,
     resize_to_input,
-    working_side,
 )
 from device.imaging.quality import Quality, measure_quality, with_motion
 from device.inference import calibration
@@ -316,7 +315,7 @@ class Analyzer:
 
 
 def _crop(frame: Frame, spec: NetworkSpec, field: FieldOfView | None = None) -> CroppedField:
-    return crop_field(frame.pixels, working_side(spec.input), field)
+    return crop_field(frame.pixels, max(spec.input.height, spec.input.width), field)
 
 
 def _own_map(

@@ -35,7 +35,7 @@ def test_demonstration_runs_and_is_judged(clinic: Clinic, manifest: Manifest) ->
         clinic.until_finding()
         view = clinic.live()
         assert view.field is not None
-        assert view.field.shape == (768, 768, 3)
+        assert view.field.shape[0] == pytest.approx(0.96 * 768, abs=16)
         assert view.finding is not None
         assert view.finding.model == manifest.model_id
         assert (view.source, view.frozen) == ("demo", None)

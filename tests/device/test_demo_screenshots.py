@@ -22,4 +22,4 @@ def test_demonstration_draws_every_scene_as_the_readme_shows_it(
     expected = np.asarray(Image.open(REFERENCE).convert("RGB"), dtype=int)
     assert drawn.shape == expected.shape
     # Another processor may round a resized pixel by one.
-    assert (np.abs(drawn - expected) > 8).mean() < 0.01, f"copy {pictures[1]} to {REFERENCE}"
+    assert (np.abs(drawn - expected) > 8).mean() < 0.01, f"copy {pictures[4]} to {REFERENCE}"

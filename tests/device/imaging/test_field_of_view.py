@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 from device.imaging.field_of_view import (
     FieldOfView,
     Geometry,
+    Square,
     central_field,
     crop,
     find_field,
@@ -56,7 +58,126 @@ def test_round_stop_is_found_wherever_it_lies(
 def test_stop_that_reaches_out_of_the_frame_gives_the_whole_height() -> None:
     field = find_field(stop(300, 400, 220, 150, 190))
     assert field.side == 300
-    assert field.left == pytest.approx(70, abs=3)
+    # The middle of what is seen of it: the frame cuts it on the right.
+    assert field.left == pytest.approx(65, abs=3)
+
+
+def drawn(stop: np.ndarray, dark: int = 3) -> np.ndarray:
+    """Return skin with a lesion in its middle, dark where `stop` is true."""
+    height, width = stop.shape
+    random = np.random.default_rng(0)
+    pixels = np.array([205, 165, 145]) + random.normal(0, 6, (height, width, 3))
+    rows, columns = np.mgrid[:height, :width]
+    lesion = np.hypot((columns - width / 2) / 1.3, rows - height / 2) < height / 9
+    pixels[lesion] = np.array([60, 38, 30])
+    pixels[stop] = dark + random.normal(0, 1.5, (int(stop.sum()), 3))
+    return np.clip(cv2.GaussianBlur(pixels, (0, 0), 0.8), 0, 255).astype(np.uint8)
+
+
+def outside(kind: str, height: int, width: int) -> np.ndarray:
+    """Return where a stop of a kind hides the frame: bool, (height, width)."""
+    rows, columns = np.mgrid[:height, :width]
+    y, x = (rows - height / 2) / height, (columns - width / 2) / height
+    match kind:
+        case "whole":
+            return np.hypot(x, y) > 0.46
+        case "touching":
+            return np.hypot(x, y) > 0.5
+        case "small":
+            return np.hypot(x - 0.1, y + 0.05) > 0.25
+        case "off-centre":
+            return np.hypot(x + 0.12, y - 0.08) > 0.5
+        case "cut above and below":
+            return np.hypot(x, y) > 0.57
+        case "cut on one side":
+            return np.hypot(x - 0.3, y) > 0.62
+        case "cut on every side":
+            return np.hypot(x, y) > 0.74
+        case "rounded square":
+            beyond = np.hypot(np.maximum(abs(x) - 0.3, 0), np.maximum(abs(y) - 0.3, 0))
+            return beyond > 0.16
+        case "thin ring":
+            return (abs(y) > 0.48) | (abs(x) > width / height / 2 - 0.02)
+    raise AssertionError(kind)
+
+
+STOPS = (
+    "whole", "touching", "small", "off-centre", "cut above and below", "cut on one side",
+    "cut on every side", "rounded square", "thin ring",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("dark", [0, 8, 60], ids=["black", "nearly black", "grey"])
+@pytest.mark.parametrize("size", [(240, 320), (450, 600), (84, 84), (768, 1024)], ids=str)
+@pytest.mark.parametrize("kind", STOPS)
+def test_model_is_shown_the_largest_square_that_no_stop_hides(
+    kind: str, size: tuple[int, int], dark: int
+) -> None:
+    hidden = outside(kind, *size)
+    field = find_field(drawn(hidden, dark))
+    assert field.lies_in(size)
+    shown = field.unobstructed
+    assert not crop(hidden, shown).any()
+    # No larger square fits anywhere, but for the blurred rim.
+    bordered = np.pad((~hidden).astype(np.uint8), 1)
+    largest = 2 * cv2.distanceTransform(bordered, cv2.DIST_C, 3).max() - 1
+    assert shown.side >= 0.88 * largest - 1
+
+
+@pytest.mark.parametrize("kind", ["whole", "off-centre"])
+def test_reflections_on_the_rim_and_words_beside_it_change_nothing(kind: str) -> None:
+    hidden = outside(kind, 450, 600)
+    pixels = drawn(hidden)
+    marked = pixels.copy()
+    cv2.putText(marked, "12 Mar", (4, 440), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1)
+    cv2.ellipse(marked, (300, 225), (235, 235), 0, 20, 50, (190, 190, 190), 3)
+    plain, found = find_field(pixels).unobstructed, find_field(marked).unobstructed
+    assert found.side == pytest.approx(plain.side, abs=0.04 * plain.side)
+    assert not crop(hidden, found).any()
+
+
+def test_stop_is_found_behind_a_black_lesion_that_touches_it() -> None:
+    hidden = outside("whole", 450, 600)
+    pixels = drawn(hidden)
+    rows, columns = np.mgrid[:450, :600]
+    pixels[(np.hypot(columns - 440, rows - 225) < 110) & ~hidden] = (30, 20, 18)
+    shown = find_field(pixels).unobstructed
+    assert not crop(hidden, shown).any()
+    # Most of the lesion is still seen.
+    assert shown.side > 0.5 * 0.92 * 450
+
+
+@pytest.mark.parametrize("at", [(0, 0), (600, 450), (300, 0), (0, 225)])
+def test_black_lesion_at_the_frames_edge_is_no_stop(at: tuple[int, int]) -> None:
+    pixels = drawn(np.zeros((450, 600), bool))
+    rows, columns = np.mgrid[:450, :600]
+    random = np.random.default_rng(1)
+    edge = 150 + 25 * np.sin(5 * np.arctan2(rows - at[1], columns - at[0]))
+    lesion = np.hypot(columns - at[0], rows - at[1]) < edge
+    pixels[lesion] = random.integers(15, 70, (int(lesion.sum()), 3))
+    assert find_field(pixels) == central_field(450, 600)
+
+
+@pytest.mark.parametrize("skin", [(230, 190, 175), (150, 105, 80), (96, 66, 52)], ids=str)
+def test_light_that_falls_off_to_the_corners_is_no_stop(skin: tuple[int, int, int]) -> None:
+    rows, columns = np.mgrid[:450, :600]
+    falling = 1 - 0.8 * ((columns - 300) ** 2 + (rows - 225) ** 2) / 375**2
+    pixels = (np.array(skin) * np.clip(falling, 0.15, 1)[:, :, None]).astype(np.uint8)
+    assert find_field(pixels).unobstructed.side > 0.85 * 450
+
+
+def test_map_over_what_a_stop_leaves_lies_over_the_same_skin() -> None:
+    field = FieldOfView(100, 0, 600, Square(200, 100, 400))
+    values = np.zeros((40, 40), np.float32)
+    values[10, 30] = 1.0
+    over = saliency_over_field(values, (600, 800, 3), "center-square", field)
+    assert over.shape == (60, 60)
+    row, column = np.unravel_index(np.argmax(over), over.shape)
+    assert (row + 0.5) * 10 == pytest.approx(100 + 10.5 * 10, abs=10)
+    assert (column + 0.5) * 10 == pytest.approx(100 + 30.5 * 10, abs=10)
+    ones = saliency_over_field(np.ones((40, 40), np.float32), (600, 800, 3), "center-square", field)
+    assert ones[0].max() == ones[:, 0].max() == 0.0
+    assert ones[len(ones) // 2, len(ones) // 2] == 1.0
 
 
 @given(height=st.integers(1, 400), width=st.integers(1, 400), seed=st.integers(0, 9))
@@ -65,6 +186,8 @@ def test_field_lies_in_any_frame(height: int, width: int, seed: int) -> None:
     field = find_field(pixels)
     assert field.side >= 1
     assert crop(pixels, field).shape == (field.side, field.side, 3)
+    assert field.lies_in((height, width))
+    assert field.unobstructed.lies_in((height, width))
 
 
 def over_centre(values: np.ndarray, shape: tuple[int, ...], geometry: Geometry) -> np.ndarray:
@@ -130,7 +253,8 @@ def test_what_lies_beside_the_square_is_cut_off() -> None:
     [(FieldOfView(0, 0, 48), True), (FieldOfView(16, 0, 48), True), (FieldOfView(17, 0, 48), False),
      (FieldOfView(0, 1, 48), False), (FieldOfView(-1, 0, 48), False),
      (FieldOfView(0, -1, 47), False), (FieldOfView(8, 8, 0), False),
-     (FieldOfView(8, 8, -4), False)],
+     (FieldOfView(8, 8, -4), False), (FieldOfView(0, 0, 48, Square(8, 8, 30)), True),
+     (FieldOfView(0, 0, 48, Square(50, 8, 30)), False)],
 )  # fmt: skip
 def test_field_lies_in_a_frame_that_holds_all_of_it(field: FieldOfView, lies: bool) -> None:
     assert field.lies_in((48, 64, 3)) is lies

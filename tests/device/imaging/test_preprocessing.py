@@ -15,7 +15,6 @@ from device.imaging.preprocessing import (
     resize_to_input,
     scale_pixels,
     scale_table,
-    working_side,
 )
 
 SQUARE = InputSpec(height=28, width=28, geometry="center-square")
@@ -120,19 +119,32 @@ def test_what_is_reduced_stays_as_it_is() -> None:
 
 
 def test_model_with_a_larger_input_is_given_no_less_than_that() -> None:
-    spec = InputSpec(height=224, width=224, geometry="center-square")
-    assert working_side(SQUARE) == WORKING_SIDE
-    assert crop_field(noise(880, 1200), working_side(spec)).pixels.shape == (440, 440, 3)
+    assert crop_field(noise(880, 1200)).pixels.shape == (220, 220, 3)
+    assert crop_field(noise(880, 1200), 224).pixels.shape == (440, 440, 3)
 
 
-@pytest.mark.parametrize(("radius", "side"), [(420, 210), (200, 200), (140, 280)])
-def test_small_stop_in_a_large_frame_keeps_its_detail(radius: int, side: int) -> None:
+@pytest.mark.parametrize(
+    ("radius", "input_side", "side"),
+    [
+        (420, 0, 210),
+        (420, 96, 210),
+        (420, 160, 420),
+        (200, 96, 200),
+        (140, 96, 280),
+        (140, 224, 280),
+    ],
+)
+def test_small_stop_in_a_large_frame_keeps_its_detail(
+    radius: int, input_side: int, side: int
+) -> None:
     rows, columns = np.mgrid[:900, :1200]
     pixels = np.where(np.hypot(columns - 500, rows - 450) <= radius, 150, 0).astype(np.uint8)
-    look = crop_field(np.repeat(pixels[:, :, None], 3, axis=2))
+    look = crop_field(np.repeat(pixels[:, :, None], 3, axis=2), input_side)
     assert look.field.side == pytest.approx(2 * radius, abs=20)
     assert look.field.left + look.field.side / 2 == pytest.approx(500, abs=12)
     assert len(look.pixels) == pytest.approx(side, abs=16)
+    assert look.unobstructed.min() == 150
+    assert len(look.unobstructed) / len(look.pixels) == pytest.approx(0.66, abs=0.02)
     assert len(look.pixels) >= min(WORKING_SIDE, look.field.side)
 
 

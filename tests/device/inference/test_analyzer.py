@@ -128,12 +128,14 @@ def test_thresholds_of_the_bundle_decide_the_call(
 def test_geometry_of_the_bundle_decides_what_is_seen(
     tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
-    pixels = frames[GOOD].pixels.copy()
-    pixels[:, :120] = pixels[:, -120:] = 255
-    framed = replace(frames[GOOD], pixels=pixels)
+    # No stop is in this part, so that the square is the centred one.
+    whole = replace(frames[GOOD], pixels=frames[GOOD].pixels[170:598, 227:797])
+    pixels = whole.pixels.copy()
+    pixels[:, :60] = pixels[:, -60:] = 255
+    framed = replace(whole, pixels=pixels)
     for geometry, alike in (("center-square", True), ("full-frame", False)):
         own = analyzer_with(bundle, tmp_path, input={"geometry": geometry})
-        inside = own.analyze(frames[GOOD]).probabilities
+        inside = own.analyze(whole).probabilities
         assert (own.analyze(framed).probabilities == inside) == alike
 
 
