@@ -26,6 +26,10 @@ class ImageRecord:
         Years, or None.
     sex, localization
         As the dataset writes them; ``unknown`` where it does not say.
+    source
+        Where it was taken: the name of a collection, or of a clinic.
+    skin_tone
+        Class of MILK10k's scale, ``0`` (very dark) to ``5`` (very light), or empty.
     """
 
     image_id: str
@@ -35,6 +39,8 @@ class ImageRecord:
     age: float | None = None
     sex: str = "unknown"
     localization: str = "unknown"
+    source: str = ""
+    skin_tone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,17 @@ class Dataset:
         return np.array([r.lesion_id for r in self.records])
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources, in the order of their first images."""
+        return tuple(dict.fromkeys(r.source for r in self.records))
+
+    @property
+    def source_indices(self) -> NDArray[np.int64]:
+        """Index into `sources` of each record: int64, (n,)."""
+        places = {name: i for i, name in enumerate(self.sources)}
+        return np.array([places[r.source] for r in self.records], dtype=np.int64)
+
+    @property
     def digest(self) -> str:
         """SHA-256 over the identifiers, lesions and diagnoses, whatever their order."""
         lines = sorted(f"{r.image_id},{r.lesion_id},{r.dx}\n" for r in self.records)
@@ -80,10 +97,19 @@ class Dataset:
 
 
 def concatenate(*datasets: Dataset) -> Dataset:
-    """Return one dataset with the records of several, in that order."""
-    readers = {r.image_id: d.read for d in datasets for r in d.records}
+    """Return one dataset with the records of several, in that order.
+
+    An image that several of them have is the first's.
+    """
+    readers: dict[str, Callable[[ImageRecord], NDArray[np.uint8]]] = {}
+    records = []
+    for dataset in datasets:
+        for record in dataset.records:
+            if record.image_id not in readers:
+                readers[record.image_id] = dataset.read
+                records.append(record)
     return Dataset(
         " and ".join(d.name for d in datasets),
-        tuple(r for d in datasets for r in d.records),
+        tuple(records),
         lambda record: readers[record.image_id](record),
     )

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from build_host.datasets.clinic import parse_age
 from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.folder import find_images, read_csv
 from build_host.errors import DataError
@@ -17,8 +18,7 @@ from device.diagnoses import CODES, Code
 from device.imaging.image_file import read_image
 
 METADATA_FILES: Final = ("HAM10000_metadata.csv", "HAM10000_metadata")
-_UNKNOWN: Final = ("", "unknown", "nan")
-_OLDEST: Final = 130.0
+HAM10000: Final = "HAM10000"
 PIXEL_TABLE: Final = "hmnist_28_28_RGB.csv"
 LICENCE: Final = "CC BY-NC 4.0 (HAM10000: attribution, non-commercial use)"
 
@@ -110,14 +110,7 @@ def _parse_row(path: Path, line: int, values: dict[str, str]) -> ImageRecord:
     for column in ("lesion_id", "image_id"):
         if not values[column]:
             raise DataError(f"{path}: line {line}: {column} is empty")
-    age = None
-    if values["age"].lower() not in _UNKNOWN:
-        try:
-            age = float(values["age"])
-        except ValueError:
-            raise DataError(f"{path}: line {line}: age {values['age']!r} is not a number") from None
-        if not 0.0 <= age <= _OLDEST:
-            raise DataError(f"{path}: line {line}: age {values['age']!r} is not an age in years")
+    age = parse_age(f"{path}: line {line}", values["age"])
     return ImageRecord(
         image_id=values["image_id"],
         lesion_id=values["lesion_id"],
@@ -126,6 +119,7 @@ def _parse_row(path: Path, line: int, values: dict[str, str]) -> ImageRecord:
         age=age,
         sex=values["sex"] or "unknown",
         localization=values["localization"] or "unknown",
+        source=HAM10000,
     )
 
 

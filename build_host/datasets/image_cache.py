@@ -3,20 +3,25 @@
 import hashlib
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
 from build_host.datasets.dataset import Dataset
+from build_host.datasets.look_alikes import ALIKE, CROPS, SIDE, without_look_alikes
 from build_host.datasets.split import Split
 from build_host.errors import DataError
 from build_host.files import replacing
-from device.imaging.preprocessing import InputSpec, resize_to_input
+from device.imaging.preprocessing import InputSpec, crop_field, resize_to_input
+
+_ALIKE: Final = 0.02
+"""Share by which the sides of a frame may differ in proportion from those of training frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,8 @@ class Examples:
         themselves where there is no augmentation.
     labels
         Diagnosis of each image, as an index into `device.diagnoses.CODES`: int64, (n,).
+    sources
+        Source of each image, as an index: int64, (n,).
     split
         Only the training and validation parts are used.
     """
@@ -40,6 +47,7 @@ class Examples:
     images: NDArray[np.uint8]
     frames: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    sources: NDArray[np.int64]
     split: Split
 
 
@@ -47,6 +55,9 @@ def load_examples(
     dataset: Dataset, split: Split, spec: InputSpec, frame_size: tuple[int, int], cache: Path
 ) -> Examples:
     """Return a dataset's images, resized for the model and as frames for augmentation.
+
+    No training image looks like one of another source that validates or tests
+    (`build_host.datasets.look_alikes`).
 
     Parameters
     ----------
@@ -58,10 +69,35 @@ def load_examples(
     images = resized_images(dataset, spec, cache)
     frames = images
     if frame_size != (0, 0):
-        height, width = frame_size
-        whole = InputSpec(height=height, width=width, geometry="full-frame", resize=spec.resize)
-        frames = resized_images(dataset, whole, cache)
-    return Examples(images, frames, dataset.labels, split)
+        frames = _cached(dataset, _FrameMaker(*frame_size), cache, quiet=False)
+    apart = without_look_alikes_of_others(dataset, split, cache)
+    return Examples(images, frames, dataset.labels, dataset.source_indices, apart)
+
+
+def without_look_alikes_of_others(dataset: Dataset, split: Split, cache: Path) -> Split:
+    """Return a split that trains on no image that looks like a tested one of another source.
+
+    Parameters
+    ----------
+    cache
+        Folder that keeps what was found for the next run.
+    """
+    if len(dataset.sources) == 1:
+        return split
+    spec = InputSpec(height=SIDE, width=SIDE, geometry="center-square")
+    parts = (split.train, split.validation, split.test)
+    identity = hashlib.sha256(_digest(dataset, _InputMaker(spec)).encode())
+    identity.update(msgspec.json.encode((dataset.sources, ALIKE, CROPS)))
+    identity.update(dataset.source_indices.tobytes())
+    for part in parts:
+        identity.update(part.tobytes())
+    path = cache / f"training-{identity.hexdigest()[:16]}.npy"
+    if not path.exists():
+        images = resized_images(dataset, spec, cache)
+        apart, _ = without_look_alikes(split, images, dataset.source_indices)
+        with replacing(path) as part_file:
+            np.save(part_file, apart.train)
+    return replace(split, train=np.load(path))
 
 
 def resized_images(
@@ -94,17 +130,86 @@ def resized_images(
     build_host.errors.DataError
         If the disk has no room for the array.
     """
-    identity = _digest(dataset, spec)
-    path = cache / f"images-{spec.width}x{spec.height}-{identity}.npy"
+    return _cached(dataset, _InputMaker(spec), cache, quiet)
+
+
+def training_frame(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Return what augmentation starts from: a frame whose central square a model is shown.
+
+    A frame in which no stop is seen is squeezed to the size, if it has its shape; of any other,
+    what a model is shown becomes the central square, and is mirrored beyond it.
+
+    Parameters
+    ----------
+    pixels
+        uint8, (rows, columns, 3), RGB, of any size.
+    height, width
+        Of the result in pixels; the height is the smaller one.
+    """
+    crop = crop_field(pixels, height)
+    rows, columns = pixels.shape[:2]
+    alike = abs(columns / rows - width / height) < _ALIKE * width / height
+    if crop.field.inscribed is None and alike:
+        whole = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        return whole.astype(np.uint8, copy=False)
+    square = cv2.resize(crop.unobstructed, (height, height), interpolation=cv2.INTER_AREA)
+    left = (width - height) // 2
+    padded = cv2.copyMakeBorder(square, 0, 0, left, width - height - left, cv2.BORDER_REFLECT_101)
+    return padded.astype(np.uint8, copy=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _InputMaker:
+    """Makes the model's input of an image."""
+
+    spec: InputSpec
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.spec.height, self.spec.width
+
+    @property
+    def identity(self) -> bytes:
+        spec = self.spec
+        return msgspec.json.encode((spec.height, spec.width, spec.geometry, spec.resize))
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return resize_to_input(pixels, self.spec)
+
+
+@dataclass(frozen=True, slots=True)
+class _FrameMaker:
+    """Makes a frame for augmentation of an image."""
+
+    height: int
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.height, self.width
+
+    @property
+    def identity(self) -> bytes:
+        return msgspec.json.encode((self.height, self.width, "frame"))
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return training_frame(pixels, self.height, self.width)
+
+
+def _cached(
+    dataset: Dataset, make: _InputMaker | _FrameMaker, cache: Path, quiet: bool
+) -> NDArray[np.uint8]:
+    height, width = make.shape
+    path = cache / f"images-{width}x{height}-{_digest(dataset, make)}.npy"
     if not path.exists():
-        shape = (len(dataset), spec.height, spec.width, 3)
+        shape = (len(dataset), height, width, 3)
         # Two runs, or two workers on different machines, may make the same array at once: each
         # writes its own, and either will do.
         with replacing(path) as part:
             array = _preallocated(part, shape)
             records = track(dataset.records, "Reading images", disable=quiet)
             for i, record in enumerate(records):
-                array[i] = resize_to_input(dataset.read(record), spec)
+                array[i] = make(dataset.read(record))
             array.flush()
             del array
     images: NDArray[np.uint8] = np.load(path, mmap_mode="r")
@@ -135,19 +240,19 @@ def _preallocated(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype
     return array
 
 
-def _digest(dataset: Dataset, spec: InputSpec) -> str:
+def _digest(dataset: Dataset, make: _InputMaker | _FrameMaker) -> str:
     """Return a digest of an array's content: which images, in which order, how resized.
 
     The pixels of three of them count too, as they are and resized: the dataset's resolution, or
     the resizing itself, may have changed.
     """
     digest = hashlib.sha256(dataset.name.encode())
-    digest.update(msgspec.json.encode((spec.height, spec.width, spec.geometry, spec.resize)))
+    digest.update(make.identity)
     for record in dataset.records:
         digest.update(f"{record.image_id}\n".encode())
     last = len(dataset) - 1
     for place in (0, last // 2, last):
         pixels = dataset.read(dataset.records[place])
         digest.update(pixels.tobytes())
-        digest.update(resize_to_input(pixels, spec).tobytes())
+        digest.update(make(pixels).tobytes())
     return digest.hexdigest()[:16]

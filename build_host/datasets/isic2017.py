@@ -20,6 +20,7 @@ Part = Literal["train", "validation", "test"]
 
 LABELS_FILE: Final = "labels.csv"
 LICENCE: Final = "ISIC 2017 (CC0)"
+ISIC2017: Final = "ISIC 2017"
 _COLUMNS: Final = ("image_id", "split", "diagnosis")
 _PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
 _DIAGNOSES: Final[dict[str, Code]] = {"nevus": Code.NV, "mel": Code.MEL, "sk": Code.BKL}
@@ -56,7 +57,10 @@ def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Dataset:
             raise DataError(f"{where}: diagnosis {diagnosis!r} is not one of {known}")
         if not name or name in records:
             raise DataError(f"{where}: image_id {name!r} is empty or appears twice")
-        records[name] = part, ImageRecord(image_id=name, lesion_id=name, dx=_DIAGNOSES[diagnosis])
+        records[name] = (
+            part,
+            ImageRecord(image_id=name, lesion_id=name, dx=_DIAGNOSES[diagnosis], source=ISIC2017),
+        )
     chosen = tuple(record for part, record in records.values() if part in parts)
     if not chosen:
         raise DataError(f"{path}: has no row of {' or '.join(parts)}")

@@ -1,6 +1,7 @@
 """The train, validation and test split, decided once for each lesion."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,15 +36,22 @@ def fold_of(lesion_id: str) -> int:
     return int(hashlib.sha256(lesion_id.encode()).hexdigest(), 16) % FOLDS
 
 
-def split_by_lesion(dataset: Dataset) -> Split:
+def split_by_lesion(dataset: Dataset, training_only: Collection[str] = ()) -> Split:
     """Split a dataset so that no lesion is in two parts.
+
+    Parameters
+    ----------
+    training_only
+        Names of sources whose images all train.
 
     Raises
     ------
     build_host.errors.DataError
         If a diagnosis is missing from a part.
     """
-    folds = np.array([fold_of(r.lesion_id) for r in dataset.records])
+    folds = np.array(
+        [-1 if r.source in training_only else fold_of(r.lesion_id) for r in dataset.records]
+    )
     split = Split(
         train=np.flatnonzero((folds != TEST_FOLD) & (folds != VALIDATION_FOLD)),
         validation=np.flatnonzero(folds == VALIDATION_FOLD),

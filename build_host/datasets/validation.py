@@ -9,10 +9,14 @@ from typing import Final
 from rich.console import Console
 from rich.progress import track
 
+from build_host.datasets.clinic import is_published, read_clinic_table
 from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.folder import find_images
 from build_host.datasets.ham10000 import PIXEL_TABLE, read_ham10000, read_metadata
-from build_host.datasets.split import split_by_lesion
+from build_host.datasets.isic2017 import read_isic2017
+from build_host.datasets.isic2019 import BCN20000, read_isic2019_tables
+from build_host.datasets.milk10k import read_milk10k_tables
+from build_host.datasets.sources import SOURCES, SourceName, split_sources
 from build_host.errors import DataError
 from device.errors import DermascopeError, ImageError
 from device.imaging.image_file import read_image
@@ -39,8 +43,8 @@ class ValidationReport:
     notes: tuple[str, ...]
 
 
-def validate_ham10000(folder: Path, console: Console) -> ValidationReport:
-    """Return everything that is wrong with a HAM10000 folder, decoding every image.
+def validate_source(name: SourceName, folder: Path, console: Console) -> ValidationReport:
+    """Return everything that is wrong with a source's folder, decoding every image.
 
     Raises
     ------
@@ -48,11 +52,11 @@ def validate_ham10000(folder: Path, console: Console) -> ValidationReport:
         If it cannot be validated at all: no folder, no table, a column missing.
     """
     bad_rows: list[DataError] = []
-    records = read_metadata(folder, bad_rows)
+    records = _rows(name, folder, bad_rows)
     paths = find_images(folder)
     problems = [str(error) for error in bad_rows]
     notes: list[str] = []
-    if not paths and (folder / PIXEL_TABLE).is_file():
+    if name == "ham10000" and not paths and (folder / PIXEL_TABLE).is_file():
         good = records
         try:
             read_ham10000(folder)
@@ -67,25 +71,51 @@ def validate_ham10000(folder: Path, console: Console) -> ValidationReport:
             if r.image_id not in paths
         ]
         in_bad_rows = {name for error in bad_rows for name in paths if name in str(error)}
-        notes += [
-            f"{paths[name]}: has no row in the metadata and will not be used"
-            for name in sorted(set(paths) - wanted - in_bad_rows)
-        ]
+        unused = set(paths) - wanted - in_bad_rows
+        if name == "ham10000":
+            notes += [
+                f"{paths[image]}: has no row in the metadata and will not be used"
+                for image in sorted(unused)
+            ]
+        elif unused:
+            notes.append(f"{len(unused)} images are not of the seven diagnoses, or have no row")
         present = [r for r in records if r.image_id in paths]
         shown = track(present, "Decoding images", console=console)
         unreadable, digests = _decode(shown, paths)
         problems += unreadable.values()
         problems += _duplicates_across_lesions(digests)
         good = tuple(r for r in present if r.image_id not in unreadable)
-    if good:
+    if good and name != "isic-2017":
         try:
-            split_by_lesion(Dataset("HAM10000", good, lambda r: read_image(paths[r.image_id])))
+            split_sources(
+                Dataset(SOURCES[name].title, good, lambda r: read_image(paths[r.image_id]))
+            )
         except DermascopeError as error:
-            problems.append(str(error))
+            # Few pictures of one's own may train beside a larger collection.
+            (notes if name == "clinic" else problems).append(str(error))
+    if not good:
+        problems.append(f"{folder}: no image of the seven diagnoses can be used")
     unknown_age = sum(r.age is None for r in good)
     if unknown_age:
         notes.append(f"{unknown_age} images without an age")
     return ValidationReport(len(good), tuple(problems), tuple(notes))
+
+
+def _rows(name: SourceName, folder: Path, problems: list[DataError]) -> tuple[ImageRecord, ...]:
+    """Return the rows of a source's tables that can be understood."""
+    match name:
+        case "ham10000":
+            return read_metadata(folder, problems)
+        case "isic-2017":
+            return read_isic2017(folder, ("train", "validation", "test")).records
+        case "isic-2019":
+            return read_isic2019_tables(folder, problems)
+        case "milk10k" if is_published(folder):
+            return read_milk10k_tables(folder, problems).records
+        case "bcn20000" if is_published(folder):
+            rows = read_isic2019_tables(folder, problems)
+            return tuple(r for r in rows if r.source == BCN20000)
+    return read_clinic_table(folder, SOURCES[name].title, problems).records
 
 
 def _decode(

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from build_host.bundle.classes import CLASSES
+from build_host.cli import PRETRAINED_VARIABLE
+from build_host.datasets.sources import SOURCES
 from build_host.evaluation.assessment import Assessment, CoveragePoint
 from build_host.evaluation.evaluation import ConformalCheck, Evaluation, Selective
 from build_host.evaluation.metrics import METRICS, ClassFigures
@@ -96,6 +98,18 @@ def draft(stage: Stage) -> tuple[Manifest, bytes]:
     return manifest, (stage.folder / "model.tflite").read_bytes()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_data_from_outside() -> Iterator[None]:
+    """Forget where real data is, for fixtures of the session too.
+
+    Tests of the real data set look where it is when they are imported.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (*(source.variable for source in SOURCES.values()), PRETRAINED_VARIABLE):
+            patch.delenv(name, raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def write_config() -> Callable[..., Path]:
     def write(folder: Path, epochs: int = 2, side: int = 28) -> Path:
@@ -164,6 +178,18 @@ def spoilable_table(ham10000_table: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def clinic_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return drawn.write_clinic(tmp_path_factory.mktemp("clinics") / "ward-7", "ward-", 1)
+
+
+@pytest.fixture(scope="session")
+def milk10k(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = drawn.write_clinic(tmp_path_factory.mktemp("collections") / "milk", "IL_", 2)
+    drawn.write_photographs(folder, "IL_")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def key_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("keys") / "signing.key"
     with pytest.MonkeyPatch.context() as patch:
@@ -187,14 +213,14 @@ def trained(
 ) -> Stage:
     folder = tmp_path_factory.mktemp("work")
     config = write_config(folder)
-    done = command("train", "--data", ham10000, "--config", config, "--out", folder / "runs")
+    done = command("train", "--ham10000", ham10000, "--config", config, "--out", folder / "runs")
     assert done.status == 0, done.err
     (run,) = (folder / "runs").glob("drawn-28-*")
     return Stage(run, done.out, done.warnings)
 
 
 def _next(command: Callable[..., Done], name: str, stage: Stage, data: Path) -> Stage:
-    done = command(name, "--data", data, stage.folder)
+    done = command(name, "--ham10000", data, stage.folder)
     assert done.status == 0, done.err
     return Stage(stage.folder, done.out, done.warnings)
 

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -35,16 +36,16 @@ _LESIONS = {0: [1] * 10 + [2] * 2, 1: [2], 2: [2], 3: [2], 4: [2, 2]}
 _MORE_NV = {1: [3, 1], 2: [2], 3: [2]}
 
 
-def lesion_ids(fold: int) -> Iterator[str]:
+def lesion_ids(fold: int, prefix: str = "HAM_") -> Iterator[str]:
     """Yield more lesion identifiers of one fold than anyone needs."""
-    return (name for n in range(2000) if fold_of(name := f"HAM_{n:07d}") == fold)
+    return (name for n in range(2000) if fold_of(name := f"{prefix}{n:07d}") == fold)
 
 
-def rows() -> list[Row]:
+def rows(prefix: str = "HAM_") -> list[Row]:
     """Return the metadata of the whole data set."""
     result: list[Row] = []
     for fold in range(5):
-        names = lesion_ids(fold)
+        names = lesion_ids(fold, prefix)
         for dx in CODES:
             sizes = _LESIONS[fold] + (_MORE_NV.get(fold, []) if dx == "nv" else [])
             for lesion, images in zip(names, sizes, strict=False):
@@ -64,16 +65,19 @@ def _row(lesion: str, dx: str, number: int) -> Row:
     }
 
 
-@lru_cache(maxsize=1)
-def canvases() -> dict[str, Image.Image]:
-    """Return one drawn lesion for each diagnosis."""
-    return {dx: Image.fromarray(draw_lesion(scene)) for dx, scene in _SCENES.items()}
+@lru_cache(maxsize=4)
+def canvases(place: int = 0) -> dict[str, Image.Image]:
+    """Return one drawn lesion for each diagnosis; every place has its own."""
+    return {
+        dx: Image.fromarray(draw_lesion(replace(scene, seed=scene.seed + 100 * place)))
+        for dx, scene in _SCENES.items()
+    }
 
 
-def picture(dx: str, number: int) -> Image.Image:
-    """Return one of many views of a diagnosis's lesion: 200 x 150."""
+def picture(dx: str, number: int, place: int = 0) -> Image.Image:
+    """Return one of many views of a diagnosis's lesion of a place: 200 x 150."""
     random = np.random.default_rng(number)
-    canvas = canvases()[dx]
+    canvas = canvases(place)[dx]
     width = int(random.integers(760, 900))
     height = width * SIZE[1] // SIZE[0]
     left = int(random.integers(0, canvas.width - width))
@@ -100,12 +104,65 @@ def write_metadata(path: Path, content: list[Row], columns: tuple[str, ...] = CO
         writer.writerows(content)
 
 
+def photograph(number: int) -> Image.Image:
+    """Return a picture that no dermatoscope took: green and blue stripes, 200 x 150."""
+    random = np.random.default_rng(number)
+    x, y = np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1]))
+    angle, wave = random.uniform(0, np.pi), random.uniform(0.1, 0.3)
+    stripes = 60 * np.sin((x * np.cos(angle) + y * np.sin(angle)) * wave)
+    colours = random.uniform(20, 90), random.uniform(110, 160), random.uniform(140, 190)
+    return Image.fromarray(
+        np.clip(np.stack([c + stripes for c in colours], axis=2), 0, 255).astype(np.uint8)
+    )
+
+
+def write_image(path: Path, dx: str, number: int, place: int = 0) -> None:
+    """Draw one view of a diagnosis's lesion."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(jpeg(picture(dx, number, place)))
+
+
+def write_clinic(folder: Path, prefix: str, place: int) -> Path:
+    """Draw a clinic's own pictures, as many as the whole data set has.
+
+    Parameters
+    ----------
+    prefix
+        Of the identifiers of lesions and images.
+    place
+        Which lesions are drawn (`canvases`).
+    """
+    content = [
+        {
+            "image": f"{prefix}{number}", "lesion": row["lesion_id"], "diagnosis": row["dx"],
+            "age": row["age"], "sex": row["sex"], "site": row["localization"],
+            "skin_tone": str(number % 6),
+        }
+        for number, row in enumerate(rows(prefix))
+    ]  # fmt: skip
+    folder.mkdir(exist_ok=True)
+    write_metadata(folder / "images.csv", content, tuple(content[0]))
+    for number, row in enumerate(content):
+        write_image(folder / "images" / f"{row['image']}.jpg", row["diagnosis"], number, place)
+    return folder
+
+
+def write_photographs(folder: Path, prefix: str) -> None:
+    """Draw a photograph without a dermatoscope of each lesion of a clinic, as MILK10k has them."""
+    lesions = list(dict.fromkeys(row["lesion_id"] for row in rows(prefix)))
+    content = [{"image_id": f"{name}-photo", "lesion_id": name} for name in lesions]
+    write_metadata(folder / "clinical.csv", content, ("image_id", "lesion_id"))
+    (folder / "clinical").mkdir()
+    for number, row in enumerate(content):
+        path = folder / "clinical" / f"{row['image_id']}.jpg"
+        path.write_bytes(jpeg(photograph(number)))
+
+
 def write_images(folders: tuple[Path, ...], content: list[Row]) -> None:
     """Draw the image of every row, spread over the folders."""
     for number, row in enumerate(content):
         folder = folders[number * len(folders) // len(content)]
-        folder.mkdir(exist_ok=True)
-        (folder / f"{row['image_id']}.jpg").write_bytes(jpeg(picture(row["dx"], number)))
+        write_image(folder / f"{row['image_id']}.jpg", row["dx"], number)
 
 
 def table_lines(content: list[Row]) -> list[str]:

@@ -14,6 +14,7 @@ from device.imaging.image_file import read_image
 from tests.build_host import drawn
 
 METADATA = "HAM10000_metadata.csv"
+DATA = os.environ.get("DERMASCOPE_HAM10000")
 
 
 def small_set(folder: Path, **changes: str) -> list[drawn.Row]:
@@ -254,8 +255,8 @@ def test_the_tables_labels_are_counted_as_its_makers_do(ham10000_table: Path) ->
 
 
 @pytest.mark.ham10000
-@pytest.mark.skipif("DERMASCOPE_HAM10000" not in os.environ, reason="needs the data set")
+@pytest.mark.skipif(not DATA, reason="needs the data set")
 def test_the_real_data_set_is_10015_images_of_7470_lesions() -> None:
-    dataset = read_ham10000(Path(os.environ["DERMASCOPE_HAM10000"]))
+    dataset = read_ham10000(Path(str(DATA)))
     assert len(dataset) == 10_015
     assert len(set(dataset.lesions)) == 7_470

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import msgspec
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.ham10000 import read_ham10000
-from build_host.datasets.image_cache import load_examples, resized_images
-from build_host.datasets.split import split_by_lesion
+from build_host.datasets.image_cache import load_examples, resized_images, training_frame
+from build_host.datasets.split import Split, split_by_lesion
 from build_host.errors import DataError
+from device.capture.demo import SCENES, Scene, demo_frame
+from device.diagnoses import CODES
 from device.errors import ImageError
 from device.imaging.preprocessing import InputSpec, resize_to_input
 from tests.build_host import drawn
@@ -135,6 +138,7 @@ def test_examples_are_the_images_their_whole_frames_and_the_split(
     assert examples.images.shape == (176, 24, 32, 3)
     assert examples.split is split
     np.testing.assert_array_equal(examples.labels, dataset.labels)
+    assert examples.sources.tolist() == [0] * 176
     whole = InputSpec(height=30, width=40, geometry="full-frame")
     pixels = dataset.read(dataset.records[100])
     np.testing.assert_array_equal(examples.frames[100], resize_to_input(pixels, whole))
@@ -145,6 +149,113 @@ def test_without_a_frame_size_the_frames_are_the_images(ham10000: Path, tmp_path
     dataset = read_ham10000(ham10000)
     examples = load_examples(dataset, split_by_lesion(dataset), SPEC, (0, 0), tmp_path)
     assert examples.frames is examples.images
+
+
+def shown_square(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return what a model of this input is shown."""
+    return resize_to_input(pixels, InputSpec(height=side, width=side, geometry="center-square"))
+
+
+def assert_mirrored(frame: NDArray[np.uint8], left: int, side: int) -> None:
+    """Tell whether a frame is its central square, mirrored beyond it."""
+    square = frame[:, left : left + side]
+    for number in range(1, left + 1):
+        np.testing.assert_array_equal(frame[:, left - number], square[:, number])
+    for number in range(1, frame.shape[1] - left - side + 1):
+        np.testing.assert_array_equal(frame[:, left + side - 1 + number], square[:, -1 - number])
+
+
+@pytest.mark.parametrize("size", [(200, 150), (400, 300), (202, 150), (197, 150)])
+def test_a_frame_of_the_training_frames_shape_is_squeezed_as_it_is(size: tuple[int, int]) -> None:
+    pixels = np.asarray(drawn.picture("mel", 3).resize(size))
+    frame = training_frame(pixels, 60, 80)
+    assert frame.dtype == np.uint8
+    np.testing.assert_array_equal(frame, cv2.resize(pixels, (80, 60), interpolation=cv2.INTER_AREA))
+    # Its central square is what a model is shown, but for the rounding of two resizings.
+    difference = frame[:, 10:70].astype(int) - shown_square(pixels, 60)
+    assert np.abs(difference).mean() < 4
+
+
+@pytest.mark.parametrize("size", [(150, 150), (90, 90), (300, 160), (150, 200), (206, 150)])
+def test_of_a_frame_of_another_shape_the_square_is_mirrored_beyond_it(
+    size: tuple[int, int],
+) -> None:
+    pixels = np.asarray(drawn.picture("mel", 3).resize(size))
+    frame = training_frame(pixels, 60, 80)
+    assert frame.shape == (60, 80, 3)
+    assert frame.dtype == np.uint8
+    np.testing.assert_array_equal(frame[:, 10:70], shown_square(pixels, 60))
+    assert_mirrored(frame, 10, 60)
+
+
+def test_an_odd_column_more_is_mirrored_too() -> None:
+    pixels = np.asarray(drawn.picture("mel", 3).resize((150, 150)))
+    frame = training_frame(pixels, 60, 81)
+    assert frame.shape == (60, 81, 3)
+    np.testing.assert_array_equal(frame[:, 10:70], shown_square(pixels, 60))
+    assert_mirrored(frame, 10, 60)
+
+
+@pytest.mark.parametrize("scene", [SCENES[0], SCENES[3]], ids=lambda s: str(s.seed))
+def test_what_lies_within_a_round_stop_is_mirrored_beyond_it(scene: Scene) -> None:
+    # Of the shape of the training frames, but with black corners that no network should see.
+    pixels = demo_frame(scene).pixels
+    assert pixels.shape == (768, 1024, 3)
+    assert pixels[:20, :20].max() == 0
+    frame = training_frame(pixels, 120, 160)
+    assert frame.shape == (120, 160, 3)
+    np.testing.assert_array_equal(frame[:, 20:140], shown_square(pixels, 120))
+    assert_mirrored(frame, 20, 120)
+    assert frame[:10, :10].mean() > 60
+
+
+def test_augmentation_starts_from_training_frames(ham10000: Path, tmp_path: Path) -> None:
+    whole = read_ham10000(ham10000)
+    square = Dataset("square", whole.records, lambda r: whole.read(r)[:, :150])
+    examples = load_examples(square, split_by_lesion(square), SPEC, (30, 40), tmp_path)
+    for row in (0, 90, 175):
+        pixels = square.read(square.records[row])
+        np.testing.assert_array_equal(examples.frames[row], training_frame(pixels, 30, 40))
+        np.testing.assert_array_equal(examples.images[row], resize_to_input(pixels, SPEC))
+
+
+def two_sources(**of: str) -> Dataset:
+    """Return a lesion of each diagnosis as two sources have it: cropped in the second."""
+    canvases = {dx: np.asarray(canvas) for dx, canvas in drawn.canvases().items()}
+    records = [
+        ImageRecord(f"{source}-{dx}", f"{source}-{dx}", dx, source=of.get(source, source))
+        for source in ("first", "second")
+        for dx in CODES
+    ]
+
+    def read(record: ImageRecord) -> NDArray[np.uint8]:
+        source, dx = record.image_id.split("-")
+        return canvases[dx] if source == "first" else canvases[dx][60:840, 60:840]
+
+    return Dataset("both", tuple(records), read)
+
+
+def test_no_training_image_looks_like_one_of_another_source_that_validates_or_tests(
+    tmp_path: Path,
+) -> None:
+    dataset = two_sources()
+    # 7 to 13 are the same lesions as 0 to 6.
+    split = Split(
+        train=np.array([0, 1, 2, 3, 9]), validation=np.array([4, 8, 11]), test=np.array([7, 13])
+    )
+    for _ in range(2):
+        examples = load_examples(dataset, split, SPEC, (0, 0), tmp_path)
+        assert examples.split.train.tolist() == [2, 3, 9]
+        np.testing.assert_array_equal(examples.split.validation, split.validation)
+        np.testing.assert_array_equal(examples.split.test, split.test)
+        np.testing.assert_array_equal(examples.sources, [0] * 7 + [1] * 7)
+    # Another split is another question.
+    other = dataclasses.replace(split, test=np.array([10]), validation=np.array([4]))
+    examples = load_examples(dataset, other, SPEC, (0, 0), tmp_path)
+    assert examples.split.train.tolist() == [0, 1, 2, 9]
+    # Images of one source are told apart by their lesions.
+    alone = two_sources(second="first")
+    assert load_examples(alone, split, SPEC, (0, 0), tmp_path).split is split
 
 
 def test_a_full_disk_is_told_before_any_image_is_written(ham10000: Path, tmp_path: Path) -> None:

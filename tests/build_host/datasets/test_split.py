@@ -19,6 +19,8 @@ from build_host.errors import DataError
 from device.diagnoses import CODES
 from tests.build_host.drawn import lesion_ids
 
+DATA = os.environ.get("DERMASCOPE_HAM10000")
+
 
 def collection_of(pairs: list[tuple[str, str]]) -> Dataset:
     records = tuple(ImageRecord(f"I{n}", lesion, dx) for n, (lesion, dx) in enumerate(pairs))
@@ -134,7 +136,7 @@ def test_oversampling_first_puts_copies_of_one_image_on_both_sides() -> None:
 
 
 @pytest.mark.ham10000
-@pytest.mark.skipif("DERMASCOPE_HAM10000" not in os.environ, reason="needs the data set")
+@pytest.mark.skipif(not DATA, reason="needs the data set")
 def test_the_parts_of_the_real_data_set_have_the_agreed_sizes() -> None:
-    split = split_by_lesion(read_ham10000(Path(os.environ["DERMASCOPE_HAM10000"])))
+    split = split_by_lesion(read_ham10000(Path(str(DATA))))
     assert (len(split.train), len(split.validation), len(split.test)) == (5998, 2036, 1981)
