@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from build_host.compression.embedding import DIMENSIONS
 from build_host.compression.pruning import copy_model
 from build_host.keras import keras, tf
 from device.diagnoses import CODES
@@ -182,6 +183,8 @@ def describe_tensors(model: bytes) -> tuple[TensorSpec, Outputs]:
         Outputs(
             logits=logits,
             class_activation_map=maps[0] if maps else None,
+            dermoscopic=vectors.pop(1, None),
+            embedding=vectors.pop(DIMENSIONS, None),
             whitened=next(iter(vectors.values()), None),
         ),
     )

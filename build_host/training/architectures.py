@@ -7,6 +7,7 @@ from typing import Any
 
 from build_host.keras import keras
 from build_host.training import efficientnet_lite, mobilenet
+from build_host.training.class_map import CLASS_ACTIVATION_MAP
 from build_host.training.config import RunConfig
 from device.diagnoses import CODES
 
@@ -55,11 +56,9 @@ def load_imagenet_weights(config: RunConfig, model: keras.Model, folder: Path | 
 def with_class_activation_map(model: keras.Model) -> keras.Model:
     """Return a network with its class activation map as a second output, where it has one."""
     names = {layer.name for layer in model.layers}
-    if mobilenet.CLASS_ACTIVATION_MAP not in names:
+    if CLASS_ACTIVATION_MAP not in names:
         return model
-    return keras.Model(
-        model.input, [model.output, model.get_layer(mobilenet.CLASS_ACTIVATION_MAP).output]
-    )
+    return keras.Model(model.input, [model.output, model.get_layer(CLASS_ACTIVATION_MAP).output])
 
 
 def paper_network(shape: tuple[int, int, int]) -> keras.Model:

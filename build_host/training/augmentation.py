@@ -5,6 +5,7 @@ whole batch: the same parameters give a student and, at a larger size, its teach
 """
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,10 @@ from build_host.training.config import AugmentationConfig
 _COLUMNS: Final = (
     "angle", "zoom", "aspect", "mirror", "shift_x", "shift_y", "brightness", "contrast",
     "saturation", "red", "green", "blue", "cutout_x", "cutout_y", "cutout", "noise", "blur",
+    "softness", "gamma", "ruler", "ruler_side", "ruler_pitch", "ruler_shade",
+    *(f"bubble_{value}_{i}" for i in range(3) for value in ("x", "y", "radius", "rim")),
 )  # fmt: skip
+_BUBBLES: Final = 3
 PARAMETER_COUNT: Final = len(_COLUMNS)
 
 
@@ -53,7 +57,19 @@ def draw_parameters(config: AugmentationConfig, count: int, seed: list[int]) -> 
         * (random.random(count) < config.cutout_probability),
         "noise": random.uniform(0, config.noise, count),
         "blur": random.uniform(0, config.blur, count),
+        "softness": random.uniform(0, config.softness, count),
+        "gamma": spread(config.gamma),
+        "ruler": random.uniform(0.06, 0.22, count) * (random.random(count) < config.ruler),
+        "ruler_side": random.integers(0, 4, count),
+        "ruler_pitch": random.uniform(0.03, 0.12, count),
+        "ruler_shade": random.uniform(120, 250, count),
     }
+    bubbly = random.random(count) < config.bubbles
+    for i in range(_BUBBLES):
+        columns[f"bubble_x_{i}"] = random.random(count)
+        columns[f"bubble_y_{i}"] = random.random(count)
+        columns[f"bubble_radius_{i}"] = random.uniform(0.02, 0.3, count) * bubbly
+        columns[f"bubble_rim_{i}"] = random.uniform(30, 160, count)
     return np.stack([columns[name] for name in _COLUMNS], axis=1).astype(np.float32)
 
 
@@ -163,9 +179,42 @@ def _recolour(
     pixels = grey + (pixels - grey) * tf.exp(each("saturation"))
     softer = tf.nn.avg_pool2d(pixels, 3, 1, "SAME")
     pixels += (softer - pixels) * each("blur")
+    pixels += (tf.nn.avg_pool2d(pixels, 5, 1, "SAME") - pixels) * each("softness")
+    tones = tf.clip_by_value(pixels / 255.0, 1e-3, 1.0)
+    pixels = tf.where(each("gamma") != 0.0, 255.0 * tones ** tf.exp(each("gamma")), pixels)
     down = (tf.range(height, dtype=tf.float32)[None, :, None, None] + 0.5) / height
     across = (tf.range(width, dtype=tf.float32)[None, None, :, None] + 0.5) / width
     half = each("cutout") / 2
     hidden = (tf.abs(down - each("cutout_y")) < half) & (tf.abs(across - each("cutout_x")) < half)
     pixels = tf.where(hidden, mean * gain, pixels)
+    pixels = _with_bubbles(_with_ruler(pixels, down, across, each), down, across, each)
     return pixels + tf.random.stateless_normal(tf.shape(pixels), seed) * each("noise")
+
+
+def _with_ruler(
+    pixels: tf.Tensor, down: tf.Tensor, across: tf.Tensor, each: Callable[[str], tf.Tensor]
+) -> tf.Tensor:
+    """Lay a ruler along one side, with ticks of which every fifth is long."""
+    side, width, pitch = each("ruler_side"), each("ruler"), each("ruler_pitch")
+    upright = side >= 2.0
+    depth = tf.where(upright, across, down)
+    along = tf.where(upright, down, across)
+    depth = tf.where(tf.math.floormod(side, 2.0) == 1.0, 1.0 - depth, depth)
+    number = tf.floor(along / pitch)
+    length = tf.where(tf.math.floormod(number, 5.0) == 0.0, 0.8, 0.4) * width
+    tick = (along / pitch - number < 0.2) & (width - depth < length)
+    shade = tf.where(tick, 25.0, each("ruler_shade"))
+    return tf.where(depth < width, shade, pixels)
+
+
+def _with_bubbles(
+    pixels: tf.Tensor, down: tf.Tensor, across: tf.Tensor, each: Callable[[str], tf.Tensor]
+) -> tf.Tensor:
+    """Draw the rims of bubbles, bright on one side and dark on the other."""
+    for i in range(_BUBBLES):
+        x, y = across - each(f"bubble_x_{i}"), down - each(f"bubble_y_{i}")
+        radius = each(f"bubble_radius_{i}")
+        rim = tf.exp(-tf.square((tf.sqrt(x * x + y * y) - radius) / 0.012))
+        lit = 0.4 + 0.6 * (x + y) / tf.maximum(radius, 1e-3)
+        pixels += tf.where(radius > 0.0, rim * lit * each(f"bubble_rim_{i}"), 0.0)
+    return pixels

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from build_host.datasets.sources import SourceName
 from device.imaging.preprocessing import InputSpec
 from device.models.manifest import Name, Saliency, Version
 from device.platform.toml_file import read_toml
@@ -75,6 +76,14 @@ class AugmentationConfig(Section, frozen=True):
         Largest standard deviation of Gaussian noise, in grey levels.
     blur
         Largest weight of a 3 x 3 box blur.
+    softness
+        Largest weight of a 5 x 5 box blur, for images that are enlarged from a few pixels.
+    gamma
+        Largest natural logarithm of the exponent of a tone curve: the colours of film.
+    ruler
+        Share of the images with a ruler along one side.
+    bubbles
+        Share of the images with bubbles in the immersion fluid, which have bright rims.
     """
 
     source_height: Annotated[int, msgspec.Meta(ge=0)] = 0
@@ -92,6 +101,10 @@ class AugmentationConfig(Section, frozen=True):
     cutout_probability: Share = 0.4
     noise: Annotated[float, msgspec.Meta(ge=0.0, le=64.0)] = 6.0
     blur: Share = 0.0
+    softness: Share = 0.0
+    gamma: Spread = 0.0
+    ruler: Share = 0.0
+    bubbles: Share = 0.0
 
 
 class DistillationConfig(Section, frozen=True):
@@ -218,8 +231,9 @@ class RunConfig(Section, frozen=True):
         Channels of the MobileNets' last convolution, 1,280 in the original; 0 to omit it.
     head_sparsity
         Share of that convolution's weights that is pruned, smallest first, before conversion.
-    extra_data
-        Further training images: ``isic-2017``, all but its test part.
+    sources
+        Collections that it is trained and calibrated on (`build_host.datasets.sources`); of ISIC
+        2017 all but its test part trains.
     representative
         Training images in the representative dataset of post-training quantization.
     """
@@ -235,14 +249,19 @@ class RunConfig(Section, frozen=True):
     width: Annotated[float, msgspec.Meta(gt=0.0, le=1.4)] = _WIDTH
     head: Annotated[int, msgspec.Meta(ge=0, le=1280)] = 0
     head_sparsity: Share = 0.0
-    extra_data: Literal["none", "isic-2017"] = "none"
+    sources: tuple[SourceName, ...] = ("ham10000",)
     representative: Positive = 500
 
     def __post_init__(self) -> None:
-        mapped = self.architecture in ("mobilenet", "slim-mobilenet")
+        if not any(name != "isic-2017" for name in self.sources):
+            raise ValueError("sources needs one that calibrates and tests: ISIC 2017 only trains")
+        if len(set(self.sources)) < len(self.sources):
+            raise ValueError("sources names one twice")
+        mobilenet = self.architecture in ("mobilenet", "slim-mobilenet")
+        mapped = self.architecture != "paper"
         if self.saliency.method == "class-activation-map" and not mapped:
             raise ValueError(f"the network {self.architecture!r} gives no class activation map")
-        if (self.head or self.width != _WIDTH) and not mapped:
+        if (self.head or self.width != _WIDTH) and not mobilenet:
             raise ValueError(f"the network {self.architecture!r} takes neither head nor width")
         if self.head_sparsity and not self.head:
             raise ValueError("head_sparsity needs a head")
@@ -275,11 +294,16 @@ def digest_of(config: msgspec.Struct) -> str:
 def _non_defaults(value: object) -> object:
     if not isinstance(value, msgspec.Struct):
         return value
-    return {
+    settings = {
         _NAMES_IN_DIGESTS.get(field.name, field.name): _non_defaults(getattr(value, field.name))
         for field in msgspec.structs.fields(value)
         if getattr(value, field.name) != field.default
     }
+    if settings.get("sources") == ("ham10000", "isic-2017"):
+        # So runs had it when no others could be named.
+        del settings["sources"]
+        settings["extra_data"] = "isic-2017"
+    return settings
 
 
 def read_run_config(path: Path) -> RunConfig:

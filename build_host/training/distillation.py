@@ -18,7 +18,7 @@ from build_host.training.distillation_targets import (
     predictions_path,
     write_predictions,
 )
-from build_host.training.input_pipeline import DistillationEpoch, batches, epoch_prior
+from build_host.training.input_pipeline import DistillationEpoch, batches, epoch_priors
 from device.diagnoses import CODES
 
 
@@ -81,6 +81,7 @@ def _predict(
         distillation=DistillationEpoch(parameters, ignored),
     )
     logits = network.predict(data, verbose=0).astype(np.float64)
-    prior = epoch_prior(teacher.fit, examples.labels, examples.split.train)
-    logits -= (1.0 - teacher.fit.prior_adjustment) * np.log(prior)
+    train = examples.split.train
+    priors = epoch_priors(teacher.fit, examples.labels, examples.sources, train)
+    logits -= (1.0 - teacher.fit.prior_adjustment) * np.log(priors[examples.sources[rows]])
     return np.asarray(softmax(logits, axis=1))

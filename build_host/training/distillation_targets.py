@@ -15,7 +15,7 @@ from build_host.datasets.image_cache import Examples
 from build_host.files import replacing
 from build_host.training import augmentation
 from build_host.training.config import RunConfig
-from build_host.training.input_pipeline import DistillationEpoch, epoch_indices, epoch_prior
+from build_host.training.input_pipeline import DistillationEpoch, epoch_indices, epoch_priors
 from device.diagnoses import CODES
 
 # Keeps these random numbers apart from those of an epoch without teachers.
@@ -88,7 +88,9 @@ def read_epoch(
     rows, parameters = draw_view(config, examples, view)
     predicted = np.mean([np.load(predictions_path(folder, view)) for folder in folders], axis=0)
     # The predictions assume equal class frequencies; an epoch shows some diagnoses more often.
-    adjusted = predicted * epoch_prior(settings, examples.labels, examples.split.train)
+    train = examples.split.train
+    priors = epoch_priors(settings, examples.labels, examples.sources, train)
+    adjusted = predicted * priors[examples.sources[rows]]
     adjusted /= adjusted.sum(axis=1, keepdims=True)
     truth = np.eye(len(CODES))[examples.labels[rows]]
     share = settings.distillation.share

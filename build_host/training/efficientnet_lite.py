@@ -1,6 +1,7 @@
 """EfficientNet-Lite: EfficientNet without squeeze-and-excitation and with ReLU6.
 
-Tan & Le 2019, arXiv:1905.11946; the Lite variants are TensorFlow's, 2020. Used for teachers.
+Tan & Le 2019, arXiv:1905.11946; the Lite variants are TensorFlow's, 2020. Used
+for captured pictures, and for teachers.
 """
 
 import importlib.util
@@ -10,8 +11,8 @@ from typing import Any, Final
 
 from build_host.errors import DataError
 from build_host.keras import keras
+from build_host.training.class_map import with_class_map
 from build_host.training.torch_weights import read_state_dict
-from device.diagnoses import CODES
 
 layers = keras.layers
 
@@ -25,24 +26,36 @@ _STAGES: Final = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+_LAST_FINE_STAGE: Final = 4
+"""The last one at a sixteenth of the image's resolution."""
+
+HEAD: Final = "head-active"
+"""The activation of the last convolution, whose features are the richest."""
+
+FEATURES: Final = "last-block"
+"""The layer before the head, whose features detect out-of-distribution images."""
+
 SCALES: Final = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}
 """Width and depth multipliers of the variants."""
 
 
-def efficientnet_lite_features(image: Any, variant: int, drop_connect: float = 0.2) -> Any:
-    """Return the features, (batch, rows / 32, columns / 32, 1280), of an image tensor.
+def efficientnet_lite(
+    shape: tuple[int, int, int], variant: int, drop_connect: float = 0.2
+) -> keras.Model:
+    """Return the whole backbone with a class map as its classifier: scaled image in, logits out.
 
     Parameters
     ----------
-    image
-        float32, (batch, rows, columns, 3), RGB, scaled to -1 to 1.
+    shape
+        Of the image, which is scaled to -1 to 1.
     variant
         0, 1 or 2.
     drop_connect
         Highest rate of stochastic depth (arXiv:1603.09382), reached at the last block.
     """
+    image = keras.Input(shape, name="image")
     width, depth = SCALES[variant]
-    x = _convolution(image, 32, 3, 2, "stem")
+    x = fine = _convolution(image, 32, 3, 2, "stem")
     total = sum(_repeats(i, depth) for i in range(len(_STAGES)))
     number = 0
     for stage, (_, kernel, stride, expansion, channels) in enumerate(_STAGES):
@@ -53,15 +66,10 @@ def efficientnet_lite_features(image: Any, variant: int, drop_connect: float = 0
                 rate, f"block{number}",
             )  # fmt: skip
             number += 1
-    return _convolution(x, 1280, 1, 1, "head")
-
-
-def efficientnet_lite(shape: tuple[int, int, int], variant: int) -> keras.Model:
-    """Return a classifier on `efficientnet_lite_features`: scaled image in, logits out."""
-    image = keras.Input(shape, name="image")
-    x = layers.GlobalAveragePooling2D()(efficientnet_lite_features(image, variant))
-    x = layers.Dropout(0.3)(x)
-    return keras.Model(image, layers.Dense(len(CODES), name="logits")(x))
+        if stage == _LAST_FINE_STAGE:
+            fine = x
+    x = layers.Activation("linear", name=FEATURES)(x)
+    return with_class_map(image, _convolution(x, 1280, 1, 1, "head"), fine, dropout=0.3)
 
 
 def find_weights(variant: int, folder: Path | None) -> Path:
@@ -91,7 +99,7 @@ def find_weights(variant: int, folder: Path | None) -> Path:
 
 
 def load_imagenet(model: keras.Model, weights: Path) -> None:
-    """Load the weights of a PyTorch file into a model with `efficientnet_lite_features`."""
+    """Load the weights of a PyTorch file into an `efficientnet_lite`."""
     state = read_state_dict(weights)
     for layer in model.layers:
         prefix, _, part = layer.name.rpartition("-")

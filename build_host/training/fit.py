@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -26,8 +25,14 @@ from build_host.run_folder import RunFolder
 from build_host.training.config import FitConfig, RunConfig
 from build_host.training.distillation_targets import read_epoch
 from build_host.training.distribution import shard, worker_folder
+from build_host.training.estimate import describe_device, describe_duration
 from build_host.training.history import Epoch, read_history, write_history
-from build_host.training.input_pipeline import batches, epoch_indices, epoch_prior, steps_per_epoch
+from build_host.training.input_pipeline import (
+    batches,
+    epoch_indices,
+    epoch_priors,
+    steps_per_epoch,
+)
 from build_host.training.learning_rate import LearningRateSchedule
 from build_host.training.weight_average import WeightAverage
 from device.diagnoses import CODES
@@ -67,12 +72,11 @@ def fit(
     settings = config.fit
     strategy = model.distribute_strategy
     own = worker_folder(folder, strategy)
-    prior = epoch_prior(settings, examples.labels, examples.split.train)
     with strategy.scope():
         optimizer = _optimizer(settings)
         # Given by its name, Keras creates the metric in the first step and traces every step twice.
-        accuracy = keras.metrics.CategoricalAccuracy("accuracy")
-        model.compile(optimizer, _loss(settings, prior), metrics=[accuracy])
+        accuracy = keras.metrics.MeanMetricWrapper(_accuracy, "accuracy")
+        model.compile(optimizer, _loss(settings), metrics=[accuracy])
         optimizer.build(model.trainable_variables)
     # Validation by a single worker must not wait for the others.
     unshared = model if settings.distribution == "none" else keras.models.clone_model(model)
@@ -85,6 +89,10 @@ def fit(
         console.print(f"Resuming after epoch {len(history)} of {settings.epochs}")
     images = len(epoch_indices(settings, examples.labels, examples.split.train, config.seed))
     steps = steps_per_epoch(settings, images)
+    left = steps * (settings.epochs - len(history))
+    if left > 0:
+        duration = describe_duration(model, settings.batch, left)
+        console.print(f"{duration}, {describe_device()}", soft_wrap=True)
     with Progress(*_COLUMNS, console=console) as progress:
         for number in range(len(history), settings.epochs):
             task = progress.add_task("", total=steps, epoch=number + 1, loss=float("nan"))
@@ -133,15 +141,19 @@ def _optimizer(settings: FitConfig) -> keras.optimizers.Optimizer:
     return optimizer
 
 
-def _loss(settings: FitConfig, prior: NDArray[np.float64]) -> Callable[..., tf.Tensor]:
-    adjustment = (settings.prior_adjustment * np.log(prior)).astype(np.float32)
+def _loss(settings: FitConfig) -> Callable[..., tf.Tensor]:
     smoothing = settings.label_smoothing
 
-    def loss(truth: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    def loss(given: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        truth, adjustment = tf.split(given, 2, axis=1)
         smoothed = truth * (1.0 - smoothing) + smoothing / len(CODES)
         return tf.nn.softmax_cross_entropy_with_logits(smoothed, logits + adjustment)
 
     return loss
+
+
+def _accuracy(given: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    return keras.metrics.categorical_accuracy(given[:, : len(CODES)], logits)
 
 
 def _epoch_data(
@@ -154,6 +166,8 @@ def _epoch_data(
     else:
         train = examples.split.train
         indices = epoch_indices(settings, examples.labels, train, config.seed, epoch)
+    priors = epoch_priors(settings, examples.labels, examples.sources, examples.split.train)
+    adjustment = settings.prior_adjustment * np.log(priors)
     return batches(
         examples.frames if settings.augmentation else examples.images,
         examples.labels,
@@ -164,6 +178,7 @@ def _epoch_data(
         settings.augmentation,
         distillation,
         settings.mixup,
+        adjustment[examples.sources[indices]].astype(np.float32),
     )
 
 

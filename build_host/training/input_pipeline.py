@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from imblearn.over_sampling import RandomOverSampler
@@ -13,6 +13,8 @@ from build_host.training import augmentation
 from build_host.training.config import AugmentationConfig, FitConfig
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, scale_pixels
+
+_ABSENT: Final = 0.5
 
 
 def epoch_indices(
@@ -44,24 +46,50 @@ def epoch_indices(
     return np.asarray(drawn, dtype=np.int64)
 
 
-def epoch_prior(
-    config: FitConfig, labels: NDArray[np.int64], indices: NDArray[np.int64]
+def epoch_priors(
+    config: FitConfig,
+    labels: NDArray[np.int64],
+    sources: NDArray[np.int64],
+    indices: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Return how often an epoch shows each diagnosis: float64, (7,), summing to 1.
+    """Return how often an epoch shows each diagnosis among a source's images.
+
+    A network that is told these frequencies by the loss (logit adjustment) has nothing to gain by
+    guessing the clinic from the picture: what is left to learn is how likely the picture is of each
+    diagnosis.
 
     Parameters
     ----------
     labels, indices
         As in `epoch_indices`.
+    sources
+        Source of every image of the dataset: int64, (n,).
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, (sources, 7), each row summing to 1. A diagnosis that a source does not have counts
+        for half an image.
     """
-    if config.balance == "random-oversample":
-        return np.full(len(CODES), 1.0 / len(CODES))
-    weights = _sampling_weights(config, labels[indices])
-    return np.asarray(np.bincount(labels[indices], weights, len(CODES)), np.float64)
+    count = int(sources.max(initial=0)) + 1
+    if config.balance == "random-oversample" and count == 1:
+        return np.full((1, len(CODES)), 1.0 / len(CODES))
+    own = labels[indices]
+    power = 0.0 if config.balance == "random-oversample" else None
+    weights = _sampling_weights(config, own, power)
+    least = _ABSENT * weights.mean() if len(weights) else 1.0
+    priors = np.zeros((count, len(CODES)))
+    np.add.at(priors, (sources[indices], own), weights)
+    priors = np.maximum(priors, least)
+    rows: NDArray[np.float64] = priors / priors.sum(axis=1, keepdims=True)
+    return rows
 
 
-def _sampling_weights(config: FitConfig, labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    power = config.balance_power if config.balance == "power" else 1.0
+def _sampling_weights(
+    config: FitConfig, labels: NDArray[np.int64], power: float | None = None
+) -> NDArray[np.float64]:
+    if power is None:
+        power = config.balance_power if config.balance == "power" else 1.0
     counts = np.bincount(labels, minlength=len(CODES)).astype(np.float64)
     weights: NDArray[np.float64] = counts[labels] ** (power - 1.0)
     weights /= weights.sum()
@@ -95,6 +123,7 @@ def batches(
     augment: AugmentationConfig | None = None,
     distillation: DistillationEpoch | None = None,
     mixup: float = 0.0,
+    adjustment: NDArray[np.float32] | None = None,
 ) -> tf.data.Dataset:
     """Return batches of scaled images and one-hot, or soft, targets.
 
@@ -119,33 +148,40 @@ def batches(
         For each of `indices`, in place of an augmentation drawn here and of the true diagnosis.
     mixup
         Alpha of mixup (arXiv:1710.09412) of augmented images and their targets; 0 for none.
+    adjustment
+        What the loss adds to the logits of each of `indices`, behind the targets: float32, (m, 7).
 
     Returns
     -------
     tensorflow.data.Dataset
-        Pairs of float32, (batch, height, width, 3), and float32, (batch, 7).
+        Pairs of float32, (batch, height, width, 3), and float32, (batch, 7), or (batch, 14) with
+        an adjustment.
     """
     places = np.arange(len(indices))
     if shuffle_seed is not None:
         places = np.random.default_rng(shuffle_seed).permutation(places)
     order = indices[places]
-    one_hot = np.eye(len(CODES), dtype=np.float32)
+    if distillation is None:
+        targets = np.eye(len(CODES), dtype=np.float32)[labels[order]]
+    else:
+        targets = distillation.targets[places]
+    if adjustment is not None:
+        targets = np.hstack([targets, adjustment[places]])
     if augment is None:
 
-        def gather(rows: NDArray[np.int64]) -> tuple[Any, ...]:
-            return scale_pixels(images[rows], spec), one_hot[labels[rows]]
+        def gather(at: NDArray[np.int64]) -> tuple[Any, ...]:
+            return scale_pixels(images[order[at]], spec), targets[at]
 
-        shapes = [(None, spec.height, spec.width, 3), (None, len(CODES))]
+        shapes = [(None, spec.height, spec.width, 3), (None, targets.shape[1])]
         load = _loader(gather, shapes, [tf.float32] * 2)
-        data = tf.data.Dataset.from_tensor_slices(order).batch(batch)
+        data = tf.data.Dataset.range(len(order)).batch(batch)
         return data.map(load, num_parallel_calls=2).prefetch(2)
 
     seed = shuffle_seed or 0
     if distillation is None:
         parameters = augmentation.draw_parameters(augment, len(order), [seed])
-        targets = one_hot[labels[order]]
     else:
-        parameters, targets = distillation.parameters[places], distillation.targets[places]
+        parameters = distillation.parameters[places]
     weights = augmentation.draw_mixup(mixup, len(order), [seed])
 
     def gather_frames(at: NDArray[np.int64]) -> tuple[Any, ...]:
@@ -173,7 +209,7 @@ def batches(
             (None, augmentation.PARAMETER_COUNT),
             (2,),
             (None,),
-            (None, len(CODES)),
+            (None, targets.shape[1]),
         ],
         [tf.uint8, tf.float32, tf.int64, tf.float32, tf.float32],
     )

@@ -14,11 +14,10 @@ import numpy as np
 
 from build_host.errors import DataError
 from build_host.keras import keras
-from device.diagnoses import CODES
+from build_host.training.class_map import with_class_map
 
 layers = keras.layers
 
-CLASS_ACTIVATION_MAP: Final = "class-activation-map"
 FEATURES: Final = "block_16_project_BN"
 """The layer before the head, whose features detect out-of-distribution images best."""
 HEAD: Final = "Conv_1"
@@ -132,25 +131,16 @@ def _network(
             x = layers.Add(name=f"{name}_add")([block_input, x])
         if number <= _FINE:
             fine = x
-    return _classified(image, x, fine, head)
+    if head:
+        # Its features are the richest, and at this resolution it takes next to no time.
+        x = _convolution(x, head, 1, 1, HEAD, _HEAD_NORM)
+    return with_class_map(image, x, fine, dropout=0.2)
 
 
 def _channels(full: int, width: float) -> int:
     """Return a layer's channels at a width: multiples of 8, as the original rounds them."""
     rounded = max(8, int(full * width + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * full * width else rounded
-
-
-def _classified(image: Any, coarse: Any, fine: Any, head: int) -> keras.Model:
-    if head:
-        # Its features are the richest, and at this resolution it takes next to no time.
-        coarse = _convolution(coarse, head, 1, 1, HEAD, _HEAD_NORM)
-    dropped = layers.Dropout(0.2, name="drop-coarse")(coarse)
-    x = layers.Conv2D(len(CODES), 1, name="coarse-map")(dropped)
-    x = layers.UpSampling2D(2, interpolation="nearest", name="coarse-map-enlarged")(x)
-    detail = layers.Conv2D(len(CODES), 1, use_bias=False, name="fine-map")(fine)
-    x = layers.Add(name=CLASS_ACTIVATION_MAP)([x, detail])
-    return keras.Model(image, layers.GlobalAveragePooling2D(name="logits")(x))
 
 
 def _convolution(

@@ -120,6 +120,16 @@ def test_the_shipped_configuration_is_the_papers() -> None:
         # Nor a head.
         ("seed = 7", "seed = 7\nhead = 640"),
         ("seed = 7", "seed = 7\nhead_sparsity = 0.5"),
+        ("seed = 7", "seed = 7\nsources = []"),
+        ("seed = 7", 'seed = 7\nsources = "ham10000"'),
+        ("seed = 7", 'seed = 7\nsources = ["ham10000", "padufes"]'),
+        ("seed = 7", 'seed = 7\nsources = ["clinic", "ham10000", "clinic"]'),
+        # It has no part that could calibrate.
+        ("seed = 7", 'seed = 7\nsources = ["isic-2017"]'),
+        ("batch = 32", "batch = 32\naugmentation.softness = 1.1"),
+        ("batch = 32", "batch = 32\naugmentation.gamma = -0.1"),
+        ("batch = 32", "batch = 32\naugmentation.ruler = 2"),
+        ("batch = 32", "batch = 32\naugmentation.bubbles = -0.5"),
         ("[fit]", "[fit"),
     ],
 )
@@ -132,6 +142,46 @@ def test_an_unknown_or_impossible_setting_is_refused_in_one_line(
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
+
+
+def test_a_run_is_of_ham10000_unless_it_names_its_sources(
+    tmp_path: Path, write_config: Callable[..., Path]
+) -> None:
+    path = write_config(tmp_path)
+    before = read_run_config(path)
+    assert before.sources == ("ham10000",)
+    changed(path, "seed = 7", 'seed = 7\nsources = ["ham10000"]')
+    assert read_run_config(path).digest == before.digest
+    several = ("milk10k", "isic-2017", "clinic", "isic-2019", "bcn20000", "ham10000")
+    changed(path, '["ham10000"]', msgspec.json.encode(several).decode())
+    assert read_run_config(path).sources == several
+
+
+def test_runs_with_isic_2017_keep_the_digests_that_they_had_before_others_could_be_named(
+    tmp_path: Path, write_config: Callable[..., Path]
+) -> None:
+    path = changed(
+        write_config(tmp_path), "seed = 7", 'seed = 7\nsources = ["ham10000", "isic-2017"]'
+    )
+    # That of the same file with `extra_data = "isic-2017"`, on record.
+    assert read_run_config(path).digest == (
+        "fcc50204e65e08c15efea0bb654b0e90ee5682b606c1b6d2f50e5b739dd3e8e0"
+    )
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        "mobilenet", "slim-mobilenet", "efficientnet-lite-0", "efficientnet-lite-1",
+        "efficientnet-lite-2",
+    ],
+)  # fmt: skip
+def test_every_network_but_the_papers_may_give_a_class_activation_map(
+    tmp_path: Path, write_config: Callable[..., Path], architecture: str
+) -> None:
+    path = changed(write_config(tmp_path, side=64), '"paper"', f'"{architecture}"')
+    changed(path, 'method = "occlusion"', 'method = "class-activation-map"')
+    assert read_run_config(path).saliency.method == "class-activation-map"
 
 
 def test_a_missing_file_a_folder_and_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
@@ -182,6 +232,9 @@ def test_a_default_that_is_written_out_does_not_count_in_the_digest(
         (None, {"seed": 8}),
         (None, {"version": "0.1.1"}),
         (None, {"representative": 21}),
+        (None, {"sources": ("milk10k",)}),
+        (None, {"sources": ("ham10000", "milk10k")}),
+        (None, {"sources": ("ham10000", "isic-2017")}),
         ("input", {"height": 29}),
         ("input", {"geometry": "center-square"}),
         ("input", {"scale": 0.5}),

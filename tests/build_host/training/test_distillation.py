@@ -98,7 +98,7 @@ def taught(configs: Path, ham10000: Path, pretrained: Path, command: Callable[..
     runs = configs / "runs"
     for name in ("teacher", "second", "student"):
         done = command(
-            "train", "--data", ham10000, "--config", configs / f"{name}.toml", "--out", runs,
+            "train", "--ham10000", ham10000, "--config", configs / f"{name}.toml", "--out", runs,
             "--pretrained", pretrained,
         )  # fmt: skip
         assert done.status == 0, done.err
@@ -118,7 +118,7 @@ def test_a_teacher_that_is_not_trained_is_named(
     configs: Path, ham10000: Path, tmp_path: Path, command: Callable[..., Done]
 ) -> None:
     done = command(
-        "train", "--data", ham10000, "--config", configs / "student.toml", "--out", tmp_path
+        "train", "--ham10000", ham10000, "--config", configs / "student.toml", "--out", tmp_path
     )
     assert done.status == 2
     assert f"dermascope-build train --config {configs / 'teacher.toml'}" in done.err
@@ -127,14 +127,15 @@ def test_a_teacher_that_is_not_trained_is_named(
 def test_predictions_are_the_teachers_own_for_the_very_same_images(
     taught: Path, configs: Path, ham10000: Path
 ) -> None:
-    from build_host.pipeline.workspace import DataSources, find_teachers, open_run, training_data
+    from build_host.datasets.sources import DataFolders
+    from build_host.pipeline.workspace import find_teachers, open_run, training_data
     from build_host.training import augmentation
     from build_host.training.architectures import build_network
     from build_host.training.distillation_targets import draw_view, predictions_path, read_epoch
-    from build_host.training.input_pipeline import epoch_prior
+    from build_host.training.input_pipeline import epoch_priors
 
     config = open_run(RunFolder(taught)).config
-    dataset, split = training_data(config, DataSources(ham10000))
+    dataset, split = training_data(config, DataFolders({"ham10000": ham10000}))
     from build_host.datasets.image_cache import load_examples
 
     examples = load_examples(dataset, split, config.input, (150, 200), taught.parent / "cache")
@@ -150,7 +151,8 @@ def test_predictions_are_the_teachers_own_for_the_very_same_images(
         examples.frames[rows[:32]], parameters[:32], 32, 32, True, np.array([0, 0], np.int64)
     )
     logits = network(pixels / 255.0).numpy().astype(float)
-    logits -= 0.5 * np.log(epoch_prior(teacher.config.fit, examples.labels, split.train))
+    (prior,) = epoch_priors(teacher.config.fit, examples.labels, examples.sources, split.train)
+    logits -= 0.5 * np.log(prior)
     powers = np.exp(logits)
     np.testing.assert_allclose(first[:32], powers / powers.sum(axis=1, keepdims=True), atol=1e-4)
     # The views begin again after two epochs; a target weighs the diagnosis and both predictions.
@@ -158,7 +160,8 @@ def test_predictions_are_the_teachers_own_for_the_very_same_images(
     np.testing.assert_array_equal(again, rows)
     np.testing.assert_array_equal(epoch.parameters, parameters)
     second = np.load(predictions_path(other, 1))
-    both = (first + second) / 2 * epoch_prior(config.fit, examples.labels, split.train)
+    (prior,) = epoch_priors(config.fit, examples.labels, examples.sources, split.train)
+    both = (first + second) / 2 * prior
     truth = np.eye(7)[examples.labels[rows]]
     wanted = 0.75 * both / both.sum(axis=1, keepdims=True) + 0.25 * truth
     np.testing.assert_allclose(epoch.targets, wanted, atol=1e-6)
@@ -167,8 +170,8 @@ def test_predictions_are_the_teachers_own_for_the_very_same_images(
 def test_predictions_belong_to_one_teacher_and_to_what_it_was_distilled_from(
     taught: Path, configs: Path, ham10000: Path, tmp_path: Path
 ) -> None:
+    from build_host.datasets.sources import DataFolders
     from build_host.pipeline.workspace import (
-        DataSources,
         Run,
         find_teachers,
         open_run,
@@ -177,7 +180,7 @@ def test_predictions_belong_to_one_teacher_and_to_what_it_was_distilled_from(
     )
 
     config = open_run(RunFolder(taught)).config
-    dataset, _ = training_data(config, DataSources(ham10000))
+    dataset, _ = training_data(config, DataFolders({"ham10000": ham10000}))
     one, two = find_teachers(config, configs, taught.parent)
     own, other = (folder.name for folder in predictions(taught))
 
@@ -212,8 +215,8 @@ def test_predictions_are_made_once(
     before = {p: p.stat().st_mtime_ns for p in taught.parent.rglob("view-*.npy")}
     assert len(before) == 4
     done = command(
-        "train", "--data", ham10000, "--config", configs / "student.toml", "--out", taught.parent,
-        "--pretrained", pretrained,
+        "train", "--ham10000", ham10000, "--config", configs / "student.toml",
+        "--out", taught.parent, "--pretrained", pretrained,
     )  # fmt: skip
     assert done.status == 0, done.err
     assert {p: p.stat().st_mtime_ns for p in taught.parent.rglob("view-*.npy")} == before
@@ -230,7 +233,7 @@ def test_the_student_ships_with_its_map_and_the_device_shows_it(
     from device.inference.analyzer import Analyzer
 
     for name in ("compress", "evaluate"):
-        done = command(name, "--data", ham10000, taught)
+        done = command(name, "--ham10000", ham10000, taught)
         assert done.status == 0, done.err
     done = command("bundle", taught, "--models", tmp_path)
     assert done.status == 0, done.err
@@ -264,8 +267,8 @@ def test_extra_images_are_asked_for_by_name(
     configs: Path, ham10000: Path, tmp_path: Path, command: Callable[..., Done]
 ) -> None:
     path = tmp_path / "more.toml"
-    path.write_text(TEACHER.replace("seed = 3", 'seed = 3\nextra_data = "isic-2017"'))
-    done = command("train", "--data", ham10000, "--config", path, "--out", tmp_path)
+    path.write_text(TEACHER.replace("seed = 3", 'seed = 3\nsources = ["ham10000", "isic-2017"]'))
+    done = command("train", "--ham10000", ham10000, "--config", path, "--out", tmp_path)
     assert done.status == 2
     assert "--isic2017" in done.err
 
@@ -273,18 +276,19 @@ def test_extra_images_are_asked_for_by_name(
 def test_extra_images_are_trained_on_and_neither_validate_nor_test(
     ham10000: Path, tmp_path: Path
 ) -> None:
-    from build_host.pipeline.workspace import DataSources, training_data
+    from build_host.datasets.sources import DataFolders
+    from build_host.pipeline.workspace import training_data
     from build_host.training.config import read_run_config
     from tests.build_host.datasets.test_isic2017 import made
 
     path = tmp_path / "more.toml"
-    path.write_text(TEACHER.replace("seed = 3", 'seed = 3\nextra_data = "isic-2017"'))
+    path.write_text(TEACHER.replace("seed = 3", 'seed = 3\nsources = ["ham10000", "isic-2017"]'))
     dataset, split = training_data(
-        read_run_config(path), DataSources(ham10000, isic2017=made(tmp_path))
+        read_run_config(path), DataFolders({"ham10000": ham10000, "isic-2017": made(tmp_path)})
     )
     added = {i for i, r in enumerate(dataset.records) if r.image_id < "ISIC_0024306"}
     assert len(added) == 2
     assert added <= set(split.train)
     assert not added & {*split.validation, *split.test}
     with pytest.raises(DataError, match="isic2017"):
-        training_data(read_run_config(path), DataSources(ham10000))
+        training_data(read_run_config(path), DataFolders({"ham10000": ham10000}))

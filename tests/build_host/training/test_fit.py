@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 import signal
@@ -16,6 +17,7 @@ from build_host.datasets.split import Split
 from build_host.run_folder import RunFolder
 from build_host.training.config import (
     AugmentationConfig,
+    PlateauConfig,
     RunConfig,
     read_run_config,
 )
@@ -38,7 +40,7 @@ def made_up_examples(side: int = 16) -> Examples:
     images = (labels * 30)[:, None, None, None] + random.integers(0, 40, (63, side, side, 3))
     parts = np.split(np.arange(63), 3)
     pixels = images.astype(np.uint8)
-    return Examples(pixels, pixels, labels, Split(*parts))
+    return Examples(pixels, pixels, labels, np.zeros(63, np.int64), Split(*parts))
 
 
 def small_run(tmp_path: Path, write_config: Callable[..., Path], **fit: object) -> RunConfig:
@@ -106,7 +108,7 @@ def test_the_history_says_what_was_and_the_kept_weights_are_the_asked_ones(
     labels = examples.labels.copy()
     validation = examples.split.validation
     labels[validation] = (labels[validation] + 1) % 7
-    contrary = Examples(examples.images, examples.frames, labels, examples.split)
+    contrary = dataclasses.replace(examples, labels=labels)
     config = small_run(
         tmp_path, write_config, epochs=8, batch=4, keep=keep, average=average, learning_rate=0.02
     )
@@ -158,7 +160,7 @@ def test_the_test_part_is_not_looked_at(tmp_path: Path, write_config: Callable[.
     # Looked up, such a label would be out of range.
     labels = examples.labels.copy()
     labels[examples.split.test] = 10**6
-    blind = Examples(examples.images, examples.frames, labels, examples.split)
+    blind = dataclasses.replace(examples, labels=labels)
     _, history = fitted(small_run(tmp_path, write_config, epochs=1), blind, tmp_path / "run")
     assert len(history) == 1
 
@@ -274,7 +276,7 @@ def test_a_killed_run_goes_on_after_its_last_whole_epoch(
 
     config = write_config(tmp_path, epochs=EPOCHS, side=16)
     out = tmp_path / "runs"
-    arguments = ["train", "--data", str(ham10000), "--config", str(config), "--out", str(out)]
+    arguments = ["train", "--ham10000", str(ham10000), "--config", str(config), "--out", str(out)]
 
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, *arguments],
@@ -322,3 +324,90 @@ def test_two_runs_of_one_seed_give_the_same_bytes(
         fitted(config, made_up_examples(), tmp_path / name)[0].get_weights() for name in "ab"
     )
     assert [w.tobytes() for w in first] == [w.tobytes() for w in second]
+
+
+def two_clinics() -> Examples:
+    """Return pictures that tell nothing but the clinic, whose mixes of diagnoses differ.
+
+    The first, with dark pictures, sees 60 naevi and 15 melanomas, and one of each other; the
+    second, with bright ones, the reverse. The validation part has one of each.
+    """
+    mixes = np.ones((2, 7), int)
+    mixes[0, [5, 4]] = mixes[1, [4, 5]] = 60, 15
+    labels = np.tile(np.arange(7), 2).repeat(mixes.ravel())
+    sources = np.array([0, 1]).repeat(mixes.sum(axis=1))
+    random = np.random.default_rng(0)
+    order = random.permutation(len(labels))
+    labels, sources = np.append(labels[order], range(7)), np.append(sources[order], [0] * 7)
+    grey = np.array([60, 190])[sources][:, None, None, None]
+    images = (grey + random.integers(-20, 20, (len(labels), 16, 16, 3))).astype(np.uint8)
+    rows = np.arange(len(labels))
+    return Examples(images, images, labels, sources, Split(rows[:-7], rows[-7:], rows[-7:]))
+
+
+@pytest.mark.parametrize("adjustment", [0.0, 0.5, 1.0])
+def test_the_loss_tells_a_network_how_often_each_clinic_sees_a_diagnosis(
+    tmp_path: Path, write_config: Callable[..., Path], adjustment: float
+) -> None:
+    from build_host.keras import keras
+    from build_host.training.fit import fit
+    from build_host.training.input_pipeline import epoch_priors
+
+    config = small_run(
+        tmp_path, write_config, epochs=1, learning_rate=1e-9, prior_adjustment=adjustment, batch=10
+    )
+    examples = two_clinics()
+    # A network that says nothing: what is left is what it is told.
+    silent = keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(7, kernel_initializer="zeros"),
+        ]
+    )
+    run = RunFolder(tmp_path / "run")
+    (epoch,) = fit(config, silent, examples, run, Console(quiet=True))
+    train = examples.split.train
+    priors = epoch_priors(config.fit, examples.labels, examples.sources, train)
+    told = priors**adjustment / (priors**adjustment).sum(axis=1, keepdims=True)
+    expected = -np.log(told[examples.sources[train], examples.labels[train]]).mean()
+    assert epoch.loss == pytest.approx(expected, rel=1e-4)
+    # When it is used there is no clinic to tell it anything.
+    assert epoch.validation_loss == pytest.approx(np.log(7), rel=1e-4)
+
+
+@pytest.mark.parametrize("adjustment", [0.0, 1.0])
+def test_a_network_that_is_told_the_mixes_has_no_use_for_guessing_the_clinic(
+    tmp_path: Path, write_config: Callable[..., Path], adjustment: float
+) -> None:
+    from build_host.keras import keras
+    from build_host.training.fit import fit
+    from device.imaging.preprocessing import scale_pixels
+
+    config = small_run(
+        tmp_path,
+        write_config,
+        epochs=12,
+        learning_rate=0.3,
+        plateau=PlateauConfig(patience=20),
+        prior_adjustment=adjustment,
+        keep="last",
+    )
+    examples = two_clinics()
+    keras.utils.set_random_seed(1)
+    network = keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(7),
+        ]
+    )
+    fit(config, network, examples, RunFolder(tmp_path / "run"), Console(quiet=True))
+    logits = network(scale_pixels(examples.images, config.input)).numpy()
+    naevus = logits[:, 5] - logits[:, 4]
+    dark, bright = (naevus[examples.sources == source].mean() for source in (0, 1))
+    # Each clinic sees four times as many of one as of the other.
+    if adjustment:
+        assert abs(dark - bright) < 0.7
+    else:
+        assert dark - bright == pytest.approx(2 * np.log(4), abs=0.7)

@@ -12,7 +12,7 @@ from PIL import Image
 from build_host.datasets.ham10000 import read_ham10000
 from build_host.datasets.image_cache import resized_images
 from build_host.datasets.split import split_by_lesion
-from build_host.training.config import FitConfig
+from build_host.training.config import AugmentationConfig, FitConfig
 from device.diagnoses import CODES
 from device.frame import frame_now
 from device.imaging.image_file import read_image
@@ -33,6 +33,16 @@ def shown(data) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(pixels), np.concatenate(one_hot)
 
 
+def prior_of_one(
+    config: FitConfig, labels: NDArray[np.int64], indices: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the priors of the only source."""
+    from build_host.training.input_pipeline import epoch_priors
+
+    (prior,) = epoch_priors(config, labels, np.zeros(len(labels), np.int64), indices)
+    return prior
+
+
 @st.composite
 def labelled(draw) -> tuple[np.ndarray, np.ndarray]:
     """Labels of a dataset, and a training part of it that holds every diagnosis."""
@@ -46,7 +56,7 @@ def labelled(draw) -> tuple[np.ndarray, np.ndarray]:
 @given(labelled(), st.integers(0, 2**31 - 1), st.integers(0, 5))
 @settings(max_examples=40)
 def test_oversampling_repeats_training_images_until_diagnoses_are_even(made, seed, epoch) -> None:
-    from build_host.training.input_pipeline import epoch_indices, epoch_prior
+    from build_host.training.input_pipeline import epoch_indices
 
     labels, train = made
     config = FitConfig(balance="random-oversample")
@@ -56,25 +66,25 @@ def test_oversampling_repeats_training_images_until_diagnoses_are_even(made, see
     commonest = max(Counter(labels[train].tolist()).values())
     assert Counter(labels[result].tolist()) == dict.fromkeys(range(7), commonest)
     np.testing.assert_array_equal(result, epoch_indices(config, labels, train, seed, epoch))
-    np.testing.assert_allclose(epoch_prior(config, labels, train), np.full(7, 1 / 7))
+    np.testing.assert_allclose(prior_of_one(config, labels, train), np.full(7, 1 / 7))
 
 
 @given(labelled(), st.integers(0, 2**31 - 1))
 @settings(max_examples=20)
 def test_without_balancing_every_image_is_shown_once(made, seed) -> None:
-    from build_host.training.input_pipeline import epoch_indices, epoch_prior
+    from build_host.training.input_pipeline import epoch_indices
 
     labels, train = made
     config = FitConfig(balance="none")
     np.testing.assert_array_equal(epoch_indices(config, labels, train, seed), train)
     shares = np.bincount(labels[train], minlength=7) / len(train)
-    np.testing.assert_allclose(epoch_prior(config, labels, train), shares)
+    np.testing.assert_allclose(prior_of_one(config, labels, train), shares)
 
 
 @given(labelled(), st.integers(0, 2**31 - 1), st.sampled_from([0.0, 0.5, 1.0]))
 @settings(max_examples=20)
 def test_balancing_by_a_power_draws_from_the_training_part_alone(made, seed, power) -> None:
-    from build_host.training.input_pipeline import epoch_indices, epoch_prior
+    from build_host.training.input_pipeline import epoch_indices
 
     labels, train = made
     config = FitConfig(balance="power", balance_power=power)
@@ -84,12 +94,12 @@ def test_balancing_by_a_power_draws_from_the_training_part_alone(made, seed, pow
     np.testing.assert_array_equal(result, epoch_indices(config, labels, train, seed, 2))
     counts = np.bincount(labels[train], minlength=7).astype(float)
     np.testing.assert_allclose(
-        epoch_prior(config, labels, train), counts**power / (counts**power).sum()
+        prior_of_one(config, labels, train), counts**power / (counts**power).sum()
     )
 
 
 def test_balancing_by_a_power_shows_each_diagnosis_as_often_as_its_prior_says() -> None:
-    from build_host.training.input_pipeline import epoch_indices, epoch_prior
+    from build_host.training.input_pipeline import epoch_indices
 
     labels = np.repeat(np.arange(7), [4000, 100, 100, 100, 100, 100, 900])
     config = FitConfig(balance="power", balance_power=0.5)
@@ -97,8 +107,72 @@ def test_balancing_by_a_power_shows_each_diagnosis_as_often_as_its_prior_says() 
     assert not np.array_equal(drawn[0], drawn[1])
     shares = np.bincount(labels[np.concatenate(drawn)], minlength=7) / (4 * len(labels))
     np.testing.assert_allclose(
-        shares, epoch_prior(config, labels, np.arange(len(labels))), atol=0.01
+        shares, prior_of_one(config, labels, np.arange(len(labels))), atol=0.01
     )
+
+
+@st.composite
+def of_sources(draw) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels and sources of a dataset, and a training part of it."""
+    count = draw(st.integers(8, 60))
+    labels = draw(st.lists(st.integers(0, 6), min_size=count, max_size=count))
+    sources = draw(st.lists(st.integers(0, 2), min_size=count, max_size=count))
+    train = draw(st.sets(st.integers(0, count - 1), min_size=1))
+    return np.array(labels), np.array([*sources[:-1], 2]), np.array(sorted(train))
+
+
+@given(of_sources(), st.sampled_from(["random-oversample", "power", "none"]))
+@settings(max_examples=60)
+def test_every_source_has_priors_of_its_own_that_sum_to_one(made, balance) -> None:
+    from build_host.training.input_pipeline import epoch_priors
+
+    labels, sources, train = made
+    priors = epoch_priors(FitConfig(balance=balance), labels, sources, train)
+    assert priors.shape == (3, 7)
+    assert priors.dtype == np.float64
+    np.testing.assert_allclose(priors.sum(axis=1), 1.0)
+    # Their logarithms are told to the network.
+    assert priors.min() > 0.0
+    # What does not train does not count.
+    others = np.setdiff1d(np.arange(len(labels)), train)
+    changed = labels.copy()
+    changed[others] = (changed[others] + 1) % 7
+    np.testing.assert_array_equal(
+        epoch_priors(FitConfig(balance=balance), changed, sources, train), priors
+    )
+
+
+def test_a_diagnosis_that_a_source_lacks_counts_for_half_an_image() -> None:
+    from build_host.training.input_pipeline import epoch_priors
+
+    # The last two images do not train, and the third source has no other.
+    labels = np.repeat([0, 1, 4, 2, 4, 5, 6], [6, 2, 12, 1, 3, 1, 1])
+    sources = np.repeat([0, 0, 0, 1, 1, 1, 2], [6, 2, 12, 1, 3, 1, 1])
+    priors = epoch_priors(FitConfig(balance="none"), labels, sources, np.arange(len(labels) - 2))
+    one = np.array([6, 2, 0.5, 0.5, 12, 0.5, 0.5])
+    other = np.array([0.5, 0.5, 1, 0.5, 3, 0.5, 0.5])
+    np.testing.assert_allclose(priors, [one / one.sum(), other / other.sum(), np.full(7, 1 / 7)])
+
+
+@pytest.mark.parametrize("balance", ["random-oversample", "power", "none"])
+def test_an_epoch_shows_each_diagnosis_of_a_source_as_often_as_its_prior_says(
+    balance: str,
+) -> None:
+    from build_host.training.input_pipeline import epoch_indices, epoch_priors
+
+    counts = np.array([[300, 40, 40, 20, 900, 10, 100], [60, 40, 10, 20, 100, 40, 300]])
+    labels = np.tile(np.arange(7), 2).repeat(counts.ravel())
+    sources = np.array([0, 1]).repeat(counts.sum(axis=1))
+    config = FitConfig(balance=balance, balance_power=0.5)
+    rows = np.arange(len(labels))
+    shown = np.concatenate([epoch_indices(config, labels, rows, seed, seed) for seed in range(4)])
+    priors = epoch_priors(config, labels, sources, rows)
+    for source in (0, 1):
+        own = labels[shown[sources[shown] == source]]
+        np.testing.assert_allclose(
+            np.bincount(own, minlength=7) / len(own), priors[source], atol=0.02
+        )
+    assert np.abs(priors[0] - priors[1]).max() > 0.1
 
 
 def test_the_seed_decides_which_images_are_repeated() -> None:
@@ -166,6 +240,61 @@ def test_the_shuffle_seed_decides_the_order() -> None:
     assert order(1) == order(1)
     assert order(1) != order(2)
     assert order(1) != order(None)
+
+
+@pytest.mark.parametrize(
+    ("augmented", "taught"), [(False, False), (True, False), (True, True)], ids=str
+)
+def test_an_adjustment_stands_behind_the_target_of_its_image(augmented: bool, taught: bool) -> None:
+    from build_host.training.augmentation import draw_parameters
+    from build_host.training.input_pipeline import DistillationEpoch, batches
+
+    spec = InputSpec(height=5, width=6, geometry="full-frame", scale=1.0)
+    images = np.arange(0, 200, 10, np.uint8)[:, None, None, None] * np.ones((1, 5, 6, 3), np.uint8)
+    labels = np.arange(20) % 7
+    rows = np.random.default_rng(1).permutation(20)[:13]
+    # Of each row: where it stands in `rows`, seven times over.
+    adjustment = np.repeat(np.arange(13, dtype=np.float32)[:, None], 7, axis=1) - np.arange(
+        7, dtype=np.float32
+    )
+    plain = AugmentationConfig(
+        brightness=0.0, contrast=0.0, saturation=0.0, colour=0.0, cutout_probability=0.0, noise=0.0
+    )
+    soft = np.random.default_rng(2).dirichlet(np.ones(7), 13).astype(np.float32)
+    epoch = DistillationEpoch(draw_parameters(plain, 13, [4]), soft) if taught else None
+    data = batches(
+        images, labels, rows, spec, 4, 3, plain if augmented else None, epoch,
+        adjustment=adjustment,
+    )  # fmt: skip
+    pixels, given = shown(data)
+    assert given.shape == (13, 14)
+    assert given.dtype == np.float32
+    order = np.round(pixels.mean(axis=(1, 2, 3)) / 10).astype(int)
+    assert sorted(order) == sorted(rows)
+    assert order.tolist() != rows.tolist()
+    places = [rows.tolist().index(row) for row in order]
+    np.testing.assert_array_equal(given[:, 7:], adjustment[places])
+    np.testing.assert_array_equal(
+        given[:, :7], soft[places] if taught else np.eye(7)[labels[order]]
+    )
+
+
+def test_mixed_pictures_are_given_the_mean_of_their_adjustments() -> None:
+    from build_host.training.input_pipeline import batches
+
+    spec = InputSpec(height=5, width=6, geometry="full-frame")
+    images = np.zeros((8, 5, 6, 3), np.uint8)
+    labels = np.zeros(8, np.int64)
+    labels[::2] = 1
+    # Each says which of the two diagnoses its image has.
+    adjustment = np.eye(7, dtype=np.float32)[labels] * 3.0
+    data = batches(
+        images, labels, np.arange(8), spec, 8, 5, AugmentationConfig(), mixup=0.5,
+        adjustment=adjustment,
+    )  # fmt: skip
+    _, given = shown(data)
+    np.testing.assert_allclose(given[:, 7:], 3.0 * given[:, :7], atol=1e-6)
+    assert ((given[:, 0] > 0.01) & (given[:, 1] > 0.01)).any()
 
 
 @pytest.mark.parametrize("geometry", ["full-frame", "center-square"])
