@@ -242,7 +242,8 @@ def _print_error(message: str) -> None:
 def _open_bundle(options: argparse.Namespace, config: Config) -> "Bundle":
     from device.models.bundle import load_bundle
 
-    return load_bundle(options.model or model_folder(config), config.trusted_keys)
+    bundle = load_bundle(options.model or model_folder(config), config.trusted_keys)
+    return bundle.with_case_mix(config.case_mix) if config.case_mix else bundle
 
 
 def _open_analyzer(options: argparse.Namespace) -> "Analyzer":

@@ -20,7 +20,7 @@ _LONG_SIDE: Final = 640
 
 PublicKey = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
-PROJECT_KEY: Final = "8e3681ace1a457437ed7339ad02952e1e6dd151362387340748ebb2a3414e337"
+PROJECT_KEY: Final = "9514ca47495aa7bf82aff5bc8a7516361f2ad697e1ad9d7f91518ab615e6456a"
 """Public half of the key that signs the bundles which ship with the project."""
 
 
@@ -31,6 +31,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ----------
     model
         Folder of the model bundle; empty for the one that ships with the program.
+    case_mix
+        Name of the practice that the probabilities are for, as the bundle names it: ``screening``
+        or ``referral``; empty for the bundle's first.
     trusted_keys
         Public keys (Ed25519, hexadecimal) whose bundles this device runs.
     threads
@@ -56,6 +59,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """
 
     model: str = ""
+    case_mix: str = ""
     trusted_keys: tuple[PublicKey, ...] = (PROJECT_KEY,)
     threads: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
     source: str = "demo"

@@ -1,5 +1,6 @@
 """Findings and models as text on a terminal, and the overlay as a file."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -64,8 +65,11 @@ def _conclusion(record: FindingRecord, names: dict[Code, str]) -> str:
     # Of a call, the leading diagnosis is named already, as on the screen.
     others = [c for c in record.prediction_set if record.no_call or c != record.diagnosis]
     not_excluded = f"Not excluded: {', '.join(others)}. " if others else ""
+    counts = Counter(record.similar).most_common()
+    alike = f"Of the {len(record.similar)} most similar lesions: " if counts else ""
+    alike += ", ".join(f"{count} {code}" for code, count in counts) + (". " if counts else "")
     return (
-        f"{made}. Malignant group {record.malignancy:.1%}. {not_excluded}"
+        f"{made}. Malignant group {record.malignancy:.1%}. {not_excluded}{alike}"
         f"Quality: {seen}. {record.model}, {record.timings_ms['total']:.1f} ms."
     )
 

@@ -26,6 +26,7 @@ from device.inference.finding import Finding, SaliencyMap
 from device.inference.network import Network, NetworkOutput
 from device.inference.runtimes import Runtime
 from device.inference.saliency import activation_map, occlusion_map, rise_map
+from device.inference.similar_cases import SimilarCases
 from device.models.bundle import Bundle
 from device.models.manifest import Manifest, NetworkSpec
 from device.platform.clock import Clock
@@ -112,6 +113,7 @@ class Analyzer:
         self._live = Network(bundle, bundle.manifest.live, threads, runtime)
         own = bundle.manifest.captured
         self._captured = self._live if own is None else Network(bundle, own, threads, runtime)
+        self._cases = SimilarCases(bundle) if bundle.manifest.similar_cases else None
         self._clock = clock or Clock()
         self._measured: _Measured | None = None
         self._last_live = self._clock.monotonic()
@@ -223,7 +225,7 @@ class Analyzer:
             pixels = resize_to_input(frame.pixels, spec.input, crop)
         resized = perf_counter()
         views = dihedral_views(pixels) if averaged else (pixels,)
-        output = _mean_over(network, views, done)
+        output = mean_over_views(network, views, done)
         inferred = perf_counter()
         if before is None:
             quality = measure_quality(crop.pixels, manifest.quality, motion)
@@ -233,7 +235,11 @@ class Analyzer:
         self._measured = before if quality.sufficient else None
         measured = perf_counter()
         probability = calibration.probabilities(output.logits, spec.calibration)
-        abstention = calibration.abstention_reason(output, probability, spec.abstention)
+        agreed = calibration.agreement(output, spec.calibration)
+        abstention = calibration.abstention_reason(output, probability, spec.abstention, agreed)
+        similar: tuple[Code, ...] = ()
+        if as_captured and self._cases is not None and output.embedding is not None:
+            similar = self._cases.nearest(output.embedding)
         saliency = None
         if spec.saliency.method == "class-activation-map":
             saliency = _own_map(spec, output, likeliest_malignant(tuple(probability)), probability)
@@ -247,6 +253,8 @@ class Analyzer:
             field=crop.field,
             quality=quality,
             saliency=saliency,
+            case_mix=manifest.case_mix,
+            similar=similar,
             as_captured=as_captured or not self._captures_differ,
             timings={
                 "resize": (resized - start) * 1e3,
@@ -327,18 +335,27 @@ def _own_map(
     return activation_map(class_map, code, probability, spec.calibration.temperature)
 
 
-def _mean_over(
-    network: Network, views: Sequence[NDArray[np.uint8]], done: Callable[[], None]
+def mean_over_views(
+    network: Network,
+    views: Sequence[NDArray[np.uint8]],
+    done: Callable[[], None] = lambda: None,
 ) -> NetworkOutput:
-    """Return what a network gives for the first of several views, with their mean logits."""
+    """Return what a network gives for the first of several views, with their mean logits.
+
+    Parameters
+    ----------
+    views
+        Of one picture, as `device.imaging.preprocessing.dihedral_views` returns them.
+    done
+        Called after each.
+    """
     outputs = []
     for view in views:
         outputs.append(network.run(view))
         done()
-    mean: NDArray[np.float32] = np.mean(
-        np.stack([o.logits for o in outputs]), axis=0, dtype=np.float32
-    )
-    return outputs[0]._replace(logits=mean)
+    logits = np.stack([o.logits for o in outputs])
+    mean: NDArray[np.float32] = np.mean(logits, axis=0, dtype=np.float32)
+    return outputs[0]._replace(logits=mean, views=logits if len(logits) > 1 else None)
 
 
 def _alike(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:

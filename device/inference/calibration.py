@@ -76,11 +76,40 @@ def in_distribution_score(
     return -float(np.square(answer.whitened, dtype=np.float64).mean())
 
 
+def agreement(answer: NetworkOutput, calibration: Calibration) -> float | None:
+    """Return the share of an image's views that call what their mean calls, or None with one."""
+    if answer.views is None:
+        return None
+    own = probabilities(answer.views, calibration).argmax(axis=1)
+    return float((own == probabilities(answer.logits, calibration).argmax()).mean())
+
+
 def abstention_reason(
-    answer: NetworkOutput, probability: NDArray[np.float64], abstention: Abstention
+    answer: NetworkOutput,
+    probability: NDArray[np.float64],
+    abstention: Abstention,
+    agreed: float | None = None,
 ) -> NoCallReason | None:
-    """Return why no call should be made, or None where one can be."""
+    """Return why no call should be made, the gravest reason, or None where one can be.
+
+    Parameters
+    ----------
+    answer
+        What the network gave for the picture.
+    probability
+        What it comes to: float64, (7,).
+    agreed
+        The `agreement` of its views, where there are several.
+    """
+    least, taken = abstention.not_dermoscopic_below, answer.dermoscopic
+    if least is not None and taken is not None and taken < least:
+        return NoCallReason.NOT_DERMOSCOPIC
     known = abstention.unfamiliar_below
     if known is not None and in_distribution_score(answer, probability, abstention) < known:
         return NoCallReason.UNFAMILIAR
-    return NoCallReason.UNCERTAIN if probability.max() < abstention.uncertain_below else None
+    if probability.max() < abstention.uncertain_below:
+        return NoCallReason.UNCERTAIN
+    unstable = abstention.unstable_below
+    if unstable is None or agreed is None or agreed >= unstable:
+        return None
+    return NoCallReason.UNSTABLE

@@ -15,13 +15,17 @@ from device.imaging.quality import Quality, Shortcoming
 class NoCallReason(StrEnum):
     """Why no diagnosis should be read from a finding.
 
-    ``quality``: the picture is not good enough. The model abstains: ``unfamiliar``, the picture is
-    unlike those it knows; ``uncertain``, no diagnosis is likely enough.
+    ``quality``: the picture is not good enough. The model abstains: ``not-dermoscopic``, no
+    dermatoscope took the picture; ``unfamiliar``, it is unlike those that the model knows;
+    ``uncertain``, no diagnosis is likely enough; ``unstable``, turned or mirrored it would be
+    called something else.
     """
 
     QUALITY = "quality"
     UNFAMILIAR = "unfamiliar"
     UNCERTAIN = "uncertain"
+    NOT_DERMOSCOPIC = "not-dermoscopic"
+    UNSTABLE = "unstable"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +72,11 @@ class Finding:
         Where the image spoke for one diagnosis, where that was asked for.
     timings
         Milliseconds by step.
+    case_mix
+        Name of the practice whose shares of diagnoses the probabilities assume, or empty.
+    similar
+        Diagnoses of the training lesions that look most like a captured picture, the likest first;
+        empty where the bundle has no index of them.
     as_captured
         Whether it was analyzed as a captured picture is; findings that were not cannot be compared
         with those that were.
@@ -82,6 +91,8 @@ class Finding:
     quality: Quality
     saliency: SaliencyMap | None
     timings: dict[str, float]
+    case_mix: str = ""
+    similar: tuple[Code, ...] = ()
     as_captured: bool = True
 
     @property
@@ -91,8 +102,10 @@ class Finding:
 
     @property
     def rankable(self) -> bool:
-        """Whether the probabilities may be shown: of a poor or unfamiliar picture they mislead."""
-        return self.no_call not in (NoCallReason.QUALITY, NoCallReason.UNFAMILIAR)
+        """Whether the probabilities may be shown: of what the model does not know they mislead."""
+        return self.no_call not in (
+            NoCallReason.QUALITY, NoCallReason.NOT_DERMOSCOPIC, NoCallReason.UNFAMILIAR,
+        )  # fmt: skip
 
     @property
     def leading(self) -> Code:
@@ -138,7 +151,13 @@ class FindingRecord(msgspec.Struct, frozen=True, kw_only=True):
     flags
         Names of the bundle's operating points whose threshold is reached.
     no_call
-        ``quality``, ``unfamiliar`` or ``uncertain``: why no call should be made; else null.
+        ``quality``, ``not-dermoscopic``, ``unfamiliar``, ``uncertain`` or ``unstable``: why no call
+        should be made; else null.
+    case_mix
+        Name of the practice whose shares of diagnoses the probabilities assume, or empty.
+    similar
+        Codes of the training lesions that look most like the picture, the likest first; empty
+        where the bundle has no index of them.
     quality
         What was measured of the field of view (`device.imaging.quality.Quality`), and what falls
         short.
@@ -156,6 +175,8 @@ class FindingRecord(msgspec.Struct, frozen=True, kw_only=True):
     no_call: NoCallReason | None
     quality: QualityRecord
     timings_ms: dict[str, float]
+    case_mix: str = ""
+    similar: list[Code] = []
 
 
 def to_record(finding: Finding, image: str, flags: list[str]) -> FindingRecord:
@@ -182,6 +203,8 @@ def to_record(finding: Finding, image: str, flags: list[str]) -> FindingRecord:
             motion=None if quality.motion is None else round(quality.motion, 4),
         ),
         timings_ms={step: round(ms, 3) for step, ms in finding.timings.items()},
+        case_mix=finding.case_mix,
+        similar=list(finding.similar),
     )
 
 
@@ -214,4 +237,6 @@ def from_record(record: FindingRecord, field: FieldOfView) -> Finding:
         ),
         saliency=None,
         timings=dict(record.timings_ms),
+        case_mix=record.case_mix,
+        similar=tuple(record.similar),
     )

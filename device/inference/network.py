@@ -25,11 +25,20 @@ class NetworkOutput(NamedTuple):
         float32, (rows, columns, 7), or None where the network has none.
     whitened
         float32, (n,), or None where the network has none.
+    dermoscopic
+        Log-odds that a dermatoscope took the image, or None where the network has no such output.
+    embedding
+        float32, (n,), or None where the network has none.
+    views
+        Where `logits` are a mean over several views, those of each: float32, (views, 7).
     """
 
     logits: NDArray[np.float32]
     class_activation_map: NDArray[np.float32] | None
     whitened: NDArray[np.float32] | None
+    dermoscopic: float | None = None
+    embedding: NDArray[np.float32] | None = None
+    views: NDArray[np.float32] | None = None
 
 
 class Network:
@@ -75,8 +84,11 @@ class Network:
         outputs = spec.outputs
         self._outputs = [
             None if tensor is None else (self._match(details, tensor), tensor)
-            for tensor in (outputs.logits, outputs.class_activation_map, outputs.whitened)
-        ]
+            for tensor in (
+                outputs.logits, outputs.class_activation_map, outputs.whitened, outputs.dermoscopic,
+                outputs.embedding,
+            )
+        ]  # fmt: skip
         self._table: Final = quantize(scale_table(spec.input), spec.input_tensor)
 
     def run(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
@@ -91,13 +103,14 @@ class Network:
         # Scaling and quantization act on each pixel value alone, so a table of 256 does both.
         self._interpreter.set_tensor(self._input, cv2.LUT(pixels, self._table)[None])
         self._interpreter.invoke()
-        logits, class_map, whitened = (
+        logits, class_map, whitened, dermoscopic, embedding = (
             None if o is None else dequantize(self._interpreter.get_tensor(o[0])[0], o[1])
             for o in self._outputs
         )
         if logits is None:
             raise AssertionError("every manifest names the logits")
-        return NetworkOutput(logits, class_map, whitened)
+        taken = None if dermoscopic is None else float(dermoscopic[0])
+        return NetworkOutput(logits, class_map, whitened, taken, embedding)
 
     def _match(self, details: Sequence[dict[str, Any]], spec: TensorSpec) -> int:
         if spec.index < len(details):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -34,12 +34,30 @@ class Bundle:
         The bytes of its ``.tflite`` files by name, the very ones that were hashed.
     signed_by
         The trusted public key (hexadecimal) that its signature belongs to.
+    similar_cases
+        The bytes of its index of similar cases; empty where it has none.
     """
 
     folder: Path
     manifest: Manifest
     models: Mapping[str, bytes]
     signed_by: str
+    similar_cases: bytes = b""
+
+    def with_case_mix(self, name: str) -> "Bundle":
+        """Return the bundle as it is read in a practice with this case mix.
+
+        Raises
+        ------
+        device.errors.BundleError
+            If it is not calibrated for it.
+        """
+        try:
+            return replace(self, manifest=self.manifest.with_case_mix(name))
+        except ValueError as error:
+            raise BundleError(
+                f"{self.folder}: {error}; change the setting case_mix or install another bundle"
+            ) from None
 
     @property
     def live_model(self) -> bytes:
@@ -70,16 +88,10 @@ def load_bundle(folder: Path, trusted_keys: Iterable[str]) -> Bundle:
     signature = _read(folder, SIGNATURE_FILE, _SIGNATURE_LIMIT)
     signed_by = _signer(folder, manifest_bytes, signature, trusted_keys)
     manifest = parse_manifest(folder, manifest_bytes)
-    models = {}
-    for network in manifest.networks:
-        model = _read(folder, network.file, _MODEL_LIMIT)
-        if hashlib.sha256(model).hexdigest() != network.sha256:
-            raise BundleError(
-                f"{folder}: {network.file} is not the file that was signed (its SHA-256 differs); "
-                "install the bundle again"
-            )
-        models[network.file] = model
-    return Bundle(folder, manifest, models, signed_by)
+    models = {n.file: _read_signed(folder, n.file, n.sha256) for n in manifest.networks}
+    cases = manifest.similar_cases
+    index = _read_signed(folder, cases.file, cases.sha256) if cases else b""
+    return Bundle(folder, manifest, models, signed_by, index)
 
 
 def parse_manifest(folder: Path, manifest_bytes: bytes) -> Manifest:
@@ -94,6 +106,16 @@ def parse_manifest(folder: Path, manifest_bytes: bytes) -> Manifest:
         return decode_manifest(manifest_bytes)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{folder}: {MANIFEST_FILE} cannot be understood: {error}") from None
+
+
+def _read_signed(folder: Path, name: str, sha256: str) -> bytes:
+    content = _read(folder, name, _MODEL_LIMIT)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise BundleError(
+            f"{folder}: {name} is not the file that was signed (its SHA-256 differs); install the "
+            "bundle again"
+        )
+    return content
 
 
 def _read(folder: Path, name: str, limit: int) -> bytes:

@@ -14,17 +14,21 @@ from device.diagnoses import CODES, MALIGNANT, Code
 from device.imaging.preprocessing import InputSpec
 from device.imaging.quality import QualityLimits
 
+_ROUNDING: Final = 1e-6
+
 SCHEMA_VERSION: Final = 2
 """What the build host writes."""
 
 READABLE_VERSIONS: Final = (1, 2)
 MODEL_FILE: Final = "model.tflite"
+CAPTURED_FILE: Final = "captured.tflite"
 
 Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Version = Annotated[str, msgspec.Meta(pattern=r"^\d+\.\d+\.\d+\Z")]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
 ModelFile = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\.tflite\Z")]
+IndexFile = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\.npz\Z")]
 TestTimeAugmentation = Literal["none", "dihedral"]
 Seven = Annotated[tuple[float, ...], msgspec.Meta(min_length=7, max_length=7)]
 
@@ -87,11 +91,17 @@ class Outputs(_Section, frozen=True):
     whitened
         (n,): the network's features, turned and scaled so that those of training images are
         uncorrelated, about 0 and of variance 1.
+    dermoscopic
+        (1,): the log-odds that a dermatoscope took the picture.
+    embedding
+        (n,): the network's last features in few numbers, by whose directions pictures are compared.
     """
 
     logits: TensorSpec
     class_activation_map: TensorSpec | None = None
     whitened: TensorSpec | None = None
+    dermoscopic: TensorSpec | None = None
+    embedding: TensorSpec | None = None
 
 
 class Calibration(_Section, frozen=True):
@@ -169,12 +179,47 @@ class Abstention(_Section, frozen=True):
         No call, "too uncertain", when the highest probability is below this.
     unfamiliar_below
         No call, "not like the images the model knows", when the score is below this.
+    not_dermoscopic_below
+        No call, "not taken through a dermatoscope", when the log-odds of it are below this.
+    unstable_below
+        No call, "the views disagree", when the share of the eight views of a captured picture that
+        call what their mean calls is below this.
     """
 
     score: Literal["confidence", "energy", "distance"]
     uncertain_below: Probability
     unfamiliar_below: float | None
     fitted_on: str
+    not_dermoscopic_below: float | None = None
+    unstable_below: Probability | None = None
+
+
+class CaseMix(_Section, frozen=True):
+    """How often a practice sees each diagnosis, and how a network is read there.
+
+    What a picture says (the likelihood) is the same everywhere; how probable a diagnosis is also
+    depends on how often it comes through the door.
+
+    Attributes
+    ----------
+    name
+        For instance ``screening``.
+    shares
+        Of each diagnosis among the lesions that are photographed; they sum to 1.
+    calibration, operating_points, conformal, abstention
+        As in `NetworkSpec`, fitted for these shares.
+    """
+
+    name: Name
+    shares: Seven
+    calibration: Calibration
+    operating_points: tuple[OperatingPoint, ...]
+    conformal: Conformal
+    abstention: Abstention
+
+    def __post_init__(self) -> None:
+        if min(self.shares) < 0.0 or abs(sum(self.shares) - 1.0) > _ROUNDING:
+            raise ValueError(f"the shares of the case mix {self.name} do not sum to 1")
 
 
 class Saliency(_Section, frozen=True, omit_defaults=True):
@@ -202,6 +247,23 @@ class Saliency(_Section, frozen=True, omit_defaults=True):
     cells: Annotated[int, msgspec.Meta(ge=2, le=32)] = 8
 
 
+class SimilarCases(_Section, frozen=True):
+    """An index of the training lesions, to find those that look most like a captured picture.
+
+    Attributes
+    ----------
+    file, sha256
+        Its file in the bundle's folder.
+    lesions, dimensions
+        How many it holds, and how many numbers each is.
+    """
+
+    file: IndexFile
+    sha256: Sha256
+    lesions: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+    dimensions: Annotated[int, msgspec.Meta(ge=1, le=4096)]
+
+
 class Provenance(_Section, frozen=True):
     """Where the model comes from.
 
@@ -227,6 +289,8 @@ class Provenance(_Section, frozen=True):
         Terms that the training data puts on the model.
     further
         What else went into training.
+    sources
+        Collections that it was trained and calibrated on, as the build host names them.
     """
 
     dataset: str
@@ -239,6 +303,7 @@ class Provenance(_Section, frozen=True):
     created: str
     licence: str
     further: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ("ham10000",)
 
 
 class Interval(_Section, frozen=True):
@@ -261,6 +326,9 @@ class NetworkSpec(_Section, frozen=True):
     test_time_augmentation
         What is done with a captured picture: ``dihedral`` averages the logits over the eight flips
         and rotations of the input, which must be square; ``none`` takes the picture as it is.
+    case_mixes
+        For which practices it can be read. `calibration` and what follows from it are those of the
+        one in force, at first the first.
     """
 
     file: ModelFile
@@ -274,6 +342,7 @@ class NetworkSpec(_Section, frozen=True):
     abstention: Abstention
     saliency: Saliency
     test_time_augmentation: TestTimeAugmentation = "none"
+    case_mixes: tuple[CaseMix, ...] = ()
 
     def __post_init__(self) -> None:
         if self.input_tensor.shape != (self.input.height, self.input.width, 3):
@@ -287,8 +356,20 @@ class NetworkSpec(_Section, frozen=True):
             raise ValueError("saliency wants a class activation map that the model does not give")
         if self.abstention.score == "distance" and not self.outputs.whitened:
             raise ValueError("abstention wants whitened features that the model does not give")
+        if self.abstention.not_dermoscopic_below is not None and not self.outputs.dermoscopic:
+            raise ValueError("abstention wants a dermoscopic output that the model does not give")
         if self.test_time_augmentation == "dihedral" and self.input.height != self.input.width:
             raise ValueError("averaging over rotations wants a square input")
+
+    def with_case_mix(self, mix: CaseMix) -> "NetworkSpec":
+        """Return the network as it is read in one of its practices."""
+        return msgspec.structs.replace(
+            self,
+            calibration=mix.calibration,
+            operating_points=mix.operating_points,
+            conformal=mix.conformal,
+            abstention=mix.abstention,
+        )
 
 
 class Manifest(_Section, frozen=True, kw_only=True):
@@ -300,10 +381,14 @@ class Manifest(_Section, frozen=True, kw_only=True):
         The network of the live view; of a captured picture too where there is no other.
     captured
         The network of a captured picture, where it has its own.
+    similar_cases
+        An index for captured pictures, where there is one.
     quality
         Limits below which a picture is not judged.
     metrics
         The figures that its card repeats.
+    case_mix
+        The one in force; empty where the networks are calibrated for none by name.
     """
 
     schema_version: Literal[2] = SCHEMA_VERSION
@@ -312,9 +397,11 @@ class Manifest(_Section, frozen=True, kw_only=True):
     classes: Annotated[tuple[DiagnosisClass, ...], msgspec.Meta(min_length=7, max_length=7)]
     live: NetworkSpec
     captured: NetworkSpec | None = None
+    similar_cases: SimilarCases | None = None
     quality: QualityLimits
     provenance: Provenance
     metrics: dict[str, Interval]
+    case_mix: str = ""
 
     def __post_init__(self) -> None:
         codes = tuple(c.code for c in self.classes)
@@ -326,6 +413,17 @@ class Manifest(_Section, frozen=True, kw_only=True):
             raise ValueError("the names of a class lack the English one")
         if self.captured is not None and self.captured.file == self.live.file:
             raise ValueError(f"both networks name the file {self.live.file}")
+        for network in self.networks:
+            if tuple(mix.name for mix in network.case_mixes) != self.case_mixes:
+                raise ValueError("the networks are not calibrated for the same case mixes")
+        embedding = self.network_for(as_captured=True).outputs.embedding
+        cases = self.similar_cases
+        if cases and (embedding is None or embedding.shape != (cases.dimensions,)):
+            raise ValueError("similar_cases wants an embedding of its size from the network")
+        if len(set(self.case_mixes)) < len(self.case_mixes):
+            raise ValueError("a case mix is named twice")
+        if self.case_mix not in (self.case_mixes or ("",)):
+            raise ValueError(f"the case mix {self.case_mix!r} is not one of {self.case_mixes}")
 
     @property
     def model_id(self) -> str:
@@ -336,6 +434,31 @@ class Manifest(_Section, frozen=True, kw_only=True):
     def networks(self) -> tuple[NetworkSpec, ...]:
         """Every network of the bundle."""
         return (self.live,) if self.captured is None else (self.live, self.captured)
+
+    @property
+    def case_mixes(self) -> tuple[str, ...]:
+        """Names of the practices that the bundle can be read for; the first is the default."""
+        return tuple(mix.name for mix in self.live.case_mixes)
+
+    def with_case_mix(self, name: str) -> "Manifest":
+        """Return the manifest with another case mix in force.
+
+        Raises
+        ------
+        ValueError
+            If the bundle is not calibrated for it.
+        """
+        if name not in self.case_mixes:
+            known = ", ".join(self.case_mixes) or "none by name"
+            raise ValueError(f"it is not calibrated for the case mix {name!r}, only for {known}")
+        place = self.case_mixes.index(name)
+        captured = self.captured
+        return msgspec.structs.replace(
+            self,
+            case_mix=name,
+            live=self.live.with_case_mix(self.live.case_mixes[place]),
+            captured=captured and captured.with_case_mix(captured.case_mixes[place]),
+        )
 
     def network_for(self, *, as_captured: bool) -> NetworkSpec:
         """Return the network that answers for a captured picture, or for the live view."""

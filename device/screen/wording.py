@@ -46,6 +46,8 @@ _IN_ONE_LINE: Final[dict[NoCallReason, str]] = {
     NoCallReason.QUALITY: translatable("No call: poor picture"),
     NoCallReason.UNFAMILIAR: translatable("No call: unfamiliar"),
     NoCallReason.UNCERTAIN: translatable("No call: uncertain"),
+    NoCallReason.NOT_DERMOSCOPIC: translatable("No call: not dermoscopic"),
+    NoCallReason.UNSTABLE: translatable("No call: unstable"),
 }
 
 

@@ -24,6 +24,7 @@ from device.screen.pages.base import page_class
 from device.screen.registry import PageName
 from tests.device.bundles import plain_manifest, write_bundle
 from tests.device.commands import GIVE_UP_SECONDS, ROOT, Capture, complaint, records, run
+from tests.device.models.case_mixes import with_case_mixes, without_case_mixes
 from tests.device.models.two_networks import (
     shipped_bundle,
     sign_two_networks,
@@ -136,6 +137,44 @@ def test_settings_name_model_and_key(
     assert main(["--config", str(config), "analyze", "--json", str(photo)]) == 0
     (record,) = records(capsys.readouterr().out)
     assert record.model.startswith("of-our-own ")
+
+
+def test_settings_name_the_practice(
+    tmp_path: Path, bundle: Bundle, photo: Path, capsys: Capture
+) -> None:
+    key = write_bundle(
+        tmp_path / "bundle", with_case_mixes(plain_manifest(bundle)), bundle.live_model
+    )
+    settings = f'trusted_keys = ["{key}"]\nmodel = "{tmp_path / "bundle"}"\n'
+    config, found = tmp_path / "config.toml", {}
+    for name in ("", "screening", "referral"):
+        config.write_text(f'{settings}case_mix = "{name}"\n')
+        assert main(["--config", str(config), "analyze", "--json", str(photo)]) == 0
+        (found[name],) = records(capsys.readouterr().out)
+    assert found[""].case_mix == found["screening"].case_mix == "screening"
+    assert found["referral"].case_mix == "referral"
+    assert found[""].probabilities == found["screening"].probabilities
+    assert found["referral"].malignancy > found["screening"].malignancy
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_practice_that_the_model_does_not_know_is_refused_by_every_command(
+    tmp_path: Path, bundle: Bundle, photo: Path, capsys: Capture, named: bool
+) -> None:
+    read_for = with_case_mixes if named else without_case_mixes
+    manifest = read_for(plain_manifest(bundle))
+    key = write_bundle(tmp_path / "bundle", manifest, bundle.live_model)
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'trusted_keys = ["{key}"]\nmodel = "{tmp_path / "bundle"}"\ncase_mix = "hospital"\n'
+    )
+    for command in (["model"], ["analyze", str(photo)], ["run"], ["demo", "--out", str(tmp_path)]):
+        status = ExitStatus.CANNOT_START if command == ["run"] else ExitStatus.BAD_INPUT
+        assert main(["--config", str(config), *command]) == status
+        told = complaint(capsys)
+        assert "not calibrated for the case mix 'hospital'" in told
+        assert ("screening, referral" if named else "none by name") in told
+        assert "change the setting case_mix" in told
 
 
 @pytest.mark.parametrize("content", ["colour = 1", "threads = 99", "nonsense"])

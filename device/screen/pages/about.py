@@ -7,7 +7,9 @@ from typing import ClassVar, Final
 from pygame import Rect
 
 from device import __version__
+from device.diagnoses import CODES, MALIGNANT
 from device.language import translatable
+from device.models.manifest import Manifest
 from device.screen import theme
 from device.screen.events import Target
 from device.screen.layout import Layout
@@ -15,7 +17,12 @@ from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
 from device.screen.state import State
 from device.screen.view import PageView, Snapshot
-from device.screen.wording import NOTICE, Wording
+from device.screen.wording import NOTICE, Wording, percent
+
+PRACTICES: Final[Mapping[str, str]] = {
+    "screening": translatable("screening practice"),
+    "referral": translatable("skin cancer clinic"),
+}
 
 FIGURES: Final[Mapping[str, str]] = {
     "accuracy": translatable("Accuracy"),
@@ -101,6 +108,7 @@ class AboutPage(Page):
         for words, colour in (
             (wording.translate("Model {model}", model=manifest.model_id), theme.TEXT),
             (signature, theme.TEXT),
+            *((words, theme.TEXT) for words in _case_mix(manifest, wording)),
             (wording.translate(NOTICE), theme.WARNING),
             (wording.translate("Licence: {licence}", licence=origin.licence), theme.QUIET),
             (wording.translate("Data: {data}; {split}", data=origin.dataset, split=origin.split),
@@ -128,6 +136,21 @@ class AboutPage(Page):
             room = drawn.left - area.left - px(12)
             text = wording.translate(label)
             canvas.draw_text(text, 20, (area.left, middle), room, anchor="midleft")
+
+
+def _case_mix(manifest: Manifest, wording: Wording) -> tuple[str, ...]:
+    """Return what the probabilities assume of the practice; nothing where that has no name."""
+    for mix in manifest.live.case_mixes:
+        if mix.name == manifest.case_mix:
+            malignant = sum(s for c, s in zip(CODES, mix.shares, strict=True) if c in MALIGNANT)
+            return (
+                wording.translate(
+                    "Probabilities for: {practice}, {share} of its lesions malignant",
+                    practice=wording.translate(PRACTICES.get(mix.name, mix.name)),
+                    share=percent(malignant),
+                ),
+            )
+    return ()
 
 
 PAGE = AboutPage

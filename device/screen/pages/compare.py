@@ -326,9 +326,15 @@ def _present(view: CompareView, wording: Wording) -> str:
 
 
 def _another_model(view: CompareView) -> str:
-    """Return the earlier picture's model where it is not the present one's, else empty."""
+    """Return the earlier picture's model where it is not the present one's, else empty.
+
+    Read for another practice, a model is another one: its probabilities differ for the same skin.
+    """
     before, now = (p.finding if p else None for p in (view.earlier, view.present))
-    return before.model if before and now and before.model != now.model else ""
+    if before is None or now is None:
+        return ""
+    alike = (before.model, before.case_mix) == (now.model, now.case_mix)
+    return "" if alike else f"{before.model} {before.case_mix}".strip()
 
 
 def _probability(picture: Picture | None, code: Code) -> float | None:

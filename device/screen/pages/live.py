@@ -175,6 +175,16 @@ class LivePage(Page):
                 wording.translate("Unlike any lesion the model knows."),
                 wording.translate("Judge without it, or refer."),
             ]
+        if shown.no_call == NoCallReason.NOT_DERMOSCOPIC:
+            return [
+                wording.translate("Not taken through a dermatoscope, it seems."),
+                wording.translate("Place the lens on the skin, look again."),
+            ]
+        if shown.no_call == NoCallReason.UNSTABLE:
+            return [
+                wording.translate("Turned or mirrored, this picture would be called otherwise."),
+                wording.translate("Take another picture, or refer."),
+            ]
         if len(shown.prediction_set) > 1:
             undecided = self._listing(
                 translatable("Undecided between: {diagnoses}"), shown.prediction_set, wording

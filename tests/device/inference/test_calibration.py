@@ -9,6 +9,7 @@ from device.diagnoses import CODES, MALIGNANT
 from device.inference.calibration import (
     NEAR_TIE,
     abstention_reason,
+    agreement,
     energy,
     malignancy,
     prediction_set,
@@ -199,3 +200,72 @@ def test_nothing_is_unfamiliar_without_a_threshold(score: str) -> None:
     rule = abstention(score, 0.7, None)
     assert abstention_reason(ANSWER, spread(nv=0.3), rule) == "uncertain"
     assert abstention_reason(ANSWER, spread(nv=0.9), rule) is None
+
+
+def views(*codes: str) -> NetworkOutput:
+    """Return an answer with a view that calls each of these, and their mean."""
+    each = np.array([[5.0 * (code == called) for code in CODES] for called in codes], np.float32)
+    return NetworkOutput(each.mean(axis=0), None, None, views=each)
+
+
+@pytest.mark.parametrize(
+    ("called", "agreed"),
+    [
+        (["mel"] * 8, 1.0),
+        (["mel"] * 6 + ["nv"] * 2, 0.75),
+        (["nv"] * 3 + ["mel"] * 5, 0.625),
+        (["mel"] * 3 + ["nv", "nv", "bkl", "bkl", "df"], 0.375),
+    ],
+)
+def test_agreement_is_the_share_of_views_that_call_what_their_mean_calls(
+    called: list[str], agreed: float
+) -> None:
+    assert agreement(views(*called), PLAIN) == agreed
+
+
+def test_views_are_called_as_the_picture_is_with_its_calibration() -> None:
+    divided = views(*["mel"] * 6, "nv", "nv")
+    for_naevi = msgspec.structs.replace(PLAIN, bias=(0, 0, 0, 0, 0, 4.0, 0))
+    # Naevus 4 + 1.25 against melanoma 3.75 in the mean, 4 against 5 in each of the six.
+    assert agreement(divided, for_naevi) == 0.25
+    # And 6 against 5: now each of the eight is called a naevus.
+    more = msgspec.structs.replace(PLAIN, bias=(0, 0, 0, 0, 0, 6.0, 0))
+    assert agreement(divided, more) == 1.0
+    # Nothing is called that the mean calls.
+    tied = np.zeros((2, 7), np.float32)
+    tied[0, :3], tied[1, 1:4] = (6.0, 5.0, 0.0), (5.0, 0.0, 6.0)
+    nobody = NetworkOutput(tied.mean(axis=0), None, None, views=tied)
+    assert agreement(nobody, PLAIN) == 0.0
+
+
+def test_picture_of_one_view_agrees_with_nobody() -> None:
+    assert agreement(ANSWER, PLAIN) is None
+
+
+@pytest.mark.parametrize(
+    ("taken", "agreed", "confidence", "expected"),
+    [
+        (-1.01, 1.0, 0.9, "not-dermoscopic"),
+        (-1.01, 0.0, 0.3, "not-dermoscopic"),
+        (-1.0, 1.0, 0.9, None),
+        (None, 1.0, 0.9, None),
+        (3.0, 0.62, 0.9, "unstable"),
+        (3.0, 0.625, 0.9, None),
+        (3.0, 0.0, 0.3, "uncertain"),
+        (3.0, None, 0.9, None),
+    ],
+)
+def test_no_call_for_the_gravest_reason(
+    taken: float | None, agreed: float | None, confidence: float, expected: str | None
+) -> None:
+    rule = msgspec.structs.replace(
+        abstention("energy", 0.7, None), not_dermoscopic_below=-1.0, unstable_below=0.625
+    )
+    answer = ANSWER._replace(dermoscopic=taken)
+    assert abstention_reason(answer, spread(nv=confidence), rule, agreed) == expected
+    unlike = msgspec.structs.replace(rule, unfamiliar_below=ENERGY + 1.0)
+    told = "not-dermoscopic" if expected == "not-dermoscopic" else "unfamiliar"
+    assert abstention_reason(answer, spread(nv=confidence), unlike, agreed) == told
+    without = abstention("energy", 0.7, None)
+    expected = "uncertain" if confidence < 0.7 else None
+    assert abstention_reason(answer, spread(nv=confidence), without, agreed) == expected

@@ -89,10 +89,12 @@ def test_pixels_reach_the_network_scaled_and_quantized(
         bare.set_tensor(given_in["index"], tensor)
         bare.invoke()
         raw = bare.get_tensor(given_out["index"])[0]
-        logits, class_map, _ = network.run(resize_to_input(frame.pixels, live.input))
-        assert logits.dtype == np.float32
-        np.testing.assert_array_equal(logits, dequantize(raw, live.outputs.logits))
-        assert (class_map is None) == (live.outputs.class_activation_map is None)
+        given = network.run(resize_to_input(frame.pixels, live.input))
+        assert given.logits.dtype == np.float32
+        np.testing.assert_array_equal(given.logits, dequantize(raw, live.outputs.logits))
+        assert (given.class_activation_map is None) == (live.outputs.class_activation_map is None)
+        assert given.dermoscopic is None
+        assert given.views is None
 
 
 def test_same_pixels_give_the_same_logits_whatever_came_before(

@@ -11,14 +11,10 @@ from device.config import PROJECT_KEY
 from device.errors import BundleError
 from device.inference.analyzer import Analyzer
 from device.models.bundle import MANIFEST_FILE, SIGNATURE_FILE, Bundle, load_bundle
-from device.models.manifest import MODEL_FILE
+from device.models.manifest import CAPTURED_FILE, MODEL_FILE
 from tests.device.bundles import new_key, plain_manifest, write_bundle
-from tests.device.models.two_networks import (
-    CAPTURED_FILE,
-    shipped_bundle,
-    sign_two_networks,
-    two_networks,
-)
+from tests.device.models.case_mixes import with_case_mixes, without_case_mixes
+from tests.device.models.two_networks import shipped_bundle, sign_two_networks, two_networks
 
 Change = dict[str, Any]
 
@@ -274,9 +270,39 @@ def test_both_networks_are_read_and_told_apart(
     both = load_bundle(tmp_path, (key,))
     assert both.models == {MODEL_FILE: bundle.live_model, CAPTURED_FILE: other.live_model}
     assert both.live_model == bundle.live_model
-    assert both.manifest.live == bundle.manifest.live
+    assert both.manifest.live == msgspec.structs.replace(bundle.manifest.live, case_mixes=())
     assert both.manifest.captured == msgspec.structs.replace(
-        other.manifest.live, file=CAPTURED_FILE
+        other.manifest.live, file=CAPTURED_FILE, case_mixes=()
+    )
+
+
+def test_bundle_is_read_for_another_practice_with_the_same_files(
+    tmp_path: Path, bundle: Bundle, other: Bundle
+) -> None:
+    manifest = with_case_mixes(two_networks(bundle, other))
+    key = sign_two_networks(tmp_path, manifest, bundle, other)
+    mixed = load_bundle(tmp_path, (key,))
+    referral = mixed.with_case_mix("referral")
+    assert referral.manifest == mixed.manifest.with_case_mix("referral")
+    assert referral.manifest != mixed.manifest
+    kept = (referral.folder, referral.models, referral.signed_by)
+    assert kept == (tmp_path, mixed.models, key)
+    assert mixed.manifest.case_mix == "screening"
+
+
+@pytest.mark.parametrize(
+    ("named", "known"), [(True, "only for screening, referral"), (False, "only for none by name")]
+)
+def test_practice_that_a_bundle_is_not_calibrated_for_is_told_with_the_setting(
+    tmp_path: Path, bundle: Bundle, plain: dict[str, Any], named: bool, known: str
+) -> None:
+    manifest = with_case_mixes(plain) if named else without_case_mixes(plain)
+    key = write_bundle(tmp_path, manifest, bundle.live_model)
+    with pytest.raises(BundleError) as caught:
+        load_bundle(tmp_path, (key,)).with_case_mix("hospital")
+    assert str(caught.value) == (
+        f"{tmp_path}: it is not calibrated for the case mix 'hospital', {known}; change the "
+        "setting case_mix or install another bundle"
     )
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from device.diagnoses import CODES, MALIGNANT
 from device.errors import BundleError
 from device.models.bundle import MANIFEST_FILE, Bundle, parse_manifest
-from device.models.manifest import SCHEMA_VERSION, Manifest, Saliency
+from device.models.manifest import SCHEMA_VERSION, Manifest, Saliency, decode_manifest
 from tests.device.bundles import plain_manifest
+from tests.device.models.case_mixes import SHARES, with_case_mixes, without_case_mixes
 from tests.device.models.two_networks import shipped_bundle, two_networks
 
 FOLDER = Path("some-bundle")
@@ -130,9 +131,9 @@ def test_wrong_type_is_refused_everywhere(
 
 def test_every_key_of_the_top_level_and_of_a_network_is_needed(plain: dict[str, Any]) -> None:
     live = plain["live"]
-    for key in plain.keys() - {"captured"}:
+    for key in plain.keys() - {"captured", "case_mix", "similar_cases"}:
         assert key in refusal({k: v for k, v in plain.items() if k != key})
-    for key in live.keys() - {"test_time_augmentation"}:
+    for key in live.keys() - {"test_time_augmentation", "case_mixes"}:
         less = {k: v for k, v in live.items() if k != key}
         message = refusal(plain | {"live": less})
         assert key in message
@@ -320,7 +321,130 @@ def test_held_network_is_checked_as_the_live_one_is(
     assert "$.captured" in refusal(both)
 
 
-VERSION_1 = ("slim-96", "paper-28")
+READ_BY_MIX = ("calibration", "operating_points", "conformal", "abstention")
+
+
+@pytest.fixture(params=["one", "two"])
+def mixed(request: pytest.FixtureRequest, plain: dict[str, Any], both: dict[str, Any]) -> Any:
+    """A manifest of one network or of two, calibrated for two practices."""
+    return with_case_mixes(plain if request.param == "one" else both)
+
+
+def test_case_mix_decides_how_every_network_is_read_and_nothing_else(mixed: Any) -> None:
+    manifest = read(mixed)
+    assert manifest.case_mixes == tuple(SHARES)
+    assert manifest.case_mix == "screening"
+    referral = manifest.with_case_mix("referral")
+    assert referral.case_mix == "referral"
+    assert len(referral.networks) == len(manifest.networks) == len(read(mixed).networks)
+    for before, after in zip(manifest.networks, referral.networks, strict=True):
+        wanted = after.case_mixes[1]
+        assert wanted.shares == SHARES["referral"]
+        for part in READ_BY_MIX:
+            assert getattr(after, part) == getattr(wanted, part)
+            assert getattr(after, part) != getattr(before, part)
+        kept = msgspec.structs.replace(after, **{p: getattr(before, p) for p in READ_BY_MIX})
+        assert kept == before
+    assert referral.with_case_mix("screening") == manifest
+    for written in (manifest, referral):
+        assert parse_manifest(FOLDER, msgspec.json.encode(written)) == written
+
+
+@pytest.mark.parametrize("name", ["hospital", "", "Screening"])
+def test_case_mix_that_is_not_known_is_refused_with_those_that_are(mixed: Any, name: str) -> None:
+    with pytest.raises(ValueError, match=f"case mix {name!r}, only for screening, referral$"):
+        read(mixed).with_case_mix(name)
+
+
+def test_case_mix_of_a_bundle_that_has_none_is_refused(plain: dict[str, Any]) -> None:
+    manifest = read(without_case_mixes(plain))
+    assert (manifest.case_mix, manifest.case_mixes) == ("", ())
+    with pytest.raises(ValueError, match=r"case mix 'screening', only for none by name$"):
+        manifest.with_case_mix("screening")
+
+
+def test_networks_that_are_calibrated_for_other_practices_are_refused(both: dict[str, Any]) -> None:
+    manifest = with_case_mixes(both)
+    read(manifest)
+    mixes = manifest["captured"]["case_mixes"]
+    for other in ([], mixes[:1], mixes[::-1], [mixes[0], mixes[1] | {"name": "hospital"}]):
+        changed = manifest | {"captured": manifest["captured"] | {"case_mixes": other}}
+        assert "not calibrated for the same case mixes" in refusal(changed)
+
+
+def test_shares_of_a_case_mix_sum_to_one(mixed: Any) -> None:
+    mix = mixed["live"]["case_mixes"][1]
+    shares = mix["shares"]
+    for index, by in ((5, 1e-8), (0, -1e-8)):
+        mix["shares"] = [s + by * (i == index) for i, s in enumerate(shares)]
+        read(mixed)
+    for wrong in (
+        [s + 0.01 * (i == 5) for i, s in enumerate(shares)],
+        [s - 0.01 * (i == 5) for i, s in enumerate(shares)],
+        [0.0] * 7,
+        [-0.1, 0.45, 0.14, 0.01, 0.15, 0.33, 0.02],
+    ):
+        mix["shares"] = wrong
+        message = refusal(mixed)
+        assert "the shares of the case mix referral do not sum to 1" in message
+        assert "$.live.case_mixes" in message
+
+
+def test_case_mix_in_force_is_one_of_the_bundles(mixed: Any) -> None:
+    for wrong in ({"case_mix": "hospital"}, {"case_mix": ""}):
+        assert "is not one of ('screening', 'referral')" in refusal(mixed | wrong)
+    del mixed["case_mix"]
+    assert "the case mix '' is not one of" in refusal(mixed)
+
+
+def test_case_mix_that_is_named_twice_is_refused(mixed: Any) -> None:
+    for network in (mixed["live"], mixed["captured"]):
+        if network:
+            network["case_mixes"] = [*network["case_mixes"], network["case_mixes"][0]]
+    assert "a case mix is named twice" in refusal(mixed)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", "Skin cancer clinic"),
+        ("shares", [0.5, 0.5]),
+        ("calibration", {"temperature": 0.0, "bias": [0.0] * 7, "fitted_on": ""}),
+        ("conformal", {"coverage": 2.0, "thresholds": [0.0] * 7, "fitted_on": ""}),
+        ("operating_points", None),
+    ],
+)
+def test_impossible_value_of_a_case_mix_is_refused(mixed: Any, key: str, value: object) -> None:
+    mix = mixed["live"]["case_mixes"][1]
+    mix["surprise"] = "of a later program"
+    read(mixed)
+    mix[key] = value
+    assert f"$.live.case_mixes[1].{key}" in refusal(mixed)
+
+
+def test_warning_that_no_dermatoscope_took_the_picture_wants_the_output_for_it(
+    plain: dict[str, Any],
+) -> None:
+    live = plain["live"]
+    live["abstention"]["not_dermoscopic_below"] = 0.5
+    assert "wants a dermoscopic output" in refusal(plain)
+    live["outputs"]["dermoscopic"] = {"index": 3, "shape": [1], "dtype": "float32"}
+    assert read(plain).live.abstention.not_dermoscopic_below == 0.5
+
+
+def test_sources_of_a_bundle_that_is_older_than_the_choice_are_ham10000(
+    plain: dict[str, Any], version_1: dict[str, Any]
+) -> None:
+    assert plain["provenance"].pop("sources") == ["ham10000"]
+    assert read(plain).provenance.sources == ("ham10000",)
+    assert read(version_1).provenance.sources == ("ham10000",)
+    plain["provenance"]["sources"] = ["ham10000", "milk10k"]
+    assert read(plain).provenance.sources == ("ham10000", "milk10k")
+
+
+VERSION_1 = Path(__file__).with_name("manifest-version-1.json")
+"""That of slim-96 1.2.0, which shipped with version 1."""
+
 UPGRADED: dict[str, tuple[str, ...]] = {
     "name": ("name",),
     "version": ("version",),
@@ -342,15 +466,9 @@ UPGRADED: dict[str, tuple[str, ...]] = {
 """Where version 2 has what version 1 had."""
 
 
-def shipped(name: str) -> dict[str, Any]:
-    """Return a shipped manifest, which is of version 1."""
-    content = (shipped_bundle(name).folder / MANIFEST_FILE).read_bytes()
-    return json.loads(content)
-
-
 @pytest.fixture
 def version_1() -> dict[str, Any]:
-    return shipped("slim-96")
+    return json.loads(VERSION_1.read_bytes())
 
 
 def assert_holds(found: Any, expected: Any) -> None:
@@ -366,11 +484,13 @@ def assert_holds(found: Any, expected: Any) -> None:
         assert found == expected
 
 
-@pytest.mark.parametrize("name", VERSION_1)
-def test_version_1_is_read_field_by_field(name: str) -> None:
-    old = shipped(name)
+@pytest.mark.parametrize(
+    "path", [VERSION_1, shipped_bundle("paper-28").folder / MANIFEST_FILE], ids=["slim", "paper"]
+)
+def test_version_1_is_read_field_by_field(path: Path) -> None:
+    old = json.loads(path.read_bytes())
     assert old.pop("schema_version") == 1
-    manifest = shipped_bundle(name).manifest
+    manifest = decode_manifest(path.read_bytes())
     assert manifest.schema_version == SCHEMA_VERSION
     assert manifest.live.file == "model.tflite"
     assert manifest.captured is None
@@ -383,10 +503,13 @@ def test_version_1_is_read_field_by_field(name: str) -> None:
     assert old["averaging"] == "dihedral"
 
 
-def test_method_for_a_captured_picture_has_another_name_in_version_1() -> None:
-    assert shipped("slim-96")["saliency"]["frozen"] == "rise"
-    assert shipped_bundle("slim-96").manifest.live.saliency.captured_method == "rise"
-    assert shipped_bundle("paper-28").manifest.live.saliency.captured_method is None
+def test_method_for_a_captured_picture_has_another_name_in_version_1(
+    version_1: dict[str, Any],
+) -> None:
+    assert version_1["saliency"].pop("frozen") == "rise"
+    assert read(version_1).live.saliency.captured_method is None
+    version_1["saliency"]["frozen"] = "rise"
+    assert read(version_1).live.saliency.captured_method == "rise"
 
 
 def test_averaging_of_version_1_is_none_where_it_is_older_than_the_choice(

@@ -1,14 +1,13 @@
 """A bundle with a network for the live view and another for captured pictures."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from device.config import Config, model_folder
 from device.models.bundle import Bundle, load_bundle
-from device.models.manifest import MODEL_FILE
+from device.models.manifest import CAPTURED_FILE, MODEL_FILE
 from tests.device.bundles import plain_manifest, sign_bundle
-
-CAPTURED_FILE: Final = "captured.tflite"
+from tests.device.models.case_mixes import without_case_mixes
 
 
 def shipped_bundle(name: str) -> Bundle:
@@ -18,10 +17,13 @@ def shipped_bundle(name: str) -> Bundle:
 
 
 def two_networks(live: Bundle, captured: Bundle) -> dict[str, Any]:
-    """Return the manifest of one bundle, with the network of another for captured pictures."""
+    """Return the manifest of one bundle, with the network of another for captured pictures.
+
+    For no practice by name.
+    """
     manifest = plain_manifest(live)
     manifest["captured"] = plain_manifest(captured)["live"] | {"file": CAPTURED_FILE}
-    return manifest
+    return without_case_mixes(manifest)
 
 
 def sign_two_networks(

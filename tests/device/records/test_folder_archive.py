@@ -205,6 +205,16 @@ def test_damaged_examination_is_told(
         records.read(identifier)
 
 
+def test_practice_of_a_finding_is_kept_and_older_records_have_none(
+    tmp_path: Path, frame: Frame, finding: Finding
+) -> None:
+    kept = Kept(tmp_path, frame, replace(finding, case_mix="referral"))
+    assert kept.record["finding"]["case_mix"] == "referral"
+    assert kept.read_back().record.finding.case_mix == "referral"
+    del kept.record["finding"]["case_mix"]
+    assert kept.read_back().record.finding.case_mix == ""
+
+
 def test_record_that_lacks_a_diagnosis_is_damaged(kept: Kept) -> None:
     del kept.record["finding"]["probabilities"]["mel"]
     with pytest.raises(RecordError, match="no probability of mel"):
@@ -240,6 +250,7 @@ def test_examination_of_the_first_version_is_read(tmp_path: Path, frame: Frame) 
     assert record.identifier == identifier
     assert record.taken == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert record.finding.diagnosis is Code.NV
+    assert record.finding.case_mix == ""
     assert record.finding.quality.focus == 8.35
     assert record.measures is not None
     assert record.measures.colours == ("dark brown",)

@@ -4,9 +4,12 @@ import msgspec
 import pytest
 from pygame import Surface
 
+from device.models.bundle import Bundle
 from device.models.manifest import Manifest
 from device.screen import theme
 from device.screen.display import close_screen, open_offscreen
+from tests.device.bundles import plain_manifest
+from tests.device.models.case_mixes import with_case_mixes, without_case_mixes
 from tests.device.screen.drawing import SIZES, Size
 
 
@@ -28,6 +31,18 @@ def unmarked(manifest: Manifest) -> Manifest:
     """The shipped manifest without operating points: bars without ticks."""
     live = msgspec.structs.replace(manifest.live, operating_points=())
     return msgspec.structs.replace(manifest, live=live)
+
+
+@pytest.fixture(scope="session")
+def mixed(bundle: Bundle) -> Manifest:
+    """The shipped manifest, read for a screening practice or a skin cancer clinic."""
+    return msgspec.convert(with_case_mixes(plain_manifest(bundle)), Manifest)
+
+
+@pytest.fixture(scope="session")
+def unmixed(bundle: Bundle) -> Manifest:
+    """The same, read for no practice by name."""
+    return msgspec.convert(without_case_mixes(plain_manifest(bundle)), Manifest)
 
 
 @pytest.fixture

@@ -37,13 +37,17 @@ STATES = {
     "low-quality": replace(LIVE, finding=make_finding("mel", shortcomings=("glare",))),
     "uncertain": replace(LIVE, finding=make_finding("mel", 0.4, abstention="uncertain")),
     "unfamiliar": replace(LIVE, finding=make_finding("mel", 0.4, abstention="unfamiliar")),
+    "not-dermoscopic": replace(
+        LIVE, finding=make_finding("mel", 0.4, abstention="not-dermoscopic")
+    ),
+    "unstable": replace(LIVE, finding=make_finding("mel", 0.4, abstention="unstable")),
     "frozen": replace(LIVE, frozen=NOON),
     "overlay": replace(LIVE, overlay=SPOT, overlay_wanted=True, explained="mel"),
     "fault": FaultView(Fault("the camera was unplugged", "plug it in again"), LIVE, clock=NOON),
     "stale": replace(LIVE, finding_age=2.0),
     "lost": replace(LIVE, lost=NOON),
 }
-NO_CALLS = ["low-quality", "uncertain", "unfamiliar"]
+NO_CALLS = ["low-quality", "uncertain", "unfamiliar", "not-dermoscopic", "unstable"]
 
 
 def draw(manifest: Manifest, size: Size, view: PageView) -> Pixels:

@@ -80,6 +80,8 @@ UNCERTAIN = replace(
         abstention="uncertain",
     ),
 )
+NOT_DERMOSCOPIC = replace(LIVE, finding=make_finding("mel", 0.4, abstention="not-dermoscopic"))
+UNSTABLE = replace(FROZEN, finding=replace(MELANOMA, abstention="unstable"))
 COMPARE = CompareView(
     earlier=Picture(BEFORE, OLD_SKIN, NAEVUS),
     present=Picture(NOON, SKIN, MELANOMA),
@@ -95,6 +97,8 @@ STATES: dict[str, PageView] = {
     "low-quality": replace(LIVE, finding=make_finding("mel", shortcomings=("glare",))),
     "uncertain": UNCERTAIN,
     "unfamiliar": UNFAMILIAR,
+    "not-dermoscopic": NOT_DERMOSCOPIC,
+    "unstable": UNSTABLE,
     "stale": replace(LIVE, finding_age=2.0),
     "frozen": FROZEN,
     "overlay": OVERLAID,
@@ -113,6 +117,11 @@ STATES: dict[str, PageView] = {
         COMPARE,
         earlier=Picture(BEFORE, OLD_SKIN, UNFAMILIAR.finding),
         present=Picture(None, SKIN, UNCERTAIN.finding),
+    ),
+    "compare-no-call-of-captures": replace(
+        COMPARE,
+        earlier=Picture(BEFORE, OLD_SKIN, NOT_DERMOSCOPIC.finding),
+        present=Picture(NOON, SKIN, UNSTABLE.finding),
     ),
     "compare-days": replace(
         COMPARE, earlier=Picture(WEEKS_BEFORE, OLD_SKIN, replace(NAEVUS, model="paper-28 1.0.0"))

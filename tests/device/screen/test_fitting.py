@@ -8,12 +8,13 @@ from pygame import Surface
 from device.diagnoses import CODES, Code
 from device.language import LANGUAGES
 from device.models.manifest import Manifest
-from device.screen.pages.about import FIGURES
+from device.screen.pages.about import FIGURES, PRACTICES
 from device.screen.pages.compare import CompareView
 from device.screen.pages.settings import SettingsView
 from device.screen.renderer import Renderer
 from device.screen.view import LiveView, PageView, Picture
 from device.screen.wording import INSTRUCTIONS
+from tests.device.models.case_mixes import SHARES
 from tests.device.screen.findings import make_finding
 from tests.device.screen.states import COMPARE, HILL, LIVE, NOON, SKIN, STATES
 
@@ -61,6 +62,21 @@ def test_nothing_is_cut_short(
     # The key's beginning is shown on purpose.
     cut = {words for words in drawn if words.endswith("…") and "d17d3dc7" not in words}
     assert not cut
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+@pytest.mark.parametrize("practice", sorted(PRACTICES))
+def test_practice_is_told_in_full(
+    mixed: Manifest, drawn: list[str], size: tuple[int, int], language: str, practice: str
+) -> None:
+    view = replace(STATES["about"], language=language)
+    Renderer(size, mixed.with_case_mix(practice)).draw(Surface(size), view)
+    assert not {words for words in drawn if words.endswith("…") and "d17d3dc7" not in words}
+
+
+def test_practices_that_are_told_are_those_that_a_bundle_can_be_read_for() -> None:
+    assert set(PRACTICES) == set(SHARES)
 
 
 def test_what_has_no_room_would_be_noticed(manifest: Manifest, drawn: list[str]) -> None:

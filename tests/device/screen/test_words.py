@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 
+import pytest
 from pygame import Surface
 
 from device.diagnoses import CODES
+from device.inference.finding import NoCallReason
+from device.language import Language
 from device.models.manifest import Manifest
 from device.screen.renderer import Renderer
 from device.screen.view import PageView
+from device.screen.wording import Wording
 from tests.device.screen.findings import make_finding
 from tests.device.screen.states import LIVE, STATES
 
@@ -63,3 +67,92 @@ def test_what_another_model_said_is_not_laid_beside_what_this_one_says(
     assert "Not comparable" not in same
     assert other.count(" – ") == len(CODES)
     assert same.count(" – ") == 0
+
+
+REASONS = {
+    "not-dermoscopic": {
+        "en": ("No call", "Not taken through a dermatoscope, it seems.",
+               "Place the lens on the skin,"),
+        "es": ("Sin conclusión", "No parece tomada con un dermatoscopio.",
+               "Apoye la lente"),
+        "pt": ("Sem conclusão", "Não parece ter sido feita com um dermatoscópio.",
+               "Encoste a lente na pele"),
+    },
+    "unstable": {
+        "en": ("No call", "Turned or mirrored, this picture would be called otherwise.",
+               "Take another picture, or refer."),
+        "es": ("Sin conclusión", "Girada o reflejada, esta imagen daría otro resultado.",
+               "Tome otra imagen o derive."),
+        "pt": ("Sem conclusão", "Girada ou espelhada, esta imagem daria outro resultado.",
+               "Faça outra imagem ou encaminhe."),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["en", "es", "pt"])
+@pytest.mark.parametrize("reason", REASONS)
+def test_no_call_says_why_and_what_to_do_in_every_language(
+    manifest: Manifest, drawn: list[str], reason: str, language: str
+) -> None:
+    seen = said(manifest, drawn, replace(STATES[reason], language=language))
+    for words in REASONS[reason][language]:
+        assert words in seen
+    for other in REASONS.keys() - {reason}:
+        assert REASONS[other][language][1] not in seen
+
+
+@pytest.mark.parametrize("state", ["not-dermoscopic", "unstable"])
+def test_probabilities_are_shown_unless_the_model_cannot_know_the_picture(
+    manifest: Manifest, drawn: list[str], state: str
+) -> None:
+    seen = said(manifest, drawn, STATES[state])
+    assert drawn.count("–") == (len(CODES) if state == "not-dermoscopic" else 0)
+    assert ("62 %" in seen) == (state == "unstable")
+
+
+@pytest.mark.parametrize(
+    ("reason", "language", "words"),
+    [
+        ("not-dermoscopic", "en", "No call: not dermoscopic"),
+        ("not-dermoscopic", "es", "Sin conclusión: no es dermatoscopia"),
+        ("not-dermoscopic", "pt", "Sem conclusão: não é dermatoscopia"),
+        ("unstable", "en", "No call: unstable"),
+        ("unstable", "es", "Sin conclusión: inestable"),
+        ("unstable", "pt", "Sem conclusão: instável"),
+    ],
+)
+def test_every_no_call_has_one_line(
+    manifest: Manifest, reason: str, language: str, words: str
+) -> None:
+    wording = Wording(Language(language), manifest)
+    assert wording.in_one_line(make_finding(abstention=NoCallReason(reason))) == words
+
+
+def test_reasons_for_no_call_are_told_apart_in_one_line(manifest: Manifest) -> None:
+    wording = Wording(Language.ENGLISH, manifest)
+    lines = {wording.in_one_line(make_finding(abstention=reason)) for reason in NoCallReason}
+    assert len(lines) == len(NoCallReason)
+
+
+@pytest.mark.parametrize(
+    ("practice", "language", "words"),
+    [
+        ("screening", "en", "Probabilities for: screening practice, 19 % of its lesions malignant"),
+        ("referral", "en", "Probabilities for: skin cancer clinic, 50 % of its lesions malignant"),
+        ("screening", "es", "Probabilidades para: consulta de cribado, 19 % de lesiones malignas"),
+        ("referral", "es", "Probabilidades para: unidad de cáncer de piel, 50 % de lesiones"),
+        ("screening", "pt", "Probabilidades para: consulta de rastreio, 19 % de lesões malignas"),
+        ("referral", "pt", "Probabilidades para: ambulatório de câncer de pele, 50 % de lesões"),
+    ],
+)
+def test_about_tells_for_which_practice_the_probabilities_are(
+    mixed: Manifest, drawn: list[str], practice: str, language: str, words: str
+) -> None:
+    view = replace(STATES["about"], language=language)
+    assert words in said(mixed.with_case_mix(practice), drawn, view)
+
+
+def test_about_names_no_practice_where_the_bundle_does_not(
+    unmixed: Manifest, drawn: list[str]
+) -> None:
+    assert "Probabilities for" not in said(unmixed, drawn, STATES["about"])
