@@ -86,6 +86,16 @@ class RunFolder:
         return self.path / "ablation.json"
 
     @property
+    def similar_cases(self) -> Path:
+        """An index of the training lesions, for captured pictures."""
+        return self.path / "similar-cases.npz"
+
+    @property
+    def leave_one_out(self) -> Path:
+        """What to expect at an unseen clinic; the run's bundle keeps it."""
+        return self.path / "leave_one_out.json"
+
+    @property
     def peers(self) -> Path:
         """A comparison with other models; its bundle keeps it."""
         return self.path / "peers.json"

@@ -3,8 +3,12 @@
 SNOMED CT concepts name the group's commonest disorder; ICD-10 codes are the WHO's, without a site.
 """
 
+from collections.abc import Collection
 from typing import Final
 
+import msgspec
+
+from build_host.datasets.sources import SourceName
 from device.diagnoses import Code
 from device.models.manifest import DiagnosisClass
 
@@ -75,3 +79,24 @@ CLASSES: Final = (
         icd10="D18.0",
     ),
 )
+
+_WITH_CARCINOMA: Final = {
+    "en": "SCC, Bowen, actinic keratosis",
+    "es": "CEC, Bowen, queratosis actínica",
+    "pt": "CEC, Bowen, ceratose actínica",
+}
+_WITHOUT_CARCINOMA: Final = frozenset({"ham10000", "isic-2017"})
+
+
+def classes_of(sources: Collection[SourceName]) -> tuple[DiagnosisClass, ...]:
+    """Return what the diagnoses are called by a model that was trained on these sources.
+
+    HAM10000's akiec is actinic keratosis and Bowen's disease; all others count squamous cell
+    carcinoma with it, and then its name says so.
+    """
+    if _WITHOUT_CARCINOMA.issuperset(sources):
+        return CLASSES
+    return tuple(
+        msgspec.structs.replace(c, names=_WITH_CARCINOMA) if c.code == Code.AKIEC else c
+        for c in CLASSES
+    )

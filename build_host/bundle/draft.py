@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from build_host.bundle.classes import CLASSES
+from build_host.bundle.classes import classes_of
+from build_host.calibration.case_mixes import CASE_MIXES, fit_case_mix, fit_likelihood
 from build_host.calibration.fits import (
     fit_abstention,
     fit_calibration,
@@ -19,7 +21,7 @@ from build_host.calibration.fits import (
 )
 from build_host.calibration.test_time_augmentation import choose_averaging
 from build_host.datasets.dataset import Dataset
-from build_host.datasets.ham10000 import LICENCE
+from build_host.datasets.sources import SOURCES, SourceName
 from build_host.datasets.split import SPLIT_RULE
 from build_host.evaluation.inference import network_outputs
 from device import __version__
@@ -76,7 +78,7 @@ def draft(
     manifest = Manifest(
         name=name,
         version=version,
-        classes=CLASSES,
+        classes=classes_of(SOURCES.keys() & set(provenance.sources)),
         live=live,
         quality=quality,
         provenance=provenance,
@@ -85,26 +87,79 @@ def draft(
     return Bundle(Path(name), manifest, {manifest.live.file: model}, "")
 
 
-def calibrate_draft(bundle: Bundle, validation: Dataset) -> Bundle:
-    """Return a bundle with everything that is fitted on the validation fold."""
-    outputs = network_outputs(bundle, validation)
+def calibrate_draft(bundle: Bundle, validation: Dataset, captured: bool = False) -> Bundle:
+    """Return a bundle with everything that is fitted on the validation folds.
+
+    Parameters
+    ----------
+    validation
+        The validation folds. With several sources the network is calibrated for each of
+        `build_host.calibration.case_mixes.CASE_MIXES`; with one, for its own.
+    captured
+        The network is for captured pictures: the mean over eight views is calibrated.
+    """
+    manifest = bundle.manifest
+    fit = _fitted_on_sources if len(validation.sources) > 1 else _fitted_on_one_source
+    live = fit(_of_one_network(bundle, manifest.live), validation, captured)
+    own = manifest.captured and fit(_of_one_network(bundle, manifest.captured), validation, True)
+    mix = live.case_mixes[0].name if live.case_mixes else ""
+    fitted = msgspec.structs.replace(manifest, live=live, captured=own, case_mix=mix)
+    return replace(bundle, manifest=fitted)
+
+
+def _of_one_network(bundle: Bundle, network: NetworkSpec) -> Bundle:
+    """Return a bundle with one of its networks alone, as the live one."""
+    manifest = msgspec.structs.replace(
+        bundle.manifest, live=network, captured=None, similar_cases=None
+    )
+    return Bundle(bundle.folder, manifest, {network.file: bundle.models[network.file]}, "")
+
+
+def _fitted_on_one_source(bundle: Bundle, validation: Dataset, captured: bool) -> NetworkSpec:
+    outputs = network_outputs(bundle, validation, averaged=captured)
     logits = np.array([o.logits for o in outputs])
-    labels = validation.labels
-    calibration = fit_calibration(logits, labels)
-    live = msgspec.structs.replace(
+    labels, on = validation.labels, f"{validation.sources[0] or 'HAM10000'} fold 4"
+    calibration = fit_calibration(logits, labels, on)
+    return msgspec.structs.replace(
         bundle.manifest.live,
         calibration=calibration,
-        operating_points=fit_operating_points(logits, labels, calibration),
-        conformal=fit_conformal(logits, labels, calibration),
-        abstention=fit_abstention(outputs, labels, calibration),
-        test_time_augmentation=choose_averaging(bundle, validation, logits, calibration),
+        operating_points=fit_operating_points(logits, labels, calibration, fitted_on=on),
+        conformal=fit_conformal(logits, labels, calibration, fitted_on=on),
+        abstention=fit_abstention(outputs, labels, calibration, fitted_on=on),
+        test_time_augmentation=(
+            "dihedral" if captured else choose_averaging(bundle, validation, logits, calibration)
+        ),
+        case_mixes=(),
     )
-    manifest = msgspec.structs.replace(bundle.manifest, live=live)
-    return Bundle(bundle.folder, manifest, {manifest.live.file: bundle.live_model}, "")
+
+
+def _fitted_on_sources(bundle: Bundle, validation: Dataset, captured: bool) -> NetworkSpec:
+    outputs = network_outputs(bundle, validation, averaged=captured)
+    logits = np.array([o.logits for o in outputs])
+    labels, sources = validation.labels, validation.source_indices
+    likelihood = fit_likelihood(logits, labels, sources)
+    on = f"fold 4 of {', '.join(validation.sources)}"
+    mixes = tuple(
+        fit_case_mix(name, shares, outputs, labels, sources, validation.lesions, likelihood, on)
+        for name, shares in CASE_MIXES.items()
+    )
+    return msgspec.structs.replace(
+        bundle.manifest.live,
+        case_mixes=mixes,
+        test_time_augmentation=(
+            "dihedral"
+            if captured
+            else choose_averaging(bundle, validation, logits, mixes[0].calibration)
+        ),
+    ).with_case_mix(mixes[0])
 
 
 def provenance(
-    dataset: Dataset, seed: int, run_digest: str, further: tuple[str, ...] = ()
+    dataset: Dataset,
+    seed: int,
+    run_digest: str,
+    sources: tuple[SourceName, ...] = ("ham10000",),
+    further: tuple[str, ...] = (),
 ) -> Provenance:
     """Return the provenance of a model trained here and now.
 
@@ -112,6 +167,8 @@ def provenance(
     ----------
     run_digest
         Of the run's settings.
+    sources
+        What it was trained and calibrated on.
     further
         What went into training besides the dataset.
     """
@@ -124,15 +181,16 @@ def provenance(
         run_digest=run_digest,
         libraries={name: importlib.metadata.version(name) for name in _LIBRARIES},
         created=datetime.now(UTC).date().isoformat(),
-        licence=LICENCE,
+        licence="; ".join(dict.fromkeys(SOURCES[name].licence for name in sources)),
         further=further,
+        sources=sources,
     )
 
 
 def _revision() -> str:
     try:
         found = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "describe_tensors", "--always", "--dirty"],
+            ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
             capture_output=True,
             text=True,
             check=True,

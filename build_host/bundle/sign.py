@@ -1,7 +1,7 @@
 """Signing and writing a bundle, and the keys for that."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ from build_host.reporting.model_card import render_card
 from build_host.results import to_json
 from build_host.run_folder import METRICS_FILE
 from device.errors import BundleError
-from device.models.bundle import MANIFEST_FILE, SIGNATURE_FILE
+from device.models.bundle import MANIFEST_FILE, SIGNATURE_FILE, load_bundle
 from device.models.manifest import Manifest
 
 KEY_VARIABLE: Final = "DERMASCOPE_SIGNING_KEY"
@@ -73,13 +73,27 @@ def public_key(key: Ed25519PrivateKey) -> str:
     return key.public_key().public_bytes_raw().hex()
 
 
+def sign_again(folder: Path, trusted_keys: Iterable[str], key: Ed25519PrivateKey) -> None:
+    """Sign a bundle that is trusted with another key; nothing else of it changes.
+
+    Raises
+    ------
+    device.errors.BundleError
+        If the bundle is not whole, or not signed by a key that is trusted.
+    """
+    load_bundle(folder, trusted_keys)
+    content = (folder / MANIFEST_FILE).read_bytes()
+    write_file(folder / SIGNATURE_FILE, key.sign(content))
+
+
 def write_bundle(
     folder: Path,
     manifest: Manifest,
-    models: Mapping[str, bytes],
+    files: Mapping[str, bytes],
     assessment: Assessment,
     key: Ed25519PrivateKey,
     sections: Sequence[str] = (),
+    first: Sequence[str] = (),
 ) -> None:
     """Sign and write a bundle.
 
@@ -87,22 +101,22 @@ def write_bundle(
     ----------
     folder
         Made where it does not exist; the files of an older bundle in it are replaced.
-    manifest, models
+    manifest, files
         The manifest, and the bytes of every model file that it names.
     assessment
         What was measured, for the card and ``metrics.json``.
     key
         Signs the manifest's bytes.
-    sections
+    sections, first
         See `build_host.reporting.model_card.render_card`.
     """
     manifest_bytes = to_json(manifest)
     contents = {
-        **models,
+        **files,
         MANIFEST_FILE: manifest_bytes,
         SIGNATURE_FILE: key.sign(manifest_bytes),
         METRICS_FILE: to_json(assessment),
-        CARD_FILE: render_card(manifest, assessment, sections).encode(),
+        CARD_FILE: render_card(manifest, assessment, sections, first).encode(),
     }
     for name, content in contents.items():
         write_file(folder / name, content)

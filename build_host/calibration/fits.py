@@ -25,6 +25,7 @@ COVERAGE: Final = 0.90
 MIN_ACCURACY: Final = 2 / 3
 IN_DISTRIBUTION: Final = 0.97
 _LIMITS_IMAGES: Final = 1000
+_ROUNDING: Final = 1e-9
 
 NO_LIMITS: Final = QualityLimits(
     focus_min=0.0,
@@ -37,7 +38,9 @@ NO_LIMITS: Final = QualityLimits(
 """Quality limits that every image passes."""
 
 
-def fit_calibration(logits: NDArray[np.float32], labels: Labels) -> Calibration:
+def fit_calibration(
+    logits: NDArray[np.float32], labels: Labels, fitted_on: str = FITTED_ON
+) -> Calibration:
     """Return the temperature and the biases with the lowest cross-entropy.
 
     Bias-corrected temperature scaling (Alexandari et al. 2020, arXiv:1901.06852): the biases
@@ -49,6 +52,8 @@ def fit_calibration(logits: NDArray[np.float32], labels: Labels) -> Calibration:
         float32, (n, 7).
     labels
         int64, (n,).
+    fitted_on
+        Describes the images.
     """
     truth = np.arange(len(labels)), labels
 
@@ -63,12 +68,16 @@ def fit_calibration(logits: NDArray[np.float32], labels: Labels) -> Calibration:
     return Calibration(
         temperature=round(float(np.exp(best[0])), 6),
         bias=tuple(round(float(b), 6) for b in bias),
-        fitted_on=FITTED_ON,
+        fitted_on=fitted_on,
     )
 
 
 def fit_operating_points(
-    logits: NDArray[np.float32], labels: Labels, calibration: Calibration
+    logits: NDArray[np.float32],
+    labels: Labels,
+    calibration: Calibration,
+    weights: NDArray[np.float64] | None = None,
+    fitted_on: str = FITTED_ON,
 ) -> tuple[OperatingPoint, ...]:
     """Return the thresholds that reach a sensitivity of 0.90 and 0.95.
 
@@ -76,6 +85,10 @@ def fit_operating_points(
     ----------
     logits, labels
         As in `fit_calibration`.
+    weights
+        How much each image counts: float64, (n,); all the same by default.
+    fitted_on
+        Describes the images.
     """
     probability = probabilities(logits, calibration)
     mel = CODES.index("mel")
@@ -87,7 +100,7 @@ def fit_operating_points(
         ("malignant", "malignant", malignancy(probability), malignant),
     )
     return tuple(
-        _operating_point(name, score, values, truth, sensitivity)
+        _operating_point(name, score, values, truth, sensitivity, weights, fitted_on)
         for name, score, values, truth in scores
         for sensitivity in (0.90, 0.95)
     )
@@ -99,44 +112,65 @@ def _operating_point(
     values: NDArray[np.float64],
     truth: NDArray[np.bool_],
     sensitivity: float,
+    weights: NDArray[np.float64] | None,
+    fitted_on: str,
 ) -> OperatingPoint:
-    false_positive, true_positive, thresholds = roc_curve(truth, values, drop_intermediate=False)
-    at = int(np.argmax(true_positive >= sensitivity))
+    false_positive, true_positive, thresholds = roc_curve(
+        truth, values, sample_weight=weights, drop_intermediate=False
+    )
+    at = int(np.argmax(true_positive >= sensitivity - _ROUNDING))
     return OperatingPoint(
         name=f"{name}-{sensitivity:.2f}",
         score=score,
         threshold=float(min(thresholds[at], 1.0)),
         sensitivity=float(true_positive[at]),
         specificity=float(1.0 - false_positive[at]),
-        fitted_on=FITTED_ON,
+        fitted_on=fitted_on,
     )
 
 
 def fit_conformal(
-    logits: NDArray[np.float32], labels: Labels, calibration: Calibration
+    logits: NDArray[np.float32],
+    labels: Labels,
+    calibration: Calibration,
+    weights: NDArray[np.float64] | None = None,
+    fitted_on: str = FITTED_ON,
 ) -> Conformal:
     """Return for each diagnosis the threshold that nine in ten of its images reach.
 
     Class-conditional split-conformal prediction: the ``floor((n + 1) * 0.1)``-th lowest
-    probability that a diagnosis's n images gave to it.
+    probability that a diagnosis's n images gave to it; with weights, the one below which a tenth
+    of their weight lies (Tibshirani et al. 2019, arXiv:1904.06019).
 
     Parameters
     ----------
-    logits, labels
-        As in `fit_calibration`.
+    logits, labels, weights, fitted_on
+        As in `fit_operating_points`.
     """
     probability = probabilities(logits, calibration)
+    weights = np.ones(len(labels)) if weights is None else weights
     thresholds = []
     for i in range(len(CODES)):
-        own = np.sort(probability[labels == i, i])
-        # In whole per cent: a tenth is not an exact floating-point number.
-        rank = (len(own) + 1) * (100 - round(COVERAGE * 100)) // 100
-        thresholds.append(float(own[rank - 1]) if rank >= 1 else 0.0)
-    return Conformal(coverage=COVERAGE, thresholds=tuple(thresholds), fitted_on=FITTED_ON)
+        own = probability[labels == i, i]
+        order = np.argsort(own, kind="stable")
+        heaps = np.cumsum(weights[labels == i][order])
+        if not len(own):
+            thresholds.append(0.0)
+            continue
+        # One more image of the mean weight: the one that is judged. A tenth is not an exact
+        # floating-point number.
+        below = (1.0 - COVERAGE) * heaps[-1] * (len(own) + 1) / len(own)
+        rank = int(np.searchsorted(heaps, below + _ROUNDING, side="right"))
+        thresholds.append(float(own[order[rank - 1]]) if rank >= 1 else 0.0)
+    return Conformal(coverage=COVERAGE, thresholds=tuple(thresholds), fitted_on=fitted_on)
 
 
 def fit_abstention(
-    outputs: Sequence[NetworkOutput], labels: Labels, calibration: Calibration
+    outputs: Sequence[NetworkOutput],
+    labels: Labels,
+    calibration: Calibration,
+    weights: NDArray[np.float64] | None = None,
+    fitted_on: str = FITTED_ON,
 ) -> Abstention:
     """Return when to abstain ("no call").
 
@@ -150,33 +184,40 @@ def fit_abstention(
         Of the network, one for each image.
     labels
         int64, (n,).
+    weights, fitted_on
+        As in `fit_operating_points`.
     """
     score: Literal["energy", "distance"] = "energy" if outputs[0].whitened is None else "distance"
     probability = probabilities(np.array([o.logits for o in outputs]), calibration)
     confidence = probability.max(axis=1)
     correct = probability.argmax(axis=1) == labels
-    accuracy = IsotonicRegression(y_min=0.0, y_max=1.0).fit(confidence, correct)
+    accuracy = IsotonicRegression(y_min=0.0, y_max=1.0).fit(
+        confidence, correct, sample_weight=weights
+    )
     accepted = accuracy.predict(confidence) >= MIN_ACCURACY
     least = 0.0 if accepted.all() else confidence[accepted].min(initial=1.0)
     rule = Abstention(
-        score=score, uncertain_below=float(least), unfamiliar_below=None, fitted_on=FITTED_ON
+        score=score, uncertain_below=float(least), unfamiliar_below=None, fitted_on=fitted_on
     )
     scores = [in_distribution_score(o, p, rule) for o, p in zip(outputs, probability, strict=True)]
     threshold = float(np.quantile(scores, 1.0 - IN_DISTRIBUTION))
     return msgspec.structs.replace(rule, unfamiliar_below=threshold)
 
 
-def percentile_quality_limits(dataset: Dataset, training: NDArray[np.int64]) -> QualityLimits:
+def percentile_quality_limits(training: Dataset) -> QualityLimits:
     """Return the quality limits that nearly all of a thousand training images pass.
 
     Parameters
     ----------
     training
-        The training part in random order: int64, (n,).
+        Training images in random order.
     """
-    images = (dataset.read(dataset.records[i]) for i in training[:_LIMITS_IMAGES])
+    images = (training.read(record) for record in training.records[:_LIMITS_IMAGES])
     fields = [crop_field(pixels).pixels for pixels in images]
-    described = f"1st and 99th percentiles of {len(fields)} HAM10000 training images"
+    described = (
+        f"1st and 99th percentiles of {len(fields)} training images of "
+        f"{', '.join(name for name in training.sources if name)}"
+    )
     return fit_quality_limits(fields, described)
 
 

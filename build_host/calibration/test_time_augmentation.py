@@ -36,7 +36,7 @@ def choose_averaging(
     averaged = np.array(
         [
             mean_logits_over_views(network, spec, dataset.read(record))
-            for record in track(dataset.records, "TestTimeAugmentation over views", disable=quiet)
+            for record in track(dataset.records, "Averaging over views", disable=quiet)
         ]
     )
     labels = dataset.labels

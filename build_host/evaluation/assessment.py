@@ -1,6 +1,7 @@
 """Everything that is measured of a model before it ships: ``metrics.json``."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,13 +25,17 @@ from build_host.evaluation.metrics import (
 from build_host.evaluation.out_of_distribution import DetectionFigures, measure_detection
 from build_host.evaluation.predictions import Predictions, predict
 from build_host.evaluation.saliency_faithfulness import Faithfulness, compare_maps
+from build_host.evaluation.sources import SourceEvaluation, evaluate_sources
 from build_host.evaluation.speed import Speed, measure_speed, reference_model
 from device.diagnoses import CODES
+from device.frame import frame_now
+from device.imaging.image_file import read_image
 from device.inference.analyzer import Analyzer, likeliest_malignant
 from device.inference.network import Network
 from device.models.bundle import Bundle
 
 SHIPPED: Final = "Lesion-disjoint: no lesion of the test fold was seen in training. One pass."
+CAPTURED: Final = "Captured pictures: their own network, the mean of eight flips and rotations"
 AVERAGED: Final = "The mean of the eight flips and rotations"
 FLOAT: Final = "The same network before quantization"
 EXTERNAL: Final = "External: ISIC 2017 test, other clinics and cameras (nv, mel and bkl alone)"
@@ -67,6 +72,13 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
         The same of the diagnosis that the screen explains by default, the likeliest malignant one.
     speed
         Against the reference model; None where it was not measured.
+    captured_speed
+        That of the network of captured pictures, where there is one.
+    sources
+        Each network on the test fold of each source, where there are several.
+    photographs
+        Share of photographs without a dermatoscope of which a call is made, by network; empty
+        where there are none.
     """
 
     evaluations: list[Evaluation]
@@ -75,6 +87,9 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     maps: list[Faithfulness] = []
     unasked_maps: list[Faithfulness] = []
     speed: Speed | None = None
+    captured_speed: Speed | None = None
+    sources: list[SourceEvaluation] = []
+    photographs: dict[str, float] = {}
 
 
 def assess_test_fold(bundle: Bundle, test: Dataset, resamples: int = RESAMPLES) -> Assessment:
@@ -94,10 +109,12 @@ def assess_test_fold(bundle: Bundle, test: Dataset, resamples: int = RESAMPLES) 
 def assess(
     bundle: Bundle,
     test: Dataset,
-    data: Path,
+    data: Path | None,
     isic2017: Path | None,
     float_model: bytes | None,
     console: Console,
+    sources: Dataset | None = None,
+    photographs: Sequence[Path] = (),
 ) -> Assessment:
     """Measure a bundle in every way.
 
@@ -106,11 +123,15 @@ def assess(
     test
         The test fold.
     data
-        HAM10000; its segmentations are used where it has them.
+        HAM10000, or None; its segmentations are used where it has them.
     isic2017
         The external dataset, or None.
     float_model
         The same network as a float ``.tflite`` file, or None.
+    sources
+        Test folds of all sources that are there, HAM10000 among them.
+    photographs
+        Files of photographs that no dermatoscope took, of lesions that were not trained on.
     """
     manifest = bundle.manifest
     model_id = manifest.model_id
@@ -118,7 +139,11 @@ def assess(
     first = assess_test_fold(bundle, test)
     evaluations = list(first.evaluations)
     square = manifest.live.input.height == manifest.live.input.width
-    if square:
+    if manifest.captured is not None:
+        captured = predict(analyzer, test, averaged=True)
+        model = bundle.models[manifest.captured.file]
+        evaluations.append(evaluate(captured, model_id, model, CAPTURED))
+    elif square:
         live = msgspec.structs.replace(manifest.live, test_time_augmentation="dihedral")
         averaging = msgspec.structs.replace(manifest, live=live)
         over_views = Analyzer(
@@ -132,14 +157,18 @@ def assess(
     if isic2017 is not None:
         elsewhere = predict(analyzer, read_isic2017(isic2017, ("test",)))
         metrics: dict[str, Metric] = {"melanoma_auc": melanoma_auc, "accuracy": accuracy}
-        trained_on = any("ISIC 2017" in further for further in manifest.provenance.further)
+        origin = manifest.provenance
+        trained_on = any("ISIC 2017" in further for further in origin.further) or not {
+            "isic-2017",
+            "isic-2019",
+        }.isdisjoint(origin.sources)
         protocol = NOT_QUITE_EXTERNAL if trained_on else EXTERNAL
         evaluations.append(evaluate(elsewhere, model_id, bundle.live_model, protocol, metrics))
-    segmented = (data / SEGMENTATIONS_FOLDER).is_dir()
-    if not segmented:
+    if data is not None and not (data / SEGMENTATIONS_FOLDER).is_dir():
         console.print(f"{data}: has no {SEGMENTATIONS_FOLDER}; skipping what needs them")
+        data = None
     central = square and manifest.live.input.geometry == "center-square"
-    mapped = segmented and central and manifest.live.outputs.class_activation_map is not None
+    mapped = data if central and manifest.live.outputs.class_activation_map else None
     sample = balanced_sample(test, SALIENCY_IMAGES)
     network = Network(bundle, bundle.manifest.live)
     return Assessment(
@@ -152,15 +181,35 @@ def assess(
                 test,
                 data,
             )
-            if segmented
+            if data is not None
             else []
         ),
-        maps=compare_maps(bundle, float_model, sample, data) if mapped else [],
+        maps=compare_maps(bundle, float_model, sample, mapped) if mapped else [],
         unasked_maps=(
-            compare_maps(bundle, float_model, sample, data, likeliest_malignant) if mapped else []
+            compare_maps(bundle, float_model, sample, mapped, likeliest_malignant) if mapped else []
         ),
-        speed=measure_speed(bundle, reference_model()),
+        speed=measure_speed(bundle.live_model, reference_model()),
+        captured_speed=(
+            measure_speed(bundle.models[manifest.captured.file], reference_model())
+            if manifest.captured
+            else None
+        ),
+        sources=evaluate_sources(bundle, sources) if sources else [],
+        photographs=_called(analyzer, photographs),
     )
+
+
+def _called(analyzer: Analyzer, photographs: Sequence[Path]) -> dict[str, float]:
+    """Return the share of photographs of which a call is made, by network."""
+    if not photographs:
+        return {}
+    frames = [frame_now(read_image(path), i, "file") for i, path in enumerate(photographs)]
+    findings = {"live": [analyzer.analyze(frame) for frame in frames]}
+    if analyzer.manifest.captured is not None:
+        findings["captured"] = [analyzer.analyze_burst([frame])[1] for frame in frames]
+    return {
+        name: float(np.mean([f.no_call is None for f in own])) for name, own in findings.items()
+    }
 
 
 def with_float_model(bundle: Bundle, float_model: bytes) -> Bundle:
@@ -174,7 +223,7 @@ def with_float_model(bundle: Bundle, float_model: bytes) -> Bundle:
         outputs=outputs,
         sha256=hashlib.sha256(float_model).hexdigest(),
     )
-    manifest = msgspec.structs.replace(bundle.manifest, live=live)
+    manifest = msgspec.structs.replace(bundle.manifest, live=live, captured=None)
     return Bundle(bundle.folder, manifest, {manifest.live.file: float_model}, "")
 
 

@@ -40,6 +40,36 @@ class Ablation(msgspec.Struct, frozen=True):
     rows: list[AblationRow]
 
 
+class LeftOut(msgspec.Struct, frozen=True):
+    """A network on the test fold of a source that it was not trained on.
+
+    Attributes
+    ----------
+    coverage
+        Share of its images whose prediction set holds the true diagnosis.
+    """
+
+    source: str
+    images: int
+    figures: dict[str, Interval]
+    coverage: float
+
+
+class LeaveOneOut(msgspec.Struct, frozen=True):
+    """What to expect at a clinic that a network has never seen.
+
+    Attributes
+    ----------
+    epochs, full_epochs
+        For how long each was trained, and the run itself.
+    """
+
+    base: str
+    epochs: int
+    full_epochs: int
+    rows: list[LeftOut]
+
+
 class Peer(msgspec.Struct, frozen=True):
     """One of the compared models on the test fold, in one pass."""
 
@@ -60,6 +90,6 @@ def measure_peer(bundle: Bundle, test: Dataset) -> Peer:
         model_sha256=bundle.manifest.live.sha256,
         input=f"{spec.width} x {spec.height}",
         size=evaluation.size,
-        speed=measure_speed(bundle, reference_model()),
+        speed=measure_speed(bundle.live_model, reference_model()),
         figures={name: evaluation.figures[name] for name in PEER_FIGURES},
     )

@@ -10,6 +10,7 @@ from rich.progress import track
 from build_host.datasets.dataset import Dataset
 from device.imaging.preprocessing import InputSpec, dihedral_views, resize_to_input
 from device.inference import calibration
+from device.inference.analyzer import mean_over_views
 from device.inference.network import Network, NetworkOutput
 from device.models.bundle import Bundle
 from device.models.manifest import Manifest
@@ -28,11 +29,24 @@ def network_output(network: Network, spec: InputSpec, pixels: NDArray[np.uint8])
     return network.run(resize_to_input(pixels, spec))
 
 
-def network_outputs(bundle: Bundle, dataset: Dataset, quiet: bool = False) -> list[NetworkOutput]:
-    """Return all outputs of a bundle's network for every image of a dataset."""
-    network = Network(bundle, bundle.manifest.live)
+def network_outputs(
+    bundle: Bundle, dataset: Dataset, quiet: bool = False, averaged: bool = False
+) -> list[NetworkOutput]:
+    """Return all outputs of a bundle's live network for every image of a dataset.
+
+    Parameters
+    ----------
+    averaged
+        With the mean logits over the eight flips and rotations of each, as of a captured picture.
+    """
+    network, spec = Network(bundle, bundle.manifest.live), bundle.manifest.live.input
     records = track(dataset.records, "Running the network", disable=quiet)
-    return [network_output(network, bundle.manifest.live.input, dataset.read(r)) for r in records]
+    if not averaged:
+        return [network_output(network, spec, dataset.read(r)) for r in records]
+    return [
+        mean_over_views(network, dihedral_views(resize_to_input(dataset.read(r), spec)))
+        for r in records
+    ]
 
 
 def mean_logits_over_views(

@@ -32,6 +32,9 @@ class Predictions:
         Diagnoses in the prediction set: int64, (n,).
     accepted
         Whether the model does not abstain, whatever the image's quality: bool, (n,).
+    warnings
+        Why no call should be made of an image, in one word each: what falls short of its quality,
+        and why the model abstains.
     """
 
     records: tuple[ImageRecord, ...]
@@ -39,6 +42,7 @@ class Predictions:
     covered: NDArray[np.bool_]
     set_sizes: NDArray[np.int64]
     accepted: NDArray[np.bool_]
+    warnings: tuple[tuple[str, ...], ...] = ()
 
 
 def predict(
@@ -65,4 +69,7 @@ def predict(
         covered=np.array([dx in f.prediction_set for dx, f in zip(truth, findings, strict=True)]),
         set_sizes=np.array([len(f.prediction_set) for f in findings]),
         accepted=np.array([f.abstention is None for f in findings]),
+        warnings=tuple(
+            (*f.quality.shortcomings, *([f.abstention] if f.abstention else ())) for f in findings
+        ),
     )

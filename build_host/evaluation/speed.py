@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 
 from device.inference.runtimes import installed_runtime
-from device.models.bundle import Bundle
 
 REFERENCE: Final = "MobileNetV2 1.0 at 224 pixels, int8"
 _SIDE: Final = 224
@@ -50,15 +49,17 @@ def reference_model() -> bytes:
     return to_int8(logits, pixels, spec)
 
 
-def measure_speed(bundle: Bundle, reference: bytes) -> Speed:
-    """Return how much faster a bundle's network is than the reference.
+def measure_speed(model: bytes, reference: bytes) -> Speed:
+    """Return how much faster a network is than the reference.
 
     Parameters
     ----------
+    model
+        The bytes of its file.
     reference
         What `reference_model` returns.
     """
-    runtime, run_own = _open(bundle.live_model)
+    runtime, run_own = _open(model)
     _, run_reference = _open(reference)
     own_ms, reference_ms = [], []
     for _ in range(_ROUNDS):

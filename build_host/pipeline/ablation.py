@@ -10,10 +10,10 @@ from rich.console import Console
 
 from build_host.calibration.cross_validation import cross_validate
 from build_host.datasets.image_cache import load_examples
+from build_host.datasets.sources import DataFolders
 from build_host.evaluation.comparison import Ablation, AblationRow
 from build_host.pipeline.stages import train
 from build_host.pipeline.workspace import (
-    DataSources,
     Run,
     find_teachers,
     folder_of,
@@ -62,7 +62,7 @@ class AblationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def ablate(
     path: Path,
-    sources: DataSources,
+    folders: DataFolders,
     out: Path,
     console: Console,
     attach_to: RunFolder | None = None,
@@ -89,7 +89,7 @@ def ablate(
     rows, images = [], 0
     for name, run in runs:
         console.rule(name, align="left")
-        row, images = _row(name, run, base, sources, out, console)
+        row, images = _row(name, run, base, folders, out, console)
         rows.append(row)
     table = Ablation(base.stem, images, rows)
     if attach_to is not None:
@@ -134,19 +134,19 @@ def _row(
     name: str,
     config: RunConfig,
     base: Path,
-    sources: DataSources,
+    folders: DataFolders,
     out: Path,
     console: Console,
 ) -> tuple[AblationRow, int]:
     folder = folder_of(config, out)
     write_result(folder.variant, config)
     teachers = find_teachers(config, base.parent, out)
-    train(Run(folder, config), sources, teachers, console)
+    train(Run(folder, config), folders, teachers, console)
 
     from build_host.training.architectures import build_network
     from build_host.training.input_pipeline import batches
 
-    dataset, split = training_data(config, sources)
+    dataset, split = training_data(config, folders)
     examples = load_examples(dataset, split, config.input, config.fit.frame_size, folder.cache)
     network = build_network(config)
     network.load_weights(folder.weights)

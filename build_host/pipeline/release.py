@@ -1,7 +1,7 @@
 """From a run to the signed bundle that ships, and back."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,15 +10,19 @@ import msgspec
 from build_host.bundle.sign import read_key, write_bundle
 from build_host.errors import DataError
 from build_host.evaluation.assessment import Assessment
-from build_host.evaluation.comparison import Ablation, Peer
+from build_host.evaluation.comparison import Ablation, LeaveOneOut, Peer
 from build_host.files import write_file
 from build_host.pipeline.workspace import open_draft, write_draft
-from build_host.reporting.model_card import ablation_section, peers_section
+from build_host.reporting.model_card import (
+    ablation_section,
+    leave_one_out_section,
+    peers_section,
+)
 from build_host.results import read_result
 from build_host.run_folder import RunFolder
 from device.errors import ConfigError
 from device.models.bundle import MANIFEST_FILE, Bundle, load_bundle
-from device.models.manifest import Manifest
+from device.models.manifest import CAPTURED_FILE, MODEL_FILE, Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +37,20 @@ class Attachment:
         Its type.
     section
         Returns the card's section on it, as Markdown.
+    first
+        Whether that stands before all else that was measured.
     """
 
     file: Callable[[RunFolder], Path]
     kind: Any
     section: Callable[[Any], str]
+    first: bool = False
 
 
 ABLATION: Final = Attachment(lambda folder: folder.ablation, Ablation, ablation_section)
+LEAVE_ONE_OUT: Final = Attachment(
+    lambda folder: folder.leave_one_out, LeaveOneOut, leave_one_out_section, first=True
+)
 PEERS: Final = Attachment(lambda folder: folder.peers, list[Peer], peers_section)
 
 
@@ -94,13 +104,73 @@ def reopen(
             manifest = msgspec.convert(changed, Manifest)
         except msgspec.ValidationError as error:
             raise ConfigError(f"--version {version}: {error}") from None
-        bundle = Bundle(folder, manifest, {manifest.live.file: bundle.live_model}, "")
+        bundle = replace(bundle, manifest=manifest)
     run = RunFolder(out / f"{bundle.manifest.name}-{bundle.manifest.live.sha256[:8]}")
     write_draft(run, bundle)
     for path in (run.metrics, *(attachment.file(run) for attachment in attachments)):
         if (folder / path.name).is_file():
             write_file(path, (folder / path.name).read_bytes())
     return run
+
+
+def join(live: RunFolder, captured: RunFolder, out: Path, name: str, version: str) -> RunFolder:
+    """Return a run with the networks of two others: one for the live view, one for captures.
+
+    Parameters
+    ----------
+    live, captured
+        Compressed runs; the second as one for captured pictures.
+    out
+        The folder of all runs.
+    name, version
+        Of the bundle.
+
+    Raises
+    ------
+    build_host.errors.DataError
+        If one is not compressed yet, or the second not as one for captured pictures.
+    device.errors.ConfigError
+        If the name or the version is not one, or the two are not calibrated for the same case
+        mixes.
+    """
+    first, second = open_draft(live), open_draft(captured)
+    network = second.manifest.live
+    if network.test_time_augmentation == "none":
+        raise DataError(
+            f"{captured.path}: is not calibrated for captured pictures; run: dermascope-build "
+            f"calibrate {captured.path} --captured"
+        )
+    own = first.manifest.provenance
+    further = (
+        *own.further,
+        f"for captured pictures, {second.manifest.name} (run "
+        f"{second.manifest.provenance.run_digest[:16]})",
+    )
+    changed = msgspec.to_builtins(first.manifest) | {
+        "name": name,
+        "version": version,
+        "captured": msgspec.to_builtins(network) | {"file": CAPTURED_FILE},
+        "similar_cases": msgspec.to_builtins(second.manifest.similar_cases),
+        "provenance": msgspec.to_builtins(own) | {"further": further},
+    }
+    try:
+        manifest = msgspec.convert(changed, Manifest)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{live.path} and {captured.path} do not fit: {error}") from None
+    models = {MODEL_FILE: first.live_model, CAPTURED_FILE: second.live_model}
+    run = RunFolder(out / f"{name}-{version}")
+    write_draft(run, Bundle(run.path, manifest, models, "", second.similar_cases))
+    if live.float_model.is_file():
+        write_file(run.float_model, live.float_model.read_bytes())
+    return run
+
+
+def files_of(bundle: Bundle) -> dict[str, bytes]:
+    """Return every file that a bundle's manifest names, by name."""
+    files = dict(bundle.models)
+    if bundle.manifest.similar_cases:
+        files[bundle.manifest.similar_cases.file] = bundle.similar_cases
+    return files
 
 
 def make_bundle(
@@ -138,12 +208,15 @@ def make_bundle(
     manifest = msgspec.structs.replace(draft.manifest, metrics=evaluation.figures)
     bundle = models / manifest.name
     kept = {attachment.file(folder): attachment for attachment in attachments}
-    sections = [
-        attachment.section(read_result(path, attachment.kind))
-        for path, attachment in kept.items()
-        if path.is_file()
-    ]
-    write_bundle(bundle, manifest, draft.models, assessment, read_key(key_path), sections)
+    sections: dict[bool, list[str]] = {True: [], False: []}
+    for path, attachment in kept.items():
+        if path.is_file():
+            section = attachment.section(read_result(path, attachment.kind))
+            sections[attachment.first].append(section)
+    key = read_key(key_path)
+    write_bundle(
+        bundle, manifest, files_of(draft), assessment, key, sections[False], sections[True]
+    )
     for path in kept:
         if path.is_file():
             write_file(bundle / path.name, path.read_bytes())

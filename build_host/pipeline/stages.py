@@ -1,5 +1,6 @@
 """The stages from images to a measured model, each leaving its result in the run's folder."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,24 +8,37 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from build_host.bundle.draft import calibrate_draft, draft, provenance
 from build_host.calibration.degradation import Study, study_degradation
 from build_host.calibration.fits import percentile_quality_limits
 from build_host.datasets.dataset import Dataset
-from build_host.datasets.ham10000 import read_ham10000
-from build_host.datasets.image_cache import load_examples, resized_images
+from build_host.datasets.image_cache import (
+    load_examples,
+    resized_images,
+    without_look_alikes_of_others,
+)
 from build_host.datasets.isic2017 import LICENCE as ISIC2017_LICENCE
+from build_host.datasets.milk10k import Photograph, milk10k_photographs
 from build_host.datasets.sampling import balanced_sample
-from build_host.datasets.split import split_by_lesion
+from build_host.datasets.sources import (
+    DataFolders,
+    SourceName,
+    at_full_size,
+    read_sources,
+    split_sources,
+)
+from build_host.datasets.split import TEST_FOLD, VALIDATION_FOLD, Split, fold_of
 from build_host.errors import DataError
 from build_host.evaluation.assessment import Assessment, assess
 from build_host.evaluation.comparison import Peer, measure_peer
+from build_host.evaluation.inference import network_outputs
+from build_host.evaluation.similar_cases import embed_lesions, measure_retrieval
 from build_host.files import replacing, write_file
 from build_host.pipeline.release import open_run_or_bundle
 from build_host.pipeline.workspace import (
-    DataSources,
     Run,
     open_draft,
     prediction_folders,
@@ -34,19 +48,25 @@ from build_host.pipeline.workspace import (
 from build_host.results import write_result
 from build_host.run_folder import RunFolder
 from build_host.training.config import RunConfig
+from device.imaging.image_file import read_image
+from device.imaging.preprocessing import InputSpec, resize_to_input
+from device.inference.similar_cases import SimilarCases, encode_cases
 from device.models.bundle import Bundle
+from device.models.manifest import SimilarCases as SimilarCasesSection
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_LIMITS_IMAGES: Final = 1500
+_MOST_LOST: Final = 0.01
 _GPTQ_IMAGES: Final = 256
 """So many are enough to estimate the second moments of a layer's inputs."""
 
 
-def train(run: Run, sources: DataSources, teachers: Sequence[Run], console: Console) -> None:
+def train(run: Run, folders: DataFolders, teachers: Sequence[Run], console: Console) -> None:
     """Train the run's network; resumes where it was stopped."""
     config = run.config
-    dataset, split = training_data(config, sources)
+    dataset, split = training_data(config, folders)
     examples = load_examples(dataset, split, config.input, config.fit.frame_size, run.folder.cache)
     # TensorFlow takes seconds to import: errors in data or settings come before that.
     from build_host.keras import keras
@@ -59,21 +79,28 @@ def train(run: Run, sources: DataSources, teachers: Sequence[Run], console: Cons
         keras.utils.set_random_seed(config.seed)
         network = build_network(config)
         if config.start == "imagenet":
-            load_imagenet_weights(config, network, sources.pretrained)
+            load_imagenet_weights(config, network, folders.pretrained)
     predictions = prediction_folders(run, teachers, dataset) if teachers else []
     for teacher, folder in zip(teachers, predictions, strict=True):
         predict_views(config, examples, teacher.config, teacher.folder, folder, console)
     fit(config, network, examples, run.folder, console, predictions=predictions)
 
 
-def compress(run: Run, data: Path, console: Console) -> None:
-    """Quantize the run's network to int8 and calibrate it on the validation fold.
+def compress(run: Run, folders: DataFolders, console: Console, captured: bool = False) -> None:
+    """Quantize the run's network to int8 and calibrate it on the validation folds.
+
+    Parameters
+    ----------
+    captured
+        It is for captured pictures: the mean over eight views is calibrated.
 
     Raises
     ------
     build_host.errors.DataError
         If the run is not trained yet.
     """
+    from build_host.compression.dermoscopic import with_dermoscopic_output
+    from build_host.compression.embedding import with_embedding
     from build_host.compression.gptq import round_weights
     from build_host.compression.pruning import prune_smallest
     from build_host.compression.quantization import to_float32, to_int8
@@ -84,8 +111,8 @@ def compress(run: Run, data: Path, console: Console) -> None:
     folder, config = run.folder, run.config
     if not folder.weights.is_file():
         raise DataError(f"{folder.path}: is not trained yet ({folder.weights.name} is missing)")
-    dataset = read_ham10000(data)
-    split = split_by_lesion(dataset)
+    dataset, split = training_data(config, folders)
+    split = without_look_alikes_of_others(dataset, split, folder.cache)
     images = resized_images(dataset, config.input, folder.cache)
     shuffled = np.random.default_rng(config.seed).permutation(split.train)
     network = build_network(config)
@@ -94,6 +121,13 @@ def compress(run: Run, data: Path, console: Console) -> None:
         prune_smallest(network.get_layer(HEAD), config.head_sparsity)
     network = with_class_activation_map(network)
     network = with_whitened_features(network, images, split.train, config.input)
+    if "milk10k" in config.sources:
+        photographs = photograph_inputs(folders, config.input, "train")
+        network = with_dermoscopic_output(
+            network, images, split.train, photographs, config.input, config.seed
+        )
+    if captured:
+        network = with_embedding(network, images, split.train, config.input, config.seed)
     console.print("Converting to int8")
     write_file(folder.float_model, to_float32(network))
     representative = np.asarray(images[np.sort(shuffled[: config.representative])])
@@ -104,22 +138,89 @@ def compress(run: Run, data: Path, console: Console) -> None:
         config.input,
         config.saliency,
         to_int8(network, representative, config.input),
-        percentile_quality_limits(dataset, shuffled),
-        provenance(dataset, config.seed, config.digest, further_training(config)),
+        percentile_quality_limits(at_full_size(dataset.subset(shuffled[:_LIMITS_IMAGES]))),
+        provenance(dataset, config.seed, config.digest, config.sources, further_training(config)),
     )
-    write_draft(folder, calibrate_draft(bundle, dataset.subset(split.validation)))
+    write_draft(folder, bundle)
+    calibrate(folder, folders, captured)
+    if captured and bundle.manifest.live.outputs.embedding is not None:
+        index_cases(folder, dataset, split, console)
 
 
-def calibrate(folder: RunFolder, data: Path) -> None:
-    """Refit what is fitted on the validation fold, for a run that is compressed already."""
-    validation = _fold(data, "validation")
-    write_draft(folder, calibrate_draft(open_draft(folder), validation))
+def index_cases(folder: RunFolder, dataset: Dataset, split: Split, console: Console) -> None:
+    """Write an index of the training lesions, if what it finds is worth showing.
+
+    It is where the sixteen nearest lesions tell the diagnoses apart as well as the network does, on
+    the validation folds, but for a hundredth of the macro AUC.
+    """
+    bundle = open_draft(folder)
+    vectors, diagnoses = embed_lesions(bundle, dataset.subset(split.train))
+    content = encode_cases(vectors, diagnoses)
+    section = SimilarCasesSection(
+        file=folder.similar_cases.name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        lesions=len(vectors),
+        dimensions=vectors.shape[1],
+    )
+    manifest = msgspec.structs.replace(bundle.manifest, similar_cases=section)
+    indexed = replace(bundle, manifest=manifest, similar_cases=content)
+    validation = dataset.subset(split.validation)
+    outputs = network_outputs(indexed, validation)
+    measured = measure_retrieval(SimilarCases(indexed), indexed, validation, outputs)
+    for row in measured:
+        console.print(
+            f"Similar cases, {row.source}: macro AUC {row.similar_macro_auc.value:.3f}, the "
+            f"network's {row.network_macro_auc.value:.3f}"
+        )
+    lost = [r.network_macro_auc.value - r.similar_macro_auc.value for r in measured]
+    if float(np.mean(lost)) <= _MOST_LOST:
+        write_draft(folder, indexed)
+    else:
+        console.print("They are left out: they tell less than the network does")
+
+
+def calibrate(
+    folder: RunFolder,
+    folders: DataFolders,
+    captured: bool = False,
+    on: tuple[SourceName, ...] = (),
+) -> None:
+    """Refit what is fitted on the validation folds, for a run that is compressed already.
+
+    Parameters
+    ----------
+    captured
+        As in `compress`.
+    on
+        Sources to fit it on; by default those that it was trained on.
+    """
+    bundle = open_draft(folder)
+    validation = fold(on, folders, "validation") if on else own_fold(bundle, folders, "validation")
+    write_draft(folder, calibrate_draft(bundle, validation, captured))
+
+
+def photograph_inputs(
+    folders: DataFolders, spec: InputSpec, part: Literal["train", "validation", "test"]
+) -> NDArray[np.uint8]:
+    """Return photographs that no dermatoscope took as a model's input: uint8, (n, h, w, 3), RGB."""
+    chosen = photographs(folders, part)
+    pixels = [resize_to_input(read_image(photo.path), spec) for photo in chosen]
+    return np.array(pixels, np.uint8).reshape(-1, spec.height, spec.width, 3)
+
+
+def photographs(
+    folders: DataFolders, part: Literal["train", "validation", "test"]
+) -> list[Photograph]:
+    """Return MILK10k's photographs without a dermatoscope of a part, split by lesion as all are."""
+    wanted = {"train": (1, 2, 3), "validation": (VALIDATION_FOLD,), "test": (TEST_FOLD,)}[part]
+    everything = milk10k_photographs(folders.folder("milk10k"))
+    return [photo for photo in everything if fold_of(photo.lesion_id) in wanted]
 
 
 def further_training(config: RunConfig) -> tuple[str, ...]:
-    """Return what goes into a run's training besides HAM10000, for the model card."""
+    """Return what goes into a run's training besides the images it is tested on."""
     further = []
-    if config.extra_data == "isic-2017":
+    if "isic-2017" in config.sources:
         further.append(f"images of {ISIC2017_LICENCE}: train and validation")
     if config.start == "imagenet":
         further.append("a start from ImageNet weights")
@@ -129,7 +230,7 @@ def further_training(config: RunConfig) -> tuple[str, ...]:
     return tuple(further)
 
 
-def set_quality_limits(folder: RunFolder, data: Path, images: int, levels: int) -> Study:
+def set_quality_limits(folder: RunFolder, folders: DataFolders, images: int, levels: int) -> Study:
     """Derive the draft's quality limits from where accuracy falls, in place of percentiles.
 
     Parameters
@@ -138,13 +239,15 @@ def set_quality_limits(folder: RunFolder, data: Path, images: int, levels: int) 
         As in `study_quality`.
     """
     bundle = open_draft(folder)
-    result = study_quality(bundle, data, folder, images, levels)
+    result = study_quality(bundle, folders, folder, images, levels)
     manifest = msgspec.structs.replace(bundle.manifest, quality=result.limits)
     write_draft(folder, replace(bundle, manifest=manifest))
     return result
 
 
-def study_quality(bundle: Bundle, data: Path, out: RunFolder, images: int, levels: int) -> Study:
+def study_quality(
+    bundle: Bundle, folders: DataFolders, out: RunFolder, images: int, levels: int
+) -> Study:
     """Write where a model's accuracy falls on degraded images, and its plot.
 
     Parameters
@@ -158,18 +261,28 @@ def study_quality(bundle: Bundle, data: Path, out: RunFolder, images: int, level
     """
     from build_host.reporting.plots import degradation_curves
 
-    validation = _fold(data, "validation")
-    result = study_degradation(bundle, balanced_sample(validation, images), levels)
+    validation = own_fold(bundle, folders, "validation")
+    sample = balanced_sample(at_full_size(validation), images)
+    result = study_degradation(bundle, sample, levels)
     write_result(out.quality_study, result)
     _write_figure(out.quality_plot, degradation_curves(result), dpi=120)
     return result
 
 
-def write_example_sheet(bundle: Bundle, data: Path, path: Path) -> None:
+def write_example_sheet(bundle: Bundle, folders: DataFolders, path: Path) -> None:
     """Write a page of what a bundle gets right and wrong on the validation fold."""
     from build_host.reporting.example_sheet import example_sheet
 
-    _write_figure(path, example_sheet(bundle, _fold(data, "validation"), data), dpi=90)
+    validation = main_fold(bundle, folders, "validation")
+    sheet = example_sheet(bundle, validation, folders.sources.get("ham10000"))
+    _write_figure(path, sheet, dpi=90)
+
+
+def write_data_sheet(dataset: Dataset, path: Path) -> None:
+    """Write a page of what is in a collection, which has an image at least."""
+    from build_host.reporting.data_sheet import data_sheet
+
+    _write_figure(path, data_sheet(dataset), dpi=80)
 
 
 def _write_figure(path: Path, figure: "Figure", dpi: int) -> None:
@@ -177,15 +290,15 @@ def _write_figure(path: Path, figure: "Figure", dpi: int) -> None:
         figure.savefig(part, dpi=dpi, format=path.suffix.removeprefix(".") or "png")
 
 
-def evaluate_run(folder: RunFolder, sources: DataSources, console: Console) -> Assessment:
+def evaluate_run(folder: RunFolder, folders: DataFolders, console: Console) -> Assessment:
     """Measure a run's int8 file in every way, and write the result."""
-    result = evaluate_bundle(open_draft(folder), sources, console, folder.float_model)
+    result = evaluate_bundle(open_draft(folder), folders, console, folder.float_model)
     write_result(folder.metrics, result)
     return result
 
 
 def evaluate_bundle(
-    bundle: Bundle, sources: DataSources, console: Console, float_file: Path | None = None
+    bundle: Bundle, folders: DataFolders, console: Console, float_file: Path | None = None
 ) -> Assessment:
     """Measure a bundle in every way, through the device's own Analyzer.
 
@@ -194,13 +307,29 @@ def evaluate_bundle(
     float_file
         The same network before quantization, where there is one.
     """
-    test = _fold(sources.ham10000, "test")
+    test = main_fold(bundle, folders, "test")
     float_model = float_file.read_bytes() if float_file and float_file.is_file() else None
-    return assess(bundle, test, sources.ham10000, sources.isic2017, float_model, console)
+    isic2017 = folders.sources.get("isic-2017")
+    named: list[SourceName] = [n for n in folders.sources if n not in ("isic-2017", "ham10000")]
+    own = bundle.manifest.provenance.sources
+    known: list[SourceName] = ["ham10000"] if "ham10000" in folders.sources else []
+    several = len(own) > 1 or set(named) - set(own)
+    sources = fold((*known, *named), folders, "test") if named and several else None
+    taken = photographs(folders, "test") if "milk10k" in folders.sources else []
+    return assess(
+        bundle,
+        test,
+        folders.sources.get("ham10000"),
+        isic2017,
+        float_model,
+        console,
+        sources,
+        [photo.path for photo in taken],
+    )
 
 
 def compare(
-    folder: RunFolder, others: Sequence[Path], data: Path, trusted_keys: Iterable[str]
+    folder: RunFolder, others: Sequence[Path], folders: DataFolders, trusted_keys: Iterable[str]
 ) -> list[Peer]:
     """Measure a run, other runs and bundles on the same test images, and write the result.
 
@@ -211,14 +340,35 @@ def compare(
     """
     trusted = tuple(trusted_keys)
     bundles = [open_draft(folder), *(open_run_or_bundle(path, trusted) for path in others)]
-    test = _fold(data, "test")
+    test = main_fold(bundles[0], folders, "test")
     peers = [measure_peer(bundle, test) for bundle in bundles]
     write_result(folder.peers, peers)
     return peers
 
 
-def _fold(data: Path, part: Literal["validation", "test"]) -> Dataset:
-    """Return HAM10000's validation or test fold."""
-    dataset = read_ham10000(data)
-    split = split_by_lesion(dataset)
+def main_fold(bundle: Bundle, folders: DataFolders, part: Literal["validation", "test"]) -> Dataset:
+    """Return HAM10000's fold, by which models are compared, or those of its own sources.
+
+    The latter for a model that HAM10000 had no part in.
+    """
+    if "ham10000" in bundle.manifest.provenance.sources:
+        return fold(("ham10000",), folders, part)
+    return own_fold(bundle, folders, part)
+
+
+def own_fold(bundle: Bundle, folders: DataFolders, part: Literal["validation", "test"]) -> Dataset:
+    """Return the validation or test folds of all the sources that a bundle was trained on."""
+    try:
+        names = msgspec.convert(bundle.manifest.provenance.sources, tuple[SourceName, ...])
+    except msgspec.ValidationError as error:
+        raise DataError(f"{bundle.folder}: names a source that is not known ({error})") from None
+    return fold(names, folders, part)
+
+
+def fold(
+    names: tuple[SourceName, ...], folders: DataFolders, part: Literal["validation", "test"]
+) -> Dataset:
+    """Return the validation or test folds of sources."""
+    dataset = read_sources(names, folders)
+    split = split_sources(dataset)
     return dataset.subset(split.validation if part == "validation" else split.test)

@@ -5,16 +5,14 @@ The names of the files in a run's folder are in `build_host.run_folder`.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
-from build_host.datasets.dataset import Dataset, concatenate
-from build_host.datasets.ham10000 import read_ham10000
-from build_host.datasets.isic2017 import read_isic2017
-from build_host.datasets.split import Split, split_by_lesion
+from build_host.datasets.dataset import Dataset
+from build_host.datasets.sources import DataFolders, read_sources, split_sources
+from build_host.datasets.split import Split
 from build_host.errors import DataError
 from build_host.files import write_file
 from build_host.results import read_result, write_result
@@ -131,48 +129,24 @@ def _prediction_folders_of(run: Run) -> list[str]:
     return path.read_text(encoding="utf-8").split() if path.is_file() else []
 
 
-@dataclass(frozen=True, slots=True)
-class DataSources:
-    """Folders of what a run may need.
-
-    Attributes
-    ----------
-    ham10000
-        HAM10000.
-    isic2017
-        Further images, for runs that use them.
-    pretrained
-        ImageNet weights; None to download them, or to take them from installed packages.
-    """
-
-    ham10000: Path
-    isic2017: Path | None = None
-    pretrained: Path | None = None
-
-
-def training_data(config: RunConfig, sources: DataSources) -> tuple[Dataset, Split]:
-    """Return HAM10000 split by lesion, with the run's further images in the training part.
+def training_data(config: RunConfig, folders: DataFolders) -> tuple[Dataset, Split]:
+    """Return the images of all of a run's sources, split by lesion.
 
     Raises
     ------
     build_host.errors.DataError
-        If the data is incomplete, or the folder of the further images is not named.
+        If the data is incomplete, or the folder of a source is not named.
     """
-    dataset = read_ham10000(sources.ham10000)
-    split = split_by_lesion(dataset)
-    if config.extra_data == "none":
-        return dataset, split
-    if sources.isic2017 is None:
-        raise DataError(f"{config.name}: trains on ISIC 2017 too; name its folder with --isic2017")
-    extra = read_isic2017(sources.isic2017, ("train", "validation"))
-    both = concatenate(dataset, extra)
-    more = np.arange(len(dataset), len(both))
-    return both, replace(split, train=np.concatenate([split.train, more]))
+    dataset = read_sources(config.sources, folders)
+    return dataset, split_sources(dataset)
 
 
 def write_draft(folder: RunFolder, bundle: Bundle) -> None:
-    """Write a model and its unsigned manifest into a run's folder."""
-    write_file(folder.model, bundle.live_model)
+    """Write a bundle's models and its unsigned manifest into a run's folder."""
+    for name, model in bundle.models.items():
+        write_file(folder.path / name, model)
+    if bundle.similar_cases:
+        write_file(folder.similar_cases, bundle.similar_cases)
     write_result(folder.draft, bundle.manifest)
 
 
@@ -190,10 +164,14 @@ def open_draft(folder: RunFolder) -> Bundle:
             f"{folder.path}: {reason}is not compressed yet ({folder.draft.name} is missing)"
         )
     manifest = read_result(folder.draft, Manifest)
-    model = folder.model.read_bytes()
-    if hashlib.sha256(model).hexdigest() != manifest.live.sha256:
-        raise DataError(
-            f"{folder.path}: {folder.model.name} is not what {folder.draft.name} describes; "
-            "compress again"
-        )
-    return Bundle(folder.path, manifest, {manifest.live.file: model}, "")
+    models = {}
+    for network in manifest.networks:
+        model = (folder.path / network.file).read_bytes()
+        if hashlib.sha256(model).hexdigest() != network.sha256:
+            raise DataError(
+                f"{folder.path}: {network.file} is not what {folder.draft.name} describes; "
+                "compress again"
+            )
+        models[network.file] = model
+    cases = folder.similar_cases.read_bytes() if manifest.similar_cases else b""
+    return Bundle(folder.path, manifest, models, "", cases)

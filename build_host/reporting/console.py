@@ -6,17 +6,22 @@ from rich.table import Table
 
 from build_host.calibration.degradation import Study
 from build_host.evaluation.assessment import Assessment
-from build_host.evaluation.comparison import Ablation, Peer
+from build_host.evaluation.comparison import Ablation, LeaveOneOut, Peer
 from build_host.evaluation.evaluation import Evaluation
 from build_host.evaluation.out_of_distribution import DetectionFigures
 from build_host.evaluation.saliency_faithfulness import Faithfulness
+from build_host.evaluation.sources import SourceEvaluation
 from build_host.reporting.templating import format_interval, format_mib, words
+from device.diagnoses import CODES
 
 
 def assessment_tables(assessment: Assessment) -> Iterator[Table]:
     """Yield a table for each part of an assessment."""
     for evaluation in assessment.evaluations:
         yield _figures(evaluation)
+    if assessment.sources:
+        yield _sources(assessment.sources)
+        yield _warnings(assessment.sources)
     yield _coverage(assessment)
     if assessment.unfamiliar:
         yield _detection(assessment.unfamiliar)
@@ -37,6 +42,39 @@ def _figures(evaluation: Evaluation) -> Table:
     )
     for name, figure in evaluation.figures.items():
         table.add_row(words(name), f"{figure.value:.3f}", f"{figure.low:.3f} to {figure.high:.3f}")
+    return table
+
+
+def _sources(rows: list[SourceEvaluation]) -> Table:
+    names = list(rows[0].figures)
+    table = Table(
+        "", *(f"{row.source}, {row.network}" for row in rows), title="The test fold of each source"
+    )
+    table.add_row("images", *(str(row.images) for row in rows))
+    for name in names:
+        table.add_row(words(name), *(format_interval(row.figures[name]) for row in rows))
+    table.add_row("sets hold the truth", *(f"{row.coverage:.3f}" for row in rows))
+    table.add_row("diagnoses in a set", *(f"{row.mean_set_size:.2f}" for row in rows))
+    for code in CODES:
+        shares = [row.coverage_by_diagnosis.get(code) for row in rows]
+        table.add_row(
+            f"sets hold {code}", *("" if share is None else f"{share:.2f}" for share in shares)
+        )
+    return table
+
+
+def _warnings(rows: list[SourceEvaluation]) -> Table:
+    table = Table(
+        "source", "network", "warning", "raised", "wrong if raised", "wrong if not", "difference",
+        title="What each warning is worth",
+    )  # fmt: skip
+    for row in rows:
+        for warned in row.warnings:
+            table.add_row(
+                row.source, row.network, warned.warning, f"{warned.share:.1%}",
+                f"{warned.error_raised:.2f}", f"{warned.error_not_raised:.2f}",
+                "" if warned.difference is None else format_interval(warned.difference),
+            )  # fmt: skip
     return table
 
 
@@ -105,6 +143,19 @@ def ablation_table(ablation: Ablation) -> Table:
     for row in ablation.rows:
         table.add_row(row.name, *(format_interval(row.figures[n]) for n in names))
     return table
+
+
+def leave_one_out_table(table: LeaveOneOut) -> Table:
+    """Return a table of what to expect at a clinic that a network has never seen."""
+    shown = Table(
+        "", *(row.source for row in table.rows),
+        title=f"{table.base}, trained {table.epochs} epochs without the source it is tested on",
+    )  # fmt: skip
+    shown.add_row("images", *(str(row.images) for row in table.rows))
+    for name in table.rows[0].figures:
+        shown.add_row(words(name), *(format_interval(row.figures[name]) for row in table.rows))
+    shown.add_row("sets hold the truth", *(f"{row.coverage:.3f}" for row in table.rows))
+    return shown
 
 
 def peers_table(peers: list[Peer]) -> Table:

@@ -69,7 +69,7 @@ def choose_examples(
     return chosen
 
 
-def example_sheet(bundle: Bundle, dataset: Dataset, data: Path) -> Figure:
+def example_sheet(bundle: Bundle, dataset: Dataset, data: Path | None) -> Figure:
     """Return a sheet of correct and wrong predictions of each diagnosis, with saliency maps.
 
     Each example is three pictures: the lesion, with its segmentation; the map of the live view;
@@ -78,7 +78,7 @@ def example_sheet(bundle: Bundle, dataset: Dataset, data: Path) -> Figure:
     Parameters
     ----------
     data
-        HAM10000, for the segmentations, where it has them.
+        HAM10000, for the segmentations, where it has them; or None.
     """
     analyzer = Analyzer(bundle)
     predictions = predict(analyzer, dataset)
@@ -115,7 +115,7 @@ def example_sheet(bundle: Bundle, dataset: Dataset, data: Path) -> Figure:
 
 
 def _pictures(
-    example: Example, analyzer: Analyzer, dataset: Dataset, data: Path
+    example: Example, analyzer: Analyzer, dataset: Dataset, data: Path | None
 ) -> NDArray[np.uint8]:
     pixels = dataset.read(example.record)
     frame = frame_now(pixels, 0, dataset.name)
@@ -123,7 +123,7 @@ def _pictures(
     resized = cv2.resize(crop(pixels, field), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     seen = np.asarray(resized, np.uint8)
     outlined = seen.copy()
-    if (data / SEGMENTATIONS_FOLDER).is_dir():
+    if data is not None and (data / SEGMENTATIONS_FOLDER).is_dir():
         lesion = read_segmentation(data, example.record.image_id).astype(np.uint8)
         size = (pixels.shape[1], pixels.shape[0])
         lesion = np.asarray(cv2.resize(lesion, size, interpolation=cv2.INTER_NEAREST), np.uint8)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from build_host.evaluation.assessment import SALIENCY_IMAGES, Assessment
-from build_host.evaluation.comparison import Ablation, Peer
+from build_host.evaluation.comparison import Ablation, LeaveOneOut, Peer
 from build_host.reporting.templating import render
 from device.diagnoses import CODES
 from device.models.manifest import Manifest
@@ -13,13 +13,20 @@ from device.models.manifest import Manifest
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
-def render_card(manifest: Manifest, assessment: Assessment, sections: Sequence[str] = ()) -> str:
+def render_card(
+    manifest: Manifest,
+    assessment: Assessment,
+    sections: Sequence[str] = (),
+    first: Sequence[str] = (),
+) -> str:
     """Return the card as Markdown; every number in it comes from its arguments.
 
     Parameters
     ----------
     sections
         More that was measured, as Markdown; they come before the terms of the data.
+    first
+        The same, before all else that was measured.
     """
     return render(
         _TEMPLATES / "model_card.md.j2",
@@ -29,6 +36,7 @@ def render_card(manifest: Manifest, assessment: Assessment, sections: Sequence[s
             "main": assessment.evaluations[0],
             "others": assessment.evaluations[1:],
             "sections": sections,
+            "first": first,
             "codes": CODES,
             "saliency_images": SALIENCY_IMAGES,
         },
@@ -40,6 +48,11 @@ def ablation_section(ablation: Ablation) -> str:
     names = list(ablation.rows[0].figures)
     template = _TEMPLATES / "ablation_section.md.j2"
     return render(template, {"ablation": ablation, "names": names})
+
+
+def leave_one_out_section(table: LeaveOneOut) -> str:
+    """Return the card's section on clinics that the model has never seen, as Markdown."""
+    return render(_TEMPLATES / "leave_one_out_section.md.j2", {"table": table})
 
 
 def peers_section(peers: list[Peer]) -> str:

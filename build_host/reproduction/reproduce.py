@@ -166,7 +166,7 @@ def _write_run(context: Context, results: Results, chosen: MeasuredFile) -> None
         config.input,
         config.saliency,
         context.tflite_file(chosen.name, chosen.kind).read_bytes(),
-        percentile_quality_limits(dataset, shuffled),
+        percentile_quality_limits(dataset.subset(shuffled)),
         provenance(dataset, config.seed, config.digest),
     )
     bundle = calibrate_draft(bundle, dataset.subset(split.validation))

@@ -82,7 +82,7 @@ def test_without_data_it_asks_for_them(
         monkeypatch.setenv("DERMASCOPE_HAM10000", value)
     done = command("train", "--config", config)
     assert done.status == 2
-    assert "--data" in done.err
+    assert "--ham10000" in done.err
 
 
 def test_the_data_may_be_named_by_the_environment(
@@ -96,7 +96,7 @@ def test_the_data_may_be_named_by_the_environment(
 def test_a_configuration_that_is_missing_or_wrong_is_told(
     command: Callable[..., Done], ham10000: Path, tmp_path: Path, config: Path
 ) -> None:
-    arguments = ("train", "--data", ham10000, "--out", tmp_path / "runs", "--config")
+    arguments = ("train", "--ham10000", ham10000, "--out", tmp_path / "runs", "--config")
     assert_complaint(
         command(*arguments, tmp_path / "none.toml"), "none.toml", "no such settings file"
     )
@@ -110,12 +110,12 @@ def test_examples_of_a_run_are_drawn(
     command: Callable[..., Done], compressed: Stage, ham10000: Path, tmp_path: Path
 ) -> None:
     page = tmp_path / "new" / "page.png"
-    done = command("examples", compressed.folder, "--data", ham10000, "--out", page)
+    done = command("examples", compressed.folder, "--ham10000", ham10000, "--out", page)
     assert done.status == 0, done.err
     assert str(page) in done.out.replace("\n", "")
     with Image.open(page) as picture:
         assert picture.width > picture.height > 500
-    missing = command("examples", tmp_path, "--data", ham10000, "--out", page)
+    missing = command("examples", tmp_path, "--ham10000", ham10000, "--out", page)
     assert_complaint(missing, str(tmp_path), "holds no run")
 
 
@@ -208,7 +208,7 @@ def test_bad_data_are_told_before_any_training(
 ) -> None:
     parts = spoil(spoilable)
     out = tmp_path / "runs"
-    done = command("train", "--data", spoilable, "--config", config, "--out", out)
+    done = command("train", "--ham10000", spoilable, "--config", config, "--out", out)
     assert_complaint(done, *parts)
     assert not list(out.glob("*/weights.h5"))
     assert not list(out.glob("*/history.json"))
@@ -222,7 +222,15 @@ def test_bad_data_are_told_without_waiting_for_tensorflow(
         "import sys; from build_host.cli import main; "
         "print(main(sys.argv[1:]), 'tensorflow' in sys.modules)"
     )
-    arguments = ["train", "--data", tmp_path / "none", "--config", config, "--out", tmp_path / "r"]
+    arguments = [
+        "train",
+        "--ham10000",
+        tmp_path / "none",
+        "--config",
+        config,
+        "--out",
+        tmp_path / "r",
+    ]
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
@@ -239,7 +247,7 @@ def test_rows_of_the_table_that_do_not_agree_are_told(
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], *lines[2:], lines[1]]) + "\n")
     out = tmp_path / "runs"
-    done = command("train", "--data", spoilable_table, "--config", config, "--out", out)
+    done = command("train", "--ham10000", spoilable_table, "--config", config, "--out", out)
     assert_complaint(done, str(path), "row ", "not in the same order")
 
 
@@ -247,7 +255,7 @@ def test_rows_of_the_table_that_do_not_agree_are_told(
 def test_a_folder_without_a_run_is_told(
     command: Callable[..., Done], ham10000: Path, tmp_path: Path, name: str
 ) -> None:
-    data = ("--data", ham10000) if name == "compress" else ()
+    data = ("--ham10000", ham10000) if name == "compress" else ()
     done = command(name, *data, tmp_path)
     assert_complaint(done, str(tmp_path), "holds no run")
 
@@ -255,7 +263,7 @@ def test_a_folder_without_a_run_is_told(
 def test_what_is_neither_a_run_nor_a_bundle_cannot_be_evaluated(
     command: Callable[..., Done], ham10000: Path, tmp_path: Path
 ) -> None:
-    assert_complaint(command("evaluate", "--data", ham10000, tmp_path), str(tmp_path))
+    assert_complaint(command("evaluate", "--ham10000", ham10000, tmp_path), str(tmp_path))
 
 
 def test_stages_out_of_turn_are_told(
@@ -264,7 +272,7 @@ def test_stages_out_of_turn_are_told(
     run = tmp_path / "run"
     run.mkdir()
     shutil.copy(config, run / "run.toml")
-    data = ("--data", ham10000)
+    data = ("--ham10000", ham10000)
     assert_complaint(command("compress", *data, run), "not trained yet")
     assert_complaint(command("evaluate", *data, run), "not compressed yet")
     assert_complaint(command("bundle", run), "not compressed yet")
@@ -380,7 +388,7 @@ def test_a_bundle_is_evaluated_to_the_figures_of_its_run(
     rows = ("image_id,split,diagnosis", "ISIC_0000000,test,nevus", "ISIC_0000001,test,mel")
     elsewhere = tmp_path / "isic2017"
     elsewhere.mkdir()
-    arguments = ("evaluate", "--data", ham10000, bundled.folder, "--isic2017")
+    arguments = ("evaluate", "--ham10000", ham10000, bundled.folder, "--isic2017")
     arguments += (isic2017(elsewhere, rows),)
     # With the settings that a device has of its own, it is a stranger's.
     assert_complaint(command(*arguments), str(bundled.folder), "trust")
@@ -416,7 +424,7 @@ def test_a_run_is_calibrated_again_to_the_same_draft(
     calibration = fitted["live"]["calibration"] | {"temperature": 99.0}
     lost = fitted | {"live": fitted["live"] | {"calibration": calibration}}
     (run / "draft.json").write_text(json.dumps(lost))
-    done = command("calibrate", run, "--data", ham10000)
+    done = command("calibrate", run, "--ham10000", ham10000)
     assert done.status == 0, done.err
     assert f"Next: dermascope-build quality-limits {run}" in done.out
     assert json.loads((run / "draft.json").read_bytes()) == fitted
@@ -428,7 +436,7 @@ def test_quality_limits_of_a_run_lead_to_its_evaluation(
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(compressed.folder, run, ignore=shutil.ignore_patterns("checkpoint"))
-    arguments = ("--data", ham10000, "--images", 7, "--levels", 1)
+    arguments = ("--ham10000", ham10000, "--images", 7, "--levels", 1)
     done = command("quality-limits", run, *arguments)
     assert done.status == 0, done.err
     assert f"Next: dermascope-build evaluate {run}" in done.out

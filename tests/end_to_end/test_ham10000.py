@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from build_host.cli import DATA_VARIABLE
 from build_host.datasets.dataset import Dataset
 from build_host.datasets.ham10000 import read_ham10000
+from build_host.datasets.sources import SOURCES
 from build_host.datasets.split import split_by_lesion
 from build_host.evaluation.metrics import METRICS
 from device.config import PROJECT_KEY
@@ -19,12 +19,14 @@ from device.diagnoses import CODES
 from device.inference.finding import FindingRecord
 from device.models.bundle import load_bundle
 
-DATA = os.environ.get(DATA_VARIABLE)
+DATA = os.environ.get(SOURCES["ham10000"].variable)
 MODELS = Path(__file__).parents[2] / "models"
 
 pytestmark = [
     pytest.mark.ham10000,
-    pytest.mark.skipif(not DATA, reason=f"{DATA_VARIABLE} does not name the data set"),
+    pytest.mark.skipif(
+        not DATA, reason=f"{SOURCES['ham10000'].variable} does not name the data set"
+    ),
 ]
 
 

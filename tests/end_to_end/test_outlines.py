@@ -8,17 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from build_host.cli import DATA_VARIABLE
+from build_host.datasets.sources import SOURCES
 from device.imaging.field_of_view import crop, find_field
 from device.imaging.image_file import read_image
 from device.imaging.lesion import WORKING_SIDE, segment_lesion
 
-DATA = os.environ.get(DATA_VARIABLE)
+DATA = os.environ.get(SOURCES["ham10000"].variable)
 SAMPLE = 500
 
 pytestmark = [
     pytest.mark.ham10000,
-    pytest.mark.skipif(not DATA, reason=f"{DATA_VARIABLE} does not name the data set"),
+    pytest.mark.skipif(
+        not DATA, reason=f"{SOURCES['ham10000'].variable} does not name the data set"
+    ),
 ]
 
 

@@ -1,7 +1,9 @@
 import hashlib
 import json
 import os
+import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -14,13 +16,17 @@ from build_host.bundle.sign import (
     default_key_path,
     public_key,
     read_key,
+    sign_again,
     write_bundle,
 )
 from build_host.evaluation.assessment import Assessment
 from build_host.reporting.model_card import render_card
+from device.config import PROJECT_KEY, Config, model_folder
 from device.errors import BundleError
-from device.models.bundle import load_bundle
-from device.models.manifest import Manifest
+from device.inference.analyzer import Analyzer
+from device.models.bundle import MANIFEST_FILE, SIGNATURE_FILE, load_bundle
+from device.models.manifest import MODEL_FILE, Manifest
+from tests.build_host.conftest import Done
 
 MODEL = b"\x00\x01model bytes"
 
@@ -187,3 +193,103 @@ def test_the_manifest_is_for_people_to_read_too(
     text = (tmp_path / "manifest.json").read_text()
     assert text.count("\n") > 50
     assert json.loads(text)["live"]["sha256"] == hashlib.sha256(MODEL).hexdigest()
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> Path:
+    """Return a copy of the shipped bundle, signed by the project."""
+    return shutil.copytree(model_folder(Config()), tmp_path / "shipped")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_device_that_trusts_the_new_key_alone_runs_what_was_signed_again(
+    shipped: Path, key: Ed25519PrivateKey
+) -> None:
+    before = load_bundle(shipped, [PROJECT_KEY])
+    with pytest.raises(BundleError):
+        load_bundle(shipped, [public_key(key)])
+    sign_again(shipped, [PROJECT_KEY], key)
+    after = load_bundle(shipped, [public_key(key)])
+    assert (after.manifest, after.models) == (before.manifest, before.models)
+    assert after.signed_by == public_key(key)
+    Analyzer(after)
+    with pytest.raises(BundleError, match="by a key that this device trusts"):
+        load_bundle(shipped, [PROJECT_KEY])
+
+
+def test_signing_again_changes_nothing_but_the_signature(
+    shipped: Path, key: Ed25519PrivateKey
+) -> None:
+    before = contents(shipped)
+    sign_again(shipped, ["0" * 64, PROJECT_KEY], key)
+    after = contents(shipped)
+    assert after.keys() == before.keys()
+    assert {name for name in after if after[name] != before[name]} == {SIGNATURE_FILE}
+    # Whoever holds the new key may do so once more.
+    sign_again(shipped, [public_key(key)], key)
+    assert contents(shipped) == after
+
+
+@pytest.mark.parametrize("spoilt", ["untrusted", MANIFEST_FILE, MODEL_FILE, SIGNATURE_FILE])
+def test_what_is_not_trusted_or_not_whole_is_not_signed(
+    shipped: Path, key: Ed25519PrivateKey, spoilt: str
+) -> None:
+    trusted = [PROJECT_KEY]
+    if spoilt == "untrusted":
+        trusted = ["0" * 64, public_key(key)]
+    else:
+        content = bytearray((shipped / spoilt).read_bytes())
+        content[len(content) // 2] ^= 1
+        (shipped / spoilt).write_bytes(content)
+    before = contents(shipped)
+    with pytest.raises(BundleError) as caught:
+        sign_again(shipped, trusted, key)
+    assert len(str(caught.value).splitlines()) == 1
+    assert contents(shipped) == before
+
+
+def test_sign_command_signs_with_ones_own_key_what_the_device_trusts(
+    shipped: Path,
+    trusted_key: str,
+    command: Callable[..., Done],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = contents(shipped)
+    done = command("sign", shipped)
+    assert (done.status, done.err) == (0, "")
+    assert done.out == f"Signed {shipped} with {trusted_key}\n"
+    assert load_bundle(shipped, [trusted_key]).signed_by == trusted_key
+    assert contents(shipped) | {SIGNATURE_FILE: before[SIGNATURE_FILE]} == before
+    # It is not the project's any more, and this machine's settings trust that key alone.
+    signed_again = contents(shipped)
+    done = command("sign", shipped)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith(f"dermascope-build: {shipped}: {SIGNATURE_FILE} is not a signature")
+    assert done.err.count("\n") == 1
+    assert contents(shipped) == signed_again
+    settings = tmp_path / "config.toml"
+    settings.write_text(f'trusted_keys = ["{trusted_key}"]\n')
+    monkeypatch.setenv("DERMASCOPE_CONFIG", str(settings))
+    assert command("sign", shipped).status == 0
+
+
+def test_sign_command_without_a_key_or_a_bundle_says_so(
+    shipped: Path,
+    trusted_key: str,
+    command: Callable[..., Done],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = command("sign", tmp_path / "nowhere")
+    assert done.status == 2
+    assert "no model bundle here" in done.err
+    monkeypatch.setenv(KEY_VARIABLE, str(tmp_path / "none.key"))
+    before = contents(shipped)
+    done = command("sign", shipped)
+    assert done.status == 2
+    assert "there is no signing key; make one with: dermascope-build keygen" in done.err
+    assert contents(shipped) == before

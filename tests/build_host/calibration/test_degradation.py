@@ -85,7 +85,7 @@ def test_limit_refuses_hardly_an_image_as_it_is() -> None:
 def test_a_runs_limits_become_those_of_the_study(
     command: Callable[..., Done], run: Path, ham10000: Path
 ) -> None:
-    done = command("quality-limits", run, "--data", ham10000, "--images", 14, "--levels", 3)
+    done = command("quality-limits", run, "--ham10000", ham10000, "--images", 14, "--levels", 3)
     assert done.status == 0, done.err
     study = msgspec.json.decode((run / "quality.json").read_bytes(), type=Study)
     draft = msgspec.json.decode((run / "draft.json").read_bytes(), type=Manifest)
@@ -109,7 +109,7 @@ def test_a_signed_bundle_is_studied_and_left_as_it_is(
 ) -> None:
     before = sorted(p.name for p in bundle.folder.iterdir())
     arguments = ("--images", 7, "--levels", 1, "--out", tmp_path / "out")
-    done = command("quality-limits", bundle.folder, "--data", ham10000, *arguments)
+    done = command("quality-limits", bundle.folder, "--ham10000", ham10000, *arguments)
     assert done.status == 0, done.err
     assert (tmp_path / "out" / "quality.json").is_file()
     assert sorted(p.name for p in bundle.folder.iterdir()) == before
@@ -119,6 +119,6 @@ def test_a_signed_bundle_is_studied_and_left_as_it_is(
 def test_a_number_of_images_that_is_none_is_refused(
     command: Callable[..., Done], bundle: Bundle, ham10000: Path, number: str
 ) -> None:
-    done = command("quality-limits", bundle.folder, "--data", ham10000, "--images", number)
+    done = command("quality-limits", bundle.folder, "--ham10000", ham10000, "--images", number)
     assert done.status == 2
     assert "--images" in done.err

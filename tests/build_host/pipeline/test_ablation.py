@@ -81,7 +81,7 @@ def test_variants_and_peers_are_measured_and_the_bundle_keeps_the_tables(
     base = write_config(tmp_path)
     path = tmp_path / "table.toml"
     path.write_text(TABLE.format(base=base.name))
-    arguments = ("ablate", path, "--data", ham10000, "--out", tmp_path / "runs")
+    arguments = ("ablate", path, "--ham10000", ham10000, "--out", tmp_path / "runs")
     done = command(*arguments, "--attach-to", run)
     assert done.status == 0, done.err
     kept = (run / "ablation.json").read_bytes()
@@ -101,7 +101,7 @@ def test_variants_and_peers_are_measured_and_the_bundle_keeps_the_tables(
     settings = tmp_path / "config.toml"
     settings.write_text(f'trusted_keys = ["{trusted_key}"]\n')
     monkeypatch.setenv("DERMASCOPE_CONFIG", str(settings))
-    done = command("compare", run, evaluated.folder, other, "--data", ham10000)
+    done = command("compare", run, evaluated.folder, other, "--ham10000", ham10000)
     assert done.status == 0, done.err
     kept = (run / "peers.json").read_bytes()
     peers = msgspec.json.decode(kept, type=list[Peer])

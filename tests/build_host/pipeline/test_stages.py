@@ -14,11 +14,12 @@ from build_host.calibration.fits import (
     fit_operating_points,
 )
 from build_host.datasets.ham10000 import read_ham10000
+from build_host.datasets.sources import DataFolders
 from build_host.datasets.split import split_by_lesion
 from build_host.evaluation.assessment import Assessment
 from build_host.evaluation.inference import network_outputs
 from build_host.pipeline.stages import train
-from build_host.pipeline.workspace import DataSources, open_run, start_run
+from build_host.pipeline.workspace import open_run, start_run
 from build_host.run_folder import RunFolder
 from device.inference.analyzer import Analyzer
 from device.models.bundle import Bundle
@@ -94,7 +95,7 @@ def test_the_pixel_table_trains_a_network_too(
     ham10000_table: Path, tmp_path: Path, write_config: Callable[..., Path]
 ) -> None:
     run = start_run(write_config(tmp_path, epochs=1), tmp_path / "runs")
-    train(run, DataSources(ham10000_table), [], Console(quiet=True))
+    train(run, DataFolders({"ham10000": ham10000_table}), [], Console(quiet=True))
     assert (run.folder.path / "weights.h5").is_file()
 
 

@@ -1,14 +1,13 @@
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.reporting.example_sheet import Example, choose_examples, example_sheet
-from device.capture.demo import SCENES, demo_frame
 from device.diagnoses import CODES
 from device.models.bundle import Bundle
+from tests.build_host import drawn
 
 
 def example(name: str, dx: str, predicted: str, probability: float) -> Example:
@@ -36,7 +35,8 @@ def test_few_correct_examples_are_all_shown() -> None:
 def test_the_sheet_has_an_example_and_its_segmentation_in_the_row_of_its_diagnosis(
     bundle: Bundle, tmp_path: Path
 ) -> None:
-    pixels = np.asarray(cv2.resize(demo_frame(SCENES[0]).pixels, (200, 150)), np.uint8)
+    # Without a stop, the central square is shown, as large as it is.
+    pixels = np.asarray(drawn.picture("vasc", 0))
     record = ImageRecord(image_id="one", lesion_id="one", dx="vasc")
     dataset = Dataset("drawn", (record,), lambda record: pixels)
     plain = example_sheet(bundle, dataset, tmp_path)

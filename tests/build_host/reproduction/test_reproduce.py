@@ -30,7 +30,7 @@ def reproduced(
     ham10000: Path, tmp_path_factory: pytest.TempPathFactory, command: Callable[..., Done]
 ) -> Stage:
     out = tmp_path_factory.mktemp("reproduction")
-    done = command("reproduce", "--quick", "--data", ham10000, "--out", out)
+    done = command("reproduce", "--quick", "--ham10000", ham10000, "--out", out)
     assert done.status == 0, done.err
     (folder,) = out.glob("quick-*")
     return Stage(folder, done.out, done.warnings)
@@ -162,7 +162,9 @@ def test_a_second_run_does_nothing(
     reproduced: Stage, ham10000: Path, command: Callable[..., Done]
 ) -> None:
     before = {p: p.stat().st_mtime_ns for p in reproduced.folder.rglob("*")}
-    done = command("reproduce", "--quick", "--data", ham10000, "--out", reproduced.folder.parent)
+    done = command(
+        "reproduce", "--quick", "--ham10000", ham10000, "--out", reproduced.folder.parent
+    )
     assert done.status == 0, done.err
     assert "Nothing to do" in done.out
     assert {p: p.stat().st_mtime_ns for p in reproduced.folder.rglob("*")} == before
@@ -184,7 +186,7 @@ def test_a_run_that_lost_its_last_stages_makes_them_again_and_nothing_else(
     for name in lost:
         (folder / name).rename(tmp_path / Path(name).name)
     fitted = {p: p.stat().st_mtime_ns for p in folder.rglob("weights.h5")}
-    done = command("reproduce", "--quick", "--data", ham10000, "--out", tmp_path / "out")
+    done = command("reproduce", "--quick", "--ham10000", ham10000, "--out", tmp_path / "out")
     assert done.status == 0, done.err
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("weights.h5")} == fitted
     again = msgspec.json.decode((folder / "metrics.json").read_bytes(), type=Results)
@@ -226,7 +228,7 @@ def test_data_that_are_not_whole_are_told_before_anything_is_made(
     spoilable: Path, tmp_path: Path, command: Callable[..., Done]
 ) -> None:
     next(spoilable.glob("*/*.jpg")).unlink()
-    done = command("reproduce", "--quick", "--data", spoilable, "--out", tmp_path / "out")
+    done = command("reproduce", "--quick", "--ham10000", spoilable, "--out", tmp_path / "out")
     assert done.status == 2
     assert "have no image" in done.err
     assert not (tmp_path / "out").exists()
