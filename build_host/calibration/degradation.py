@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import msgspec
@@ -164,9 +164,7 @@ def study_degradation(
         No progress bar.
     """
     unlimited = msgspec.structs.replace(bundle.manifest, quality=NO_LIMITS)
-    analyzer = Analyzer(
-        Bundle(bundle.folder, unlimited, {unlimited.live.file: bundle.live_model}, bundle.signed_by)
-    )
+    analyzer = Analyzer(replace(bundle, manifest=unlimited))
     images = [validation.read(record) for record in validation.records]
     labels, lesions = validation.labels, validation.lesions
     steps = range(len(DEGRADATIONS) * levels)

@@ -6,6 +6,7 @@ loss to int8. Here the weights are rounded in turn, and those not yet rounded co
 error (Frantar et al. 2022, arXiv:2210.17323; the Hessian is the second moments of the inputs).
 """
 
+import contextlib
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,9 @@ _LEVELS: Final = 127
 _MOST_INPUTS: Final = 512
 """Layers with more inputs are left to the converter: their rounding errors average out."""
 
-_DAMPING: Final = 1e-4
+_DAMPINGS: Final = (1e-4, 1e-2)
+"""Parts of the mean moment that are added to each: the second where float32 sums of inputs that
+hardly differ are not positive definite with the first."""
 _BATCH: Final = 64
 
 
@@ -75,14 +78,22 @@ def round_row(weights: NDArray[np.float64], moments: NDArray[np.float64]) -> NDA
     # The largest first: it is on the grid, and no compensation may change it.
     order = np.argsort(-np.abs(weights), kind="stable")[: np.count_nonzero(weights)]
     left = weights[order]
-    hessian = moments[np.ix_(order, order)]
-    hessian = hessian + np.eye(len(order)) * (_DAMPING * np.trace(hessian) / len(order) + 1e-12)
-    factor = np.linalg.cholesky(np.linalg.inv(hessian)).T
+    factor = _factor_of_inverse(moments[np.ix_(order, order)])
     result = np.zeros_like(weights)
     for i, place in enumerate(order):
         result[place] = step * np.clip(np.rint(left[i] / step), -_LEVELS, _LEVELS)
         left[i:] -= (left[i] - result[place]) / factor[i, i] * factor[i, i:]
     return result
+
+
+def _factor_of_inverse(hessian: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the upper Cholesky factor of the inverse of second moments, damped."""
+    mean = np.trace(hessian) / len(hessian)
+    *milder, last = (hessian + np.eye(len(hessian)) * (d * mean + 1e-12) for d in _DAMPINGS)
+    for damped in milder:
+        with contextlib.suppress(np.linalg.LinAlgError):
+            return np.asarray(np.linalg.cholesky(np.linalg.inv(damped)).T)
+    return np.asarray(np.linalg.cholesky(np.linalg.inv(last)).T)
 
 
 def _second_moments(

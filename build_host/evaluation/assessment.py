@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -146,9 +147,7 @@ def assess(
     elif square:
         live = msgspec.structs.replace(manifest.live, test_time_augmentation="dihedral")
         averaging = msgspec.structs.replace(manifest, live=live)
-        over_views = Analyzer(
-            Bundle(bundle.folder, averaging, {averaging.live.file: bundle.live_model}, "")
-        )
+        over_views = Analyzer(replace(bundle, manifest=averaging))
         averaged = predict(over_views, test, averaged=True)
         evaluations.append(evaluate(averaged, model_id, bundle.live_model, AVERAGED))
     if float_model is not None:
@@ -223,7 +222,9 @@ def with_float_model(bundle: Bundle, float_model: bytes) -> Bundle:
         outputs=outputs,
         sha256=hashlib.sha256(float_model).hexdigest(),
     )
-    manifest = msgspec.structs.replace(bundle.manifest, live=live, captured=None)
+    manifest = msgspec.structs.replace(
+        bundle.manifest, live=live, captured=None, similar_cases=None
+    )
     return Bundle(bundle.folder, manifest, {manifest.live.file: float_model}, "")
 
 

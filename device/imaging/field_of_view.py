@@ -19,6 +19,9 @@ WORKING_SIDE: Final = 150
 """Frames and fields of view are reduced no further than to this side in pixels, by what the model
 is shown and what measures them: it is what the smallest training images hold."""
 
+_SEARCHED_SIDE: Final = 96
+"""A stop is looked for in a picture of at least this side, and found to a hundredth of it."""
+
 _DARKEST_CORNER: Final = 90
 """Grey levels (the brightest channel) that a stop is at most: some are dark grey, or lit."""
 _LEAST_CONTRAST: Final = 50
@@ -109,7 +112,7 @@ def find_field(pixels: NDArray[np.uint8]) -> FieldOfView:
         uint8, (height, width, 3), RGB.
     """
     height, width = pixels.shape[:2]
-    step = max(1, min(height, width) // WORKING_SIDE)
+    step = max(1, min(height, width) // _SEARCHED_SIDE)
     lit = _lit_part(pixels[::step, ::step])
     if lit is None:
         return central_field(height, width)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -40,9 +40,9 @@ class Bundle:
 
     folder: Path
     manifest: Manifest
-    models: Mapping[str, bytes]
+    models: Mapping[str, bytes] = field(repr=False)
     signed_by: str
-    similar_cases: bytes = b""
+    similar_cases: bytes = field(default=b"", repr=False)
 
     def with_case_mix(self, name: str) -> "Bundle":
         """Return the bundle as it is read in a practice with this case mix.

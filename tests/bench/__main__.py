@@ -55,8 +55,8 @@ def main() -> None:
     table.add_row("process start to first finding", f"{seconds:.2f} s", "1.0 s")
     table.add_row("resident memory then", f"{megabytes:.0f} MiB", "120 MiB")
     small = demo_frame(SCENES[0])
-    large = frame_now(cv2.resize(small.pixels, (1920, 1080)), 0, "bench")
-    preview = frame_now(cv2.resize(small.pixels, (960, 540)), 0, "bench")
+    large = frame_now(widened(small.pixels, 1920, 1080), 0, "bench")
+    preview = frame_now(widened(small.pixels, 960, 540), 0, "bench")
     for name, frame, most in (
         ("1920 x 1080", large, "1.20"), ("1024 x 768", small, "1.20"), ("960 x 540", preview, ""),
     ):  # fmt: skip
@@ -87,7 +87,7 @@ def reference_against(bundle: Bundle) -> "Speed":
     """Return how many times as long a well-known network takes; last, for it needs TensorFlow."""
     from build_host.evaluation.speed import measure_speed, reference_model
 
-    return measure_speed(bundle, reference_model())
+    return measure_speed(bundle.live_model, reference_model())
 
 
 def start_to_first_finding() -> tuple[float, float]:
@@ -104,6 +104,14 @@ def start_to_first_finding() -> tuple[float, float]:
             times.append(float(seconds))
             peaks.append(int(kibibytes) / 1024)
     return median(times), max(peaks)
+
+
+def widened(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return a frame of another size, dark at the sides: its stop stays round."""
+    scaled = cv2.resize(pixels, (height * pixels.shape[1] // pixels.shape[0], height))
+    left = (width - scaled.shape[1]) // 2
+    right = width - scaled.shape[1] - left
+    return cv2.copyMakeBorder(scaled, 0, 0, left, right, cv2.BORDER_CONSTANT)
 
 
 def frame_to_finding(bundle: Bundle, frame: Frame, *, live: bool) -> tuple[float, float]:

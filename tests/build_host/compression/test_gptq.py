@@ -54,6 +54,23 @@ def test_a_filter_of_differences_still_takes_no_notice_of_how_bright_it_is() -> 
     assert np.mean(aware) < 0.1 * np.mean(plain)
 
 
+def test_inputs_that_hardly_differ_are_no_trouble_although_their_moments_are_float32_sums() -> None:
+    from build_host.compression.gptq import round_row
+
+    random = np.random.default_rng(3)
+    # Fewer pictures than inputs, all alike but for a millionth: as after a short training.
+    seen = random.uniform(1, 2, 400) * (1 + 1e-6 * random.normal(size=(20, 1)))
+    moments = (seen.T.astype(np.float32) @ seen.astype(np.float32)).astype(np.float64) / 20
+    # What the sums are off by, as measured of such a layer: a millionth of the largest moment.
+    off = np.linalg.qr(random.normal(size=(400, 400)))[0]
+    moments -= 1.1e-6 * np.linalg.eigvalsh(moments)[-1] * off[:, :20] @ off[:, :20].T
+    row = random.normal(size=400)
+    rounded = round_row(row, moments)
+    steps = rounded / (np.abs(row).max() / 127)
+    np.testing.assert_allclose(steps, np.rint(steps), atol=1e-6)
+    assert cost(row, rounded, seen.T @ seen) < cost(row, nearest(row), seen.T @ seen)
+
+
 def test_a_row_of_zeros_and_inputs_that_never_come_are_no_trouble() -> None:
     from build_host.compression.gptq import round_row
 
