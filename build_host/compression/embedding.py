@@ -22,7 +22,7 @@ def with_embedding(
     spec: InputSpec,
     seed: int,
 ) -> keras.Model:
-    """Return a network with its embedding as a last output, where it has a head of features.
+    """Return a network with its embedding as a last output, where its head has as many features.
 
     The principal components of the pooled features that vary most over training images.
 
@@ -39,7 +39,7 @@ def with_embedding(
     """
     layers = {layer.name: layer for layer in model.layers}
     heads = [name for name in _HEADS if name in layers]
-    if not heads:
+    if not heads or layers[heads[0]].output.shape[-1] < DIMENSIONS:
         return model
     pooled = keras.layers.GlobalAveragePooling2D(name="head-features")(layers[heads[0]].output)
     chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:_MOST])

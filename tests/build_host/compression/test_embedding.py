@@ -167,7 +167,7 @@ def test_dermoscopic_output_and_embedding_are_told_apart(made: Made) -> None:
     assert shapes == {"logits": (7,), "whitened": (112,), "dermoscopic": (1,), "embedding": (64,)}
 
 
-def test_networks_without_a_head_are_unchanged() -> None:
+def test_networks_without_a_head_or_with_a_small_one_are_unchanged() -> None:
     from build_host.compression.embedding import with_embedding
     from build_host.training.architectures import paper_network
     from build_host.training.mobilenet import slim_mobilenet_v2
@@ -176,5 +176,7 @@ def test_networks_without_a_head_are_unchanged() -> None:
     rows = np.arange(4)
     headless = slim_mobilenet_v2((SIDE, SIDE, 3))
     assert with_embedding(headless, images, rows, SPEC, 0) is headless
+    small = slim_mobilenet_v2((SIDE, SIDE, 3), head=32)
+    assert with_embedding(small, images, rows, SPEC, 0) is small
     paper = paper_network((28, 28, 3))
     assert with_embedding(paper, np.zeros((4, 28, 28, 3), np.uint8), rows, PAPER, 0) is paper

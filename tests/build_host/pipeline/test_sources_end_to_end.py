@@ -357,3 +357,6 @@ def test_clinic_alone_gets_a_model_of_its_own(
     assert sum(finding.probabilities) == pytest.approx(1.0)
     card = (tmp_path / "models" / "clinic-96" / "MODEL_CARD.md").read_text()
     assert "Trained on ward-7 (the clinic's own pictures)." in card
+    assert "The images are those of ward-7 alone." in card
+    assert "HAM10000" not in card.partition("## Limits")[2]
+    assert "non-commercial" not in card
