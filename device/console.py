@@ -17,7 +17,8 @@ from device.imaging.overlay import blend_overlay
 from device.imaging.preprocessing import model_region
 from device.inference.finding import FindingRecord, SaliencyMap
 from device.models.bundle import Bundle
-from device.models.manifest import Manifest, NetworkSpec
+from device.models.manifest import Manifest
+from device.models.network_spec import NetworkSpec
 from device.text import printable_path
 
 _BAR_CELLS: Final = 24

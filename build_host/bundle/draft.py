@@ -28,16 +28,8 @@ from device import __version__
 from device.imaging.preprocessing import InputSpec
 from device.imaging.quality import QualityLimits
 from device.models.bundle import Bundle
-from device.models.manifest import (
-    MODEL_FILE,
-    Abstention,
-    Calibration,
-    Conformal,
-    Manifest,
-    NetworkSpec,
-    Provenance,
-    Saliency,
-)
+from device.models.manifest import MODEL_FILE, Manifest, Provenance
+from device.models.network_spec import Abstention, Calibration, Conformal, NetworkSpec, Saliency
 
 _LIBRARIES: Final = ("tensorflow", "tf_keras", "numpy", "imbalanced-learn", "ai-edge-litert")
 

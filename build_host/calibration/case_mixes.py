@@ -20,7 +20,7 @@ from build_host.evaluation.sources import warned
 from device.diagnoses import CODES
 from device.inference.calibration import agreement, in_distribution_score, probabilities
 from device.inference.network import NetworkOutput
-from device.models.manifest import Abstention, Calibration, CaseMix
+from device.models.network_spec import Abstention, Calibration, CaseMix
 
 CASE_MIXES: Final[Mapping[str, tuple[float, ...]]] = {
     "screening": (0.03, 0.05, 0.11, 0.01, 0.11, 0.67, 0.02),
@@ -51,7 +51,7 @@ class Likelihood:
     Attributes
     ----------
     temperature
-        As in `device.models.manifest.Calibration`.
+        As in `device.models.network_spec.Calibration`.
     bias
         With which ``softmax(logits / temperature + bias)`` is the probability where all diagnoses
         are as common: float64, (7,), of mean 0.

@@ -18,7 +18,7 @@ from device.imaging.preprocessing import crop_field
 from device.imaging.quality import QualityLimits, measure_quality
 from device.inference.calibration import in_distribution_score, malignancy, probabilities
 from device.inference.network import NetworkOutput
-from device.models.manifest import Abstention, Calibration, Conformal, OperatingPoint
+from device.models.network_spec import Abstention, Calibration, Conformal, OperatingPoint
 
 FITTED_ON: Final = "HAM10000 fold 4"
 COVERAGE: Final = 0.90

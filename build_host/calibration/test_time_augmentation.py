@@ -10,7 +10,7 @@ from build_host.evaluation.metrics import Labels, mean_over_lesions
 from device.inference.calibration import probabilities
 from device.inference.network import Network
 from device.models.bundle import Bundle
-from device.models.manifest import Calibration, TestTimeAugmentation
+from device.models.network_spec import Calibration, TestTimeAugmentation
 
 
 def choose_averaging(

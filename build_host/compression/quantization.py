@@ -13,7 +13,7 @@ from build_host.keras import keras, tf
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, scale_pixels
 from device.inference.runtimes import installed_runtime
-from device.models.manifest import Outputs, TensorSpec
+from device.models.network_spec import Outputs, TensorSpec
 from device.platform.stderr_filter import filtered_stderr
 
 _CHATTER: Final = (b"fully_quantize:", b"INFO:", b"W0000", b"I0000", b"WARNING: All log messages")

@@ -49,6 +49,40 @@ def read_header(path: Path) -> tuple[str, ...]:
         raise DataError(f"{path}: is not a CSV file ({error})") from None
 
 
+def marked_class(where: str, name: str, row: Mapping[str, str]) -> str:
+    """Return the one column that a row marks with 1: published tables have one for each class.
+
+    Parameters
+    ----------
+    where
+        The row's place, for the message.
+    name
+        What the row is of.
+
+    Raises
+    ------
+    build_host.errors.DataError
+        If it marks none, or several.
+    """
+    marked = [column for column, value in row.items() if value in ("1", "1.0")]
+    if len(marked) != 1:
+        raise DataError(f"{where}: {name!r} has {len(marked)} diagnoses, not one")
+    return marked[0]
+
+
+def check_files(folder: Path, names: Sequence[str]) -> None:
+    """Check that a folder has all of these files.
+
+    Raises
+    ------
+    build_host.errors.DataError
+        If one is missing.
+    """
+    for name in names:
+        if not (folder / name).is_file():
+            raise DataError(f"{folder}: {name} is missing; name the folder that holds it")
+
+
 def find_images(folder: Path) -> dict[str, Path]:
     """Return the ``.jpg`` files in a folder, and in folders inside it two deep, by stem."""
     places = [folder, *_folders(folder), *(p for f in _folders(folder) for p in _folders(f))]

@@ -11,7 +11,13 @@ from typing import Final
 
 from build_host.datasets.clinic import is_published, parse_age, read_clinic
 from build_host.datasets.dataset import Dataset, ImageRecord
-from build_host.datasets.folder import find_images, read_csv, with_images
+from build_host.datasets.folder import (
+    check_files,
+    find_images,
+    marked_class,
+    read_csv,
+    with_images,
+)
 from build_host.errors import DataError
 from device.diagnoses import Code
 
@@ -83,9 +89,7 @@ def read_isic2019_tables(
     build_host.errors.DataError
         As in `read_isic2019`.
     """
-    for name in (TRUTH_FILE, METADATA_FILE):
-        if not (folder / name).is_file():
-            raise DataError(f"{folder}: {name} is missing; name the folder that holds it")
+    check_files(folder, (TRUTH_FILE, METADATA_FILE))
     known, doubtful = _read_metadata(folder / METADATA_FILE, problems)
     path = folder / TRUTH_FILE
     records: dict[str, ImageRecord] = {}
@@ -94,9 +98,7 @@ def read_isic2019_tables(
         if image in doubtful:
             continue
         try:
-            marked = [name for name, value in row.items() if value in ("1", "1.0")]
-            if len(marked) != 1:
-                raise DataError(f"{where}: {image!r} has {len(marked)} diagnoses, not one")
+            marked = marked_class(where, image, row)
             if image in records or image not in known:
                 wrong = "appears twice" if image in records else f"is not in {METADATA_FILE}"
                 raise DataError(f"{where}: {image!r} {wrong}")
@@ -105,8 +107,8 @@ def read_isic2019_tables(
                 raise
             problems.append(error)
             continue
-        if marked[0] != _UNKNOWN:
-            records[image] = replace(known[image], dx=CLASSES[marked[0]])
+        if marked != _UNKNOWN:
+            records[image] = replace(known[image], dx=CLASSES[marked])
     if not records:
         raise DataError(f"{path}: has no rows")
     return tuple(records.values())

@@ -16,7 +16,13 @@ from build_host.datasets.clinic import (
     read_clinic,
 )
 from build_host.datasets.dataset import Dataset, ImageRecord
-from build_host.datasets.folder import find_images, read_csv, with_images
+from build_host.datasets.folder import (
+    check_files,
+    find_images,
+    marked_class,
+    read_csv,
+    with_images,
+)
 from build_host.errors import DataError
 from device.diagnoses import Code
 
@@ -127,9 +133,7 @@ def read_milk10k_tables(folder: Path, problems: list[DataError] | None = None) -
     build_host.errors.DataError
         As in `read_milk10k`.
     """
-    for name in (TRUTH_FILE, METADATA_FILE):
-        if not (folder / name).is_file():
-            raise DataError(f"{folder}: {name} is missing; name the folder that holds it")
+    check_files(folder, (TRUTH_FILE, METADATA_FILE))
     diagnoses, doubtful = _read_diagnoses(folder / TRUTH_FILE, problems)
     path = folder / METADATA_FILE
     columns = (
@@ -182,13 +186,11 @@ def _read_diagnoses(
     doubtful: set[str] = set()
     for line, row in read_csv(path, ("lesion_id", *CLASSES)):
         lesion = row.pop("lesion_id")
-        marked = [name for name, value in row.items() if value in ("1", "1.0")]
-        if len(marked) == 1:
-            diagnoses[lesion] = CLASSES[marked[0]]
-            continue
-        error = DataError(f"{path}: line {line}: {lesion!r} has {len(marked)} diagnoses, not one")
-        if problems is None:
-            raise error
-        problems.append(error)
-        doubtful.add(lesion)
+        try:
+            diagnoses[lesion] = CLASSES[marked_class(f"{path}: line {line}", lesion, row)]
+        except DataError as error:
+            if problems is None:
+                raise
+            problems.append(error)
+            doubtful.add(lesion)
     return diagnoses, doubtful

@@ -26,7 +26,7 @@ from build_host.evaluation.metrics import (
 from build_host.evaluation.out_of_distribution import DetectionFigures, measure_detection
 from build_host.evaluation.predictions import Predictions, predict
 from build_host.evaluation.saliency_faithfulness import Faithfulness, compare_maps
-from build_host.evaluation.sources import SourceEvaluation, evaluate_sources
+from build_host.evaluation.sources import NetworkName, SourceEvaluation, evaluate_sources
 from build_host.evaluation.speed import Speed, measure_speed, reference_model
 from device.diagnoses import CODES
 from device.frame import frame_now
@@ -101,7 +101,10 @@ def assess_test_fold(bundle: Bundle, test: Dataset, resamples: int = RESAMPLES) 
     resamples
         Bootstrap resamples of every interval.
     """
-    predictions = predict(Analyzer(bundle), test)
+    return _assessed(bundle, predict(Analyzer(bundle), test), resamples)
+
+
+def _assessed(bundle: Bundle, predictions: Predictions, resamples: int = RESAMPLES) -> Assessment:
     model_id = bundle.manifest.model_id
     evaluation = evaluate(predictions, model_id, bundle.live_model, SHIPPED, resamples=resamples)
     return Assessment(evaluations=[evaluation], surest=accuracy_coverage_curve(predictions))
@@ -137,13 +140,14 @@ def assess(
     manifest = bundle.manifest
     model_id = manifest.model_id
     analyzer = Analyzer(bundle)
-    first = assess_test_fold(bundle, test)
+    known: dict[NetworkName, Predictions] = {"live": predict(analyzer, test)}
+    first = _assessed(bundle, known["live"])
     evaluations = list(first.evaluations)
     square = manifest.live.input.height == manifest.live.input.width
     if manifest.captured is not None:
-        captured = predict(analyzer, test, averaged=True)
+        known["captured"] = predict(analyzer, test, averaged=True)
         model = bundle.models[manifest.captured.file]
-        evaluations.append(evaluate(captured, model_id, model, CAPTURED))
+        evaluations.append(evaluate(known["captured"], model_id, model, CAPTURED))
     elif square:
         live = msgspec.structs.replace(manifest.live, test_time_augmentation="dihedral")
         averaging = msgspec.structs.replace(manifest, live=live)
@@ -193,7 +197,7 @@ def assess(
             if manifest.captured
             else None
         ),
-        sources=evaluate_sources(bundle, sources) if sources else [],
+        sources=evaluate_sources(bundle, sources, known=known) if sources else [],
         photographs=_called(analyzer, photographs),
     )
 

@@ -23,7 +23,8 @@ from device.inference.saliency import (
     rise_map,
     weighted_activation,
 )
-from device.models.manifest import Calibration, Manifest, Saliency
+from device.models.manifest import Manifest
+from device.models.network_spec import Calibration, Saliency
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float64]

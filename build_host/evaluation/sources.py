@@ -1,6 +1,6 @@
 """What a bundle's networks are worth at each source of images, and what each warning is worth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -96,7 +96,10 @@ class SourceEvaluation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def evaluate_sources(
-    bundle: Bundle, test: Dataset, resamples: int = RESAMPLES
+    bundle: Bundle,
+    test: Dataset,
+    resamples: int = RESAMPLES,
+    known: Mapping[NetworkName, Predictions] | None = None,
 ) -> list[SourceEvaluation]:
     """Measure each of a bundle's networks on each source of a dataset.
 
@@ -107,6 +110,8 @@ def evaluate_sources(
         is calibrated for.
     resamples
         Bootstrap resamples of every interval.
+    known
+        What a network predicts for the images of one of the sources, where that was asked before.
     """
     analyzer = Analyzer(bundle)
     networks: tuple[NetworkName, ...] = ("live", "captured")
@@ -117,7 +122,9 @@ def evaluate_sources(
     for name in test.sources:
         own = test.subset(np.flatnonzero([r.source == name for r in test.records]))
         for network in networks:
-            predictions = predict(analyzer, own, averaged=network == "captured")
+            predictions = (known or {}).get(network)
+            if predictions is None or predictions.records != own.records:
+                predictions = predict(analyzer, own, averaged=network == "captured")
             found.append(_evaluation(name, network, bundle.manifest, home, predictions, resamples))
     return found
 

@@ -8,7 +8,8 @@ import msgspec
 from build_host.compression.config import PruningConfig, RewindingConfig
 from build_host.training.config import FitConfig, Positive, SaliencyConfig, Section, digest_of
 from device.imaging.preprocessing import InputSpec
-from device.models.manifest import Name, Version
+from device.models.manifest import Version
+from device.models.network_spec import Name
 from device.platform.toml_file import read_toml
 
 ImageEnhancement = Literal[

@@ -12,7 +12,8 @@ import msgspec
 
 from build_host.datasets.sources import SourceName
 from device.imaging.preprocessing import InputSpec
-from device.models.manifest import Name, Saliency, Version
+from device.models.manifest import Version
+from device.models.network_spec import Name, Saliency
 from device.platform.toml_file import read_toml
 
 Rate = Annotated[float, msgspec.Meta(gt=0.0, le=1e32)]

@@ -28,7 +28,8 @@ from device.inference.runtimes import Runtime
 from device.inference.saliency import activation_map, occlusion_map, rise_map
 from device.inference.similar_cases import SimilarCases
 from device.models.bundle import Bundle
-from device.models.manifest import Manifest, NetworkSpec
+from device.models.manifest import Manifest
+from device.models.network_spec import NetworkSpec
 from device.platform.clock import Clock
 
 MAX_MEASUREMENT_AGE_SECONDS: Final = 0.25

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from device.diagnoses import CODES, MALIGNANT, Code
 from device.inference.finding import NoCallReason
 from device.inference.network import NetworkOutput
-from device.models.manifest import Abstention, Calibration, Conformal
+from device.models.network_spec import Abstention, Calibration, Conformal
 
 NEAR_TIE: Final = 1 / 3
 """Of two diagnoses of which one is less than three times as likely as the other, neither is

@@ -11,7 +11,7 @@ from device.errors import BundleError
 from device.imaging.preprocessing import scale_table
 from device.inference.runtimes import Runtime, installed_runtime
 from device.models.bundle import Bundle
-from device.models.manifest import NetworkSpec, TensorSpec
+from device.models.network_spec import NetworkSpec, TensorSpec
 
 
 class NetworkOutput(NamedTuple):

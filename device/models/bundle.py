@@ -10,7 +10,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from device.errors import BundleError
-from device.models.manifest import MODEL_FILE, Manifest, decode_manifest
+from device.models.manifest import MODEL_FILE, Manifest
+from device.models.manifest_versions import decode_manifest
 
 MANIFEST_FILE: Final = "manifest.json"
 SIGNATURE_FILE: Final = "manifest.sig"

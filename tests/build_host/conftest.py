@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from build_host.bundle.classes import CLASSES
-from build_host.cli import PRETRAINED_VARIABLE
+from build_host.cli.options import PRETRAINED_VARIABLE
 from build_host.datasets.sources import SOURCES
 from build_host.evaluation.assessment import Assessment, CoveragePoint
 from build_host.evaluation.evaluation import ConformalCheck, Evaluation, Selective
@@ -20,17 +20,14 @@ from build_host.evaluation.tflite_file import FileSize
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec
 from device.imaging.quality import QualityLimits
-from device.models.manifest import (
-    MODEL_FILE,
+from device.models.manifest import MODEL_FILE, Interval, Manifest, Provenance
+from device.models.network_spec import (
     Abstention,
     Calibration,
     Conformal,
-    Interval,
-    Manifest,
     NetworkSpec,
     OperatingPoint,
     Outputs,
-    Provenance,
     Saliency,
     TensorSpec,
 )

@@ -29,7 +29,8 @@ from device.inference.analyzer import Analyzer
 from device.inference.calibration import agreement, malignancy, probabilities
 from device.inference.network import NetworkOutput
 from device.models.bundle import Bundle, load_bundle
-from device.models.manifest import CAPTURED_FILE, MODEL_FILE, Calibration, CaseMix
+from device.models.manifest import CAPTURED_FILE, MODEL_FILE
+from device.models.network_spec import Calibration, CaseMix
 from tests.build_host import drawn
 from tests.device.models.two_networks import shipped_bundle, sign_two_networks, two_networks
 

@@ -20,7 +20,7 @@ from device.imaging.field_of_view import crop, find_field
 from device.imaging.quality import measure_quality
 from device.inference.calibration import abstention_reason, energy, prediction_set, probabilities
 from device.inference.network import NetworkOutput
-from device.models.manifest import Calibration
+from device.models.network_spec import Calibration
 
 MEL = CODES.index("mel")
 MALIGNANT = [CODES.index(code) for code in ("akiec", "bcc", "mel")]

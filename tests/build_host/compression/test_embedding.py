@@ -10,7 +10,7 @@ from build_host.calibration.fits import NO_LIMITS
 from device.diagnoses import CODES
 from device.imaging.preprocessing import InputSpec, resize_to_input, scale_pixels
 from device.inference.network import Network
-from device.models.manifest import Outputs, Saliency
+from device.models.network_spec import Outputs, Saliency
 from tests.build_host import drawn
 from tests.build_host.conftest import PROVENANCE
 

@@ -5,7 +5,7 @@ import pytest
 
 from device.imaging.preprocessing import InputSpec
 from device.models.bundle import Bundle
-from device.models.manifest import Calibration, Saliency
+from device.models.network_spec import Calibration, Saliency
 from tests.build_host.conftest import PROVENANCE
 
 PLAIN = Calibration(temperature=1.0, bias=(0.0,) * 7, fitted_on="")

@@ -16,7 +16,7 @@ from device.inference.calibration import (
     probabilities,
 )
 from device.inference.network import NetworkOutput
-from device.models.manifest import Abstention, Calibration, Conformal
+from device.models.network_spec import Abstention, Calibration, Conformal
 
 PLAIN = Calibration(temperature=1.0, bias=(0.0,) * 7, fitted_on="this test")
 

@@ -15,7 +15,8 @@ from device.imaging.preprocessing import resize_to_input, scale_pixels
 from device.inference.network import Network, dequantize, quantize
 from device.inference.runtimes import installed_runtime
 from device.models.bundle import Bundle
-from device.models.manifest import MODEL_FILE, TensorSpec
+from device.models.manifest import MODEL_FILE
+from device.models.network_spec import TensorSpec
 from tests.device.inference.make_golden import GOLDEN, outputs
 
 FLOAT = TensorSpec(index=0, shape=(4,), dtype="float32")

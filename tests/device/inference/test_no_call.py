@@ -18,7 +18,7 @@ from device.inference.finding import FindingRecord, NoCallReason, from_record, t
 from device.inference.network import Network
 from device.inference.runtimes import Interpreter, installed_runtime
 from device.models.bundle import Bundle, load_bundle
-from device.models.manifest import TensorSpec
+from device.models.network_spec import TensorSpec
 from tests.device.bundles import plain_manifest, write_bundle
 from tests.device.models.two_networks import shipped_bundle
 

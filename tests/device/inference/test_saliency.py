@@ -13,7 +13,7 @@ from device.inference.saliency import (
     occlusion_map,
     rise_map,
 )
-from device.models.manifest import Calibration
+from device.models.network_spec import Calibration
 
 EVEN = np.full(7, 1 / 7)
 SPOT = (slice(4, 8), slice(18, 22))

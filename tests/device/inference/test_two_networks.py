@@ -14,7 +14,7 @@ from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding
 from device.inference.network import Network
 from device.models.bundle import Bundle, load_bundle
-from device.models.manifest import NetworkSpec
+from device.models.network_spec import NetworkSpec
 from tests.device.bundles import plain_manifest, write_bundle
 from tests.device.clocks import ManualClock
 from tests.device.models.two_networks import shipped_bundle, sign_two_networks, two_networks

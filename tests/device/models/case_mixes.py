@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from device.models.manifest import OperatingPoint
+from device.models.network_spec import OperatingPoint
 
 SHARES: Final = {
     "screening": (0.03, 0.05, 0.11, 0.01, 0.11, 0.67, 0.02),

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from device.diagnoses import CODES, MALIGNANT
 from device.errors import BundleError
 from device.models.bundle import MANIFEST_FILE, Bundle, parse_manifest
-from device.models.manifest import SCHEMA_VERSION, Manifest, Saliency, decode_manifest
+from device.models.manifest import SCHEMA_VERSION, Manifest
+from device.models.manifest_versions import decode_manifest
+from device.models.network_spec import Saliency
 from tests.device.bundles import plain_manifest
 from tests.device.models.case_mixes import SHARES, with_case_mixes, without_case_mixes
 from tests.device.models.two_networks import shipped_bundle, two_networks

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pygame import Rect, Surface
 
 from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
-from device.models.manifest import Manifest, NetworkSpec
+from device.models.manifest import Manifest
+from device.models.network_spec import NetworkSpec
 from device.screen import theme
 from device.screen.layout import arrange
 from device.screen.pages.base import Control

@@ -1,0 +1,119 @@
+"""Commands that make bundles of runs, and runs of bundles."""
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from build_host.bundle.sign import (
+    KEY_VARIABLE,
+    create_key,
+    default_key_path,
+    public_key,
+    read_key,
+    sign_again,
+)
+from build_host.cli.options import (
+    Add,
+    out_option,
+    run_argument,
+)
+from build_host.pipeline import release
+from build_host.reproduction.tables import REPRODUCTION
+from build_host.run_folder import RunFolder
+from device.config import load_config
+
+_ATTACHMENTS: Final = (
+    release.LEAVE_ONE_OUT, REPRODUCTION, release.ABLATION, release.PEERS,
+)  # fmt: skip
+
+
+def add_release_commands(add: Add) -> None:
+    """Add them to the command line."""
+    joined = add(
+        "join", _join, "Join two compressed runs into one whose bundle has a network for the live "
+        "view and a larger one for captured pictures.", out_option(),
+    )  # fmt: skip
+    joined.add_argument("live", type=Path, metavar="LIVE_RUN", help="run of the live view")
+    joined.add_argument(
+        "captured", type=Path, metavar="CAPTURED_RUN", help="run compressed with --captured"
+    )
+    joined.add_argument("--name", required=True, help="name of the bundle")
+    joined.add_argument("--version", required=True, metavar="N.N.N", help="version of the bundle")
+
+    bundle = add(
+        "bundle", _bundle, "Sign an evaluated run with your key (see keygen) and write it as a "
+        "bundle to DIR/NAME, replacing what is there.", run_argument(),
+        more="NAME is the model's name in the run's settings.",
+    )  # fmt: skip
+    bundle.add_argument(
+        "--models",
+        type=Path,
+        metavar="DIR",
+        default=Path("models"),
+        help="parent folder to write the bundle into (default: %(default)s)",
+    )
+
+    sign = add(
+        "sign", _sign, "Verify a bundle with the keys that a device trusts, and sign it again with "
+        "your own key (see keygen), so that a device need trust no other.",
+    )  # fmt: skip
+    sign.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")
+
+    reopen = add(
+        "reopen", _reopen, "Turn a bundle back into a run, to re-calibrate, re-evaluate or re-sign "
+        "it.", out_option(),
+    )  # fmt: skip
+    reopen.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")
+    reopen.add_argument(
+        "--version", metavar="N.N.N", help="version of the new bundle (default: unchanged)"
+    )
+
+    add(
+        "keygen", _keygen, "Create a signing key and print its public key.",
+        more=f"The key is written to the file that ${KEY_VARIABLE} names (default: "
+        "~/.config/dermascope/signing.key). An existing key is never overwritten.",
+    )  # fmt: skip
+
+
+def _join(options: argparse.Namespace, console: Console) -> int:
+    run = release.join(
+        RunFolder(options.live),
+        RunFolder(options.captured),
+        options.out,
+        options.name,
+        options.version,
+    )
+    console.print(f"Run: {run.path}", soft_wrap=True)
+    console.print(f"Next: dermascope-build quality-limits {run.path}", soft_wrap=True)
+    return 0
+
+
+def _bundle(options: argparse.Namespace, console: Console) -> int:
+    run = RunFolder(options.run)
+    folder = release.make_bundle(run, options.models, default_key_path(), _ATTACHMENTS)
+    console.print(f"Wrote {folder}", soft_wrap=True)
+    return 0
+
+
+def _sign(options: argparse.Namespace, console: Console) -> int:
+    key = read_key(default_key_path())
+    sign_again(options.bundle, load_config().trusted_keys, key)
+    console.print(f"Signed {options.bundle} with {public_key(key)}", soft_wrap=True)
+    return 0
+
+
+def _reopen(options: argparse.Namespace, console: Console) -> int:
+    trusted = load_config().trusted_keys
+    run = release.reopen(options.bundle, options.out, trusted, _ATTACHMENTS, options.version)
+    console.print(f"Run: {run.path}", soft_wrap=True)
+    console.print(f"Next: dermascope-build evaluate {run.path}", soft_wrap=True)
+    return 0
+
+
+def _keygen(_options: argparse.Namespace, console: Console) -> int:
+    path = default_key_path()
+    console.print(f"Public key, for a device's trusted_keys: {create_key(path)}", soft_wrap=True)
+    console.print(f"The private key is in {path}; keep it out of every repository.", soft_wrap=True)
+    return 0
