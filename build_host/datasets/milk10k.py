@@ -30,7 +30,6 @@ MILK10K: Final = "MILK10k"
 TRUTH_FILE: Final = "MILK10k_Training_GroundTruth.csv"
 METADATA_FILE: Final = "MILK10k_Training_Metadata.csv"
 CLINICAL_FILE: Final = "clinical.csv"
-CLINICAL_FOLDER: Final = "clinical"
 LICENCE: Final = "CC BY-NC 4.0 (MILK10k: attribution, non-commercial use)"
 
 CLASSES: Final[Mapping[str, Code | None]] = {

@@ -80,6 +80,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     photographs
         Share of photographs without a dermatoscope of which a call is made, by network; empty
         where there are none.
+    out_of_scope
+        The same of dermoscopic images that show none of the seven diagnoses.
     """
 
     evaluations: list[Evaluation]
@@ -91,6 +93,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     captured_speed: Speed | None = None
     sources: list[SourceEvaluation] = []
     photographs: dict[str, float] = {}
+    out_of_scope: dict[str, float] = {}
 
 
 def assess_test_fold(bundle: Bundle, test: Dataset, resamples: int = RESAMPLES) -> Assessment:
@@ -119,6 +122,7 @@ def assess(
     console: Console,
     sources: Dataset | None = None,
     photographs: Sequence[Path] = (),
+    out_of_scope: Sequence[Path] = (),
 ) -> Assessment:
     """Measure a bundle in every way.
 
@@ -136,6 +140,8 @@ def assess(
         Test folds of all sources that are there, HAM10000 among them.
     photographs
         Files of photographs that no dermatoscope took, of lesions that were not trained on.
+    out_of_scope
+        Files of dermoscopic images that show none of the seven diagnoses.
     """
     manifest = bundle.manifest
     model_id = manifest.model_id
@@ -199,14 +205,15 @@ def assess(
         ),
         sources=evaluate_sources(bundle, sources, known=known) if sources else [],
         photographs=_called(analyzer, photographs),
+        out_of_scope=_called(analyzer, out_of_scope),
     )
 
 
-def _called(analyzer: Analyzer, photographs: Sequence[Path]) -> dict[str, float]:
-    """Return the share of photographs of which a call is made, by network."""
-    if not photographs:
+def _called(analyzer: Analyzer, images: Sequence[Path]) -> dict[str, float]:
+    """Return the share of images of which a call is made, by network."""
+    if not images:
         return {}
-    frames = [frame_now(read_image(path), i, "file") for i, path in enumerate(photographs)]
+    frames = [frame_now(read_image(path), i, "file") for i, path in enumerate(images)]
     findings = {"live": [analyzer.analyze(frame) for frame in frames]}
     if analyzer.manifest.captured is not None:
         findings["captured"] = [analyzer.analyze_burst([frame])[1] for frame in frames]

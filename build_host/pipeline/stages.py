@@ -21,7 +21,7 @@ from build_host.datasets.image_cache import (
     without_look_alikes_of_others,
 )
 from build_host.datasets.isic2017 import LICENCE as ISIC2017_LICENCE
-from build_host.datasets.milk10k import Photograph, milk10k_photographs
+from build_host.datasets.milk10k import Photograph, milk10k_out_of_scope, milk10k_photographs
 from build_host.datasets.sampling import balanced_sample
 from build_host.datasets.sources import (
     DataFolders,
@@ -315,7 +315,11 @@ def evaluate_bundle(
     known: list[SourceName] = ["ham10000"] if "ham10000" in folders.sources else []
     several = len(own) > 1 or set(named) - set(own)
     sources = fold((*known, *named), folders, "test") if named and several else None
-    taken = photographs(folders, "test") if "milk10k" in folders.sources else []
+    taken: list[Photograph] = []
+    others: list[Path] = []
+    if "milk10k" in folders.sources:
+        taken = photographs(folders, "test")
+        others = list(milk10k_out_of_scope(folders.folder("milk10k")).values())
     return assess(
         bundle,
         test,
@@ -325,6 +329,7 @@ def evaluate_bundle(
         console,
         sources,
         [photo.path for photo in taken],
+        others,
     )
 
 

@@ -22,6 +22,8 @@ def assessment_tables(assessment: Assessment) -> Iterator[Table]:
     if assessment.sources:
         yield _sources(assessment.sources)
         yield _warnings(assessment.sources)
+    if assessment.photographs or assessment.out_of_scope:
+        yield _not_to_be_called(assessment)
     yield _coverage(assessment)
     if assessment.unfamiliar:
         yield _detection(assessment.unfamiliar)
@@ -75,6 +77,17 @@ def _warnings(rows: list[SourceEvaluation]) -> Table:
                 f"{warned.error_raised:.2f}", f"{warned.error_not_raised:.2f}",
                 "" if warned.difference is None else format_interval(warned.difference),
             )  # fmt: skip
+    return table
+
+
+def _not_to_be_called(assessment: Assessment) -> Table:
+    table = Table("images", "network", "called", title="What should not be called")
+    for kind, shares in (
+        ("photographs without a dermatoscope", assessment.photographs),
+        ("none of the seven diagnoses", assessment.out_of_scope),
+    ):
+        for network, share in shares.items():
+            table.add_row(kind, network, f"{share:.1%}")
     return table
 
 

@@ -183,6 +183,11 @@ def clinic_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def milk10k(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = drawn.write_clinic(tmp_path_factory.mktemp("collections") / "milk", "IL_", 2)
     drawn.write_photographs(folder, "IL_")
+    with (folder / "images.csv").open("a", encoding="utf-8") as table:
+        for number in range(3):
+            # None of the seven diagnoses.
+            table.write(f"IL_other{number},IL_other{number},,50,male,back,3\n")
+            drawn.write_image(folder / "images" / f"IL_other{number}.jpg", "vasc", number, 2)
     return folder
 
 

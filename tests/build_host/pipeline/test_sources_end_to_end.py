@@ -216,6 +216,8 @@ def test_each_network_is_measured_on_each_source_and_on_photographs(
     assert photographs(places, "test")
     assert assessment.photographs.keys() == {"live", "captured"}
     assert all(0.0 <= share <= 1.0 for share in assessment.photographs.values())
+    assert assessment.out_of_scope.keys() == {"live", "captured"}
+    assert {round(3 * share, 6) for share in assessment.out_of_scope.values()} <= {0, 1, 2, 3}
     # The main figures are HAM10000's.
     first = assessment.evaluations[0]
     assert first.images == assessment.sources[0].images
@@ -231,6 +233,8 @@ def test_tables_of_sources_and_warnings_are_printed_and_in_the_card(made: Made) 
     assert "## At each source of images" in card
     assert f"Case mix in force: {MIXES[0]}." in card
     assert "Photographs without a dermatoscope: a call is made on " in card
+    assert "Dermoscopic images of none of the seven diagnoses: a call is made on " in card
+    assert "What should not be called" in printed
     assert "Captured pictures get a network of their own, 64 x 64 pixels" in card
     for warned in assessed(made.joined).sources[0].warnings:
         assert f"| HAM10000, live | {warned.warning} |" in card
