@@ -129,14 +129,16 @@ class Instrument:
         self._xdotool("mousedown", 1)
         self._xdotool("mouseup", 1)
 
-    def drag(self, page: str, target: Target | str, to: float) -> None:
-        """Drag the knob of a slider from its middle to a share of its track."""
+    def drag(self, page: str, target: Target | str, to: float) -> float:
+        """Drag the knob of a slider from its middle to a share of its track; return where it is."""
         track = self.layout.slider_track(self.place(page, target))
         self._xdotool("mousemove", *track.center)
         self._xdotool("mousedown", 1)
         for share in (0.5 + 0.5 * (to - 0.5), to):
-            self._xdotool("mousemove", track.left + round(share * track.width), track.centery)
+            along = round(share * track.width)
+            self._xdotool("mousemove", track.left + along, track.centery)
         self._xdotool("mouseup", 1)
+        return along / track.width
 
     def screen(self) -> Pixels:
         """Return what is on the screen: uint8, (height, width, 3), RGB."""

@@ -25,9 +25,12 @@ from pygame import Rect
 
 from device.capture.demo import SCENES, demo_frame
 from device.config import Config, model_folder
+from device.diagnoses import Code
 from device.faults import Fault
+from device.frame import Frame
 from device.imaging.field_of_view import crop
 from device.imaging.image_file import decode_jpeg
+from device.inference.analyzer import Analyzer
 from device.inference.finding import from_record
 from device.language import Language
 from device.models.bundle import Bundle, load_bundle
@@ -62,10 +65,7 @@ SHOWN: list[tuple[tuple[int, int], Language, Language]] = [
 
 
 def photo() -> Pixels:
-    """Draw a lesion in which something speaks for every diagnosis that is asked for below.
-
-    Small enough that every page shows it at its own size.
-    """
+    """Draw a lesion, small enough that every page shows it at its own size."""
     whole = Image.fromarray(demo_frame(SCENES[3]).pixels)
     return np.asarray(whole.resize((640, 480), Image.Resampling.LANCZOS))
 
@@ -117,6 +117,13 @@ def live_view(
     )
 
 
+def explained(bundle: Bundle, examination: Examination, frozen: LiveView, code: Code) -> LiveView:
+    """Return the frozen page with the map of one diagnosis, as the model makes it."""
+    frame = Frame(examination.image, examination.record.taken, 0, "")
+    saliency = Analyzer(bundle).explain(frame, code, as_captured=True)
+    return replace(frozen, overlay=saliency.values, overlay_wanted=True, explained=code)
+
+
 def compare_view(earlier: LiveView, present: LiveView, count: int) -> CompareView:
     """Return the compare page of two kept examinations, the later one still held."""
     before, now = (
@@ -142,6 +149,7 @@ def first_visit(
     second: Language,
 ) -> None:
     layout = it.layout
+    overlay = (layout.legend, it.row)
     with it.started(source):
         it.sees_live()
 
@@ -160,12 +168,13 @@ def first_visit(
         it.touch("live", "overlay")
         it.wait(lambda: not np.array_equal(it.skin(), bare), "overlay")
         it.touch("live", "mel")
-        it.sees_kept("overlay-mel", layout.legend, it.row)
+        it.sees("overlay-mel", it.drawn(explained(bundle, examination, frozen, Code.MEL)), *overlay)
         it.touch("live", "vasc")
-        it.sees_kept("overlay-vasc", layout.legend, it.row)
+        vasc = explained(bundle, examination, frozen, Code.VASC)
+        it.sees("overlay-vasc", it.drawn(vasc), *overlay)
         strong = it.skin()
-        it.drag("live", "opacity", to=0.25)
-        it.sees_kept("opacity", layout.legend)
+        opacity = it.drag("live", "opacity", to=0.25)
+        it.sees("opacity", it.drawn(replace(vasc, opacity=opacity)), layout.legend)
         assert not np.array_equal(it.skin(), strong)
         it.key("o")
         it.sees("overlay-off", it.drawn(frozen), it.all_but_the_clock)
