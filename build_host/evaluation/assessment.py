@@ -46,6 +46,9 @@ _COVERAGES: Final = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 SALIENCY_IMAGES: Final = 210
 """Images of the test fold, spread over the diagnoses, on which saliency maps are compared."""
 
+CAPTURED_SALIENCY_IMAGES: Final = 42
+"""The same for the network of captured pictures, whose passes take longer."""
+
 
 class CoveragePoint(msgspec.Struct, frozen=True):
     """A point of the accuracy-coverage curve: accuracy on the most confident share of images."""
@@ -71,6 +74,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
         class activation map.
     unasked_maps
         The same of the diagnosis that the screen explains by default, the likeliest malignant one.
+    captured_maps
+        As `maps`, of the network of captured pictures, where there is one.
     speed
         Against the reference model; None where it was not measured.
     captured_speed
@@ -89,6 +94,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     unfamiliar: list[DetectionFigures] = []
     maps: list[Faithfulness] = []
     unasked_maps: list[Faithfulness] = []
+    captured_maps: list[Faithfulness] = []
     speed: Speed | None = None
     captured_speed: Speed | None = None
     sources: list[SourceEvaluation] = []
@@ -193,10 +199,13 @@ def assess(
             if data is not None
             else []
         ),
-        maps=compare_maps(bundle, float_model, sample, mapped) if mapped else [],
+        maps=compare_maps(bundle, manifest.live, float_model, sample, mapped) if mapped else [],
         unasked_maps=(
-            compare_maps(bundle, float_model, sample, mapped, likeliest_malignant) if mapped else []
+            compare_maps(bundle, manifest.live, float_model, sample, mapped, likeliest_malignant)
+            if mapped
+            else []
         ),
+        captured_maps=_captured_maps(bundle, test, data),
         speed=measure_speed(bundle.live_model, reference_model()),
         captured_speed=(
             measure_speed(bundle.models[manifest.captured.file], reference_model())
@@ -207,6 +216,13 @@ def assess(
         photographs=_called(analyzer, photographs),
         out_of_scope=_called(analyzer, out_of_scope),
     )
+
+
+def _captured_maps(bundle: Bundle, test: Dataset, data: Path | None) -> list[Faithfulness]:
+    spec = bundle.manifest.captured
+    if spec is None or data is None or spec.outputs.class_activation_map is None:
+        return []
+    return compare_maps(bundle, spec, None, balanced_sample(test, CAPTURED_SALIENCY_IMAGES), data)
 
 
 def _called(analyzer: Analyzer, images: Sequence[Path]) -> dict[str, float]:

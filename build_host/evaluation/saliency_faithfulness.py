@@ -6,6 +6,7 @@ The pointing game is Zhang et al. 2018 (doi:10.1007/s11263-017-1059-x).
 """
 
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,7 @@ from build_host.evaluation.saliency_maps import (
     centre_map,
     class_activation_map,
     log_odds_map,
+    mean_outweighing_map,
     occlusion_passes,
     occlusion_sensitivity,
     outweighing_map,
@@ -36,14 +38,17 @@ from build_host.evaluation.saliency_maps import (
 )
 from device.diagnoses import CODES, Code
 from device.imaging.field_of_view import central_field, crop
-from device.imaging.preprocessing import resize_to_input
+from device.imaging.preprocessing import resize_to_input, undo_dihedral_views
 from device.inference.calibration import probabilities
 from device.inference.network import Network
 from device.models.bundle import Bundle
 from device.models.manifest import Interval
+from device.models.network_spec import NetworkSpec
 
 _STEPS: Final = 24
 _BLUR: Final = 0.12
+_STABILITY_STRIDE: Final = 3
+"""Stability is measured on every third image: it takes eight maps of each kind."""
 
 
 class Faithfulness(msgspec.Struct, frozen=True):
@@ -60,6 +65,8 @@ class Faithfulness(msgspec.Struct, frozen=True):
         Share of the map's sum inside the lesion's segmentation.
     pointing
         Share of the maps whose maximum is inside the segmentation.
+    stability
+        Correlation of the maps of the eight flips and rotations, turned back; mean over the pairs.
     agreement
         Correlation with the map of the float network, where one was given.
     """
@@ -70,6 +77,7 @@ class Faithfulness(msgspec.Struct, frozen=True):
     deletion: Interval
     energy_inside: Interval
     pointing: Interval
+    stability: Interval
     agreement: Interval | None
 
 
@@ -93,6 +101,7 @@ def most_likely(probability: tuple[float, ...]) -> Code:
 
 def compare_maps(
     bundle: Bundle,
+    spec: NetworkSpec,
     float_model: bytes | None,
     dataset: Dataset,
     data: Path,
@@ -102,8 +111,9 @@ def compare_maps(
 
     Parameters
     ----------
-    bundle
-        With a class activation map and a square input.
+    spec
+        Of the bundle's network that is to be explained; with a class activation map and a square
+        input.
     float_model
         The same network before quantization, as a ``.tflite`` file.
     data
@@ -111,11 +121,10 @@ def compare_maps(
     choose
         Of an image's probabilities: returns the diagnosis to explain.
     """
-    manifest = bundle.manifest
-    side = manifest.live.input.height
-    network = Network(bundle, bundle.manifest.live)
-    float_maps = None if float_model is None else FloatActivationMaps(float_model, manifest)
-    eigen_cam = EigenCam(bundle.live_model, manifest)
+    side = spec.input.height
+    network = Network(bundle, spec)
+    float_maps = None if float_model is None else FloatActivationMaps(float_model, spec.input)
+    eigen_cam = EigenCam(bundle.models[spec.file], spec)
     methods: dict[str, tuple[int, Callable[[Explained], Map]]] = {
         "random": (0, random_map),
         "centre blob": (0, centre_map),
@@ -123,19 +132,19 @@ def compare_maps(
         "class activation map": (0, class_activation_map),
         "class activation map, as log-odds": (0, log_odds_map),
         "class activation map, where it outweighs the others": (0, outweighing_map),
+        "the same, mean over eight views": (7, mean_outweighing_map),
         "occlusion": (occlusion_passes(side), occlusion_sensitivity),
-        "RISE": (manifest.live.saliency.masks, rise),
+        "RISE": (spec.saliency.masks, rise),
     }
     rows: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in methods}
+    stable: dict[str, list[float]] = {name: [] for name in methods}
     agreements: dict[str, list[float]] = {name: [] for name in methods}
     for seed, record in enumerate(track(dataset.records, "Explaining")):
-        pixels = resize_to_input(dataset.read(record), manifest.live.input)
+        pixels = resize_to_input(dataset.read(record), spec.input)
         lesion = segmentation_in_square(data, record.image_id, side)
-        found = probabilities(network.run(pixels).logits, manifest.live.calibration)
+        found = probabilities(network.run(pixels).logits, spec.calibration)
         index = CODES.index(choose(tuple(found)))
-        explained = Explained(
-            pixels, index, network, manifest.live.calibration, manifest.live.saliency, seed
-        )
+        explained = Explained(pixels, index, network, spec.calibration, spec.saliency, seed)
         for name, (_, explain) in methods.items():
             saliency = explain(explained)
             rows[name].append(
@@ -145,11 +154,13 @@ def compare_maps(
                     float(lesion.ravel()[saliency.argmax()]),
                 )
             )
+            if seed % _STABILITY_STRIDE == 0:
+                stable[name].append(_stability(explained, explain))
             if float_maps is not None and name == "class activation map":
                 agreements[name].append(_agreement(saliency, float_maps.map_of(pixels, index)))
 
-    def mean(values: list[float]) -> Interval:
-        return mean_over_lesions(np.array(values), dataset.lesions)
+    def mean(values: list[float], stride: int = 1) -> Interval:
+        return mean_over_lesions(np.array(values), dataset.lesions[::stride])
 
     return [
         Faithfulness(
@@ -159,6 +170,7 @@ def compare_maps(
             deletion=mean([row[1] for row in rows[name]]),
             energy_inside=mean([row[2] for row in rows[name]]),
             pointing=mean([row[3] for row in rows[name]]),
+            stability=mean(stable[name], _STABILITY_STRIDE),
             agreement=mean(agreements[name]) if agreements[name] else None,
         )
         for name, (passes, _) in methods.items()
@@ -186,6 +198,12 @@ def _curves(explained: Explained, saliency: Map) -> tuple[float, float]:
 def _probability(explained: Explained, pixels: Pixels) -> float:
     logits = explained.network.run(pixels).logits
     return float(probabilities(logits, explained.calibration)[explained.index])
+
+
+def _stability(explained: Explained, explain: Callable[[Explained], Map]) -> float:
+    """Return the mean correlation of the maps of the eight views, turned back."""
+    maps = undo_dihedral_views([explain(view) for view in explained.views()])
+    return float(np.mean([_agreement(one, other) for one, other in combinations(maps, 2)]))
 
 
 def _agreement(one: Map, other: Map) -> float:

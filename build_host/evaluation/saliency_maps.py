@@ -4,7 +4,7 @@ All are float64, (side, side), at the size of the model's input, and nowhere neg
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -13,7 +13,13 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from device.diagnoses import CODES
-from device.imaging.preprocessing import scale_pixels, scale_table
+from device.imaging.preprocessing import (
+    InputSpec,
+    dihedral_views,
+    scale_pixels,
+    scale_table,
+)
+from device.inference.analyzer import mean_over_views
 from device.inference.calibration import probabilities
 from device.inference.network import Network, quantize
 from device.inference.runtimes import installed_runtime
@@ -23,8 +29,7 @@ from device.inference.saliency import (
     rise_map,
     weighted_activation,
 )
-from device.models.manifest import Manifest
-from device.models.network_spec import Calibration, Saliency
+from device.models.network_spec import Calibration, NetworkSpec, Saliency
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float64]
@@ -54,6 +59,10 @@ class Explained:
     calibration: Calibration
     saliency: Saliency
     seed: int
+
+    def views(self) -> tuple["Explained", ...]:
+        """Return it in its eight flips and rotations."""
+        return tuple(replace(self, pixels=view) for view in dihedral_views(self.pixels))
 
 
 def _enlarged(values: NDArray[Any], side: int) -> Map:
@@ -93,9 +102,17 @@ def outweighing_map(explained: Explained) -> Map:
     return _enlarged(weighted_activation(*_evidence(explained)), len(explained.pixels))
 
 
-def _evidence(explained: Explained) -> tuple[NDArray[np.float32], Map]:
+def mean_outweighing_map(explained: Explained) -> Map:
+    """Return the same of the mean over the eight views, each turned back.
+
+    This is the map of a captured picture, whose probabilities are that mean's.
+    """
+    return _enlarged(weighted_activation(*_evidence(explained, 8)), len(explained.pixels))
+
+
+def _evidence(explained: Explained, views: int = 1) -> tuple[NDArray[np.float32], Map]:
     """Return the class's channel of the map, and what each place adds to its log-odds."""
-    answer = explained.network.run(explained.pixels)
+    answer = mean_over_views(explained.network, dihedral_views(explained.pixels)[:views])
     class_map = answer.class_activation_map
     assert class_map is not None
     probability = probabilities(answer.logits, explained.calibration)
@@ -146,9 +163,11 @@ class EigenCam:
     ----------
     model
         The ``.tflite`` file; the features are none of its outputs.
+    spec
+        Of the network.
     """
 
-    def __init__(self, model: bytes, manifest: Manifest) -> None:
+    def __init__(self, model: bytes, spec: NetworkSpec) -> None:
         with warnings.catch_warnings():
             # It warns of the memory that this takes.
             warnings.simplefilter("ignore", UserWarning)
@@ -156,8 +175,8 @@ class EigenCam:
                 model_content=model, experimental_preserve_all_tensors=True
             )
         self._interpreter.allocate_tensors()
-        self._table = quantize(scale_table(manifest.live.input), manifest.live.input_tensor)
-        class_map = manifest.live.outputs.class_activation_map
+        self._table = quantize(scale_table(spec.input), spec.input_tensor)
+        class_map = spec.outputs.class_activation_map
         assert class_map is not None
         rows = class_map.shape[0]
         features = [
@@ -200,13 +219,13 @@ class FloatActivationMaps:
     ----------
     model
         Its float ``.tflite`` file.
-    manifest
-        Of the int8 file.
+    spec
+        What both are shown.
     """
 
-    def __init__(self, model: bytes, manifest: Manifest) -> None:
+    def __init__(self, model: bytes, spec: InputSpec) -> None:
         self._interpreter = installed_runtime().load(model, 1)
-        self._spec = manifest.live.input
+        self._spec = spec
         self._map = next(
             d for d in self._interpreter.get_output_details() if len(d["shape"]) == 4
         )  # fmt: skip

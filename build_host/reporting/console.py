@@ -31,6 +31,8 @@ def assessment_tables(assessment: Assessment) -> Iterator[Table]:
         yield _maps(assessment.maps, "most likely")
     if assessment.unasked_maps:
         yield _maps(assessment.unasked_maps, "likeliest malignant")
+    if assessment.captured_maps:
+        yield _maps(assessment.captured_maps, "most likely", "captured pictures")
     yield _size_and_speed(assessment)
 
 
@@ -122,13 +124,20 @@ def _detection(rows: list[DetectionFigures]) -> Table:
     return table
 
 
-def _maps(rows: list[Faithfulness], diagnosis: str) -> Table:
+def _maps(rows: list[Faithfulness], diagnosis: str, of: str = "the live view") -> Table:
     table = Table(
         "map", "further passes", "insertion", "deletion", "inside the lesion", "pointing game",
-        "agrees with float", title=f"Saliency of the {diagnosis} diagnosis",
+        "stable", "agrees with float", title=f"Saliency of the {diagnosis} diagnosis, {of}",
     )  # fmt: skip
     for row in rows:
-        figures = (row.insertion, row.deletion, row.energy_inside, row.pointing, row.agreement)
+        figures = (
+            row.insertion,
+            row.deletion,
+            row.energy_inside,
+            row.pointing,
+            row.stability,
+            row.agreement,
+        )
         table.add_row(row.method, str(row.passes), *(format_interval(f) for f in figures))
     return table
 

@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from build_host.evaluation.assessment import SALIENCY_IMAGES, Assessment
+from build_host.evaluation.assessment import (
+    CAPTURED_SALIENCY_IMAGES,
+    SALIENCY_IMAGES,
+    Assessment,
+)
 from build_host.evaluation.comparison import Ablation, LeaveOneOut, Peer
 from build_host.reporting.templating import render
 from device.diagnoses import CODES
@@ -39,6 +43,7 @@ def render_card(
             "first": first,
             "codes": CODES,
             "saliency_images": SALIENCY_IMAGES,
+            "captured_saliency_images": CAPTURED_SALIENCY_IMAGES,
         },
     )
 

@@ -1,8 +1,9 @@
 """The model's input, made in one place: training, evaluation and the instrument call this."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import cv2
 import msgspec
@@ -164,6 +165,23 @@ def dihedral_views(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
     """
     turns = [np.rot90(pixels, turn) for turn in range(4)]
     return tuple(np.ascontiguousarray(v) for v in (*turns, *(t[:, ::-1] for t in turns)))
+
+
+Number = TypeVar("Number", bound=np.generic)
+
+
+def undo_dihedral_views(views: Sequence[NDArray[Number]]) -> tuple[NDArray[Number], ...]:
+    """Turn what belongs to each of `dihedral_views` back, so that all lie on the first.
+
+    Parameters
+    ----------
+    views
+        Eight square arrays, (side, side, ...), in the order of `dihedral_views`.
+    """
+    return tuple(
+        np.rot90(view if number < 4 else view[:, ::-1], -(number % 4))
+        for number, view in enumerate(views)
+    )
 
 
 def scale_pixels(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from device.imaging.preprocessing import (
     crop_field,
     dihedral_views,
     resize_to_input,
+    undo_dihedral_views,
 )
 from device.imaging.quality import Quality, measure_quality, with_motion
 from device.inference import calibration
@@ -299,7 +300,9 @@ class Analyzer:
         if as_captured and method.captured_method == "rise":
             return rise_map(pixels, code, logits, method.masks, method.cells)
         if method.method == "class-activation-map":
-            output = network.run(pixels)
+            averaged = as_captured and spec.test_time_augmentation == "dihedral"
+            views = dihedral_views(pixels) if averaged else (pixels,)
+            output = mean_over_views(network, views, done)
             probability = calibration.probabilities(output.logits, spec.calibration)
             return _own_map(spec, output, code, probability)
         return occlusion_map(pixels, code, logits, method.patch, method.stride)
@@ -341,22 +344,36 @@ def mean_over_views(
     views: Sequence[NDArray[np.uint8]],
     done: Callable[[], None] = lambda: None,
 ) -> NetworkOutput:
-    """Return what a network gives for the first of several views, with their mean logits.
+    """Return what a network gives for the first of several views, with their means.
 
     Parameters
     ----------
     views
-        Of one picture, as `device.imaging.preprocessing.dihedral_views` returns them.
+        One, or all that `device.imaging.preprocessing.dihedral_views` returns of one picture.
     done
         Called after each.
+
+    Returns
+    -------
+    NetworkOutput
+        The logits and the class activation map are means over the views, the maps turned back onto
+        the first; the rest is that of the first.
     """
     outputs = []
     for view in views:
         outputs.append(network.run(view))
         done()
+    if len(outputs) == 1:
+        return outputs[0]
     logits = np.stack([o.logits for o in outputs])
-    mean: NDArray[np.float32] = np.mean(logits, axis=0, dtype=np.float32)
-    return outputs[0]._replace(logits=mean, views=logits if len(logits) > 1 else None)
+    maps = [o.class_activation_map for o in outputs if o.class_activation_map is not None]
+    return outputs[0]._replace(
+        logits=np.mean(logits, axis=0, dtype=np.float32),
+        class_activation_map=(
+            np.mean(undo_dihedral_views(maps), axis=0, dtype=np.float32) if maps else None
+        ),
+        views=logits,
+    )
 
 
 def _alike(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:

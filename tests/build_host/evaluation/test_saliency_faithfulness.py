@@ -42,11 +42,15 @@ def test_every_kind_of_map_is_measured_on_the_same_images(
 ) -> None:
     records = tuple(ImageRecord(image_id=n, lesion_id=n, dx="mel") for n in ("one", "two"))
     dataset = Dataset("drawn", records, lambda record: picture)
-    rows = {row.method: row for row in compare_maps(*made, dataset, segmented)}
+    rows = {
+        row.method: row
+        for row in compare_maps(made[0], made[0].manifest.live, made[1], dataset, segmented)
+    }
     assert set(rows) == {
         "random", "centre blob", "Eigen-CAM", "class activation map",
         "class activation map, as log-odds",
-        "class activation map, where it outweighs the others", "occlusion", "RISE",
+        "class activation map, where it outweighs the others",
+        "the same, mean over eight views", "occlusion", "RISE",
     }  # fmt: skip
     for row in rows.values():
         for figure in (row.insertion, row.deletion, row.energy_inside, row.pointing):
@@ -58,6 +62,11 @@ def test_every_kind_of_map_is_measured_on_the_same_images(
     assert rows["class activation map"].agreement is not None
     assert rows["class activation map"].agreement.value > 0.9
     assert rows["random"].agreement is None
+    # What looks at no image is the same in every view, chance in none.
+    assert rows["centre blob"].stability.value == pytest.approx(1.0)
+    assert rows["random"].stability.value == pytest.approx(0.0, abs=0.05)
+    alone = rows["class activation map, where it outweighs the others"].stability.value
+    assert rows["the same, mean over eight views"].stability.value > max(alone, 0.99)
 
 
 def test_the_diagnosis_that_is_asked_for_is_explained(
@@ -71,10 +80,12 @@ def test_the_diagnosis_that_is_asked_for_is_explained(
     )
     least, most = CODES[int(own.argmin())], CODES[int(own.argmax())]
     rows = {
-        code: compare_maps(made[0], None, dataset, segmented, lambda p, code=code: code)
+        code: compare_maps(
+            made[0], made[0].manifest.live, None, dataset, segmented, lambda p, code=code: code
+        )
         for code in (least, most)
     }
-    assert rows[most] == compare_maps(made[0], None, dataset, segmented)
+    assert rows[most] == compare_maps(made[0], made[0].manifest.live, None, dataset, segmented)
     # The curves are of the diagnosis's own probability.
     assert rows[least][0].insertion.value < rows[most][0].insertion.value
 

@@ -147,6 +147,13 @@ def test_mean_over_views_keeps_each_of_them(bundle: Bundle, frames: tuple[Frame,
     np.testing.assert_allclose(found.logits, each.mean(axis=0), atol=1e-5)
     first = network.run(pixels)
     np.testing.assert_array_equal(found.whitened, first.whitened)
+    # The map too is the mean, each turned back: turning the picture turns the map, and no more.
+    assert found.class_activation_map is not None
+    turned = mean_over_views(network, dihedral_views(np.ascontiguousarray(pixels[:, ::-1])))
+    assert turned.class_activation_map is not None
+    np.testing.assert_allclose(
+        turned.class_activation_map[:, ::-1], found.class_activation_map, atol=1e-4
+    )
     alone = mean_over_views(network, (pixels,))
     assert alone.views is None
     np.testing.assert_array_equal(alone.logits, first.logits)
