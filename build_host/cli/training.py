@@ -19,6 +19,7 @@ from build_host.cli.options import (
 from build_host.pipeline import stages, workspace
 from build_host.reporting.console import (
     ablation_table,
+    contributions_table,
     leave_one_out_table,
 )
 from build_host.run_folder import RunFolder
@@ -73,8 +74,8 @@ def add_training_commands(add: Add) -> None:
     add_attach_to(ablate)
 
     left_out = add(
-        "leave-one-out", _leave_one_out, "Train a run without each of its sources in turn, and "
-        "test it on the one left out; resumes where it stopped.",
+        "leave-one-out", _leave_one_out, "Train a run on all its sources and without each in turn, "
+        "and test each network on the source left out; resumes where it stopped.",
         data_options(), pretrained_option(), out_option(),
     )  # fmt: skip
     left_out.add_argument("config", type=Path, metavar="FILE", help="the run's TOML file")
@@ -123,4 +124,5 @@ def _leave_one_out(options: argparse.Namespace, console: Console) -> int:
         options.config, options.epochs, folders(options), options.out, console, attach_to
     )
     console.print(leave_one_out_table(table))
+    console.print(contributions_table(table))
     return 0

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from build_host.datasets.dataset import Dataset
-from build_host.datasets.look_alikes import ALIKE, CROPS, SIDE, without_look_alikes
+from build_host.datasets.look_alikes import ALIKE, CROPS, SIDE, look_alikes_in_training
 from build_host.datasets.split import Split
 from build_host.errors import DataError
 from build_host.files import replacing
@@ -82,22 +82,53 @@ def without_look_alikes_of_others(dataset: Dataset, split: Split, cache: Path) -
     cache
         Folder that keeps what was found for the next run.
     """
+    alike = _look_alikes(dataset, split, cache)
+    return replace(split, train=_without(split.train, alike[:, 0]))
+
+
+def without_tests_like_training(dataset: Dataset, split: Split, cache: Path) -> Split:
+    """Return a split that tests on no image that looks like a training one of another source.
+
+    For networks that were trained on some of the sources alone, and so with those images.
+
+    Parameters
+    ----------
+    cache
+        As in `without_look_alikes_of_others`.
+    """
+    alike = _look_alikes(dataset, split, cache)
+    return replace(
+        split,
+        validation=_without(split.validation, alike[:, 1]),
+        test=_without(split.test, alike[:, 1]),
+    )
+
+
+def _without(rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
+    return rows[~np.isin(rows, others)]
+
+
+def _look_alikes(dataset: Dataset, split: Split, cache: Path) -> NDArray[np.int64]:
+    """Return rows of images of two sources that look alike, one that trains and one that does not.
+
+    int64, (k, 2).
+    """
     if len(dataset.sources) == 1:
-        return split
+        return np.empty((0, 2), np.int64)
     spec = InputSpec(height=SIDE, width=SIDE, geometry="center-square")
-    parts = (split.train, split.validation, split.test)
     identity = hashlib.sha256(_digest(dataset, _InputMaker(spec)).encode())
     identity.update(msgspec.json.encode((dataset.sources, ALIKE, CROPS)))
     identity.update(dataset.source_indices.tobytes())
-    for part in parts:
+    for part in (split.train, split.validation, split.test):
         identity.update(part.tobytes())
-    path = cache / f"training-{identity.hexdigest()[:16]}.npy"
+    path = cache / f"look-alikes-{identity.hexdigest()[:16]}.npy"
     if not path.exists():
         images = resized_images(dataset, spec, cache)
-        apart, _ = without_look_alikes(split, images, dataset.source_indices)
+        found = look_alikes_in_training(split, images, dataset.source_indices)
+        rows = np.array([(p.first, p.second) for p in found], np.int64).reshape(-1, 2)
         with replacing(path) as part_file:
-            np.save(part_file, apart.train)
-    return replace(split, train=np.load(path))
+            np.save(part_file, rows)
+    return np.asarray(np.load(path))
 
 
 def resized_images(

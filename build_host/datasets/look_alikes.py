@@ -4,7 +4,7 @@ A clinic's pictures were often published more than once, under other names, crop
 size. One that trains must not also test.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import cv2
@@ -101,10 +101,10 @@ def _details(pixels: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(grey - cv2.GaussianBlur(grey, (0, 0), 2.5), np.float32)
 
 
-def without_look_alikes(
+def look_alikes_in_training(
     split: Split, images: NDArray[np.uint8], sources: NDArray[np.int64]
-) -> tuple[Split, list[LookAlike]]:
-    """Return a split whose training part has no image that looks like one of the other parts.
+) -> list[LookAlike]:
+    """Return which training images look like one of another source that validates or tests.
 
     Parameters
     ----------
@@ -113,18 +113,12 @@ def without_look_alikes(
 
     Returns
     -------
-    Split
-        The same with fewer training images.
     list of LookAlike
-        What was found; its first image is the one that no longer trains.
+        The first of each is the image that trains.
     """
-    if len(set(sources.tolist())) == 1:
-        return split, []
     others = np.concatenate([split.validation, split.test])
     training = set(split.train.tolist())
-    pairs = [p for p in find_look_alikes(images, sources, others) if p.first in training]
-    dropped = np.array(sorted({p.first for p in pairs}), dtype=np.int64)
-    return replace(split, train=np.setdiff1d(split.train, dropped)), pairs
+    return [p for p in find_look_alikes(images, sources, others) if p.first in training]
 
 
 def _descriptors(

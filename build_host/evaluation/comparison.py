@@ -55,19 +55,39 @@ class LeftOut(msgspec.Struct, frozen=True):
     coverage: float
 
 
+class TrainedWithout(msgspec.Struct, frozen=True):
+    """A network on the validation fold of every source, its own and that which it lacks.
+
+    Attributes
+    ----------
+    source
+        The one that it was not trained on; empty where it was trained on all.
+    figures
+        By source and figure.
+    """
+
+    source: str
+    figures: dict[str, dict[str, Interval]]
+
+
 class LeaveOneOut(msgspec.Struct, frozen=True):
-    """What to expect at a clinic that a network has never seen.
+    """What to expect at a clinic that a network has never seen, and what each source gives.
 
     Attributes
     ----------
     epochs, full_epochs
         For how long each was trained, and the run itself.
+    rows
+        Of the test fold of each source that tests.
+    contributions
+        Of the validation folds: of all sources first, then without each.
     """
 
     base: str
     epochs: int
     full_epochs: int
     rows: list[LeftOut]
+    contributions: list[TrainedWithout]
 
 
 class Peer(msgspec.Struct, frozen=True):

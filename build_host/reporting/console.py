@@ -180,6 +180,20 @@ def leave_one_out_table(table: LeaveOneOut) -> Table:
     return shown
 
 
+def contributions_table(table: LeaveOneOut) -> Table:
+    """Return a table of what each source of a run gives on the validation folds of all."""
+    sources = list(table.contributions[0].figures)
+    shown = Table(
+        "trained", *sources, title=f"{table.base}, {table.epochs} epochs, validation folds"
+    )
+    for name in table.contributions[0].figures[sources[0]]:
+        for row in table.contributions:
+            trained = f"without {row.source}" if row.source else "on all"
+            figures = (format_interval(row.figures[source][name]) for source in sources)
+            shown.add_row(f"{trained}: {words(name)}", *figures)
+    return shown
+
+
 def peers_table(peers: list[Peer]) -> Table:
     """Return a table of models compared on the test fold."""
     table = Table("", *(peer.name for peer in peers), title="Models compared on fold 0")

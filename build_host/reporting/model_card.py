@@ -57,7 +57,9 @@ def ablation_section(ablation: Ablation) -> str:
 
 def leave_one_out_section(table: LeaveOneOut) -> str:
     """Return the card's section on clinics that the model has never seen, as Markdown."""
-    return render(_TEMPLATES / "leave_one_out_section.md.j2", {"table": table})
+    (first, *_) = table.contributions[0].figures.values()
+    values = {"table": table, "contributed": list(first)}
+    return render(_TEMPLATES / "leave_one_out_section.md.j2", values)
 
 
 def peers_section(peers: list[Peer]) -> str:

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from build_host.datasets.dataset import Dataset, ImageRecord
 from build_host.datasets.ham10000 import read_ham10000
-from build_host.datasets.image_cache import load_examples, resized_images, training_frame
+from build_host.datasets.image_cache import (
+    load_examples,
+    resized_images,
+    training_frame,
+    without_tests_like_training,
+)
 from build_host.datasets.split import Split, split_by_lesion
 from build_host.errors import DataError
 from device.capture.demo import SCENES, Scene, demo_frame
@@ -136,7 +141,8 @@ def test_examples_are_the_images_their_whole_frames_and_the_split(
     split = split_by_lesion(dataset)
     examples = load_examples(dataset, split, SPEC, (30, 40), tmp_path)
     assert examples.images.shape == (176, 24, 32, 3)
-    assert examples.split is split
+    assert trained(examples.split) == trained(split)
+    assert examples.split.validation is split.validation
     np.testing.assert_array_equal(examples.labels, dataset.labels)
     assert examples.sources.tolist() == [0] * 176
     whole = InputSpec(height=30, width=40, geometry="full-frame")
@@ -255,7 +261,25 @@ def test_no_training_image_looks_like_one_of_another_source_that_validates_or_te
     assert examples.split.train.tolist() == [0, 1, 2, 9]
     # Images of one source are told apart by their lesions.
     alone = two_sources(second="first")
-    assert load_examples(alone, split, SPEC, (0, 0), tmp_path).split is split
+    assert trained(load_examples(alone, split, SPEC, (0, 0), tmp_path).split) == trained(split)
+
+
+def trained(split: Split) -> list[int]:
+    return split.train.tolist()
+
+
+def test_no_test_looks_like_an_image_of_another_source_that_trained_some_of_the_networks(
+    tmp_path: Path,
+) -> None:
+    dataset = two_sources()
+    split = Split(
+        train=np.array([0, 1, 2, 3, 9]), validation=np.array([4, 8, 11]), test=np.array([7, 13])
+    )
+    for _ in range(2):
+        apart = without_tests_like_training(dataset, split, tmp_path)
+        assert trained(apart) == trained(split)
+        assert apart.validation.tolist() == [4, 11]
+        assert apart.test.tolist() == [13]
 
 
 def test_a_full_disk_is_told_before_any_image_is_written(ham10000: Path, tmp_path: Path) -> None:

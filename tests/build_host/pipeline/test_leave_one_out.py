@@ -29,6 +29,7 @@ class Made:
     arguments: tuple[object, ...]
     printed: str
     table: LeaveOneOut
+    places: DataFolders
 
 
 def written_config(folder: Path, *sources: str, epochs: int = 3) -> Path:
@@ -59,7 +60,8 @@ def made(
     done = command(*arguments, "--attach-to", run)
     assert done.status == 0, done.err
     table = msgspec.json.decode((run / "leave_one_out.json").read_bytes(), type=LeaveOneOut)
-    return Made(run, runs, arguments, done.out, table)
+    places = DataFolders({"ham10000": ham10000, "clinic": clinic_folder})
+    return Made(run, runs, arguments, done.out, table, places)
 
 
 def variants(made: Made) -> dict[tuple[SourceName, ...], RunConfig]:
@@ -71,16 +73,13 @@ def variants(made: Made) -> dict[tuple[SourceName, ...], RunConfig]:
     return {config.sources: config for config in found}
 
 
-def test_table_has_a_row_for_each_source_of_its_own_test_fold(
-    made: Made, ham10000: Path, clinic_folder: Path
-) -> None:
+def test_table_has_a_row_for_each_source_of_its_own_test_fold(made: Made) -> None:
     table = made.table
     assert (table.base, table.epochs, table.full_epochs) == ("drawn-28", 1, 3)
     # A clinic's own pictures have no other title, whatever their folder is called.
     assert [row.source for row in table.rows] == [SOURCES[name].title for name in TESTED]
-    places = DataFolders({"ham10000": ham10000, "clinic": clinic_folder})
     for name, row in zip(TESTED, table.rows, strict=True):
-        records = read_sources((name,), places).records
+        records = read_sources((name,), made.places).records
         assert row.images == sum(fold_of(r.lesion_id) == TEST_FOLD for r in records)
         assert tuple(row.figures) == FIGURES
         assert all(0.0 <= f.low <= f.value <= f.high <= 1.0 for f in row.figures.values())
@@ -88,16 +87,30 @@ def test_table_has_a_row_for_each_source_of_its_own_test_fold(
     assert table.rows[0].figures != table.rows[1].figures
 
 
+def test_what_each_source_gives_is_told_for_every_validation_fold(made: Made) -> None:
+    titles = [SOURCES[name].title for name in TESTED]
+    records = read_sources(TESTED, made.places)
+    contributions = made.table.contributions
+    assert [row.source for row in contributions] == ["", *titles]
+    for row in contributions:
+        assert list(row.figures) == list(records.sources)
+        for figures in row.figures.values():
+            assert tuple(figures) == ("malignant_auc", "balanced_accuracy_as_if_equally_common")
+            assert all(0.0 <= f.low <= f.value <= f.high <= 1.0 for f in figures.values())
+    assert "on all: malignant auc" in made.printed
+    assert f"without {titles[1]}: malignant auc" in made.printed
+
+
 def test_every_network_was_trained_on_the_others_alone_and_for_as_long_as_was_said(
     made: Made,
 ) -> None:
     found = variants(made)
-    assert set(found) == {("clinic",), ("ham10000",)}
+    assert set(found) == {("clinic",), ("ham10000",), TESTED}
     for config in found.values():
         assert config.fit.epochs == 1
         assert config.fit.distillation is None
     folders = [path for path in made.runs.iterdir() if path.name.startswith("drawn-28-")]
-    assert len(folders) == 2
+    assert len(folders) == 3
     for folder in folders:
         config = msgspec.json.decode((folder / "variant.json").read_bytes(), type=RunConfig)
         assert folder.name == f"drawn-28-{config.digest[:8]}"
@@ -120,7 +133,7 @@ def test_same_command_trains_nothing_again_and_finds_the_same(
     made: Made, command: Callable[..., Done]
 ) -> None:
     before = {p: p.stat().st_mtime_ns for p in made.runs.rglob("weights.h5")}
-    assert len(before) == 2
+    assert len(before) == 3
     kept = (made.run / "leave_one_out.json").read_bytes()
     (made.run / "leave_one_out.json").unlink()
     done = command(*made.arguments, "--attach-to", made.run)
@@ -152,6 +165,8 @@ def test_section_stands_first_in_the_card_and_the_bundle_keeps_the_table(
     assert f"|  | {made.table.rows[0].source} | {made.table.rows[1].source} |" in card
     for row in made.table.rows:
         assert f" {row.coverage:.3f} |" in card
+        assert f"| without {row.source}: malignant auc |" in card
+    assert "| on all: malignant auc |" in card
     kept = (bundle / "leave_one_out.json").read_bytes()
     assert kept == (made.run / "leave_one_out.json").read_bytes()
     # A bundle that becomes a run again has it still.
