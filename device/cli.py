@@ -315,6 +315,7 @@ def _analyze(options: argparse.Namespace, clock: Clock) -> int:
 
     analyzer = _open_analyzer(options)
     geometry = analyzer.manifest.network_for(as_captured=True).input.geometry
+    diagnoses = {c.code: c.names["en"] for c in analyzer.manifest.classes}
     photos: list[str] = options.photos
     overlays = _overlay_paths(options.overlay, photos) if options.overlay else []
     status = ExitStatus.OK
@@ -327,9 +328,8 @@ def _analyze(options: argparse.Namespace, clock: Clock) -> int:
                 saliency = analyzer.explain(frame, code, as_captured=True)
                 write_overlay(overlays[number], frame, finding.field, saliency, geometry)
                 if not saliency.values.any():
-                    _print_error(
-                        f"{printable_path(photo)}: nothing in it speaks for {saliency.code}"
-                    )
+                    nothing = f"nothing in it points to {diagnoses[saliency.code]}"
+                    _print_error(f"{printable_path(photo)}: {nothing}")
         except ImageError as error:
             status = ExitStatus(_fail_with(str(error)))
             continue

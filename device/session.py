@@ -10,10 +10,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from device.diagnoses import Code
 from device.faults import Fault
 from device.frame import Frame
 from device.imaging.field_of_view import FieldOfView, central_field, crop, saliency_over_field
 from device.inference.analyzer import likeliest_malignant
+from device.inference.finding import Finding
 from device.models.manifest import Manifest
 from device.optics import Optics
 from device.platform.clock import Clock
@@ -121,7 +123,10 @@ class Session:
 
     def handle(self, event: Event) -> None:
         """Handle user input."""
-        context = Context(recent=len(self._recent))
+        capture = self._captured()
+        analyzed = capture.analyzed if capture else self._analysis.live.peek()
+        explained = self._explained(analyzed.finding if analyzed else None)
+        context = Context(recent=len(self._recent), explained=explained)
         self.state, command = step(self.state, event, context)
         self._request_overlay()
         if command is not None:
@@ -243,9 +248,7 @@ class Session:
         field = finding.field if finding else None
         if frame and not field:
             field = central_field(*frame.pixels.shape[:2])
-        code = state.code
-        if code is None and finding is not None:
-            code = likeliest_malignant(finding.probabilities)
+        code = self._explained(finding)
         saliency = finding.saliency if finding else None
         if saliency is not None and saliency.code != code:
             saliency = None
@@ -266,6 +269,12 @@ class Session:
             kept=self._kept(capture) if capture else None,
             lost=frame.time if frame and not capture and self._camera.lost else None,
         )
+
+    def _explained(self, finding: Finding | None) -> Code | None:
+        """Return what the overlay is about: what was chosen, or the likeliest malignant one."""
+        if self.state.code is None and finding is not None:
+            return likeliest_malignant(finding.probabilities)
+        return self.state.code
 
     def _kept(self, capture: Capture) -> KeepStatus | None:
         kept = self._recorder.kept.peek()

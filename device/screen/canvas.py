@@ -1,6 +1,6 @@
 """The surface that is drawn on, part by part, and what pages are made of: text, buttons, marks."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeVar
@@ -118,6 +118,31 @@ class Canvas:
             self.draw_text(line, size, at, area.width, colour, bold=bold)
         return area.top + len(broken) * step
 
+    def fitting(
+        self, versions: Sequence[list[str]], sizes: Sequence[int], room: Rect
+    ) -> tuple[list[str], int]:
+        """Return which version of some paragraphs fits into a room, and at which size.
+
+        Parameters
+        ----------
+        versions
+            The same in fewer and fewer words; the last is taken where none fits.
+        sizes
+            Those at a short side of 600, the largest first; no version gives way to a shorter one
+            for its size.
+        room
+            In which the paragraphs stand below one another.
+        """
+        for paragraphs in versions:
+            for size in sizes:
+                lines = sum(
+                    len(self.fonts.lines(words, self.layout.px(size), room.width))
+                    for words in paragraphs
+                )
+                if lines * self.line_height(size) <= room.height:
+                    return paragraphs, size
+        return versions[-1], sizes[-1]
+
     def line_height(self, size: int) -> int:
         """Return how far apart lines of a size stand, in pixels."""
         return self.layout.px(size * 1.25)
@@ -163,11 +188,23 @@ class Canvas:
         edge = theme.SURFACE if on is None else theme.TOUCH
         pygame.draw.rect(self.screen, edge, area, 0 if on else px(2), border_radius=px(8))
         colour = theme.BACKGROUND if on else theme.QUIET if on is None else theme.TOUCH
-        room = area.width - px(10)
-        self.draw_text(button.label, 20, area.center, room, colour, bold=True, anchor="center")
+        self._draw_label(area, button.label, colour)
         if button.focused:
             inner = area.inflate(-px(8), -px(8))
             pygame.draw.rect(
                 self.screen, theme.BACKGROUND if on else theme.TEXT, inner, px(3),
                 border_radius=px(5),
             )  # fmt: skip
+
+    def _draw_label(self, area: Rect, label: str, colour: theme.Colour) -> None:
+        """Draw a button's words, one below the other where two have no room side by side."""
+        px = self.layout.px
+        room = area.width - px(10)
+        size = 20 if self.fonts.width(label, px(20), bold=True) <= room else 18
+        wide = self.fonts.width(label, px(size), bold=True) > room
+        lines = label.split(maxsplit=1) if wide else [label]
+        step = self.line_height(size)
+        top = area.centery - (len(lines) - 1) * step // 2
+        for i, line in enumerate(lines):
+            at = (area.centerx, top + i * step)
+            self.draw_text(line, size, at, room, colour, bold=True, anchor="center")

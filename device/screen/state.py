@@ -70,9 +70,12 @@ class Context:
     ----------
     recent
         How many recent pictures there are to compare with.
+    explained
+        The diagnosis that the overlay is about, or None before the first finding.
     """
 
     recent: int = 0
+    explained: Code | None = None
 
 
 Step = tuple[State, Command | None]

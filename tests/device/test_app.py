@@ -148,6 +148,21 @@ def test_touching_a_bar_explains_its_diagnosis(clinic: Clinic, code: str) -> Non
     clinic.use(Camera(), deeds)
 
 
+def test_legend_goes_from_the_diagnosis_that_is_explained_to_the_next(clinic: Clinic) -> None:
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.click(clinic.target("overlay"))
+        clinic.until(lambda: clinic.live().overlay is not None)
+        first = SCREEN_ORDER.index(clinic.live().explained)
+        for by in (1, 2, 3):
+            clinic.click(clinic.target("next"))
+            following = SCREEN_ORDER[(first + by) % len(SCREEN_ORDER)]
+            clinic.until(lambda code=following: clinic.explains(code))
+
+    # Of one picture: another may have another likeliest diagnosis.
+    clinic.use(DemoSource(Clock(), scenes=(Scene(seed=1),), paced=False), deeds)
+
+
 def test_targets_do_what_their_keys_do(clinic: Clinic) -> None:
     def deeds() -> None:
         clinic.until_finding()

@@ -127,8 +127,10 @@ class AboutPage(Page):
             figure = self.manifest.metrics[name]
             value = wording.translate(
                 "{value} ({low} to {high})",
-                value=f"{figure.value:.2f}", low=f"{figure.low:.2f}", high=f"{figure.high:.2f}",
-            )  # fmt: skip
+                value=wording.number(figure.value, 2),
+                low=wording.number(figure.low, 2),
+                high=wording.number(figure.high, 2),
+            )
             middle = top + i * step + step // 2
             drawn = canvas.draw_text(
                 value, 20, (area.right, middle), area.width, bold=True, anchor="midright"

@@ -216,7 +216,7 @@ class ComparePage(Page):
         pygame.draw.rect(canvas.screen, theme.SURFACE, area, px(2))
         if i == 0:
             inner = area.inflate(-px(40), -px(40))
-            text = wording.translate("No earlier picture yet: freeze one, then go live again.")
+            text = wording.translate("No earlier picture yet: capture one, then go live again.")
             canvas.draw_paragraph(text, theme.BODY, inner, theme.QUIET)
 
     def _draw_conclusion(self, area: Rect, shown: _Conclusion) -> None:
@@ -267,8 +267,9 @@ class ComparePage(Page):
         bar_height = px(12)
         middle = area.bottom - bar_height // 2 - px(7)
         name_middle = (area.top + middle - bar_height // 2) // 2
+        room = area.width - (px(40) if malignant else 0)
         name = canvas.draw_text(
-            wording.names[shown.code], 20, (area.centerx, name_middle), area.width - px(40),
+            wording.names[shown.code], 20, (area.centerx, name_middle), room,
             anchor="center",
         )  # fmt: skip
         if malignant:
@@ -319,7 +320,7 @@ def _notes(view: CompareView, wording: Wording) -> tuple[str, ...]:
 def _present(view: CompareView, wording: Wording) -> str:
     """Return the caption of the present picture."""
     if view.present and view.present.time:
-        return wording.translate("Frozen {time}", time=moment(view.present.time))
+        return wording.translate("Captured {time}", time=moment(view.present.time))
     if view.lost:
         return wording.translate("Not live: last picture {time}", time=moment(view.lost))
     return wording.translate("Live now")

@@ -11,7 +11,7 @@ from device.screen import theme
 from device.screen.events import Target
 from device.screen.layout import Layout
 from device.screen.pages.base import Page
-from device.screen.pages.live import LivePage, headline, own_buttons
+from device.screen.pages.live import LivePage, headline, legend_focus, own_buttons
 from device.screen.registry import PageName
 from device.screen.state import State
 from device.screen.view import LiveView, PageView, Snapshot
@@ -58,7 +58,7 @@ class FaultPage(Page):
 
     def draw(self, view: FaultView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        self.field_view.draw(view.beside, wording)
+        self.field_view.draw(view.beside, wording, legend_focus(view))
         buttons = own_buttons(view.beside, wording)
         self.draw_buttons(view, wording, buttons, frozen=view.beside.frozen is not None)
         text = wording.sentence(view.fault)

@@ -12,22 +12,21 @@ from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
 from device.imaging.abcd import AbcdMeasures
 from device.imaging.quality import Shortcoming
 from device.inference.finding import Finding, NoCallReason
-from device.language import translatable
 from device.screen import theme
 from device.screen.canvas import Button, Canvas
 from device.screen.events import Target
-from device.screen.field_view import STALE_SECONDS
+from device.screen.field_view import STALE_SECONDS, LegendFocus
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
-from device.screen.wording import INSTRUCTIONS, MARKS, Wording, codes_listed, percent
+from device.screen.wording import INSTRUCTIONS, MARKS, Wording, percent
 
 _UNSURE_BAND: Final = (88, 88, 88)
 """A neutral grey between a bar's ground and its words."""
 
-_LISTING_LINES: Final = 2
+_DETAIL_SIZES: Final = (theme.BODY, 20, theme.SMALL, 16)
 
 
 class LiveControl(StrEnum):
@@ -36,6 +35,12 @@ class LiveControl(StrEnum):
     OVERLAY = "overlay"
     COMPARE = "compare"
     MORE = "more"
+
+
+class LegendControl(StrEnum):
+    """What can be touched in the overlay's legend, beside the slider."""
+
+    NEXT = "next"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +88,25 @@ class LivePage(Page):
 
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
-        """Return where the buttons, the bars and the overlay's slider are."""
+        """Return where the buttons, the bars and what can be touched in the legend are.
+
+        A bar is too low for a gloved finger: the legend, which is not, goes from one diagnosis to
+        the next.
+        """
         bars: dict[Target, Rect] = dict(layout.bars.items())
         buttons = zip((Control.SHUTTER, *LiveControl), layout.row, strict=True)
-        return {**dict(buttons), **bars, Control.OPACITY: layout.legend_slider}
+        return {
+            **dict(buttons),
+            **bars,
+            LegendControl.NEXT: layout.legend_next,
+            Control.OPACITY: layout.legend_slider,
+        }
 
     @classmethod
     def targets(cls, state: State) -> tuple[Target, ...]:
-        """Return the buttons, then the bars, then the slider where it is shown."""
-        slider = (Control.OPACITY,) if state.overlay else ()
-        return (Control.SHUTTER, *LiveControl, *SCREEN_ORDER, *slider)
+        """Return the buttons, then the bars, then the legend's targets where it is shown."""
+        legend = (LegendControl.NEXT, Control.OPACITY) if state.overlay else ()
+        return (Control.SHUTTER, *LiveControl, *SCREEN_ORDER, *legend)
 
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
@@ -104,6 +118,9 @@ class LivePage(Page):
                 return with_page(state, PageName.COMPARE), None
             case LiveControl.MORE:
                 return with_page(state, PageName.SETTINGS), None
+            case LegendControl.NEXT:
+                code = _following(state.code or context.explained)
+                return replace(state, code=code), Command.EXPLAIN
         if target in CODES:
             return replace(state, overlay=True, code=Code(target)), Command.EXPLAIN
         return state, None
@@ -115,7 +132,7 @@ class LivePage(Page):
 
     def draw(self, view: LiveView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        self.field_view.draw(view, wording, slider_focused=view.focus == Control.OPACITY)
+        self.field_view.draw(view, wording, legend_focus(view))
         buttons = own_buttons(view, wording)
         self.draw_buttons(view, wording, buttons, frozen=view.frozen is not None)
         layout, finding = self.canvas.layout, view.finding
@@ -147,22 +164,29 @@ class LivePage(Page):
             return
         if shown.no_call is not None:
             colour = theme.QUIET if shown.faded else theme.WARNING
-            headline(self.canvas, wording.translate("No call"), colour)
-            self._below_headline(self._reason(shown, wording))
+            top = headline(self.canvas, wording.translate("No call"), colour)
+            reasons = (self._reason(shown, wording, short=short) for short in (False, True))
+            self._below_headline(tuple(reasons), top)
             return
         colour = theme.MALIGNANT if shown.leading in MALIGNANT else theme.TEXT
-        headline(
+        top = headline(
             self.canvas,
             f"{wording.names[shown.leading]}  {shown.probability}",
             theme.QUIET if shown.faded else colour,
         )
+        details = (self._detail(shown, wording, short=short) for short in (False, True))
+        self._below_headline(tuple(details), top)
+
+    def _detail(self, shown: _Finding, wording: Wording, *, short: bool) -> list[str]:
+        """Return what is to be known beside the leading diagnosis."""
         detail = [wording.translate("Malignant group {percent}", percent=shown.malignancy)]
         others = tuple(c for c in shown.prediction_set if c != shown.leading)
         if others:
-            detail.append(self._listing(translatable("Not excluded: {diagnoses}"), others, wording))
-        self._below_headline(detail)
+            names = wording.listed(others, short=short)
+            detail.append(wording.translate("Not excluded: {diagnoses}", diagnoses=names))
+        return detail
 
-    def _reason(self, shown: _Finding, wording: Wording) -> list[str]:
+    def _reason(self, shown: _Finding, wording: Wording, *, short: bool) -> list[str]:
         """Return why no call is made, and what to do next."""
         if shown.no_call == NoCallReason.QUALITY:
             instruction = wording.translate(INSTRUCTIONS[shown.shortcomings[0]])
@@ -186,9 +210,8 @@ class LivePage(Page):
                 wording.translate("Take another picture, or refer."),
             ]
         if len(shown.prediction_set) > 1:
-            undecided = self._listing(
-                translatable("Undecided between: {diagnoses}"), shown.prediction_set, wording
-            )
+            names = wording.listed(shown.prediction_set, short=short)
+            undecided = wording.translate("Undecided between: {diagnoses}", diagnoses=names)
         else:
             undecided = wording.translate(
                 "{diagnosis} is likeliest, but not likely enough.",
@@ -196,21 +219,14 @@ class LivePage(Page):
             )
         return [undecided, wording.translate("Take another picture, or refer.")]
 
-    def _listing(self, words: str, codes: tuple[Code, ...], wording: Wording) -> str:
-        """Name diagnoses, or list their codes where the names take more lines than there are."""
-        layout = self.canvas.layout
-        size, width = layout.px(theme.BODY), layout.finding.width
-        named = wording.translate(words, diagnoses=wording.listed(codes))
-        if len(self.canvas.fonts.lines(named, size, width)) <= _LISTING_LINES:
-            return named
-        return wording.translate(words, diagnoses=codes_listed(codes))
-
-    def _below_headline(self, paragraphs: list[str]) -> None:
-        area, px = self.canvas.layout.finding, self.canvas.layout.px
-        top = area.top + px(40)
+    def _below_headline(self, versions: tuple[list[str], ...], top: int) -> None:
+        """Draw the first version of what is said below the headline that has room."""
+        canvas, area = self.canvas, self.canvas.layout.finding
+        room = Rect(area.left, top, area.width, area.bottom - top)
+        paragraphs, size = canvas.fitting(versions, _DETAIL_SIZES, room)
         for words in paragraphs:
-            room = Rect(area.left, top, area.width, area.bottom - top)
-            top = self.canvas.draw_paragraph(words, theme.BODY, room)
+            below = Rect(area.left, top, area.width, area.bottom - top)
+            top = canvas.draw_paragraph(words, size, below)
 
     def _draw_rule(self) -> None:
         pygame.draw.rect(self.canvas.screen, theme.SURFACE, self.canvas.layout.rule)
@@ -346,6 +362,11 @@ class LivePage(Page):
             pygame.draw.lines(screen, theme.TEXT, False, hook, px(3))
 
 
+def legend_focus(view: PageView) -> LegendFocus:
+    """Return which of the legend's targets the keyboard would press."""
+    return LegendFocus(view.focus == LegendControl.NEXT, view.focus == Control.OPACITY)
+
+
 def own_buttons(view: LiveView, wording: Wording) -> Mapping[Target, Button]:
     """Return the live page's own buttons, which the fault page shows too."""
     return {
@@ -355,10 +376,23 @@ def own_buttons(view: LiveView, wording: Wording) -> Mapping[Target, Button]:
     }
 
 
-def headline(canvas: Canvas, words: str, colour: theme.Colour) -> None:
-    """Draw the largest words of the page."""
-    area = canvas.layout.finding
-    canvas.draw_text(words, theme.HEADLINE, area.topleft, area.width, colour, bold=True)
+def headline(canvas: Canvas, words: str, colour: theme.Colour) -> int:
+    """Draw the largest words of the page, on two lines of smaller letters where one has no room.
+
+    Returns where what stands below them begins.
+    """
+    area, px = canvas.layout.finding, canvas.layout.px
+    if canvas.fonts.width(words, px(theme.HEADLINE * 3 / 4), bold=True) <= area.width:
+        canvas.draw_text(words, theme.HEADLINE, area.topleft, area.width, colour, bold=True)
+        return area.top + px(40)
+    room = Rect(area.left, area.top + px(4), area.width, px(60))
+    return canvas.draw_paragraph(words, 24, room, colour, bold=True)
+
+
+def _following(code: Code | None) -> Code:
+    """Return the diagnosis below another on the screen; below the last or none, the first."""
+    place = SCREEN_ORDER.index(code) if code else -1
+    return SCREEN_ORDER[(place + 1) % len(SCREEN_ORDER)]
 
 
 def _finding(finding: Finding, faded: bool) -> _Finding:

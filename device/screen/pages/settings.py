@@ -185,7 +185,7 @@ class SettingsPage(Page):
         if shown.mm_per_pixel is None:
             words = wording.translate("Lengths: not calibrated, so no millimetres are shown.")
         else:
-            micrometres = f"{shown.mm_per_pixel * 1000:.1f}"
+            micrometres = wording.number(shown.mm_per_pixel * 1000, 1)
             words = wording.translate("Lengths: {length} µm per pixel.", length=micrometres)
         canvas.draw_paragraph(words, theme.BODY, area)
 

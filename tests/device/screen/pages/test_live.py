@@ -100,8 +100,7 @@ def test_every_diagnosis_that_is_not_excluded_can_be_read(
     manifest: Manifest, size: Size, last: tuple[Code, Code]
 ) -> None:
     """Two findings that leave open another sixth diagnosis must not look the same."""
-    first = tuple(code for code in ("mel", "nv", "bkl", "bcc", "akiec", "df", "vasc"))
-    first = tuple(code for code in first if code not in last)
+    first = tuple(code for code in ("mel", "bcc", "akiec", "vasc", "df") if code not in last)
     one, other = (
         draw(
             manifest, size, replace(LIVE, finding=make_finding("mel", prediction_set=(*first, end)))
