@@ -286,7 +286,9 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
             Renderer(screen.get_size(), bundle.manifest),
             signed_by=bundle.signed_by,
             clock=clock,
-            preferences=load_preferences(folder, Preferences(language=config.language)),
+            preferences=load_preferences(
+                folder, Preferences(language=config.language, theme=config.theme)
+            ),
             preferences_folder=folder,
             pedal_key=config.pedal_key,
             archive=FolderArchive(records_folder(config))

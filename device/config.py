@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from device.appearance import Theme
 from device.errors import ConfigError
 from device.language import Language
 from device.paths import shipped_models, state_folder
@@ -51,6 +52,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Fill the screen even where windows exist.
     language
         Of the screen, until another is chosen there: ``en``, ``es`` or ``pt``.
+    theme
+        Of the screen, until another is chosen there: ``dark``, or ``light`` for the sun.
     pedal_key
         Name of the key that a foot pedal sends, as SDL names it (``b``, ``f5``, ``page down``);
         it is the shutter, as the space bar always is. Empty for none.
@@ -68,6 +71,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     height: Annotated[int, msgspec.Meta(ge=480, le=7680)] = 600
     fullscreen: bool = False
     language: Language = Language.ENGLISH
+    theme: Theme = Theme.DARK
     pedal_key: Annotated[str, msgspec.Meta(max_length=24, pattern="^[ -~]*$")] = ""
     records_folder: str = ""
 

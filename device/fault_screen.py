@@ -80,12 +80,12 @@ def show(reason: str) -> None:
     width, height = screen.get_size()
     unit = max(min(width / 1024, height / 600), 0.3)
     kind = theme.Fonts()
-    screen.fill(theme.BACKGROUND)
+    screen.fill(theme.DARK.background)
     left, top = round(48 * unit), round(64 * unit)
     for words, size, colour, bold in (
-        (HEADING, 36, theme.WARNING, True),
-        (reason, 26, theme.TEXT, False),
-        (ADVICE, 26, theme.QUIET, False),
+        (HEADING, 36, theme.DARK.warning, True),
+        (reason, 26, theme.DARK.text, False),
+        (ADVICE, 26, theme.DARK.quiet, False),
     ):
         pixels = round(size * unit)
         for line in kind.lines(words, pixels, width - 2 * left, bold):

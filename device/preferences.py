@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from device.appearance import Theme
 from device.errors import ScreenError
 from device.language import Language, translatable
 from device.platform.durable_files import write_atomically
@@ -21,11 +22,14 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     language
         Of every word.
+    theme
+        Of every colour.
     opacity
         Of the overlay, 0.1 to 1.
     """
 
     language: Language = Language.ENGLISH
+    theme: Theme = Theme.DARK
     opacity: Annotated[float, msgspec.Meta(ge=0.1, le=1.0)] = 0.6
 
 

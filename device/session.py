@@ -101,7 +101,10 @@ class Session:
         self._source = source
         self._optics = optics
         self.state = State(
-            language=preferences.language, opacity=preferences.opacity, appliance=appliance
+            language=preferences.language,
+            theme=preferences.theme,
+            opacity=preferences.opacity,
+            appliance=appliance,
         )
         self.ending: Command | None = None
         self._shot: Shot | None = None
@@ -183,7 +186,10 @@ class Session:
                 if self._captured():
                     self._analysis.inbox.send(ExplainCapture())
             case Command.SAVE_PREFERENCES:
-                chosen = Preferences(language=self.state.language, opacity=self.state.opacity)
+                state = self.state
+                chosen = Preferences(
+                    language=state.language, theme=state.theme, opacity=state.opacity
+                )
                 self._recorder.inbox.offer(chosen)
 
     def _release(self) -> None:

@@ -148,7 +148,7 @@ class FieldView:
     def _draw(self, shown: _Field, wording: Wording) -> None:
         area, px = self._canvas.layout.field, self._canvas.layout.px
         if shown.picture.value is None:
-            pygame.draw.rect(self._canvas.screen, theme.SURFACE, area, px(2))
+            pygame.draw.rect(self._canvas.screen, self._canvas.palette.surface, area, px(2))
             return
         self._draw_picture(shown)
         explained = shown.explained if shown.overlay_wanted else None
@@ -159,7 +159,7 @@ class FieldView:
             if self._canvas.layout.portrait and explained is not None:
                 # The legend is wider than the field.
                 edge.height -= self._canvas.layout.legend.height
-            colour = theme.WARNING if shown.lost else theme.TOUCH
+            colour = self._canvas.palette.warning if shown.lost else self._canvas.palette.touch
             pygame.draw.rect(self._canvas.screen, colour, edge, px(6))
         self._draw_label(shown, wording)
 
@@ -177,15 +177,20 @@ class FieldView:
     def _draw_label(self, shown: _Field, wording: Wording) -> None:
         if shown.lost is not None:
             text = wording.translate("Not live: last picture {time}", time=moment(shown.lost))
-            self._label(text, theme.WARNING)
+            self._label(text, self._canvas.palette.warning)
         elif shown.frozen is not None:
             text = wording.translate("Captured {time}", time=moment(shown.frozen))
             if shown.kept is not None:
                 text = f"{text}  ·  {wording.translate(_KEPT[shown.kept])}"
-            self._label(text, theme.WARNING if shown.kept is KeepStatus.NOT_KEPT else theme.TOUCH)
+            self._label(
+                text,
+                self._canvas.palette.warning
+                if shown.kept is KeepStatus.NOT_KEPT
+                else self._canvas.palette.touch,
+            )
         elif shown.age:
             text = wording.translate("Finding is {seconds} s old", seconds=shown.age)
-            self._label(text, theme.WARNING)
+            self._label(text, self._canvas.palette.warning)
 
     def _heat_surface(self, overlay: NDArray[np.float32], opacity: float) -> Surface:
         if self._heat is None or self._heat[0] is not overlay or self._heat[1] != opacity:
@@ -201,15 +206,17 @@ class FieldView:
         points = (outline * area.width + np.array(area.topleft, np.float32)).tolist()
         for i in range(0, len(points), 2):
             start, end = points[i], points[(i + 1) % len(points)]
-            pygame.draw.line(self._canvas.screen, theme.BACKGROUND, start, end, px(5))
-            pygame.draw.line(self._canvas.screen, theme.TOUCH, start, end, px(3))
+            pygame.draw.line(
+                self._canvas.screen, self._canvas.palette.background, start, end, px(5)
+            )
+            pygame.draw.line(self._canvas.screen, self._canvas.palette.touch, start, end, px(3))
 
     def _draw_legend(self, shown: _Field, code: Code, wording: Wording) -> None:
         canvas, area = self._canvas, self._canvas.layout.legend
         evidence = _evidence(shown.overlay.value)
-        key = (code, evidence, shown.opacity, wording, shown.legend)
+        key = (code, evidence, shown.opacity, wording, shown.legend, canvas.palette)
         if self._legend is None or self._legend[0] != key:
-            pygame.draw.rect(canvas.screen, theme.BACKGROUND, area)
+            pygame.draw.rect(canvas.screen, self._canvas.palette.background, area)
             self._write_legend(code, evidence, wording)
             if shown.legend is not None:
                 self._draw_legend_targets(shown.opacity, shown.legend, wording)
@@ -220,10 +227,12 @@ class FieldView:
     def _draw_legend_targets(self, opacity: float, focus: LegendFocus, wording: Wording) -> None:
         canvas, px = self._canvas, self._canvas.layout.px
         area = canvas.layout.legend_next.inflate(-px(8), -px(8))
-        pygame.draw.rect(canvas.screen, theme.TOUCH, area, px(2), border_radius=px(8))
+        pygame.draw.rect(
+            canvas.screen, self._canvas.palette.touch, area, px(2), border_radius=px(8)
+        )
         x, y, side = area.right - px(20), area.centery, px(9)
         arrow = [(x, y - side), (x, y + side), (x + side, y)]
-        pygame.draw.polygon(canvas.screen, theme.TOUCH, arrow)
+        pygame.draw.polygon(canvas.screen, self._canvas.palette.touch, arrow)
         canvas.draw_focus(area.inflate(-px(6), -px(6)), focused=focus.next)
         canvas.draw_slider(
             canvas.layout.legend_slider,
@@ -276,7 +285,7 @@ class FieldView:
         pad = px(8)
         picture = self._canvas.fonts.fitted(words, px(20), area.width - 2 * pad, colour)
         box = Rect(area.topleft, (picture.get_width() + 2 * pad, px(34)))
-        pygame.draw.rect(self._canvas.screen, theme.BACKGROUND, box)
+        pygame.draw.rect(self._canvas.screen, self._canvas.palette.background, box)
         self._canvas.screen.blit(picture, picture.get_rect(midleft=(box.left + pad, box.centery)))
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from device.appearance import Theme
 from device.diagnoses import Code
 from device.language import Language
 from device.screen.events import Target
@@ -42,6 +43,8 @@ class State:
         Of the overlay, `LOWEST_OPACITY` to 1.
     language
         Of every word.
+    theme
+        Of every colour.
     focus
         What Enter would press, where the keyboard is in use.
     page_state
@@ -57,6 +60,7 @@ class State:
     code: Code | None = None
     opacity: float = 0.6
     language: Language = Language.ENGLISH
+    theme: Theme = Theme.DARK
     focus: Target | None = None
     page_state: object = None
     appliance: bool = False

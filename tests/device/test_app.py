@@ -253,12 +253,14 @@ def test_what_is_chosen_is_kept(clinic: Clinic, tmp_path: Path) -> None:
         clinic.until(lambda: clinic.view().language == "pt")
         clinic.click(clinic.target("more"))
         clinic.click(clinic.target("es", "settings"))
+        clinic.click(clinic.target("light", "settings"))
         clinic.click(slider.center)
         for type_, more in ((pygame.MOUSEMOTION, {}), (pygame.MOUSEBUTTONUP, {"button": 1})):
             pygame.event.post(pygame.event.Event(type_, pos=slider.bottomright, **more))
-        expected = Preferences(language="es", opacity=1.0)
+        expected = Preferences(language="es", theme="light", opacity=1.0)
         clinic.until(lambda: load_preferences(tmp_path, Preferences()) == expected)
         assert (clinic.view().language, clinic.live().opacity) == ("es", 1.0)
+        assert clinic.view().theme == "light"
 
     clinic.use(Camera(), deeds)
 
@@ -330,7 +332,8 @@ def test_quitting_ends_the_run_and_its_threads(clinic: Clinic, how: str) -> None
         clinic.until_finding()
         if how == "keyboard":
             clinic.press(*[pygame.K_TAB] * 4, pygame.K_RETURN)
-            clinic.press(*[pygame.K_TAB] * 2, pygame.K_RETURN)
+            # Quit is the last of the settings.
+            clinic.press(pygame.K_UP, pygame.K_RETURN)
         elif how == "target":
             clinic.click(clinic.target("more"))
             clinic.click(clinic.target("quit", "settings"))

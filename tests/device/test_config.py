@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.appearance import Theme
 from device.config import (
     CONFIG_VARIABLE,
     DEFAULT_MODEL,
@@ -72,7 +73,7 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
             tmp_path,
             f'model = "/models/a"\ntrusted_keys = ["{key}"]\nthreads = 4\n'
             'source = "replay:/photos"\nwidth = 800\nheight = 480\nfullscreen = true\n'
-            'language = "es"\nshutter_pin = 17\npedal_key = "page down"\n',
+            'language = "es"\ntheme = "light"\nshutter_pin = 17\npedal_key = "page down"\n',
         )
     )
     assert config == Config(
@@ -86,6 +87,7 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         height=480,
         fullscreen=True,
         language=Language.SPANISH,
+        theme=Theme.LIGHT,
     )
     assert load_config(write(tmp_path, "threads = 2")) == Config(threads=2)
 
@@ -113,6 +115,7 @@ def test_screen_may_stand_upright(tmp_path: Path, width: int, height: int) -> No
         ("height = 7681", "height"),
         ("fullscreen = 1", "fullscreen"),
         ("language = 'fr'", "language"),
+        ("theme = 'blue'", "theme"),
         ("shutter_pin = -1", "shutter_pin"),
         ("shutter_pin = 28", "shutter_pin"),
         ("shutter_pin = '17'", "shutter_pin"),

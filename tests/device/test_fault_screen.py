@@ -63,6 +63,7 @@ def test_it_needs_nothing_of_the_program_but_the_type() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     allowed = [
         "device",
+        "device.appearance",
         "device.fault_screen",
         "device.screen",
         "device.screen.theme",

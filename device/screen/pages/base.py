@@ -16,6 +16,7 @@ from device.screen.field_view import FieldView
 from device.screen.layout import Layout
 from device.screen.registry import PageName
 from device.screen.state import Context, State, Step
+from device.screen.theme import Palette
 from device.screen.view import PageView, Snapshot
 from device.screen.wording import Wording, shutter_label
 
@@ -95,6 +96,11 @@ class Page(ABC):
         self.field_view = field_view
         self.manifest = manifest
 
+    @property
+    def palette(self) -> Palette:
+        """The colours of the picture that is drawn."""
+        return self.canvas.palette
+
     @abstractmethod
     def draw(self, view: Any, wording: Wording) -> None:
         """Draw the page, but for its status line.
@@ -142,5 +148,6 @@ def shown(name: PageName, snapshot: Snapshot) -> PageView:
         clock=snapshot.clock,
         source=snapshot.source,
         language=state.language,
+        theme=state.theme,
         focus=state.focus,
     )

@@ -187,11 +187,11 @@ class ComparePage(Page):
             _Picture(ByIdentity(picture.field if picture else None), lost),
             lambda shown: self._draw_picture(i, shown, wording),
         )
-        colour = theme.TEXT
+        colour = self.palette.text
         if finding is not None and finding.no_call is not None:
-            colour = theme.WARNING
+            colour = self.palette.warning
         elif finding is not None and finding.leading in MALIGNANT:
-            colour = theme.MALIGNANT
+            colour = self.palette.malignant
         line = wording.in_one_line(finding) if picture else ""
         notes = _notes(view, wording) if i == 0 else ()
         below = Rect(area.left, area.bottom + px(6), area.width, px(76))
@@ -202,7 +202,7 @@ class ComparePage(Page):
         )
 
     def _draw_caption(self, area: Rect, shown: _Caption) -> None:
-        colour = theme.WARNING if shown.lost else theme.TEXT
+        colour = self.palette.warning if shown.lost else self.palette.text
         self.canvas.draw_text(shown.text, 20, area.midleft, area.width, colour, anchor="midleft")
 
     def _draw_picture(self, i: int, shown: _Picture, wording: Wording) -> None:
@@ -211,24 +211,24 @@ class ComparePage(Page):
             canvas.screen.blit(self._boxes[i].picture(shown.field.value), area)
             if shown.lost:
                 dim(canvas.screen, area)
-                pygame.draw.rect(canvas.screen, theme.WARNING, area, px(4))
+                pygame.draw.rect(canvas.screen, self.palette.warning, area, px(4))
             return
-        pygame.draw.rect(canvas.screen, theme.SURFACE, area, px(2))
+        pygame.draw.rect(canvas.screen, self.palette.surface, area, px(2))
         if i == 0:
             inner = area.inflate(-px(40), -px(40))
             text = wording.translate("No earlier picture yet: capture one, then go live again.")
-            canvas.draw_paragraph(text, theme.BODY, inner, theme.QUIET)
+            canvas.draw_paragraph(text, theme.BODY, inner, self.palette.quiet)
 
     def _draw_conclusion(self, area: Rect, shown: _Conclusion) -> None:
         canvas, px = self.canvas, self.canvas.layout.px
         left = area.left
-        if shown.colour == theme.MALIGNANT:
+        if shown.colour == self.palette.malignant:
             canvas.draw_malignant_sign(left, area.top + px(16))
             left += px(22)
         room = Rect(left, area.top, area.right - left, area.height)
         top = canvas.draw_paragraph(shown.text, 20, room, shown.colour, bold=True)
         for note in shown.notes:
-            canvas.draw_text(note, theme.SMALL, (area.left, top), area.width, theme.QUIET)
+            canvas.draw_text(note, theme.SMALL, (area.left, top), area.width, self.palette.quiet)
             top += canvas.line_height(theme.SMALL)
 
     def _draw_row(self, place: int, code: Code, view: CompareView, wording: Wording) -> None:
@@ -262,7 +262,7 @@ class ComparePage(Page):
         """
         canvas, px, half = self.canvas, self.canvas.layout.px, self._half(area)
         if ruled:
-            pygame.draw.line(canvas.screen, theme.SURFACE, area.topleft, area.topright)
+            pygame.draw.line(canvas.screen, self.palette.surface, area.topleft, area.topright)
         malignant = shown.code in MALIGNANT
         bar_height = px(12)
         middle = area.bottom - bar_height // 2 - px(7)
@@ -274,12 +274,12 @@ class ComparePage(Page):
         )  # fmt: skip
         if malignant:
             canvas.draw_malignant_sign(name.left - px(20), name_middle)
-        full = theme.MALIGNANT if malignant else theme.BENIGN
+        full = self.palette.malignant if malignant else self.palette.benign
         bar_top = middle - bar_height // 2
         for side, length in enumerate(shown.lengths):
             left = area.centerx - half - px(2) if side == 0 else area.centerx + px(2)
             ground = Rect(left, bar_top, half, bar_height)
-            pygame.draw.rect(canvas.screen, theme.SURFACE, ground)
+            pygame.draw.rect(canvas.screen, self.palette.surface, ground)
             start = ground.right - length if side == 0 else ground.left
             pygame.draw.rect(canvas.screen, full, Rect(start, bar_top, length, bar_height))
         earlier, present = shown.figures

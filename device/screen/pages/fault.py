@@ -70,12 +70,12 @@ class FaultPage(Page):
 
     def _draw_fault(self, text: str, technical: str, wording: Wording) -> None:
         canvas, px, panel = self.canvas, self.canvas.layout.px, self.canvas.layout.panel
-        headline(canvas, wording.translate("Not working"), theme.WARNING)
+        headline(canvas, wording.translate("Not working"), self.palette.warning)
         top = panel.top + px(54)
         room = Rect(panel.left, top, panel.width, panel.bottom - top - px(60))
         end = canvas.draw_paragraph(text, 24, room)
         rest = Rect(panel.left, end + px(14), panel.width, panel.bottom - end - px(14))
-        canvas.draw_paragraph(technical, theme.SMALL, rest, theme.QUIET)
+        canvas.draw_paragraph(technical, theme.SMALL, rest, self.palette.quiet)
 
 
 PAGE = FaultPage

@@ -23,9 +23,6 @@ from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
 from device.screen.wording import INSTRUCTIONS, MARKS, Wording, percent
 
-_UNSURE_BAND: Final = (88, 88, 88)
-"""A neutral grey between a bar's ground and its words."""
-
 _DETAIL_SIZES: Final = (theme.BODY, 20, theme.SMALL, 16)
 
 
@@ -160,19 +157,19 @@ class LivePage(Page):
 
     def _draw_finding(self, shown: _Finding | None, wording: Wording) -> None:
         if shown is None:
-            headline(self.canvas, wording.translate("Waiting for a picture"), theme.QUIET)
+            headline(self.canvas, wording.translate("Waiting for a picture"), self.palette.quiet)
             return
         if shown.no_call is not None:
-            colour = theme.QUIET if shown.faded else theme.WARNING
+            colour = self.palette.quiet if shown.faded else self.palette.warning
             top = headline(self.canvas, wording.translate("No call"), colour)
             reasons = (self._reason(shown, wording, short=short) for short in (False, True))
             self._below_headline(tuple(reasons), top)
             return
-        colour = theme.MALIGNANT if shown.leading in MALIGNANT else theme.TEXT
+        colour = self.palette.malignant if shown.leading in MALIGNANT else self.palette.text
         top = headline(
             self.canvas,
             f"{wording.names[shown.leading]}  {shown.probability}",
-            theme.QUIET if shown.faded else colour,
+            self.palette.quiet if shown.faded else colour,
         )
         details = (self._detail(shown, wording, short=short) for short in (False, True))
         self._below_headline(tuple(details), top)
@@ -229,7 +226,7 @@ class LivePage(Page):
             top = canvas.draw_paragraph(words, size, below)
 
     def _draw_rule(self) -> None:
-        pygame.draw.rect(self.canvas.screen, theme.SURFACE, self.canvas.layout.rule)
+        pygame.draw.rect(self.canvas.screen, self.palette.surface, self.canvas.layout.rule)
 
     def _bar_track(self, code: Code) -> Rect:
         area, px = self.canvas.layout.bars[code], self.canvas.layout.px
@@ -260,10 +257,10 @@ class LivePage(Page):
         canvas, px, code = self.canvas, self.canvas.layout.px, shown.code
         area, screen, bar = canvas.layout.bars[code], canvas.screen, self._bar_track(code)
         malignant = code in MALIGNANT
-        colour = theme.QUIET if shown.faded or shown.length is None else theme.TEXT
+        colour = self.palette.quiet if shown.faded or shown.length is None else self.palette.text
         middle = (area.top + bar.top) // 2 - px(1)
         left = bar.left
-        pygame.draw.rect(screen, theme.SURFACE, bar)
+        pygame.draw.rect(screen, self.palette.surface, bar)
         if malignant:
             canvas.draw_malignant_sign(left, middle)
         left += px(22)
@@ -275,7 +272,7 @@ class LivePage(Page):
             tip, side = figure.left - px(8), px(7)
             points = [(tip - side, middle - side), (tip - side, middle + side), (tip, middle)]
             pygame.draw.polygon(screen, colour, points)
-        short = canvas.fonts.text(code, px(theme.SMALL - 1), theme.QUIET)
+        short = canvas.fonts.text(code, px(theme.SMALL - 1), self.palette.quiet)
         room = bar.right - left - px(96) - short.get_width() - px(8)
         name = canvas.draw_text(
             wording.names[code], 20, (left, middle), room, colour,
@@ -284,20 +281,20 @@ class LivePage(Page):
         screen.blit(short, short.get_rect(midleft=(name.right + px(8), middle + px(1))))
         if shown.explained:
             line = bar.top - px(2)
-            pygame.draw.line(screen, theme.TOUCH, (left, line), (name.right, line), px(3))
+            pygame.draw.line(screen, self.palette.touch, (left, line), (name.right, line), px(3))
         ticks = [bar.left + round(t * bar.width) for t in shown.ticks]
         if len(ticks) > 1:
             band = Rect(ticks[0], bar.top, ticks[-1] - ticks[0], bar.height)
-            pygame.draw.rect(screen, _UNSURE_BAND, band)
+            pygame.draw.rect(screen, self.palette.unsure, band)
         if shown.length is not None:
-            full = theme.MALIGNANT if malignant else theme.BENIGN
+            full = self.palette.malignant if malignant else self.palette.benign
             filled = Rect(bar.left, bar.top, shown.length, bar.height)
-            pygame.draw.rect(screen, theme.QUIET if shown.faded else full, filled)
+            pygame.draw.rect(screen, self.palette.quiet if shown.faded else full, filled)
             if shown.leading:
-                pygame.draw.rect(screen, theme.TEXT, filled, px(2))
+                pygame.draw.rect(screen, self.palette.text, filled, px(2))
         for tick in ticks:
             ends = (tick, bar.top - px(3)), (tick, bar.bottom + px(1))
-            pygame.draw.line(screen, theme.TEXT, *ends, px(2))
+            pygame.draw.line(screen, self.palette.text, *ends, px(2))
         canvas.draw_focus(area, focused=shown.focused)
 
     def _draw_quality(self, shown: _Quality, wording: Wording) -> None:
@@ -310,7 +307,7 @@ class LivePage(Page):
             self._draw_mark((left + px(9), middle), bad, failed is None)
             canvas.draw_text(
                 wording.translate(name), 20, (left + px(23), middle), round(step) - px(26),
-                theme.WARNING if bad else theme.TEXT, anchor="midleft",
+                self.palette.warning if bad else self.palette.text, anchor="midleft",
             )  # fmt: skip
         below = Rect(area.left, area.top + px(32), area.width, area.height - px(32))
         if shown.progress is not None:
@@ -321,7 +318,8 @@ class LivePage(Page):
             words = wording.translate(INSTRUCTIONS[failed[0]] if failed else "The picture is good")
             canvas.draw_text(
                 words, 24, (area.left, below.centery), area.width,
-                theme.WARNING if failed else theme.QUIET, bold=bool(failed), anchor="midleft",
+                self.palette.warning if failed else self.palette.quiet,
+                bold=bool(failed), anchor="midleft",
             )  # fmt: skip
 
     def _draw_progress(self, area: Rect, done: int, of: int, wording: Wording) -> None:
@@ -332,9 +330,9 @@ class LivePage(Page):
             theme.BODY, area.topleft, area.width,
         )  # fmt: skip
         bar = Rect(area.left, area.bottom - px(14), area.width, px(10))
-        pygame.draw.rect(self.canvas.screen, theme.SURFACE, bar)
+        pygame.draw.rect(self.canvas.screen, self.palette.surface, bar)
         bar.width = round(bar.width * done / of) if of else 0
-        pygame.draw.rect(self.canvas.screen, theme.TEXT, bar)
+        pygame.draw.rect(self.canvas.screen, self.palette.text, bar)
 
     def _draw_measures(self, area: Rect, measures: tuple[tuple[str, str], ...]) -> None:
         px = self.canvas.layout.px
@@ -342,7 +340,12 @@ class LivePage(Page):
         for i, (label, value) in enumerate(measures[: len(MARKS)]):
             left, room = area.left + round(i * step), round(step) - px(8)
             self.canvas.draw_text(
-                label, theme.SMALL, (left, area.top + px(9)), room, theme.QUIET, anchor="midleft"
+                label,
+                theme.SMALL,
+                (left, area.top + px(9)),
+                room,
+                self.palette.quiet,
+                anchor="midleft",
             )
             self.canvas.draw_text(
                 value, theme.BODY, (left, area.top + px(31)), room, bold=True, anchor="midleft"
@@ -353,13 +356,13 @@ class LivePage(Page):
         px, screen = self.canvas.layout.px, self.canvas.screen
         x, y = centre
         if empty:
-            pygame.draw.circle(screen, theme.QUIET, centre, px(8), px(2))
+            pygame.draw.circle(screen, self.palette.quiet, centre, px(8), px(2))
         elif bad:
             points = [(x - px(9), y + px(8)), (x + px(9), y + px(8)), (x, y - px(9))]
-            pygame.draw.polygon(screen, theme.WARNING, points)
+            pygame.draw.polygon(screen, self.palette.warning, points)
         else:
             hook = [(x - px(8), y), (x - px(2), y + px(6)), (x + px(8), y - px(7))]
-            pygame.draw.lines(screen, theme.TEXT, False, hook, px(3))
+            pygame.draw.lines(screen, self.palette.text, False, hook, px(3))
 
 
 def legend_focus(view: PageView) -> LegendFocus:

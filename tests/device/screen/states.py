@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from device.appearance import Theme
 from device.faults import Fault, unexpected
 from device.imaging.abcd import AbcdMeasures
 from device.runtime.analysis import FAILED as ANALYSIS_FAILED
@@ -142,6 +143,12 @@ STATES: dict[str, PageView] = {
         source="demo",
     ),
     "settings-appliance": SettingsView(LIVE, appliance=True, clock=NOON, source="demo"),
+    "malignant-light": replace(LIVE, finding=MELANOMA, theme=Theme.LIGHT),
+    "frozen-overlay-light": replace(
+        FROZEN, overlay=HILL, overlay_wanted=True, explained="mel", outline=RING, theme=Theme.LIGHT
+    ),
+    "uncertain-light": replace(UNCERTAIN, theme=Theme.LIGHT),
+    "settings-light": SettingsView(LIVE, theme=Theme.LIGHT, clock=NOON, source="demo"),
     "power": PowerView(LIVE, clock=NOON, source="demo"),
     "about": AboutView("d17d3dc7e0c69560" * 4, clock=NOON, source="demo"),
     "camera-fault": FaultView(

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.appearance import Theme
 from device.diagnoses import CODES, SCREEN_ORDER, Code
 from device.language import LANGUAGES
 from device.screen.events import Drag, Event, Key, Lift, ShutterPress, Target, Text, Touch
@@ -209,6 +210,21 @@ def test_language_is_chosen_and_saved() -> None:
     for language in LANGUAGES:
         following, command = step(State(PageName.SETTINGS), Touch(language))
         assert (following.language, command) == (language, Command.SAVE_PREFERENCES)
+
+
+def test_theme_is_chosen_and_saved() -> None:
+    for chosen in Theme:
+        following, command = step(State(PageName.SETTINGS), Touch(chosen))
+        assert (following.theme, command) == (chosen, Command.SAVE_PREFERENCES)
+
+
+@pytest.mark.parametrize("size", [(800, 480), (1024, 600), (600, 1024)], ids=str)
+def test_program_is_not_ended_from_where_the_live_page_has_a_target(size: tuple[int, int]) -> None:
+    layout = arrange(*size)
+    ending = places(PageName.SETTINGS, layout)[SettingsControl.QUIT]
+    for name, area in places(PageName.LIVE, layout).items():
+        # A bar's touch opens no page, so that no finger comes down on it twice.
+        assert name in SCREEN_ORDER or not ending.colliderect(area), name
 
 
 def test_appliance_is_not_quit_but_asked_whether_to_restart_or_to_switch_off() -> None:
