@@ -1,6 +1,6 @@
-"""How the screen looks, whatever it shows: its colours."""
+"""How the screen looks, whatever it shows: its colours, and which way up it is."""
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class Theme(StrEnum):
@@ -8,3 +8,12 @@ class Theme(StrEnum):
 
     DARK = "dark"
     LIGHT = "light"
+
+
+class Rotation(IntEnum):
+    """How many degrees the picture is turned clockwise, for a panel that is mounted otherwise."""
+
+    NONE = 0
+    QUARTER = 90
+    HALF = 180
+    THREE_QUARTERS = 270

@@ -269,6 +269,7 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
     from device.records.folder_archive import FolderArchive, throwaway_archive
     from device.screen.display import close_screen, open_screen
     from device.screen.input_mapper import press_shutter
+    from device.screen.panel import upright_size
     from device.screen.renderer import Renderer
     from device.screen.state import Command
 
@@ -283,7 +284,7 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
         app = App(
             source,
             analyzer,
-            Renderer(screen.get_size(), bundle.manifest),
+            Renderer(upright_size(screen.get_size(), config.rotation), bundle.manifest),
             signed_by=bundle.signed_by,
             clock=clock,
             preferences=load_preferences(
@@ -297,6 +298,7 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
             optics=load_optics(folder),
             notifier=Notifier(),
             appliance=options.appliance,
+            rotation=config.rotation,
         )
         if config.shutter_pin is not None:
             opened.enter_context(GpioButton(config.shutter_pin, press_shutter, clock))

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from device.appearance import Theme
+from device.appearance import Rotation, Theme
 from device.errors import ConfigError
 from device.language import Language
 from device.paths import shipped_models, state_folder
@@ -48,6 +48,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     width, height
         Of the window in pixels, where there is one; a screen without windows is filled. At least
         640 x 480, either way up.
+    rotation
+        By how many degrees the picture is turned clockwise on a panel that is mounted across or
+        upside down: 0, 90, 180 or 270. Touches are turned with it.
     fullscreen
         Fill the screen even where windows exist.
     language
@@ -69,6 +72,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     shutter_pin: Annotated[int, msgspec.Meta(ge=0, le=27)] | None = None
     width: Annotated[int, msgspec.Meta(ge=480, le=7680)] = 1024
     height: Annotated[int, msgspec.Meta(ge=480, le=7680)] = 600
+    rotation: Rotation = Rotation.NONE
     fullscreen: bool = False
     language: Language = Language.ENGLISH
     theme: Theme = Theme.DARK

@@ -6,6 +6,7 @@ import pygame
 import pytest
 
 from device.app import App
+from device.appearance import Rotation
 from device.capture.demo import DemoSource, Scene
 from device.capture.replay import ReplaySource
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
@@ -15,6 +16,7 @@ from device.inference.finding import SaliencyMap
 from device.models.manifest import Manifest
 from device.platform.clock import Clock
 from device.preferences import Preferences, load_preferences
+from device.screen import theme
 from device.screen.display import close_screen, open_offscreen
 from device.screen.pages.about import AboutView
 from device.screen.pages.base import page_class
@@ -27,6 +29,7 @@ from device.screen.state import Command
 from device.screen.view import LiveView
 from tests.device.clinic import SIZE, Camera, Clinic, noise
 from tests.device.images import encoded
+from tests.device.screen.drawing import count, part, pixels_of
 from tests.device.scripted import GIVE_UP_SECONDS
 
 
@@ -255,12 +258,51 @@ def test_what_is_chosen_is_kept(clinic: Clinic, tmp_path: Path) -> None:
         clinic.click(clinic.target("es", "settings"))
         clinic.click(clinic.target("light", "settings"))
         clinic.click(slider.center)
-        for type_, more in ((pygame.MOUSEMOTION, {}), (pygame.MOUSEBUTTONUP, {"button": 1})):
+        for type_, more in (
+            (pygame.MOUSEMOTION, {"rel": (1, 1)}),
+            (pygame.MOUSEBUTTONUP, {"button": 1}),
+        ):
             pygame.event.post(pygame.event.Event(type_, pos=slider.bottomright, **more))
         expected = Preferences(language="es", theme="light", opacity=1.0)
         clinic.until(lambda: load_preferences(tmp_path, Preferences()) == expected)
         assert (clinic.view().language, clinic.live().opacity) == ("es", 1.0)
         assert clinic.view().theme == "light"
+
+    clinic.use(Camera(), deeds)
+
+
+def test_panel_that_is_mounted_across_is_touched_where_it_shows(analyzer: Analyzer) -> None:
+    screen = open_offscreen((480, 800))
+    clinic = Clinic(analyzer, screen)
+    clinic.renderer = Renderer((800, 480), analyzer.manifest)
+    clinic.options = {"rotation": Rotation.QUARTER}
+
+    def turned(place: tuple[int, int]) -> tuple[int, int]:
+        return (480 - 1 - place[1], place[0])
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.click(turned(clinic.target("more")))
+        clinic.until(lambda: isinstance(clinic.view(), SettingsView))
+        clinic.click(turned(clinic.target("light", "settings")))
+        clinic.until(lambda: clinic.view().theme == "light")
+
+    clinic.use(Camera(), deeds)
+    upright = np.rot90(pixels_of(screen))
+    status = part(upright, clinic.renderer.layout.status)
+    assert count(status, theme.LIGHT.background) > 0.5 * status.size / 3
+    close_screen()
+
+
+def test_pointer_is_hidden_from_a_finger_and_shown_to_a_mouse(clinic: Clinic) -> None:
+    skin = clinic.renderer.layout.field.center
+
+    def deeds() -> None:
+        clinic.until_finding()
+        for touch in (True, False, True):
+            more = {"pos": skin, "button": 1, "touch": touch}
+            pygame.event.post(pygame.event.Event(pygame.MOUSEBUTTONDOWN, more))
+            clinic.until(lambda shown=not touch: pygame.mouse.get_visible() == shown)
 
     clinic.use(Camera(), deeds)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.appearance import Theme
+from device.appearance import Rotation, Theme
 from device.config import (
     CONFIG_VARIABLE,
     DEFAULT_MODEL,
@@ -73,7 +73,8 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
             tmp_path,
             f'model = "/models/a"\ntrusted_keys = ["{key}"]\nthreads = 4\n'
             'source = "replay:/photos"\nwidth = 800\nheight = 480\nfullscreen = true\n'
-            'language = "es"\ntheme = "light"\nshutter_pin = 17\npedal_key = "page down"\n',
+            'rotation = 270\nlanguage = "es"\ntheme = "light"\n'
+            'shutter_pin = 17\npedal_key = "page down"\n',
         )
     )
     assert config == Config(
@@ -86,6 +87,7 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         width=800,
         height=480,
         fullscreen=True,
+        rotation=Rotation.THREE_QUARTERS,
         language=Language.SPANISH,
         theme=Theme.LIGHT,
     )
@@ -116,6 +118,9 @@ def test_screen_may_stand_upright(tmp_path: Path, width: int, height: int) -> No
         ("fullscreen = 1", "fullscreen"),
         ("language = 'fr'", "language"),
         ("theme = 'blue'", "theme"),
+        ("rotation = 45", "rotation"),
+        ("rotation = '90'", "rotation"),
+        ("rotation = 360", "rotation"),
         ("shutter_pin = -1", "shutter_pin"),
         ("shutter_pin = 28", "shutter_pin"),
         ("shutter_pin = '17'", "shutter_pin"),
