@@ -3,6 +3,7 @@
 Needs no screen: events go in, views come out.
 """
 
+import math
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -38,6 +39,10 @@ from device.screen.pages.base import shown
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State
 from device.screen.view import KeepStatus, LiveView, PageView, Snapshot
+
+FLASH_SECONDS: Final = 0.15
+FLASHES_APART_SECONDS: Final = 0.5
+"""From one flash's beginning to the next: more than three in a second can harm (WCAG 2.3.1)."""
 
 NOTICE_SECONDS: Final = 6.0
 """How long a fault is shown that would else be gone with the next frame."""
@@ -108,6 +113,7 @@ class Session:
         )
         self.ending: Command | None = None
         self._shot: Shot | None = None
+        self._flash_began = -math.inf
         self._notice: Fault | None = None
         self._notice_ends: float | None = None
         self._known_reading_fault: Fault | None = None
@@ -179,6 +185,9 @@ class Session:
                 if self._notice_ends is not None:
                     self._notice = None
                 self._shot = Shot()
+                now = self._clock.monotonic()
+                if now - self._flash_began >= FLASHES_APART_SECONDS:
+                    self._flash_began = now
                 self._camera.inbox.send(TakeBurst(self._shot))
             case Command.RELEASE:
                 self._release()
@@ -274,6 +283,7 @@ class Session:
             progress=progress if state.frozen and not capture else None,
             kept=self._kept(capture) if capture else None,
             lost=frame.time if frame and not capture and self._camera.lost else None,
+            flash=self._clock.monotonic() - self._flash_began < FLASH_SECONDS,
         )
 
     def _explained(self, finding: Finding | None) -> Code | None:

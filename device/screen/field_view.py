@@ -22,6 +22,9 @@ STALE_SECONDS: Final = 1.0
 _DIM: Final = (84, 84, 84)
 """Of 255: dark enough that nobody takes it for live, light enough to know it again."""
 
+_FLASH: Final = (96, 96, 96)
+"""Seen from the corner of the eye, and far from the whole screen in white."""
+
 Pixels = NDArray[np.uint8]
 Evidence = Literal["sought", "none", "some"]
 
@@ -69,6 +72,7 @@ class _Field:
     kept: KeepStatus | None
     lost: datetime | None
     age: int
+    flash: bool
     legend: LegendFocus | None
 
 
@@ -140,6 +144,7 @@ class FieldView:
             kept=view.kept,
             lost=view.lost,
             age=round(view.finding_age) if stale else 0,
+            flash=view.flash,
             legend=legend,
         )
         area = self._canvas.layout.field_area
@@ -173,6 +178,8 @@ class FieldView:
             self._draw_outline(shown.outline.value)
         if shown.lost is not None:
             dim(screen, area)
+        elif shown.flash:
+            lighten(screen, area)
 
     def _draw_label(self, shown: _Field, wording: Wording) -> None:
         if shown.lost is not None:
@@ -292,6 +299,11 @@ class FieldView:
 def dim(screen: Surface, area: Rect) -> None:
     """Take most of the light out of a picture that is no longer what is before the lens."""
     screen.fill(_DIM, area, pygame.BLEND_RGB_MULT)
+
+
+def lighten(screen: Surface, area: Rect) -> None:
+    """Add light to a picture, for the moment in which it is taken."""
+    screen.fill(_FLASH, area, pygame.BLEND_RGB_ADD)
 
 
 def _evidence(overlay: NDArray[np.float32] | None) -> Evidence:

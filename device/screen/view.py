@@ -95,6 +95,8 @@ class LiveView(PageView):
         What became of the captured picture, or None where that is not known.
     lost
         When the picture was taken, where the camera gives no more: it looks live and is not.
+    flash
+        The shutter was pressed just now.
     """
 
     page: ClassVar[PageName] = PageName.LIVE
@@ -111,6 +113,7 @@ class LiveView(PageView):
     progress: tuple[int, int] | None = None
     kept: KeepStatus | None = None
     lost: datetime | None = None
+    flash: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -17,7 +17,7 @@ from device.runtime.messages import Picture
 from device.screen import theme
 from device.screen.canvas import Button, Canvas
 from device.screen.events import Target
-from device.screen.field_view import FieldView, PictureBox, dim
+from device.screen.field_view import FieldView, PictureBox, dim, lighten
 from device.screen.layout import MALIGNANT_ROWS, Layout
 from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
@@ -48,6 +48,8 @@ class CompareView(PageView):
         Which of the earlier pictures this is, 1 for the newest, and how many there are.
     lost
         When the present picture was taken, where the camera gives no more.
+    flash
+        The shutter was pressed just now.
     """
 
     page: ClassVar[PageName] = PageName.COMPARE
@@ -56,6 +58,7 @@ class CompareView(PageView):
     number: int = 0
     count: int = 0
     lost: datetime | None = None
+    flash: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class _Picture:
 
     field: ByIdentity[NDArray[np.uint8]]
     lost: bool
+    flash: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,7 @@ class ComparePage(Page):
             number=place + 1 if recent else 0,
             count=len(recent),
             lost=live.lost,
+            flash=live.flash,
         )
 
     def __init__(self, canvas: Canvas, field_view: FieldView, manifest: Manifest) -> None:
@@ -184,7 +189,7 @@ class ComparePage(Page):
         canvas.part(caption, _Caption(text, lost), lambda shown: self._draw_caption(caption, shown))
         canvas.part(
             area,
-            _Picture(ByIdentity(picture.field if picture else None), lost),
+            _Picture(ByIdentity(picture.field if picture else None), lost, i == 1 and view.flash),
             lambda shown: self._draw_picture(i, shown, wording),
         )
         colour = self.palette.text
@@ -212,6 +217,8 @@ class ComparePage(Page):
             if shown.lost:
                 dim(canvas.screen, area)
                 pygame.draw.rect(canvas.screen, self.palette.warning, area, px(4))
+            elif shown.flash:
+                lighten(canvas.screen, area)
             return
         pygame.draw.rect(canvas.screen, self.palette.surface, area, px(2))
         if i == 0:

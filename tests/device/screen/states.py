@@ -109,6 +109,7 @@ STATES: dict[str, PageView] = {
     "overlay-empty": replace(OVERLAID, overlay=np.zeros_like(HILL)),
     "overlay-sought": replace(OVERLAID, overlay=None),
     "progress": replace(LIVE, progress=(3, 8)),
+    "flash": replace(LIVE, progress=(0, 0), flash=True),
     "not-kept": replace(FROZEN, kept=KeepStatus.NOT_KEPT),
     "kept-until-the-end": replace(FROZEN, kept=KeepStatus.UNTIL_THE_END),
     "focus": replace(LIVE, focus="bcc"),

@@ -20,8 +20,8 @@ from tests.device.screen.states import STATES
 REFERENCE = Path(__file__).parent / "reference"
 MOST = (
     "empty", "benign", "malignant", "low-quality", "uncertain", "unfamiliar", "frozen", "overlay",
-    "frozen-overlay", "overlay-empty", "progress", "focus", "compare", "compare-first", "settings",
-    "about", "lost", "camera-fault", "analysis-fault", "compare-lost", "compare-days",
+    "frozen-overlay", "overlay-empty", "progress", "flash", "focus", "compare", "compare-first",
+    "settings", "about", "lost", "camera-fault", "analysis-fault", "compare-lost", "compare-days",
     "settings-appliance", "power", "malignant-light", "frozen-overlay-light", "uncertain-light",
 )  # fmt: skip
 SOME = (
