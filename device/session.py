@@ -106,6 +106,8 @@ class Session:
         self._source = source
         self._optics = optics
         self.state = State(
+            page=PageName.LIVE if preferences.limits_read else PageName.LIMITS,
+            limits_read=preferences.limits_read,
             language=preferences.language,
             theme=preferences.theme,
             opacity=preferences.opacity,
@@ -197,7 +199,10 @@ class Session:
             case Command.SAVE_PREFERENCES:
                 state = self.state
                 chosen = Preferences(
-                    language=state.language, theme=state.theme, opacity=state.opacity
+                    language=state.language,
+                    theme=state.theme,
+                    opacity=state.opacity,
+                    limits_read=state.limits_read,
                 )
                 self._recorder.inbox.offer(chosen)
 

@@ -47,6 +47,8 @@ class State:
         Of every colour.
     focus
         What Enter would press, where the keyboard is in use.
+    limits_read
+        What the instrument is not for was read.
     page_state
         What the page itself remembers while it is open; None when it is opened.
     appliance
@@ -62,6 +64,7 @@ class State:
     language: Language = Language.ENGLISH
     theme: Theme = Theme.DARK
     focus: Target | None = None
+    limits_read: bool = True
     page_state: object = None
     appliance: bool = False
 

@@ -21,13 +21,14 @@ from device.screen.display import close_screen, open_offscreen
 from device.screen.pages.about import AboutView
 from device.screen.pages.base import page_class
 from device.screen.pages.compare import CompareView
+from device.screen.pages.limits import LimitsView
 from device.screen.pages.power import PowerView
 from device.screen.pages.settings import SettingsView
 from device.screen.registry import PageName
 from device.screen.renderer import Renderer
 from device.screen.state import Command
 from device.screen.view import LiveView
-from tests.device.clinic import SIZE, Camera, Clinic, noise
+from tests.device.clinic import READ, SIZE, Camera, Clinic, noise
 from tests.device.images import encoded
 from tests.device.screen.drawing import count, part, pixels_of
 from tests.device.scripted import GIVE_UP_SECONDS
@@ -249,7 +250,10 @@ def test_appliance_is_left_by_touch_alone_and_not_at_once(
 
 
 def test_what_is_chosen_is_kept(clinic: Clinic, tmp_path: Path) -> None:
-    clinic.options = {"preferences_folder": tmp_path, "preferences": Preferences(language="pt")}
+    clinic.options = {
+        "preferences_folder": tmp_path,
+        "preferences": Preferences(language="pt", limits_read=True),
+    }
     slider = page_class(PageName.SETTINGS).places(clinic.renderer.layout)["opacity"]
 
     def deeds() -> None:
@@ -263,12 +267,48 @@ def test_what_is_chosen_is_kept(clinic: Clinic, tmp_path: Path) -> None:
             (pygame.MOUSEBUTTONUP, {"button": 1}),
         ):
             pygame.event.post(pygame.event.Event(type_, pos=slider.bottomright, **more))
-        expected = Preferences(language="es", theme="light", opacity=1.0)
+        expected = Preferences(language="es", theme="light", opacity=1.0, limits_read=True)
         clinic.until(lambda: load_preferences(tmp_path, Preferences()) == expected)
         assert (clinic.view().language, clinic.live().opacity) == ("es", 1.0)
         assert clinic.view().theme == "light"
 
     clinic.use(Camera(), deeds)
+
+
+@pytest.mark.parametrize("how", ["touch", "escape", "pedal"])
+def test_what_it_is_not_for_is_said_once_before_the_first_examination(
+    clinic: Clinic, tmp_path: Path, how: str
+) -> None:
+    def started() -> None:
+        clinic.options = {
+            "preferences": load_preferences(tmp_path, Preferences(language="pt")),
+            "preferences_folder": tmp_path,
+            "pedal_key": "f5",
+        }
+
+    def first() -> None:
+        clinic.until(lambda: isinstance(clinic.view(), LimitsView))
+        clinic.click(clinic.target("es", "limits"))
+        clinic.until(lambda: clinic.view().language == "es")
+        if how == "touch":
+            clinic.click(clinic.target("back", "limits"))
+        else:
+            clinic.press({"escape": pygame.K_ESCAPE, "pedal": pygame.K_F5}[how])
+        clinic.until_live()
+        clinic.settle()
+        # Whoever only has a pedal reads it, too, before the first picture.
+        assert clinic.live().frozen is None
+        expected = Preferences(language="es", limits_read=True)
+        clinic.until(lambda: load_preferences(tmp_path, Preferences()) == expected)
+        clinic.take()
+
+    def second() -> None:
+        clinic.until(clinic.view)
+        assert isinstance(clinic.view(), LiveView)
+
+    for deeds in (first, second):
+        started()
+        clinic.use(Camera(), deeds)
 
 
 def test_panel_that_is_mounted_across_is_touched_where_it_shows(analyzer: Analyzer) -> None:
@@ -414,7 +454,14 @@ def test_picture_is_shown_in_rgb_order(clinic: Clinic, tmp_path: Path) -> None:
 
 def test_close_may_be_called_twice_and_before_the_run(analyzer: Analyzer) -> None:
     screen = open_offscreen(SIZE)
-    app = App(Camera(), analyzer, Renderer(SIZE, analyzer.manifest), signed_by="", clock=Clock())
+    app = App(
+        Camera(),
+        analyzer,
+        Renderer(SIZE, analyzer.manifest),
+        signed_by="",
+        clock=Clock(),
+        preferences=READ,
+    )
     app.close()
     app.close()
     assert app.session.view().field is None

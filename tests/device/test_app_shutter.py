@@ -26,7 +26,7 @@ from device.screen.registry import PageName
 from device.screen.renderer import Renderer
 from device.screen.view import KeepStatus
 from device.session import FLASH_SECONDS
-from tests.device.clinic import SIZE, Camera, Clinic, Handheld, lesion
+from tests.device.clinic import READ, SIZE, Camera, Clinic, Handheld, lesion
 from tests.device.clocks import ManualClock
 from tests.device.screen import states
 from tests.device.screen.drawing import draw
@@ -54,7 +54,8 @@ def test_pedal_that_cannot_be_one_is_refused(clinic: Clinic, name: str) -> None:
 def test_shutter_is_seen_to_work_by_a_short_flash(analyzer: Analyzer) -> None:
     screen, clock = open_offscreen(SIZE), ManualClock()
     renderer = Renderer(SIZE, analyzer.manifest)
-    session = App(Camera(), analyzer, renderer, signed_by="", clock=clock).session
+    app = App(Camera(), analyzer, renderer, signed_by="", clock=clock, preferences=READ)
+    session = app.session
     begun = []
     for _ in range(100):
         before = session.view().flash

@@ -13,16 +13,30 @@ OTHERWISE = Preferences(language=Language.PORTUGUESE, theme=Theme.LIGHT, opacity
 
 
 @given(
-    language=st.sampled_from(Language), theme=st.sampled_from(Theme), opacity=st.floats(0.1, 1.0)
+    language=st.sampled_from(Language),
+    theme=st.sampled_from(Theme),
+    opacity=st.floats(0.1, 1.0),
+    limits_read=st.booleans(),
 )
 def test_what_is_kept_is_what_was_chosen(
-    tmp_path_factory: pytest.TempPathFactory, language: Language, theme: Theme, opacity: float
+    tmp_path_factory: pytest.TempPathFactory,
+    language: Language,
+    theme: Theme,
+    opacity: float,
+    limits_read: bool,
 ) -> None:
     folder = tmp_path_factory.mktemp("state") / "new"
-    chosen = Preferences(language=language, theme=theme, opacity=opacity)
+    chosen = Preferences(language=language, theme=theme, opacity=opacity, limits_read=limits_read)
     save_preferences(folder, chosen)
     assert load_preferences(folder, OTHERWISE) == chosen
     assert [p.name for p in folder.iterdir()] == ["screen.json"]
+
+
+def test_what_an_older_program_kept_is_read(tmp_path: Path) -> None:
+    (tmp_path / "screen.json").write_bytes(b'{"language": "es", "opacity": 0.4}')
+    kept = load_preferences(tmp_path, OTHERWISE)
+    assert kept == Preferences(language=Language.SPANISH, opacity=0.4)
+    assert not kept.limits_read
 
 
 def test_nothing_kept_gives_what_the_settings_say(tmp_path: Path) -> None:

@@ -24,6 +24,11 @@ PRACTICES: Final[Mapping[str, str]] = {
     "referral": translatable("skin cancer clinic"),
 }
 
+LIMITS: Final = translatable(
+    "Not for nails, mucous membranes, ulcerated, tattooed or treated skin, children, or "
+    "photographs taken without a dermatoscope."
+)
+
 FIGURES: Final[Mapping[str, str]] = {
     "accuracy": translatable("Accuracy"),
     "balanced_accuracy": translatable("Balanced accuracy"),
@@ -110,9 +115,9 @@ class AboutPage(Page):
             (signature, self.palette.text),
             *((words, self.palette.text) for words in _case_mix(manifest, wording)),
             (wording.translate(NOTICE), self.palette.warning),
+            (wording.translate(LIMITS), self.palette.warning),
             (wording.translate("Licence: {licence}", licence=origin.licence), self.palette.quiet),
-            (wording.translate("Data: {data}; {split}", data=origin.dataset, split=origin.split),
-             self.palette.quiet),
+            (wording.translate("Data: {data}", data=origin.dataset), self.palette.quiet),
         ):  # fmt: skip
             room = Rect(area.left, top, area.width, area.bottom - top)
             top = self.canvas.draw_paragraph(words, 20, room, colour) + px(10)

@@ -15,6 +15,7 @@ from device.runtime.health import RESTART_AND_REPORT
 from device.screen.pages.about import AboutView
 from device.screen.pages.compare import CompareView
 from device.screen.pages.fault import FaultView
+from device.screen.pages.limits import LimitsView
 from device.screen.pages.power import PowerView
 from device.screen.pages.settings import SettingsView
 from device.screen.view import KeepStatus, LiveView, PageView, Picture
@@ -150,6 +151,7 @@ STATES: dict[str, PageView] = {
     ),
     "uncertain-light": replace(UNCERTAIN, theme=Theme.LIGHT),
     "settings-light": SettingsView(LIVE, theme=Theme.LIGHT, clock=NOON, source="demo"),
+    "limits": LimitsView(clock=NOON, source="demo"),
     "power": PowerView(LIVE, clock=NOON, source="demo"),
     "about": AboutView("d17d3dc7e0c69560" * 4, clock=NOON, source="demo"),
     "camera-fault": FaultView(

@@ -225,3 +225,19 @@ def test_words_are_those_of_the_clinic(language: str) -> None:
     with catalogue.open("rb") as file:
         said_here = " ".join(str(m.string) for m in read_po(file) if m.id).lower()
     assert [word for word in MISUNDERSTOOD[language] if word in said_here] == []
+
+
+NOT_FOR = {
+    "en": ("nails", "mucous", "ulcerated", "tattooed", "treated", "children", "dermatoscope"),
+    "es": ("uñas", "mucosas", "ulcerada", "tatuada", "tratada", "niños", "dermatoscopio"),
+    "pt": ("unhas", "mucosas", "ulcerada", "tatuada", "tratada", "crianças", "dermatoscópio"),
+}
+
+
+@pytest.mark.parametrize("language", NOT_FOR)
+@pytest.mark.parametrize("state", ["limits", "about"])
+def test_what_it_is_not_for_is_said(
+    manifest: Manifest, drawn: list[str], state: str, language: str
+) -> None:
+    seen = said(manifest, drawn, replace(STATES[state], language=language)).lower()
+    assert [words for words in NOT_FOR[language] if words not in seen] == []
