@@ -51,6 +51,19 @@ _IN_ONE_LINE: Final[dict[NoCallReason, str]] = {
 }
 
 
+REASONS: Final = (
+    translatable("No space left on device"),
+    translatable("Permission denied"),
+    translatable("Read-only file system"),
+    translatable("Input/output error"),
+    translatable("No such file or directory"),
+    translatable("No such device"),
+    translatable("Device or resource busy"),
+    translatable("Disk quota exceeded"),
+)
+"""What the operating system says, in its own English, of a disk or a device that fails."""
+
+
 class Wording:
     """The words of one language, with the model's own names for the diagnoses."""
 
@@ -92,6 +105,14 @@ class Wording:
         parts = self.translate(fault.message), self.translate(fault.action)
         text = joined(*parts, fault.values)
         return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
+
+    def technical(self, fault: Fault) -> str:
+        """Return what stands below the sentence, for whoever repairs it; may be empty."""
+        if not fault.technical:
+            return ""
+        *where, reason = fault.technical.split(": ")
+        reason = self.translate(reason) if reason in REASONS else reason
+        return self.translate("For the technician: {detail}", detail=": ".join((*where, reason)))
 
     def measured(self, measures: AbcdMeasures) -> tuple[tuple[str, str], ...]:
         """Return the ABCD rule's four measures, each with its name."""

@@ -64,7 +64,7 @@ class FaultPage(Page):
         text = wording.sentence(view.fault)
         self.canvas.part(
             self.canvas.layout.panel,
-            (text, view.fault.technical),
+            (text, wording.technical(view.fault)),
             lambda shown: self._draw_fault(*shown, wording),
         )
 

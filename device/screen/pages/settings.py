@@ -20,6 +20,8 @@ from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
 from device.screen.wording import Wording
 
+_FAULT_SIZES: Final = (theme.BODY, 20, theme.SMALL, 16)
+
 THEMES: Final[Mapping[Theme, str]] = {
     Theme.DARK: translatable("Dark screen"),
     Theme.LIGHT: translatable("Light screen"),
@@ -187,10 +189,11 @@ class SettingsPage(Page):
     def _draw_notes(self, area: Rect, shown: _Notes, wording: Wording) -> None:
         canvas = self.canvas
         if shown.fault is not None:
-            sentence = wording.sentence(shown.fault)
-            end = canvas.draw_paragraph(sentence, theme.BODY, area, self.palette.warning)
+            said = [wording.sentence(shown.fault), wording.technical(shown.fault)]
+            _, size = canvas.fitting((said,), _FAULT_SIZES, area)
+            end = canvas.draw_paragraph(said[0], size, area, self.palette.warning)
             rest = Rect(area.left, end, area.width, area.bottom - end)
-            canvas.draw_paragraph(shown.fault.technical, theme.SMALL, rest, self.palette.quiet)
+            canvas.draw_paragraph(said[1], size, rest, self.palette.quiet)
             return
         if shown.mm_per_pixel is None:
             words = wording.translate("Lengths: not calibrated, so no millimetres are shown.")
