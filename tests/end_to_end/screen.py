@@ -30,6 +30,7 @@ from device.screen.pages.base import page_class
 from device.screen.panel import upright_size
 from device.screen.registry import PageName
 from device.screen.renderer import Renderer
+from device.screen.theme import DARK
 from device.screen.view import PageView
 
 TOOLS = ("Xvfb", "xdotool", "import")
@@ -154,6 +155,12 @@ class Instrument:
         self._point(*self.place(page, target).center)
         self._xdotool("mousedown", 1)
         self._xdotool("mouseup", 1)
+
+    def seen_size(self, page: str, target: Target | str) -> tuple[int, int]:
+        """Return how wide and high the frame of a target is on the screen, in pixels."""
+        frame = (part(self.screen(), self.place(page, target)) == np.array(DARK.touch)).all(axis=2)
+        rows, columns = np.nonzero(frame)
+        return int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1
 
     def drag(self, page: str, target: Target | str, to: float) -> float:
         """Drag the knob of a slider from its middle to a share of its track; return where it is."""

@@ -175,6 +175,9 @@ def first_visit(
         it.wait(lambda: not np.array_equal(it.skin(), bare), "overlay")
         it.touch("live", "mel")
         it.sees("overlay-mel", it.drawn(explained(bundle, examination, frozen, Code.MEL)), *overlay)
+        for target in ("shutter", "overlay", "compare", "more", "next"):
+            # A gloved finger needs 10 mm: 66 pixels on a 7-inch screen of 1024 x 600.
+            assert min(it.seen_size("live", target)) >= round(66 * layout.unit), target
         it.touch("live", "vasc")
         vasc = explained(bundle, examination, frozen, Code.VASC)
         it.sees("overlay-vasc", it.drawn(vasc), *overlay)
