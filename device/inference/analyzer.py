@@ -25,6 +25,7 @@ from device.imaging.quality import Quality, measure_quality, with_motion
 from device.inference import calibration
 from device.inference.finding import Finding, SaliencyMap
 from device.inference.network import Network, NetworkOutput
+from device.inference.recommendation import recommend
 from device.inference.runtimes import Runtime
 from device.inference.saliency import activation_map, occlusion_map, rise_map
 from device.inference.similar_cases import SimilarCases
@@ -245,11 +246,18 @@ class Analyzer:
         saliency = None
         if spec.saliency.method == "class-activation-map":
             saliency = _own_map(spec, output, likeliest_malignant(tuple(probability)), probability)
+        malignancy = float(calibration.malignancy(probability))
+        recommendation = recommend(
+            float(probability[CODES.index(Code.MEL)]),
+            malignancy,
+            spec.operating_points,
+            called=abstention is None and quality.sufficient,
+        )
         end = perf_counter()
         return Finding(
             model=manifest.model_id,
             probabilities=tuple(float(p) for p in probability),
-            malignancy=float(calibration.malignancy(probability)),
+            malignancy=malignancy,
             prediction_set=calibration.prediction_set(probability, spec.conformal),
             abstention=abstention,
             field=crop.field,
@@ -258,6 +266,7 @@ class Analyzer:
             case_mix=manifest.case_mix,
             similar=similar,
             as_captured=as_captured or not self._captures_differ,
+            recommendation=recommendation,
             timings={
                 "resize": (resized - start) * 1e3,
                 "network": (inferred - resized) * 1e3,

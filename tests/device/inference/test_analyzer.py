@@ -50,6 +50,33 @@ def test_finding_is_whole(analyzer: Analyzer, frames: tuple[Frame, ...]) -> None
         assert all(ms >= 0 for ms in finding.timings.values())
 
 
+def test_recommendation_follows_the_thresholds_of_the_bundle(
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
+) -> None:
+    manifest = plain_manifest(bundle)
+    point = manifest["live"]["operating_points"][0]
+    asked = {
+        "melanoma-0.95": "mel",
+        "malignant-0.95": "malignant",
+        "malignant-specificity-0.90": "malignant",
+    }
+    for thresholds, expected in (
+        ((1.0, 1.0, 1.0), "no-sign"),
+        ((0.0, 1.0, 1.0), "not-excluded"),
+        ((1.0, 1.0, 0.0), "refer"),
+    ):
+        manifest["live"]["operating_points"] = [
+            point | {"name": name, "score": score, "threshold": threshold}
+            for (name, score), threshold in zip(asked.items(), thresholds, strict=True)
+        ]
+        finding = analyzer_of(tmp_path, manifest, bundle).analyze(frames[GOOD])
+        assert finding.no_call is None
+        assert finding.recommendation == expected
+    # Of a picture that is too dark nothing says that there is no sign.
+    manifest["live"]["operating_points"][2]["threshold"] = 1.0
+    assert analyzer_of(tmp_path, manifest, bundle).analyze(frames[DARK]).recommendation is None
+
+
 def logits_of(network: Network, pixels: np.ndarray) -> np.ndarray:
     """Return what a network says of a picture of any size."""
     return network.run(resize_to_input(pixels, network.spec.input)).logits
