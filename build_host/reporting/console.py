@@ -224,14 +224,17 @@ def quality_table(study: Study) -> Table:
     table = Table(
         "degradation",
         "accuracy from mildest to worst",
+        "refused from mildest to worst",
         "limit",
         "why",
         title=f"{study.model}: {study.images} images of {study.lesions} lesions",
-        caption=f"Undegraded: {whole.value:.3f} ({whole.low:.3f} to {whole.high:.3f}); the "
-        f"limits refuse {study.refused:.1%} of them.",
+        caption=f"Undegraded: {whole.value:.3f} ({whole.low:.3f} to {whole.high:.3f}). Images as "
+        "they are that the limits refuse: "
+        + ", ".join(f"{group} {share:.1%}" for group, share in study.refused.items()),
     )
     for curve in study.curves:
         accuracies = " ".join(f"{level.accuracy.value:.2f}" for level in curve.levels)
         bound = "" if curve.value is None else f"{curve.limit} {curve.value:g}"
-        table.add_row(curve.name, accuracies, bound, curve.reason)
+        refused = " ".join(f"{level.refused:.0%}" for level in curve.levels)
+        table.add_row(curve.name, accuracies, refused, bound, curve.reason)
     return table
