@@ -243,7 +243,8 @@ def test_bundle_says_how_a_held_picture_is_explained(
         live = analyzer.explain(frames[3], Code.MEL)
         assert live.method == analyzer.saliency_method(as_captured=False)
         assert live.method == analyzer.manifest.live.saliency.method
-    assert len(passes) == 30
+    # The masks, and the eight views whose mean map is the captured picture's.
+    assert len(passes) == 30 + 8
 
 
 def test_explanations_of_two_diagnoses_differ(
