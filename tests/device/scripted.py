@@ -49,8 +49,10 @@ class ScriptedAnalyzer:
     ) -> Finding:
         return self.live(frame, motion, as_captured=as_captured)
 
-    def analyze_burst(self, frames: Sequence[Frame], progress: Progress) -> tuple[Frame, Finding]:
-        return self.burst(frames, progress)
+    def analyze_burst(
+        self, frames: Sequence[Frame], progress: Progress, chosen: Callable[[Frame], None]
+    ) -> tuple[Frame, Finding]:
+        return self.burst(frames, progress, chosen)
 
     def explain(
         self, frame: Frame, code: Code, done: Callable[[], None], *, as_captured: bool
