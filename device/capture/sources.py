@@ -46,7 +46,7 @@ def open_source(setting: str, clock: Clock) -> FrameSource:
     kind, _, rest = setting.partition(":")
     if setting == "demo":
         return DemoSource(clock)
-    if kind == "replay" and rest and not rest.startswith(("http://", "https://")):
+    if kind == "replay" and rest and "://" not in rest:
         return ReplaySource(Path(rest).expanduser(), clock)
     if kind == "mjpeg" and rest:
         return _mjpeg(rest, clock)
@@ -57,7 +57,8 @@ def open_source(setting: str, clock: Clock) -> FrameSource:
     if setting == "usb" or (kind == "usb" and rest):
         return _usb(Path(rest) if rest else None, clock)
     # A misspelt setting may hold the password of a stream.
-    shown = repr(setting) if "@" not in setting else repr(printable(kind) + ":...")
+    address = "@" in setting or "://" in setting
+    shown = repr(printable(kind) + ":...") if address else repr(setting)
     raise ConfigError(f"source {shown} is unknown; use {SOURCE_SYNTAX}")
 
 

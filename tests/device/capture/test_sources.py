@@ -65,7 +65,6 @@ def test_replay_of_nothing_fails(tmp_path: Path) -> None:
         "demo:x",
         "replay",
         "replay:",
-        "replay:http://host/stream",
         "mjpeg:",
         "Demo",
         "picamera:0",
@@ -164,7 +163,19 @@ def test_address_that_is_none_is_refused_at_once(url: str) -> None:
         open_source(f"mjpeg:{url}", CLOCK)
 
 
-@pytest.mark.parametrize("setting", ["http://ana:secret@host/", "mjpeg:http://ana:secret@host:x/"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "http://ana:secret@host/",
+        "http://host/?password=secret",
+        "mjpeg:http://ana:secret@host:x/",
+        "mjpeg:rtsp://ana:secret@host/",
+        "rtsp://ana:secret@host/",
+        "replay:http://ana:secret@host/",
+        "replay:HTTP://ana:secret@host/",
+        "replay:rtsp://host/secret",
+    ],
+)
 def test_password_in_a_setting_is_never_shown(setting: str) -> None:
     with pytest.raises(ConfigError) as caught:
         open_source(setting, CLOCK)
