@@ -47,6 +47,7 @@ sources:
   demo                  lesions drawn by the program
   usb                   the first USB camera
   usb:/dev/videoN       the USB camera at that device
+  usb:/dev/v4l/by-id/NAME  that USB camera, whatever its number
   picamera              the Raspberry Pi camera on the ribbon cable
   mjpeg:URL             a network camera's Motion JPEG stream over HTTP
   replay:PATH           an image, a folder of images or a video, over and over
@@ -277,7 +278,9 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
     analyzer = Analyzer(bundle, config.threads, clock)
     folder = state_folder()
     with ExitStack() as opened:
-        source = opened.enter_context(open_source(options.source or config.source, clock))
+        source = opened.enter_context(
+            open_source(options.source or config.source, clock, config.camera_size)
+        )
         screen = open_screen((config.width, config.height), config.fullscreen)
         opened.callback(close_screen)
         app = App(

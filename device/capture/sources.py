@@ -8,6 +8,8 @@ from device.capture.demo import DemoSource
 from device.capture.reconnecting import ReconnectingSource
 from device.capture.replay import ReplaySource
 from device.capture.source import FrameSource
+from device.capture.uvc import NAME as USB_CAMERA
+from device.capture.uvc import SIZE, UsbCameraOpener
 from device.errors import ConfigError, SourceError
 from device.frame import SourceKind
 from device.language import translatable
@@ -16,12 +18,13 @@ from device.text import printable
 
 SOURCE_SYNTAX: Final = (
     "demo, replay:PATH (image, folder or video), mjpeg:URL (a network camera's Motion JPEG), "
-    "picamera, picamera-fake, picamera-fake:faults, usb or usb:/dev/videoN"
+    "picamera, picamera-fake, picamera-fake:faults, usb, usb:/dev/videoN or "
+    "usb:/dev/v4l/by-id/NAME"
 )
 """What `open_source` takes, as it is shown to a person."""
 
 
-def open_source(setting: str, clock: Clock) -> FrameSource:
+def open_source(setting: str, clock: Clock, camera_size: tuple[int, int] = SIZE) -> FrameSource:
     """Return the source that a setting names.
 
     Cameras open with the first ``read``, and open again whenever they fail; files must be there.
@@ -32,9 +35,12 @@ def open_source(setting: str, clock: Clock) -> FrameSource:
         ``demo``; ``replay:PATH``, an image, a folder or a video; ``mjpeg:http://...``, a network
         camera's stream of Motion JPEG; ``picamera``, the camera on the ribbon cable;
         ``picamera-fake``, the same without a camera, and ``picamera-fake:faults``, one that stalls
-        and is pulled out now and then; ``usb``, the first USB camera, or ``usb:/dev/videoN``.
+        and is pulled out now and then; ``usb``, the first USB camera, ``usb:/dev/videoN``, or
+        ``usb:/dev/v4l/by-id/NAME``, that camera wherever it is plugged in.
     clock
         That the frames are stamped and paced by.
+    camera_size
+        Width and height to ask of a USB camera.
 
     Raises
     ------
@@ -55,7 +61,7 @@ def open_source(setting: str, clock: Clock) -> FrameSource:
     if setting in ("picamera-fake", "picamera-fake:faults"):
         return _fake_picamera(clock, faults=bool(rest))
     if setting == "usb" or (kind == "usb" and rest):
-        return _usb(Path(rest) if rest else None, clock)
+        return _usb(Path(rest) if rest else None, clock, camera_size)
     # A misspelt setting may hold the password of a stream.
     address = "@" in setting or "://" in setting
     shown = repr(printable(kind) + ":...") if address else repr(setting)
@@ -103,9 +109,5 @@ def _fake_picamera(clock: Clock, *, faults: bool) -> FrameSource:
     return ReconnectingSource(NAME, lambda: PicameraSource(port, clock, kind), clock, kind)
 
 
-def _usb(device: Path | None, clock: Clock) -> FrameSource:
-    from device.capture.uvc import NAME, UvcSource
-    from device.capture.v4l2 import first_usb_camera
-
-    # A camera that is plugged in again may come back under another number.
-    return ReconnectingSource(NAME, lambda: UvcSource(device or first_usb_camera(), clock), clock)
+def _usb(device: Path | None, clock: Clock, size: tuple[int, int]) -> FrameSource:
+    return ReconnectingSource(USB_CAMERA, UsbCameraOpener(device, clock, size), clock)

@@ -199,8 +199,17 @@ def test_stream_that_breaks_off_is_opened_again() -> None:
 
 @pytest.mark.parametrize(
     "rubbish",
-    [b"", b"hello", JPEG[: len(JPEG) // 2], encoded(plain(), "PNG"), huge_png(), b"\xff\xd8" * 50],
-    ids=["empty", "text", "cut-short", "png", "huge", "markers"],
+    [
+        b"",
+        b"hello",
+        JPEG[: len(JPEG) // 2],
+        JPEG[:700] + JPEG[800:],
+        encoded(plain((0, 0, 0)), "JPEG", progressive=True),
+        encoded(plain(), "PNG"),
+        huge_png(),
+        b"\xff\xd8" * 50,
+    ],
+    ids=["empty", "text", "cut-short", "torn", "many-scans", "png", "huge", "markers"],
 )
 def test_rubbish_between_pictures_is_passed_over(rubbish: bytes) -> None:
     def deed(handler: Handler) -> None:

@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from device.capture import sources, v4l2
+from device.capture import sources
 from device.capture.demo import DemoSource
+from device.capture.reconnecting import ReconnectingSource
 from device.capture.replay import ReplaySource
 from device.capture.sources import open_source
+from device.capture.uvc import UsbCameraOpener
 from device.errors import ConfigError, SourceError
 from device.frame import SourceKind
 from tests.device.capture.drivers import CLOCK, eventually, plain, serving, stream
@@ -125,19 +127,12 @@ def test_usb_camera_that_is_absent_is_waited_for() -> None:
         source.read(10.0)
 
 
-def test_first_usb_camera_is_looked_for_at_each_attempt(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_usb_camera_is_looked_for_at_each_attempt(tmp_path: Path) -> None:
     asked = []
-
-    def first() -> Path:
-        asked.append(1)
-        return tmp_path / "missing"
-
-    monkeypatch.setattr(v4l2, "first_usb_camera", first)
-    with open_source("usb", CLOCK) as source:
+    opener = UsbCameraOpener(None, CLOCK, cameras=lambda: asked.append(1) or [])
+    with ReconnectingSource("USB camera", opener, CLOCK, pauses=(0.01, 0.1)) as source:
         for _ in range(2):
-            with pytest.raises(SourceError, match="no camera is plugged in there"):
+            with pytest.raises(SourceError, match="no USB camera is plugged in"):
                 source.read(10.0)
     assert len(asked) >= 2
 

@@ -249,9 +249,7 @@ def test_burst_tells_its_sharpest_frame_before_any_pass_of_the_network(
     analyzer: Analyzer, frames: tuple[Frame, ...]
 ) -> None:
     told: list[object] = []
-    kept, _ = analyzer.analyze_burst(
-        frames[:2], lambda done, of: told.append(done), lambda frame: told.append(frame)
-    )
+    kept, _ = analyzer.analyze_burst(frames[:2], lambda done, of: told.append(done), told.append)
     assert told[:3] == [1, 2, kept]
     assert len(told) > 3
 

@@ -154,7 +154,9 @@ def test_burst_that_cannot_be_analyzed_is_answered_with_what_was_wrong(
 def test_picture_is_handed_on_before_it_is_judged_and_stays_where_that_fails(
     room: Room, frames: tuple[Frame, ...]
 ) -> None:
-    def fails_at_the_model(taken: object, progress: object, chosen: Callable[[Frame], None]) -> None:
+    def fails_at_the_model(
+        taken: object, progress: object, chosen: Callable[[Frame], None]
+    ) -> None:
         chosen(frames[1])
         fails()
 
