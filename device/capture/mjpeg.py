@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import socket
+import ssl
 import threading
 import time
 from base64 import b64encode
@@ -115,6 +116,16 @@ class MjpegSource(FrameSource):
         except SourceError:
             self._hang_up()
             raise
+        except ssl.SSLCertVerificationError as error:
+            self._hang_up()
+            raise SourceError(
+                "the camera's certificate is not trusted",
+                action=translatable(
+                    "install it on the instrument, check the date, or use an http:// address"
+                ),
+                where=self._host,
+                detail=printable(error.verify_message),
+            ) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._hang_up()
             raise SourceError(

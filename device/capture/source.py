@@ -135,4 +135,5 @@ class FrameSource(ABC):
         if number is None:
             number = self._next_number
         self._next_number = number + 1
-        return Frame(pixels, self._clock.now(), number, self.name, self.kind, new_picture)
+        now = self._clock.now()
+        return Frame(pixels, now, number, self.name, self.kind, new_picture=new_picture)

@@ -80,20 +80,34 @@ def _picamera(clock: Clock) -> FrameSource:
 
     if find_spec("picamera2") is None:
         raise ConfigError(
-            "picamera2 is not installed",
-            action="on Raspberry Pi OS install the package python3-picamera2, elsewhere "
-            "dermascope[camera]; or use picamera-fake",
+            "picamera2 is not installed, or not seen from this virtual environment",
+            action="on Raspberry Pi OS install the package python3-picamera2 and make the "
+            "environment with --system-site-packages; or use picamera-fake",
             where="source picamera",
         )
 
     def open_camera() -> FrameSource:
         try:
             from picamera2 import Picamera2
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise SourceError(
                 "picamera2 or libcamera is installed in part only",
-                action=translatable("install the packages python3-picamera2 and python3-libcamera"),
+                action=translatable(
+                    "install python3-picamera2 and python3-libcamera, and make the virtual "
+                    "environment with --system-site-packages"
+                ),
                 where="source picamera",
+                detail=f"{type(error).__name__}: {error}",
+            ) from error
+        except Exception as error:  # a library that was built for another NumPy raises anything
+            raise SourceError(
+                "picamera2 does not fit the other packages of this virtual environment",
+                action=translatable(
+                    "make it with the system's own Python and --system-site-packages, and install "
+                    "the program again"
+                ),
+                where="source picamera",
+                detail=f"{type(error).__name__}: {error}",
             ) from error
         return PicameraSource(Picamera2, clock)
 

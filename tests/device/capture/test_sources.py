@@ -102,7 +102,7 @@ def test_pi_camera_without_its_package_says_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sources, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="install the package python3-picamera2"):
+    with pytest.raises(ConfigError, match=r"python3-picamera2 and make .* --system-site-packages"):
         open_source("picamera", CLOCK)
 
 
@@ -114,9 +114,33 @@ def test_pi_camera_with_half_its_packages_says_which_are_needed(
     monkeypatch.delitem(sys.modules, "picamera2", raising=False)
     with (
         open_source("picamera", CLOCK) as source,
-        pytest.raises(SourceError, match="python3-libcamera"),
+        pytest.raises(SourceError, match=r"python3-libcamera.*--system-site-packages") as caught,
     ):
         source.read(10.0)
+    assert "libcamera_of_nowhere" in caught.value.fault.detail
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "ImportError('libcamera.so.0.3: cannot open shared object file')",
+        "ValueError('numpy.dtype size changed, may indicate binary incompatibility')",
+        "AttributeError('_ARRAY_API not found')",
+        "RuntimeError('module was compiled against NumPy C-API version 0x10')",
+    ],
+)
+def test_pi_camera_that_was_built_for_other_packages_is_told_as_that(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, raised: str
+) -> None:
+    (tmp_path / "picamera2.py").write_text(f"raise {raised}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "picamera2", raising=False)
+    with (
+        open_source("picamera", CLOCK) as source,
+        pytest.raises(SourceError, match=r"does not fit .*--system-site-packages") as caught,
+    ):
+        source.read(10.0)
+    assert raised.split("'")[1] in caught.value.fault.detail
 
 
 def test_usb_camera_that_is_absent_is_waited_for() -> None:
