@@ -18,6 +18,7 @@ from device.platform.clock import Clock
 from device.text import printable_path
 
 SECONDS_PER_IMAGE: Final = 2.0
+_REPEAT_SECONDS: Final = 0.1
 _FALLBACK_RATE: Final = 25.0
 _VIDEO_SUFFIXES: Final = frozenset({".mp4", ".avi", ".mkv", ".mov", ".mjpg", ".mjpeg", ".webm"})
 _MOVIE_ATOMS: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
@@ -75,9 +76,10 @@ class ReplaySource(FrameSource):
         end = self._clock.monotonic() + timeout
         if self._paced:
             delay = self._due - self._clock.monotonic()
-            if delay > timeout and self._last is not None:
-                # Between two stills the last one is still before the lens.
-                self._clock.sleep(timeout)
+            repeat = min(timeout, _REPEAT_SECONDS)
+            if delay > repeat and self._last is not None:
+                # Still before the lens: who waited for the next would miss a press of the shutter.
+                self._clock.sleep(repeat)
                 return self._frame(self._last)
             self._clock.sleep(delay)
         if self._pictures is None:

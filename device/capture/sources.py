@@ -60,7 +60,7 @@ def open_source(setting: str, clock: Clock, camera_size: tuple[int, int] = SIZE)
         return _picamera(clock)
     if setting in ("picamera-fake", "picamera-fake:faults"):
         return _fake_picamera(clock, faults=bool(rest))
-    if setting == "usb" or (kind == "usb" and rest):
+    if setting == "usb" or (kind == "usb" and rest and "://" not in rest):
         return _usb(Path(rest) if rest else None, clock, camera_size)
     # A misspelt setting may hold the password of a stream.
     address = "@" in setting or "://" in setting

@@ -253,12 +253,14 @@ class UsbCameraOpener:
             return known.device, known
         if wanted is not None:
             return wanted, next((c for c in plugged_in if c.device == wanted), None)
-        if not plugged_in:
+        # While the camera is away, one that was beside it all the time is not it.
+        new = [c for c in plugged_in if (c.card, c.bus) not in self._others]
+        if not new:
             raise SourceError(
                 "no USB camera is plugged in",
                 action=translatable("plug it in, or try another cable"),
             )
-        return plugged_in[0].device, plugged_in[0]
+        return new[0].device, new[0]
 
     def _again(self, plugged_in: list[UsbCamera]) -> UsbCamera | None:
         """Return the camera that was open last: in its port, or in one that was free before."""

@@ -26,8 +26,7 @@ BURST: Final = 5
 
 FAILED: Final = translatable("The camera's program failed.")
 SILENT_SECONDS: Final = 2.0
-"""A camera that gave no frame for so long is lost, whether it says so or not; a replay repeats
-its picture every second."""
+"""A camera that gave no frame for so long is lost, whether it says so or not."""
 
 _RETRY_SECONDS: Final = 1.0
 _MOVED_SHARE: Final = 0.05

@@ -76,11 +76,17 @@ def test_name_never_tells_the_file(tmp_path: Path) -> None:
 def test_still_stays_before_the_lens_for_its_time(folder: Path) -> None:
     clock = ManualClock()
     with ReplaySource(folder, clock, paced=True) as source:
-        seen = []
-        for _ in range(9):
-            seen += colours(source, 1, timeout=0.5)
-            clock.seconds += 0.01
-    assert seen == [RED] * 4 + [GREEN] * 4 + [BLUE]
+        seen, begins = colours(source, 1), [clock.seconds]
+        while len(seen) < 4:
+            before = clock.seconds
+            (colour,) = colours(source, 1)
+            # A press of the shutter is soon taken.
+            assert clock.seconds - before <= 0.11
+            if colour != seen[-1]:
+                seen.append(colour)
+                begins.append(clock.seconds)
+    assert seen == [RED, GREEN, BLUE, RED]
+    np.testing.assert_allclose(np.diff(begins), 2.0, atol=0.01)
 
 
 def test_unreadable_image_is_passed_over_and_named_once(folder: Path) -> None:
@@ -158,6 +164,7 @@ def test_stills_of_a_photograph_give_that_photograph(folder: Path) -> None:
     with ReplaySource(folder, clock, paced=True) as source:
         for colour in (RED, GREEN, BLUE, RED):
             assert colours(source, 1) == [colour]
+            # As long as its time is over, until the next is read.
             clock.seconds += 5.0
             stills = [source.still() for _ in range(5)]
             assert {tuple(int(v) for v in f.pixels[0, 0]) for f in stills} == {colour}
@@ -166,7 +173,7 @@ def test_stills_of_a_photograph_give_that_photograph(folder: Path) -> None:
 def test_each_photograph_tells_that_it_begins(folder: Path) -> None:
     clock = ManualClock()
     with ReplaySource(folder, clock, paced=True) as source:
-        frames = [source.read(0.5) for _ in range(8)] + [source.still()]
+        frames = [source.read() for _ in range(30)] + [source.still()]
     begins = [tuple(int(v) for v in f.pixels[0, 0]) for f in frames if f.new_picture]
     assert begins == [RED, GREEN]
 

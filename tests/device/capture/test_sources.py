@@ -193,6 +193,7 @@ def test_address_that_is_none_is_refused_at_once(url: str) -> None:
         "replay:http://ana:secret@host/",
         "replay:HTTP://ana:secret@host/",
         "replay:rtsp://host/secret",
+        "usb:rtsp://host/secret",
     ],
 )
 def test_password_in_a_setting_is_never_shown(setting: str) -> None:

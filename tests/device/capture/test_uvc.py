@@ -277,6 +277,19 @@ def test_twin_that_was_there_before_is_not_taken_for_the_camera(tmp_path: Path) 
     assert bench.opened == "video4"
 
 
+def test_camera_that_is_away_is_waited_for_and_another_is_taken_only_where_it_is_new(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path)
+    bench.plug(SCOPE, ROOM)
+    bench.name()
+    bench.plug(ROOM)
+    with pytest.raises(SourceError, match="no USB camera is plugged in"):
+        bench.open()
+    bench.plug(ROOM, at(UsbCamera(Path(), "Another scope", "usb-1"), 4))
+    assert bench.name() == "Another scope, video4"
+
+
 def test_link_that_udev_keeps_is_followed(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "usb-Scope-index0")
     bench.plug(ROOM, at(SCOPE, 4))
