@@ -71,7 +71,9 @@ class FrameAnalyzer(Protocol):
         """Return the finding of the next frame of a live view."""
         ...
 
-    def analyze_burst(self, frames: Sequence[Frame], progress: Progress) -> tuple[Frame, Finding]:
+    def analyze_burst(
+        self, frames: Sequence[Frame], progress: Progress, chosen: Callable[[Frame], None]
+    ) -> tuple[Frame, Finding]:
         """Return the sharpest frame of a burst, and its finding."""
         ...
 
@@ -168,7 +170,10 @@ class Analyzer:
         return self._analyze(frame, motion, as_captured, before, lambda: None)
 
     def analyze_burst(
-        self, frames: Sequence[Frame], progress: Progress = lambda done, of: None
+        self,
+        frames: Sequence[Frame],
+        progress: Progress = lambda done, of: None,
+        chosen: Callable[[Frame], None] = lambda frame: None,
     ) -> tuple[Frame, Finding]:
         """Return the sharpest frame of a burst, and its finding.
 
@@ -182,6 +187,8 @@ class Analyzer:
             In the order in which they were taken, at least one.
         progress
             Called with how many steps are done, and of how many.
+        chosen
+            Called with the sharpest frame before anything else is done with it.
 
         Raises
         ------
@@ -199,9 +206,11 @@ class Analyzer:
             self.manifest.quality,
             lambda: progress(next(steps), of),
         )
-        chosen = frames[kept]
+        sharpest = frames[kept]
+        chosen(sharpest)
         moved = motion_in_burst([frame.pixels for frame in frames], kept, crops[kept].field)
-        return chosen, self._analyze(chosen, moved, True, None, lambda: progress(next(steps), of))
+        finding = self._analyze(sharpest, moved, True, None, lambda: progress(next(steps), of))
+        return sharpest, finding
 
     def _analyze(
         self,

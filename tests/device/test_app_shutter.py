@@ -1,6 +1,7 @@
 """The instrument's shutter: what it takes, judges and keeps."""
 
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,15 +12,17 @@ import pytest
 
 from device.errors import ConfigError, RecordError, SourceError
 from device.frame import Frame
+from device.inference.analyzer import Progress
 from device.inference.finding import Finding
 from device.optics import Optics
 from device.records.folder_archive import FolderArchive
+from device.runtime.analysis import NOT_JUDGED
 from device.runtime.camera import BURST
 from device.screen.input_mapper import press_shutter
 from device.screen.pages.compare import CompareView
 from device.screen.view import KeepStatus
 from tests.device.clinic import Camera, Clinic, Handheld, lesion
-from tests.device.scripted import GIVE_UP_SECONDS
+from tests.device.scripted import GIVE_UP_SECONDS, fails
 
 
 def test_pedal_is_the_shutter(clinic: Clinic) -> None:
@@ -73,6 +76,31 @@ def test_taken_picture_is_measured_and_kept(clinic: Clinic, tmp_path: Path) -> N
         assert tuple(kept.record.finding.probabilities.values()) == view.finding.probabilities
 
     clinic.use(Handheld(), deeds)
+
+
+def test_picture_that_cannot_be_judged_is_kept_and_that_is_told(
+    clinic: Clinic, tmp_path: Path
+) -> None:
+    records = FolderArchive(tmp_path)
+    clinic.options = {"archive": records}
+
+    def fails_at_the_model(
+        frames: Sequence[Frame], progress: Progress, chosen: Callable[[Frame], None]
+    ) -> None:
+        chosen(frames[2])
+        fails()
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.analyzer.burst = fails_at_the_model
+        clinic.press(pygame.K_SPACE)
+        clinic.until(lambda: clinic.fault() == NOT_JUDGED)
+
+    clinic.use(Handheld(), deeds)
+    (identifier,) = records.identifiers()
+    kept = records.read(identifier)
+    np.testing.assert_array_equal(kept.image, lesion(blur=0.4))
+    assert kept.record.finding is None
 
 
 def test_picture_that_cannot_be_kept_is_told(clinic: Clinic, tmp_path: Path) -> None:

@@ -71,7 +71,8 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         write(
             tmp_path,
             f'model = "/models/a"\ntrusted_keys = ["{key}"]\nthreads = 4\n'
-            'source = "replay:/photos"\nwidth = 800\nheight = 480\nfullscreen = true\n'
+            'source = "replay:/photos"\ncamera_size = [1920, 1080]\n'
+            "width = 800\nheight = 480\nfullscreen = true\n"
             'language = "es"\nshutter_pin = 17\npedal_key = "page down"\n',
         )
     )
@@ -80,6 +81,7 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         trusted_keys=(key,),
         threads=4,
         source="replay:/photos",
+        camera_size=(1920, 1080),
         shutter_pin=17,
         pedal_key="page down",
         width=800,
@@ -106,6 +108,9 @@ def test_screen_may_stand_upright(tmp_path: Path, width: int, height: int) -> No
         ("threads = 9", "threads"),
         ("threads = 1.5", "threads"),
         ("threads = '2'", "threads"),
+        ("camera_size = [1280]", "camera_size"),
+        ("camera_size = [239, 720]", "camera_size"),
+        ("camera_size = [1280, 8193]", "camera_size"),
         ("width = 479", "width"),
         ("width = 639\nheight = 639", "width"),
         ("width = 7681", "width"),

@@ -273,6 +273,15 @@ def blurred(frame: Frame, sigma: float) -> Frame:
     return replace(frame, pixels=cv2.GaussianBlur(frame.pixels, (0, 0), sigma))
 
 
+def test_burst_tells_its_sharpest_frame_before_any_pass_of_the_network(
+    analyzer: Analyzer, frames: tuple[Frame, ...]
+) -> None:
+    told: list[object] = []
+    kept, _ = analyzer.analyze_burst(frames[:2], lambda done, of: told.append(done), told.append)
+    assert told[:3] == [1, 2, kept]
+    assert len(told) > 3
+
+
 @pytest.mark.parametrize("place", [0, 1, 3])
 def test_burst_keeps_its_sharpest_frame(
     analyzer: Analyzer, frames: tuple[Frame, ...], place: int
