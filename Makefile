@@ -81,8 +81,8 @@ messages: $(DEV)/.ready
 
 lock: $(DEV)/.ready
 	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
-	    --no-annotate --no-header --group build --extra device pyproject.toml \
-	    --output-file requirements/device.txt
+	    --no-annotate --no-header --group build --extra device --extra gpio \
+	    pyproject.toml --output-file requirements/device.txt
 	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-annotate --no-header --group build --extra dev --constraint requirements/device.txt \
 	    pyproject.toml --output-file requirements/dev.txt

@@ -44,14 +44,15 @@ DEBUG_VARIABLE: Final = "DERMASCOPE_DEBUG"
 _HELP_WIDTH: Final = 79
 _SOURCES: Final = """\
 sources:
-  demo                  lesions drawn by the program
-  usb                   the first USB camera
-  usb:/dev/videoN       the USB camera at that device
-  picamera              the Raspberry Pi camera on the ribbon cable
-  mjpeg:URL             a network camera's Motion JPEG stream over HTTP
-  replay:PATH           an image, a folder of images or a video, over and over
-  picamera-fake         a stand-in for picamera that needs no camera
-  picamera-fake:faults  the same, which stalls and is unplugged now and then
+  demo                      lesions drawn by the program
+  usb                       the first USB camera
+  usb:/dev/videoN           the USB camera at that device
+  usb:/dev/v4l/by-id/NAME   that USB camera, whatever its number
+  picamera                  the Raspberry Pi camera on the ribbon cable
+  mjpeg:URL                 a network camera's Motion JPEG stream over HTTP
+  replay:PATH               an image, a folder of images or a video, over and over
+  picamera-fake             a stand-in for picamera that needs no camera
+  picamera-fake:faults      the same, which stalls and is unplugged now and then
 """
 
 
@@ -264,6 +265,7 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
     from device.optics import load_optics
     from device.paths import state_folder
     from device.platform.gpio_button import GpioButton
+    from device.platform.snapshot_button import SnapshotButton
     from device.platform.systemd import Notifier
     from device.preferences import Preferences, load_preferences
     from device.records.folder_archive import FolderArchive, throwaway_archive
@@ -278,7 +280,9 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
     analyzer = Analyzer(bundle, config.threads, clock)
     folder = state_folder()
     with ExitStack() as opened:
-        source = opened.enter_context(open_source(options.source or config.source, clock))
+        source = opened.enter_context(
+            open_source(options.source or config.source, clock, config.camera_size)
+        )
         screen = open_screen((config.width, config.height), config.fullscreen)
         opened.callback(close_screen)
         app = App(
@@ -302,6 +306,7 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
         )
         if config.shutter_pin is not None:
             opened.enter_context(GpioButton(config.shutter_pin, press_shutter, clock))
+        opened.enter_context(SnapshotButton(press_shutter))
         _log.info("started: model %s, source %s", bundle.manifest.model_id, source.kind)
         ending = app.run(screen)
         _log.info("ended: %s", ending)

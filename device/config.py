@@ -19,6 +19,8 @@ DEFAULT_MODEL: Final = "slim-96"
 
 _LONG_SIDE: Final = 640
 
+Side = Annotated[int, msgspec.Meta(ge=240, le=8192)]
+
 PublicKey = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 PROJECT_KEY: Final = "9514ca47495aa7bf82aff5bc8a7516361f2ad697e1ad9d7f91518ab615e6456a"
@@ -41,8 +43,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Threads that the network may use.
     source
         Where frames come from: ``demo``, ``replay:PATH``, ``mjpeg:URL``, ``picamera``,
-        ``picamera-fake``, ``picamera-fake:faults``, ``usb`` or ``usb:/dev/videoN``; see
-        `device.capture.sources`.
+        ``picamera-fake``, ``picamera-fake:faults``, ``usb``, ``usb:/dev/videoN`` or
+        ``usb:/dev/v4l/by-id/NAME``; see `device.capture.sources`.
+    camera_size
+        Width and height to ask of a USB camera, in pixels.
     shutter_pin
         GPIO pin of the shutter button, as Broadcom counts; none where there is no button.
     width, height
@@ -69,6 +73,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     trusted_keys: tuple[PublicKey, ...] = (PROJECT_KEY,)
     threads: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
     source: str = "demo"
+    camera_size: tuple[Side, Side] = (1280, 720)
     shutter_pin: Annotated[int, msgspec.Meta(ge=0, le=27)] | None = None
     width: Annotated[int, msgspec.Meta(ge=480, le=7680)] = 1024
     height: Annotated[int, msgspec.Meta(ge=480, le=7680)] = 600

@@ -16,12 +16,19 @@ from device.imaging.field_of_view import FieldOfView, Geometry
 from device.imaging.overlay import blend_overlay
 from device.imaging.preprocessing import model_region
 from device.inference.finding import FindingRecord, SaliencyMap
+from device.inference.recommendation import Recommendation
 from device.models.bundle import Bundle
 from device.models.manifest import Manifest
 from device.models.network_spec import NetworkSpec
 from device.text import printable_path
 
 _BAR_CELLS: Final = 24
+
+_RECOMMENDED: Final[dict[Recommendation, str]] = {
+    Recommendation.REFER: "Excise or refer. ",
+    Recommendation.NOT_EXCLUDED: "Malignancy is not excluded: follow up or refer. ",
+    Recommendation.NO_SIGN: "No sign of malignancy. ",
+}
 
 
 class _Console(Console):
@@ -71,8 +78,9 @@ def _conclusion(record: FindingRecord, names: dict[Code, str]) -> str:
     alike += ", ".join(f"{count} {names[code]}" for code, count in counts) + (
         ". " if counts else ""
     )
+    recommended = _RECOMMENDED[record.recommendation] if record.recommendation else ""
     return (
-        f"{made}. Malignant group {record.malignancy:.1%}. {not_excluded}{alike}"
+        f"{recommended}{made}. Malignant group {record.malignancy:.1%}. {not_excluded}{alike}"
         f"Quality: {seen}. {record.model}, {record.timings_ms['total']:.1f} ms."
     )
 

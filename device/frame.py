@@ -34,6 +34,8 @@ class Frame:
         Names the source to a person, without anything about a patient.
     kind
         What it comes from.
+    new_picture
+        Whether it begins another photograph: that it differs from the frame before is no motion.
     """
 
     pixels: NDArray[np.uint8]
@@ -41,6 +43,7 @@ class Frame:
     sequence: int
     source: str
     kind: SourceKind = SourceKind.FILE
+    new_picture: bool = False
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:

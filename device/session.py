@@ -167,7 +167,7 @@ class Session:
             state=self.state,
             live=self._live_view(),
             clock=self._clock.now().astimezone(),
-            source=self._source,
+            source=frame.source if (frame := self._camera.frames.peek()) else self._source,
             signed_by=self._signed_by,
             mm_per_pixel=self._mm_per_pixel(),
             recent=self._recent.pictures(),

@@ -13,10 +13,12 @@ from sklearn.isotonic import IsotonicRegression
 
 from build_host.calibration.fits import NO_LIMITS
 from build_host.datasets.dataset import Dataset
+from build_host.datasets.sources import at_full_size
 from build_host.evaluation import corruptions
 from build_host.evaluation.metrics import accuracy, with_intervals
 from device.frame import frame_now
-from device.imaging.quality import QualityLimits
+from device.imaging.preprocessing import crop_field
+from device.imaging.quality import QualityLimits, measure_quality
 from device.inference.analyzer import Analyzer
 from device.models.bundle import Bundle
 from device.models.manifest import Interval
@@ -25,8 +27,10 @@ Pixels = NDArray[np.uint8]
 Corrupt = Callable[[Pixels, float, np.random.Generator], Pixels]
 
 MAX_REFUSED: Final = 0.005
-"""No limit refuses more than this share of the undegraded images: they are good enough, and the
-eight limits together are to refuse few of them."""
+"""No limit refuses more than this share of the undegraded images of any group (`groups_of`): they
+are good enough, and the eight limits together are to refuse few of them."""
+
+_FEW: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,20 @@ class Degradation:
 
 
 class Level(msgspec.Struct, frozen=True):
-    """The accuracy at one amount; `measured` is the median of the quality measure."""
+    """The accuracy at one amount.
+
+    Attributes
+    ----------
+    measured
+        Median of the quality measure.
+    refused
+        Share of the images that the curve's limit refuses.
+    """
 
     amount: float
     accuracy: Interval
     measured: float | None
+    refused: float
 
 
 class Curve(msgspec.Struct, frozen=True):
@@ -95,7 +108,8 @@ class Study(msgspec.Struct, frozen=True):
     tolerance
         The loss of accuracy that is more than chance: half the width of that interval.
     refused
-        Share of the undegraded images that the limits refuse, all together.
+        Share of undegraded images that the limits refuse, all together, by group (`groups_of`); the
+        first is of all.
     """
 
     model: str
@@ -104,7 +118,7 @@ class Study(msgspec.Struct, frozen=True):
     undegraded: Interval
     tolerance: float
     curves: list[Curve]
-    refused: float
+    refused: dict[str, float]
     limits: QualityLimits
 
 
@@ -144,7 +158,12 @@ DEGRADATIONS: Final = (
 
 
 def study_degradation(
-    bundle: Bundle, validation: Dataset, levels: int, quiet: bool = False, seed: int = 0
+    bundle: Bundle,
+    validation: Dataset,
+    everyday: Dataset,
+    levels: int,
+    quiet: bool = False,
+    seed: int = 0,
 ) -> Study:
     """Return where a model's accuracy falls, and the quality limits that follow.
 
@@ -157,7 +176,10 @@ def study_degradation(
     bundle
         The model, run by the device's own Analyzer.
     validation
-        Images that the model was not trained on, and that its card's figures are not of.
+        Images that the model was not trained on, and that its card's figures are not of; they are
+        degraded, and are of full size.
+    everyday
+        More of them, of every source and of any size: none of their groups may be refused.
     levels
         Amounts of each degradation, in geometric progression: accuracy falls among the mild ones.
     quiet
@@ -167,6 +189,8 @@ def study_degradation(
     analyzer = Analyzer(replace(bundle, manifest=unlimited))
     images = [validation.read(record) for record in validation.records]
     labels, lesions = validation.labels, validation.lesions
+    as_they_are = _measure(bundle, everyday, quiet)
+    groups = groups_of(everyday)
     steps = range(len(DEGRADATIONS) * levels)
     progress = iter(track(steps, "Degrading images", disable=quiet))
     clean = _analyze(analyzer, images, [0.0] * len(images))
@@ -176,7 +200,7 @@ def study_degradation(
     curves: list[Curve] = []
     for kind in DEGRADATIONS:
         random = np.random.default_rng(seed)
-        results: list[Level] = []
+        figures: list[tuple[float, Interval]] = []
         values, losses = [clean.values_of(kind.measure)], [np.zeros(len(images))]
         for amount in np.geomspace(kind.mildest, kind.worst, levels):
             next(progress)
@@ -184,16 +208,27 @@ def study_degradation(
             motion = float(amount) if kind.measure == "motion" else 0.0
             analyzed = _analyze(analyzer, degraded, [motion] * len(images))
             figure = with_intervals(labels, analyzed.probabilities, lesions, {"accuracy": accuracy})
-            measured = analyzed.values_of(kind.measure)
-            median = float(np.median(measured)) if kind.measure else None
-            results.append(Level(float(amount), figure["accuracy"], median))
-            values.append(measured)
+            figures.append((float(amount), figure["accuracy"]))
+            values.append(analyzed.values_of(kind.measure))
             losses.append(right * 1.0 - (analyzed.probabilities.argmax(axis=1) == labels))
         value, reason = None, "no measure"
         if kind.measure:
+            measured = as_they_are[kind.measure]
+            floors = [measured[rows] for rows in groups.values()]
+            if kind.measure == "focus":
+                floors = [values[0]]
             value, reason = find_limit(
-                np.concatenate(values), np.concatenate(losses), values[0], kind.bad, tolerance
+                np.concatenate(values), np.concatenate(losses), floors, kind.bad, tolerance
             )
+        results = [
+            Level(
+                amount,
+                figure,
+                float(np.median(own)) if kind.measure else None,
+                float(_beyond(own, value, kind.bad).mean()),
+            )
+            for (amount, figure), own in zip(figures, values[1:], strict=True)
+        ]
         curves.append(Curve(kind.name, results, kind.limit, value, reason))
     next(progress, None)
     limits = msgspec.structs.replace(
@@ -209,7 +244,7 @@ def study_degradation(
         undegraded=undegraded["accuracy"],
         tolerance=tolerance,
         curves=curves,
-        refused=_share_refused(clean, limits),
+        refused=_share_refused(as_they_are, limits, groups, everyday),
         limits=limits,
     )
 
@@ -217,7 +252,7 @@ def study_degradation(
 def find_limit(
     values: NDArray[np.float64],
     losses: NDArray[np.float64],
-    undegraded: NDArray[np.float64],
+    undegraded: Iterable[NDArray[np.float64]],
     bad: Literal["low", "high"],
     tolerance: float,
 ) -> tuple[float, str]:
@@ -228,7 +263,7 @@ def find_limit(
     values, losses
         Of every image at every level: float64, (n,).
     undegraded
-        The values of the undegraded images: float64, (m,).
+        The values of groups of undegraded images: float64, (m,) each.
     bad
         Whether low or high values are bad.
     """
@@ -244,7 +279,7 @@ def find_limit(
         found = (first + float(before.max())) / 2 if len(before) else first
     else:
         found, reason = float(badness.max()), "worst tried"
-    floor = float(np.quantile(sign * undegraded, 1.0 - MAX_REFUSED))
+    floor = max(float(np.quantile(sign * group, 1.0 - MAX_REFUSED)) for group in undegraded)
     if found < floor:
         found, reason = floor, "images as they are"
     # Rounded to the lenient side.
@@ -276,10 +311,55 @@ def _analyze(analyzer: Analyzer, images: Iterable[Pixels], motions: list[float])
     )
 
 
-def _share_refused(clean: _Analyzed, limits: QualityLimits) -> float:
-    refused = np.zeros(len(clean.probabilities), bool)
+def groups_of(dataset: Dataset) -> dict[str, NDArray[np.bool_]]:
+    """Return which images are of which group of fifty or more; that of all images first.
+
+    Sources, diagnoses and classes of skin tone: none is to be refused more often than others for
+    what it looks like.
+    """
+    found = {"all": np.ones(len(dataset), bool)}
+    tones = [f"skin tone {r.skin_tone}" if r.skin_tone else "" for r in dataset.records]
+    for names in (
+        [r.source for r in dataset.records], [str(r.dx) for r in dataset.records], tones,
+    ):  # fmt: skip
+        for name in sorted(set(names) - {""}):
+            rows = np.array([own == name for own in names])
+            if rows.sum() >= _FEW:
+                found[name] = rows
+    return found
+
+
+def _measure(bundle: Bundle, dataset: Dataset, quiet: bool) -> dict[str, NDArray[np.float64]]:
+    """Return the quality measures of a dataset's images, each float64, (n,)."""
+    spec = bundle.manifest.live.input
+    side = max(spec.height, spec.width)
+    measured = [
+        measure_quality(crop_field(dataset.read(record), side).pixels, NO_LIMITS, 0.0)
+        for record in track(dataset.records, "Measuring images", disable=quiet)
+    ]
+    names = [kind.measure for kind in DEGRADATIONS if kind.measure]
+    return {name: np.array([getattr(q, name) for q in measured], np.float64) for name in names}
+
+
+def _beyond(
+    values: NDArray[np.float64], limit: float | None, bad: Literal["low", "high"]
+) -> NDArray[np.bool_]:
+    if limit is None:
+        return np.zeros(len(values), bool)
+    return values < limit if bad == "low" else values > limit
+
+
+def _share_refused(
+    measured: dict[str, NDArray[np.float64]],
+    limits: QualityLimits,
+    groups: dict[str, NDArray[np.bool_]],
+    everyday: Dataset,
+) -> dict[str, float]:
+    refused = np.zeros(len(everyday), bool)
+    large = set(at_full_size(everyday).sources)
+    sharp = np.array([r.source in large for r in everyday.records])
     for kind in DEGRADATIONS:
         if kind.measure:
-            values, bound = clean.values_of(kind.measure), getattr(limits, kind.limit)
-            refused |= values < bound if kind.bad == "low" else values > bound
-    return float(refused.mean())
+            beyond = _beyond(measured[kind.measure], getattr(limits, kind.limit), kind.bad)
+            refused |= beyond & (sharp | (kind.measure != "focus"))
+    return {name: float(refused[rows].mean()) for name, rows in groups.items()}

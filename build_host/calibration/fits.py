@@ -79,7 +79,9 @@ def fit_operating_points(
     weights: NDArray[np.float64] | None = None,
     fitted_on: str = FITTED_ON,
 ) -> tuple[OperatingPoint, ...]:
-    """Return the thresholds that reach a sensitivity of 0.90 and 0.95.
+    """Return the thresholds that reach a sensitivity of 0.90 and 0.95, and a specificity of 0.90.
+
+    The last is of the malignant group alone, and reached by the lowest threshold that does.
 
     Parameters
     ----------
@@ -99,34 +101,30 @@ def fit_operating_points(
         ("melanoma", "mel", probability[:, mel], labels == mel),
         ("malignant", "malignant", malignancy(probability), malignant),
     )
-    return tuple(
-        _operating_point(name, score, values, truth, sensitivity, weights, fitted_on)
-        for name, score, values, truth in scores
-        for sensitivity in (0.90, 0.95)
-    )
-
-
-def _operating_point(
-    name: str,
-    score: Literal["mel", "malignant"],
-    values: NDArray[np.float64],
-    truth: NDArray[np.bool_],
-    sensitivity: float,
-    weights: NDArray[np.float64] | None,
-    fitted_on: str,
-) -> OperatingPoint:
-    false_positive, true_positive, thresholds = roc_curve(
-        truth, values, sample_weight=weights, drop_intermediate=False
-    )
-    at = int(np.argmax(true_positive >= sensitivity - _ROUNDING))
-    return OperatingPoint(
-        name=f"{name}-{sensitivity:.2f}",
-        score=score,
-        threshold=float(min(thresholds[at], 1.0)),
-        sensitivity=float(true_positive[at]),
-        specificity=float(1.0 - false_positive[at]),
-        fitted_on=fitted_on,
-    )
+    found = []
+    for name, score, values, truth in scores:
+        false_positive, true_positive, thresholds = roc_curve(
+            truth, values, sample_weight=weights, drop_intermediate=False
+        )
+        chosen = {
+            f"{name}-{sensitivity:.2f}": int(np.argmax(true_positive >= sensitivity - _ROUNDING))
+            for sensitivity in (0.90, 0.95)
+        }
+        if score == "malignant":
+            specific = np.flatnonzero(false_positive <= 0.10 + _ROUNDING)
+            chosen["malignant-specificity-0.90"] = int(specific[-1])
+        found += [
+            OperatingPoint(
+                name=point,
+                score=score,
+                threshold=float(min(thresholds[at], 1.0)),
+                sensitivity=float(true_positive[at]),
+                specificity=float(1.0 - false_positive[at]),
+                fitted_on=fitted_on,
+            )
+            for point, at in chosen.items()
+        ]
+    return tuple(found)
 
 
 def fit_conformal(

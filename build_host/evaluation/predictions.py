@@ -14,6 +14,7 @@ from build_host.evaluation.metrics import Probabilities
 from device.frame import frame_now
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding
+from device.inference.recommendation import Recommendation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +36,8 @@ class Predictions:
     warnings
         Why no call should be made of an image, in one word each: what falls short of its quality,
         and why the model abstains.
+    recommendations
+        What is recommended, or None.
     """
 
     records: tuple[ImageRecord, ...]
@@ -43,6 +46,7 @@ class Predictions:
     set_sizes: NDArray[np.int64]
     accepted: NDArray[np.bool_]
     warnings: tuple[tuple[str, ...], ...] = ()
+    recommendations: tuple[Recommendation | None, ...] = ()
 
 
 def predict(
@@ -72,4 +76,5 @@ def predict(
         warnings=tuple(
             (*f.quality.shortcomings, *([f.abstention] if f.abstention else ())) for f in findings
         ),
+        recommendations=tuple(f.recommendation for f in findings),
     )

@@ -23,8 +23,9 @@ from build_host.evaluation.metrics import (
     with_intervals,
 )
 from build_host.evaluation.predictions import Predictions, predict
-from device.diagnoses import CODES, Code
+from device.diagnoses import CODES, MALIGNANT, Code
 from device.inference.analyzer import Analyzer
+from device.inference.recommendation import Recommendation
 from device.models.bundle import Bundle
 from device.models.manifest import Interval, Manifest
 
@@ -63,6 +64,24 @@ class Warned(msgspec.Struct, frozen=True):
     difference: Interval | None
 
 
+class Recommended(msgspec.Struct, frozen=True):
+    """How many images of a source a recommendation is made of.
+
+    Attributes
+    ----------
+    recommendation
+        One of `device.inference.recommendation.Recommendation`, or empty where none is made.
+    melanomas, other_malignant, naevi, other_benign
+        Share of those that are; 0 where there are none.
+    """
+
+    recommendation: str
+    melanomas: float
+    other_malignant: float
+    naevi: float
+    other_benign: float
+
+
 class SourceEvaluation(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one of a bundle's networks on the test fold of one source.
 
@@ -81,6 +100,8 @@ class SourceEvaluation(msgspec.Struct, frozen=True, kw_only=True):
         Figures by MILK10k's class of skin tone, where the source tells it, thirty images or more.
     warnings
         What each is worth.
+    recommendations
+        How often each is made, where the bundle has the thresholds for it.
     """
 
     source: str
@@ -93,6 +114,7 @@ class SourceEvaluation(msgspec.Struct, frozen=True, kw_only=True):
     coverage_by_diagnosis: dict[Code, float]
     by_skin_tone: dict[str, dict[str, Interval | int]]
     warnings: list[Warned]
+    recommendations: list[Recommended] = []
 
 
 def evaluate_sources(
@@ -176,6 +198,7 @@ def _evaluation(
         },
         by_skin_tone=_by_skin_tone(predictions, labels, even, lesions),
         warnings=_warnings(predictions, labels, lesions, resamples),
+        recommendations=_recommended(predictions, labels),
     )
 
 
@@ -204,6 +227,21 @@ def _by_skin_tone(
         metrics: dict[str, Metric] = {"malignant_auc": malignant_auc, "balanced": balanced_accuracy}
         figures = with_intervals(labels[rows], even[rows], lesions[rows], metrics, 300)
         found[str(tone)] = {"images": int(rows.sum()), **figures}
+    return found
+
+
+def _recommended(predictions: Predictions, labels: Labels) -> list[Recommended]:
+    made = predictions.recommendations
+    if not any(made):
+        return []
+    malignant = np.array([CODES[i] in MALIGNANT for i in labels])
+    mel, nv = labels == CODES.index(Code.MEL), labels == CODES.index(Code.NV)
+    groups = (mel, malignant & ~mel, nv, ~malignant & ~nv)
+    found = []
+    for recommendation in (*Recommendation, None):
+        rows = np.array([r == recommendation for r in made])
+        shares = (float(rows[group].mean()) if group.any() else 0.0 for group in groups)
+        found.append(Recommended(recommendation or "", *shares))
     return found
 
 

@@ -263,7 +263,7 @@ def study_quality(
 
     validation = own_fold(bundle, folders, "validation")
     sample = balanced_sample(at_full_size(validation), images)
-    result = study_degradation(bundle, sample, levels)
+    result = study_degradation(bundle, sample, validation, levels)
     write_result(out.quality_study, result)
     _write_figure(out.quality_plot, degradation_curves(result), dpi=120)
     return result

@@ -21,6 +21,7 @@ def assessment_tables(assessment: Assessment) -> Iterator[Table]:
         yield _figures(evaluation)
     if assessment.sources:
         yield _sources(assessment.sources)
+        yield _recommendations(assessment.sources)
         yield _warnings(assessment.sources)
     if assessment.photographs or assessment.out_of_scope:
         yield _not_to_be_called(assessment)
@@ -64,6 +65,19 @@ def _sources(rows: list[SourceEvaluation]) -> Table:
         table.add_row(
             f"sets hold {code}", *("" if share is None else f"{share:.2f}" for share in shares)
         )
+    return table
+
+
+def _recommendations(rows: list[SourceEvaluation]) -> Table:
+    table = Table(
+        "source", "network", "first line", "melanomas", "other malignant", "naevi",
+        "other benign", title="What is recommended",
+    )  # fmt: skip
+    for row in rows:
+        for made in row.recommendations:
+            shares = (made.melanomas, made.other_malignant, made.naevi, made.other_benign)
+            first_line = made.recommendation or "none: no call"
+            table.add_row(row.source, row.network, first_line, *(f"{s:.1%}" for s in shares))
     return table
 
 
@@ -210,14 +224,17 @@ def quality_table(study: Study) -> Table:
     table = Table(
         "degradation",
         "accuracy from mildest to worst",
+        "refused from mildest to worst",
         "limit",
         "why",
         title=f"{study.model}: {study.images} images of {study.lesions} lesions",
-        caption=f"Undegraded: {whole.value:.3f} ({whole.low:.3f} to {whole.high:.3f}); the "
-        f"limits refuse {study.refused:.1%} of them.",
+        caption=f"Undegraded: {whole.value:.3f} ({whole.low:.3f} to {whole.high:.3f}). Images as "
+        "they are that the limits refuse: "
+        + ", ".join(f"{group} {share:.1%}" for group, share in study.refused.items()),
     )
     for curve in study.curves:
         accuracies = " ".join(f"{level.accuracy.value:.2f}" for level in curve.levels)
         bound = "" if curve.value is None else f"{curve.limit} {curve.value:g}"
-        table.add_row(curve.name, accuracies, bound, curve.reason)
+        refused = " ".join(f"{level.refused:.0%}" for level in curve.levels)
+        table.add_row(curve.name, accuracies, refused, bound, curve.reason)
     return table

@@ -59,6 +59,11 @@ class DriverThread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the driver is given back: after `close` it may still hang."""
+        return not self._thread.is_alive()
+
     def take(self, timeout: float) -> tuple[NDArray[np.uint8], int] | None:
         """Return the newest picture that was not taken yet and its number, or None if none comes.
 

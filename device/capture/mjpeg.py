@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import socket
+import ssl
 import threading
 import time
 from base64 import b64encode
@@ -16,7 +17,7 @@ from device.capture.driver_thread import DriverThread
 from device.capture.source import FrameSource
 from device.errors import ConfigError, ImageError, SourceError
 from device.frame import Frame, SourceKind
-from device.imaging.image_file import decode_jpeg
+from device.imaging.camera_jpeg import decode_frame
 from device.language import translatable
 from device.platform.clock import Clock
 from device.text import printable
@@ -24,7 +25,6 @@ from device.text import printable
 MAX_JPEG_BYTES: Final = 16 << 20
 """Largest picture taken: a 20-megapixel JPEG of good quality is half of it."""
 
-MAX_PIXELS: Final = 25_000_000
 MAX_HEADER_BYTES: Final = 8 << 10
 SILENCE_SECONDS: Final = 5.0
 """A server that sends nothing for so long has stalled."""
@@ -60,7 +60,7 @@ class MjpegSource(FrameSource):
     """A server's ``multipart/x-mixed-replace`` stream of JPEG pictures.
 
     A thread of its own reads the stream as fast as it comes, so that the newest picture is shown
-    and a server that stalls holds nobody up. Pictures that cannot be decoded are passed over.
+    and a server that stalls holds nobody up. Pictures that are damaged are passed over.
 
     Parameters
     ----------
@@ -116,6 +116,16 @@ class MjpegSource(FrameSource):
         except SourceError:
             self._hang_up()
             raise
+        except ssl.SSLCertVerificationError as error:
+            self._hang_up()
+            raise SourceError(
+                "the camera's certificate is not trusted",
+                action=translatable(
+                    "install it on the instrument, check the date, or use an http:// address"
+                ),
+                where=self._host,
+                detail=printable(error.verify_message),
+            ) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._hang_up()
             raise SourceError(
@@ -135,7 +145,7 @@ class MjpegSource(FrameSource):
             if self._damaged:
                 raise SourceError(
                     "the camera sends pictures that cannot be read",
-                    action=translatable("set it to Motion JPEG"),
+                    action=translatable("set it to Motion JPEG, and smaller"),
                     where=self._host,
                 )
             raise SourceError(
@@ -198,7 +208,7 @@ class MjpegSource(FrameSource):
                 where=self._host,
             ) from error
         try:
-            picture = decode_jpeg(self._host, data, MAX_PIXELS)
+            picture = decode_frame(data)
         except ImageError:
             self._damaged = True
             return None

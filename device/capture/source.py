@@ -1,7 +1,7 @@
 """What every source of frames can do."""
 
 from abc import ABC, abstractmethod
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,8 @@ from device.language import translatable
 from device.platform.clock import Clock
 
 SMALLEST_SIDE: Final = 240
-"""Pixels that a frame must have on its shorter side: with fewer there is no dermoscopy in it."""
+"""Pixels that a camera's frame must have on its shorter side: with fewer there is no dermoscopy in
+it."""
 
 
 class FrameSource(ABC):
@@ -31,6 +32,8 @@ class FrameSource(ABC):
     clock
         That its frames are stamped and paced by.
     """
+
+    smallest_side: ClassVar[int] = SMALLEST_SIDE
 
     def __init__(self, name: str, kind: SourceKind, clock: Clock) -> None:
         self.name = name
@@ -89,7 +92,9 @@ class FrameSource(ABC):
                 "it is closed", action=translatable("start it again"), where=self.name
             )
 
-    def _frame(self, pixels: NDArray[np.uint8], number: int | None = None) -> Frame:
+    def _frame(
+        self, pixels: NDArray[np.uint8], number: int | None = None, *, new_picture: bool = False
+    ) -> Frame:
         """Return pixels from outside as a frame taken at this moment, if they are worth judging.
 
         Parameters
@@ -98,11 +103,13 @@ class FrameSource(ABC):
             In the colour order red, green, blue.
         number
             Of the frame; by default the next one.
+        new_picture
+            Whether it begins another photograph.
 
         Raises
         ------
         device.errors.SourceError
-            If it is no uint8 (height, width, 3) array, or smaller than `SMALLEST_SIDE` on a side.
+            If it is no uint8 (height, width, 3) array, or smaller than `smallest_side` on a side.
         """
         if (
             not isinstance(pixels, np.ndarray)
@@ -116,16 +123,17 @@ class FrameSource(ABC):
                 where=self.name,
             )
         height, width = pixels.shape[:2]
-        if min(height, width) < SMALLEST_SIDE:
+        if min(height, width) < self.smallest_side:
             raise SourceError(
                 "the picture is {width} x {height} pixels, and {least} on each side are needed",
                 action=translatable("set it to a larger picture or use another camera"),
                 where=self.name,
                 width=width,
                 height=height,
-                least=SMALLEST_SIDE,
+                least=self.smallest_side,
             )
         if number is None:
             number = self._next_number
         self._next_number = number + 1
-        return Frame(pixels, self._clock.now(), number, self.name, self.kind)
+        now = self._clock.now()
+        return Frame(pixels, now, number, self.name, self.kind, new_picture=new_picture)

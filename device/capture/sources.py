@@ -8,6 +8,8 @@ from device.capture.demo import DemoSource
 from device.capture.reconnecting import ReconnectingSource
 from device.capture.replay import ReplaySource
 from device.capture.source import FrameSource
+from device.capture.uvc import NAME as USB_CAMERA
+from device.capture.uvc import SIZE, UsbCameraOpener
 from device.errors import ConfigError, SourceError
 from device.frame import SourceKind
 from device.language import translatable
@@ -16,12 +18,13 @@ from device.text import printable
 
 SOURCE_SYNTAX: Final = (
     "demo, replay:PATH (image, folder or video), mjpeg:URL (a network camera's Motion JPEG), "
-    "picamera, picamera-fake, picamera-fake:faults, usb or usb:/dev/videoN"
+    "picamera, picamera-fake, picamera-fake:faults, usb, usb:/dev/videoN or "
+    "usb:/dev/v4l/by-id/NAME"
 )
 """What `open_source` takes, as it is shown to a person."""
 
 
-def open_source(setting: str, clock: Clock) -> FrameSource:
+def open_source(setting: str, clock: Clock, camera_size: tuple[int, int] = SIZE) -> FrameSource:
     """Return the source that a setting names.
 
     Cameras open with the first ``read``, and open again whenever they fail; files must be there.
@@ -32,9 +35,12 @@ def open_source(setting: str, clock: Clock) -> FrameSource:
         ``demo``; ``replay:PATH``, an image, a folder or a video; ``mjpeg:http://...``, a network
         camera's stream of Motion JPEG; ``picamera``, the camera on the ribbon cable;
         ``picamera-fake``, the same without a camera, and ``picamera-fake:faults``, one that stalls
-        and is pulled out now and then; ``usb``, the first USB camera, or ``usb:/dev/videoN``.
+        and is pulled out now and then; ``usb``, the first USB camera, ``usb:/dev/videoN``, or
+        ``usb:/dev/v4l/by-id/NAME``, that camera wherever it is plugged in.
     clock
         That the frames are stamped and paced by.
+    camera_size
+        Width and height to ask of a USB camera.
 
     Raises
     ------
@@ -46,7 +52,7 @@ def open_source(setting: str, clock: Clock) -> FrameSource:
     kind, _, rest = setting.partition(":")
     if setting == "demo":
         return DemoSource(clock)
-    if kind == "replay" and rest and not rest.startswith(("http://", "https://")):
+    if kind == "replay" and rest and "://" not in rest:
         return ReplaySource(Path(rest).expanduser(), clock)
     if kind == "mjpeg" and rest:
         return _mjpeg(rest, clock)
@@ -54,10 +60,11 @@ def open_source(setting: str, clock: Clock) -> FrameSource:
         return _picamera(clock)
     if setting in ("picamera-fake", "picamera-fake:faults"):
         return _fake_picamera(clock, faults=bool(rest))
-    if setting == "usb" or (kind == "usb" and rest):
-        return _usb(Path(rest) if rest else None, clock)
+    if setting == "usb" or (kind == "usb" and rest and "://" not in rest):
+        return _usb(Path(rest) if rest else None, clock, camera_size)
     # A misspelt setting may hold the password of a stream.
-    shown = repr(setting) if "@" not in setting else repr(printable(kind) + ":...")
+    address = "@" in setting or "://" in setting
+    shown = repr(printable(kind) + ":...") if address else repr(setting)
     raise ConfigError(f"source {shown} is unknown; use {SOURCE_SYNTAX}")
 
 
@@ -73,20 +80,34 @@ def _picamera(clock: Clock) -> FrameSource:
 
     if find_spec("picamera2") is None:
         raise ConfigError(
-            "picamera2 is not installed",
-            action="on Raspberry Pi OS install the package python3-picamera2, elsewhere "
-            "dermascope[camera]; or use picamera-fake",
+            "picamera2 is not installed, or not seen from this virtual environment",
+            action="on Raspberry Pi OS install the package python3-picamera2 and make the "
+            "environment with --system-site-packages; or use picamera-fake",
             where="source picamera",
         )
 
     def open_camera() -> FrameSource:
         try:
             from picamera2 import Picamera2
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise SourceError(
                 "picamera2 or libcamera is installed in part only",
-                action=translatable("install the packages python3-picamera2 and python3-libcamera"),
+                action=translatable(
+                    "install python3-picamera2 and python3-libcamera, and make the virtual "
+                    "environment with --system-site-packages"
+                ),
                 where="source picamera",
+                detail=f"{type(error).__name__}: {error}",
+            ) from error
+        except Exception as error:  # a library that was built for another NumPy raises anything
+            raise SourceError(
+                "picamera2 does not fit the other packages of this virtual environment",
+                action=translatable(
+                    "make it with the system's own Python and --system-site-packages, and install "
+                    "the program again"
+                ),
+                where="source picamera",
+                detail=f"{type(error).__name__}: {error}",
             ) from error
         return PicameraSource(Picamera2, clock)
 
@@ -102,9 +123,5 @@ def _fake_picamera(clock: Clock, *, faults: bool) -> FrameSource:
     return ReconnectingSource(NAME, lambda: PicameraSource(port, clock, kind), clock, kind)
 
 
-def _usb(device: Path | None, clock: Clock) -> FrameSource:
-    from device.capture.uvc import NAME, UvcSource
-    from device.capture.v4l2 import first_usb_camera
-
-    # A camera that is plugged in again may come back under another number.
-    return ReconnectingSource(NAME, lambda: UvcSource(device or first_usb_camera(), clock), clock)
+def _usb(device: Path | None, clock: Clock, size: tuple[int, int]) -> FrameSource:
+    return ReconnectingSource(USB_CAMERA, UsbCameraOpener(device, clock, size), clock)

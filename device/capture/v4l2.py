@@ -5,11 +5,11 @@ import os
 import re
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from device.errors import SourceError
-from device.language import translatable
+from device.text import printable
 
 # struct v4l2_capability of linux/videodev2.h: driver, card, bus, version, capabilities of the
 # whole device, capabilities of this node, three words reserved.
@@ -19,10 +19,29 @@ _VIDEO_CAPTURE: Final = 0x00000001
 _DEVICE_CAPS: Final = 0x80000000
 
 
-def first_usb_camera(
+@dataclass(frozen=True, slots=True)
+class UsbCamera:
+    """A USB camera that is plugged in.
+
+    Attributes
+    ----------
+    device
+        That gives its pictures.
+    card
+        What the camera calls itself.
+    bus
+        The port that it is plugged into.
+    """
+
+    device: Path
+    card: str
+    bus: str
+
+
+def usb_cameras(
     folder: Path = Path("/dev"), query: Callable[[Path], bytes] | None = None
-) -> Path:
-    """Return the video device of the first USB camera.
+) -> list[UsbCamera]:
+    """Return the USB cameras that are plugged in, in the order of their devices' numbers.
 
     A camera has several devices, of which one gives pictures; a Raspberry Pi has more that belong
     to its own chip.
@@ -33,23 +52,18 @@ def first_usb_camera(
         Where the ``video*`` devices lie.
     query
         Returns a device's ``v4l2_capability``; by default the kernel is asked.
-
-    Raises
-    ------
-    device.errors.SourceError
-        If there is none.
     """
     ask = query or _query
+    cameras = []
     for device in sorted(folder.glob("video*"), key=_number):
         try:
             capability = ask(device)
         except OSError:
             continue
         if gives_pictures_over_usb(capability):
-            return device
-    raise SourceError(
-        "no USB camera is plugged in", action=translatable("plug it in, or try another cable")
-    )
+            _, card, bus, *_ = _CAPABILITY.unpack(capability)
+            cameras.append(UsbCamera(device, _text(card), _text(bus)))
+    return cameras
 
 
 def gives_pictures_over_usb(capability: bytes) -> bool:
@@ -67,6 +81,10 @@ def _query(device: Path) -> bytes:
     finally:
         os.close(file)
     return bytes(answer)
+
+
+def _text(field: bytes) -> str:
+    return printable(field.split(b"\0")[0].decode("utf-8", "replace")).strip()
 
 
 def _number(device: Path) -> int:

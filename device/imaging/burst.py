@@ -37,7 +37,7 @@ def motion_in_burst(
     """Return how far the skin moved at the kept frame, in parts of the field's side.
 
     Compared with the frame before, or, for the first, with the one after it; None for a burst of
-    one frame.
+    one frame, and where the two are not of one size.
 
     Parameters
     ----------
@@ -50,5 +50,7 @@ def motion_in_burst(
     """
     if len(frames) < 2:
         return None
-    pair = (kept - 1, kept) if kept else (0, 1)
-    return estimate_motion(*(motion_thumbnail(frames[i], field) for i in pair))
+    before, after = (frames[kept - 1], frames[kept]) if kept else frames[:2]
+    if before.shape != after.shape:
+        return None
+    return estimate_motion(motion_thumbnail(before, field), motion_thumbnail(after, field))

@@ -25,6 +25,7 @@ from device.imaging.quality import Quality, measure_quality, with_motion
 from device.inference import calibration
 from device.inference.finding import Finding, SaliencyMap
 from device.inference.network import Network, NetworkOutput
+from device.inference.recommendation import recommend
 from device.inference.runtimes import Runtime
 from device.inference.saliency import activation_map, occlusion_map, rise_map
 from device.inference.similar_cases import SimilarCases
@@ -70,7 +71,9 @@ class FrameAnalyzer(Protocol):
         """Return the finding of the next frame of a live view."""
         ...
 
-    def analyze_burst(self, frames: Sequence[Frame], progress: Progress) -> tuple[Frame, Finding]:
+    def analyze_burst(
+        self, frames: Sequence[Frame], progress: Progress, chosen: Callable[[Frame], None]
+    ) -> tuple[Frame, Finding]:
         """Return the sharpest frame of a burst, and its finding."""
         ...
 
@@ -167,7 +170,10 @@ class Analyzer:
         return self._analyze(frame, motion, as_captured, before, lambda: None)
 
     def analyze_burst(
-        self, frames: Sequence[Frame], progress: Progress = lambda done, of: None
+        self,
+        frames: Sequence[Frame],
+        progress: Progress = lambda done, of: None,
+        chosen: Callable[[Frame], None] = lambda frame: None,
     ) -> tuple[Frame, Finding]:
         """Return the sharpest frame of a burst, and its finding.
 
@@ -181,6 +187,8 @@ class Analyzer:
             In the order in which they were taken, at least one.
         progress
             Called with how many steps are done, and of how many.
+        chosen
+            Called with the sharpest frame before anything else is done with it.
 
         Raises
         ------
@@ -198,9 +206,11 @@ class Analyzer:
             self.manifest.quality,
             lambda: progress(next(steps), of),
         )
-        chosen = frames[kept]
+        sharpest = frames[kept]
+        chosen(sharpest)
         moved = motion_in_burst([frame.pixels for frame in frames], kept, crops[kept].field)
-        return chosen, self._analyze(chosen, moved, True, None, lambda: progress(next(steps), of))
+        finding = self._analyze(sharpest, moved, True, None, lambda: progress(next(steps), of))
+        return sharpest, finding
 
     def _analyze(
         self,
@@ -245,11 +255,18 @@ class Analyzer:
         saliency = None
         if spec.saliency.method == "class-activation-map":
             saliency = _own_map(spec, output, likeliest_malignant(tuple(probability)), probability)
+        malignancy = float(calibration.malignancy(probability))
+        recommendation = recommend(
+            float(probability[CODES.index(Code.MEL)]),
+            malignancy,
+            spec.operating_points,
+            called=abstention is None and quality.sufficient,
+        )
         end = perf_counter()
         return Finding(
             model=manifest.model_id,
             probabilities=tuple(float(p) for p in probability),
-            malignancy=float(calibration.malignancy(probability)),
+            malignancy=malignancy,
             prediction_set=calibration.prediction_set(probability, spec.conformal),
             abstention=abstention,
             field=crop.field,
@@ -258,6 +275,7 @@ class Analyzer:
             case_mix=manifest.case_mix,
             similar=similar,
             as_captured=as_captured or not self._captures_differ,
+            recommendation=recommendation,
             timings={
                 "resize": (resized - start) * 1e3,
                 "network": (inferred - resized) * 1e3,

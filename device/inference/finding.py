@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from device.diagnoses import CODES, Code
 from device.imaging.field_of_view import FieldOfView
 from device.imaging.quality import Quality, Shortcoming
+from device.inference.recommendation import Recommendation
 
 
 class NoCallReason(StrEnum):
@@ -80,6 +81,8 @@ class Finding:
     as_captured
         Whether it was analyzed as a captured picture is; findings that were not cannot be compared
         with those that were.
+    recommendation
+        What it asks for, or None (`device.inference.recommendation.recommend`).
     """
 
     model: str
@@ -94,6 +97,7 @@ class Finding:
     case_mix: str = ""
     similar: tuple[Code, ...] = ()
     as_captured: bool = True
+    recommendation: Recommendation | None = None
 
     @property
     def no_call(self) -> NoCallReason | None:
@@ -158,6 +162,9 @@ class FindingRecord(msgspec.Struct, frozen=True, kw_only=True):
     similar
         Codes of the training lesions that look most like the picture, the likest first; empty
         where the bundle has no index of them.
+    recommendation
+        ``refer``, ``not-excluded`` or ``no-sign``: what the finding asks for; null where no call is
+        made and no threshold reached, or where the bundle lacks the thresholds.
     quality
         What was measured of the field of view (`device.imaging.quality.Quality`), and what falls
         short.
@@ -177,6 +184,7 @@ class FindingRecord(msgspec.Struct, frozen=True, kw_only=True):
     timings_ms: dict[str, float]
     case_mix: str = ""
     similar: list[Code] = []
+    recommendation: Recommendation | None = None
 
 
 def to_record(finding: Finding, image: str, flags: list[str]) -> FindingRecord:
@@ -205,6 +213,7 @@ def to_record(finding: Finding, image: str, flags: list[str]) -> FindingRecord:
         timings_ms={step: round(ms, 3) for step, ms in finding.timings.items()},
         case_mix=finding.case_mix,
         similar=list(finding.similar),
+        recommendation=finding.recommendation,
     )
 
 
@@ -239,4 +248,5 @@ def from_record(record: FindingRecord, field: FieldOfView) -> Finding:
         timings=dict(record.timings_ms),
         case_mix=record.case_mix,
         similar=tuple(record.similar),
+        recommendation=record.recommendation,
     )

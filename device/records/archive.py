@@ -20,7 +20,7 @@ class Archive(Protocol):
     def keep(
         self,
         frame: Frame,
-        finding: Finding,
+        finding: Finding | None,
         flags: Sequence[str],
         measures: AbcdMeasures | None,
     ) -> str:
@@ -31,7 +31,7 @@ class Archive(Protocol):
         frame
             The picture.
         finding
-            What the model said of it.
+            What the model said of it; None where it has not been judged yet.
         flags
             Names of the operating points that the finding reaches.
         measures
@@ -41,6 +41,24 @@ class Archive(Protocol):
         ------
         device.errors.RecordError
             If it cannot be kept; what was there before is untouched.
+        """
+        ...
+
+    def complete(
+        self,
+        identifier: str,
+        finding: Finding,
+        flags: Sequence[str],
+        measures: AbcdMeasures | None,
+    ) -> None:
+        """Write the finding of a picture that was kept before it was judged.
+
+        Parameters are those of `keep`, and what it returned.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If it cannot be written; the picture is still kept.
         """
         ...
 

@@ -61,7 +61,7 @@ class FolderArchive:
     def keep(
         self,
         frame: Frame,
-        finding: Finding,
+        finding: Finding | None,
         flags: Sequence[str],
         measures: AbcdMeasures | None,
     ) -> str:
@@ -84,10 +84,9 @@ class FolderArchive:
             identifier=identifier,
             taken=taken,
             source=frame.kind,
-            field_of_view=finding.field,
-            finding=to_record(finding, identifier, list(flags)),
-            measures=measures,
         )
+        if finding is not None:
+            record = _judged(record, finding, flags, measures)
         part = self._folder / f".{identifier}{_PART}"
         try:
             make_folder(self._folder, mode=0o700)
@@ -108,6 +107,33 @@ class FolderArchive:
                 detail=f"{printable_path(self._folder)}: {reason}",
             ) from None
         return identifier
+
+    def complete(
+        self,
+        identifier: str,
+        finding: Finding,
+        flags: Sequence[str],
+        measures: AbcdMeasures | None,
+    ) -> None:
+        """Write the finding of a picture that was kept before it was judged.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If the record cannot be read or written; the picture is still kept.
+        """
+        path = self._folder / identifier / _RECORD_FILE
+        try:
+            before = msgspec.json.decode(path.read_bytes(), type=ExaminationRecord)
+            record = _judged(before, finding, flags, measures)
+            write_atomically(path, msgspec.json.format(msgspec.json.encode(record)))
+        except (OSError, ValueError, RecursionError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise RecordError(
+                "the picture is kept, but its finding could not be",
+                action=translatable("free space on the disk, or check that it can be written"),
+                detail=f"{printable_path(self._folder)}: {reason}",
+            ) from None
 
     def identifiers(self) -> list[str]:
         """Return the examinations that are kept, the oldest first.
@@ -147,7 +173,8 @@ class FolderArchive:
                     f"{SCHEMA_VERSION} is read)",
                 )
             record = msgspec.json.decode(content, type=ExaminationRecord)
-            if missing := set(CODES).difference(record.finding.probabilities):
+            known = record.finding.probabilities if record.finding else CODES
+            if missing := set(CODES).difference(known):
                 raise ValueError(f"no probability of {', '.join(sorted(missing))}")
             pixels = read_image(folder / _IMAGE_FILE)
             field = record.field_of_view
@@ -165,6 +192,20 @@ class FolderArchive:
         for path in self._folder.iterdir():
             if path.is_dir() and not path.name.startswith("."):
                 yield path
+
+
+def _judged(
+    record: ExaminationRecord,
+    finding: Finding,
+    flags: Sequence[str],
+    measures: AbcdMeasures | None,
+) -> ExaminationRecord:
+    return msgspec.structs.replace(
+        record,
+        field_of_view=finding.field,
+        finding=to_record(finding, record.identifier, list(flags)),
+        measures=measures,
+    )
 
 
 @contextlib.contextmanager

@@ -37,7 +37,7 @@ class ExaminationRecord(msgspec.Struct, frozen=True, kw_only=True):
     field_of_view
         In pixels of the image, as the analysis had it; None in version 1.
     finding
-        What the model said.
+        What the model said; None where it has said nothing, as the program or the power failed.
     measures
         What was measured of the lesion, where an outline was found.
     """
@@ -47,7 +47,7 @@ class ExaminationRecord(msgspec.Struct, frozen=True, kw_only=True):
     taken: datetime
     source: SourceKind | None = None
     field_of_view: FieldOfView | None = None
-    finding: FindingRecord
+    finding: FindingRecord | None = None
     measures: AbcdMeasures | None = None
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final, assert_never
 
 from device.faults import Fault, unexpected
+from device.frame import Frame
 from device.imaging.abcd import measure_abcd
 from device.imaging.field_of_view import FieldOfView, crop
 from device.imaging.lesion import lesion_contour, segment_lesion
@@ -32,6 +33,7 @@ from device.runtime.messages import (
 )
 
 FAILED: Final = translatable("The analysis failed.")
+NOT_JUDGED: Final = translatable("The analysis failed; the picture is kept without a finding.")
 
 _WAIT_SECONDS: Final = 0.5
 _PAUSE_SECONDS: Final = 1.0
@@ -166,31 +168,57 @@ class Analysis:
         self._health.worked(Part.MODEL)
 
     def _fail(self, work: Burst | ExplainCapture | LiveFrame, error: Exception) -> None:
-        self._fault = fault = report_unexpected(_log, self._health, Part.ANALYSIS, FAILED, error)
-        if isinstance(work, Burst):
-            capture = self.capture.peek()
-            if capture is None or capture.shot is not work.shot:
-                self.capture.put(Capture(work.shot, None, fault=fault))
+        capture = self.capture.peek()
+        shot = work.shot if isinstance(work, Burst) else None
+        if capture is not None and capture.shot is shot:
+            shot = None
+        message = NOT_JUDGED if shot is not None and self._keep is not None else FAILED
+        self._fault = fault = report_unexpected(_log, self._health, Part.ANALYSIS, message, error)
+        if shot is not None:
+            self.capture.put(Capture(shot, None, fault=fault))
 
     def _capture(self, burst: Burst) -> None:
-        with self._model():
-            frame, finding = self._analyzer.analyze_burst(burst.frames, self._step_done)
-        field = crop(frame.pixels, finding.field)
-        lesion = segment_lesion(field)
+        chosen: list[Frame] = []
+
+        def keep_chosen(frame: Frame) -> None:
+            chosen.append(frame)
+            self._keep_as(KeepExamination(burst.shot, frame))
+
+        try:
+            with self._model():
+                frame, finding = self._analyzer.analyze_burst(
+                    burst.frames, self._step_done, keep_chosen
+                )
+        except Exception:
+            if not chosen:
+                keep_chosen(burst.frames[0])
+            raise
         capture = Capture(burst.shot, AnalyzedFrame(frame, finding))
-        if lesion is not None:
-            height, width = frame.pixels.shape[:2]
-            scale = self._optics.mm_per_pixel_at(width, height) if self._optics else None
-            capture = replace(
-                capture,
-                outline=lesion_contour(lesion),
-                measures=measure_abcd(field, lesion, scale),
-            )
-        # The clinician sees it before it is on the disk, but not that it is kept.
-        self.capture.put(capture)
-        if self._keep is not None:
+        try:
+            capture = self._measured(capture, frame, finding.field)
+        finally:
+            # The clinician sees it before it is on the disk, but not that it is kept.
+            self.capture.put(capture)
             flags = tuple(self._analyzer.reached_operating_points(finding))
-            self._keep(KeepExamination(burst.shot, frame, finding, flags, capture.measures))
+            self._keep_as(KeepExamination(burst.shot, frame, finding, flags, capture.measures))
+
+    def _measured(self, capture: Capture, frame: Frame, found: FieldOfView) -> Capture:
+        """Return a capture with the lesion's outline and measures, where there is one."""
+        field = crop(frame.pixels, found)
+        lesion = segment_lesion(field)
+        if lesion is None:
+            return capture
+        height, width = frame.pixels.shape[:2]
+        scale = self._optics.mm_per_pixel_at(width, height) if self._optics else None
+        return replace(
+            capture,
+            outline=lesion_contour(lesion),
+            measures=measure_abcd(field, lesion, scale),
+        )
+
+    def _keep_as(self, examination: KeepExamination) -> None:
+        if self._keep is not None:
+            self._keep(examination)
 
     def _explain_capture(self) -> bool:
         """Explain the captured picture as requested now; return whether that was needed."""

@@ -26,8 +26,7 @@ BURST: Final = 5
 
 FAILED: Final = translatable("The camera's program failed.")
 SILENT_SECONDS: Final = 2.0
-"""A camera that gave no frame for so long is lost, whether it says so or not; a replay repeats
-its picture every second."""
+"""A camera that gave no frame for so long is lost, whether it says so or not."""
 
 _RETRY_SECONDS: Final = 1.0
 _MOVED_SHARE: Final = 0.05
@@ -111,7 +110,10 @@ class Camera:
         frame = self._source.read()
         self._arrived()
         self._health.worked(Part.CAMERA)
-        if self._shot is not None and not self._shot.released:
+        held = self._shot is not None and not self._shot.released
+        if held or frame.new_picture:
+            self._motion.forget()
+        if held:
             return
         self.frames.put(frame)
         moved = self._motion.since_the_last(frame.pixels, self._field)
@@ -130,8 +132,11 @@ class Camera:
             self._source.lock_exposure(True)
             try:
                 while len(frames) < BURST:
-                    frames.append(self._source.still())
+                    frame = self._source.still()
                     self._arrived()
+                    if frames and frame.new_picture:
+                        break
+                    frames.append(frame)
             finally:
                 self._source.lock_exposure(False)
             self._health.worked(Part.CAMERA)
@@ -167,6 +172,10 @@ class _MotionSinceLastFrame:
         self._field: FieldOfView | None = None
         self._shape: tuple[int, ...] = ()
         self._previous: NDArray[np.float32] | None = None
+
+    def forget(self) -> None:
+        """Compare the next frame with none: what was before it is something else."""
+        self._previous = None
 
     def since_the_last(self, pixels: NDArray[np.uint8], field: FieldOfView | None) -> float | None:
         if field is not None and not field.lies_in(pixels.shape):

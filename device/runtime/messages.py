@@ -150,19 +150,21 @@ class Capture:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeepExamination:
-    """A captured picture and its finding are to be kept.
+    """A captured picture is to be kept: before it is judged, and again with its finding.
 
     Attributes
     ----------
+    finding
+        None where it has not been judged yet.
     flags
         Names of the operating points that the finding reaches.
     """
 
     shot: Shot
     frame: Frame
-    finding: Finding
-    flags: tuple[str, ...]
-    measures: AbcdMeasures | None
+    finding: Finding | None = None
+    flags: tuple[str, ...] = ()
+    measures: AbcdMeasures | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -48,7 +48,8 @@ class RecentPictures:
             If its record is not that of its image.
         """
         field = kept.record.field_of_view or find_field(kept.image)
-        finding = from_record(kept.record.finding, field)
+        said = kept.record.finding
+        finding = from_record(said, field) if said is not None else None
         picture = Picture(kept.record.taken, _small(crop(kept.image, field)), finding)
         with self._lock:
             # One more would push out the newest, which was captured in the meantime.

@@ -20,7 +20,7 @@ from device.preferences import Preferences, save_preferences
 from device.records.archive import Archive
 from device.runtime.health import Health, Part, report_unexpected
 from device.runtime.inbox import Inbox
-from device.runtime.messages import KeepExamination, KeepResult
+from device.runtime.messages import KeepExamination, KeepResult, Shot
 from device.runtime.recent import RecentPictures
 
 NOT_KEPT: Final = translatable("The examination could not be kept.")
@@ -77,6 +77,7 @@ class Recorder:
         self._health = health
         self._news: deque[KeepResult] = deque(maxlen=_MOST_NEWS)
         self._fault: Fault | None = None
+        self._newest: tuple[Shot, str] | None = None
         self._reading_fault: Fault | None = None
         self._preferences_fault: Fault | None = None
         self.inbox: Inbox[KeepExamination, Preferences] = Inbox(clock)
@@ -124,7 +125,7 @@ class Recorder:
         if self._archive is None:
             return
         try:
-            self._archive.keep(work.frame, work.finding, work.flags, work.measures)
+            self._write(self._archive, work)
         except RecordError as error:
             self._fault = error.fault
             log_expected(_log, error)
@@ -134,8 +135,19 @@ class Recorder:
         else:
             self._fault = None
             self._health.worked(Part.RECORDER)
+            if work.finding is None:
+                # Not all of it is kept yet.
+                return
         self.kept.put(KeepResult(work.shot, self._fault))
         self._news.append(KeepResult(work.shot, self._fault))
+
+    def _write(self, archive: Archive, work: KeepExamination) -> None:
+        """Keep an examination, or complete the newest one."""
+        if self._newest is None or self._newest[0] is not work.shot:
+            identifier = archive.keep(work.frame, work.finding, work.flags, work.measures)
+            self._newest = work.shot, identifier
+        elif work.finding is not None:
+            archive.complete(self._newest[1], work.finding, work.flags, work.measures)
 
     def news(self) -> list[KeepResult]:
         """Return what became of examinations since the last call; for the session alone."""

@@ -49,8 +49,10 @@ class ScriptedAnalyzer:
     ) -> Finding:
         return self.live(frame, motion, as_captured=as_captured)
 
-    def analyze_burst(self, frames: Sequence[Frame], progress: Progress) -> tuple[Frame, Finding]:
-        return self.burst(frames, progress)
+    def analyze_burst(
+        self, frames: Sequence[Frame], progress: Progress, chosen: Callable[[Frame], None]
+    ) -> tuple[Frame, Finding]:
+        return self.burst(frames, progress, chosen)
 
     def explain(
         self, frame: Frame, code: Code, done: Callable[[], None], *, as_captured: bool
@@ -77,6 +79,7 @@ class ScriptedSource(FrameSource):
         self.still_fault: Exception | None = None
         self.good_stills = 0
         self.locked: list[bool] = []
+        self.new_pictures: set[int] = set()
         self.hold = threading.Event()
         self.hold.set()
 
@@ -101,4 +104,4 @@ class ScriptedSource(FrameSource):
     def _picture(self, number: int) -> Frame:
         pixels = np.full((*self.shape, 3), 180, np.uint8)
         cv2.circle(pixels, (self.shape[1] // 2, self.shape[0] // 2), 40, (90, 60, 50), -1)
-        return self._frame(pixels, number)
+        return self._frame(pixels, number, new_picture=number in self.new_pictures)

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,18 @@ def test_space_freezes_and_thaws(clinic: Clinic) -> None:
         clinic.until(lambda: clinic.live().finding is not kept.finding)
 
     clinic.use(camera, deeds)
+
+
+def test_screen_tells_which_camera_the_pictures_come_from(clinic: Clinic) -> None:
+    class Scope(Camera):
+        def _taken(self, pixels: np.ndarray) -> Frame:
+            return replace(super()._taken(pixels), source="Scope, video2")
+
+    def deeds() -> None:
+        clinic.until_finding()
+        assert clinic.live().source == "Scope, video2"
+
+    clinic.use(Scope(), deeds)
 
 
 def test_frozen_finding_is_of_the_frozen_picture(clinic: Clinic) -> None:

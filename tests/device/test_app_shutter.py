@@ -1,6 +1,7 @@
 """The instrument's shutter: what it takes, judges and keeps."""
 
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +13,12 @@ import pytest
 from device.app import App
 from device.errors import ConfigError, RecordError, SourceError
 from device.frame import Frame
-from device.inference.analyzer import Analyzer
+from device.inference.analyzer import Analyzer, Progress
 from device.inference.finding import Finding
 from device.models.manifest import Manifest
 from device.optics import Optics
 from device.records.folder_archive import FolderArchive
+from device.runtime.analysis import NOT_JUDGED
 from device.runtime.camera import BURST
 from device.screen.display import close_screen, open_offscreen
 from device.screen.events import ShutterPress
@@ -30,7 +32,7 @@ from tests.device.clinic import READ, SIZE, Camera, Clinic, Handheld, lesion
 from tests.device.clocks import ManualClock
 from tests.device.screen import states
 from tests.device.screen.drawing import draw
-from tests.device.scripted import GIVE_UP_SECONDS
+from tests.device.scripted import GIVE_UP_SECONDS, fails
 
 
 def test_pedal_is_the_shutter(clinic: Clinic) -> None:
@@ -119,6 +121,31 @@ def test_taken_picture_is_measured_and_kept(clinic: Clinic, tmp_path: Path) -> N
         assert tuple(kept.record.finding.probabilities.values()) == view.finding.probabilities
 
     clinic.use(Handheld(), deeds)
+
+
+def test_picture_that_cannot_be_judged_is_kept_and_that_is_told(
+    clinic: Clinic, tmp_path: Path
+) -> None:
+    records = FolderArchive(tmp_path)
+    clinic.options = {"archive": records}
+
+    def fails_at_the_model(
+        frames: Sequence[Frame], progress: Progress, chosen: Callable[[Frame], None]
+    ) -> None:
+        chosen(frames[2])
+        fails()
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.analyzer.burst = fails_at_the_model
+        clinic.press(pygame.K_SPACE)
+        clinic.until(lambda: clinic.fault() == NOT_JUDGED)
+
+    clinic.use(Handheld(), deeds)
+    (identifier,) = records.identifiers()
+    kept = records.read(identifier)
+    np.testing.assert_array_equal(kept.image, lesion(blur=0.4))
+    assert kept.record.finding is None
 
 
 def test_picture_that_cannot_be_kept_is_told(clinic: Clinic, tmp_path: Path) -> None:

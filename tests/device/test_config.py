@@ -72,9 +72,9 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         write(
             tmp_path,
             f'model = "/models/a"\ntrusted_keys = ["{key}"]\nthreads = 4\n'
-            'source = "replay:/photos"\nwidth = 800\nheight = 480\nfullscreen = true\n'
-            'rotation = 270\nlanguage = "es"\ntheme = "light"\n'
-            'shutter_pin = 17\npedal_key = "page down"\n',
+            'source = "replay:/photos"\ncamera_size = [1920, 1080]\n'
+            "width = 800\nheight = 480\nfullscreen = true\nrotation = 270\n"
+            'language = "es"\ntheme = "light"\nshutter_pin = 17\npedal_key = "page down"\n',
         )
     )
     assert config == Config(
@@ -82,6 +82,7 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         trusted_keys=(key,),
         threads=4,
         source="replay:/photos",
+        camera_size=(1920, 1080),
         shutter_pin=17,
         pedal_key="page down",
         width=800,
@@ -110,6 +111,9 @@ def test_screen_may_stand_upright(tmp_path: Path, width: int, height: int) -> No
         ("threads = 9", "threads"),
         ("threads = 1.5", "threads"),
         ("threads = '2'", "threads"),
+        ("camera_size = [1280]", "camera_size"),
+        ("camera_size = [239, 720]", "camera_size"),
+        ("camera_size = [1280, 8193]", "camera_size"),
         ("width = 479", "width"),
         ("width = 639\nheight = 639", "width"),
         ("width = 7681", "width"),

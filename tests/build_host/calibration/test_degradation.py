@@ -5,8 +5,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from build_host.calibration.degradation import DEGRADATIONS, Degradation, Study, find_limit
+from build_host.calibration.degradation import (
+    DEGRADATIONS,
+    Degradation,
+    Study,
+    find_limit,
+    groups_of,
+)
 from build_host.calibration.fits import NO_LIMITS
+from build_host.datasets.dataset import Dataset, ImageRecord
 from device.capture.demo import SCENES, demo_frame
 from device.imaging.field_of_view import crop, find_field
 from device.imaging.quality import measure_quality
@@ -62,24 +69,38 @@ def test_limit_lies_where_the_loss_begins(bad: str) -> None:
     degraded = values < 3 if bad == "low" else values > 7
     losses = (random.random(4000) < np.where(degraded, 0.5, 0.0)) * 1.0
     undegraded = values[~degraded]
-    found, reason = find_limit(values, losses, undegraded, bad, 0.1)
+    found, reason = find_limit(values, losses, [undegraded], bad, 0.1)
     assert found == pytest.approx(3.0 if bad == "low" else 7.0, abs=0.1)
     assert reason == "accuracy falls"
 
 
 def test_where_accuracy_never_falls_the_worst_that_was_tried_is_the_limit() -> None:
     values = np.linspace(2.0, 9.0, 100)
-    assert find_limit(values, np.zeros(100), values[50:], "low", 0.05) == (2.0, "worst tried")
-    assert find_limit(values, np.zeros(100), values[:50], "high", 0.05) == (9.0, "worst tried")
+    assert find_limit(values, np.zeros(100), [values[50:]], "low", 0.05) == (2.0, "worst tried")
+    assert find_limit(values, np.zeros(100), [values[:50]], "high", 0.05) == (9.0, "worst tried")
 
 
 def test_limit_refuses_hardly_an_image_as_it_is() -> None:
     values = np.linspace(0.0, 10.0, 1000)
     losses = np.ones(1000)
-    undegraded = np.linspace(5.0, 10.0, 200)
-    found, reason = find_limit(values, losses, undegraded, "low", 0.05)
+    bright, dark = np.linspace(5.0, 10.0, 200), np.linspace(3.0, 8.0, 60)
+    found, reason = find_limit(values, losses, [bright, dark], "low", 0.05)
     assert reason == "images as they are"
-    assert (undegraded < found).mean() <= 0.02
+    # Of no group: what is dark by itself is not refused for the sake of the others.
+    assert (dark < found).mean() <= 0.02
+    assert found > 2.9
+
+
+def test_groups_are_the_sources_diagnoses_and_skin_tones_of_many_images() -> None:
+    records = tuple(
+        ImageRecord(f"{i}", f"{i}", "nv" if i < 60 else "mel", source="A" if i < 55 else "B",
+                    skin_tone="2" if i % 2 else "")
+        for i in range(110)
+    )  # fmt: skip
+    groups = groups_of(Dataset("drawn", records, lambda record: FRAME))
+    assert {name: int(rows.sum()) for name, rows in groups.items()} == {
+        "all": 110, "A": 55, "B": 55, "mel": 50, "nv": 60, "skin tone 2": 55,
+    }  # fmt: skip
 
 
 def test_a_runs_limits_become_those_of_the_study(
@@ -92,6 +113,7 @@ def test_a_runs_limits_become_those_of_the_study(
     assert draft.quality == study.limits
     assert draft.quality != NO_LIMITS
     assert "14 HAM10000 validation images" in draft.quality.derived_from
+    assert next(iter(study.refused)) == "all"
     assert [c.name for c in study.curves] == [kind.name for kind in DEGRADATIONS]
     for curve, kind in zip(study.curves, DEGRADATIONS, strict=True):
         mild, middle, worst = (level.amount for level in curve.levels)

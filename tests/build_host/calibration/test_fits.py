@@ -99,6 +99,7 @@ def test_an_operating_point_is_the_strictest_threshold_with_its_sensitivity(seed
         ("melanoma-0.95", "mel"),
         ("malignant-0.90", "malignant"),
         ("malignant-0.95", "malignant"),
+        ("malignant-specificity-0.90", "malignant"),
     ]
     probability = probabilities(logits, PLAIN)
     for point in points:
@@ -111,10 +112,15 @@ def test_an_operating_point_is_the_strictest_threshold_with_its_sensitivity(seed
         flagged = score >= point.threshold
         assert point.sensitivity == pytest.approx(flagged[truth].mean())
         assert point.specificity == pytest.approx((~flagged[~truth]).mean())
+        assert "fold 4" in point.fitted_on
+        if "specificity" in point.name:
+            assert point.specificity >= asked
+            lower = score >= score[score < point.threshold].max()
+            assert (~lower[~truth]).mean() < asked
+            continue
         assert point.sensitivity >= asked
         stricter = score > point.threshold
         assert stricter[truth].mean() < asked
-        assert "fold 4" in point.fitted_on
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,25 @@ def test_every_warning_that_is_raised_is_told(
     assert (certain.share, certain.difference) == (1.0, None)
 
 
+def test_share_of_each_group_is_told_for_each_recommendation(folds: Dataset) -> None:
+    bundle = shipped_bundle("paper-28")
+    for row in evaluate_sources(bundle, folds, 5):
+        made = {r.recommendation: r for r in row.recommendations}
+        assert list(made) == ["refer", "not-excluded", "no-sign", ""]
+        predictions = predict(Analyzer(bundle), rows_of(folds, row.source), True)
+        labels = labels_of(predictions)
+        for name, shares in made.items():
+            said = np.array([(r or "") == name for r in predictions.recommendations])
+            assert shares.melanomas == pytest.approx(said[labels == CODES.index("mel")].mean())
+            assert shares.naevi == pytest.approx(said[labels == CODES.index("nv")].mean())
+            rest = np.isin(labels, [CODES.index(c) for c in ("akiec", "bcc")])
+            assert shares.other_malignant == pytest.approx(said[rest].mean())
+            rest = np.isin(labels, [CODES.index(c) for c in ("bkl", "df", "vasc")])
+            assert shares.other_benign == pytest.approx(said[rest].mean())
+        for group in ("melanomas", "other_malignant", "naevi", "other_benign"):
+            assert sum(getattr(r, group) for r in made.values()) == pytest.approx(1.0)
+
+
 def test_rows_are_written_and_read(found: list[SourceEvaluation]) -> None:
     written = msgspec.json.encode(found)
     assert msgspec.json.decode(written, type=list[SourceEvaluation]) == found

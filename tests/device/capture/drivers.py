@@ -50,13 +50,20 @@ def eventually(source: FrameSource, seconds: float = 60.0) -> Frame:
 class CvVideo:
     """As much of ``cv2.VideoCapture`` as a V4L2 camera shows of itself."""
 
-    def __init__(self, picture: object = None, supported: bool = True) -> None:
+    def __init__(
+        self, picture: object = None, supported: bool = True, fourcc: str = "MJPG"
+    ) -> None:
         self.picture = plain()[:, :, ::-1].copy() if picture is None else picture
+        self.damage: Callable[[bytes], bytes] = lambda content: content
         self.state: Literal["working", "stalled", "gone", "busy"] = "working"
         self.values: dict[int, float] = {
             cv2.CAP_PROP_AUTO_EXPOSURE: 3.0 if supported else -1.0,
             cv2.CAP_PROP_AUTO_WB: 1.0 if supported else -1.0,
+            cv2.CAP_PROP_FOURCC: float(cv2.VideoWriter.fourcc(*fourcc)),
+            cv2.CAP_PROP_CONVERT_RGB: 1.0,
         }
+        self.fourcc = self.values[cv2.CAP_PROP_FOURCC]
+        self.asked: dict[int, list[float]] = {}
         self.opened = 0
         self.reads = 0
         self.to_miss = 0
@@ -81,13 +88,22 @@ class CvVideo:
         if self.to_miss:
             self.to_miss -= 1
             return False, None
-        return (False, None) if self.state == "gone" else (True, self.picture)
+        if self.state == "gone":
+            return False, None
+        if self.values[cv2.CAP_PROP_CONVERT_RGB]:
+            return True, self.picture
+        # Of Motion JPEG, the real one gives the bytes of the file in one row.
+        content = encoded(np.asarray(self.picture)[:, :, ::-1], "JPEG", quality=95)
+        return True, np.frombuffer(self.damage(content), np.uint8)[None]
 
     def get(self, prop: int, /) -> float:
         return self.values.get(prop, -1.0)
 
     def set(self, prop: int, value: float, /) -> bool:
-        self.values[prop] = value
+        self.asked.setdefault(prop, []).append(value)
+        if self.values.get(prop, 0.0) < 0:
+            return False
+        self.values[prop] = self.fourcc if prop == cv2.CAP_PROP_FOURCC else value
         return True
 
     def release(self) -> None:

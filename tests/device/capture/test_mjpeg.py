@@ -1,13 +1,21 @@
 """A real server on this machine sends good and bad streams."""
 
+import contextlib
 import io
 import socket
+import ssl
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +41,29 @@ HELD_SECONDS = 60.0
 
 Handler = BaseHTTPRequestHandler
 JPEG = encoded(plain(), "JPEG", quality=95)
+
+
+def self_signed(folder: Path) -> Path:
+    """Return a file with a certificate that a camera has made for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "camera")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "camera.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
 
 
 def until_trouble(source: MjpegSource) -> str:
@@ -131,6 +162,24 @@ def test_server_that_is_not_there_is_named_by_its_host() -> None:
         MjpegSource(f"http://127.0.0.1:{port}/", CLOCK)
 
 
+def test_certificate_that_nobody_vouches_for_is_told_as_that(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer_once() -> None:
+            other, _ = server.accept()
+            with other, contextlib.suppress(OSError):
+                context.wrap_socket(other, server_side=True).close()
+
+        thread = threading.Thread(target=answer_once)
+        thread.start()
+        with pytest.raises(SourceError, match="certificate is not trusted; install it") as caught:
+            MjpegSource(f"https://ana:secret@127.0.0.1:{server.getsockname()[1]}/", CLOCK)
+        thread.join()
+    assert caught.value.fault.technical == "127.0.0.1: self-signed certificate"
+
+
 @pytest.mark.parametrize("answer", [b"", b"\0" * 4000, b"HTTP/1.1 200 OK\r\nA: b" + b"c" * 70000])
 def test_server_that_does_not_speak_http_is_refused(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -199,8 +248,17 @@ def test_stream_that_breaks_off_is_opened_again() -> None:
 
 @pytest.mark.parametrize(
     "rubbish",
-    [b"", b"hello", JPEG[: len(JPEG) // 2], encoded(plain(), "PNG"), huge_png(), b"\xff\xd8" * 50],
-    ids=["empty", "text", "cut-short", "png", "huge", "markers"],
+    [
+        b"",
+        b"hello",
+        JPEG[: len(JPEG) // 2],
+        JPEG[:700] + JPEG[800:],
+        encoded(plain((0, 0, 0)), "JPEG", progressive=True),
+        encoded(plain(), "PNG"),
+        huge_png(),
+        b"\xff\xd8" * 50,
+    ],
+    ids=["empty", "text", "cut-short", "torn", "many-scans", "png", "huge", "markers"],
 )
 def test_rubbish_between_pictures_is_passed_over(rubbish: bytes) -> None:
     def deed(handler: Handler) -> None:

@@ -1,3 +1,4 @@
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -75,11 +76,17 @@ def test_name_never_tells_the_file(tmp_path: Path) -> None:
 def test_still_stays_before_the_lens_for_its_time(folder: Path) -> None:
     clock = ManualClock()
     with ReplaySource(folder, clock, paced=True) as source:
-        seen = []
-        for _ in range(9):
-            seen += colours(source, 1, timeout=0.5)
-            clock.seconds += 0.01
-    assert seen == [RED] * 4 + [GREEN] * 4 + [BLUE]
+        seen, begins = colours(source, 1), [clock.seconds]
+        while len(seen) < 4:
+            before = clock.seconds
+            (colour,) = colours(source, 1)
+            # A press of the shutter is soon taken.
+            assert clock.seconds - before <= 0.11
+            if colour != seen[-1]:
+                seen.append(colour)
+                begins.append(clock.seconds)
+    assert seen == [RED, GREEN, BLUE, RED]
+    np.testing.assert_allclose(np.diff(begins), 2.0, atol=0.01)
 
 
 def test_unreadable_image_is_passed_over_and_named_once(folder: Path) -> None:
@@ -129,24 +136,106 @@ def test_source_may_be_read_again_after_an_error_that_no_code_expected(
         assert colours(source, 1) == [RED]
 
 
-def test_image_too_small_to_judge_is_passed_over_and_named(folder: Path) -> None:
-    small = folder / "2.png"
-    small.write_bytes(encoded(np.zeros((239, 300, 3), np.uint8), "PNG"))
-    with ReplaySource(folder, CLOCK, paced=False) as source:
-        assert colours(source, 2) == [RED, BLUE]
-        assert "300 x 239 pixels" in source.skipped["2.png"]
+@pytest.mark.parametrize("size", [(200, 150), (1, 1)])
+def test_image_of_any_size_that_can_be_analyzed_is_shown(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(np.zeros((size[1], size[0], 3), np.uint8), "PNG"))
+    with ReplaySource(tmp_path, CLOCK, paced=False) as source:
+        assert source.read().pixels.shape == (size[1], size[0], 3)
 
 
-def test_video_too_small_to_judge_is_refused(tmp_path: Path) -> None:
+def test_small_video_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "a.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (320, 200))
-    writer.write(np.zeros((200, 320, 3), np.uint8))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (200, 152))
+    writer.write(np.zeros((152, 200, 3), np.uint8))
     writer.release()
+    with ReplaySource(path, CLOCK, paced=False) as source:
+        assert source.read().pixels.shape == (152, 200, 3)
+
+
+def test_image_of_any_ending_is_told_by_its_content_as_analyze_does(tmp_path: Path) -> None:
+    with ReplaySource(write_image(tmp_path / "scan.old", RED), CLOCK, paced=False) as source:
+        assert colours(source, 1) == [RED]
+
+
+def test_stills_of_a_photograph_give_that_photograph(folder: Path) -> None:
+    clock = ManualClock()
+    with ReplaySource(folder, clock, paced=True) as source:
+        for colour in (RED, GREEN, BLUE, RED):
+            assert colours(source, 1) == [colour]
+            # As long as its time is over, until the next is read.
+            clock.seconds += 5.0
+            stills = [source.still() for _ in range(5)]
+            assert {tuple(int(v) for v in f.pixels[0, 0]) for f in stills} == {colour}
+
+
+def test_each_photograph_tells_that_it_begins(folder: Path) -> None:
+    clock = ManualClock()
+    with ReplaySource(folder, clock, paced=True) as source:
+        frames = [source.read() for _ in range(30)] + [source.still()]
+    begins = [tuple(int(v) for v in f.pixels[0, 0]) for f in frames if f.new_picture]
+    assert begins == [RED, GREEN]
+
+
+def test_video_tells_only_where_it_begins_again(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", [RED, GREEN, BLUE])
+    with ReplaySource(path, CLOCK, paced=False) as source:
+        told = [source.read().new_picture for _ in range(5)]
+    assert told == [True, False, False, True, False]
+
+
+@pytest.mark.parametrize("name", ["Ana-Garcia.png", "Ana-Garcia.avi"])
+def test_no_message_on_the_screen_names_a_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"hello")
     with (
-        ReplaySource(path, CLOCK, paced=False) as source,
-        pytest.raises(SourceError, match=r"320 x 200 pixels.*set it to a larger picture"),
+        ReplaySource(tmp_path / name, CLOCK, paced=False) as source,
+        pytest.raises(SourceError) as caught,
     ):
         source.read()
+    fault = caught.value.fault
+    assert "Garcia" not in f"{fault.text} {fault.technical}"
+    assert fault.action
+    if name.endswith("png"):
+        assert fault.detail
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:1/a.ts\n#EXT-X-ENDLIST\n",
+        b"ffconcat version 1.0\nfile 'http://127.0.0.1:1/a.ts'\n",
+        b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nm=video 5004 RTP/AVP 96\n",
+        b"<?xml version='1.0'?><MPD xmlns='urn:mpeg:dash:schema:mpd:2011'/>",
+    ],
+    ids=["hls", "concat", "sdp", "dash"],
+)
+def test_playlist_under_the_name_of_a_video_is_never_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    opened: list[object] = []
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *given: opened.append(given))
+    (tmp_path / "a.mp4").write_bytes(content)
+    with (
+        ReplaySource(tmp_path / "a.mp4", CLOCK, paced=False) as source,
+        pytest.raises(SourceError, match="nothing in it can be shown"),
+    ):
+        source.read()
+    assert opened == []
+
+
+def test_video_with_a_colon_in_its_relative_path_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_video(tmp_path / "a:b.avi", [RED])
+    monkeypatch.chdir(tmp_path)
+    with ReplaySource(Path("a:b.avi"), CLOCK, paced=False) as source:
+        np.testing.assert_allclose(colours(source, 1), [RED], atol=12)
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    assert "neither an image" in failure(tmp_path / "a.png")
 
 
 def test_images_are_opened_one_by_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +253,7 @@ def test_many_unreadable_images_do_not_hold_the_reader_up(tmp_path: Path) -> Non
         (tmp_path / f"{number:02}.png").write_bytes(b"hello")
     write_image(tmp_path / "99.png", RED)
     with ReplaySource(tmp_path, CLOCK, paced=False) as source:
-        with pytest.raises(SourceError, match=r"no image has been found yet.*00\.png"):
+        with pytest.raises(SourceError, match=r"no image has been found yet.*; wait.*not an image"):
             source.read(timeout=0.0)
         assert len(source.skipped) < 50
         assert colours(source, 1) == [RED]
@@ -176,7 +265,7 @@ def test_missing_path_is_named(tmp_path: Path) -> None:
 
 def test_folder_without_images_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
-    assert "there are no images in it" in failure(tmp_path)
+    assert "there are no images in it; copy photographs into it" in failure(tmp_path)
 
 
 def test_unknown_ending_is_named(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from device.capture import sources, v4l2
+from device.capture import sources
 from device.capture.demo import DemoSource
+from device.capture.reconnecting import ReconnectingSource
 from device.capture.replay import ReplaySource
 from device.capture.sources import open_source
+from device.capture.uvc import UsbCameraOpener
 from device.errors import ConfigError, SourceError
 from device.frame import SourceKind
 from tests.device.capture.drivers import CLOCK, eventually, plain, serving, stream
@@ -65,7 +67,6 @@ def test_replay_of_nothing_fails(tmp_path: Path) -> None:
         "demo:x",
         "replay",
         "replay:",
-        "replay:http://host/stream",
         "mjpeg:",
         "Demo",
         "picamera:0",
@@ -101,7 +102,7 @@ def test_pi_camera_without_its_package_says_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sources, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="install the package python3-picamera2"):
+    with pytest.raises(ConfigError, match=r"python3-picamera2 and make .* --system-site-packages"):
         open_source("picamera", CLOCK)
 
 
@@ -113,9 +114,33 @@ def test_pi_camera_with_half_its_packages_says_which_are_needed(
     monkeypatch.delitem(sys.modules, "picamera2", raising=False)
     with (
         open_source("picamera", CLOCK) as source,
-        pytest.raises(SourceError, match="python3-libcamera"),
+        pytest.raises(SourceError, match=r"python3-libcamera.*--system-site-packages") as caught,
     ):
         source.read(10.0)
+    assert "libcamera_of_nowhere" in caught.value.fault.detail
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "ImportError('libcamera.so.0.3: cannot open shared object file')",
+        "ValueError('numpy.dtype size changed, may indicate binary incompatibility')",
+        "AttributeError('_ARRAY_API not found')",
+        "RuntimeError('module was compiled against NumPy C-API version 0x10')",
+    ],
+)
+def test_pi_camera_that_was_built_for_other_packages_is_told_as_that(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, raised: str
+) -> None:
+    (tmp_path / "picamera2.py").write_text(f"raise {raised}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "picamera2", raising=False)
+    with (
+        open_source("picamera", CLOCK) as source,
+        pytest.raises(SourceError, match=r"does not fit .*--system-site-packages") as caught,
+    ):
+        source.read(10.0)
+    assert raised.split("'")[1] in caught.value.fault.detail
 
 
 def test_usb_camera_that_is_absent_is_waited_for() -> None:
@@ -126,19 +151,12 @@ def test_usb_camera_that_is_absent_is_waited_for() -> None:
         source.read(10.0)
 
 
-def test_first_usb_camera_is_looked_for_at_each_attempt(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_usb_camera_is_looked_for_at_each_attempt(tmp_path: Path) -> None:
     asked = []
-
-    def first() -> Path:
-        asked.append(1)
-        return tmp_path / "missing"
-
-    monkeypatch.setattr(v4l2, "first_usb_camera", first)
-    with open_source("usb", CLOCK) as source:
+    opener = UsbCameraOpener(None, CLOCK, cameras=lambda: asked.append(1) or [])
+    with ReconnectingSource("USB camera", opener, CLOCK, pauses=(0.01, 0.1)) as source:
         for _ in range(2):
-            with pytest.raises(SourceError, match="no camera is plugged in there"):
+            with pytest.raises(SourceError, match="no USB camera is plugged in"):
                 source.read(10.0)
     assert len(asked) >= 2
 
@@ -164,7 +182,20 @@ def test_address_that_is_none_is_refused_at_once(url: str) -> None:
         open_source(f"mjpeg:{url}", CLOCK)
 
 
-@pytest.mark.parametrize("setting", ["http://ana:secret@host/", "mjpeg:http://ana:secret@host:x/"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "http://ana:secret@host/",
+        "http://host/?password=secret",
+        "mjpeg:http://ana:secret@host:x/",
+        "mjpeg:rtsp://ana:secret@host/",
+        "rtsp://ana:secret@host/",
+        "replay:http://ana:secret@host/",
+        "replay:HTTP://ana:secret@host/",
+        "replay:rtsp://host/secret",
+        "usb:rtsp://host/secret",
+    ],
+)
 def test_password_in_a_setting_is_never_shown(setting: str) -> None:
     with pytest.raises(ConfigError) as caught:
         open_source(setting, CLOCK)

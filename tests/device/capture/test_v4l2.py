@@ -2,10 +2,7 @@ import os
 import struct
 from pathlib import Path
 
-import pytest
-
-from device.capture.v4l2 import first_usb_camera, gives_pictures_over_usb
-from device.errors import SourceError
+from device.capture.v4l2 import UsbCamera, gives_pictures_over_usb, usb_cameras
 
 CAPTURE, METADATA, OUTPUT, DEVICE_CAPS = 0x1, 0x00800000, 0x2, 0x80000000
 
@@ -30,7 +27,7 @@ def test_old_driver_without_capabilities_of_a_node_is_understood() -> None:
     assert gives_pictures_over_usb(capability(USB, 0, CAPTURE))
 
 
-def test_first_camera_is_found_in_the_order_of_its_number(tmp_path: Path) -> None:
+def test_cameras_are_found_in_the_order_of_its_number(tmp_path: Path) -> None:
     devices = {
         "video0": capability(b"platform:unicam", CAPTURE),
         "video2": capability(USB, METADATA, CAPTURE | METADATA | DEVICE_CAPS),
@@ -45,12 +42,21 @@ def test_first_camera_is_found_in_the_order_of_its_number(tmp_path: Path) -> Non
             raise OSError(19, os.strerror(19))
         return devices[device.name]
 
-    assert first_usb_camera(tmp_path, query) == tmp_path / "video3"
-    del devices["video3"]
-    assert first_usb_camera(tmp_path, query) == tmp_path / "video10"
+    bus = USB.decode()
+    assert usb_cameras(tmp_path, query) == [
+        UsbCamera(tmp_path / "video3", "card", bus),
+        UsbCamera(tmp_path / "video10", "card", bus),
+    ]
 
 
 def test_file_that_is_no_device_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "video0").touch()
-    with pytest.raises(SourceError, match="no USB camera is plugged in"):
-        first_usb_camera(tmp_path)
+    assert usb_cameras(tmp_path) == []
+
+
+def test_what_a_camera_calls_itself_is_made_printable(tmp_path: Path) -> None:
+    (tmp_path / "video0").touch()
+    name = b"Scope\x1b[2J\xff \0garbage"
+    content = capability(USB, CAPTURE).replace(b"card\0".ljust(32, b"\0"), name.ljust(32, b"\0"))
+    (camera,) = usb_cameras(tmp_path, lambda device: content)
+    assert camera.card == "Scope\\x1b[2J\ufffd"

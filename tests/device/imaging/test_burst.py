@@ -29,6 +29,13 @@ def test_motion_is_that_between_the_kept_frame_and_its_neighbour(
     assert motion_in_burst([still, still, moved], kept, field) == 0.0
 
 
+@pytest.mark.parametrize("kept", [0, 1])
+def test_frames_of_two_sizes_tell_no_motion(frames: tuple[Frame, ...], kept: int) -> None:
+    pair = [frames[1].pixels, frames[1].pixels[:240, :320]]
+    field = central_field(*pair[kept].shape[:2])
+    assert motion_in_burst(pair, kept, field) is None
+
+
 def test_burst_of_one_frame_has_no_motion(frames: tuple[Frame, ...]) -> None:
     field = central_field(*frames[1].pixels.shape[:2])
     assert motion_in_burst([frames[1].pixels], 0, field) is None

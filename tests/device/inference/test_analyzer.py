@@ -50,6 +50,33 @@ def test_finding_is_whole(analyzer: Analyzer, frames: tuple[Frame, ...]) -> None
         assert all(ms >= 0 for ms in finding.timings.values())
 
 
+def test_recommendation_follows_the_thresholds_of_the_bundle(
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
+) -> None:
+    manifest = plain_manifest(bundle)
+    point = manifest["live"]["operating_points"][0]
+    asked = {
+        "melanoma-0.95": "mel",
+        "malignant-0.95": "malignant",
+        "malignant-specificity-0.90": "malignant",
+    }
+    for thresholds, expected in (
+        ((1.0, 1.0, 1.0), "no-sign"),
+        ((0.0, 1.0, 1.0), "not-excluded"),
+        ((1.0, 1.0, 0.0), "refer"),
+    ):
+        manifest["live"]["operating_points"] = [
+            point | {"name": name, "score": score, "threshold": threshold}
+            for (name, score), threshold in zip(asked.items(), thresholds, strict=True)
+        ]
+        finding = analyzer_of(tmp_path, manifest, bundle).analyze(frames[GOOD])
+        assert finding.no_call is None
+        assert finding.recommendation == expected
+    # Of a picture that is too dark nothing says that there is no sign.
+    manifest["live"]["operating_points"][2]["threshold"] = 1.0
+    assert analyzer_of(tmp_path, manifest, bundle).analyze(frames[DARK]).recommendation is None
+
+
 def logits_of(network: Network, pixels: np.ndarray) -> np.ndarray:
     """Return what a network says of a picture of any size."""
     return network.run(resize_to_input(pixels, network.spec.input)).logits
@@ -216,7 +243,8 @@ def test_bundle_says_how_a_held_picture_is_explained(
         live = analyzer.explain(frames[3], Code.MEL)
         assert live.method == analyzer.saliency_method(as_captured=False)
         assert live.method == analyzer.manifest.live.saliency.method
-    assert len(passes) == 30
+    # The masks, and the eight views whose mean map is the captured picture's.
+    assert len(passes) == 30 + 8
 
 
 def test_explanations_of_two_diagnoses_differ(
@@ -243,6 +271,15 @@ def test_unasked_the_likeliest_malignant_diagnosis_is_explained(
 
 def blurred(frame: Frame, sigma: float) -> Frame:
     return replace(frame, pixels=cv2.GaussianBlur(frame.pixels, (0, 0), sigma))
+
+
+def test_burst_tells_its_sharpest_frame_before_any_pass_of_the_network(
+    analyzer: Analyzer, frames: tuple[Frame, ...]
+) -> None:
+    told: list[object] = []
+    kept, _ = analyzer.analyze_burst(frames[:2], lambda done, of: told.append(done), told.append)
+    assert told[:3] == [1, 2, kept]
+    assert len(told) > 3
 
 
 @pytest.mark.parametrize("place", [0, 1, 3])

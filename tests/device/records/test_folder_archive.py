@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,6 +84,19 @@ def kept(tmp_path: Path, frame: Frame, finding: Finding) -> Kept:
     return Kept(tmp_path, frame, finding)
 
 
+@contextlib.contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """Let no file become larger than so many bytes, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+
+
 def names(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir())
 
@@ -104,6 +118,34 @@ def test_what_is_kept_is_read_back(tmp_path: Path, frame: Frame, finding: Findin
     assert record.field_of_view == finding.field
     assert record.finding == to_record(finding, identifier, ["melanoma-0.90"])
     assert record.measures == measures
+
+
+def test_picture_is_kept_alone_and_completed_with_its_finding(
+    tmp_path: Path, frame: Frame, finding: Finding
+) -> None:
+    records = FolderArchive(tmp_path)
+    identifier = records.keep(frame, None, [], None)
+    alone = records.read(identifier)
+    np.testing.assert_array_equal(alone.image, frame.pixels)
+    assert (alone.record.finding, alone.record.field_of_view) == (None, None)
+    records.complete(identifier, finding, ["melanoma-0.90"], None)
+    assert names(tmp_path / identifier) == ["examination.json", "image.png"]
+    record = records.read(identifier).record
+    assert record.finding == to_record(finding, identifier, ["melanoma-0.90"])
+    assert (record.field_of_view, record.taken) == (finding.field, frame.time)
+
+
+def test_finding_that_cannot_be_written_is_told_and_the_picture_stays(
+    tmp_path: Path, frame: Frame, finding: Finding
+) -> None:
+    records = FolderArchive(tmp_path)
+    identifier = records.keep(frame, None, [], None)
+    with file_size_limit(100), pytest.raises(RecordError, match="picture is kept, but its finding"):
+        records.complete(identifier, finding, [], None)
+    assert names(tmp_path / identifier) == ["examination.json", "image.png"]
+    np.testing.assert_array_equal(records.read(identifier).image, frame.pixels)
+    with pytest.raises(RecordError, match="could not be"):
+        records.complete("none", finding, [], None)
 
 
 def test_examinations_come_in_the_order_in_which_they_were_taken(
@@ -162,15 +204,8 @@ def test_full_disk_is_told_and_leaves_nothing_behind(
 ) -> None:
     records = FolderArchive(tmp_path)
     kept = records.keep(frame, finding, [], None)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
-    try:
-        with pytest.raises(RecordError, match="could not be kept"):
-            records.keep(frame, finding, [], None)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, before)
+    with file_size_limit(20_000), pytest.raises(RecordError, match="could not be kept"):
+        records.keep(frame, finding, [], None)
     assert names(tmp_path) == [kept]
     assert records.read(kept).record.identifier == kept
     assert len([records.keep(frame, finding, [], None), *records.identifiers()]) == 3

@@ -17,7 +17,8 @@ from device.inference.analyzer import Analyzer, likeliest_malignant
 from device.inference.finding import Finding, SaliencyMap
 from device.models.bundle import Bundle
 from device.platform.clock import Clock
-from device.runtime.analysis import FAILED, Analysis
+from device.runtime import analysis
+from device.runtime.analysis import FAILED, NOT_JUDGED, Analysis
 from device.runtime.health import FAILURES, Health, Part, PartState
 from device.runtime.inbox import Inbox
 from device.runtime.messages import (
@@ -121,8 +122,9 @@ def test_burst_is_analyzed_shown_and_handed_on_once(room: Room, frames: tuple[Fr
     capture = room.capture()
     assert capture.shot is shot
     assert capture.analyzed is not None
-    until(lambda: room.to_keep)
-    (keep,) = room.to_keep
+    until(lambda: len(room.to_keep) == 2)
+    picture, keep = room.to_keep
+    assert (picture.shot, picture.frame, picture.finding) == (shot, keep.frame, None)
     assert keep.shot is shot
     assert keep.frame is capture.analyzed.frame
     assert keep.finding.probabilities == capture.analyzed.finding.probabilities
@@ -146,7 +148,46 @@ def test_burst_that_cannot_be_analyzed_is_answered_with_what_was_wrong(
     capture = room.capture()
     assert (capture.shot, capture.analyzed) == (shot, None)
     assert capture.fault is not None
-    assert capture.fault.message == FAILED
+    assert capture.fault.message == NOT_JUDGED
+
+
+def test_picture_is_handed_on_before_it_is_judged_and_stays_where_that_fails(
+    room: Room, frames: tuple[Frame, ...]
+) -> None:
+    def fails_at_the_model(
+        taken: object, progress: object, chosen: Callable[[Frame], None]
+    ) -> None:
+        chosen(frames[1])
+        fails()
+
+    room.analyzer.burst = fails_at_the_model
+    shot = room.take(*frames[:2])
+    room.capture()
+    (keep,) = room.to_keep
+    assert (keep.shot, keep.frame, keep.finding) == (shot, frames[1], None)
+
+
+def test_burst_of_which_none_could_be_chosen_hands_on_its_first(
+    room: Room, frames: tuple[Frame, ...]
+) -> None:
+    room.analyzer.burst = fails
+    room.take(*frames[:2])
+    room.capture()
+    (keep,) = room.to_keep
+    assert (keep.frame, keep.finding) == (frames[0], None)
+
+
+def test_picture_that_cannot_be_measured_is_shown_and_handed_on_with_its_finding(
+    room: Room, frames: tuple[Frame, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(analysis, "segment_lesion", fails)
+    room.take(frames[0])
+    until(lambda: room.analysis.fault)
+    capture = room.capture()
+    assert capture.analyzed is not None
+    keep = room.to_keep[-1]
+    assert (keep.finding, keep.measures) == (capture.analyzed.finding, None)
+    assert room.analysis.fault.message == FAILED
 
 
 def test_no_command_is_lost_however_fast_they_come(room: Room, frames: tuple[Frame, ...]) -> None:
@@ -154,8 +195,8 @@ def test_no_command_is_lost_however_fast_they_come(room: Room, frames: tuple[Fra
     for _ in range(3):
         room.inbox.offer(LiveFrame(frames[1]))
         shots.append(room.take(frames[0]))
-    until(lambda: len(room.to_keep) == 3)
-    assert [keep.shot for keep in room.to_keep] == shots
+    until(lambda: len(room.to_keep) == 6)
+    assert [keep.shot for keep in room.to_keep if keep.finding] == shots
 
 
 def test_picture_stays_where_only_its_explanation_fails(
@@ -167,7 +208,7 @@ def test_picture_stays_where_only_its_explanation_fails(
     until(lambda: room.analysis.fault)
     capture = room.capture()
     assert capture.analyzed is not None
-    assert len(room.to_keep) == 1
+    assert [keep.finding is None for keep in room.to_keep] == [True, False]
     # The overlay is switched off again.
     room.request(enabled=False)
     room.inbox.send(ExplainCapture())
@@ -394,7 +435,7 @@ def test_picture_that_was_taken_before_the_end_is_still_handed_on(
     shot = room.take(frames[0])
     room.stop.set()
     room.analysis.run(room.stop)
-    assert [keep.shot for keep in room.to_keep] == [shot]
+    assert [keep.shot for keep in room.to_keep] == [shot, shot]
     # A map would only hold up the end.
     assert room.capture().analyzed.finding.saliency is None
 

@@ -117,6 +117,41 @@ def test_releasing_the_shot_goes_on_with_the_live_view(camera: Camera, work: Wor
     live(work)
 
 
+def test_burst_ends_where_another_photograph_begins(
+    camera: Camera, source: ScriptedSource, work: Work
+) -> None:
+    until(camera.frames.peek)
+    source.new_pictures = {1001, 1003}
+    press(camera)
+    assert [f.sequence for f in burst(work).frames] == [1001, 1002]
+
+
+def test_another_photograph_is_no_motion(
+    camera: Camera, source: ScriptedSource, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered: list[LiveFrame] = []
+    monkeypatch.setattr(work, "offer", offered.append)
+    source.new_pictures = {first := source.reads + 50}
+    until(lambda: offered and offered[-1].frame.sequence > first + 1)
+    motions = {given.frame.sequence: given.motion for given in offered[1:]}
+    assert [number for number, motion in motions.items() if motion is None] == [first]
+
+
+def test_first_frame_after_a_held_picture_is_compared_with_none(
+    camera: Camera, source: ScriptedSource, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered: list[LiveFrame] = []
+    monkeypatch.setattr(work, "offer", offered.append)
+    until(lambda: len(offered) > 2)
+    shot = press(camera)
+    burst(work)
+    before, reads = len(offered), source.reads
+    until(lambda: source.reads > reads + 2)
+    shot.release()
+    until(lambda: len(offered) > before + 1)
+    assert [given.motion is None for given in offered[before : before + 2]] == [True, False]
+
+
 def test_two_presses_give_two_bursts(camera: Camera, source: ScriptedSource, work: Work) -> None:
     shots = [press(camera), press(camera)]
     assert [burst(work).shot for _ in shots] == shots

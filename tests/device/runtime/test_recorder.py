@@ -40,7 +40,11 @@ class ScriptedArchive(FolderArchive):
         self.go_on.set()
 
     def keep(
-        self, frame: Frame, finding: Finding, flags: Sequence[str], measures: AbcdMeasures | None
+        self,
+        frame: Frame,
+        finding: Finding | None,
+        flags: Sequence[str],
+        measures: AbcdMeasures | None,
     ) -> str:
         self.go_on.wait(GIVE_UP_SECONDS)
         if self.error:
@@ -111,6 +115,51 @@ def test_examination_is_kept_and_that_is_told(
     assert record.field_of_view == keep.finding.field
 
 
+def test_picture_is_on_the_disk_before_its_finding_is_known(
+    archive: ScriptedArchive, keep: KeepExamination
+) -> None:
+    recorder, health = recorder_of(archive)
+    with running(recorder):
+        recorder.inbox.send(KeepExamination(keep.shot, keep.frame))
+        until(lambda: health.report()[Part.RECORDER].worked)
+        (identifier,) = archive.identifiers()
+        assert archive.read(identifier).record.finding is None
+        # Half of it is not yet an examination that is kept.
+        assert recorder.kept.peek() is None
+        recorder.inbox.send(keep)
+        until(recorder.kept.peek)
+    assert archive.identifiers() == [identifier]
+    record = archive.read(identifier).record
+    assert record.finding.flags == ["melanoma-0.90"]
+    assert record.field_of_view == keep.finding.field
+
+
+def test_picture_that_could_not_be_kept_is_tried_again_with_its_finding(
+    archive: ScriptedArchive, keep: KeepExamination
+) -> None:
+    recorder, _ = recorder_of(archive)
+    archive.error = RecordError("the examination could not be kept")
+    with running(recorder):
+        recorder.inbox.send(KeepExamination(keep.shot, keep.frame))
+        until(lambda: recorder.fault)
+        archive.error = None
+        recorder.inbox.send(keep)
+        until(lambda: recorder.fault is None)
+    (identifier,) = archive.identifiers()
+    assert archive.read(identifier).record.finding is not None
+
+
+def test_picture_without_a_finding_is_shown_among_the_older_ones(
+    archive: ScriptedArchive, keep: KeepExamination
+) -> None:
+    archive.keep(keep.frame, None, [], None)
+    recent = RecentPictures()
+    recorder, _ = recorder_of(archive, recent=recent)
+    with running(recorder):
+        until(lambda: len(recent) == 1)
+    assert recent.pictures()[0].finding is None
+
+
 def test_whatever_was_handed_over_before_the_end_is_kept(
     archive: ScriptedArchive, keep: KeepExamination
 ) -> None:
@@ -118,7 +167,7 @@ def test_whatever_was_handed_over_before_the_end_is_kept(
     archive.go_on.clear()
     with running(recorder) as stop:
         for _ in range(4):
-            recorder.inbox.send(keep)
+            recorder.inbox.send(replace(keep, shot=Shot()))
         stop.set()
         archive.go_on.set()
     assert len(archive.identifiers()) == 4

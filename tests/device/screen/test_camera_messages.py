@@ -16,6 +16,7 @@ from device.language import LANGUAGES, Language, translations
 from device.models.manifest import Manifest
 from device.platform.clock import Clock
 from device.runtime.analysis import FAILED as ANALYSIS_FAILED
+from device.runtime.analysis import NOT_JUDGED
 from device.runtime.camera import FAILED as CAMERA_FAILED
 from device.runtime.health import RESTART_AND_REPORT
 from device.runtime.recorder import NOT_KEPT, NOT_READ, NOT_SAVED
@@ -28,7 +29,7 @@ OTHERS = [language for language in Language if language != Language.ENGLISH]
 CAMERA_ERRORS = ("SourceError", "UnexpectedSourceError")
 SHOWN = (*CAMERA_ERRORS, "RecordError", "ScreenError")
 SIZES = [(800, 480), (1024, 600), (480, 800), (600, 1024)]
-UNEXPECTED = (ANALYSIS_FAILED, CAMERA_FAILED, NOT_KEPT, NOT_READ, NOT_SAVED)
+UNEXPECTED = (ANALYSIS_FAILED, NOT_JUDGED, CAMERA_FAILED, NOT_KEPT, NOT_READ, NOT_SAVED)
 NOT_A_VALUE = {"action", "where", "detail"}
 
 
