@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 import pygame
 from pygame import Rect, Surface
 
+from device.inference.recommendation import Recommendation
 from device.screen import theme
 from device.screen.events import Target
 from device.screen.layout import Layout
@@ -182,6 +183,22 @@ class Canvas:
         pygame.draw.rect(self.screen, self.palette.touch, done, border_radius=px(4))
         pygame.draw.circle(self.screen, self.palette.touch, knob, px(15))
         self.draw_focus(area.inflate(-px(14), -px(14)), focused=focused)
+
+    def draw_recommendation_sign(
+        self, recommendation: Recommendation, left: int, middle: int, colour: theme.Colour
+    ) -> None:
+        """Draw what tells recommendations apart by shape: a full triangle, an open one, a ring."""
+        side = self.layout.px(12)
+        width = 0 if recommendation == Recommendation.REFER else self.layout.px(3)
+        if recommendation == Recommendation.NO_SIGN:
+            pygame.draw.circle(self.screen, colour, (left + side, middle), side, width)
+            return
+        points = [
+            (left, middle + side),
+            (left + 2 * side, middle + side),
+            (left + side, middle - side),
+        ]
+        pygame.draw.polygon(self.screen, colour, points, width)
 
     def draw_malignant_sign(self, left: int, middle: int) -> None:
         """Draw the triangle that stands before every malignant diagnosis."""

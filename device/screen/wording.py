@@ -8,6 +8,7 @@ from device.faults import Fault, joined
 from device.imaging.abcd import AbcdMeasures
 from device.imaging.quality import Shortcoming
 from device.inference.finding import Finding, NoCallReason
+from device.inference.recommendation import Recommendation
 from device.language import Language, translatable, translations
 from device.models.manifest import Manifest
 
@@ -64,6 +65,13 @@ REASONS: Final = (
 """What the operating system says, in its own English, of a disk or a device that fails."""
 
 
+RECOMMENDATIONS: Final[dict[Recommendation, str]] = {
+    Recommendation.REFER: translatable("Excise or refer"),
+    Recommendation.NOT_EXCLUDED: translatable("Follow up or refer"),
+    Recommendation.NO_SIGN: translatable("No sign of malignancy"),
+}
+
+
 class Wording:
     """The words of one language, with the model's own names for the diagnoses."""
 
@@ -91,8 +99,12 @@ class Wording:
             "{diagnoses} and {count} benign", diagnoses=malignant, count=len(benign)
         )
 
+    def recommended(self, recommendation: Recommendation | None) -> str:
+        """Return what a finding asks for; empty where it asks for nothing."""
+        return self.translate(RECOMMENDATIONS[recommendation]) if recommendation else ""
+
     def in_one_line(self, finding: Finding | None) -> str:
-        """Return a finding as one line."""
+        """Return a finding as one line, but for what it asks for."""
         if finding is None:
             return self.translate("No finding")
         if finding.no_call is not None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pygame import Rect
 
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
+from device.inference.recommendation import Recommendation
 from device.models.manifest import Manifest
 from device.runtime.messages import Picture
 from device.screen import theme
@@ -199,6 +200,14 @@ class ComparePage(Page):
             colour = self.palette.malignant
         line = wording.in_one_line(finding) if picture else ""
         notes = _notes(view, wording) if i == 0 else ()
+        if finding is not None and finding.no_call is None and finding.recommendation:
+            notes = (line, *notes)
+            line = wording.recommended(finding.recommendation)
+            colour = {
+                Recommendation.REFER: self.palette.malignant,
+                Recommendation.NOT_EXCLUDED: self.palette.warning,
+                Recommendation.NO_SIGN: self.palette.text,
+            }[finding.recommendation]
         below = Rect(area.left, area.bottom + px(6), area.width, px(76))
         canvas.part(
             below,

@@ -12,6 +12,7 @@ from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
 from device.imaging.abcd import AbcdMeasures
 from device.imaging.quality import Shortcoming
 from device.inference.finding import Finding, NoCallReason
+from device.inference.recommendation import Recommendation
 from device.screen import theme
 from device.screen.canvas import Button, Canvas
 from device.screen.events import Target
@@ -50,6 +51,8 @@ class _Finding:
     no_call: NoCallReason | None
     prediction_set: tuple[Code, ...]
     shortcomings: tuple[Shortcoming, ...]
+    recommendation: Recommendation | None
+    preview: bool
     faded: bool
 
 
@@ -136,7 +139,7 @@ class LivePage(Page):
         faded = finding is not None and (view.finding_age > STALE_SECONDS or bool(view.lost))
         self.canvas.part(
             layout.finding,
-            _finding(finding, faded) if finding else None,
+            self._finding(finding, faded) if finding else None,
             lambda shown: self._draw_finding(shown, wording),
         )
         ranked = finding if finding and finding.rankable else None
@@ -155,6 +158,20 @@ class LivePage(Page):
             lambda shown: self._draw_quality(shown, wording),
         )
 
+    def _finding(self, finding: Finding, faded: bool) -> _Finding:
+        code = finding.leading
+        return _Finding(
+            leading=code,
+            probability=percent(finding.probability(code)),
+            malignancy=percent(finding.malignancy),
+            no_call=finding.no_call,
+            prediction_set=finding.prediction_set,
+            shortcomings=finding.quality.shortcomings,
+            recommendation=finding.recommendation,
+            preview=self.manifest.captured is not None and not finding.as_captured,
+            faded=faded,
+        )
+
     def _draw_finding(self, shown: _Finding | None, wording: Wording) -> None:
         if shown is None:
             headline(self.canvas, wording.translate("Waiting for a picture"), self.palette.quiet)
@@ -162,26 +179,58 @@ class LivePage(Page):
         if shown.no_call is not None:
             colour = self.palette.quiet if shown.faded else self.palette.warning
             top = headline(self.canvas, wording.translate("No call"), colour)
-            reasons = (self._reason(shown, wording, short=short) for short in (False, True))
+            reasons = (self._no_call(shown, wording, short=short) for short in (False, True))
             self._below_headline(tuple(reasons), top)
             return
         colour = self.palette.malignant if shown.leading in MALIGNANT else self.palette.text
-        top = headline(
-            self.canvas,
-            f"{wording.names[shown.leading]}  {shown.probability}",
-            self.palette.quiet if shown.faded else colour,
-        )
+        called = f"{wording.names[shown.leading]}  {shown.probability}"
+        if shown.recommendation is None:
+            top = headline(self.canvas, called, self.palette.quiet if shown.faded else colour)
+        else:
+            top = self._draw_recommendation(shown, wording)
+            room = self.canvas.layout.finding
+            below = Rect(room.left, top, room.width, room.bottom - top)
+            top = self.canvas.draw_paragraph(called, 24, below, bold=True)
         details = (self._detail(shown, wording, short=short) for short in (False, True))
         self._below_headline(tuple(details), top)
 
+    def _draw_recommendation(self, shown: _Finding, wording: Wording) -> int:
+        """Draw what the finding asks for; return where what stands below it begins."""
+        recommendation, px = shown.recommendation, self.canvas.layout.px
+        assert recommendation is not None
+        colour = {
+            Recommendation.REFER: self.palette.malignant,
+            Recommendation.NOT_EXCLUDED: self.palette.warning,
+            Recommendation.NO_SIGN: self.palette.text,
+        }[recommendation]
+        colour = self.palette.quiet if shown.faded else colour
+        area = self.canvas.layout.finding
+        self.canvas.draw_recommendation_sign(recommendation, area.left, area.top + px(21), colour)
+        return headline(self.canvas, wording.recommended(recommendation), colour, indent=px(34))
+
     def _detail(self, shown: _Finding, wording: Wording, *, short: bool) -> list[str]:
         """Return what is to be known beside the leading diagnosis."""
-        detail = [wording.translate("Malignant group {percent}", percent=shown.malignancy)]
-        others = tuple(c for c in shown.prediction_set if c != shown.leading)
+        malignant = wording.translate(
+            "Malignant or pre-malignant {percent}", percent=shown.malignancy
+        )
+        detail = [malignant]
+        # A benign diagnosis is never what must not be missed.
+        others = tuple(c for c in shown.prediction_set if c != shown.leading and c in MALIGNANT)
         if others:
             names = wording.listed(others, short=short)
             detail.append(wording.translate("Not excluded: {diagnoses}", diagnoses=names))
+        elif shown.recommendation == Recommendation.NOT_EXCLUDED:
+            detail.append(wording.translate("Malignancy is not excluded."))
+        if shown.preview:
+            detail.append(wording.translate("Live estimate: capture for the finding."))
         return detail
+
+    def _no_call(self, shown: _Finding, wording: Wording, *, short: bool) -> list[str]:
+        """Return why no call is made, and that it may be malignant where the numbers say so."""
+        said = self._reason(shown, wording, short=short)
+        if shown.recommendation and shown.no_call != NoCallReason.NOT_DERMOSCOPIC:
+            said.append(wording.translate("Malignancy is not excluded."))
+        return said
 
     def _reason(self, shown: _Finding, wording: Wording, *, short: bool) -> list[str]:
         """Return why no call is made, and what to do next."""
@@ -379,12 +428,13 @@ def own_buttons(view: LiveView, wording: Wording) -> Mapping[Target, Button]:
     }
 
 
-def headline(canvas: Canvas, words: str, colour: theme.Colour) -> int:
+def headline(canvas: Canvas, words: str, colour: theme.Colour, indent: int = 0) -> int:
     """Draw the largest words of the page, on two lines of smaller letters where one has no room.
 
     Returns where what stands below them begins.
     """
-    area, px = canvas.layout.finding, canvas.layout.px
+    px, whole = canvas.layout.px, canvas.layout.finding
+    area = Rect(whole.left + indent, whole.top, whole.width - indent, whole.height)
     if canvas.fonts.width(words, px(theme.HEADLINE * 3 / 4), bold=True) <= area.width:
         canvas.draw_text(words, theme.HEADLINE, area.topleft, area.width, colour, bold=True)
         return area.top + px(40)
@@ -396,19 +446,6 @@ def _following(code: Code | None) -> Code:
     """Return the diagnosis below another on the screen; below the last or none, the first."""
     place = SCREEN_ORDER.index(code) if code else -1
     return SCREEN_ORDER[(place + 1) % len(SCREEN_ORDER)]
-
-
-def _finding(finding: Finding, faded: bool) -> _Finding:
-    code = finding.leading
-    return _Finding(
-        leading=code,
-        probability=percent(finding.probability(code)),
-        malignancy=percent(finding.malignancy),
-        no_call=finding.no_call,
-        prediction_set=finding.prediction_set,
-        shortcomings=finding.quality.shortcomings,
-        faded=faded,
-    )
 
 
 PAGE = LivePage

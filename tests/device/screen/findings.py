@@ -4,6 +4,7 @@ from device.diagnoses import CODES, MALIGNANT, Code
 from device.imaging.field_of_view import central_field
 from device.imaging.quality import Quality, Shortcoming
 from device.inference.finding import Finding, NoCallReason, SaliencyMap
+from device.inference.recommendation import Recommendation
 
 
 def make_finding(
@@ -16,6 +17,7 @@ def make_finding(
     shortcomings: tuple[Shortcoming, ...] = (),
     saliency: SaliencyMap | None = None,
     model: str = "test 1.0.0",
+    recommendation: Recommendation | None = None,
 ) -> Finding:
     """Return a finding in which one diagnosis leads and the others share the rest evenly."""
     if probabilities is None:
@@ -31,4 +33,5 @@ def make_finding(
         quality=Quality(10.0, 0.5, 0.0, 1.0, shortcomings),
         saliency=saliency,
         timings={"total": 1.0},
+        recommendation=recommendation,
     )

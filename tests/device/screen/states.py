@@ -55,9 +55,17 @@ def ring() -> NDArray[np.float32]:
 
 
 SKIN, OLD_SKIN, HILL, RING = skin(), skin(70), hill(), ring()
-NAEVUS = make_finding("nv", probabilities=(0.02, 0.03, 0.08, 0.004, 0.07, 0.776, 0.02))
+NAEVUS = make_finding(
+    "nv", probabilities=(0.02, 0.03, 0.08, 0.004, 0.07, 0.776, 0.02), recommendation="not-excluded"
+)
+BENIGN = make_finding(
+    "bkl", probabilities=(0.01, 0.01, 0.95, 0.01, 0.004, 0.006, 0.01), recommendation="no-sign"
+)
 MELANOMA = make_finding(
-    "mel", probabilities=(0.03, 0.05, 0.1, 0.01, 0.62, 0.18, 0.01), prediction_set=("mel", "nv")
+    "mel",
+    probabilities=(0.03, 0.05, 0.1, 0.01, 0.62, 0.18, 0.01),
+    prediction_set=("mel", "nv"),
+    recommendation="refer",
 )
 LIVE = LiveView(SKIN, NAEVUS, clock=NOON, source="demo")
 OVERLAID = replace(
@@ -80,6 +88,7 @@ UNCERTAIN = replace(
         probabilities=(0.03, 0.02, 0.12, 0.01, 0.36, 0.45, 0.01),
         prediction_set=("nv", "mel", "bkl"),
         abstention="uncertain",
+        recommendation="not-excluded",
     ),
 )
 NOT_DERMOSCOPIC = replace(LIVE, finding=make_finding("mel", 0.4, abstention="not-dermoscopic"))
@@ -95,8 +104,11 @@ COMPARE = CompareView(
 STATES: dict[str, PageView] = {
     "empty": LiveView(None, clock=NOON, source="demo"),
     "benign": LIVE,
+    "no-sign": replace(LIVE, finding=BENIGN),
     "malignant": replace(LIVE, finding=MELANOMA),
-    "low-quality": replace(LIVE, finding=make_finding("mel", shortcomings=("glare",))),
+    "low-quality": replace(
+        LIVE, finding=make_finding("mel", shortcomings=("glare",), recommendation="not-excluded")
+    ),
     "uncertain": UNCERTAIN,
     "unfamiliar": UNFAMILIAR,
     "not-dermoscopic": NOT_DERMOSCOPIC,

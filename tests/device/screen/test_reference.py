@@ -19,11 +19,11 @@ from tests.device.screen.states import STATES
 
 REFERENCE = Path(__file__).parent / "reference"
 MOST = (
-    "empty", "benign", "malignant", "low-quality", "uncertain", "unfamiliar", "frozen", "overlay",
-    "frozen-overlay", "overlay-empty", "progress", "flash", "focus", "compare", "compare-first",
-    "settings", "about", "lost", "camera-fault", "analysis-fault", "compare-lost", "compare-days",
-    "settings-appliance", "power", "limits", "malignant-light", "frozen-overlay-light",
-    "uncertain-light",
+    "empty", "benign", "no-sign", "malignant", "low-quality", "uncertain", "unfamiliar", "frozen",
+    "overlay", "frozen-overlay", "overlay-empty", "progress", "flash", "focus", "compare",
+    "compare-first", "settings", "about", "lost", "camera-fault", "analysis-fault", "compare-lost",
+    "compare-days", "settings-appliance", "power", "limits", "malignant-light",
+    "frozen-overlay-light", "uncertain-light",
 )  # fmt: skip
 SOME = (
     "malignant", "frozen-overlay", "settings", "uncertain", "unfamiliar", "compare", "about",

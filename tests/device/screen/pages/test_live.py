@@ -97,18 +97,17 @@ def test_headline_of_a_no_call_is_as_large_as_any_other(manifest: Manifest, size
     )
 
 
-@pytest.mark.parametrize("last", [("bcc", "akiec"), ("vasc", "df")])
-def test_every_diagnosis_that_is_not_excluded_can_be_read(
-    manifest: Manifest, size: Size, last: tuple[Code, Code]
+def test_every_malignant_diagnosis_that_is_not_excluded_can_be_read(
+    manifest: Manifest, size: Size
 ) -> None:
-    """Two findings that leave open another sixth diagnosis must not look the same."""
-    first = tuple(code for code in ("mel", "bcc", "akiec", "vasc", "df") if code not in last)
+    """Two findings that leave open another of them must not look the same."""
     one, other = (
         draw(
-            manifest, size, replace(LIVE, finding=make_finding("mel", prediction_set=(*first, end)))
+            manifest, size,
+            replace(LIVE, finding=make_finding("mel", prediction_set=("mel", "vasc", "df", end))),
         )
-        for end in last
-    )
+        for end in ("bcc", "akiec")
+    )  # fmt: skip
     panel = arrange(*size).finding.unionall(list(arrange(*size).bars.values()))
     assert differ(one, other, panel)
 
