@@ -1,0 +1,9 @@
+from tests.fuzz.files import attack, table
+
+
+def test_a_thousand_damaged_files_give_a_picture_or_one_line() -> None:
+    outcomes = attack(1000)
+    assert sum(o.files for o in outcomes.values()) == 1000
+    # Were all refused, or all read, nothing would have been tried.
+    assert all(o.read > 0 and o.refused > 0 for o in outcomes.values())
+    assert all(f"| {kind} | {o.files} |" in table(outcomes) for kind, o in outcomes.items())
