@@ -11,6 +11,7 @@ from device.capture.source import FrameSource
 from device.errors import ConfigError, SourceError
 from device.frame import SourceKind
 from device.language import translatable
+from device.paths import user_path
 from device.platform.clock import Clock
 from device.text import printable
 
@@ -47,7 +48,7 @@ def open_source(setting: str, clock: Clock) -> FrameSource:
     if setting == "demo":
         return DemoSource(clock)
     if kind == "replay" and rest and not rest.startswith(("http://", "https://")):
-        return ReplaySource(Path(rest).expanduser(), clock)
+        return ReplaySource(user_path("source replay", rest), clock)
     if kind == "mjpeg" and rest:
         return _mjpeg(rest, clock)
     if setting == "picamera":
