@@ -4,17 +4,22 @@
 """
 
 import argparse
+import contextlib
 import os
 import random
 import resource
 import sys
+import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from device.capture.demo import SCENES, demo_frame
 from device.errors import ImageError
@@ -23,6 +28,8 @@ from device.imaging.decoding import Limits
 from device.imaging.file_kind import HEAD_BYTES, kind_of
 from device.imaging.orientation import upright
 from tests.device.images import dicom, encoded
+from tests.device.imaging.large import LARGE, SPARSE, write_sparse
+from tests.device.imaging.reading import Taken, read_alone
 from tests.device.profiles import DISPLAY_P3
 
 SEED: Final = 15
@@ -146,6 +153,71 @@ def attack(count: int, seed: int = SEED) -> dict[str, Outcome]:
     return outcomes
 
 
+@dataclass
+class Noticed:
+    """What became of JPEGs with one byte of the picture changed.
+
+    Attributes
+    ----------
+    files, refused
+        How many there were, and how many were refused.
+    ruined, ruined_refused
+        How many had more than a tenth of their pixels wrong, and how many of those were refused.
+    """
+
+    files: int = 0
+    refused: int = 0
+    ruined: int = 0
+    ruined_refused: int = 0
+
+
+def change_one_byte(count: int, seed: int = SEED) -> Noticed:
+    """Change one byte of the picture in a JPEG, over and over, and return what is noticed.
+
+    What a viewer would have shown, and the program too, is told by Pillow, which is silent.
+    """
+    chance = random.Random(seed)
+    pixels = np.ascontiguousarray(demo_frame(SCENES[0]).pixels[::3, ::3])
+    content = encoded(pixels, "JPEG", quality=90)
+    whole = read_here(content).astype(np.int16)
+    start = content.index(b"\xff\xda") + 14
+    noticed = Noticed()
+    while noticed.files < count:
+        spoilt = bytearray(content)
+        spoilt[chance.randrange(start, len(content) - 2)] ^= chance.randrange(1, 256)
+        try:
+            with Image.open(BytesIO(spoilt)) as image:
+                shown = np.asarray(image).astype(np.int16)
+        except OSError:
+            continue
+        ruined = bool((np.abs(shown - whole).max(axis=2) > 8).mean() > 0.1)
+        try:
+            read_here(bytes(spoilt))
+        except ImageError:
+            refused = True
+        else:
+            refused = False
+        noticed.files += 1
+        noticed.refused += refused
+        noticed.ruined += ruined
+        noticed.ruined_refused += refused and ruined
+    return noticed
+
+
+def hungry() -> Iterator[tuple[str, int, Taken]]:
+    """Yield each file that would take much memory or time: its name, its size, what it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        small, path = Path(folder) / "small.png", Path(folder) / "file"
+        small.write_bytes(encoded(np.zeros((16, 16, 3), np.uint8), "PNG"))
+        for kind, make in LARGE.items():
+            path.write_bytes(make())
+            yield kind, path.stat().st_size, read_alone(small, path)
+        for kind, start in SPARSE.items():
+            write_sparse(path, start)
+            yield f"{kind}, sparse", path.stat().st_size, read_alone(small, path)
+            path.unlink()
+
+
 def table(outcomes: dict[str, Outcome]) -> str:
     """Return the outcomes as Markdown."""
     lines = [
@@ -162,15 +234,47 @@ def table(outcomes: dict[str, Outcome]) -> str:
     return "\n".join([*lines, "", f"{total:,} files in one process; its peak was {peak:.0f} MiB."])
 
 
+def hungry_table(rows: Iterable[tuple[str, int, Taken]]) -> str:
+    """Return what files of `hungry` took, as Markdown."""
+    lines = [
+        "| file | its size | memory | processor | what came out |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {kind} | {size / 1e6:,.3f} MB | {max(t.own, t.of_child) / 1e6:.0f} MB | "
+        f"{t.seconds:.1f} s | {t.told} |"
+        for kind, size, t in rows
+    ]
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """Let nobody hear what libtiff says of each file."""
+    heard = os.dup(2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    try:
+        yield
+    finally:
+        os.dup2(heard, 2)
+
+
 def main() -> None:
     """Attack as often as the command line says, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
-    # What libtiff says of each file.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    sys.stdout.write(table(attack(options.count, options.seed)) + "\n")
+    # First of all: the peak of this process is told.
+    with unheard():
+        damage = table(attack(options.count, options.seed))
+    sys.stdout.write(hungry_table(hungry()) + "\n\n" + damage + "\n\n")
+    noticed = change_one_byte(options.count // 20, options.seed)
+    sys.stdout.write(
+        f"Of {noticed.files:,} JPEGs with one byte of the picture changed, {noticed.refused:,} "
+        f"were refused; of the {noticed.ruined:,} that had more than a tenth of their pixels wrong "
+        f"by it, {noticed.ruined_refused:,}.\n"
+    )
 
 
 if __name__ == "__main__":

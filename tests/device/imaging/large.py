@@ -100,12 +100,6 @@ def sparse_chunk() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + struct.pack(">I4s", 0x7FFFFFFF, b"tEXt")
 
 
-def bmp_of(width: int, height: int) -> bytes:
-    """Return the beginning of a BMP."""
-    size = struct.pack("<IIIHHIIIIII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
-    return struct.pack("<2sIII", b"BM", 54, 0, 54) + size
-
-
 LARGE: Mapping[str, Callable[[], bytes]] = {
     "png-grey-16": lambda: large_png(16, 0, 2 * SIDE),
     "png-rgba": lambda: large_png(8, 6, 4 * SIDE),
@@ -124,3 +118,17 @@ LARGE: Mapping[str, Callable[[], bytes]] = {
     "jpeg-many-scans": jpeg_of_many_scans,
 }
 """Files whose decoding would take far more memory or time than their size says."""
+
+SPARSE = {
+    "png": sparse_chunk(),
+    "jpeg": encoded(Image.new("RGB", (16, 16)), "JPEG")[:-2],
+    "webp": webp_animation(),
+    "dicom": b"\0" * 128 + b"DICM",
+    "tiff": tiff(
+        {
+            256: (4, 1, 64), 257: (4, 1, 64), 258: (3, 1, 8), 259: (3, 1, 1), 262: (3, 1, 1),
+            273: (4, 1 << 30, 200), 279: (4, 1 << 30, 200),
+        }
+    ),
+}  # fmt: skip
+"""How files begin that are nearly all hole."""

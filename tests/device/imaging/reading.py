@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.device.commands import GIVE_UP_SECONDS, ROOT
 
@@ -18,26 +19,46 @@ def most():
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
 
 read_image(sys.argv[1])
-before = most()
+def used():
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    return own.ru_utime + own.ru_stime
+
+before, start = most(), used()
 try:
     pixels = read_image(sys.argv[2])
     told = f"{pixels.shape[1]} x {pixels.shape[0]}"
 except ImageError as error:
     told = str(error)
-print(most() - before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+children = resource.getrusage(resource.RUSAGE_CHILDREN)
+seconds = used() - start + children.ru_utime + children.ru_stime
+print(most() - before, children.ru_maxrss * 1024, seconds)
 print(told)
 """
 
 
-def read_alone(small: Path, path: Path) -> tuple[int, int, str]:
-    """Read a file in a process of its own, after a small one.
+class Taken(NamedTuple):
+    """What reading a file took.
 
-    Returns
-    -------
-    tuple
-        Bytes that it took at most in that process, and that one which it started took as a whole;
-        and the image's size, or what is wrong with it.
+    Attributes
+    ----------
+    own
+        Bytes at most in the process that reads, beside what it holds anyway.
+    of_child
+        Bytes at most of a process that it started, as a whole; 0 if it started none.
+    seconds
+        Of the processor, in both.
+    told
+        The image's size, or what is wrong with it.
     """
+
+    own: int
+    of_child: int
+    seconds: float
+    told: str
+
+
+def read_alone(small: Path, path: Path) -> Taken:
+    """Read a file in a process of its own, after a small one."""
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM, str(small), str(path)],
         cwd=ROOT,
@@ -48,5 +69,5 @@ def read_alone(small: Path, path: Path) -> tuple[int, int, str]:
         timeout=GIVE_UP_SECONDS,
     )
     figures, told = done.stdout.splitlines()
-    own, of_child = map(int, figures.split())
-    return own, of_child, told.removeprefix(f"{path}: ")
+    own, of_child, seconds = figures.split()
+    return Taken(int(own), int(of_child), float(seconds), told.removeprefix(f"{path}: "))
