@@ -80,7 +80,11 @@ def decode_in_process(file: IO[bytes], kind: FileKind, limits: Limits) -> Decode
             raise _takes_too_long(limits) from None
         if done.returncode == -signal.SIGXCPU:
             raise _takes_too_long(limits)
-        if done.returncode != 0:
+        if done.returncode < 0:
+            raise ImageError(
+                f"the image is damaged: its decoder was ended by signal {-done.returncode}"
+            )
+        if done.returncode > 0:
             raise needs_too_much()
         answer = msgspec.json.decode(done.stdout, type=_Answer)
         if answer.error:
@@ -94,13 +98,13 @@ def main() -> None:
     """Do the task on standard input, and tell on standard output what came of it."""
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=_Task)
     before = _data_bytes()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (task.limits.seconds, task.limits.seconds + 5))
-    _limit_data(before + MAX_MEMORY)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_CPU, task.limits.seconds)
+    _limit(resource.RLIMIT_DATA, before + MAX_MEMORY)
 
     def allocate(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
         # Shared memory is not counted by the kernel's limit.
-        _limit_data(before + MAX_MEMORY - math.prod(shape))
+        _limit(resource.RLIMIT_DATA, before + MAX_MEMORY - math.prod(shape))
         os.ftruncate(task.pixels, math.prod(shape))
         return _mapped(task.pixels, shape)
 
@@ -126,8 +130,10 @@ def _mapped(memory: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return np.frombuffer(mmap.mmap(memory, math.prod(shape)), np.uint8).reshape(shape)
 
 
-def _limit_data(most: int) -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (most, resource.RLIM_INFINITY))
+def _limit(what: int, most: int) -> None:
+    hard = resource.getrlimit(what)[1]
+    allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (allowed, hard))
 
 
 def _data_bytes() -> int:
