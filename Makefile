@@ -25,6 +25,7 @@ help:
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   how fast, as ratios in one run"
 	@echo "make bench-live  ten minutes of the live loop: frames, memory, latency"
+	@echo "make fuzz    100,000 damaged files, and those that would take much memory; COUNT=1000 for fewer"
 	@echo "make bench-build  the training input pipeline against a bare Keras fit"
 	@echo "make messages  renew the screen's catalogues from the code, and compile them"
 	@echo "make lock    renew requirements/*.txt from pyproject.toml"
@@ -33,17 +34,17 @@ demo: $(DEVICE)/.ready
 	$(DEVICE)/bin/dermascope demo --out demo
 
 test: $(DEV)/.ready
-	$(PYTEST) tests/build_host tests/end_to_end tests/device --ignore tests/end_to_end/test_instrument.py
+	$(PYTEST) tests/build_host tests/end_to_end tests/device tests/fuzz --ignore tests/end_to_end/test_instrument.py
 
 test-device: $(DEV)/.ready
-	$(PYTEST) tests/device
+	$(PYTEST) tests/device tests/fuzz
 
 test-build: $(DEV)/.ready
 	$(PYTEST) tests/build_host tests/end_to_end --ignore tests/end_to_end/test_instrument.py
 
 coverage: $(DEV)/.ready
 	$(PYTEST) --cov --cov-report html:build/coverage --cov-report term:skip-covered \
-	    tests/end_to_end tests/build_host tests/device
+	    tests/end_to_end tests/build_host tests/device tests/fuzz
 
 test-picamera: $(PICAMERA_ROOT)/.ready
 	$(VIRTUAL)/run.sh $(PICAMERA_ROOT)
@@ -65,6 +66,10 @@ bench: $(DEV)/.ready
 # MINUTES=2 for less.
 bench-live: $(DEV)/.ready
 	SDL_VIDEODRIVER=dummy $(DEV)/bin/python -m tests.bench.live --minutes $(or $(MINUTES),10)
+
+# Prints the tables of docs/robustness.md.
+fuzz: $(DEV)/.ready
+	$(DEV)/bin/python -m tests.fuzz.files --count $(or $(COUNT),100000)
 
 bench-build: $(DEV)/.ready
 	$(DEV)/bin/python -m tests.bench.build
@@ -109,4 +114,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test test-device test-build coverage test-picamera test-screen lint bench bench-live bench-build messages lock
+.PHONY: help demo test test-device test-build coverage test-picamera test-screen lint bench bench-live fuzz bench-build messages lock

@@ -5,6 +5,7 @@ Whatever goes wrong is reported in one line; the exit status tells its kind
 """
 
 import argparse
+import errno
 import io
 import logging
 import math
@@ -32,9 +33,6 @@ from device.platform.logs import start_logging
 from device.text import printable, printable_path
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from device.inference.analyzer import Analyzer
     from device.models.bundle import Bundle
 
@@ -42,6 +40,7 @@ _log = logging.getLogger(__name__)
 
 DEBUG_VARIABLE: Final = "DERMASCOPE_DEBUG"
 _HELP_WIDTH: Final = 79
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _SOURCES: Final = """\
 sources:
   demo                      lesions drawn by the program
@@ -66,7 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
     clock = Clock()
     start_logging(clock)
     try:
-        return int(options.command(options, clock))
+        status = int(options.command(options, clock))
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
     except (ConfigError, BundleError) as error:
         status = ExitStatus.CANNOT_START if options.command is _run else ExitStatus.BAD_INPUT
         return _fail_with(str(error), status)
@@ -76,12 +78,18 @@ def main(arguments: list[str] | None = None) -> int:
     except DermascopeError as error:
         return _fail_with(str(error))
     except BrokenPipeError:
-        # Whoever read our output has gone; Python must not try to flush it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has gone.
+        _give_up_output()
         return ExitStatus.OK
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            _give_up_output()
+            return _fail_with(
+                f"the output cannot be written ({error.strerror}); free space on the disk, or "
+                "write to another"
+            )
         if os.environ.get(DEBUG_VARIABLE):
             traceback.print_exc()
         words = "" if _in_a_service(options) else f": {error}"
@@ -90,6 +98,24 @@ def main(arguments: list[str] | None = None) -> int:
             f"{DEBUG_VARIABLE}=1 shows",
             ExitStatus.INTERNAL_ERROR,
         )
+
+
+def _give_up_output() -> None:
+    """Keep Python from trying to write at exit what could not be written before."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _path(text: str) -> Path:
+    """Return an option's path.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If no file can have this name.
+    """
+    if "\0" in text:
+        raise argparse.ArgumentTypeError("holds a null character, as no file's name does")
+    return Path(text)
 
 
 def _in_a_service(options: argparse.Namespace) -> bool:
@@ -107,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dermascope {__version__}")
     parser.add_argument(
         "--config",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help=f"TOML settings file; goes before COMMAND (default: ${CONFIG_VARIABLE}, else "
         f"{SYSTEM_CONFIG} if it exists, else built-in defaults)",
@@ -124,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     def add_model(sub: argparse.ArgumentParser) -> None:
         sub.add_argument(
             "--model",
-            type=Path,
+            type=_path,
             metavar="DIR",
             help="folder of the model bundle to use (default: the `model` setting, else the "
             f"shipped {DEFAULT_MODEL})",
@@ -159,7 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     analyze.add_argument(
         "--overlay",
-        type=Path,
+        type=_path,
         metavar="OUT",
         help="write the saliency overlay of the likeliest malignant diagnosis to OUT (such as "
         "overlay.png); with several images, or if OUT is a folder, to OUT/NAME-overlay.png for "
@@ -173,7 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument(
         "--out",
-        type=Path,
+        type=_path,
         metavar="DIR",
         default=Path("demo"),
         help="folder for the screenshots, used only without a display (default: %(default)s)",
@@ -319,6 +345,7 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
 def _analyze(options: argparse.Namespace, clock: Clock) -> int:
     from device.console import print_finding, write_overlay
     from device.frame import frame_now
+    from device.imaging.image_file import read_image
     from device.inference.analyzer import likeliest_malignant
     from device.inference.finding import to_record
 
@@ -330,7 +357,7 @@ def _analyze(options: argparse.Namespace, clock: Clock) -> int:
     status = ExitStatus.OK
     for number, photo in enumerate(photos):
         try:
-            frame = frame_now(_read_photo(photo), number, "file")
+            frame = frame_now(read_image(photo), number, "file")
             finding = analyzer.analyze(frame, as_captured=analyzer.manifest.captured is not None)
             if overlays:
                 code = likeliest_malignant(finding.probabilities)
@@ -353,16 +380,6 @@ def _analyze(options: argparse.Namespace, clock: Clock) -> int:
     return status
 
 
-def _read_photo(path: str) -> "NDArray[np.uint8]":
-    """Return an image file's pixels, uint8 (height, width, 3) RGB, without libtiff's chatter."""
-    from device.imaging.image_file import read_image
-    from device.platform.stderr_filter import filtered_stderr
-
-    # Here there is no other thread whose standard error would be taken.
-    with filtered_stderr(lambda _: True):
-        return read_image(path)
-
-
 def _overlay_paths(out: Path, photos: list[str]) -> list[Path]:
     """Return where each photo's overlay goes; names that two photos share get numbers."""
     paths = [out]
@@ -381,13 +398,20 @@ def _overlay_paths(out: Path, photos: list[str]) -> list[Path]:
                 number += 1
             used.add(name)
             paths.append(out / f"{name}-overlay.png")
-    originals = {Path(photo).resolve() for photo in photos}
     for path in paths:
-        if path.resolve() in originals:
+        if any(_same_file(path, photo) for photo in photos):
             raise DermascopeError(
                 f"{printable_path(path)}: is one of the images; name another file"
             )
     return paths
+
+
+def _same_file(path: Path, photo: str) -> bool:
+    """Tell whether two names are of one file, by whatever links."""
+    try:
+        return path.samefile(photo)
+    except (OSError, ValueError):  # one of them is not there
+        return False
 
 
 def _demo(options: argparse.Namespace, clock: Clock) -> int:
@@ -411,7 +435,9 @@ def _model(options: argparse.Namespace, clock: Clock) -> int:
 
 
 def _calibrate(options: argparse.Namespace, clock: Clock) -> int:
+    from device.imaging.decoding import MAX_PIXELS
     from device.imaging.field_of_view import crop, find_field
+    from device.imaging.image_file import read_image
     from device.imaging.ruler import find_ticks
     from device.optics import Optics, save_optics
     from device.paths import state_folder
@@ -420,7 +446,8 @@ def _calibrate(options: argparse.Namespace, clock: Clock) -> int:
         raise DermascopeError("--length: give a length in millimetres, above 0 and below 1000")
     if (options.first is None) != (options.second is None):
         raise DermascopeError("--from and --to: give both points of the ruler, or neither")
-    pixels = _read_photo(options.photo)
+    # Points are told in the file's own pixels.
+    pixels = read_image(options.photo, kept_pixels=MAX_PIXELS)
     height, width = pixels.shape[:2]
     if options.first:
         for x, y in (options.first, options.second):

@@ -9,7 +9,7 @@ import msgspec
 from device.appearance import Rotation, Theme
 from device.errors import ConfigError
 from device.language import Language
-from device.paths import shipped_models, state_folder
+from device.paths import shipped_models, state_folder, user_path
 from device.platform.toml_file import read_toml
 from device.text import printable_path
 
@@ -85,6 +85,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     records_folder: str = ""
 
     def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, str) and "\0" in value:
+                raise ValueError(f"{name}: holds a null character")
         if max(self.width, self.height) < _LONG_SIDE:
             raise ValueError(
                 f"width and height: one of them must be {_LONG_SIDE} or more, or words do not fit"
@@ -135,7 +139,13 @@ def records_folder(config: Config) -> Path:
 
 
 def model_folder(config: Config) -> Path:
-    """Return the folder of the bundle to use: the setting's, else the project's default bundle."""
+    """Return the folder of the bundle to use: the setting's, else the project's default bundle.
+
+    Raises
+    ------
+    device.errors.ConfigError
+        If the setting names a user that there is not.
+    """
     if config.model:
-        return Path(config.model).expanduser()
+        return user_path("model", config.model)
     return shipped_models() / DEFAULT_MODEL

@@ -8,6 +8,9 @@ from typing import Final
 
 import platformdirs
 
+from device.errors import ConfigError
+from device.text import printable
+
 MODELS_VARIABLE: Final = "DERMASCOPE_MODELS"
 
 
@@ -31,3 +34,27 @@ def shipped_models(environment: Mapping[str, str] = os.environ) -> Path:
         return Path(named)
     checkout = Path(__file__).resolve().parent.parent / "models"
     return checkout if checkout.is_dir() else Path(sys.prefix) / "share" / "dermascope" / "models"
+
+
+def user_path(what: str, text: str) -> Path:
+    """Return the path that a person wrote, ``~`` and ``~user`` filled in.
+
+    Parameters
+    ----------
+    what
+        The setting or option that it stands in.
+    text
+        The path.
+
+    Raises
+    ------
+    device.errors.ConfigError
+        If there is no such user, or no home folder.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ConfigError(
+            f"{what}: {printable(text)}: there is no such user, or no home folder; write the "
+            "path out, beginning with /"
+        ) from None

@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from build_host.datasets.dataset import Dataset, ImageRecord
-from build_host.datasets.folder import find_images, read_csv, read_header, with_images
+from build_host.datasets.folder import (
+    find_images,
+    image_name,
+    read_csv,
+    read_header,
+    with_images,
+)
 from build_host.errors import DataError
 from device.diagnoses import CODES, Code
 
@@ -33,7 +39,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 """What the table may tell, and the columns in which it does, the first that is there."""
 
 _NEEDED: Final = ("image", "lesion", "diagnosis")
-_UNKNOWN: Final = ("", "unknown", "nan")
+_UNKNOWN: Final = frozenset({"", "unknown", "nan", "na", "n/a", "none", "null", "-", "?"})
 _OLDEST: Final = 130.0
 
 
@@ -119,7 +125,7 @@ def read_clinic_table(
     seen: dict[str, int] = {}
     for line, row in read_csv(path, tuple(columns.values())):
         values = {what: row[column] for what, column in columns.items()}
-        values["image"] = values["image"].removesuffix(".jpg")
+        values["image"] = image_name(values["image"])
         where = f"{path}: line {line}"
         try:
             record = _parse_row(where, values, codes, name)
@@ -213,7 +219,8 @@ def parse_age(where: str, text: str) -> float | None:
     if text.lower() in _UNKNOWN:
         return None
     try:
-        age = float(text)
+        # A spreadsheet may write a decimal comma.
+        age = float(text.replace(",", "."))
     except ValueError:
         raise DataError(f"{where}: age {text!r} is not a number") from None
     if not 0.0 <= age <= _OLDEST:

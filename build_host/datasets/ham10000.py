@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from build_host.datasets.clinic import parse_age
 from build_host.datasets.dataset import Dataset, ImageRecord
-from build_host.datasets.folder import find_images, read_csv
+from build_host.datasets.folder import find_images, image_name, read_csv, what_lies_in, with_images
 from build_host.errors import DataError
 from device.diagnoses import CODES, Code
-from device.imaging.image_file import read_image
 
-METADATA_FILES: Final = ("HAM10000_metadata.csv", "HAM10000_metadata")
+METADATA_FILE: Final = "HAM10000_metadata.csv"
 HAM10000: Final = "HAM10000"
 PIXEL_TABLE: Final = "hmnist_28_28_RGB.csv"
 LICENCE: Final = "CC BY-NC 4.0 (HAM10000: attribution, non-commercial use)"
+
+_ENDINGS: Final = (".csv", "", ".tab", ".tsv", ".txt")
+"""Endings under which the table is handed around, the first that is there."""
 
 _COLUMNS: Final = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 _TABLE_LABELS: Final[tuple[Code, ...]] = (
@@ -32,15 +34,16 @@ _TABLE_LABELS: Final[tuple[Code, ...]] = (
 def read_ham10000(folder: Path) -> Dataset:
     """Return the HAM10000 images found in a folder.
 
-    Images are looked for in the folder and in the folders directly inside it
-    (``HAM10000_images``, or ``HAM10000_images_part_1`` and ``_part_2``); without any, the
-    28 x 28 table ``hmnist_28_28_RGB.csv`` is read instead.
+    Images are looked for in the folder and in folders inside it (``HAM10000_images``,
+    ``HAM10000_images_part_1`` and ``_part_2``, or one for each class); without any, the 28 x 28
+    table ``hmnist_28_28_RGB.csv`` is read instead.
 
     Raises
     ------
     build_host.errors.DataError
         If the metadata table is missing, a row cannot be understood, an identifier appears twice,
-        or an image is missing. The message names the file, the row and the reason.
+        an image is missing, or two different ones have its name. The message names the file, the
+        row and the reason.
     """
     records = read_metadata(folder)
     paths = find_images(folder)
@@ -48,13 +51,7 @@ def read_ham10000(folder: Path) -> Dataset:
         table = _read_pixel_table(folder / PIXEL_TABLE, records)
         rows = {r.image_id: i for i, r in enumerate(records)}
         return Dataset("HAM10000 (28 x 28 table)", records, lambda r: table[rows[r.image_id]])
-    missing = [r.image_id for r in records if r.image_id not in paths]
-    if missing:
-        raise DataError(
-            f"{folder}: {len(missing)} of {len(records)} rows of the metadata have no image, the "
-            f"first is {missing[0]}; put the .jpg files into a folder beside {METADATA_FILES[0]}"
-        )
-    return Dataset("HAM10000", records, lambda r: read_image(paths[r.image_id]))
+    return with_images("HAM10000", records, paths, folder)
 
 
 def read_metadata(folder: Path, problems: list[DataError] | None = None) -> tuple[ImageRecord, ...]:
@@ -73,12 +70,12 @@ def read_metadata(folder: Path, problems: list[DataError] | None = None) -> tupl
         cannot be understood or an identifier appears twice.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; name the one with {METADATA_FILES[0]}")
-    path = next((folder / name for name in METADATA_FILES if (folder / name).is_file()), None)
+        raise DataError(f"{folder}: no such folder; name the one with {METADATA_FILE}")
+    path = _find_metadata(folder)
     if path is None:
         raise DataError(
-            f"{folder}: {METADATA_FILES[0]} is missing; it says which lesion each image shows, and "
-            "without it no split by lesion can be made"
+            f"{folder}: {METADATA_FILE} is missing; it says which lesion each image shows, and "
+            f"without it no split by lesion can be made; {what_lies_in(folder)}"
         )
     records: list[ImageRecord] = []
     seen: dict[str, int] = {}
@@ -102,6 +99,18 @@ def read_metadata(folder: Path, problems: list[DataError] | None = None) -> tupl
     return tuple(records)
 
 
+def _find_metadata(folder: Path) -> Path | None:
+    """Return the metadata table in a folder, or in a folder inside it."""
+    stem = Path(METADATA_FILE).stem.lower()
+    places = [folder, *sorted(p for p in folder.iterdir() if p.is_dir())]
+    tables = [p for place in places for p in sorted(place.glob("[Hh][Aa][Mm]*")) if p.is_file()]
+    for ending in _ENDINGS:
+        for path in tables:
+            if path.name.lower() == stem + ending:
+                return path
+    return None
+
+
 def _parse_row(path: Path, line: int, values: dict[str, str]) -> ImageRecord:
     if values["dx"] not in CODES:
         raise DataError(
@@ -112,7 +121,7 @@ def _parse_row(path: Path, line: int, values: dict[str, str]) -> ImageRecord:
             raise DataError(f"{path}: line {line}: {column} is empty")
     age = parse_age(f"{path}: line {line}", values["age"])
     return ImageRecord(
-        image_id=values["image_id"],
+        image_id=image_name(values["image_id"]),
         lesion_id=values["lesion_id"],
         dx=Code(values["dx"]),
         dx_type=values["dx_type"],

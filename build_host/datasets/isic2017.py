@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from build_host.datasets.dataset import Dataset, ImageRecord
-from build_host.datasets.folder import find_images, read_csv
+from build_host.datasets.folder import find_images, images_missing, read_csv
 from build_host.errors import DataError
 from device.diagnoses import Code
 from device.imaging.image_file import read_image
@@ -67,10 +67,7 @@ def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Dataset:
     images = find_images(folder)
     missing = [r.image_id for r in chosen if r.image_id not in images]
     if missing:
-        raise DataError(
-            f"{folder}: {len(missing)} of {len(chosen)} images are missing, the first is "
-            f"{missing[0]}.jpg"
-        )
+        raise images_missing(folder, missing, len(chosen))
     name = f"ISIC 2017 {', '.join(parts)}"
     return Dataset(name, chosen, lambda r: _unsqueezed(read_image(images[r.image_id])))
 

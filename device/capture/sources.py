@@ -13,6 +13,7 @@ from device.capture.uvc import SIZE, UsbCameraOpener
 from device.errors import ConfigError, SourceError
 from device.frame import SourceKind
 from device.language import translatable
+from device.paths import user_path
 from device.platform.clock import Clock
 from device.text import printable
 
@@ -53,7 +54,7 @@ def open_source(setting: str, clock: Clock, camera_size: tuple[int, int] = SIZE)
     if setting == "demo":
         return DemoSource(clock)
     if kind == "replay" and rest and "://" not in rest:
-        return ReplaySource(Path(rest).expanduser(), clock)
+        return ReplaySource(user_path("source replay", rest), clock)
     if kind == "mjpeg" and rest:
         return _mjpeg(rest, clock)
     if setting == "picamera":

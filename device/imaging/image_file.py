@@ -1,44 +1,53 @@
 """Image files from anywhere, read as if hostile."""
 
-import io
 import os
+import stat
 from pathlib import Path, PurePath
 from typing import IO, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from device.errors import ImageError
-from device.text import printable, printable_path
+from device.imaging.decoder_process import decode_in_process
+from device.imaging.decoders import decode
+from device.imaging.decoding import KEPT_PIXELS, MAX_PIXELS, Decoded, Limits, needs_too_much
+from device.imaging.file_kind import HEAD_BYTES, kind_of, unreadable_kind
+from device.imaging.jpeg_file import decode_jpeg_bytes
+from device.imaging.orientation import upright
+from device.text import printable_path
 
-FORMATS: Final = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "PPM")
-"""Formats that photographs come in; Pillow's other decoders are never reached."""
+READABLE: Final = "JPEG, PNG, TIFF, BMP, WebP, PPM, DICOM"
+"""Formats that photographs come in; no other decoder is ever reached."""
 
 SUFFIXES: Final = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp", ".webp", ".ppm", ".pgm"}
-)
+    {
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp", ".ppm", ".pgm",
+        ".dcm",
+    }
+)  # fmt: skip
 """Endings by which a folder's images are found (a file named outright may have any)."""
 
-MAX_PIXELS: Final = 80_000_000
-"""Largest image decoded: above any dermatoscope, and 240 MB of pixels on a 1 GB device."""
 
-_PLAIN_MODES: Final = frozenset({"RGB", "L", "1", "P", "CMYK", "YCbCr", "HSV", "LAB"})
+def read_image(
+    path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, kept_pixels: int = KEPT_PIXELS
+) -> NDArray[np.uint8]:
+    """Return the image in a file, upright, as 8-bit sRGB.
 
-
-def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Return the image in a file, upright, as 8-bit RGB.
-
-    EXIF orientation is applied; CMYK, palette, greyscale and 16-bit images are converted;
-    transparent parts become black, as the surround of a dermatoscope's field of view is.
-    May be called in any thread. libtiff writes what it finds wrong to file descriptor 2.
+    EXIF orientation and an embedded colour profile are applied, and no other metadata is looked at;
+    CMYK, palette, greyscale and 16-bit images are converted; transparent parts become black, as the
+    surround of a dermatoscope's field of view is. At most `device.imaging.decoding.MAX_MEMORY`
+    bytes are taken. May be called in any thread.
 
     Parameters
     ----------
     path
-        A JPEG, PNG, TIFF, BMP, WebP or PPM file.
+        A JPEG, PNG, TIFF, BMP, WebP, PPM or DICOM file. Of several pictures in it the first is
+        read.
     max_pixels
         Images with more pixels than this are refused by their header, before decoding.
+    kept_pixels
+        Images with more pixels than this are reduced by a whole factor while they are decoded.
 
     Returns
     -------
@@ -48,25 +57,25 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> ND
     Raises
     ------
     device.errors.ImageError
-        If the file is missing, unreadable, no image, truncated or too large. The message names
-        the file and the reason in one line.
+        If the file is missing, unreadable, no image, damaged or too large. The message names the
+        file and the reason in one line.
     """
-    path = Path(path)
     name = printable_path(path)
+    limits = Limits(max_pixels, kept_pixels)
     try:
-        file = path.open("rb")
-    except IsADirectoryError:
-        raise ImageError(f"{name}: is a folder, not an image; name the files in it") from None
-    except FileNotFoundError:
-        raise ImageError(f"{name}: no such file") from None
+        with _open(path) as file:
+            decoded = _decode(file, PurePath(path).suffix, limits)
+        return upright(decoded.pixels, decoded.orientation)
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ImageError(f"{name}: cannot be opened ({reason})") from None
-    with file:
-        return _decode(name, file, max_pixels, FORMATS)
+        raise ImageError(f"{name}: cannot be read ({reason})") from None
 
 
-def decode_jpeg(name: str, data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def decode_jpeg(
+    name: str, data: bytes, max_pixels: int = MAX_PIXELS, kept_pixels: int = KEPT_PIXELS
+) -> NDArray[np.uint8]:
     """Return the picture in a JPEG that came from elsewhere than a file, as `read_image` would.
 
     Parameters
@@ -75,7 +84,7 @@ def decode_jpeg(name: str, data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray
         What to call it in messages.
     data
         The JPEG; any other format is refused.
-    max_pixels
+    max_pixels, kept_pixels
         As in `read_image`.
 
     Returns
@@ -86,31 +95,53 @@ def decode_jpeg(name: str, data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray
     Raises
     ------
     device.errors.ImageError
-        If it is no JPEG, truncated or too large.
+        If it is no JPEG, damaged or too large.
     """
-    return _decode(name, io.BytesIO(data), max_pixels, ("JPEG",))
-
-
-def _decode(
-    name: str, file: IO[bytes], max_pixels: int, formats: tuple[str, ...]
-) -> NDArray[np.uint8]:
     try:
-        with Image.open(file, formats=formats) as image:
-            _check_size(name, image.size, max_pixels)
-            return _to_rgb(image)
-    except ImageError:
-        raise
-    except (Image.DecompressionBombError, MemoryError):
-        raise _too_large(name, max_pixels) from None
-    except UnidentifiedImageError:
-        if file.seek(0, os.SEEK_END) == 0:
-            raise ImageError(f"{name}: is empty (0 bytes)") from None
-        raise ImageError(
-            f"{name}: is not an image that can be read (JPEG, PNG, TIFF, BMP, WebP, PPM)"
-        ) from None
-    except Exception as error:  # a decoder fails on hostile bytes in more ways than it documents
-        reason = printable(" ".join(str(error).split())) or type(error).__name__
-        raise ImageError(f"{name}: the image is damaged or cut short ({reason})") from None
+        if kind_of(data[:HEAD_BYTES]) != "JPEG":
+            raise ImageError("is not a JPEG")
+        decoded = decode_jpeg_bytes(data, Limits(max_pixels, kept_pixels))
+        return upright(decoded.pixels, decoded.orientation)
+    except MemoryError:
+        raise ImageError(f"{name}: {needs_too_much()}") from None
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from None
+
+
+def _open(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Open a file, and nothing that is none: a pipe would be waited on for ever."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise ImageError("no such file") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"cannot be opened ({reason})") from None
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise ImageError("is a folder, not an image; name the files in it")
+    raise ImageError("is a pipe or a device, not an image file; save the image to a file first")
+
+
+def _decode(file: IO[bytes], suffix: str, limits: Limits) -> Decoded:
+    head = file.read(HEAD_BYTES)
+    if not head:
+        raise ImageError("is empty (0 bytes)")
+    file.seek(0)
+    kind, unreadable = kind_of(head), unreadable_kind(head, suffix)
+    if unreadable is not None:
+        raise ImageError(f"is {unreadable}, which cannot be read; save it as a JPEG or PNG")
+    if kind is None:
+        raise ImageError(f"is not an image that can be read ({READABLE})")
+    try:
+        if kind in ("JPEG", "PNG"):
+            return decode(file, kind, limits)
+        return decode_in_process(file, kind, limits)
+    except MemoryError:
+        raise needs_too_much() from None
 
 
 def find_images(folder: Path) -> list[str]:
@@ -135,44 +166,3 @@ def find_images(folder: Path) -> list[str]:
         raise ImageError(
             f"{printable_path(folder)}: the folder cannot be listed ({reason})"
         ) from None
-
-
-def _check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
-    width, height = size
-    if width * height > max_pixels:
-        raise ImageError(
-            f"{name}: is {width} x {height} pixels, more than the limit of "
-            f"{max_pixels // 1_000_000} megapixels; scale it down first"
-        )
-
-
-def _too_large(name: str, max_pixels: int) -> ImageError:
-    return ImageError(
-        f"{name}: is too large to decode (limit {max_pixels // 1_000_000} megapixels); "
-        "scale it down first"
-    )
-
-
-def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith(("I", "F")):
-        return _from_deep_grey(upright)
-    if upright.mode in _PLAIN_MODES and "transparency" not in upright.info:
-        return np.asarray(upright.convert("RGB"))
-    with_alpha = upright.convert("RGBA")
-    surround = Image.new("RGBA", with_alpha.size, (0, 0, 0, 255))
-    return np.asarray(Image.alpha_composite(surround, with_alpha).convert("RGB"))
-
-
-def _from_deep_grey(image: Image.Image) -> NDArray[np.uint8]:
-    """Scale a 16-bit or floating-point grey image to 8 bits by its type's range."""
-    values = np.asarray(image).astype(np.float64)
-    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 65535:
-        raise ValueError("its pixel values are not those of a photograph")
-    full_scale = 65535.0
-    if image.mode == "F":
-        full_scale = next(top for top in (1.0, 255.0, 65535.0) if values.max() <= top)
-    grey = np.rint(values * (255.0 / full_scale)).astype(np.uint8)
-    if "transparency" in image.info:
-        grey[values == image.info["transparency"]] = 0
-    return np.repeat(grey[:, :, None], 3, axis=2)

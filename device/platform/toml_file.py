@@ -1,5 +1,6 @@
 """Settings files: TOML into one typed value, with a message for whoever wrote the file."""
 
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,10 +20,15 @@ def read_toml(path: Path, kind: type[T]) -> T:
         If the file is missing, or holds an unknown or impossible setting.
     """
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=kind)
+        # Editors on Windows begin a file with a byte order mark.
+        return msgspec.toml.decode(path.read_bytes().removeprefix(BOM_UTF8), type=kind)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such settings file") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not in UTF-8; save it as that") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deeply; no setting is") from None
+    except msgspec.DecodeError as error:
         raise ConfigError(f"{path}: {error}") from None

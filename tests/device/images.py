@@ -99,3 +99,42 @@ def palette_with_transparency() -> Image.Image:
     picture.paste(0, (0, 0, 20, 24))
     picture.info["transparency"] = 0
     return picture
+
+
+def dicom(pixels: NDArray[np.uint8], jpeg: bytes = b"", **changes: object) -> bytes:
+    """Return a photograph as an archive hands it out, for a patient called Jane Doe.
+
+    Parameters
+    ----------
+    pixels
+        uint8, (height, width, 3), RGB; stored as they are unless there is a JPEG.
+    jpeg
+        The same picture, compressed.
+    changes
+        Other attributes of the file.
+    """
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.encaps import encapsulate
+    from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
+
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit if jpeg else ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.4"
+    dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.4"
+    dataset.SOPInstanceUID = "1.2.3"
+    dataset.PatientName = "Doe^Jane"
+    dataset.Modality = "XC"
+    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = pixels.shape
+    dataset.PhotometricInterpretation = "YBR_FULL_422" if jpeg else "RGB"
+    dataset.PlanarConfiguration = dataset.PixelRepresentation = 0
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit = 7
+    dataset.PixelData = encapsulate([jpeg]) if jpeg else pixels.tobytes()
+    dataset["PixelData"].VR = "OB"
+    for name, value in changes.items():
+        setattr(dataset, name, value)
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()

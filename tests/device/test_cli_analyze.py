@@ -1,3 +1,4 @@
+import io
 import json
 import os
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from device.cli import main
 from device.console import print_finding
@@ -32,6 +33,7 @@ from tests.device.models.two_networks import (
     sign_two_networks,
     two_networks,
 )
+from tests.device.profiles import DISPLAY_P3
 
 BAD = {
     "truncated.jpg": JPEG[: len(JPEG) // 2],
@@ -180,6 +182,22 @@ def test_every_way_to_hold_the_camera_gives_the_same_finding(
     found = records(capsys.readouterr().out)
     assert len(found) == 8
     assert all(record.probabilities == found[0].probabilities for record in found)
+
+
+def test_same_colours_in_another_profile_get_the_same_finding(
+    tmp_path: Path, frames: tuple[Frame, ...], capsys: Capture
+) -> None:
+    srgb = Image.fromarray(frames[3].pixels[::2, ::2])
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(DISPLAY_P3))
+    other = ImageCms.profileToProfile(srgb, ImageCms.createProfile("sRGB"), profile)
+    srgb.save(tmp_path / "srgb.png")
+    other.save(tmp_path / "embedded.png", icc_profile=DISPLAY_P3)
+    other.save(tmp_path / "lost.png", icc_profile=None)
+    names = [str(tmp_path / f"{name}.png") for name in ("srgb", "embedded", "lost")]
+    assert main(["analyze", "--json", *names]) == 0
+    found = [r.malignancy for r in records(capsys.readouterr().out)]
+    # Nothing but rounding is between the first two.
+    assert abs(found[1] - found[0]) < abs(found[2] - found[0]) / 4
 
 
 def test_name_with_a_newline_gets_one_line(tmp_path: Path, photo: Path, capsys: Capture) -> None:

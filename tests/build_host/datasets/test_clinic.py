@@ -219,6 +219,7 @@ def test_missing_images_are_counted_and_the_first_is_named(tmp_path: Path) -> No
     with pytest.raises(DataError) as caught:
         read_clinic(tmp_path)
     told = f"{tmp_path}: 2 of 3 images are missing, the first is photo-2.jpg"
+    told += "; there lie 1 .csv, 1 .jpg"
     assert str(caught.value) == told
 
 

@@ -68,10 +68,108 @@ def test_metadata_may_come_without_an_ending_and_with_a_byte_order_mark(tmp_path
     ]
 
 
-@pytest.mark.parametrize("age", ["", "unknown", "nan", "NaN"])
+@pytest.mark.parametrize("name", ["HAM10000_metadata.tab", "ham10000_metadata.csv"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_metadata_may_be_named_and_separated_as_others_do(
+    tmp_path: Path, name: str, separator: str
+) -> None:
+    content = small_set(tmp_path)
+    text = (tmp_path / METADATA).read_text(encoding="utf-8")
+    (tmp_path / METADATA).unlink()
+    quoted = "\n".join(
+        separator.join(f'"{cell}"' for cell in line.split(",")) for line in text.splitlines()
+    )
+    (tmp_path / name).write_text(quoted, encoding="utf-8")
+    records = read_ham10000(tmp_path).records
+    assert [r.image_id for r in records] == [row["image_id"] for row in content]
+    assert [r.age for r in records] == [
+        float(row["age"]) if row["age"] else None for row in content
+    ]
+
+
+@pytest.mark.parametrize("ending", [".JPG", ".jpeg", ".JPEG", ".jpe"])
+def test_images_may_have_any_ending_of_a_jpeg(tmp_path: Path, ending: str) -> None:
+    small_set(tmp_path)
+    for path in (tmp_path / "HAM10000_images").iterdir():
+        path.rename(path.with_suffix(ending))
+    dataset = read_ham10000(tmp_path)
+    assert all(dataset.read(record).shape == (150, 200, 3) for record in dataset.records)
+
+
+def test_images_may_be_named_with_their_ending(tmp_path: Path) -> None:
+    content = small_set(tmp_path)
+    table = (tmp_path / METADATA).read_text()
+    name = content[1]["image_id"]
+    (tmp_path / METADATA).write_text(table.replace(name, f"{name}.JPG"))
+    assert read_ham10000(tmp_path).records[1].image_id == name
+
+
+@pytest.mark.parametrize(
+    "place", ["images/part_1", "train/{dx}", "archive/images/train/{dx}", "{dx}"]
+)
+def test_images_may_lie_deep_and_by_class(tmp_path: Path, place: str) -> None:
+    content = small_set(tmp_path)
+    for row in content:
+        folder = tmp_path / place.format(dx=row["dx"])
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"{row['image_id']}.jpg"
+        (tmp_path / "HAM10000_images" / name).rename(folder / name)
+        # As macOS leaves them beside what it unpacks.
+        (folder / f"._{name}").write_bytes(b"Mac OS X")
+    dataset = read_ham10000(tmp_path)
+    assert all(dataset.read(record).shape == (150, 200, 3) for record in dataset.records)
+
+
+def test_metadata_may_lie_in_a_folder(tmp_path: Path) -> None:
+    small_set(tmp_path)
+    (tmp_path / "tables").mkdir()
+    (tmp_path / METADATA).rename(tmp_path / "tables" / METADATA)
+    assert len(read_ham10000(tmp_path)) == 3
+
+
+def test_copies_of_the_images_do_no_harm(tmp_path: Path) -> None:
+    # Kaggle hands HAM10000_images_part_1 out twice, once in small letters.
+    small_set(tmp_path)
+    shutil.copytree(tmp_path / "HAM10000_images", tmp_path / "ham10000_images")
+    assert len(read_ham10000(tmp_path)) == 3
+
+
+def test_two_images_of_one_name_are_told(tmp_path: Path) -> None:
+    content = small_set(tmp_path)
+    small = tmp_path / "thumbnails"
+    small.mkdir()
+    name = f"{content[1]['image_id']}.jpg"
+    Image.new("RGB", (32, 32)).save(small / name)
+    with pytest.raises(DataError) as caught:
+        read_ham10000(tmp_path)
+    told = str(caught.value)
+    assert told.startswith(f"{tmp_path}: 1 images are there twice and differ")
+    assert f"HAM10000_images/{name} and thumbnails/{name}" in told
+    assert len(told.splitlines()) == 1
+
+
+def test_what_lies_there_instead_is_told(tmp_path: Path) -> None:
+    small_set(tmp_path)
+    for path in (tmp_path / "HAM10000_images").iterdir():
+        path.rename(path.with_suffix(".png"))
+    with pytest.raises(
+        DataError, match=r"3 of 3 images are missing.*; there lie 3 \.png, 1 \.csv$"
+    ):
+        read_ham10000(tmp_path)
+    (tmp_path / METADATA).unlink()
+    with pytest.raises(DataError, match=r"HAM10000_metadata\.csv is missing.*; there lie 3 \.png$"):
+        read_ham10000(tmp_path)
+
+
+@pytest.mark.parametrize("age", ["", "unknown", "nan", "NaN", "NA", "N/A", "None", "null", "-"])
 def test_an_age_that_is_not_known_is_none(tmp_path: Path, age: str) -> None:
     small_set(tmp_path, age=age)
     assert read_ham10000(tmp_path).records[1].age is None
+
+
+def test_age_with_a_decimal_comma_is_read(tmp_path: Path) -> None:
+    small_set(tmp_path, age="45,0")
+    assert read_ham10000(tmp_path).records[1].age == 45.0
 
 
 def test_sex_and_localization_that_are_not_given_are_unknown(tmp_path: Path) -> None:
@@ -99,13 +197,13 @@ def test_without_metadata_it_says_why_no_split_can_be_made(tmp_path: Path) -> No
 def test_a_row_without_its_image_is_named(spoilable: Path) -> None:
     victim = drawn.rows()[5]["image_id"]
     (spoilable / "HAM10000_images_part_1" / f"{victim}.jpg").unlink()
-    with pytest.raises(DataError, match=rf"1 of 176 rows .* no image, the first is {victim}"):
+    with pytest.raises(DataError, match=rf"1 of 176 images are missing, the first is {victim}"):
         read_ham10000(spoilable)
 
 
 def test_metadata_without_any_images_is_refused(tmp_path: Path) -> None:
     drawn.write_metadata(tmp_path / METADATA, drawn.rows())
-    with pytest.raises(DataError, match="176 of 176 rows of the metadata have no image"):
+    with pytest.raises(DataError, match=r"176 of 176 images are missing.*; there lie 1 \.csv$"):
         read_ham10000(tmp_path)
 
 

@@ -202,3 +202,14 @@ def test_what_cannot_be_checked_at_all_is_told(
     assert done.status == 2
     (line,) = complaints(done)
     assert f"{tmp_path / 'none'}: no such folder" in line
+
+
+def test_two_images_of_one_name_are_told(command: Callable[..., Done], spoilable: Path) -> None:
+    first = image(spoilable, 0)
+    (spoilable / "small").mkdir()
+    Image.open(first).resize((32, 32)).save(spoilable / "small" / first.name)
+    done = command("data", "check", "ham10000", spoilable)
+    assert done.status == 2
+    (line,) = complaints(done)
+    assert "1 images are there twice and differ" in line
+    assert f"small/{first.name}" in line

@@ -1,0 +1,281 @@
+"""Damaged image files by the thousand: what is read, what is refused, and what that takes.
+
+``python -m tests.fuzz.files --count 100000`` prints the table of ``docs/robustness.md``.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from device.capture.demo import SCENES, demo_frame
+from device.errors import ImageError
+from device.imaging.decoders import decode
+from device.imaging.decoding import Limits
+from device.imaging.file_kind import HEAD_BYTES, kind_of
+from device.imaging.orientation import upright
+from tests.device.images import dicom, encoded
+from tests.device.imaging.large import LARGE, SPARSE, write_sparse
+from tests.device.imaging.reading import Taken, read_alone
+from tests.device.profiles import DISPLAY_P3
+
+SEED: Final = 15
+SMALL: Final = Limits(max_pixels=4_000_000)
+"""A header that claims more is refused as one of 80 megapixels is, only sooner."""
+
+WAYS: Final = ("one byte changed", "bytes changed", "cut short", "part repeated", "part zeroed")
+
+
+@dataclass
+class Outcome:
+    """What came of the files of one kind.
+
+    Attributes
+    ----------
+    files
+        How many were tried.
+    read, refused
+        How many gave a picture, and how many one line that says why not.
+    longest
+        Seconds of the processor that the slowest took.
+    """
+
+    files: int = 0
+    read: int = 0
+    refused: int = 0
+    longest: float = 0.0
+
+
+def whole_files() -> dict[str, bytes]:
+    """Return one undamaged file of each kind, of a lesion that the program draws."""
+    pixels = np.ascontiguousarray(demo_frame(SCENES[0]).pixels[::6, ::6])
+    jpeg = encoded(pixels, "JPEG", icc_profile=DISPLAY_P3)
+    return {
+        "JPEG": jpeg,
+        "JPEG, progressive": encoded(pixels, "JPEG", progressive=True),
+        "PNG": encoded(pixels, "PNG", icc_profile=DISPLAY_P3),
+        "TIFF": encoded(pixels, "TIFF", compression="tiff_lzw"),
+        "TIFF, deflated": encoded(pixels, "TIFF", compression="tiff_adobe_deflate"),
+        "BMP": encoded(pixels, "BMP"),
+        "WebP": encoded(pixels, "WEBP"),
+        "WebP, lossless": encoded(pixels, "WEBP", lossless=True),
+        "PPM": encoded(pixels, "PPM"),
+        "DICOM": dicom(pixels),
+        "DICOM, JPEG": dicom(pixels, jpeg),
+    }
+
+
+def damaged(content: bytes, chance: random.Random) -> bytes:
+    """Return a file damaged in one of `WAYS`."""
+    spoilt = bytearray(content)
+    # Headers are a small part of a file and the larger part of what can go wrong.
+    reach = len(spoilt) if chance.random() < 0.5 else min(len(spoilt), 400)
+    at = chance.randrange(reach)
+    length = chance.randrange(1, 1 + max(1, len(spoilt) // 8))
+    match chance.choice(WAYS):
+        case "one byte changed":
+            spoilt[at] ^= chance.randrange(1, 256)
+        case "bytes changed":
+            for _ in range(chance.randrange(2, 20)):
+                spoilt[chance.randrange(reach)] = chance.randrange(256)
+        case "cut short":
+            del spoilt[at:]
+        case "part repeated":
+            spoilt[at:at] = spoilt[at : at + length]
+        case _:
+            spoilt[at : at + length] = bytes(min(length, len(spoilt) - at))
+    return bytes(spoilt)
+
+
+def read_here(content: bytes, limits: Limits = SMALL) -> NDArray[np.uint8]:
+    """Return the picture in a file's bytes, read without a process of its own.
+
+    Raises
+    ------
+    device.errors.ImageError
+        If it cannot be read.
+    """
+    kind = kind_of(content[:HEAD_BYTES])
+    if kind is None:
+        raise ImageError("is not an image that can be read")
+    decoded = decode(BytesIO(content), kind, limits)
+    return upright(decoded.pixels, decoded.orientation)
+
+
+def attack(count: int, seed: int = SEED) -> dict[str, Outcome]:
+    """Read damaged files and return what came of them, by kind.
+
+    Parameters
+    ----------
+    count
+        How many, over all kinds.
+    seed
+        Of the damage.
+
+    Raises
+    ------
+    Exception
+        Whatever is not an `ImageError` of one line: the attack has succeeded.
+    """
+    chance = random.Random(seed)
+    wholes = whole_files()
+    outcomes = {kind: Outcome() for kind in wholes}
+    for number in range(count):
+        kind = list(wholes)[number % len(wholes)]
+        content = damaged(wholes[kind], chance)
+        outcome = outcomes[kind]
+        outcome.files += 1
+        start = time.thread_time()
+        try:
+            pixels = read_here(content)
+        except ImageError as error:
+            if len(str(error).splitlines()) != 1:
+                raise AssertionError(f"{kind}: told in several lines: {error}") from error
+            outcome.refused += 1
+        else:
+            if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+                raise AssertionError(f"{kind}: gave {pixels.dtype} of {pixels.shape}")
+            outcome.read += 1
+        outcome.longest = max(outcome.longest, time.thread_time() - start)
+    return outcomes
+
+
+@dataclass
+class Noticed:
+    """What became of JPEGs with one byte of the picture changed.
+
+    Attributes
+    ----------
+    files, refused
+        How many there were, and how many were refused.
+    ruined, ruined_refused
+        How many had more than a tenth of their pixels wrong, and how many of those were refused.
+    """
+
+    files: int = 0
+    refused: int = 0
+    ruined: int = 0
+    ruined_refused: int = 0
+
+
+def change_one_byte(count: int, seed: int = SEED) -> Noticed:
+    """Change one byte of the picture in a JPEG, over and over, and return what is noticed.
+
+    What a viewer would have shown, and the program too, is told by Pillow, which is silent.
+    """
+    chance = random.Random(seed)
+    pixels = np.ascontiguousarray(demo_frame(SCENES[0]).pixels[::3, ::3])
+    content = encoded(pixels, "JPEG", quality=90)
+    whole = read_here(content).astype(np.int16)
+    start = content.index(b"\xff\xda") + 14
+    noticed = Noticed()
+    while noticed.files < count:
+        spoilt = bytearray(content)
+        spoilt[chance.randrange(start, len(content) - 2)] ^= chance.randrange(1, 256)
+        try:
+            with Image.open(BytesIO(spoilt)) as image:
+                shown = np.asarray(image).astype(np.int16)
+        except OSError:
+            continue
+        ruined = bool((np.abs(shown - whole).max(axis=2) > 8).mean() > 0.1)
+        try:
+            read_here(bytes(spoilt))
+        except ImageError:
+            refused = True
+        else:
+            refused = False
+        noticed.files += 1
+        noticed.refused += refused
+        noticed.ruined += ruined
+        noticed.ruined_refused += refused and ruined
+    return noticed
+
+
+def hungry() -> Iterator[tuple[str, int, Taken]]:
+    """Yield each file that would take much memory or time: its name, its size, what it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        small, path = Path(folder) / "small.png", Path(folder) / "file"
+        small.write_bytes(encoded(np.zeros((16, 16, 3), np.uint8), "PNG"))
+        for kind, make in LARGE.items():
+            path.write_bytes(make())
+            yield kind, path.stat().st_size, read_alone(small, path)
+        for kind, start in SPARSE.items():
+            write_sparse(path, start)
+            yield f"{kind}, sparse", path.stat().st_size, read_alone(small, path)
+            path.unlink()
+
+
+def table(outcomes: dict[str, Outcome]) -> str:
+    """Return the outcomes as Markdown."""
+    lines = [
+        "| kind | files | read | refused in one line | anything else | longest |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {kind} | {o.files:,} | {o.read:,} | {o.refused:,} | {o.files - o.read - o.refused:,} | "
+        f"{1000 * o.longest:.0f} ms |"
+        for kind, o in outcomes.items()
+    ]
+    total = sum(o.files for o in outcomes.values())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return "\n".join([*lines, "", f"{total:,} files in one process; its peak was {peak:.0f} MiB."])
+
+
+def hungry_table(rows: Iterable[tuple[str, int, Taken]]) -> str:
+    """Return what files of `hungry` took, as Markdown."""
+    lines = [
+        "| file | its size | memory | processor | what came out |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {kind} | {size / 1e6:,.3f} MB | {max(t.own, t.of_child) / 1e6:.0f} MB | "
+        f"{t.seconds:.1f} s | {t.told} |"
+        for kind, size, t in rows
+    ]
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """Let nobody hear what libtiff says of each file."""
+    heard = os.dup(2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    try:
+        yield
+    finally:
+        os.dup2(heard, 2)
+
+
+def main() -> None:
+    """Attack as often as the command line says, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=SEED)
+    options = parser.parse_args()
+    # First of all: the peak of this process is told.
+    with unheard():
+        damage = table(attack(options.count, options.seed))
+    sys.stdout.write(hungry_table(hungry()) + "\n\n" + damage + "\n\n")
+    noticed = change_one_byte(options.count // 20, options.seed)
+    sys.stdout.write(
+        f"Of {noticed.files:,} JPEGs with one byte of the picture changed, {noticed.refused:,} "
+        f"were refused; of the {noticed.ruined:,} that had more than a tenth of their pixels wrong "
+        f"by it, {noticed.ruined_refused:,}.\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
