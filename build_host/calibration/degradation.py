@@ -283,7 +283,7 @@ def find_limit(
     if found < floor:
         found, reason = floor, "images as they are"
     # Rounded to the lenient side.
-    return max(sign * math.ceil(found * 1000) / 1000, 0.0), reason
+    return max(0.0, sign * math.ceil(found * 1000) / 1000), reason
 
 
 @dataclass(frozen=True, slots=True, eq=False)
