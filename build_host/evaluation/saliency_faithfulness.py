@@ -65,10 +65,10 @@ class Faithfulness(msgspec.Struct, frozen=True):
         Share of the map's sum inside the lesion's segmentation.
     pointing
         Share of the maps whose maximum is inside the segmentation.
-    stability
-        Correlation of the maps of the eight flips and rotations, turned back; mean over the pairs.
     agreement
         Correlation with the map of the float network, where one was given.
+    stability
+        Correlation of the maps of the eight flips and rotations, turned back; mean over the pairs.
     """
 
     method: str
@@ -77,8 +77,8 @@ class Faithfulness(msgspec.Struct, frozen=True):
     deletion: Interval
     energy_inside: Interval
     pointing: Interval
-    stability: Interval
     agreement: Interval | None
+    stability: Interval | None = None
 
 
 def segmentation_in_square(data: Path, image_id: str, side: int) -> NDArray[np.bool_]:

@@ -21,7 +21,7 @@ def figure(value: float) -> Interval:
 
 def faithful(method: str, value: float) -> Faithfulness:
     one = figure(value)
-    return Faithfulness(method, 0, one, one, one, one, one, None)
+    return Faithfulness(method, 0, one, one, one, one, None, one)
 
 
 def told(*tables: Table) -> list[str]:

@@ -156,8 +156,8 @@ def test_things_that_are_no_lesions_maps_and_speed_are_told(
                 DetectionFigures("lesions", 9, 0.5, 0.01, 0.02),
                 DetectionFigures("ruler", 40, 0.987, 0.9, 1.0),
             ],
-            maps=[Faithfulness("occlusion", 145, one, one, one, one, one, None)],
-            unasked_maps=[Faithfulness("RISE", 400, one, one, one, one, one, None)],
+            maps=[Faithfulness("occlusion", 145, one, one, one, one, None, one)],
+            unasked_maps=[Faithfulness("RISE", 400, one, one, one, one, None, one)],
             speed=Speed("a reference", "a runtime", 0.07, 1.4, 20.3),
         ),
     )
