@@ -13,6 +13,7 @@ from typing import Final
 
 import pygame
 
+from device.appearance import Rotation
 from device.capture.source import FrameSource
 from device.inference.analyzer import FrameAnalyzer
 from device.optics import Optics
@@ -28,6 +29,7 @@ from device.runtime.messages import Burst, ExplainCapture, LiveFrame
 from device.runtime.recent import RecentPictures
 from device.runtime.recorder import Recorder
 from device.screen.input_mapper import InputMapper
+from device.screen.panel import Panel, pointer_wanted
 from device.screen.renderer import Renderer
 from device.screen.state import Command
 from device.screen.view import LiveView, PageView
@@ -73,6 +75,8 @@ class App:
     appliance
         There is nothing behind the program that a finger could reach: offer to restart and to
         switch off instead of to quit.
+    rotation
+        By how much the picture is turned on the screen; the renderer draws it upright.
 
     Attributes
     ----------
@@ -104,8 +108,10 @@ class App:
         optics: Optics | None = None,
         notifier: Notifier | None = None,
         appliance: bool = False,
+        rotation: Rotation = Rotation.NONE,
     ) -> None:
         self._renderer = renderer
+        self._rotation = rotation
         self._clock = clock
         self._input = InputMapper(renderer, pedal_key)
         self.health = Health(clock)
@@ -148,6 +154,7 @@ class App:
         """Run until the clinician ends it, or for so many seconds; return what is to follow."""
         for thread in self._threads.values():
             thread.start()
+        panel = Panel(screen, self._rotation)
         pace = pygame.time.Clock()
         seen = 0
         end = None if seconds is None else self._clock.monotonic() + seconds
@@ -156,11 +163,11 @@ class App:
                 if end is not None and self._clock.monotonic() >= end:
                     break
                 for event in pygame.event.get():
-                    self._handle(event)
+                    self._handle(panel.upright(event))
                 self.session.update()
                 view = self.session.view()
-                self._renderer.draw(screen, view)
-                pygame.display.flip()
+                self._renderer.draw(panel.surface, view)
+                panel.show()
                 self._notify_systemd(view)
                 # With the camera's own beat: two clocks beside each other would miss frames.
                 seen, _ = self._camera.frames.next(seen, 1.0 / FRAMES_PER_SECOND)
@@ -187,6 +194,9 @@ class App:
         if event.type == pygame.QUIT:
             self.session.ending = Command.QUIT
             return
+        wanted = pointer_wanted(event)
+        if wanted is not None:
+            pygame.mouse.set_visible(wanted)
         done = self._input.event(event, self.session.state)
         if done is not None:
             self.session.handle(done)

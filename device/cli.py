@@ -271,6 +271,7 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
     from device.records.folder_archive import FolderArchive, throwaway_archive
     from device.screen.display import close_screen, open_screen
     from device.screen.input_mapper import press_shutter
+    from device.screen.panel import upright_size
     from device.screen.renderer import Renderer
     from device.screen.state import Command
 
@@ -287,10 +288,12 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
         app = App(
             source,
             analyzer,
-            Renderer(screen.get_size(), bundle.manifest),
+            Renderer(upright_size(screen.get_size(), config.rotation), bundle.manifest),
             signed_by=bundle.signed_by,
             clock=clock,
-            preferences=load_preferences(folder, Preferences(language=config.language)),
+            preferences=load_preferences(
+                folder, Preferences(language=config.language, theme=config.theme)
+            ),
             preferences_folder=folder,
             pedal_key=config.pedal_key,
             archive=FolderArchive(records_folder(config))
@@ -299,6 +302,7 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
             optics=load_optics(folder),
             notifier=Notifier(),
             appliance=options.appliance,
+            rotation=config.rotation,
         )
         if config.shutter_pin is not None:
             opened.enter_context(GpioButton(config.shutter_pin, press_shutter, clock))
@@ -320,6 +324,7 @@ def _analyze(options: argparse.Namespace, clock: Clock) -> int:
 
     analyzer = _open_analyzer(options)
     geometry = analyzer.manifest.network_for(as_captured=True).input.geometry
+    diagnoses = {c.code: c.names["en"] for c in analyzer.manifest.classes}
     photos: list[str] = options.photos
     overlays = _overlay_paths(options.overlay, photos) if options.overlay else []
     status = ExitStatus.OK
@@ -332,9 +337,8 @@ def _analyze(options: argparse.Namespace, clock: Clock) -> int:
                 saliency = analyzer.explain(frame, code, as_captured=True)
                 write_overlay(overlays[number], frame, finding.field, saliency, geometry)
                 if not saliency.values.any():
-                    _print_error(
-                        f"{printable_path(photo)}: nothing in it speaks for {saliency.code}"
-                    )
+                    nothing = f"nothing in it points to {diagnoses[saliency.code]}"
+                    _print_error(f"{printable_path(photo)}: {nothing}")
         except ImageError as error:
             status = ExitStatus(_fail_with(str(error)))
             continue

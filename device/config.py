@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from device.appearance import Rotation, Theme
 from device.errors import ConfigError
 from device.language import Language
 from device.paths import shipped_models, state_folder
@@ -51,10 +52,15 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     width, height
         Of the window in pixels, where there is one; a screen without windows is filled. At least
         640 x 480, either way up.
+    rotation
+        By how many degrees the picture is turned clockwise on a panel that is mounted across or
+        upside down: 0, 90, 180 or 270. Touches are turned with it.
     fullscreen
         Fill the screen even where windows exist.
     language
         Of the screen, until another is chosen there: ``en``, ``es`` or ``pt``.
+    theme
+        Of the screen, until another is chosen there: ``dark``, or ``light`` for the sun.
     pedal_key
         Name of the key that a foot pedal sends, as SDL names it (``b``, ``f5``, ``page down``);
         it is the shutter, as the space bar always is. Empty for none.
@@ -71,8 +77,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     shutter_pin: Annotated[int, msgspec.Meta(ge=0, le=27)] | None = None
     width: Annotated[int, msgspec.Meta(ge=480, le=7680)] = 1024
     height: Annotated[int, msgspec.Meta(ge=480, le=7680)] = 600
+    rotation: Rotation = Rotation.NONE
     fullscreen: bool = False
     language: Language = Language.ENGLISH
+    theme: Theme = Theme.DARK
     pedal_key: Annotated[str, msgspec.Meta(max_length=24, pattern="^[ -~]*$")] = ""
     records_folder: str = ""
 

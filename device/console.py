@@ -72,10 +72,12 @@ def _conclusion(record: FindingRecord, names: dict[Code, str]) -> str:
     made = f"No call ({record.no_call})" if record.no_call else f"{names[record.diagnosis]} leads"
     # Of a call, the leading diagnosis is named already, as on the screen.
     others = [c for c in record.prediction_set if record.no_call or c != record.diagnosis]
-    not_excluded = f"Not excluded: {', '.join(others)}. " if others else ""
+    not_excluded = f"Not excluded: {', '.join(names[c] for c in others)}. " if others else ""
     counts = Counter(record.similar).most_common()
     alike = f"Of the {len(record.similar)} most similar lesions: " if counts else ""
-    alike += ", ".join(f"{count} {code}" for code, count in counts) + (". " if counts else "")
+    alike += ", ".join(f"{count} {names[code]}" for code, count in counts) + (
+        ". " if counts else ""
+    )
     recommended = _RECOMMENDED[record.recommendation] if record.recommendation else ""
     return (
         f"{recommended}{made}. Malignant group {record.malignancy:.1%}. {not_excluded}{alike}"

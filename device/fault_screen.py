@@ -1,32 +1,87 @@
 """A plain screen that says what is wrong, for when the instrument cannot be started.
 
 systemd runs this once the instrument has failed too often (``dermascope-fault.service``). It
-needs nothing of the program but its fonts, so that what broke the program cannot break it too.
+needs nothing of the program but its fonts and words, so that what broke the program cannot break
+it too. What was chosen on the screen it may not read: it speaks the language of the settings first,
+and then the others.
 """
 
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from typing import Final
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from device.appearance import Rotation, Theme
+from device.language import Language, translatable, translations
+
+if TYPE_CHECKING:
+    from pygame import Surface
 
 UNIT: Final = "dermascope.service"
+CONFIG_VARIABLE: Final = "DERMASCOPE_CONFIG"
+SYSTEM_CONFIG: Final = "/etc/dermascope/config.toml"
 
-HEADING: Final = "The instrument cannot be started"
-ADVICE: Final = "Switch it off and on. If this stays, call your technician and read this out."
+HEADING: Final = translatable("The instrument cannot be started")
+ADVICE: Final = translatable(
+    "Switch it off and on. If this stays, call your technician and read this out."
+)
 
 REASONS: Final = {
-    "watchdog": "It stopped responding: the camera, the analysis or the screen stood still.",
-    "timeout": "It took too long to start.",
-    "oom-kill": "It ran out of memory.",
-    "signal": "The program broke off.",
-    "core-dump": "The program broke off.",
+    "watchdog": translatable(
+        "It stopped responding: the camera, the analysis or the screen stood still."
+    ),
+    "timeout": translatable("It took too long to start."),
+    "oom-kill": translatable("It ran out of memory."),
+    "signal": translatable("The program broke off."),
+    "core-dump": translatable("The program broke off."),
 }
-OTHERWISE: Final = "The program ended with an error."
+OTHERWISE: Final = translatable("The program ended with an error.")
 
 _PREFIX: Final = "dermascope: "
 _SECONDS: Final = 5.0
 _LINES: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the instrument's settings want a screen to be.
+
+    Attributes
+    ----------
+    languages
+        That of the settings first, then all others.
+    """
+
+    languages: Sequence[Language] = tuple(Language)
+    theme: Theme = Theme.DARK
+    rotation: Rotation = Rotation.NONE
+
+
+def chosen_look(environment: Mapping[str, str]) -> Look:
+    """Return what the settings say, or the defaults where they are what is wrong."""
+    try:
+        path = Path(environment.get(CONFIG_VARIABLE) or SYSTEM_CONFIG)
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        first = Language(settings.get("language", Language.ENGLISH))
+        return Look(
+            (first, *(language for language in Language if language != first)),
+            Theme(settings.get("theme", Theme.DARK)),
+            Rotation(settings.get("rotation", Rotation.NONE)),
+        )
+    except (OSError, ValueError):
+        return Look()
+
+
+def said(words: str, language: Language) -> str:
+    """Return words in a language, or in English where its catalogue is what is wrong."""
+    try:
+        return translations(language).translate(words)
+    except Exception:  # the last resort may not fail
+        return words
 
 
 def explanation(environment: Mapping[str, str], log: str) -> str:
@@ -59,8 +114,13 @@ def read_log() -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
-def show(reason: str) -> None:
+def show(reason: str, look: Look) -> None:
     """Draw the screen and keep it until the program is ended.
+
+    Parameters
+    ----------
+    reason
+        What is wrong, in English.
 
     Raises
     ------
@@ -71,39 +131,51 @@ def show(reason: str) -> None:
     """
     import pygame
 
-    from device.screen import theme
-
     pygame.display.init()
     pygame.font.init()
     bare = pygame.display.get_driver() in ("kmsdrm", "dummy")
     screen = pygame.display.set_mode((0, 0) if bare else (1024, 600))
-    width, height = screen.get_size()
-    unit = max(min(width / 1024, height / 600), 0.3)
-    kind = theme.Fonts()
-    screen.fill(theme.BACKGROUND)
-    left, top = round(48 * unit), round(64 * unit)
-    for words, size, colour, bold in (
-        (HEADING, 36, theme.WARNING, True),
-        (reason, 26, theme.TEXT, False),
-        (ADVICE, 26, theme.QUIET, False),
-    ):
-        pixels = round(size * unit)
-        for line in kind.lines(words, pixels, width - 2 * left, bold):
-            screen.blit(kind.fitted(line, pixels, width - 2 * left, colour, bold), (left, top))
-            top += round(pixels * 1.5)
-        top += pixels
+    across = look.rotation in (Rotation.QUARTER, Rotation.THREE_QUARTERS)
+    picture = pygame.Surface(screen.get_size()[::-1] if across else screen.get_size())
+    _draw(picture, reason, look)
+    screen.blit(pygame.transform.rotate(picture, -look.rotation), (0, 0))
     pygame.display.flip()
     while pygame.event.wait().type != pygame.QUIT:
         pygame.display.flip()
 
 
+def _draw(picture: "Surface", reason: str, look: Look) -> None:
+    """Draw all that is said: large in the first language, and what to do in the others below."""
+    from device.screen import theme
+
+    width, height = picture.get_size()
+    unit = max(min(max(width, height) / 1024, min(width, height) / 600), 0.3)
+    kind, palette = theme.Fonts(), theme.PALETTES[look.theme]
+    picture.fill(palette.background)
+    left, top = round(48 * unit), round(36 * unit)
+    first, *others = look.languages
+    paragraphs = [
+        (said(HEADING, first), 36, palette.warning, True),
+        (said(reason, first), 26, palette.text, False),
+        (said(ADVICE, first), 26, palette.text, False),
+        *((f"{said(HEADING, x)}. {said(ADVICE, x)}", 20, palette.quiet, False) for x in others),
+    ]
+    for words, size, colour, bold in paragraphs:
+        pixels = round(size * unit)
+        for line in kind.lines(words, pixels, width - 2 * left, bold):
+            picture.blit(kind.fitted(line, pixels, width - 2 * left, colour, bold), (left, top))
+            top += round(pixels * 1.4)
+        top += round(0.8 * pixels)
+
+
 def main() -> int:
     """Show what is wrong on the screen, or on the console where there is no screen."""
-    reason = explanation(os.environ, read_log())
-    sys.stdout.write(f"\n{HEADING}\n{reason}\n{ADVICE}\n")
+    reason, look = explanation(os.environ, read_log()), chosen_look(os.environ)
+    words = (said(x, look.languages[0]) for x in (HEADING, reason, ADVICE))
+    sys.stdout.write("\n" + "".join(f"{line}\n" for line in words))
     sys.stdout.flush()
     try:
-        show(reason)
+        show(reason, look)
     except Exception as error:
         # The last resort may not fail: its words stand on the console.
         sys.stdout.write(f"(No screen: {error})\n")

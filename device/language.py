@@ -23,6 +23,12 @@ LANGUAGES: Final[Mapping[Language, str]] = {
 }
 """Each language, named in itself."""
 
+_DECIMAL_SIGN: Final[Mapping[Language, str]] = {
+    Language.ENGLISH: ".",
+    Language.SPANISH: ",",
+    Language.PORTUGUESE: ",",
+}
+
 DOMAIN: Final = "dermascope"
 LOCALE: Final = Path(__file__).parent / "locale"
 
@@ -47,6 +53,10 @@ class Translations:
         """
         text = self._catalogue.gettext(words) if words else ""
         return text.format(**values) if values else text
+
+    def number(self, value: float, decimals: int) -> str:
+        """Return a number with so many decimals, after the sign that is the custom."""
+        return f"{value:.{decimals}f}".replace(".", _DECIMAL_SIGN[self.language])
 
 
 def translatable(words: str) -> str:

@@ -1,10 +1,11 @@
-"""What was chosen on the screen, kept for the next start."""
+"""What was chosen on the screen, and read there, kept for the next start."""
 
 from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 
+from device.appearance import Theme
 from device.errors import ScreenError
 from device.language import Language, translatable
 from device.platform.durable_files import write_atomically
@@ -21,12 +22,18 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     language
         Of every word.
+    theme
+        Of every colour.
     opacity
         Of the overlay, 0.1 to 1.
+    limits_read
+        What the instrument is not for was read, and need not be shown again.
     """
 
     language: Language = Language.ENGLISH
+    theme: Theme = Theme.DARK
     opacity: Annotated[float, msgspec.Meta(ge=0.1, le=1.0)] = 0.6
+    limits_read: bool = False
 
 
 def load_preferences(folder: Path, otherwise: Preferences) -> Preferences:

@@ -3,6 +3,7 @@
 Needs no screen: events go in, views come out.
 """
 
+import math
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -10,10 +11,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from device.diagnoses import Code
 from device.faults import Fault
 from device.frame import Frame
 from device.imaging.field_of_view import FieldOfView, central_field, crop, saliency_over_field
 from device.inference.analyzer import likeliest_malignant
+from device.inference.finding import Finding
 from device.models.manifest import Manifest
 from device.optics import Optics
 from device.platform.clock import Clock
@@ -36,6 +39,10 @@ from device.screen.pages.base import shown
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State
 from device.screen.view import KeepStatus, LiveView, PageView, Snapshot
+
+FLASH_SECONDS: Final = 0.15
+FLASHES_APART_SECONDS: Final = 0.5
+"""From one flash's beginning to the next: more than three in a second can harm (WCAG 2.3.1)."""
 
 NOTICE_SECONDS: Final = 6.0
 """How long a fault is shown that would else be gone with the next frame."""
@@ -99,10 +106,16 @@ class Session:
         self._source = source
         self._optics = optics
         self.state = State(
-            language=preferences.language, opacity=preferences.opacity, appliance=appliance
+            page=PageName.LIVE if preferences.limits_read else PageName.LIMITS,
+            limits_read=preferences.limits_read,
+            language=preferences.language,
+            theme=preferences.theme,
+            opacity=preferences.opacity,
+            appliance=appliance,
         )
         self.ending: Command | None = None
         self._shot: Shot | None = None
+        self._flash_began = -math.inf
         self._notice: Fault | None = None
         self._notice_ends: float | None = None
         self._known_reading_fault: Fault | None = None
@@ -121,7 +134,10 @@ class Session:
 
     def handle(self, event: Event) -> None:
         """Handle user input."""
-        context = Context(recent=len(self._recent))
+        capture = self._captured()
+        analyzed = capture.analyzed if capture else self._analysis.live.peek()
+        explained = self._explained(analyzed.finding if analyzed else None)
+        context = Context(recent=len(self._recent), explained=explained)
         self.state, command = step(self.state, event, context)
         self._request_overlay()
         if command is not None:
@@ -171,6 +187,9 @@ class Session:
                 if self._notice_ends is not None:
                     self._notice = None
                 self._shot = Shot()
+                now = self._clock.monotonic()
+                if now - self._flash_began >= FLASHES_APART_SECONDS:
+                    self._flash_began = now
                 self._camera.inbox.send(TakeBurst(self._shot))
             case Command.RELEASE:
                 self._release()
@@ -178,7 +197,13 @@ class Session:
                 if self._captured():
                     self._analysis.inbox.send(ExplainCapture())
             case Command.SAVE_PREFERENCES:
-                chosen = Preferences(language=self.state.language, opacity=self.state.opacity)
+                state = self.state
+                chosen = Preferences(
+                    language=state.language,
+                    theme=state.theme,
+                    opacity=state.opacity,
+                    limits_read=state.limits_read,
+                )
                 self._recorder.inbox.offer(chosen)
 
     def _release(self) -> None:
@@ -243,9 +268,7 @@ class Session:
         field = finding.field if finding else None
         if frame and not field:
             field = central_field(*frame.pixels.shape[:2])
-        code = state.code
-        if code is None and finding is not None:
-            code = likeliest_malignant(finding.probabilities)
+        code = self._explained(finding)
         saliency = finding.saliency if finding else None
         if saliency is not None and saliency.code != code:
             saliency = None
@@ -265,7 +288,14 @@ class Session:
             progress=progress if state.frozen and not capture else None,
             kept=self._kept(capture) if capture else None,
             lost=frame.time if frame and not capture and self._camera.lost else None,
+            flash=self._clock.monotonic() - self._flash_began < FLASH_SECONDS,
         )
+
+    def _explained(self, finding: Finding | None) -> Code | None:
+        """Return what the overlay is about: what was chosen, or the likeliest malignant one."""
+        if self.state.code is None and finding is not None:
+            return likeliest_malignant(finding.probabilities)
+        return self.state.code
 
     def _kept(self, capture: Capture) -> KeepStatus | None:
         kept = self._recorder.kept.peek()

@@ -38,9 +38,9 @@ CLASSES: Final = (
     DiagnosisClass(
         code=Code.BKL,
         names={
-            "en": "Benign keratosis",
-            "es": "Queratosis benigna",
-            "pt": "Queratose benigna",
+            "en": "Seborrhoeic keratosis / lentigo",
+            "es": "Queratosis seborreica / léntigo",
+            "pt": "Queratose seborreica / lentigo",
         },
         malignant=False,
         snomed_ct="25499005",
@@ -83,7 +83,7 @@ CLASSES: Final = (
 _WITH_CARCINOMA: Final = {
     "en": "SCC, Bowen, actinic keratosis",
     "es": "CEC, Bowen, queratosis actínica",
-    "pt": "CEC, Bowen, ceratose actínica",
+    "pt": "CEC, Bowen, queratose actínica",
 }
 _WITHOUT_CARCINOMA: Final = frozenset({"ham10000", "isic-2017"})
 

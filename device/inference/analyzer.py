@@ -80,7 +80,7 @@ class FrameAnalyzer(Protocol):
     def explain(
         self, frame: Frame, code: Code, done: Callable[[], None], *, as_captured: bool
     ) -> SaliencyMap:
-        """Return where a frame speaks for one diagnosis."""
+        """Return where a frame points to one diagnosis."""
         ...
 
     def saliency_method(self, *, as_captured: bool) -> str:
@@ -292,7 +292,7 @@ class Analyzer:
         *,
         as_captured: bool = False,
     ) -> SaliencyMap:
-        """Return where a frame speaks for one diagnosis, whatever number of passes that takes.
+        """Return where a frame points to one diagnosis, whatever number of passes that takes.
 
         Parameters
         ----------

@@ -1,6 +1,6 @@
 """The surface that is drawn on, part by part, and what pages are made of: text, buttons, marks."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeVar
@@ -42,22 +42,28 @@ class Canvas:
     ----------
     layout
         Of the screen.
+
+    Attributes
+    ----------
+    palette
+        The colours of the picture that is drawn.
     """
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.fonts = theme.Fonts()
+        self.palette = theme.DARK
         self.screen = Surface((1, 1))
         self._page: Hashable = None
         self._shown: dict[tuple[int, int, int, int], object] = {}
 
-    def begin(self, screen: Surface, page: Hashable) -> None:
-        """Begin a picture; another surface or another page is drawn from nothing."""
-        if screen is not self.screen or page != self._page:
-            self.screen, self._page = screen, page
+    def begin(self, screen: Surface, page: Hashable, palette: theme.Palette = theme.DARK) -> None:
+        """Begin a picture; another surface, page or palette is drawn from nothing."""
+        if screen is not self.screen or page != self._page or palette is not self.palette:
+            self.screen, self._page, self.palette = screen, page, palette
             self._shown.clear()
             screen.set_clip(None)
-            screen.fill(theme.BACKGROUND)
+            screen.fill(self.palette.background)
 
     def end(self) -> None:
         """End a picture."""
@@ -80,7 +86,7 @@ class Canvas:
             return
         self._shown[place] = shown
         self.screen.set_clip(area)
-        self.screen.fill(theme.BACKGROUND)
+        self.screen.fill(self.palette.background)
         draw(shown)
 
     def draw_text(
@@ -89,12 +95,13 @@ class Canvas:
         size: int,
         at: tuple[int, int],
         width: int,
-        colour: theme.Colour = theme.TEXT,
+        colour: theme.Colour | None = None,
         *,
         bold: bool = False,
         anchor: Anchor = "topleft",
     ) -> Rect:
         """Draw text on one line no wider than `width`; `size` is that at a short side of 600."""
+        colour = colour or self.palette.text
         picture = self.fonts.fitted(text, self.layout.px(size), width, colour, bold)
         return self.screen.blit(picture, picture.get_rect(**{anchor: at}))
 
@@ -103,7 +110,7 @@ class Canvas:
         text: str,
         size: int,
         area: Rect,
-        colour: theme.Colour = theme.TEXT,
+        colour: theme.Colour | None = None,
         *,
         bold: bool = False,
     ) -> int:
@@ -118,6 +125,31 @@ class Canvas:
             self.draw_text(line, size, at, area.width, colour, bold=bold)
         return area.top + len(broken) * step
 
+    def fitting(
+        self, versions: Sequence[list[str]], sizes: Sequence[int], room: Rect
+    ) -> tuple[list[str], int]:
+        """Return which version of some paragraphs fits into a room, and at which size.
+
+        Parameters
+        ----------
+        versions
+            The same in fewer and fewer words; the last is taken where none fits.
+        sizes
+            Those at a short side of 600, the largest first; no version gives way to a shorter one
+            for its size.
+        room
+            In which the paragraphs stand below one another.
+        """
+        for paragraphs in versions:
+            for size in sizes:
+                lines = sum(
+                    len(self.fonts.lines(words, self.layout.px(size), room.width))
+                    for words in paragraphs
+                )
+                if lines * self.line_height(size) <= room.height:
+                    return paragraphs, size
+        return versions[-1], sizes[-1]
+
     def line_height(self, size: int) -> int:
         """Return how far apart lines of a size stand, in pixels."""
         return self.layout.px(size * 1.25)
@@ -131,7 +163,11 @@ class Canvas:
         """Frame a part that the keyboard would press."""
         if focused:
             pygame.draw.rect(
-                self.screen, theme.TEXT, area, self.layout.px(2), border_radius=self.layout.px(4)
+                self.screen,
+                self.palette.text,
+                area,
+                self.layout.px(2),
+                border_radius=self.layout.px(4),
             )
 
     def draw_slider(self, area: Rect, label: str, value: float, *, focused: bool) -> None:
@@ -140,11 +176,11 @@ class Canvas:
         self.draw_text(
             label, 20, (area.centerx, area.top + px(6)), area.width - px(28), anchor="midtop"
         )
-        pygame.draw.rect(self.screen, theme.SURFACE, track, border_radius=px(4))
+        pygame.draw.rect(self.screen, self.palette.surface, track, border_radius=px(4))
         knob = (track.left + round(value * track.width), track.centery)
         done = Rect(track.left, track.top, knob[0] - track.left, track.height)
-        pygame.draw.rect(self.screen, theme.TOUCH, done, border_radius=px(4))
-        pygame.draw.circle(self.screen, theme.TOUCH, knob, px(15))
+        pygame.draw.rect(self.screen, self.palette.touch, done, border_radius=px(4))
+        pygame.draw.circle(self.screen, self.palette.touch, knob, px(15))
         self.draw_focus(area.inflate(-px(14), -px(14)), focused=focused)
 
     def draw_malignant_sign(self, left: int, middle: int) -> None:
@@ -155,19 +191,37 @@ class Canvas:
             (left + 2 * side, middle + side),
             (left + side, middle - side),
         ]
-        pygame.draw.polygon(self.screen, theme.MALIGNANT, points)
+        pygame.draw.polygon(self.screen, self.palette.malignant, points)
 
     def _draw_button(self, area: Rect, button: Button) -> None:
         """Draw what can be touched: outlined, filled where it is on, framed where in focus."""
         px, on = self.layout.px, button.on
-        edge = theme.SURFACE if on is None else theme.TOUCH
+        edge = self.palette.surface if on is None else self.palette.touch
         pygame.draw.rect(self.screen, edge, area, 0 if on else px(2), border_radius=px(8))
-        colour = theme.BACKGROUND if on else theme.QUIET if on is None else theme.TOUCH
-        room = area.width - px(10)
-        self.draw_text(button.label, 20, area.center, room, colour, bold=True, anchor="center")
+        colour = (
+            self.palette.background
+            if on
+            else self.palette.quiet
+            if on is None
+            else self.palette.touch
+        )
+        self._draw_label(area, button.label, colour)
         if button.focused:
             inner = area.inflate(-px(8), -px(8))
             pygame.draw.rect(
-                self.screen, theme.BACKGROUND if on else theme.TEXT, inner, px(3),
+                self.screen, self.palette.background if on else self.palette.text, inner, px(3),
                 border_radius=px(5),
             )  # fmt: skip
+
+    def _draw_label(self, area: Rect, label: str, colour: theme.Colour) -> None:
+        """Draw a button's words, one below the other where two have no room side by side."""
+        px = self.layout.px
+        room = area.width - px(10)
+        size = 20 if self.fonts.width(label, px(20), bold=True) <= room else 18
+        wide = self.fonts.width(label, px(size), bold=True) > room
+        lines = label.split(maxsplit=1) if wide else [label]
+        step = self.line_height(size)
+        top = area.centery - (len(lines) - 1) * step // 2
+        for i, line in enumerate(lines):
+            at = (area.centerx, top + i * step)
+            self.draw_text(line, size, at, room, colour, bold=True, anchor="center")

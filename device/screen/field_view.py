@@ -22,13 +22,18 @@ STALE_SECONDS: Final = 1.0
 _DIM: Final = (84, 84, 84)
 """Of 255: dark enough that nobody takes it for live, light enough to know it again."""
 
+_FLASH: Final = (96, 96, 96)
+"""Seen from the corner of the eye, and far from the whole screen in white."""
+
 Pixels = NDArray[np.uint8]
 Evidence = Literal["sought", "none", "some"]
 
+_LEGEND_SIZES: Final = (20, theme.SMALL, 16, 15)
+
 _LEGEND: Final[dict[Evidence, str]] = {
     "sought": translatable("Calculating: {diagnosis}"),
-    "none": translatable("Nothing here speaks for: {diagnosis}"),
-    "some": translatable("Speaks for: {diagnosis}"),
+    "none": translatable("Nothing here points to: {diagnosis}"),
+    "some": translatable("Points to: {diagnosis}"),
 }
 
 
@@ -37,6 +42,20 @@ _KEPT: Final[dict[KeepStatus, str]] = {
     KeepStatus.UNTIL_THE_END: translatable("Kept until the program ends"),
     KeepStatus.NOT_KEPT: translatable("Not kept: check the disk"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class LegendFocus:
+    """Which of the legend's targets the keyboard would press, on a page where they can be touched.
+
+    Attributes
+    ----------
+    next, slider
+        The next diagnosis; the opacity.
+    """
+
+    next: bool = False
+    slider: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +72,8 @@ class _Field:
     kept: KeepStatus | None
     lost: datetime | None
     age: int
-    slider_focused: bool
+    flash: bool
+    legend: LegendFocus | None
 
 
 class PictureBox:
@@ -103,13 +123,14 @@ class FieldView:
         self._heat: tuple[NDArray[np.float32], float, Surface] | None = None
         self._legend: tuple[object, Surface] | None = None
 
-    def draw(self, view: LiveView, wording: Wording, *, slider_focused: bool = False) -> None:
+    def draw(self, view: LiveView, wording: Wording, legend: LegendFocus | None = None) -> None:
         """Draw the field.
 
         Parameters
         ----------
-        slider_focused
-            The keyboard would move the opacity.
+        legend
+            What of the overlay's legend is in focus; None on a page where nothing in it can be
+            touched, and nothing looks as if it could.
         """
         stale = view.finding is not None and view.finding_age > STALE_SECONDS
         shown = _Field(
@@ -123,7 +144,8 @@ class FieldView:
             kept=view.kept,
             lost=view.lost,
             age=round(view.finding_age) if stale else 0,
-            slider_focused=slider_focused,
+            flash=view.flash,
+            legend=legend,
         )
         area = self._canvas.layout.field_area
         self._canvas.part(area, shown, lambda shown: self._draw(shown, wording))
@@ -131,18 +153,18 @@ class FieldView:
     def _draw(self, shown: _Field, wording: Wording) -> None:
         area, px = self._canvas.layout.field, self._canvas.layout.px
         if shown.picture.value is None:
-            pygame.draw.rect(self._canvas.screen, theme.SURFACE, area, px(2))
+            pygame.draw.rect(self._canvas.screen, self._canvas.palette.surface, area, px(2))
             return
         self._draw_picture(shown)
-        legend = shown.overlay_wanted and shown.explained is not None
-        if legend:
-            self._draw_legend(shown, wording)
+        explained = shown.explained if shown.overlay_wanted else None
+        if explained is not None:
+            self._draw_legend(shown, explained, wording)
         if shown.frozen is not None or shown.lost is not None:
             edge = area.copy()
-            if self._canvas.layout.portrait and legend:
+            if self._canvas.layout.portrait and explained is not None:
                 # The legend is wider than the field.
                 edge.height -= self._canvas.layout.legend.height
-            colour = theme.WARNING if shown.lost else theme.TOUCH
+            colour = self._canvas.palette.warning if shown.lost else self._canvas.palette.touch
             pygame.draw.rect(self._canvas.screen, colour, edge, px(6))
         self._draw_label(shown, wording)
 
@@ -156,19 +178,26 @@ class FieldView:
             self._draw_outline(shown.outline.value)
         if shown.lost is not None:
             dim(screen, area)
+        elif shown.flash:
+            lighten(screen, area)
 
     def _draw_label(self, shown: _Field, wording: Wording) -> None:
         if shown.lost is not None:
             text = wording.translate("Not live: last picture {time}", time=moment(shown.lost))
-            self._label(text, theme.WARNING)
+            self._label(text, self._canvas.palette.warning)
         elif shown.frozen is not None:
-            text = wording.translate("Frozen {time}", time=moment(shown.frozen))
+            text = wording.translate("Captured {time}", time=moment(shown.frozen))
             if shown.kept is not None:
                 text = f"{text}  ·  {wording.translate(_KEPT[shown.kept])}"
-            self._label(text, theme.WARNING if shown.kept is KeepStatus.NOT_KEPT else theme.TOUCH)
+            self._label(
+                text,
+                self._canvas.palette.warning
+                if shown.kept is KeepStatus.NOT_KEPT
+                else self._canvas.palette.touch,
+            )
         elif shown.age:
             text = wording.translate("Finding is {seconds} s old", seconds=shown.age)
-            self._label(text, theme.WARNING)
+            self._label(text, self._canvas.palette.warning)
 
     def _heat_surface(self, overlay: NDArray[np.float32], opacity: float) -> Surface:
         if self._heat is None or self._heat[0] is not overlay or self._heat[1] != opacity:
@@ -184,40 +213,55 @@ class FieldView:
         points = (outline * area.width + np.array(area.topleft, np.float32)).tolist()
         for i in range(0, len(points), 2):
             start, end = points[i], points[(i + 1) % len(points)]
-            pygame.draw.line(self._canvas.screen, theme.BACKGROUND, start, end, px(5))
-            pygame.draw.line(self._canvas.screen, theme.TOUCH, start, end, px(3))
+            pygame.draw.line(
+                self._canvas.screen, self._canvas.palette.background, start, end, px(5)
+            )
+            pygame.draw.line(self._canvas.screen, self._canvas.palette.touch, start, end, px(3))
 
-    def _draw_legend(self, shown: _Field, wording: Wording) -> None:
+    def _draw_legend(self, shown: _Field, code: Code, wording: Wording) -> None:
         canvas, area = self._canvas, self._canvas.layout.legend
         evidence = _evidence(shown.overlay.value)
-        key = (shown.explained, evidence, shown.opacity, wording, shown.slider_focused)
+        key = (code, evidence, shown.opacity, wording, shown.legend, canvas.palette)
         if self._legend is None or self._legend[0] != key:
-            pygame.draw.rect(canvas.screen, theme.BACKGROUND, area)
-            if shown.explained is not None:
-                self._write_legend(shown.explained, evidence, wording)
-            percent = round(shown.opacity * 100)
-            canvas.draw_slider(
-                canvas.layout.legend_slider,
-                wording.translate("Opacity {percent} %", percent=percent),
-                shown.opacity,
-                focused=shown.slider_focused,
-            )
+            pygame.draw.rect(canvas.screen, self._canvas.palette.background, area)
+            self._write_legend(code, evidence, wording)
+            if shown.legend is not None:
+                self._draw_legend_targets(shown.opacity, shown.legend, wording)
             self._legend = (key, canvas.screen.subsurface(area).copy())
         else:
             canvas.screen.blit(self._legend[1], area)
 
+    def _draw_legend_targets(self, opacity: float, focus: LegendFocus, wording: Wording) -> None:
+        canvas, px = self._canvas, self._canvas.layout.px
+        area = canvas.layout.legend_next.inflate(-px(8), -px(8))
+        pygame.draw.rect(
+            canvas.screen, self._canvas.palette.touch, area, px(2), border_radius=px(8)
+        )
+        x, y, side = area.right - px(20), area.centery, px(9)
+        arrow = [(x, y - side), (x, y + side), (x + side, y)]
+        pygame.draw.polygon(canvas.screen, self._canvas.palette.touch, arrow)
+        canvas.draw_focus(area.inflate(-px(6), -px(6)), focused=focus.next)
+        canvas.draw_slider(
+            canvas.layout.legend_slider,
+            wording.translate("Opacity {percent} %", percent=round(opacity * 100)),
+            opacity,
+            focused=focus.slider,
+        )
+
     def _write_legend(self, code: Code, evidence: Evidence, wording: Wording) -> None:
-        canvas, area, px = self._canvas, self._canvas.layout.legend, self._canvas.layout.px
-        slider = canvas.layout.legend_slider
-        left, room = area.left + px(14), slider.left - area.left - px(20)
+        canvas, area, px = self._canvas, self._canvas.layout.legend_next, self._canvas.layout.px
+        left, room = area.left + px(16), area.width - px(48)
         words = wording.translate(_LEGEND[evidence], diagnosis=wording.names[code])
         if evidence != "some":
             # A scale of colours would promise some of them in the picture.
             beside = Rect(left, area.top + px(10), room, area.height - px(12))
-            canvas.draw_paragraph(words, 20, beside)
+            _, size = canvas.fitting(([words],), _LEGEND_SIZES, beside)
+            canvas.draw_paragraph(words, size, beside)
             return
-        canvas.draw_text(words, 20, (left, area.top + px(6)), room)
-        middle = area.bottom - px(24)
+        above = Rect(left, area.top + px(8), room, px(40))
+        _, size = canvas.fitting(([words],), _LEGEND_SIZES, above)
+        canvas.draw_paragraph(words, size, above)
+        middle = area.bottom - px(21)
         little = canvas.draw_text(
             wording.translate("little"), theme.SMALL, (left, middle), room // 3, anchor="midleft"
         )
@@ -248,13 +292,18 @@ class FieldView:
         pad = px(8)
         picture = self._canvas.fonts.fitted(words, px(20), area.width - 2 * pad, colour)
         box = Rect(area.topleft, (picture.get_width() + 2 * pad, px(34)))
-        pygame.draw.rect(self._canvas.screen, theme.BACKGROUND, box)
+        pygame.draw.rect(self._canvas.screen, self._canvas.palette.background, box)
         self._canvas.screen.blit(picture, picture.get_rect(midleft=(box.left + pad, box.centery)))
 
 
 def dim(screen: Surface, area: Rect) -> None:
     """Take most of the light out of a picture that is no longer what is before the lens."""
     screen.fill(_DIM, area, pygame.BLEND_RGB_MULT)
+
+
+def lighten(screen: Surface, area: Rect) -> None:
+    """Add light to a picture, for the moment in which it is taken."""
+    screen.fill(_FLASH, area, pygame.BLEND_RGB_ADD)
 
 
 def _evidence(overlay: NDArray[np.float32] | None) -> Evidence:

@@ -36,8 +36,9 @@ class Layout:
         The line between the malignant and the benign group.
     row
         The four large targets, in their fixed places: the shutter first, the way back last.
-    legend, legend_slider
-        The overlay's legend, over the bottom of the field, and the slider in it.
+    legend, legend_next, legend_slider
+        The overlay's legend, over the bottom of the field; in it its words, which can be touched,
+        and the slider.
     panel
         All that stands beside the field, above the row.
     page
@@ -54,6 +55,7 @@ class Layout:
     quality: Rect
     row: tuple[Rect, Rect, Rect, Rect]
     legend: Rect
+    legend_next: Rect
     legend_slider: Rect
     panel: Rect
     page: Rect
@@ -122,7 +124,7 @@ def arrange(width: int, height: int) -> Layout:
     one, two, three, four = _columns(
         Rect(panel.left, targets_top, panel.width, target_height), 4, gap
     )
-    half = round(legend.width * 0.46)
+    slider_width = round(legend.width * 0.4)
     return Layout(
         size=(width, height),
         unit=unit,
@@ -134,7 +136,8 @@ def arrange(width: int, height: int) -> Layout:
         quality=Rect(panel.left, quality_top, panel.width, quality_height),
         row=(one, two, three, four),
         legend=legend,
-        legend_slider=Rect(legend.right - half, legend.top, half, legend.height),
+        legend_next=Rect(legend.left, legend.top, legend.width - slider_width - gap, legend.height),
+        legend_slider=Rect(legend.right - slider_width, legend.top, slider_width, legend.height),
         panel=content,
         page=Rect(
             margin,

@@ -90,16 +90,19 @@ def _press(state: State, target: Target, context: Context) -> Step:
 
 
 def _shutter(state: State) -> Step:
-    if not page_class(state.page).shows_capture:
+    page = page_class(state.page)
+    if not page.takes_pictures:
+        return _back(state)
+    if not page.shows_capture:
         state = with_page(state, PageName.LIVE)
     command = Command.RELEASE if state.frozen else Command.CAPTURE
     return replace(state, frozen=not state.frozen), command
 
 
 def _back(state: State) -> Step:
-    parent = page_class(state.page).parent
-    if parent is not None:
-        return with_page(state, parent), None
+    page = page_class(state.page)
+    if page.parent is not None:
+        return page.left(state)
     return replace(state, frozen=False), Command.RELEASE if state.frozen else None
 
 

@@ -16,3 +16,4 @@ class PageName(StrEnum):
     ABOUT = "about"
     POWER = "power"
     FAULT = "fault"
+    LIMITS = "limits"

@@ -45,7 +45,7 @@ class Renderer:
         if view.language not in self._wording:
             self._wording[view.language] = Wording(view.language, self._manifest)
         wording = self._wording[view.language]
-        self._canvas.begin(screen, (view.page, view.language))
+        self._canvas.begin(screen, (view.page, view.language), theme.PALETTES[view.theme])
         self._pages[view.page].draw(view, wording)
         clock = view.clock.strftime("%H:%M") if view.clock else ""
         self._canvas.part(
@@ -84,7 +84,7 @@ class Renderer:
         # The notice is never what gives way.
         notice = canvas.draw_text(
             wording.translate(NOTICE), size, (area.left + pad, area.centery),
-            area.width - 2 * pad, theme.QUIET, anchor="midleft",
+            area.width - 2 * pad, canvas.palette.quiet, anchor="midleft",
         )  # fmt: skip
         room = area.right - pad - notice.right - pad
         choices = ["   ".join(w for w in words if w) for words in
@@ -92,6 +92,6 @@ class Renderer:
         fitting = [w for w in choices if canvas.fonts.width(w, px(size)) <= room]
         if fitting:
             canvas.draw_text(
-                fitting[0], size, (area.right - pad, area.centery), room, theme.QUIET,
+                fitting[0], size, (area.right - pad, area.centery), room, canvas.palette.quiet,
                 anchor="midright",
             )  # fmt: skip

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from device.appearance import Theme
 from device.diagnoses import Code
 from device.language import Language
 from device.screen.events import Target
@@ -42,8 +43,12 @@ class State:
         Of the overlay, `LOWEST_OPACITY` to 1.
     language
         Of every word.
+    theme
+        Of every colour.
     focus
         What Enter would press, where the keyboard is in use.
+    limits_read
+        What the instrument is not for was read.
     page_state
         What the page itself remembers while it is open; None when it is opened.
     appliance
@@ -57,7 +62,9 @@ class State:
     code: Code | None = None
     opacity: float = 0.6
     language: Language = Language.ENGLISH
+    theme: Theme = Theme.DARK
     focus: Target | None = None
+    limits_read: bool = True
     page_state: object = None
     appliance: bool = False
 
@@ -70,9 +77,12 @@ class Context:
     ----------
     recent
         How many recent pictures there are to compare with.
+    explained
+        The diagnosis that the overlay is about, or None before the first finding.
     """
 
     recent: int = 0
+    explained: Code | None = None
 
 
 Step = tuple[State, Command | None]

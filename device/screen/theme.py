@@ -1,27 +1,77 @@
 """Colours with one meaning each, and fonts."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 import pygame
 
+from device.appearance import Theme
 from device.text import printable
 
 Colour = tuple[int, int, int]
 
-BACKGROUND: Final[Colour] = (34, 34, 34)
-"""Neutral: a tint would shift the eye's white point beside the skin."""
 
-SURFACE: Final[Colour] = (58, 58, 58)
-TEXT: Final[Colour] = (240, 240, 240)
-QUIET: Final[Colour] = (176, 176, 176)
-BENIGN: Final[Colour] = (190, 190, 190)
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """The colours of a theme.
 
-# Okabe & Ito's palette, distinguishable in deuteranopia and protanopia; text and shape repeat it.
-TOUCH: Final[Colour] = (86, 180, 233)
-MALIGNANT: Final[Colour] = (235, 125, 50)
-WARNING: Final[Colour] = (240, 228, 66)
+    Attributes
+    ----------
+    background
+        Neutral: a tint would shift the eye's white point beside the skin. So are all greys.
+    surface
+        Of what lies on the background: the ground of a bar, lines.
+    text, quiet
+        Of words, and of those that stand back.
+    benign
+        A bar's filling.
+    unsure
+        A band on a bar, between its ground and its words.
+    touch, malignant, warning
+        One meaning each, repeated by text and shape; told apart in deuteranopia and protanopia.
+    """
+
+    background: Colour
+    surface: Colour
+    text: Colour
+    quiet: Colour
+    benign: Colour
+    unsure: Colour
+    touch: Colour
+    malignant: Colour
+    warning: Colour
+
+
+# Okabe & Ito's palette, distinguishable in deuteranopia and protanopia.
+DARK: Final = Palette(
+    background=(34, 34, 34),
+    surface=(58, 58, 58),
+    text=(240, 240, 240),
+    quiet=(176, 176, 176),
+    benign=(190, 190, 190),
+    unsure=(88, 88, 88),
+    touch=(86, 180, 233),
+    malignant=(235, 125, 50),
+    warning=(240, 228, 66),
+)
+
+# For the sun. On white no yellow can be read, so that what warns is plum.
+LIGHT: Final = Palette(
+    background=(255, 255, 255),
+    surface=(214, 214, 214),
+    text=(16, 16, 16),
+    quiet=(80, 80, 80),
+    benign=(110, 110, 110),
+    unsure=(176, 176, 176),
+    touch=(0, 72, 200),
+    malignant=(192, 60, 0),
+    warning=(120, 24, 96),
+)
+
+PALETTES: Final[Mapping[Theme, Palette]] = {Theme.DARK: DARK, Theme.LIGHT: LIGHT}
 
 # Heights of letters' boxes at a short side of 600 pixels, on a 7-inch screen at an arm's length.
 HEADLINE: Final = 32
@@ -42,7 +92,7 @@ class Fonts:
         self._drawn = lru_cache(maxsize=512)(self._draw)
 
     def text(
-        self, words: str, size: int, colour: Colour = TEXT, bold: bool = False
+        self, words: str, size: int, colour: Colour = DARK.text, bold: bool = False
     ) -> pygame.Surface:
         """Return words as a picture; `size` is in pixels."""
         return self._drawn(printable(words), size, colour, bold)
@@ -52,7 +102,7 @@ class Fonts:
         return self._font(size, bold).size(printable(words))[0]
 
     def fitted(
-        self, words: str, size: int, width: int, colour: Colour = TEXT, bold: bool = False
+        self, words: str, size: int, width: int, colour: Colour = DARK.text, bold: bool = False
     ) -> pygame.Surface:
         """Return words no wider than `width`: up to a quarter smaller, then cut short."""
         words = printable(words)

@@ -8,6 +8,7 @@ from typing import ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from device.appearance import Theme
 from device.diagnoses import Code
 from device.faults import Fault
 from device.imaging.abcd import AbcdMeasures
@@ -46,6 +47,8 @@ class PageView:
         What the frames come from.
     language
         Of every word.
+    theme
+        Of every colour.
     focus
         What the keyboard would press, where it is in use.
     """
@@ -54,6 +57,7 @@ class PageView:
     clock: datetime | None = None
     source: str = ""
     language: Language = Language.ENGLISH
+    theme: Theme = Theme.DARK
     focus: Target | None = None
 
 
@@ -91,6 +95,8 @@ class LiveView(PageView):
         What became of the captured picture, or None where that is not known.
     lost
         When the picture was taken, where the camera gives no more: it looks live and is not.
+    flash
+        The shutter was pressed just now.
     """
 
     page: ClassVar[PageName] = PageName.LIVE
@@ -107,6 +113,7 @@ class LiveView(PageView):
     progress: tuple[int, int] | None = None
     kept: KeepStatus | None = None
     lost: datetime | None = None
+    flash: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

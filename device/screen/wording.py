@@ -51,6 +51,19 @@ _IN_ONE_LINE: Final[dict[NoCallReason, str]] = {
 }
 
 
+REASONS: Final = (
+    translatable("No space left on device"),
+    translatable("Permission denied"),
+    translatable("Read-only file system"),
+    translatable("Input/output error"),
+    translatable("No such file or directory"),
+    translatable("No such device"),
+    translatable("Device or resource busy"),
+    translatable("Disk quota exceeded"),
+)
+"""What the operating system says, in its own English, of a disk or a device that fails."""
+
+
 class Wording:
     """The words of one language, with the model's own names for the diagnoses."""
 
@@ -64,9 +77,19 @@ class Wording:
         """Return English words in this language; see `device.language.Translations.translate`."""
         return self._texts.translate(words, **values)
 
-    def listed(self, codes: tuple[Code, ...]) -> str:
-        """Name diagnoses, malignant ones first."""
-        return ", ".join(self.names[c] for c in _malignant_first(codes))
+    def number(self, value: float, decimals: int) -> str:
+        """Return a number as this language writes it; see `device.language.Translations.number`."""
+        return self._texts.number(value, decimals)
+
+    def listed(self, codes: tuple[Code, ...], *, short: bool = False) -> str:
+        """Name diagnoses, malignant ones first; in short, the benign ones are only counted."""
+        benign = [c for c in codes if c not in MALIGNANT]
+        if not short or len(benign) < 2 or len(benign) == len(codes):
+            return ", ".join(self.names[c] for c in _malignant_first(codes))
+        malignant = ", ".join(self.names[c] for c in codes if c in MALIGNANT)
+        return self.translate(
+            "{diagnoses} and {count} benign", diagnoses=malignant, count=len(benign)
+        )
 
     def in_one_line(self, finding: Finding | None) -> str:
         """Return a finding as one line."""
@@ -83,6 +106,14 @@ class Wording:
         text = joined(*parts, fault.values)
         return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
+    def technical(self, fault: Fault) -> str:
+        """Return what stands below the sentence, for whoever repairs it; may be empty."""
+        if not fault.technical:
+            return ""
+        *where, reason = fault.technical.split(": ")
+        reason = self.translate(reason) if reason in REASONS else reason
+        return self.translate("For the technician: {detail}", detail=": ".join((*where, reason)))
+
     def measured(self, measures: AbcdMeasures) -> tuple[tuple[str, str], ...]:
         """Return the ABCD rule's four measures, each with its name."""
         axes = (self.translate("none"), self.translate("1 axis"), self.translate("2 axes"))[
@@ -91,20 +122,18 @@ class Wording:
         diameter = measures.diameter_mm
         return (
             (self.translate("Asymmetry"), axes),
-            (self.translate("Border"), f"{measures.border_irregularity:.1f}"),
+            (self.translate("Border"), self.number(measures.border_irregularity, 1)),
             (self.translate("Colours"), str(len(measures.colours))),
-            (self.translate("Diameter"), "–" if diameter is None else f"{diameter:.1f} mm"),
+            (
+                self.translate("Diameter"),
+                "–" if diameter is None else f"{self.number(diameter, 1)} mm",
+            ),
         )
 
 
 def shutter_label(frozen: bool, wording: Wording) -> str:
     """Return what the shutter's button is called: what pressing it does."""
-    return wording.translate("Live") if frozen else wording.translate("Freeze")
-
-
-def codes_listed(codes: tuple[Code, ...]) -> str:
-    """List HAM10000 codes, malignant ones first, for where names have no room."""
-    return ", ".join(_malignant_first(codes))
+    return wording.translate("Live") if frozen else wording.translate("Capture")
 
 
 def percent(probability: float) -> str:

@@ -27,6 +27,7 @@ from device.inference.finding import Finding
 from device.models.bundle import Bundle, load_bundle
 from device.models.manifest import Manifest
 from device.platform.clock import Clock
+from device.preferences import Preferences
 from device.screen.display import close_screen, open_offscreen
 from device.screen.renderer import Renderer
 from device.screen.view import LiveView, PageView
@@ -144,7 +145,14 @@ def measure(bundle: Bundle, minutes: float, overlay: bool) -> Table:
     surface = open_offscreen(SIZE)
     try:
         witness = Witness(bundle.manifest, source, analyzer, 60.0 * minutes)
-        app = App(source, analyzer, witness, signed_by=bundle.signed_by, clock=clock)
+        app = App(
+            source,
+            analyzer,
+            witness,
+            signed_by=bundle.signed_by,
+            clock=clock,
+            preferences=Preferences(limits_read=True),
+        )
         if overlay:
             pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_o))
         with source:

@@ -14,6 +14,7 @@ from device.errors import SourceError
 from device.frame import Frame, SourceKind
 from device.inference.analyzer import Analyzer
 from device.platform.clock import Clock
+from device.preferences import Preferences
 from device.screen.pages.base import page_class
 from device.screen.pages.fault import FaultView
 from device.screen.registry import PageName
@@ -23,6 +24,8 @@ from device.screen.view import LiveView, PageView
 from tests.device.scripted import ScriptedAnalyzer, until
 
 SIZE = (800, 480)
+READ = Preferences(limits_read=True)
+"""Of someone who has used the instrument before."""
 
 
 class Camera(FrameSource):
@@ -70,7 +73,7 @@ class Clinic:
             self.renderer,
             signed_by="ab" * 32,
             clock=self.clock,
-            **self.options,
+            **({"preferences": READ} | self.options),
         )
         failed: list[BaseException] = []
 
@@ -96,6 +99,9 @@ class Clinic:
 
     def view(self) -> PageView:
         return self.app.session.view()
+
+    def until_live(self) -> None:
+        self.until(lambda: isinstance(self.view(), LiveView))
 
     def until_finding(self) -> None:
         self.until(lambda: self.live().finding)

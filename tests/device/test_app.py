@@ -7,6 +7,7 @@ import pygame
 import pytest
 
 from device.app import App
+from device.appearance import Rotation
 from device.capture.demo import DemoSource, Scene
 from device.capture.replay import ReplaySource
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
@@ -16,18 +17,21 @@ from device.inference.finding import SaliencyMap
 from device.models.manifest import Manifest
 from device.platform.clock import Clock
 from device.preferences import Preferences, load_preferences
+from device.screen import theme
 from device.screen.display import close_screen, open_offscreen
 from device.screen.pages.about import AboutView
 from device.screen.pages.base import page_class
 from device.screen.pages.compare import CompareView
+from device.screen.pages.limits import LimitsView
 from device.screen.pages.power import PowerView
 from device.screen.pages.settings import SettingsView
 from device.screen.registry import PageName
 from device.screen.renderer import Renderer
 from device.screen.state import Command
 from device.screen.view import LiveView
-from tests.device.clinic import SIZE, Camera, Clinic, noise
+from tests.device.clinic import READ, SIZE, Camera, Clinic, noise
 from tests.device.images import encoded
+from tests.device.screen.drawing import count, part, pixels_of
 from tests.device.scripted import GIVE_UP_SECONDS
 
 
@@ -161,6 +165,21 @@ def test_touching_a_bar_explains_its_diagnosis(clinic: Clinic, code: str) -> Non
     clinic.use(Camera(), deeds)
 
 
+def test_legend_goes_from_the_diagnosis_that_is_explained_to_the_next(clinic: Clinic) -> None:
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.click(clinic.target("overlay"))
+        clinic.until(lambda: clinic.live().overlay is not None)
+        first = SCREEN_ORDER.index(clinic.live().explained)
+        for by in (1, 2, 3):
+            clinic.click(clinic.target("next"))
+            following = SCREEN_ORDER[(first + by) % len(SCREEN_ORDER)]
+            clinic.until(lambda code=following: clinic.explains(code))
+
+    # Of one picture: another may have another likeliest diagnosis.
+    clinic.use(DemoSource(Clock(), scenes=(Scene(seed=1),), paced=False), deeds)
+
+
 def test_targets_do_what_their_keys_do(clinic: Clinic) -> None:
     def deeds() -> None:
         clinic.until_finding()
@@ -244,19 +263,99 @@ def test_appliance_is_left_by_touch_alone_and_not_at_once(
 
 
 def test_what_is_chosen_is_kept(clinic: Clinic, tmp_path: Path) -> None:
-    clinic.options = {"preferences_folder": tmp_path, "preferences": Preferences(language="pt")}
+    clinic.options = {
+        "preferences_folder": tmp_path,
+        "preferences": Preferences(language="pt", limits_read=True),
+    }
     slider = page_class(PageName.SETTINGS).places(clinic.renderer.layout)["opacity"]
 
     def deeds() -> None:
         clinic.until(lambda: clinic.view().language == "pt")
         clinic.click(clinic.target("more"))
         clinic.click(clinic.target("es", "settings"))
+        clinic.click(clinic.target("light", "settings"))
         clinic.click(slider.center)
-        for type_, more in ((pygame.MOUSEMOTION, {}), (pygame.MOUSEBUTTONUP, {"button": 1})):
+        for type_, more in (
+            (pygame.MOUSEMOTION, {"rel": (1, 1)}),
+            (pygame.MOUSEBUTTONUP, {"button": 1}),
+        ):
             pygame.event.post(pygame.event.Event(type_, pos=slider.bottomright, **more))
-        expected = Preferences(language="es", opacity=1.0)
+        expected = Preferences(language="es", theme="light", opacity=1.0, limits_read=True)
         clinic.until(lambda: load_preferences(tmp_path, Preferences()) == expected)
         assert (clinic.view().language, clinic.live().opacity) == ("es", 1.0)
+        assert clinic.view().theme == "light"
+
+    clinic.use(Camera(), deeds)
+
+
+@pytest.mark.parametrize("how", ["touch", "escape", "pedal"])
+def test_what_it_is_not_for_is_said_once_before_the_first_examination(
+    clinic: Clinic, tmp_path: Path, how: str
+) -> None:
+    def started() -> None:
+        clinic.options = {
+            "preferences": load_preferences(tmp_path, Preferences(language="pt")),
+            "preferences_folder": tmp_path,
+            "pedal_key": "f5",
+        }
+
+    def first() -> None:
+        clinic.until(lambda: isinstance(clinic.view(), LimitsView))
+        clinic.click(clinic.target("es", "limits"))
+        clinic.until(lambda: clinic.view().language == "es")
+        if how == "touch":
+            clinic.click(clinic.target("back", "limits"))
+        else:
+            clinic.press({"escape": pygame.K_ESCAPE, "pedal": pygame.K_F5}[how])
+        clinic.until_live()
+        clinic.settle()
+        # Whoever only has a pedal reads it, too, before the first picture.
+        assert clinic.live().frozen is None
+        expected = Preferences(language="es", limits_read=True)
+        clinic.until(lambda: load_preferences(tmp_path, Preferences()) == expected)
+        clinic.take()
+
+    def second() -> None:
+        clinic.until(clinic.view)
+        assert isinstance(clinic.view(), LiveView)
+
+    for deeds in (first, second):
+        started()
+        clinic.use(Camera(), deeds)
+
+
+def test_panel_that_is_mounted_across_is_touched_where_it_shows(analyzer: Analyzer) -> None:
+    screen = open_offscreen((480, 800))
+    clinic = Clinic(analyzer, screen)
+    clinic.renderer = Renderer((800, 480), analyzer.manifest)
+    clinic.options = {"rotation": Rotation.QUARTER}
+
+    def turned(place: tuple[int, int]) -> tuple[int, int]:
+        return (480 - 1 - place[1], place[0])
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.click(turned(clinic.target("more")))
+        clinic.until(lambda: isinstance(clinic.view(), SettingsView))
+        clinic.click(turned(clinic.target("light", "settings")))
+        clinic.until(lambda: clinic.view().theme == "light")
+
+    clinic.use(Camera(), deeds)
+    upright = np.rot90(pixels_of(screen))
+    status = part(upright, clinic.renderer.layout.status)
+    assert count(status, theme.LIGHT.background) > 0.5 * status.size / 3
+    close_screen()
+
+
+def test_pointer_is_hidden_from_a_finger_and_shown_to_a_mouse(clinic: Clinic) -> None:
+    skin = clinic.renderer.layout.field.center
+
+    def deeds() -> None:
+        clinic.until_finding()
+        for touch in (True, False, True):
+            more = {"pos": skin, "button": 1, "touch": touch}
+            pygame.event.post(pygame.event.Event(pygame.MOUSEBUTTONDOWN, more))
+            clinic.until(lambda shown=not touch: pygame.mouse.get_visible() == shown)
 
     clinic.use(Camera(), deeds)
 
@@ -328,7 +427,8 @@ def test_quitting_ends_the_run_and_its_threads(clinic: Clinic, how: str) -> None
         clinic.until_finding()
         if how == "keyboard":
             clinic.press(*[pygame.K_TAB] * 4, pygame.K_RETURN)
-            clinic.press(*[pygame.K_TAB] * 2, pygame.K_RETURN)
+            # Quit is the last of the settings.
+            clinic.press(pygame.K_UP, pygame.K_RETURN)
         elif how == "target":
             clinic.click(clinic.target("more"))
             clinic.click(clinic.target("quit", "settings"))
@@ -367,7 +467,14 @@ def test_picture_is_shown_in_rgb_order(clinic: Clinic, tmp_path: Path) -> None:
 
 def test_close_may_be_called_twice_and_before_the_run(analyzer: Analyzer) -> None:
     screen = open_offscreen(SIZE)
-    app = App(Camera(), analyzer, Renderer(SIZE, analyzer.manifest), signed_by="", clock=Clock())
+    app = App(
+        Camera(),
+        analyzer,
+        Renderer(SIZE, analyzer.manifest),
+        signed_by="",
+        clock=Clock(),
+        preferences=READ,
+    )
     app.close()
     app.close()
     assert app.session.view().field is None

@@ -10,18 +10,28 @@ import numpy as np
 import pygame
 import pytest
 
+from device.app import App
 from device.errors import ConfigError, RecordError, SourceError
 from device.frame import Frame
-from device.inference.analyzer import Progress
+from device.inference.analyzer import Analyzer, Progress
 from device.inference.finding import Finding
+from device.models.manifest import Manifest
 from device.optics import Optics
 from device.records.folder_archive import FolderArchive
 from device.runtime.analysis import NOT_JUDGED
 from device.runtime.camera import BURST
+from device.screen.display import close_screen, open_offscreen
+from device.screen.events import ShutterPress
 from device.screen.input_mapper import press_shutter
 from device.screen.pages.compare import CompareView
+from device.screen.registry import PageName
+from device.screen.renderer import Renderer
 from device.screen.view import KeepStatus
-from tests.device.clinic import Camera, Clinic, Handheld, lesion
+from device.session import FLASH_SECONDS
+from tests.device.clinic import READ, SIZE, Camera, Clinic, Handheld, lesion
+from tests.device.clocks import ManualClock
+from tests.device.screen import states
+from tests.device.screen.drawing import draw
 from tests.device.scripted import GIVE_UP_SECONDS, fails
 
 
@@ -41,6 +51,41 @@ def test_pedal_that_cannot_be_one_is_refused(clinic: Clinic, name: str) -> None:
     clinic.options = {"pedal_key": name}
     with pytest.raises(ConfigError, match=f'pedal_key: .*"{name}"'):
         clinic.use(Camera(), lambda: None)
+
+
+def test_shutter_is_seen_to_work_by_a_short_flash(analyzer: Analyzer) -> None:
+    screen, clock = open_offscreen(SIZE), ManualClock()
+    renderer = Renderer(SIZE, analyzer.manifest)
+    app = App(Camera(), analyzer, renderer, signed_by="", clock=clock, preferences=READ)
+    session = app.session
+    begun = []
+    for _ in range(100):
+        before = session.view().flash
+        # However fast the shutter is pressed.
+        session.state = replace(session.state, frozen=False)
+        session.handle(ShutterPress())
+        if session.view().flash and not before:
+            begun.append(clock.monotonic())
+        clock.sleep(0.02)
+    assert begun[0] == 100.0
+    assert min(np.diff(begun)) > 1 / 3
+    clock.sleep(FLASH_SECONDS)
+    assert not session.view().flash
+    del screen
+    close_screen()
+
+
+@pytest.mark.parametrize("page", [PageName.LIVE, PageName.COMPARE])
+def test_flash_lightens_the_skin_and_nothing_else(manifest: Manifest, page: PageName) -> None:
+    open_offscreen(SIZE)
+    view = states.LIVE if page == PageName.LIVE else states.STATES["compare"]
+    plain, flash = (draw(manifest, SIZE, replace(view, flash=on)) for on in (False, True))
+    changed = (plain != flash).any(axis=2)
+    assert (flash[changed] >= plain[changed]).all()
+    # Photosensitive eyes are spared a screen in white.
+    assert 0.05 < changed.mean() < 0.6
+    assert flash[changed].mean() - plain[changed].mean() < 100
+    close_screen()
 
 
 def test_shutter_keeps_the_sharpest_of_a_burst_with_the_exposure_held(clinic: Clinic) -> None:

@@ -266,7 +266,8 @@ def test_picture_that_no_camera_took_is_gone_with_the_program(
         assert main(["run", "--source", source]) == 0
     assert kept
     assert not list((tmp_path / "temporary").iterdir())
-    assert not state.exists()
+    # That what it is not for was read is remembered.
+    assert [path.name for path in state.iterdir()] == ["screen.json"]
 
 
 @pytest.mark.parametrize(

@@ -64,9 +64,13 @@ def test_photo_gets_a_table_and_a_conclusion(
 @pytest.mark.parametrize(
     ("no_call", "codes", "told"),
     [
-        (None, [Code.NV, Code.MEL, Code.BKL], "Not excluded: mel, bkl."),
+        (None, [Code.NV, Code.MEL, Code.BKL], "Not excluded: Melanoma, Benign keratosis."),
         (None, [Code.NV], ""),
-        (NoCallReason.UNCERTAIN, [Code.NV, Code.MEL], "Not excluded: nv, mel."),
+        (
+            NoCallReason.UNCERTAIN,
+            [Code.NV, Code.MEL],
+            "Not excluded: Melanocytic naevus, Melanoma.",
+        ),
         (NoCallReason.UNSTABLE, [Code.NV, Code.MEL], "No call (unstable)."),
         (NoCallReason.NOT_DERMOSCOPIC, [Code.NV, Code.MEL], "No call (not-dermoscopic)."),
     ],
@@ -240,7 +244,7 @@ def test_overlay_is_written_in_the_size_of_the_photo(
             assert overlay.size == original.size
             seen.append((np.asarray(overlay) != np.asarray(original)).any())
         told = capsys.readouterr().err
-        assert ("lesion.png: nothing in it speaks for" in told) != seen[-1]
+        assert ("lesion.png: nothing in it points to" in told) != seen[-1]
         assert bool(told) != seen[-1]
     assert any(seen)
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.appearance import Rotation, Theme
 from device.config import (
     CONFIG_VARIABLE,
     DEFAULT_MODEL,
@@ -73,7 +74,8 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
             f'model = "/models/a"\ntrusted_keys = ["{key}"]\nthreads = 4\n'
             'source = "replay:/photos"\ncamera_size = [1920, 1080]\n'
             "width = 800\nheight = 480\nfullscreen = true\n"
-            'language = "es"\nshutter_pin = 17\npedal_key = "page down"\n',
+            'rotation = 270\nlanguage = "es"\ntheme = "light"\n'
+            'shutter_pin = 17\npedal_key = "page down"\n',
         )
     )
     assert config == Config(
@@ -87,7 +89,9 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         width=800,
         height=480,
         fullscreen=True,
+        rotation=Rotation.THREE_QUARTERS,
         language=Language.SPANISH,
+        theme=Theme.LIGHT,
     )
     assert load_config(write(tmp_path, "threads = 2")) == Config(threads=2)
 
@@ -118,6 +122,10 @@ def test_screen_may_stand_upright(tmp_path: Path, width: int, height: int) -> No
         ("height = 7681", "height"),
         ("fullscreen = 1", "fullscreen"),
         ("language = 'fr'", "language"),
+        ("theme = 'blue'", "theme"),
+        ("rotation = 45", "rotation"),
+        ("rotation = '90'", "rotation"),
+        ("rotation = 360", "rotation"),
         ("shutter_pin = -1", "shutter_pin"),
         ("shutter_pin = 28", "shutter_pin"),
         ("shutter_pin = '17'", "shutter_pin"),

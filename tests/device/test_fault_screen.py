@@ -5,7 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from device.fault_screen import ADVICE, HEADING, OTHERWISE, REASONS, explanation
+from device.appearance import Rotation, Theme
+from device.config import CONFIG_VARIABLE as PROGRAM_VARIABLE
+from device.config import SYSTEM_CONFIG as PROGRAM_CONFIG
+from device.fault_screen import (
+    ADVICE,
+    CONFIG_VARIABLE,
+    HEADING,
+    OTHERWISE,
+    REASONS,
+    SYSTEM_CONFIG,
+    Look,
+    chosen_look,
+    explanation,
+    said,
+)
+from device.language import LANGUAGES, Language
 
 LOG = """INFO: something
 WARNING device.runtime.camera: no camera is connected
@@ -46,6 +61,47 @@ def test_screen_is_shown_until_the_program_is_ended() -> None:
     assert "No screen" not in rest
 
 
+def configured(folder: Path, settings: str) -> dict[str, str]:
+    path = folder / "config.toml"
+    path.write_text(settings, encoding="utf-8")
+    return {CONFIG_VARIABLE: str(path)}
+
+
+def test_settings_are_where_the_program_looks_for_them() -> None:
+    assert (CONFIG_VARIABLE, Path(SYSTEM_CONFIG)) == (PROGRAM_VARIABLE, PROGRAM_CONFIG)
+
+
+def test_it_looks_as_the_settings_say(tmp_path: Path) -> None:
+    environment = configured(tmp_path, 'language = "pt"\ntheme = "light"\nrotation = 90\n')
+    look = chosen_look(environment)
+    assert look.languages == (Language.PORTUGUESE, Language.ENGLISH, Language.SPANISH)
+    assert (look.theme, look.rotation) == (Theme.LIGHT, Rotation.QUARTER)
+
+
+@pytest.mark.parametrize(
+    "settings", ["", "[", "language = 'xx'", "language = []", "rotation = 45", "theme = 1"]
+)
+def test_settings_that_are_what_is_wrong_do_not_matter(tmp_path: Path, settings: str) -> None:
+    assert chosen_look(configured(tmp_path, settings)) == Look()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_that_it_says_is_said_in_the_clinicians_language(language: Language) -> None:
+    for words in (HEADING, ADVICE, OTHERWISE, *REASONS.values()):
+        assert (said(words, language) == words) == (language is Language.ENGLISH)
+
+
+def test_first_words_are_in_the_language_of_the_settings(tmp_path: Path) -> None:
+    environment = os.environ | configured(tmp_path, 'language = "es"\n')
+    environment |= {"SDL_VIDEODRIVER": "nothing-of-this-name", "MONITOR_SERVICE_RESULT": "timeout"}
+    command = [sys.executable, "-m", "device.fault_screen"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.splitlines()[1:3] == [
+        "El equipo no puede iniciarse",
+        "Tardó demasiado en iniciar.",
+    ]
+
+
 def test_without_a_screen_the_words_stand_on_the_console(tmp_path: Path) -> None:
     environment = os.environ | {"SDL_VIDEODRIVER": "nothing-of-this-name", "HOME": str(tmp_path)}
     command = [sys.executable, "-m", "device.fault_screen"]
@@ -63,7 +119,9 @@ def test_it_needs_nothing_of_the_program_but_the_type() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     allowed = [
         "device",
+        "device.appearance",
         "device.fault_screen",
+        "device.language",
         "device.screen",
         "device.screen.theme",
         "device.text",

@@ -10,7 +10,16 @@ from babel.messages.pofile import read_po
 from device.language import DOMAIN, LANGUAGES, LOCALE, Translations, translatable, translations
 
 EVERY = sorted(LANGUAGES)
-KEYWORDS = dict.fromkeys(["translate", "translatable", "SourceError", "RecordError", "ScreenError"])
+KEYWORDS = dict.fromkeys(
+    [
+        "translate",
+        "translatable",
+        "SourceError",
+        "UnexpectedSourceError",
+        "RecordError",
+        "ScreenError",
+    ]
+)
 
 
 def catalogue(language: str) -> Path:

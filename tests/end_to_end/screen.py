@@ -15,16 +15,19 @@ from numpy.typing import NDArray
 from PIL import Image
 from pygame import Rect, Surface, image
 
+from device.appearance import Rotation
 from device.config import CONFIG_VARIABLE
 from device.imaging.field_of_view import crop, find_field
 from device.language import Language
 from device.models.bundle import Bundle
+from device.preferences import Preferences, save_preferences
 from device.records.folder_archive import FolderArchive
 from device.records.model import Examination
 from device.screen.display import close_screen, open_offscreen
 from device.screen.events import Target
 from device.screen.layout import Layout, arrange
 from device.screen.pages.base import page_class
+from device.screen.panel import upright_size
 from device.screen.registry import PageName
 from device.screen.renderer import Renderer
 from device.screen.view import PageView
@@ -55,6 +58,8 @@ class Instrument:
         For its settings, its state, and what was seen where a test fails.
     renew
         Take what is seen as the new reference.
+    rotation
+        By how much the panel is mounted otherwise; `size` is that of the upright picture.
     """
 
     def __init__(
@@ -65,8 +70,10 @@ class Instrument:
         bundle: Bundle,
         folder: Path,
         renew: bool = False,
+        rotation: Rotation = Rotation.NONE,
     ) -> None:
         self.layout: Layout = arrange(*size)
+        self._rotation = rotation
         self.state = folder / "state"
         self.records = FolderArchive(self.state / "examinations")
         self.temporary = folder / "tmp"
@@ -77,9 +84,13 @@ class Instrument:
         self._renewed: set[str] = set()
         self._bundle = bundle
         config = folder / "config.toml"
+        width, height = upright_size(size, rotation)
         config.write_text(
-            f'width = {size[0]}\nheight = {size[1]}\nlanguage = "{language}"\n', encoding="utf-8"
+            f'width = {width}\nheight = {height}\nrotation = {rotation}\nlanguage = "{language}"\n',
+            encoding="utf-8",
         )
+        # Of someone who has used it before.
+        save_preferences(self.state, Preferences(language=language, limits_read=True))
         self._environment = os.environ | {
             "DISPLAY": display,
             "SDL_VIDEODRIVER": "x11",
@@ -123,30 +134,46 @@ class Instrument:
         """Return where a target is."""
         return page_class(PageName(page)).places(self.layout)[target]
 
+    def forget(self) -> None:
+        """Let nobody have used it before."""
+        (self.state / "screen.json").unlink()
+
+    def _point(self, x: int, y: int) -> None:
+        """Move the pointer to where the panel shows a place of the picture."""
+        width, height = self.layout.size
+        place = {
+            Rotation.NONE: (x, y),
+            Rotation.QUARTER: (height - 1 - y, x),
+            Rotation.HALF: (width - 1 - x, height - 1 - y),
+            Rotation.THREE_QUARTERS: (y, width - 1 - x),
+        }[self._rotation]
+        self._xdotool("mousemove", *place)
+
     def touch(self, page: str, target: Target | str) -> None:
         """Click into the middle of a target."""
-        self._xdotool("mousemove", *self.place(page, target).center)
+        self._point(*self.place(page, target).center)
         self._xdotool("mousedown", 1)
         self._xdotool("mouseup", 1)
 
     def drag(self, page: str, target: Target | str, to: float) -> float:
         """Drag the knob of a slider from its middle to a share of its track; return where it is."""
         track = self.layout.slider_track(self.place(page, target))
-        self._xdotool("mousemove", *track.center)
+        self._point(*track.center)
         self._xdotool("mousedown", 1)
         for share in (0.5 + 0.5 * (to - 0.5), to):
             along = round(share * track.width)
-            self._xdotool("mousemove", track.left + along, track.centery)
+            self._point(track.left + along, track.centery)
         self._xdotool("mouseup", 1)
         return along / track.width
 
     def screen(self) -> Pixels:
-        """Return what is on the screen: uint8, (height, width, 3), RGB."""
+        """Return what is on the screen, upright: uint8, (height, width, 3), RGB."""
         command = ["import", "-silent", "-window", "root", "png:-"]
         taken = subprocess.run(
             command, env=self._environment, check=True, capture_output=True, timeout=PATIENCE
         )
-        return np.asarray(Image.open(BytesIO(taken.stdout)).convert("RGB"))
+        seen = np.asarray(Image.open(BytesIO(taken.stdout)).convert("RGB"))
+        return np.ascontiguousarray(np.rot90(seen, self._rotation // 90))
 
     def skin(self) -> Pixels:
         """Return what is on the screen of the skin, but for labels above and below it."""
@@ -282,12 +309,17 @@ def x_server(size: tuple[int, int]) -> Iterator[str]:
 
 @contextmanager
 def instrument(
-    size: tuple[int, int], language: Language, bundle: Bundle, folder: Path, renew: bool = False
+    size: tuple[int, int],
+    language: Language,
+    bundle: Bundle,
+    folder: Path,
+    renew: bool = False,
+    rotation: Rotation = Rotation.NONE,
 ) -> Iterator[Instrument]:
     # What is expected is drawn here, and pictures of text need an open screen.
     open_offscreen((640, 480))
     try:
-        with x_server(size) as display:
-            yield Instrument(display, size, language, bundle, folder, renew)
+        with x_server(upright_size(size, rotation)) as display:
+            yield Instrument(display, size, language, bundle, folder, renew, rotation)
     finally:
         close_screen()

@@ -23,6 +23,7 @@ import pytest
 from PIL import Image
 from pygame import Rect
 
+from device.appearance import Rotation
 from device.capture.demo import SCENES, demo_frame
 from device.config import Config, model_folder
 from device.diagnoses import Code
@@ -39,6 +40,8 @@ from device.runtime.messages import Picture
 from device.screen.pages.about import AboutView
 from device.screen.pages.compare import CompareView
 from device.screen.pages.fault import FaultView
+from device.screen.pages.limits import LimitsView
+from device.screen.pages.settings import SettingsView
 from device.screen.view import KeepStatus, LiveView
 from tests.device.capture.drivers import begin, send, serving
 from tests.device.images import encoded
@@ -150,7 +153,10 @@ def first_visit(
 ) -> None:
     layout = it.layout
     overlay = (layout.legend, it.row)
+    it.forget()
     with it.started(source):
+        it.sees("limits", it.drawn(LimitsView(language=first)), it.all_but_the_clock)
+        it.touch("limits", "back")
         it.sees_live()
 
         it.touch("live", "shutter")
@@ -171,6 +177,12 @@ def first_visit(
         it.sees("overlay-mel", it.drawn(explained(bundle, examination, frozen, Code.MEL)), *overlay)
         it.touch("live", "vasc")
         vasc = explained(bundle, examination, frozen, Code.VASC)
+        it.sees("overlay-vasc", it.drawn(vasc), *overlay)
+        it.touch("live", "next")
+        it.sees(
+            "overlay-next", it.drawn(explained(bundle, examination, frozen, Code.MEL)), *overlay
+        )
+        it.touch("live", "vasc")
         it.sees("overlay-vasc", it.drawn(vasc), *overlay)
         strong = it.skin()
         opacity = it.drag("live", "opacity", to=0.25)
@@ -197,12 +209,17 @@ def first_visit(
         it.touch("about", "back")
         it.touch("settings", second)
         it.sees_kept(f"settings-{second}", layout.panel, it.row)
+        it.touch("settings", "light")
+        it.sees_kept("settings-light", layout.panel, it.row)
+        it.touch("settings", "dark")
+        it.sees_kept(f"settings-{second}", layout.panel, it.row)
         it.touch("settings", "quit")
         assert it.ended() == 0
 
     kept = json.loads((it.state / "screen.json").read_bytes())
     assert kept["language"] == second
     assert kept["opacity"] == pytest.approx(0.25, abs=0.02)
+    assert kept["limits_read"]
 
     with it.started(source):
         it.sees("live-again", it.drawn(LiveView(None, language=second)), it.row)
@@ -213,8 +230,7 @@ def first_visit(
         for _ in range(2):
             it.key("Escape")
         it.touch("live", "more")
-        for _ in range(2):
-            it.key("Tab")
+        it.key("Up")
         it.key("Return")
         assert it.ended() == 0
 
@@ -327,6 +343,27 @@ def test_stalled_and_unplugged_camera_is_told_and_comes_back(
                 it.wait(lambda: not alike(it.screen(), not_working, headline), f"{fault} no more")
                 before = it.skin()
                 it.wait(lambda seen=before: not np.array_equal(it.skin(), seen), "moving skin")
+
+
+@pytest.mark.parametrize("rotation", [r for r in Rotation if r is not Rotation.NONE])
+def test_panel_may_be_mounted_across_and_upside_down(
+    rotation: Rotation, bundle: Bundle, tmp_path: Path
+) -> None:
+    with (
+        instrument((1024, 600), "en", bundle, tmp_path, rotation=rotation) as it,
+        camera_of(photo()) as (source, _),
+        it.started(source),
+    ):
+        it.sees_live()
+        it.touch("live", "shutter")
+        frozen = live_view(it.kept(1), Language.ENGLISH)
+        it.sees("frozen", it.drawn(frozen), it.all_but_the_clock)
+        it.touch("live", "more")
+        opacity = it.drag("settings", "opacity", to=0.25)
+        settings = SettingsView(replace(frozen, opacity=opacity))
+        it.sees("settings", it.drawn(settings), it.row, it.layout.panel)
+        it.touch("settings", "quit")
+        assert it.ended() == 0
 
 
 @pytest.mark.parametrize("source", ["demo", "picamera-fake"])

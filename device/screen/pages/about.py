@@ -24,6 +24,11 @@ PRACTICES: Final[Mapping[str, str]] = {
     "referral": translatable("skin cancer clinic"),
 }
 
+LIMITS: Final = translatable(
+    "Not for nails, mucous membranes, ulcerated, tattooed or treated skin, children, or "
+    "photographs taken without a dermatoscope."
+)
+
 FIGURES: Final[Mapping[str, str]] = {
     "accuracy": translatable("Accuracy"),
     "balanced_accuracy": translatable("Balanced accuracy"),
@@ -106,13 +111,13 @@ class AboutPage(Page):
         signature = wording.translate("Signature holds; signed by key {key}…", key=signed_by[:16])
         top = area.top
         for words, colour in (
-            (wording.translate("Model {model}", model=manifest.model_id), theme.TEXT),
-            (signature, theme.TEXT),
-            *((words, theme.TEXT) for words in _case_mix(manifest, wording)),
-            (wording.translate(NOTICE), theme.WARNING),
-            (wording.translate("Licence: {licence}", licence=origin.licence), theme.QUIET),
-            (wording.translate("Data: {data}; {split}", data=origin.dataset, split=origin.split),
-             theme.QUIET),
+            (wording.translate("Model {model}", model=manifest.model_id), self.palette.text),
+            (signature, self.palette.text),
+            *((words, self.palette.text) for words in _case_mix(manifest, wording)),
+            (wording.translate(NOTICE), self.palette.warning),
+            (wording.translate(LIMITS), self.palette.warning),
+            (wording.translate("Licence: {licence}", licence=origin.licence), self.palette.quiet),
+            (wording.translate("Data: {data}", data=origin.dataset), self.palette.quiet),
         ):  # fmt: skip
             room = Rect(area.left, top, area.width, area.bottom - top)
             top = self.canvas.draw_paragraph(words, 20, room, colour) + px(10)
@@ -120,15 +125,17 @@ class AboutPage(Page):
     def _draw_figures(self, area: Rect, wording: Wording) -> None:
         canvas, px = self.canvas, self.canvas.layout.px
         heading = wording.translate("Measured on lesions kept apart; intervals of 95 %")
-        top = canvas.draw_paragraph(heading, 20, area, theme.QUIET) + px(8)
+        top = canvas.draw_paragraph(heading, 20, area, self.palette.quiet) + px(8)
         shown = [(name, FIGURES[name]) for name in FIGURES if name in self.manifest.metrics]
         step = min(px(44), (area.bottom - top) // max(1, len(shown)))
         for i, (name, label) in enumerate(shown):
             figure = self.manifest.metrics[name]
             value = wording.translate(
                 "{value} ({low} to {high})",
-                value=f"{figure.value:.2f}", low=f"{figure.low:.2f}", high=f"{figure.high:.2f}",
-            )  # fmt: skip
+                value=wording.number(figure.value, 2),
+                low=wording.number(figure.low, 2),
+                high=wording.number(figure.high, 2),
+            )
             middle = top + i * step + step // 2
             drawn = canvas.draw_text(
                 value, 20, (area.right, middle), area.width, bold=True, anchor="midright"

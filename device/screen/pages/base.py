@@ -9,13 +9,15 @@ from typing import Any, ClassVar
 
 from pygame import Rect
 
+from device.language import translatable
 from device.models.manifest import Manifest
 from device.screen.canvas import Button, Canvas
 from device.screen.events import Target
 from device.screen.field_view import FieldView
 from device.screen.layout import Layout
 from device.screen.registry import PageName
-from device.screen.state import Context, State, Step
+from device.screen.state import Context, State, Step, with_page
+from device.screen.theme import Palette
 from device.screen.view import PageView, Snapshot
 from device.screen.wording import Wording, shutter_label
 
@@ -51,8 +53,12 @@ class Page(ABC):
     menu_label
         What the entry in More's menu is called, in English that the catalogues hold; empty for a
         page that is reached in another way.
+    back_label
+        What Back is called, in English that the catalogues hold.
     shows_capture
         Pressing the shutter stays on this page instead of leading to the live one.
+    takes_pictures
+        Pressing the shutter takes a picture; where it does not, it does what Back does.
     text_field
         What is typed is for this page.
     keys
@@ -61,7 +67,9 @@ class Page(ABC):
 
     parent: ClassVar[PageName | None] = PageName.LIVE
     menu_label: ClassVar[str] = ""
+    back_label: ClassVar[str] = translatable("Back")
     shows_capture: ClassVar[bool] = False
+    takes_pictures: ClassVar[bool] = True
     text_field: ClassVar[bool] = False
     keys: ClassVar[Mapping[str, Target]] = {}
 
@@ -81,6 +89,11 @@ class Page(ABC):
         return state, None
 
     @classmethod
+    def left(cls, state: State) -> Step:
+        """Return where Back leads."""
+        return with_page(state, cls.parent or PageName.LIVE), None
+
+    @classmethod
     def typed(cls, state: State, text: str) -> Step:
         """Return where typed text leads, on a page with a text field."""
         return state, None
@@ -95,6 +108,11 @@ class Page(ABC):
         self.field_view = field_view
         self.manifest = manifest
 
+    @property
+    def palette(self) -> Palette:
+        """The colours of the picture that is drawn."""
+        return self.canvas.palette
+
     @abstractmethod
     def draw(self, view: Any, wording: Wording) -> None:
         """Draw the page, but for its status line.
@@ -108,7 +126,7 @@ class Page(ABC):
     def draw_buttons(
         self, view: PageView, wording: Wording, own: Mapping[Target, Button], *, frozen: bool
     ) -> None:
-        """Draw the shutter's button, Back where the page has it, and the page's own buttons.
+        """Draw the shutter's button and Back where the page has them, and the page's own buttons.
 
         Parameters
         ----------
@@ -118,9 +136,11 @@ class Page(ABC):
             A picture is held: the shutter would let it go.
         """
         places = self.places(self.canvas.layout)
-        buttons = {Control.SHUTTER: Button(shutter_label(frozen, wording), frozen), **own}
+        buttons = dict(own)
+        if Control.SHUTTER in places:
+            buttons[Control.SHUTTER] = Button(shutter_label(frozen, wording), frozen)
         if Control.BACK in places:
-            buttons[Control.BACK] = Button(wording.translate("Back"))
+            buttons[Control.BACK] = Button(wording.translate(self.back_label))
         self.canvas.draw_buttons(
             places,
             {name: replace(button, focused=view.focus == name) for name, button in buttons.items()},
@@ -142,5 +162,6 @@ def shown(name: PageName, snapshot: Snapshot) -> PageView:
         clock=snapshot.clock,
         source=snapshot.source,
         language=state.language,
+        theme=state.theme,
         focus=state.focus,
     )

@@ -17,7 +17,7 @@ from device.runtime.messages import Picture
 from device.screen import theme
 from device.screen.canvas import Button, Canvas
 from device.screen.events import Target
-from device.screen.field_view import FieldView, PictureBox, dim
+from device.screen.field_view import FieldView, PictureBox, dim, lighten
 from device.screen.layout import MALIGNANT_ROWS, Layout
 from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
@@ -48,6 +48,8 @@ class CompareView(PageView):
         Which of the earlier pictures this is, 1 for the newest, and how many there are.
     lost
         When the present picture was taken, where the camera gives no more.
+    flash
+        The shutter was pressed just now.
     """
 
     page: ClassVar[PageName] = PageName.COMPARE
@@ -56,6 +58,7 @@ class CompareView(PageView):
     number: int = 0
     count: int = 0
     lost: datetime | None = None
+    flash: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class _Picture:
 
     field: ByIdentity[NDArray[np.uint8]]
     lost: bool
+    flash: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,7 @@ class ComparePage(Page):
             number=place + 1 if recent else 0,
             count=len(recent),
             lost=live.lost,
+            flash=live.flash,
         )
 
     def __init__(self, canvas: Canvas, field_view: FieldView, manifest: Manifest) -> None:
@@ -184,14 +189,14 @@ class ComparePage(Page):
         canvas.part(caption, _Caption(text, lost), lambda shown: self._draw_caption(caption, shown))
         canvas.part(
             area,
-            _Picture(ByIdentity(picture.field if picture else None), lost),
+            _Picture(ByIdentity(picture.field if picture else None), lost, i == 1 and view.flash),
             lambda shown: self._draw_picture(i, shown, wording),
         )
-        colour = theme.TEXT
+        colour = self.palette.text
         if finding is not None and finding.no_call is not None:
-            colour = theme.WARNING
+            colour = self.palette.warning
         elif finding is not None and finding.leading in MALIGNANT:
-            colour = theme.MALIGNANT
+            colour = self.palette.malignant
         line = wording.in_one_line(finding) if picture else ""
         notes = _notes(view, wording) if i == 0 else ()
         below = Rect(area.left, area.bottom + px(6), area.width, px(76))
@@ -202,7 +207,7 @@ class ComparePage(Page):
         )
 
     def _draw_caption(self, area: Rect, shown: _Caption) -> None:
-        colour = theme.WARNING if shown.lost else theme.TEXT
+        colour = self.palette.warning if shown.lost else self.palette.text
         self.canvas.draw_text(shown.text, 20, area.midleft, area.width, colour, anchor="midleft")
 
     def _draw_picture(self, i: int, shown: _Picture, wording: Wording) -> None:
@@ -211,24 +216,26 @@ class ComparePage(Page):
             canvas.screen.blit(self._boxes[i].picture(shown.field.value), area)
             if shown.lost:
                 dim(canvas.screen, area)
-                pygame.draw.rect(canvas.screen, theme.WARNING, area, px(4))
+                pygame.draw.rect(canvas.screen, self.palette.warning, area, px(4))
+            elif shown.flash:
+                lighten(canvas.screen, area)
             return
-        pygame.draw.rect(canvas.screen, theme.SURFACE, area, px(2))
+        pygame.draw.rect(canvas.screen, self.palette.surface, area, px(2))
         if i == 0:
             inner = area.inflate(-px(40), -px(40))
-            text = wording.translate("No earlier picture yet: freeze one, then go live again.")
-            canvas.draw_paragraph(text, theme.BODY, inner, theme.QUIET)
+            text = wording.translate("No earlier picture yet: capture one, then go live again.")
+            canvas.draw_paragraph(text, theme.BODY, inner, self.palette.quiet)
 
     def _draw_conclusion(self, area: Rect, shown: _Conclusion) -> None:
         canvas, px = self.canvas, self.canvas.layout.px
         left = area.left
-        if shown.colour == theme.MALIGNANT:
+        if shown.colour == self.palette.malignant:
             canvas.draw_malignant_sign(left, area.top + px(16))
             left += px(22)
         room = Rect(left, area.top, area.right - left, area.height)
         top = canvas.draw_paragraph(shown.text, 20, room, shown.colour, bold=True)
         for note in shown.notes:
-            canvas.draw_text(note, theme.SMALL, (area.left, top), area.width, theme.QUIET)
+            canvas.draw_text(note, theme.SMALL, (area.left, top), area.width, self.palette.quiet)
             top += canvas.line_height(theme.SMALL)
 
     def _draw_row(self, place: int, code: Code, view: CompareView, wording: Wording) -> None:
@@ -262,23 +269,24 @@ class ComparePage(Page):
         """
         canvas, px, half = self.canvas, self.canvas.layout.px, self._half(area)
         if ruled:
-            pygame.draw.line(canvas.screen, theme.SURFACE, area.topleft, area.topright)
+            pygame.draw.line(canvas.screen, self.palette.surface, area.topleft, area.topright)
         malignant = shown.code in MALIGNANT
         bar_height = px(12)
         middle = area.bottom - bar_height // 2 - px(7)
         name_middle = (area.top + middle - bar_height // 2) // 2
+        room = area.width - (px(40) if malignant else 0)
         name = canvas.draw_text(
-            wording.names[shown.code], 20, (area.centerx, name_middle), area.width - px(40),
+            wording.names[shown.code], 20, (area.centerx, name_middle), room,
             anchor="center",
         )  # fmt: skip
         if malignant:
             canvas.draw_malignant_sign(name.left - px(20), name_middle)
-        full = theme.MALIGNANT if malignant else theme.BENIGN
+        full = self.palette.malignant if malignant else self.palette.benign
         bar_top = middle - bar_height // 2
         for side, length in enumerate(shown.lengths):
             left = area.centerx - half - px(2) if side == 0 else area.centerx + px(2)
             ground = Rect(left, bar_top, half, bar_height)
-            pygame.draw.rect(canvas.screen, theme.SURFACE, ground)
+            pygame.draw.rect(canvas.screen, self.palette.surface, ground)
             start = ground.right - length if side == 0 else ground.left
             pygame.draw.rect(canvas.screen, full, Rect(start, bar_top, length, bar_height))
         earlier, present = shown.figures
@@ -319,7 +327,7 @@ def _notes(view: CompareView, wording: Wording) -> tuple[str, ...]:
 def _present(view: CompareView, wording: Wording) -> str:
     """Return the caption of the present picture."""
     if view.present and view.present.time:
-        return wording.translate("Frozen {time}", time=moment(view.present.time))
+        return wording.translate("Captured {time}", time=moment(view.present.time))
     if view.lost:
         return wording.translate("Not live: last picture {time}", time=moment(view.lost))
     return wording.translate("Live now")

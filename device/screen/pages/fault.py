@@ -11,7 +11,7 @@ from device.screen import theme
 from device.screen.events import Target
 from device.screen.layout import Layout
 from device.screen.pages.base import Page
-from device.screen.pages.live import LivePage, headline, own_buttons
+from device.screen.pages.live import LivePage, headline, legend_focus, own_buttons
 from device.screen.registry import PageName
 from device.screen.state import State
 from device.screen.view import LiveView, PageView, Snapshot
@@ -58,24 +58,24 @@ class FaultPage(Page):
 
     def draw(self, view: FaultView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        self.field_view.draw(view.beside, wording)
+        self.field_view.draw(view.beside, wording, legend_focus(view))
         buttons = own_buttons(view.beside, wording)
         self.draw_buttons(view, wording, buttons, frozen=view.beside.frozen is not None)
         text = wording.sentence(view.fault)
         self.canvas.part(
             self.canvas.layout.panel,
-            (text, view.fault.technical),
+            (text, wording.technical(view.fault)),
             lambda shown: self._draw_fault(*shown, wording),
         )
 
     def _draw_fault(self, text: str, technical: str, wording: Wording) -> None:
         canvas, px, panel = self.canvas, self.canvas.layout.px, self.canvas.layout.panel
-        headline(canvas, wording.translate("Not working"), theme.WARNING)
+        headline(canvas, wording.translate("Not working"), self.palette.warning)
         top = panel.top + px(54)
         room = Rect(panel.left, top, panel.width, panel.bottom - top - px(60))
         end = canvas.draw_paragraph(text, 24, room)
         rest = Rect(panel.left, end + px(14), panel.width, panel.bottom - end - px(14))
-        canvas.draw_paragraph(technical, theme.SMALL, rest, theme.QUIET)
+        canvas.draw_paragraph(technical, theme.SMALL, rest, self.palette.quiet)
 
 
 PAGE = FaultPage

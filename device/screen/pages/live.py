@@ -12,22 +12,18 @@ from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
 from device.imaging.abcd import AbcdMeasures
 from device.imaging.quality import Shortcoming
 from device.inference.finding import Finding, NoCallReason
-from device.language import translatable
 from device.screen import theme
 from device.screen.canvas import Button, Canvas
 from device.screen.events import Target
-from device.screen.field_view import STALE_SECONDS
+from device.screen.field_view import STALE_SECONDS, LegendFocus
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
-from device.screen.wording import INSTRUCTIONS, MARKS, Wording, codes_listed, percent
+from device.screen.wording import INSTRUCTIONS, MARKS, Wording, percent
 
-_UNSURE_BAND: Final = (88, 88, 88)
-"""A neutral grey between a bar's ground and its words."""
-
-_LISTING_LINES: Final = 2
+_DETAIL_SIZES: Final = (theme.BODY, 20, theme.SMALL, 16)
 
 
 class LiveControl(StrEnum):
@@ -36,6 +32,12 @@ class LiveControl(StrEnum):
     OVERLAY = "overlay"
     COMPARE = "compare"
     MORE = "more"
+
+
+class LegendControl(StrEnum):
+    """What can be touched in the overlay's legend, beside the slider."""
+
+    NEXT = "next"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +85,25 @@ class LivePage(Page):
 
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
-        """Return where the buttons, the bars and the overlay's slider are."""
+        """Return where the buttons, the bars and what can be touched in the legend are.
+
+        A bar is too low for a gloved finger: the legend, which is not, goes from one diagnosis to
+        the next.
+        """
         bars: dict[Target, Rect] = dict(layout.bars.items())
         buttons = zip((Control.SHUTTER, *LiveControl), layout.row, strict=True)
-        return {**dict(buttons), **bars, Control.OPACITY: layout.legend_slider}
+        return {
+            **dict(buttons),
+            **bars,
+            LegendControl.NEXT: layout.legend_next,
+            Control.OPACITY: layout.legend_slider,
+        }
 
     @classmethod
     def targets(cls, state: State) -> tuple[Target, ...]:
-        """Return the buttons, then the bars, then the slider where it is shown."""
-        slider = (Control.OPACITY,) if state.overlay else ()
-        return (Control.SHUTTER, *LiveControl, *SCREEN_ORDER, *slider)
+        """Return the buttons, then the bars, then the legend's targets where it is shown."""
+        legend = (LegendControl.NEXT, Control.OPACITY) if state.overlay else ()
+        return (Control.SHUTTER, *LiveControl, *SCREEN_ORDER, *legend)
 
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
@@ -104,6 +115,9 @@ class LivePage(Page):
                 return with_page(state, PageName.COMPARE), None
             case LiveControl.MORE:
                 return with_page(state, PageName.SETTINGS), None
+            case LegendControl.NEXT:
+                code = _following(state.code or context.explained)
+                return replace(state, code=code), Command.EXPLAIN
         if target in CODES:
             return replace(state, overlay=True, code=Code(target)), Command.EXPLAIN
         return state, None
@@ -115,7 +129,7 @@ class LivePage(Page):
 
     def draw(self, view: LiveView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        self.field_view.draw(view, wording, slider_focused=view.focus == Control.OPACITY)
+        self.field_view.draw(view, wording, legend_focus(view))
         buttons = own_buttons(view, wording)
         self.draw_buttons(view, wording, buttons, frozen=view.frozen is not None)
         layout, finding = self.canvas.layout, view.finding
@@ -143,26 +157,33 @@ class LivePage(Page):
 
     def _draw_finding(self, shown: _Finding | None, wording: Wording) -> None:
         if shown is None:
-            headline(self.canvas, wording.translate("Waiting for a picture"), theme.QUIET)
+            headline(self.canvas, wording.translate("Waiting for a picture"), self.palette.quiet)
             return
         if shown.no_call is not None:
-            colour = theme.QUIET if shown.faded else theme.WARNING
-            headline(self.canvas, wording.translate("No call"), colour)
-            self._below_headline(self._reason(shown, wording))
+            colour = self.palette.quiet if shown.faded else self.palette.warning
+            top = headline(self.canvas, wording.translate("No call"), colour)
+            reasons = (self._reason(shown, wording, short=short) for short in (False, True))
+            self._below_headline(tuple(reasons), top)
             return
-        colour = theme.MALIGNANT if shown.leading in MALIGNANT else theme.TEXT
-        headline(
+        colour = self.palette.malignant if shown.leading in MALIGNANT else self.palette.text
+        top = headline(
             self.canvas,
             f"{wording.names[shown.leading]}  {shown.probability}",
-            theme.QUIET if shown.faded else colour,
+            self.palette.quiet if shown.faded else colour,
         )
+        details = (self._detail(shown, wording, short=short) for short in (False, True))
+        self._below_headline(tuple(details), top)
+
+    def _detail(self, shown: _Finding, wording: Wording, *, short: bool) -> list[str]:
+        """Return what is to be known beside the leading diagnosis."""
         detail = [wording.translate("Malignant group {percent}", percent=shown.malignancy)]
         others = tuple(c for c in shown.prediction_set if c != shown.leading)
         if others:
-            detail.append(self._listing(translatable("Not excluded: {diagnoses}"), others, wording))
-        self._below_headline(detail)
+            names = wording.listed(others, short=short)
+            detail.append(wording.translate("Not excluded: {diagnoses}", diagnoses=names))
+        return detail
 
-    def _reason(self, shown: _Finding, wording: Wording) -> list[str]:
+    def _reason(self, shown: _Finding, wording: Wording, *, short: bool) -> list[str]:
         """Return why no call is made, and what to do next."""
         if shown.no_call == NoCallReason.QUALITY:
             instruction = wording.translate(INSTRUCTIONS[shown.shortcomings[0]])
@@ -186,9 +207,8 @@ class LivePage(Page):
                 wording.translate("Take another picture, or refer."),
             ]
         if len(shown.prediction_set) > 1:
-            undecided = self._listing(
-                translatable("Undecided between: {diagnoses}"), shown.prediction_set, wording
-            )
+            names = wording.listed(shown.prediction_set, short=short)
+            undecided = wording.translate("Undecided between: {diagnoses}", diagnoses=names)
         else:
             undecided = wording.translate(
                 "{diagnosis} is likeliest, but not likely enough.",
@@ -196,24 +216,17 @@ class LivePage(Page):
             )
         return [undecided, wording.translate("Take another picture, or refer.")]
 
-    def _listing(self, words: str, codes: tuple[Code, ...], wording: Wording) -> str:
-        """Name diagnoses, or list their codes where the names take more lines than there are."""
-        layout = self.canvas.layout
-        size, width = layout.px(theme.BODY), layout.finding.width
-        named = wording.translate(words, diagnoses=wording.listed(codes))
-        if len(self.canvas.fonts.lines(named, size, width)) <= _LISTING_LINES:
-            return named
-        return wording.translate(words, diagnoses=codes_listed(codes))
-
-    def _below_headline(self, paragraphs: list[str]) -> None:
-        area, px = self.canvas.layout.finding, self.canvas.layout.px
-        top = area.top + px(40)
+    def _below_headline(self, versions: tuple[list[str], ...], top: int) -> None:
+        """Draw the first version of what is said below the headline that has room."""
+        canvas, area = self.canvas, self.canvas.layout.finding
+        room = Rect(area.left, top, area.width, area.bottom - top)
+        paragraphs, size = canvas.fitting(versions, _DETAIL_SIZES, room)
         for words in paragraphs:
-            room = Rect(area.left, top, area.width, area.bottom - top)
-            top = self.canvas.draw_paragraph(words, theme.BODY, room)
+            below = Rect(area.left, top, area.width, area.bottom - top)
+            top = canvas.draw_paragraph(words, size, below)
 
     def _draw_rule(self) -> None:
-        pygame.draw.rect(self.canvas.screen, theme.SURFACE, self.canvas.layout.rule)
+        pygame.draw.rect(self.canvas.screen, self.palette.surface, self.canvas.layout.rule)
 
     def _bar_track(self, code: Code) -> Rect:
         area, px = self.canvas.layout.bars[code], self.canvas.layout.px
@@ -244,10 +257,10 @@ class LivePage(Page):
         canvas, px, code = self.canvas, self.canvas.layout.px, shown.code
         area, screen, bar = canvas.layout.bars[code], canvas.screen, self._bar_track(code)
         malignant = code in MALIGNANT
-        colour = theme.QUIET if shown.faded or shown.length is None else theme.TEXT
+        colour = self.palette.quiet if shown.faded or shown.length is None else self.palette.text
         middle = (area.top + bar.top) // 2 - px(1)
         left = bar.left
-        pygame.draw.rect(screen, theme.SURFACE, bar)
+        pygame.draw.rect(screen, self.palette.surface, bar)
         if malignant:
             canvas.draw_malignant_sign(left, middle)
         left += px(22)
@@ -259,7 +272,7 @@ class LivePage(Page):
             tip, side = figure.left - px(8), px(7)
             points = [(tip - side, middle - side), (tip - side, middle + side), (tip, middle)]
             pygame.draw.polygon(screen, colour, points)
-        short = canvas.fonts.text(code, px(theme.SMALL - 1), theme.QUIET)
+        short = canvas.fonts.text(code, px(theme.SMALL - 1), self.palette.quiet)
         room = bar.right - left - px(96) - short.get_width() - px(8)
         name = canvas.draw_text(
             wording.names[code], 20, (left, middle), room, colour,
@@ -268,20 +281,20 @@ class LivePage(Page):
         screen.blit(short, short.get_rect(midleft=(name.right + px(8), middle + px(1))))
         if shown.explained:
             line = bar.top - px(2)
-            pygame.draw.line(screen, theme.TOUCH, (left, line), (name.right, line), px(3))
+            pygame.draw.line(screen, self.palette.touch, (left, line), (name.right, line), px(3))
         ticks = [bar.left + round(t * bar.width) for t in shown.ticks]
         if len(ticks) > 1:
             band = Rect(ticks[0], bar.top, ticks[-1] - ticks[0], bar.height)
-            pygame.draw.rect(screen, _UNSURE_BAND, band)
+            pygame.draw.rect(screen, self.palette.unsure, band)
         if shown.length is not None:
-            full = theme.MALIGNANT if malignant else theme.BENIGN
+            full = self.palette.malignant if malignant else self.palette.benign
             filled = Rect(bar.left, bar.top, shown.length, bar.height)
-            pygame.draw.rect(screen, theme.QUIET if shown.faded else full, filled)
+            pygame.draw.rect(screen, self.palette.quiet if shown.faded else full, filled)
             if shown.leading:
-                pygame.draw.rect(screen, theme.TEXT, filled, px(2))
+                pygame.draw.rect(screen, self.palette.text, filled, px(2))
         for tick in ticks:
             ends = (tick, bar.top - px(3)), (tick, bar.bottom + px(1))
-            pygame.draw.line(screen, theme.TEXT, *ends, px(2))
+            pygame.draw.line(screen, self.palette.text, *ends, px(2))
         canvas.draw_focus(area, focused=shown.focused)
 
     def _draw_quality(self, shown: _Quality, wording: Wording) -> None:
@@ -294,7 +307,7 @@ class LivePage(Page):
             self._draw_mark((left + px(9), middle), bad, failed is None)
             canvas.draw_text(
                 wording.translate(name), 20, (left + px(23), middle), round(step) - px(26),
-                theme.WARNING if bad else theme.TEXT, anchor="midleft",
+                self.palette.warning if bad else self.palette.text, anchor="midleft",
             )  # fmt: skip
         below = Rect(area.left, area.top + px(32), area.width, area.height - px(32))
         if shown.progress is not None:
@@ -305,7 +318,8 @@ class LivePage(Page):
             words = wording.translate(INSTRUCTIONS[failed[0]] if failed else "The picture is good")
             canvas.draw_text(
                 words, 24, (area.left, below.centery), area.width,
-                theme.WARNING if failed else theme.QUIET, bold=bool(failed), anchor="midleft",
+                self.palette.warning if failed else self.palette.quiet,
+                bold=bool(failed), anchor="midleft",
             )  # fmt: skip
 
     def _draw_progress(self, area: Rect, done: int, of: int, wording: Wording) -> None:
@@ -316,9 +330,9 @@ class LivePage(Page):
             theme.BODY, area.topleft, area.width,
         )  # fmt: skip
         bar = Rect(area.left, area.bottom - px(14), area.width, px(10))
-        pygame.draw.rect(self.canvas.screen, theme.SURFACE, bar)
+        pygame.draw.rect(self.canvas.screen, self.palette.surface, bar)
         bar.width = round(bar.width * done / of) if of else 0
-        pygame.draw.rect(self.canvas.screen, theme.TEXT, bar)
+        pygame.draw.rect(self.canvas.screen, self.palette.text, bar)
 
     def _draw_measures(self, area: Rect, measures: tuple[tuple[str, str], ...]) -> None:
         px = self.canvas.layout.px
@@ -326,7 +340,12 @@ class LivePage(Page):
         for i, (label, value) in enumerate(measures[: len(MARKS)]):
             left, room = area.left + round(i * step), round(step) - px(8)
             self.canvas.draw_text(
-                label, theme.SMALL, (left, area.top + px(9)), room, theme.QUIET, anchor="midleft"
+                label,
+                theme.SMALL,
+                (left, area.top + px(9)),
+                room,
+                self.palette.quiet,
+                anchor="midleft",
             )
             self.canvas.draw_text(
                 value, theme.BODY, (left, area.top + px(31)), room, bold=True, anchor="midleft"
@@ -337,13 +356,18 @@ class LivePage(Page):
         px, screen = self.canvas.layout.px, self.canvas.screen
         x, y = centre
         if empty:
-            pygame.draw.circle(screen, theme.QUIET, centre, px(8), px(2))
+            pygame.draw.circle(screen, self.palette.quiet, centre, px(8), px(2))
         elif bad:
             points = [(x - px(9), y + px(8)), (x + px(9), y + px(8)), (x, y - px(9))]
-            pygame.draw.polygon(screen, theme.WARNING, points)
+            pygame.draw.polygon(screen, self.palette.warning, points)
         else:
             hook = [(x - px(8), y), (x - px(2), y + px(6)), (x + px(8), y - px(7))]
-            pygame.draw.lines(screen, theme.TEXT, False, hook, px(3))
+            pygame.draw.lines(screen, self.palette.text, False, hook, px(3))
+
+
+def legend_focus(view: PageView) -> LegendFocus:
+    """Return which of the legend's targets the keyboard would press."""
+    return LegendFocus(view.focus == LegendControl.NEXT, view.focus == Control.OPACITY)
 
 
 def own_buttons(view: LiveView, wording: Wording) -> Mapping[Target, Button]:
@@ -355,10 +379,23 @@ def own_buttons(view: LiveView, wording: Wording) -> Mapping[Target, Button]:
     }
 
 
-def headline(canvas: Canvas, words: str, colour: theme.Colour) -> None:
-    """Draw the largest words of the page."""
-    area = canvas.layout.finding
-    canvas.draw_text(words, theme.HEADLINE, area.topleft, area.width, colour, bold=True)
+def headline(canvas: Canvas, words: str, colour: theme.Colour) -> int:
+    """Draw the largest words of the page, on two lines of smaller letters where one has no room.
+
+    Returns where what stands below them begins.
+    """
+    area, px = canvas.layout.finding, canvas.layout.px
+    if canvas.fonts.width(words, px(theme.HEADLINE * 3 / 4), bold=True) <= area.width:
+        canvas.draw_text(words, theme.HEADLINE, area.topleft, area.width, colour, bold=True)
+        return area.top + px(40)
+    room = Rect(area.left, area.top + px(4), area.width, px(60))
+    return canvas.draw_paragraph(words, 24, room, colour, bold=True)
+
+
+def _following(code: Code | None) -> Code:
+    """Return the diagnosis below another on the screen; below the last or none, the first."""
+    place = SCREEN_ORDER.index(code) if code else -1
+    return SCREEN_ORDER[(place + 1) % len(SCREEN_ORDER)]
 
 
 def _finding(finding: Finding, faded: bool) -> _Finding:

@@ -1,14 +1,15 @@
-"""The settings page, beside the skin: language, opacity, the optics' scale, and further pages."""
+"""The settings page, beside the skin: language, theme, opacity, the optics' scale, more pages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pygame import Rect
 
+from device.appearance import Theme
 from device.faults import Fault
-from device.language import LANGUAGES, Language
+from device.language import LANGUAGES, Language, translatable
 from device.screen import theme
 from device.screen.canvas import Button
 from device.screen.events import Target
@@ -19,9 +20,16 @@ from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
 from device.screen.wording import Wording
 
+_FAULT_SIZES: Final = (theme.BODY, 20, theme.SMALL, 16)
+
+THEMES: Final[Mapping[Theme, str]] = {
+    Theme.DARK: translatable("Dark screen"),
+    Theme.LIGHT: translatable("Light screen"),
+}
+
 
 class SettingsControl(StrEnum):
-    """The page's own targets, beside languages and further pages."""
+    """The page's own targets, beside languages, themes and further pages."""
 
     QUIT = "quit"
 
@@ -75,43 +83,42 @@ class SettingsPage(Page):
 
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
-        """Return the row, the languages, the slider, and below it what the row has no room for."""
-        panel = layout.panel
+        """Return the row; above it languages, themes, the slider, and what the row has no room for.
+
+        Nothing that ends the program stands where the live page has a target.
+        """
+        panel, height, gap = layout.panel, layout.target_height, round(13 * layout.unit)
         first, *others = menu()
-        top = panel.top + round(84 * layout.unit)
-        languages = Rect(panel.left, top, panel.width, layout.target_height)
-        slider = Rect(
-            panel.left,
-            languages.bottom + round(26 * layout.unit),
-            panel.width,
-            round(78 * layout.unit),
-        )
-        places: dict[Target, Rect] = {
+        languages = Rect(panel.left, panel.top + round(48 * layout.unit), panel.width, height)
+        themes = languages.move(0, height + gap)
+        slider = Rect(panel.left, themes.bottom + gap, panel.width, round(78 * layout.unit))
+        entries = (*others, SettingsControl.QUIT)
+        bottom = Rect(panel.left, panel.bottom - height, panel.width, height)
+        columns = layout.columns(bottom, max(2, len(entries)))
+        return {
             Control.SHUTTER: layout.row[0],
-            SettingsControl.QUIT: layout.row[1],
             first: layout.row[2],
             Control.BACK: layout.row[3],
             **dict(zip(LANGUAGES, layout.columns(languages, len(LANGUAGES)), strict=True)),
+            **dict(zip(THEMES, layout.columns(themes, len(THEMES)), strict=True)),
             Control.OPACITY: slider,
+            **dict(zip(entries, columns, strict=False)),
         }
-        if others:
-            bottom = panel.bottom - layout.target_height
-            entries = Rect(panel.left, bottom, panel.width, layout.target_height)
-            places |= zip(others, layout.columns(entries, len(others)), strict=True)
-        return places
 
     @classmethod
     def targets(cls, state: State) -> tuple[Target, ...]:
-        """Return the row, then the languages, the slider and the further pages."""
+        """Return the row, then languages, themes, the slider, further pages, and the way out."""
         first, *others = menu()
-        row = (Control.SHUTTER, SettingsControl.QUIT, first, Control.BACK)
-        return (*row, *LANGUAGES, Control.OPACITY, *others)
+        row = (Control.SHUTTER, first, Control.BACK)
+        return (*row, *LANGUAGES, *THEMES, Control.OPACITY, *others, SettingsControl.QUIT)
 
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
-        """Choose a language, quit, or open another page."""
+        """Choose a language or a theme, quit, or open another page."""
         if target in LANGUAGES:
             return replace(state, language=Language(target)), Command.SAVE_PREFERENCES
+        if target in THEMES:
+            return replace(state, theme=Theme(target)), Command.SAVE_PREFERENCES
         if target == SettingsControl.QUIT:
             return (
                 (with_page(state, PageName.POWER), None)
@@ -139,15 +146,22 @@ class SettingsPage(Page):
         self.draw_buttons(view, wording, buttons, frozen=view.beside.frozen is not None)
         first = places[next(iter(LANGUAGES))]
         above = Rect(panel.left, panel.top, panel.width, first.top - panel.top)
-        canvas.part(above, None, lambda _: self._draw_headings(above, wording))
+        heading = wording.translate("Settings")
+        canvas.part(
+            above,
+            heading,
+            lambda heading: canvas.draw_text(
+                heading, theme.HEADLINE, above.topleft, above.width, bold=True
+            ),
+        )
         slider = places[Control.OPACITY]
         canvas.part(
             slider,
             _Slider(view.beside.opacity, view.focus == Control.OPACITY),
             lambda shown: self._draw_slider(slider, shown, wording),
         )
-        top = slider.bottom + px(22)
-        bottom = min([panel.bottom, *(places[name].top - px(4) for name in menu()[1:])])
+        top = slider.bottom + px(6)
+        bottom = places[SettingsControl.QUIT].top - px(4)
         below = Rect(panel.left, top, panel.width, bottom - top)
         canvas.part(
             below,
@@ -161,13 +175,11 @@ class SettingsPage(Page):
             SettingsControl.QUIT: Button(leave),
             **{page: Button(wording.translate(page_class(page).menu_label)) for page in menu()},
             **{code: Button(name, code == view.language) for code, name in LANGUAGES.items()},
+            **{
+                name: Button(wording.translate(label), name == view.theme)
+                for name, label in THEMES.items()
+            },
         }
-
-    def _draw_headings(self, area: Rect, wording: Wording) -> None:
-        canvas, px = self.canvas, self.canvas.layout.px
-        heading, language = wording.translate("Settings"), wording.translate("Language")
-        canvas.draw_text(heading, theme.HEADLINE, area.topleft, area.width, bold=True)
-        canvas.draw_text(language, theme.BODY, (area.left, area.top + px(48)), area.width)
 
     def _draw_slider(self, area: Rect, shown: _Slider, wording: Wording) -> None:
         percent = round(shown.opacity * 100)
@@ -177,15 +189,16 @@ class SettingsPage(Page):
     def _draw_notes(self, area: Rect, shown: _Notes, wording: Wording) -> None:
         canvas = self.canvas
         if shown.fault is not None:
-            sentence = wording.sentence(shown.fault)
-            end = canvas.draw_paragraph(sentence, theme.BODY, area, theme.WARNING)
+            said = [wording.sentence(shown.fault), wording.technical(shown.fault)]
+            _, size = canvas.fitting((said,), _FAULT_SIZES, area)
+            end = canvas.draw_paragraph(said[0], size, area, self.palette.warning)
             rest = Rect(area.left, end, area.width, area.bottom - end)
-            canvas.draw_paragraph(shown.fault.technical, theme.SMALL, rest, theme.QUIET)
+            canvas.draw_paragraph(said[1], size, rest, self.palette.quiet)
             return
         if shown.mm_per_pixel is None:
             words = wording.translate("Lengths: not calibrated, so no millimetres are shown.")
         else:
-            micrometres = f"{shown.mm_per_pixel * 1000:.1f}"
+            micrometres = wording.number(shown.mm_per_pixel * 1000, 1)
             words = wording.translate("Lengths: {length} µm per pixel.", length=micrometres)
         canvas.draw_paragraph(words, theme.BODY, area)
 

@@ -77,7 +77,7 @@ def track(manifest: Manifest, size: Size, code: Code) -> Rect:
     """Return where a bar can be filled: what is drawn of it when there is no finding."""
     area = arrange(*size).bars[code]
     empty = part(draw(manifest, size, STATES["empty"]), area)
-    ground = (empty == np.array(theme.SURFACE)).all(axis=2)
+    ground = (empty == np.array(theme.DARK.surface)).all(axis=2)
     rows = np.flatnonzero(ground.mean(axis=1) > 0.9)
     columns = np.flatnonzero(ground[rows[0]])
     assert len(rows) >= 3

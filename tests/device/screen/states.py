@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from device.appearance import Theme
 from device.faults import Fault, unexpected
 from device.imaging.abcd import AbcdMeasures
 from device.runtime.analysis import FAILED as ANALYSIS_FAILED
@@ -14,6 +15,7 @@ from device.runtime.health import RESTART_AND_REPORT
 from device.screen.pages.about import AboutView
 from device.screen.pages.compare import CompareView
 from device.screen.pages.fault import FaultView
+from device.screen.pages.limits import LimitsView
 from device.screen.pages.power import PowerView
 from device.screen.pages.settings import SettingsView
 from device.screen.view import KeepStatus, LiveView, PageView, Picture
@@ -108,6 +110,7 @@ STATES: dict[str, PageView] = {
     "overlay-empty": replace(OVERLAID, overlay=np.zeros_like(HILL)),
     "overlay-sought": replace(OVERLAID, overlay=None),
     "progress": replace(LIVE, progress=(3, 8)),
+    "flash": replace(LIVE, progress=(0, 0), flash=True),
     "not-kept": replace(FROZEN, kept=KeepStatus.NOT_KEPT),
     "kept-until-the-end": replace(FROZEN, kept=KeepStatus.UNTIL_THE_END),
     "focus": replace(LIVE, focus="bcc"),
@@ -142,6 +145,13 @@ STATES: dict[str, PageView] = {
         source="demo",
     ),
     "settings-appliance": SettingsView(LIVE, appliance=True, clock=NOON, source="demo"),
+    "malignant-light": replace(LIVE, finding=MELANOMA, theme=Theme.LIGHT),
+    "frozen-overlay-light": replace(
+        FROZEN, overlay=HILL, overlay_wanted=True, explained="mel", outline=RING, theme=Theme.LIGHT
+    ),
+    "uncertain-light": replace(UNCERTAIN, theme=Theme.LIGHT),
+    "settings-light": SettingsView(LIVE, theme=Theme.LIGHT, clock=NOON, source="demo"),
+    "limits": LimitsView(clock=NOON, source="demo"),
     "power": PowerView(LIVE, clock=NOON, source="demo"),
     "about": AboutView("d17d3dc7e0c69560" * 4, clock=NOON, source="demo"),
     "camera-fault": FaultView(

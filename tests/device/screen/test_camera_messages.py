@@ -26,7 +26,8 @@ from device.screen.view import LiveView
 from device.screen.wording import Wording
 
 OTHERS = [language for language in Language if language != Language.ENGLISH]
-SHOWN = ("SourceError", "RecordError", "ScreenError")
+CAMERA_ERRORS = ("SourceError", "UnexpectedSourceError")
+SHOWN = (*CAMERA_ERRORS, "RecordError", "ScreenError")
 SIZES = [(800, 480), (1024, 600), (480, 800), (600, 1024)]
 UNEXPECTED = (ANALYSIS_FAILED, NOT_JUDGED, CAMERA_FAILED, NOT_KEPT, NOT_READ, NOT_SAVED)
 NOT_A_VALUE = {"action", "where", "detail"}
@@ -64,7 +65,7 @@ def places(fault: Fault) -> set[str]:
 
 
 RAISED = dict(raised())
-CAMERAS = {at: call for at, call in RAISED.items() if getattr(call.func, "id", "") == "SourceError"}
+CAMERAS = {at: call for at, call in RAISED.items() if getattr(call.func, "id", "") in CAMERA_ERRORS}
 EXPECTED = {(message_of(call), action_of(call)) for call in RAISED.values() if message_of(call)}
 FAULTS = [
     *(Fault(message, action) for message, action in sorted(EXPECTED)),

@@ -114,7 +114,7 @@ def test_frozen_view_has_a_border_on_every_side_and_its_time(
 ) -> None:
     layout = arrange(*size)
     field = part(draw(manifest, size, STATES["frozen"]), layout.field)
-    touch = np.array(theme.TOUCH)
+    touch = np.array(theme.DARK.touch)
     middle = field.shape[0] // 2
     for edge in (field[middle, 0], field[middle, -1], field[-1, middle], field[0, -5]):
         assert (edge == touch).all()
@@ -126,9 +126,9 @@ def test_frozen_view_has_a_border_on_every_side_and_its_time(
 
 def test_empty_view_keeps_the_place_of_the_field(manifest: Manifest, size: Size) -> None:
     field = part(draw(manifest, size, STATES["empty"]), arrange(*size).field)
-    assert (field[0] == np.array(theme.SURFACE)).all()
-    assert (field[:, -1] == np.array(theme.SURFACE)).all()
-    assert (field[20:-20, 20:-20] == np.array(theme.BACKGROUND)).all()
+    assert (field[0] == np.array(theme.DARK.surface)).all()
+    assert (field[:, -1] == np.array(theme.DARK.surface)).all()
+    assert (field[20:-20, 20:-20] == np.array(theme.DARK.background)).all()
 
 
 def test_outline_is_drawn_with_the_overlay_alone(manifest: Manifest, size: Size) -> None:
@@ -141,7 +141,7 @@ def test_outline_is_drawn_with_the_overlay_alone(manifest: Manifest, size: Size)
         )
     pixels = draw(manifest, size, replace(STATES["overlay"], overlay=None, outline=states.RING))
     rows, columns = np.nonzero((part(pixels, area)[: -arrange(*size).px(90)]
-                                == np.array(theme.TOUCH)).all(axis=2))  # fmt: skip
+                                == np.array(theme.DARK.touch)).all(axis=2))  # fmt: skip
     x, y = states.RING.T * area.width
     far = np.hypot(columns[:, None] - x, rows[:, None] - y).min(axis=1)
     assert len(far) > 100
@@ -157,7 +157,7 @@ def test_what_became_of_a_picture_stands_beside_its_time(manifest: Manifest, siz
     for one, other in combinations([unknown, *known], 2):
         assert differ(one, other, label)
     warned = [kept for kept, drawn in zip(KeepStatus, known, strict=True)
-              if count(part(drawn, label), theme.WARNING)]  # fmt: skip
+              if count(part(drawn, label), theme.DARK.warning)]  # fmt: skip
     assert warned == [KeepStatus.NOT_KEPT]
 
 

@@ -5,12 +5,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pygame import Rect
 
-from device.diagnoses import MALIGNANT, SCREEN_ORDER
-from device.screen.events import Target
+from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
+from device.screen.events import Target, Touch
 from device.screen.layout import Layout, arrange
+from device.screen.navigation import step
 from device.screen.pages.base import Control
-from device.screen.pages.live import LiveControl
+from device.screen.pages.live import LegendControl, LiveControl
 from device.screen.registry import PageName
+from device.screen.state import Command, Context, State
 from tests.device.screen.drawing import places
 
 COMMON = [(640, 480), (800, 480), (1024, 600), (1280, 720), (1920, 1080), (3840, 2160)]
@@ -130,6 +132,7 @@ def test_targets_are_large_enough_for_a_finger(size: tuple[int, int], least: int
     for page in PageName:
         for name, area in places(page, arrange(*size)).items():
             if name in SCREEN_ORDER:
+                # Seven such rows have no room; the legend goes through them (below).
                 continue
             assert area.height >= least, name
             assert area.width >= least, name
@@ -138,8 +141,24 @@ def test_targets_are_large_enough_for_a_finger(size: tuple[int, int], least: int
 @pytest.mark.parametrize("size", BOTH_WAYS, ids=str)
 def test_targets_are_apart_by_a_gap(size: tuple[int, int]) -> None:
     layout = arrange(*size)
-    for left, right in pairwise(layout.row):
+    for left, right in (*pairwise(layout.row), (layout.legend_next, layout.legend_slider)):
         assert right.left - left.right >= round(13 * layout.unit) - 1
+
+
+@pytest.mark.parametrize("size", BOTH_WAYS, ids=str)
+def test_every_diagnosis_is_reached_by_targets_of_10_mm(size: tuple[int, int]) -> None:
+    """66 pixels on a 7-inch screen of 1024 x 600."""
+    layout = arrange(*size)
+    areas, state, chosen = places(PageName.LIVE, layout), State(), []
+    state, _ = step(state, Touch(LiveControl.OVERLAY))
+    for _ in SCREEN_ORDER:
+        state, command = step(state, Touch(LegendControl.NEXT), Context(explained=Code.BCC))
+        assert command == Command.EXPLAIN
+        chosen.append(state.code)
+    assert set(chosen) == set(SCREEN_ORDER)
+    assert chosen[0] == Code.AKIEC
+    for target in (LiveControl.OVERLAY, LegendControl.NEXT):
+        assert min(areas[target].size) >= round(66 * layout.unit) - 1
 
 
 @pytest.mark.parametrize("size", BOTH_WAYS, ids=str)

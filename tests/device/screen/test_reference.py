@@ -20,11 +20,15 @@ from tests.device.screen.states import STATES
 REFERENCE = Path(__file__).parent / "reference"
 MOST = (
     "empty", "benign", "malignant", "low-quality", "uncertain", "unfamiliar", "frozen", "overlay",
-    "frozen-overlay", "overlay-empty", "progress", "focus", "compare", "compare-first", "settings",
-    "about", "lost", "camera-fault", "analysis-fault", "compare-lost", "compare-days",
-    "settings-appliance", "power",
+    "frozen-overlay", "overlay-empty", "progress", "flash", "focus", "compare", "compare-first",
+    "settings", "about", "lost", "camera-fault", "analysis-fault", "compare-lost", "compare-days",
+    "settings-appliance", "power", "limits", "malignant-light", "frozen-overlay-light",
+    "uncertain-light",
 )  # fmt: skip
-SOME = ("malignant", "frozen-overlay", "settings", "uncertain", "unfamiliar", "compare", "about")
+SOME = (
+    "malignant", "frozen-overlay", "settings", "uncertain", "unfamiliar", "compare", "about",
+    "settings-light", "limits",
+)  # fmt: skip
 SHOWN: list[tuple[str, tuple[int, int], Language]] = [
     *((state, (1024, 600), "en") for state in MOST),
     *((state, (800, 480), "es") for state in SOME),

@@ -39,7 +39,7 @@ def test_picture_that_is_not_live_cannot_be_taken_for_one(manifest: Manifest, si
     middle = layout.field.inflate(-layout.px(120), -layout.px(120))
     live, lost = (draw(manifest, size, view) for view in (LIVE, replace(LIVE, lost=NOON)))
     assert part(lost, middle).mean() < 0.5 * part(live, middle).mean()
-    assert count(part(lost, layout.field), theme.WARNING) > 4 * layout.field.width
+    assert count(part(lost, layout.field), theme.DARK.warning) > 4 * layout.field.width
     # The finding beside it is no longer of what is before the lens.
     assert differ(live, lost, layout.finding) == differ(
         live, draw(manifest, size, replace(LIVE, finding_age=2.0)), layout.finding
@@ -47,7 +47,7 @@ def test_picture_that_is_not_live_cannot_be_taken_for_one(manifest: Manifest, si
     compared = [
         draw(manifest, size, replace(states.STATES["compare-lost"], lost=at)) for at in (None, NOON)
     ]
-    assert count(compared[1], theme.WARNING) > count(compared[0], theme.WARNING) + 400
+    assert count(compared[1], theme.DARK.warning) > count(compared[0], theme.DARK.warning) + 400
     assert compared[1].mean() < compared[0].mean()
 
 
@@ -66,8 +66,8 @@ def test_nothing_is_drawn_outside_the_parts(manifest: Manifest, size: Size, stat
         *layout.bars.values(),
         *places(PageName.LIVE, layout).values(),
     ):
-        part(left, area)[:] = theme.BACKGROUND
-    rows, columns = np.nonzero((left != np.array(theme.BACKGROUND)).any(axis=2))
+        part(left, area)[:] = theme.DARK.background
+    rows, columns = np.nonzero((left != np.array(theme.DARK.background)).any(axis=2))
     assert list(zip(columns.tolist(), rows.tolist(), strict=True))[:5] == []
 
 
@@ -78,7 +78,7 @@ def test_every_part_has_something_in_it(manifest: Manifest, size: Size, state: s
     if state != "fault":
         areas += [layout.rule, layout.quality, *layout.bars.values()]
     for area in areas:
-        assert (part(pixels, area) != np.array(theme.BACKGROUND)).any()
+        assert (part(pixels, area) != np.array(theme.DARK.background)).any()
 
 
 def test_every_state_looks_different(manifest: Manifest, size: Size) -> None:

@@ -1,15 +1,24 @@
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pygame
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pygame import Surface
 
+from device.appearance import Theme
 from device.language import LANGUAGES, translations
 from device.models.manifest import Manifest
 from device.screen import theme
 from device.screen.display import close_screen, open_offscreen
+from device.screen.renderer import Renderer
 from device.screen.wording import INSTRUCTIONS, MARKS, NOTICE
+from tests.device.screen import states
+from tests.device.screen.drawing import count, draw, pixels_of
 
 FONTS = Path(theme.__file__).parent / "fonts"
 LETTERS = st.text(
@@ -17,11 +26,14 @@ LETTERS = st.text(
 )
 
 
+def linear(channel: int) -> float:
+    v = channel / 255
+    return v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4
+
+
 def luminance(colour: theme.Colour) -> float:
-    linear = [
-        v / 12.92 if (v := c / 255) <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for c in colour
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    red, green, blue = (linear(c) for c in colour)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def contrast(one: theme.Colour, other: theme.Colour) -> float:
@@ -80,9 +92,9 @@ def test_nothing_breaks_into_no_lines() -> None:
 
 
 def test_text_has_its_colour_on_nothing() -> None:
-    picture = theme.Fonts().text("I", 40, theme.WARNING)
+    picture = theme.Fonts().text("I", 40, theme.DARK.warning)
     middle = picture.get_at((picture.get_width() // 2, picture.get_height() // 2))
-    assert tuple(middle) == (*theme.WARNING, 255)
+    assert tuple(middle) == (*theme.DARK.warning, 255)
     assert picture.get_at((0, 0))[3] == 0
 
 
@@ -109,23 +121,89 @@ def test_font_has_every_letter_that_the_screen_writes(name: str, manifest: Manif
     assert [c for c, metric in zip(letters, found, strict=True) if metric is None] == []
 
 
-@pytest.mark.parametrize("name", ["TEXT", "QUIET", "TOUCH", "MALIGNANT", "WARNING"])
-def test_words_stand_out_from_the_background(name: str) -> None:
-    assert contrast(getattr(theme, name), theme.BACKGROUND) >= 4.5
+PALETTES = pytest.mark.parametrize("palette", theme.PALETTES.values(), ids=theme.PALETTES.keys())
+AA_TEXT, AA_SHAPE = 4.5, 3.0
+"""The contrasts that WCAG 2.2 asks for at level AA (1.4.3 and 1.4.11)."""
 
 
-def test_words_on_a_target_that_is_on_stand_out() -> None:
-    assert contrast(theme.BACKGROUND, theme.TOUCH) >= 4.5
+@PALETTES
+@pytest.mark.parametrize("name", ["text", "quiet", "touch", "malignant", "warning"])
+def test_words_stand_out_from_the_background(palette: theme.Palette, name: str) -> None:
+    assert contrast(getattr(palette, name), palette.background) >= AA_TEXT
 
 
-@pytest.mark.parametrize("name", ["BACKGROUND", "SURFACE", "TEXT", "QUIET", "BENIGN"])
-def test_greys_have_no_tint_that_shifts_the_white_point(name: str) -> None:
-    assert len(set(getattr(theme, name))) == 1
+@PALETTES
+def test_words_on_a_target_stand_out(palette: theme.Palette) -> None:
+    assert contrast(palette.background, palette.touch) >= AA_TEXT
+    assert contrast(palette.quiet, palette.surface) >= AA_TEXT
 
 
-def test_colours_with_a_meaning_are_all_different() -> None:
-    meaning = {theme.TOUCH, theme.MALIGNANT, theme.WARNING, theme.BENIGN, theme.BACKGROUND}
-    assert len(meaning) == 5
+@PALETTES
+@pytest.mark.parametrize("name", ["text", "quiet", "benign", "touch", "malignant"])
+def test_fillings_stand_out_from_the_ground_of_their_bar(palette: theme.Palette, name: str) -> None:
+    assert contrast(getattr(palette, name), palette.surface) >= AA_SHAPE
+
+
+@PALETTES
+@pytest.mark.parametrize("name", ["background", "surface", "text", "quiet", "benign", "unsure"])
+def test_greys_have_no_tint_that_shifts_the_white_point(palette: theme.Palette, name: str) -> None:
+    assert len(set(getattr(palette, name))) == 1
+
+
+# Machado, Oliveira & Fernandes 2009, doi:10.1109/TVCG.2009.113: full severity, on linear light.
+VISION = {
+    "normal": np.eye(3),
+    "protanopia": np.array(
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ]
+    ),
+    "deuteranopia": np.array(
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ]
+    ),
+}
+
+
+@PALETTES
+@pytest.mark.parametrize("vision", VISION)
+def test_colours_with_a_meaning_are_told_apart(palette: theme.Palette, vision: str) -> None:
+    meaning = (palette.touch, palette.malignant, palette.warning)
+    light = np.array([[linear(c) for c in colour] for colour in meaning], np.float32)
+    seen = np.clip(light @ VISION[vision].T, 0, 1).astype(np.float32)
+    lab = cv2.cvtColor(seen[None], cv2.COLOR_LRGB2Lab)[0]
+    for one, other in combinations(lab, 2):
+        assert np.linalg.norm(one - other) > 25
+
+
+@pytest.mark.parametrize("state", states.STATES)
+def test_light_theme_leaves_nothing_of_the_dark_one(manifest: Manifest, state: str) -> None:
+    size = (1024, 600)
+    view = replace(states.STATES[state], theme=Theme.LIGHT)
+    pixels = draw(manifest, size, view)
+    # The skin and the colours of a map are the same in any light.
+    for name in ("touch", "malignant", "warning"):
+        assert count(pixels, getattr(theme.DARK, name)) == 0, name
+    # The edges of dark letters hold some of every grey, and nowhere a square of it.
+    for name in ("background", "surface", "text"):
+        grey = (pixels == np.array(getattr(theme.DARK, name))).all(axis=2).astype(np.uint8)
+        assert not cv2.erode(grey, np.ones((3, 3), np.uint8)).any(), name
+    assert count(pixels, theme.LIGHT.background) > 0.2 * size[0] * size[1]
+
+
+@pytest.mark.parametrize("state", ["malignant", "frozen-overlay", "settings", "compare"])
+def test_theme_may_change_at_any_time(manifest: Manifest, state: str) -> None:
+    size = (800, 480)
+    renderer, surface = Renderer(size, manifest), Surface(size)
+    for shown in (Theme.DARK, Theme.LIGHT, Theme.DARK):
+        view = replace(states.STATES[state], theme=shown)
+        renderer.draw(surface, view)
+        np.testing.assert_array_equal(pixels_of(surface), draw(manifest, size, view))
 
 
 def test_type_is_of_use_again_after_the_screen_was_closed_and_opened() -> None:

@@ -1,3 +1,6 @@
+import errno
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,7 +8,7 @@ from hypothesis import strategies as st
 from device.faults import Fault
 from device.language import Language
 from device.models.manifest import Manifest
-from device.screen.wording import Wording, percent
+from device.screen.wording import REASONS, Wording, percent
 
 
 @given(probability=st.floats(0, 1))
@@ -60,3 +63,29 @@ def test_fault_is_translated_before_its_values_are_filled_in(manifest: Manifest)
     assert Wording(Language.SPANISH, manifest).sentence(fault) == (
         "La cámara responde con el error 404; revise la dirección."
     )
+
+
+@pytest.mark.parametrize(
+    ("fault", "technical"),
+    [
+        (Fault("a", where="/var/a", detail="No space left on device"),
+         "Para el técnico: /var/a: no queda espacio en el disco"),
+        (Fault("a", detail="/var/a: Read-only file system"),
+         "Para el técnico: /var/a: el disco es de solo lectura"),
+        (Fault("a", where="/dev/video0"), "Para el técnico: /dev/video0"),
+        (Fault("a", detail="OSError: {3}"), "Para el técnico: OSError: {3}"),
+        # A folder may be called anything.
+        (Fault("a", where="Live"), "Para el técnico: Live"),
+        (Fault("a"), ""),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_details_are_said_in_the_clinicians_language(
+    manifest: Manifest, fault: Fault, technical: str
+) -> None:
+    assert Wording(Language.SPANISH, manifest).technical(fault) == technical
+
+
+def test_reasons_are_those_of_the_operating_system() -> None:
+    said = {os.strerror(code) for code in errno.errorcode}
+    assert set(REASONS) <= said

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from babel.messages.pofile import read_po
 from pygame import Surface
 
 from device.diagnoses import CODES
 from device.inference.finding import NoCallReason
-from device.language import Language
+from device.language import DOMAIN, LOCALE, Language
 from device.models.manifest import Manifest
 from device.screen.renderer import Renderer
 from device.screen.view import PageView
@@ -36,12 +37,12 @@ def test_nobody_is_undecided_between_one_diagnosis(manifest: Manifest, drawn: li
     )
 
 
-def test_overlay_says_whether_anything_speaks_for_the_diagnosis(
+def test_overlay_says_whether_anything_points_to_the_diagnosis(
     manifest: Manifest, drawn: list[str]
 ) -> None:
     for state, words, scale in (
-        ("overlay", "Speaks for: Melanoma", True),
-        ("overlay-empty", "Nothing here speaks for: Melanoma", False),
+        ("overlay", "Points to: Melanoma", True),
+        ("overlay-empty", "Nothing here points to: Melanoma", False),
         ("overlay-sought", "Calculating: Melanoma", False),
     ):
         seen = said(manifest, drawn, STATES[state])
@@ -75,7 +76,7 @@ REASONS = {
                "Place the lens on the skin,"),
         "es": ("Sin conclusión", "No parece tomada con un dermatoscopio.",
                "Apoye la lente"),
-        "pt": ("Sem conclusão", "Não parece ter sido feita com um dermatoscópio.",
+        "pt": ("Sem conclusão", "Não parece feita com um dermatoscópio.",
                "Encoste a lente na pele"),
     },
     "unstable": {
@@ -139,9 +140,13 @@ def test_reasons_for_no_call_are_told_apart_in_one_line(manifest: Manifest) -> N
     [
         ("screening", "en", "Probabilities for: screening practice, 19 % of its lesions malignant"),
         ("referral", "en", "Probabilities for: skin cancer clinic, 50 % of its lesions malignant"),
-        ("screening", "es", "Probabilidades para: consulta de cribado, 19 % de lesiones malignas"),
+        ("screening", "es", "Probabilidades para: consulta de tamizaje, 19 % de lesiones malignas"),
         ("referral", "es", "Probabilidades para: unidad de cáncer de piel, 50 % de lesiones"),
-        ("screening", "pt", "Probabilidades para: consulta de rastreio, 19 % de lesões malignas"),
+        (
+            "screening",
+            "pt",
+            "Probabilidades para: consulta de rastreamento, 19 % de lesões malignas",
+        ),
         ("referral", "pt", "Probabilidades para: ambulatório de câncer de pele, 50 % de lesões"),
     ],
 )
@@ -156,3 +161,83 @@ def test_about_names_no_practice_where_the_bundle_does_not(
     unmixed: Manifest, drawn: list[str]
 ) -> None:
     assert "Probabilities for" not in said(unmixed, drawn, STATES["about"])
+
+
+@pytest.mark.parametrize("language", ["en", "es", "pt"])
+@pytest.mark.parametrize("abstention", [None, "uncertain"])
+def test_diagnoses_are_named_and_never_coded_in_a_sentence(
+    manifest: Manifest, drawn: list[str], abstention: str | None, language: str
+) -> None:
+    every = make_finding("bcc", 0.4, abstention=abstention, prediction_set=CODES)
+    seen = said(manifest, drawn, replace(LIVE, finding=every, language=language))
+    wording = Wording(Language(language), manifest)
+    listed = tuple(code for code in CODES if abstention or code != "bcc")
+    assert any(wording.listed(listed, short=short) in seen for short in (False, True))
+    # Beside each bar, and nowhere else.
+    assert sorted(words for words in drawn if words in set(CODES)) == sorted(CODES)
+
+
+def test_malignant_diagnoses_are_named_however_many_are_listed(manifest: Manifest) -> None:
+    wording = Wording(Language.ENGLISH, manifest)
+    malignant = "Actinic keratosis / Bowen, Basal cell carcinoma, Melanoma"
+    assert wording.listed(CODES, short=True) == f"{malignant} and 4 benign"
+    assert wording.listed(("nv", "mel"), short=True) == "Melanoma, Melanocytic naevus"
+    benign = ("nv", "bkl", "df", "vasc")
+    assert wording.listed(benign, short=True) == wording.listed(benign)
+
+
+@pytest.mark.parametrize(
+    ("language", "border", "diameter"),
+    [("en", "1.8", "6.2 mm"), ("es", "1,8", "6,2 mm"), ("pt", "1,8", "6,2 mm")],
+)
+def test_numbers_have_the_decimal_sign_of_their_language(
+    manifest: Manifest, drawn: list[str], language: str, border: str, diameter: str
+) -> None:
+    said(manifest, drawn, replace(STATES["frozen"], language=language))
+    assert {border, diameter} <= set(drawn)
+    about = said(manifest, drawn, replace(STATES["about"], language=language))
+    assert ("0,80 (0,78" in about) == (language != "en")
+    scale = said(manifest, drawn, replace(STATES["settings-fault"], fault=None, language=language))
+    assert ("21,4 µm" in scale) == (language != "en")
+
+
+MISUNDERSTOOD = {
+    "es": (
+        "congel",
+        "placa",
+        "foco",
+        "mapa",
+        "médico",
+        "vídeo",
+        "cribado",
+        "instrumento",
+        "parado",
+    ),
+    "pt": ("congel", "placa", "foco", "mapa", "médico", "rastreio", "instrumento", "guardad"),
+}
+"""What a dermatologist takes for cryotherapy, a plaque, a bulb, a mole map, another's title, or
+for another country's; and the instrument has one name."""
+
+
+@pytest.mark.parametrize("language", MISUNDERSTOOD)
+def test_words_are_those_of_the_clinic(language: str) -> None:
+    catalogue = LOCALE / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+    with catalogue.open("rb") as file:
+        said_here = " ".join(str(m.string) for m in read_po(file) if m.id).lower()
+    assert [word for word in MISUNDERSTOOD[language] if word in said_here] == []
+
+
+NOT_FOR = {
+    "en": ("nails", "mucous", "ulcerated", "tattooed", "treated", "children", "dermatoscope"),
+    "es": ("uñas", "mucosas", "ulcerada", "tatuada", "tratada", "niños", "dermatoscopio"),
+    "pt": ("unhas", "mucosas", "ulcerada", "tatuada", "tratada", "crianças", "dermatoscópio"),
+}
+
+
+@pytest.mark.parametrize("language", NOT_FOR)
+@pytest.mark.parametrize("state", ["limits", "about"])
+def test_what_it_is_not_for_is_said(
+    manifest: Manifest, drawn: list[str], state: str, language: str
+) -> None:
+    seen = said(manifest, drawn, replace(STATES[state], language=language)).lower()
+    assert [words for words in NOT_FOR[language] if words not in seen] == []

@@ -28,7 +28,7 @@ def test_target_that_leads_nowhere_is_grey(
         (CompareControl.NEWER, newer),
         (Control.BACK, True),
     ):
-        assert (count(part(pixels, areas[name]), theme.TOUCH) > 100) == leads
+        assert (count(part(pixels, areas[name]), theme.DARK.touch) > 100) == leads
 
 
 def test_compared_pictures_stand_side_by_side_upright(manifest: Manifest, size: Size) -> None:

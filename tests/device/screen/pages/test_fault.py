@@ -15,11 +15,11 @@ def test_fault_shows_no_finding(unmarked: Manifest, size: Size) -> None:
     layout = arrange(*size)
     pixels = draw(unmarked, size, STATES["fault"])
     for area in layout.bars.values():
-        assert count(part(pixels, area), theme.MALIGNANT) == 0
-        assert count(part(pixels, area), theme.BENIGN) < 20
+        assert count(part(pixels, area), theme.DARK.malignant) == 0
+        assert count(part(pixels, area), theme.DARK.benign) < 20
     words = part(pixels, layout.finding)
-    assert count(words[: layout.px(44)], theme.WARNING) > 50
-    assert count(words[layout.px(44) :], theme.TEXT) > 50
+    assert count(words[: layout.px(44)], theme.DARK.warning) > 50
+    assert count(words[layout.px(44) :], theme.DARK.text) > 50
 
 
 def test_fault_says_what_it_is(manifest: Manifest, size: Size) -> None:
@@ -34,7 +34,7 @@ def test_fault_says_what_it_is(manifest: Manifest, size: Size) -> None:
 def test_fault_may_hold_anything(manifest: Manifest, words: str) -> None:
     size = SIZES[1]
     pixels = draw(manifest, size, replace(STATES["fault"], fault=Fault(words, words, words, words)))
-    assert count(part(pixels, arrange(*size).finding), theme.WARNING) > 50
+    assert count(part(pixels, arrange(*size).finding), theme.DARK.warning) > 50
 
 
 def test_fault_translates_what_the_catalogues_hold(manifest: Manifest, size: Size) -> None:

@@ -48,13 +48,13 @@ TRACKS: dict[Size, dict[Code, Rect]] = {size: {} for size in SIZES}
 def test_shutter_says_what_it_will_do(manifest: Manifest, size: Size) -> None:
     area = places(PageName.LIVE, arrange(*size))[Control.SHUTTER]
     live, frozen = (part(draw(manifest, size, STATES[s]), area) for s in ("benign", "frozen"))
-    assert count(frozen, theme.TOUCH) > 2 * count(live, theme.TOUCH)
+    assert count(frozen, theme.DARK.touch) > 2 * count(live, theme.DARK.touch)
 
 
 def test_overlay_target_shows_whether_it_is_on(manifest: Manifest, size: Size) -> None:
     area = places(PageName.LIVE, arrange(*size))[LiveControl.OVERLAY]
     off, on = (part(draw(manifest, size, STATES[s]), area) for s in ("benign", "overlay"))
-    assert count(on, theme.TOUCH) > 2 * count(off, theme.TOUCH)
+    assert count(on, theme.DARK.touch) > 2 * count(off, theme.DARK.touch)
 
 
 def test_malignant_finding_has_its_own_colour(manifest: Manifest, size: Size) -> None:
@@ -62,9 +62,9 @@ def test_malignant_finding_has_its_own_colour(manifest: Manifest, size: Size) ->
     malignant, benign = (
         part(draw(manifest, size, STATES[s]), area) for s in ("malignant", "benign")
     )
-    assert count(malignant, theme.MALIGNANT) > 50
-    assert count(benign, theme.MALIGNANT) == 0
-    assert count(benign, theme.TEXT) > 50
+    assert count(malignant, theme.DARK.malignant) > 50
+    assert count(benign, theme.DARK.malignant) == 0
+    assert count(benign, theme.DARK.text) > 50
 
 
 @pytest.mark.parametrize("state", NO_CALLS)
@@ -72,9 +72,9 @@ def test_no_call_is_a_headline_with_its_reason(manifest: Manifest, size: Size, s
     layout = arrange(*size)
     words = part(draw(manifest, size, STATES[state]), layout.finding)
     headline, reason = words[: layout.px(44)], words[layout.px(44) :]
-    assert count(headline, theme.WARNING) > 50
-    assert count(headline, theme.MALIGNANT) == 0
-    assert count(reason, theme.TEXT) > 50
+    assert count(headline, theme.DARK.warning) > 50
+    assert count(headline, theme.DARK.malignant) == 0
+    assert count(reason, theme.DARK.text) > 50
 
 
 def test_each_reason_reads_differently(manifest: Manifest, size: Size) -> None:
@@ -92,7 +92,9 @@ def test_headline_of_a_no_call_is_as_large_as_any_other(manifest: Manifest, size
         rows = np.flatnonzero((words == np.array(colour)).all(axis=2).any(axis=1))
         return int(rows[-1] - rows[0])
 
-    assert tallest("uncertain", theme.WARNING) >= 0.9 * tallest("malignant", theme.MALIGNANT)
+    assert tallest("uncertain", theme.DARK.warning) >= 0.9 * tallest(
+        "malignant", theme.DARK.malignant
+    )
 
 
 @pytest.mark.parametrize("last", [("bcc", "akiec"), ("vasc", "df")])
@@ -100,8 +102,7 @@ def test_every_diagnosis_that_is_not_excluded_can_be_read(
     manifest: Manifest, size: Size, last: tuple[Code, Code]
 ) -> None:
     """Two findings that leave open another sixth diagnosis must not look the same."""
-    first = tuple(code for code in ("mel", "nv", "bkl", "bcc", "akiec", "df", "vasc"))
-    first = tuple(code for code in first if code not in last)
+    first = tuple(code for code in ("mel", "bcc", "akiec", "vasc", "df") if code not in last)
     one, other = (
         draw(
             manifest, size, replace(LIVE, finding=make_finding("mel", prediction_set=(*first, end)))
@@ -119,10 +120,10 @@ def test_finding_older_than_a_second_fades(
     layout = arrange(*size)
     view = replace(STATES["malignant"], finding_age=age)
     pixels = draw(unmarked, size, view)
-    assert (count(part(pixels, layout.finding), theme.MALIGNANT) == 0) == stale
+    assert (count(part(pixels, layout.finding), theme.DARK.malignant) == 0) == stale
     bar = part(pixels, track(unmarked, size, "mel"))
-    assert (count(bar, theme.QUIET) > 0) == stale
-    assert (count(bar, theme.MALIGNANT) == 0) == stale
+    assert (count(bar, theme.DARK.quiet) > 0) == stale
+    assert (count(bar, theme.DARK.malignant) == 0) == stale
 
 
 @pytest.mark.parametrize("state", NO_CALLS)
@@ -145,17 +146,19 @@ def test_bars_are_filled_by_their_probabilities(
         bar = TRACKS[size].get(code) or track(unmarked, size, code)
         TRACKS[size][code] = bar
         row = pixels[bar.centery : bar.centery + 1, bar.left : bar.right]
-        full = theme.MALIGNANT if code in MALIGNANT else theme.BENIGN
+        full = theme.DARK.malignant if code in MALIGNANT else theme.DARK.benign
         leads = called and code == finding.leading
-        filled = count(row, full) + (count(row, theme.TEXT) if leads else 0)
+        filled = count(row, full) + (count(row, theme.DARK.text) if leads else 0)
         assert filled == pytest.approx(probability * bar.width, abs=0.51)
-        assert filled + count(row, theme.SURFACE) == bar.width
+        assert filled + count(row, theme.DARK.surface) == bar.width
 
 
 def test_bar_begins_at_its_left_end(unmarked: Manifest, size: Size) -> None:
     pixels = draw(unmarked, size, STATES["uncertain"])
     bar = track(unmarked, size, "mel")
-    filled = (pixels[bar.centery, bar.left : bar.right] == np.array(theme.MALIGNANT)).all(axis=1)
+    filled = (pixels[bar.centery, bar.left : bar.right] == np.array(theme.DARK.malignant)).all(
+        axis=1
+    )
     assert filled[: round(0.4 * bar.width) - 1].all()
     assert not filled[round(0.4 * bar.width) + 1 :].any()
 
@@ -174,7 +177,7 @@ def test_leading_diagnosis_is_marked_where_there_is_a_call(unmarked: Manifest, s
 def test_malignant_diagnoses_have_a_sign(manifest: Manifest, size: Size) -> None:
     pixels = draw(manifest, size, STATES["empty"])
     for code, area in arrange(*size).bars.items():
-        assert (count(part(pixels, area), theme.MALIGNANT) > 10) == (code in MALIGNANT)
+        assert (count(part(pixels, area), theme.DARK.malignant) > 10) == (code in MALIGNANT)
 
 
 def ticked(spec: NetworkSpec, *thresholds: float) -> NetworkSpec:
@@ -189,7 +192,7 @@ def ticked(spec: NetworkSpec, *thresholds: float) -> NetworkSpec:
 def assert_ticks(pixels: Pixels, size: Size, bar: Rect, *thresholds: float) -> None:
     """Assert that there are ticks at these shares of a bar and nowhere else."""
     row = pixels[bar.centery, bar.left : bar.right]
-    columns = np.flatnonzero((row == np.array(theme.TEXT)).all(axis=1))
+    columns = np.flatnonzero((row == np.array(theme.DARK.text)).all(axis=1))
     thick = arrange(*size).px(2)
     seen = set()
     for column in columns:
@@ -206,7 +209,7 @@ def test_tick_stands_at_each_operating_point_of_melanoma(
     assert_ticks(pixels, size, track(unmarked, size, "mel"), 0.3, 0.7)
     for code in ("bcc", "nv"):
         other = track(unmarked, size, code)
-        assert (part(pixels, other) == np.array(theme.SURFACE)).all()
+        assert (part(pixels, other) == np.array(theme.DARK.surface)).all()
 
 
 def test_ticks_are_those_of_the_network_that_answered(
@@ -238,10 +241,10 @@ def test_shortcoming_marks_its_own_place(manifest: Manifest, size: Size, shortco
     bad = [
         name
         for i, (name, _) in enumerate(MARKS)
-        if count(marks[:, round(i * step) : round((i + 1) * step)], theme.WARNING)
+        if count(marks[:, round(i * step) : round((i + 1) * step)], theme.DARK.warning)
     ]
     assert bad == [name for name, shortcomings in MARKS if shortcoming in shortcomings]
-    assert count(pixels[arrange(*size).px(34) :], theme.WARNING) > 30
+    assert count(pixels[arrange(*size).px(34) :], theme.DARK.warning) > 30
 
 
 def test_every_shortcoming_has_an_instruction_of_its_own(manifest: Manifest, size: Size) -> None:
@@ -266,12 +269,12 @@ def test_several_shortcomings_are_all_marked_and_the_first_is_told(
         for s in (("too-dark", "out-of-focus"), ("too-dark",))
     )
     marks = layout.px(34)
-    assert count(both[:marks], theme.WARNING) > count(first[:marks], theme.WARNING)
+    assert count(both[:marks], theme.DARK.warning) > count(first[:marks], theme.DARK.warning)
     np.testing.assert_array_equal(both[marks:], first[marks:])
 
 
 def test_good_picture_has_no_warning(manifest: Manifest, size: Size) -> None:
-    assert count(draw(manifest, size, LIVE), theme.WARNING) == 0
+    assert count(draw(manifest, size, LIVE), theme.DARK.warning) == 0
 
 
 def test_clock_and_source_are_in_the_status_line(manifest: Manifest, size: Size) -> None:
@@ -319,6 +322,6 @@ def test_progress_is_a_bar_with_words(
     view = replace(LIVE, progress=progress)
     pixels = part(draw(manifest, size, view), area)
     row_of_bar = pixels[-arrange(*size).px(9)]
-    assert count(row_of_bar[None], theme.TEXT) == pytest.approx(share * area.width, abs=1)
+    assert count(row_of_bar[None], theme.DARK.text) == pytest.approx(share * area.width, abs=1)
     other = replace(view, progress=(3, 8))
     assert differ(draw(manifest, size, other), draw(manifest, size, view), area)
