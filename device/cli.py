@@ -25,7 +25,14 @@ from device.config import (
     load_config,
     model_folder,
 )
-from device.errors import BundleError, ConfigError, DermascopeError, ImageError, SourceError
+from device.errors import (
+    BundleError,
+    ConfigError,
+    DermascopeError,
+    ImageError,
+    ScreenError,
+    SourceError,
+)
 from device.exit_status import ExitStatus
 from device.platform.clock import Clock
 from device.platform.logs import start_logging
@@ -382,14 +389,15 @@ def _overlay_paths(out: Path, photos: list[str]) -> list[Path]:
 
 
 def _demo(options: argparse.Namespace, clock: Clock) -> int:
-    from device.screen.display import has_screen
-
-    if has_screen():
-        options.source, options.appliance = "demo", False
+    options.source, options.appliance = "demo", False
+    try:
         return _run(options, clock)
+    except ScreenError:
+        # Whether there is a screen is known once it has been tried: a DISPLAY may be stale, a
+        # graphics card without a monitor.
+        print(f"No display here: writing screenshots to {options.out}/ instead.")
     from device.demo_screenshots import write_demo_screenshots
 
-    print(f"No display here: writing screenshots to {options.out}/ instead.")
     write_demo_screenshots(options.out, _open_analyzer(options))
     return ExitStatus.OK
 
