@@ -29,9 +29,12 @@ class LockedFolder:
         self.close = weakref.finalize(self, os.close, descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             self.close()
             raise
+        except OSError:
+            # A file system that knows no locks is used all the same.
+            pass
         self._stat = os.fstat(descriptor)
 
     def lies_at(self, path: Path) -> bool:
@@ -45,6 +48,6 @@ class LockedFolder:
 def mount_point(path: Path) -> Path:
     """Return where the file system begins that a path lies in, or would lie in."""
     path = path.resolve()
-    while not os.path.ismount(path):  # noqa: PTH114 -- Path.is_mount raises where this is False
+    while not os.path.ismount(path):
         path = path.parent
     return path

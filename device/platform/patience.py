@@ -39,9 +39,7 @@ class Patience:
         self._stop = stop
         self._waiting = waiting
 
-    def until_it_works(
-        self, attempt: Callable[[], T], *errors: type[Exception]
-    ) -> T:
+    def until_it_works(self, attempt: Callable[[], T], *errors: type[Exception]) -> T:
         """Return what `attempt` returns, trying again after some of the errors that it raises.
 
         Pauses double, from a quarter of a second to four seconds.

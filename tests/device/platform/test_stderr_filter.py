@@ -54,9 +54,7 @@ def test_it_needs_no_folder_for_temporary_files(
     assert capfd.readouterr().err == "bad tensor\n"
 
 
-def test_it_works_where_memory_is_no_file(
-    capfd: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_works_where_memory_is_no_file(capfd: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(name: str) -> int:
         raise OSError(errno.ENOSYS, "Function not implemented")
 
