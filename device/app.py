@@ -7,16 +7,18 @@ lost, a press of the shutter or an examination to keep, is a command in a queue 
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import pygame
 
 from device.capture.source import FrameSource
+from device.faults import Fault
 from device.inference.analyzer import FrameAnalyzer
 from device.optics import Optics
 from device.platform.clock import Clock
+from device.platform.signals import Ending
 from device.platform.systemd import Notifier
 from device.preferences import Preferences
 from device.records.archive import Archive
@@ -73,6 +75,10 @@ class App:
     appliance
         There is nothing behind the program that a finger could reach: offer to restart and to
         switch off instead of to quit.
+    notices
+        What was found wrong at the start and keeps nothing from working.
+    ending
+        Whether the program was told to end by a signal.
 
     Attributes
     ----------
@@ -104,7 +110,10 @@ class App:
         optics: Optics | None = None,
         notifier: Notifier | None = None,
         appliance: bool = False,
+        notices: Sequence[Fault] = (),
+        ending: Ending | None = None,
     ) -> None:
+        self._ending = ending or Ending()
         self._renderer = renderer
         self._clock = clock
         self._input = InputMapper(renderer, pedal_key)
@@ -135,6 +144,7 @@ class App:
             preferences=preferences or Preferences(),
             optics=optics,
             appliance=appliance,
+            notices=notices,
         )
         self._stop = threading.Event()
         self._stop_recorder = threading.Event()
@@ -152,7 +162,7 @@ class App:
         seen = 0
         end = None if seconds is None else self._clock.monotonic() + seconds
         try:
-            while self.session.ending is None:
+            while self.session.ending is None and not self._ending.asked.is_set():
                 if end is not None and self._clock.monotonic() >= end:
                     break
                 for event in pygame.event.get():
@@ -166,6 +176,7 @@ class App:
                 seen, _ = self._camera.frames.next(seen, 1.0 / FRAMES_PER_SECOND)
                 pace.tick(MAX_FRAMES_PER_SECOND)
         finally:
+            self._ending.noticed.set()
             self._watchdog.stopping()
             self.close()
         return self.session.ending or Command.QUIT

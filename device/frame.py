@@ -34,6 +34,9 @@ class Frame:
         Names the source to a person, without anything about a patient.
     kind
         What it comes from.
+    instant
+        When it was taken, by the clock's `monotonic`, which never goes back: the age of a frame is
+        told by it.
     """
 
     pixels: NDArray[np.uint8]
@@ -41,6 +44,7 @@ class Frame:
     sequence: int
     source: str
     kind: SourceKind = SourceKind.FILE
+    instant: float = 0.0
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:

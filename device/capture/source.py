@@ -128,4 +128,5 @@ class FrameSource(ABC):
         if number is None:
             number = self._next_number
         self._next_number = number + 1
-        return Frame(pixels, self._clock.now(), number, self.name, self.kind)
+        now, instant = self._clock.now(), self._clock.monotonic()
+        return Frame(pixels, now, number, self.name, self.kind, instant)

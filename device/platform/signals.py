@@ -44,7 +44,8 @@ def told_to_end(clock: Clock, leave: Callable[[int], object] = os._exit) -> Iter
     """Yield what SIGTERM and SIGHUP set while the block runs; for the main thread alone.
 
     A thread of its own hears the signals, so that they are obeyed while the main thread hangs, in
-    Python or in a library: then `Ending.if_it_hangs` is done there, and the process left.
+    Python or in a library that lets other threads run: then `Ending.if_it_hangs` is done there, and
+    the process left.
 
     Parameters
     ----------

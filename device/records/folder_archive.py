@@ -1,7 +1,6 @@
 """Examinations as plain files: written whole or not at all, and never with a patient's identity."""
 
 import contextlib
-import errno
 import os
 import re
 import secrets
@@ -285,11 +284,16 @@ class FolderArchive:
         if self._create:
             make_folder(self._folder)
         held = LockedFolder(self._folder)
-        if not os.access(self._folder, os.W_OK | os.X_OK):
-            held.close()
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         for part in self._folder.glob(f".*{_PART}"):
             shutil.rmtree(part, ignore_errors=True)
+        # Only trying tells whether it can be written: root may not on a disk that is read-only.
+        probe = self._folder / f".{secrets.token_hex(3)}{_PART}"
+        try:
+            probe.mkdir()
+            probe.rmdir()
+        except OSError:
+            held.close()
+            raise
         last = max(self._names(), key=lambda name: (_number(name), name), default="")
         self._held, self._medium = held, medium
         self._next, self._last_taken = _number(last) + 1, _time(last)
