@@ -39,7 +39,7 @@ FRAMES_PER_SECOND: Final = 30
 """How often the screen is drawn, where no frame comes to be drawn."""
 
 MAX_FRAMES_PER_SECOND: Final = 60
-_CLOSING_SECONDS: Final = 9.0
+CLOSING_SECONDS: Final = 9.0
 """Less than systemd waits (TimeoutStopSec), with what the source takes to close."""
 
 _log = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ class App:
         The recorder ends last, when it has kept what the analysis gave it. A thread that hangs in
         a driver is reported and left behind.
         """
-        end = self._clock.monotonic() + _CLOSING_SECONDS
+        end = self._clock.monotonic() + CLOSING_SECONDS
         self._stop.set()
         self._join(Part.CAMERA, end)
         self._join(Part.ANALYSIS, end)

@@ -60,11 +60,11 @@ _log = logging.getLogger(__name__)
 CLOCK_NOT_SET: Final = translatable("The clock is not set: the times of examinations are wrong.")
 SET_THE_CLOCK: Final = translatable("Have it set.")
 
-_LATE_SECONDS: Final = 60.0
+LATE_SECONDS: Final = 60.0
 """How long a service waits for its screen and its files. With what the rest of the start takes it
 is less than systemd waits (TimeoutStartSec)."""
 
-_RECORDS_SECONDS: Final = 10.0
+RECORDS_SECONDS: Final = 10.0
 """How long for the folder of the examinations, without which it works too."""
 
 DEBUG_VARIABLE: Final = "DERMASCOPE_DEBUG"
@@ -322,7 +322,7 @@ def _show(options: argparse.Namespace, clock: Clock, ending: "Ending") -> int:
 
         return Patience(clock, seconds if options.appliance else 0.0, ending.asked, waiting)
 
-    late = patience(_LATE_SECONDS)
+    late = patience(LATE_SECONDS)
     # One that is there and does not hold will not become better by waiting.
     missing = () if (options.model or model_folder(config)).is_dir() else (BundleError,)
     bundle = late.until_it_works(lambda: _open_bundle(options, config), *missing)
@@ -339,7 +339,7 @@ def _show(options: argparse.Namespace, clock: Clock, ending: "Ending") -> int:
         )
         opened.callback(close_screen)
         if source.kind is SourceKind.CAMERA:
-            archive = _open_archive(config, clock, patience(_RECORDS_SECONDS), notices)
+            archive = _open_archive(config, clock, patience(RECORDS_SECONDS), notices)
             opened.callback(archive.close)
         else:
             archive = opened.enter_context(throwaway_archive())
