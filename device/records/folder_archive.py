@@ -110,7 +110,7 @@ class FolderArchive:
             self._open()
         except BlockingIOError:
             raise RecordsInUseError(
-                "another dermascope keeps its examinations in the same folder",
+                translatable("another dermascope keeps its examinations in the same folder"),
                 action=translatable("end that one first"),
                 where=printable_path(self._folder),
             ) from None
