@@ -198,11 +198,11 @@ class Instrument:
 
     def kept_until_the_end(self, count: int) -> Examination:
         """Wait until so many are in the archive that the program throws away; read the newest."""
-        self.wait(lambda: any(self.temporary.glob("dermascope-*/2*")), "an archive")
+        self.wait(lambda: any(self.temporary.glob("dermascope-*/[0-9]*Z-*")), "an archive")
         return self._newest(next(self.temporary.glob("dermascope-*")), count)
 
     def _newest(self, folder: Path, count: int) -> Examination:
-        self.wait(lambda: len(list(folder.glob("2*"))) == count, f"examination {count}")
+        self.wait(lambda: len(list(folder.glob("[0-9]*Z-*"))) == count, f"examination {count}")
         archive = FolderArchive(folder)
         found = [archive.read(name) for name in archive.identifiers()]
         return max(found, key=lambda examination: examination.record.taken)
