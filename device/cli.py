@@ -343,6 +343,7 @@ def _show(options: argparse.Namespace, clock: Clock, ending: "Ending") -> int:
             opened.callback(archive.close)
         else:
             archive = opened.enter_context(throwaway_archive())
+        ending.if_it_hangs.callback(archive.close)
         app = App(
             source,
             analyzer,

@@ -105,7 +105,7 @@ class FolderArchive:
         """
         if self._held is not None and self._held.lies_at(self._folder):
             return
-        self.close()
+        self._release()
         try:
             self._open()
         except BlockingIOError:
@@ -127,10 +127,13 @@ class FolderArchive:
             ) from error
 
     def close(self) -> None:
-        """Let others keep examinations in the folder. May be called more than once."""
-        if self._held is not None:
-            self._held.close()
-            self._held = None
+        """Let others keep examinations in the folder; remove one that is not permanent.
+
+        May be called more than once.
+        """
+        self._release()
+        if not self.permanent:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def keep(
         self,
@@ -277,6 +280,11 @@ class FolderArchive:
             raise RecordError(f"examination {identifier} is damaged ({error})") from None
         return Examination(record, pixels)
 
+    def _release(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
     def _open(self) -> None:
         medium = mount_point(self._folder)
         if self._medium not in (None, medium):
@@ -353,4 +361,3 @@ def throwaway_archive() -> Iterator[FolderArchive]:
         yield archive
     finally:
         archive.close()
-        shutil.rmtree(folder, ignore_errors=True)

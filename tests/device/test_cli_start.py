@@ -129,19 +129,23 @@ def test_signal_ends_it_as_a_hand_does(start: Start, number: signal.Signals) -> 
 @pytest.mark.parametrize("hang", ["pass", "ctypes.CDLL(None).sleep(1000)"])
 def test_signal_is_obeyed_while_a_page_hangs(start: Start, tmp_path: Path, hang: str) -> None:
     before = f"""
-import ctypes
+import ctypes, secrets
 from pathlib import Path
+secrets.token_hex = lambda number: "abc"
 from device.screen.renderer import Renderer
 def draw(*given):
     Path({str(tmp_path / "hangs")!r}).touch()
     while True: {hang}
 Renderer.draw = draw
 """
-    started = start("run", "--source", "demo", before=before)
+    archive = tmp_path / "dermascope-abc"
+    started = start("run", "--source", "demo", before=before, TMPDIR=tmp_path)
     until((tmp_path / "hangs").exists)
+    archive.mkdir()
     status, err = started.end_by(signal.SIGTERM)
     assert status == 0
     assert "hangs; it is left as it is" in err
+    assert not archive.exists()
 
 
 def test_what_appears_late_is_waited_for_by_a_service_alone(
