@@ -7,7 +7,7 @@ lost, a press of the shutter or an examination to keep, is a command in a queue 
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +15,11 @@ import pygame
 
 from device.appearance import Rotation
 from device.capture.source import FrameSource
+from device.faults import Fault
 from device.inference.analyzer import FrameAnalyzer
 from device.optics import Optics
 from device.platform.clock import Clock
+from device.platform.signals import Ending
 from device.platform.systemd import Notifier
 from device.preferences import Preferences
 from device.records.archive import Archive
@@ -39,7 +41,7 @@ FRAMES_PER_SECOND: Final = 30
 """How often the screen is drawn, where no frame comes to be drawn."""
 
 MAX_FRAMES_PER_SECOND: Final = 60
-_CLOSING_SECONDS: Final = 9.0
+CLOSING_SECONDS: Final = 9.0
 """Less than systemd waits (TimeoutStopSec), with what the source takes to close."""
 
 _log = logging.getLogger(__name__)
@@ -77,6 +79,10 @@ class App:
         switch off instead of to quit.
     rotation
         By how much the picture is turned on the screen; the renderer draws it upright.
+    notices
+        What was found wrong at the start and keeps nothing from working.
+    ending
+        Whether the program was told to end by a signal.
 
     Attributes
     ----------
@@ -109,7 +115,10 @@ class App:
         notifier: Notifier | None = None,
         appliance: bool = False,
         rotation: Rotation = Rotation.NONE,
+        notices: Sequence[Fault] = (),
+        ending: Ending | None = None,
     ) -> None:
+        self._ending = ending or Ending()
         self._renderer = renderer
         self._rotation = rotation
         self._clock = clock
@@ -141,6 +150,7 @@ class App:
             preferences=preferences or Preferences(),
             optics=optics,
             appliance=appliance,
+            notices=notices,
         )
         self._stop = threading.Event()
         self._stop_recorder = threading.Event()
@@ -159,7 +169,7 @@ class App:
         seen = 0
         end = None if seconds is None else self._clock.monotonic() + seconds
         try:
-            while self.session.ending is None:
+            while self.session.ending is None and not self._ending.asked.is_set():
                 if end is not None and self._clock.monotonic() >= end:
                     break
                 for event in pygame.event.get():
@@ -173,6 +183,7 @@ class App:
                 seen, _ = self._camera.frames.next(seen, 1.0 / FRAMES_PER_SECOND)
                 pace.tick(MAX_FRAMES_PER_SECOND)
         finally:
+            self._ending.noticed.set()
             self._watchdog.stopping()
             self.close()
         return self.session.ending or Command.QUIT
@@ -183,7 +194,7 @@ class App:
         The recorder ends last, when it has kept what the analysis gave it. A thread that hangs in
         a driver is reported and left behind.
         """
-        end = self._clock.monotonic() + _CLOSING_SECONDS
+        end = self._clock.monotonic() + CLOSING_SECONDS
         self._stop.set()
         self._join(Part.CAMERA, end)
         self._join(Part.ANALYSIS, end)

@@ -5,6 +5,7 @@ Whatever goes wrong is reported in one line; the exit status tells its kind
 """
 
 import argparse
+import contextlib
 import errno
 import io
 import logging
@@ -25,18 +26,44 @@ from device.config import (
     Config,
     load_config,
     model_folder,
+    records_folder,
 )
-from device.errors import BundleError, ConfigError, DermascopeError, ImageError, SourceError
+from device.errors import (
+    BundleError,
+    ConfigError,
+    DermascopeError,
+    ImageError,
+    RecordError,
+    RecordsInUseError,
+    ScreenError,
+    SourceError,
+)
 from device.exit_status import ExitStatus
+from device.faults import Fault
+from device.language import translatable
 from device.platform.clock import Clock
-from device.platform.logs import start_logging
+from device.platform.logs import log_expected, start_logging
 from device.text import printable, printable_path
 
 if TYPE_CHECKING:
     from device.inference.analyzer import Analyzer
     from device.models.bundle import Bundle
+    from device.optics import Optics
+    from device.platform.patience import Patience
+    from device.platform.signals import Ending
+    from device.records.folder_archive import FolderArchive
 
 _log = logging.getLogger(__name__)
+
+CLOCK_NOT_SET: Final = translatable("The clock is not set: the times of examinations are wrong.")
+SET_THE_CLOCK: Final = translatable("Have it set.")
+
+LATE_SECONDS: Final = 60.0
+"""How long a service waits for its screen and its files. With what the rest of the start takes it
+is less than systemd waits (TimeoutStartSec)."""
+
+RECORDS_SECONDS: Final = 10.0
+"""How long for the folder of the examinations, without which it works too."""
 
 DEBUG_VARIABLE: Final = "DERMASCOPE_DEBUG"
 _HELP_WIDTH: Final = 79
@@ -281,20 +308,31 @@ def _open_analyzer(options: argparse.Namespace) -> "Analyzer":
 
 
 def _run(options: argparse.Namespace, clock: Clock) -> int:
+    from device.platform.signals import told_to_end
+
+    with told_to_end(clock) as ending:
+        try:
+            return _show(options, clock, ending)
+        except DermascopeError:
+            if ending.asked.is_set():
+                return ExitStatus.OK
+            raise
+
+
+def _show(options: argparse.Namespace, clock: Clock, ending: "Ending") -> int:
     from contextlib import ExitStack
 
     from device.app import App
     from device.capture.sources import open_source
-    from device.config import records_folder
     from device.frame import SourceKind
     from device.inference.analyzer import Analyzer
-    from device.optics import load_optics
     from device.paths import state_folder
     from device.platform.gpio_button import GpioButton
+    from device.platform.patience import Patience
     from device.platform.snapshot_button import SnapshotButton
     from device.platform.systemd import Notifier
     from device.preferences import Preferences, load_preferences
-    from device.records.folder_archive import FolderArchive, throwaway_archive
+    from device.records.folder_archive import throwaway_archive
     from device.screen.display import close_screen, open_screen
     from device.screen.input_mapper import press_shutter
     from device.screen.panel import upright_size
@@ -302,15 +340,40 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
     from device.screen.state import Command
 
     config = load_config(options.config)
-    bundle = _open_bundle(options, config)
+    notifier = Notifier()
+    notices: list[Fault] = []
+
+    def patience(seconds: float) -> Patience:
+        def waiting(error: Exception) -> None:
+            if isinstance(error, DermascopeError):
+                log_expected(_log, error)
+                notifier.status(f"Waiting: {error.fault.text}")
+
+        return Patience(clock, seconds if options.appliance else 0.0, ending.asked, waiting)
+
+    late = patience(LATE_SECONDS)
+    # One that is there and does not hold will not become better by waiting.
+    missing = () if (options.model or model_folder(config)).is_dir() else (BundleError,)
+    bundle = late.until_it_works(lambda: _open_bundle(options, config), *missing)
     analyzer = Analyzer(bundle, config.threads, clock)
     folder = state_folder()
     with ExitStack() as opened:
         source = opened.enter_context(
-            open_source(options.source or config.source, clock, config.camera_size)
+            late.until_it_works(
+                lambda: open_source(options.source or config.source, clock, config.camera_size),
+                SourceError,
+            )
         )
-        screen = open_screen((config.width, config.height), config.fullscreen)
+        screen = late.until_it_works(
+            lambda: open_screen((config.width, config.height), config.fullscreen), ScreenError
+        )
         opened.callback(close_screen)
+        if source.kind is SourceKind.CAMERA:
+            archive = _open_archive(config, clock, patience(RECORDS_SECONDS), notices)
+            opened.callback(archive.close)
+        else:
+            archive = opened.enter_context(throwaway_archive())
+        ending.if_it_hangs.callback(archive.close)
         app = App(
             source,
             analyzer,
@@ -322,24 +385,63 @@ def _run(options: argparse.Namespace, clock: Clock) -> int:
             ),
             preferences_folder=folder,
             pedal_key=config.pedal_key,
-            archive=FolderArchive(records_folder(config))
-            if source.kind is SourceKind.CAMERA
-            else opened.enter_context(throwaway_archive()),
-            optics=load_optics(folder),
-            notifier=Notifier(),
+            archive=archive,
+            optics=_calibration(folder, notices),
+            notifier=notifier,
             appliance=options.appliance,
             rotation=config.rotation,
+            notices=notices,
+            ending=ending,
         )
+        ending.if_it_hangs.callback(app.close)
         if config.shutter_pin is not None:
             opened.enter_context(GpioButton(config.shutter_pin, press_shutter, clock))
         opened.enter_context(SnapshotButton(press_shutter))
         _log.info("started: model %s, source %s", bundle.manifest.model_id, source.kind)
-        ending = app.run(screen)
-        _log.info("ended: %s", ending)
+        command = app.run(screen)
+        _log.info("ended: %s", command)
     return {
         Command.RESTART: ExitStatus.RESTART,
         Command.POWER_OFF: ExitStatus.POWER_OFF,
-    }.get(ending, ExitStatus.OK)
+    }.get(command, ExitStatus.OK)
+
+
+def _open_archive(
+    config: Config, clock: Clock, patience: "Patience", notices: list[Fault]
+) -> "FolderArchive":
+    """Return the clinic's archive, and tell what keeps it from being written or ordered by time."""
+    from device.platform.clock import clock_is_set
+    from device.records.folder_archive import FolderArchive
+
+    archive = FolderArchive(
+        records_folder(config),
+        create=not config.records_folder,
+        share=config.records_share / 100,
+    )
+    try:
+        patience.until_it_works(archive.open, RecordError)
+    except RecordsInUseError:
+        raise
+    except RecordError as error:
+        log_expected(_log, error)
+        notices.append(error.fault)
+    now, last = clock.now(), archive.last_taken
+    if not clock_is_set(now) or (last is not None and now < last):
+        _log.warning("the clock is not set")
+        notices.append(Fault(CLOCK_NOT_SET, SET_THE_CLOCK))
+    return archive
+
+
+def _calibration(folder: Path, notices: list[Fault]) -> "Optics | None":
+    from device.optics import load_optics
+
+    try:
+        return load_optics(folder)
+    except ConfigError as error:
+        # Lengths in millimetres are missed; an instrument that does not start is missed more.
+        log_expected(_log, error)
+        notices.append(error.fault)
+        return None
 
 
 def _analyze(options: argparse.Namespace, clock: Clock) -> int:
@@ -415,11 +517,13 @@ def _same_file(path: Path, photo: str) -> bool:
 
 
 def _demo(options: argparse.Namespace, clock: Clock) -> int:
-    from device.screen.display import has_screen
+    from device.screen.display import INVISIBLE
 
-    if has_screen():
-        options.source, options.appliance = "demo", False
-        return _run(options, clock)
+    options.source, options.appliance = "demo", False
+    if os.environ.get("SDL_VIDEODRIVER") not in INVISIBLE:
+        # Only trying tells: a DISPLAY may be stale, a graphics card have no monitor.
+        with contextlib.suppress(ScreenError):
+            return _run(options, clock)
     from device.demo_screenshots import write_demo_screenshots
 
     print(f"No display here: writing screenshots to {options.out}/ instead.")

@@ -11,7 +11,7 @@ from device.errors import ConfigError
 from device.language import Language
 from device.paths import shipped_models, state_folder, user_path
 from device.platform.toml_file import read_toml
-from device.text import printable_path
+from device.text import printable, printable_path
 
 CONFIG_VARIABLE: Final = "DERMASCOPE_CONFIG"
 SYSTEM_CONFIG: Final = Path("/etc/dermascope/config.toml")
@@ -66,6 +66,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         it is the shutter, as the space bar always is. Empty for none.
     records_folder
         Where examinations are kept; empty for ``examinations`` in the state folder.
+    records_share
+        How much of the disk that they lie on examinations may take up, in per cent.
     """
 
     model: str = ""
@@ -83,6 +85,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     theme: Theme = Theme.DARK
     pedal_key: Annotated[str, msgspec.Meta(max_length=24, pattern="^[ -~]*$")] = ""
     records_folder: str = ""
+    records_share: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
@@ -129,7 +132,15 @@ def records_folder(config: Config) -> Path:
         If the setting is no absolute path: it would depend on where the program is started.
     """
     if config.records_folder:
-        folder = Path(config.records_folder).expanduser()
+        try:
+            folder = Path(config.records_folder).expanduser()
+        except RuntimeError:
+            raise ConfigError(
+                f"records_folder: {printable(config.records_folder)}: there is no such user, or "
+                "no home folder; begin it with /"
+            ) from None
+        if "\0" in config.records_folder:
+            raise ConfigError("records_folder: holds a null character; name a folder")
         if not folder.is_absolute():
             raise ConfigError(
                 f"records_folder: {printable_path(folder)} is not absolute; begin it with / or ~/"

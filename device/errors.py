@@ -85,3 +85,7 @@ class ScreenError(DermascopeError, OSError):
 
 class RecordError(DermascopeError, OSError):
     """An examination cannot be kept or read back."""
+
+
+class RecordsInUseError(RecordError):
+    """Another program keeps examinations in the same folder."""

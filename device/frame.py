@@ -34,6 +34,9 @@ class Frame:
         Names the source to a person, without anything about a patient.
     kind
         What it comes from.
+    instant
+        When it was taken, by the clock's `monotonic`, which never goes back: the age of a frame is
+        told by it.
     new_picture
         Whether it begins another photograph: that it differs from the frame before is no motion.
     """
@@ -43,6 +46,7 @@ class Frame:
     sequence: int
     source: str
     kind: SourceKind = SourceKind.FILE
+    instant: float = 0.0
     new_picture: bool = False
 
     def __post_init__(self) -> None:

@@ -7,11 +7,17 @@ from typing import Annotated, Final
 import msgspec
 
 from device.errors import ConfigError
+from device.language import translatable
 from device.platform.durable_files import write_atomically
+from device.platform.regular_files import read_regular_file
+from device.text import printable_path
 
 OPTICS_FILE: Final = "optics.json"
 
 _SAME_SHAPE: Final = 0.01
+_LARGEST: Final = 4096
+_MODE: Final = 0o644
+"""It says nothing of a patient, and is copied from whoever calibrates to the service."""
 
 
 class Optics(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -27,9 +33,9 @@ class Optics(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         When, UTC.
     """
 
-    mm_per_pixel: Annotated[float, msgspec.Meta(gt=0.0)]
-    width: Annotated[int, msgspec.Meta(ge=1)]
-    height: Annotated[int, msgspec.Meta(ge=1)]
+    mm_per_pixel: Annotated[float, msgspec.Meta(ge=1e-6, le=100.0)]
+    width: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+    height: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
     calibrated: datetime
 
     def mm_per_pixel_at(self, width: int, height: int) -> float | None:
@@ -53,7 +59,7 @@ def save_optics(folder: Path, optics: Optics) -> Path:
     """
     path = folder / OPTICS_FILE
     try:
-        write_atomically(path, msgspec.json.encode(optics) + b"\n")
+        write_atomically(path, msgspec.json.encode(optics) + b"\n", _MODE)
     except OSError as error:
         raise ConfigError(
             f"{path}: the calibration cannot be kept ({error.strerror}); free space or check that "
@@ -68,14 +74,23 @@ def load_optics(folder: Path) -> Optics | None:
     Raises
     ------
     device.errors.ConfigError
-        If it is damaged.
+        If it is damaged or cannot be read.
     """
     path = folder / OPTICS_FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Optics)
+        return msgspec.json.decode(read_regular_file(path, _LARGEST), type=Optics)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise ConfigError(f"{path}: is damaged; calibrate again: dermascope calibrate") from None
+        raise ConfigError(
+            translatable("the calibration cannot be read, and no length is shown in millimetres"),
+            action=translatable("calibrate again, or check who may read the file"),
+            where=printable_path(path),
+            detail=str(error.strerror or error),
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ConfigError(
+            translatable("the calibration is damaged, and no length is shown in millimetres"),
+            action=translatable("calibrate again"),
+            where=printable_path(path),
+        ) from None

@@ -9,6 +9,7 @@ from device.appearance import Theme
 from device.errors import ScreenError
 from device.language import Language, translatable
 from device.platform.durable_files import write_atomically
+from device.platform.regular_files import read_regular_file
 from device.text import printable_path
 
 _FILE: Final = "screen.json"
@@ -39,9 +40,9 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
 def load_preferences(folder: Path, otherwise: Preferences) -> Preferences:
     """Return what was chosen, or `otherwise` where nothing was, or its file is damaged."""
     try:
-        with (folder / _FILE).open("rb") as file:
-            return msgspec.json.decode(file.read(_LARGEST), type=Preferences)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        content = read_regular_file(folder / _FILE, _LARGEST)
+        return msgspec.json.decode(content, type=Preferences)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # A choice that was lost costs a touch; an instrument that does not start costs a patient.
         return otherwise
 

@@ -4,6 +4,8 @@ Needs no screen: events go in, views come out.
 """
 
 import math
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -47,6 +49,8 @@ FLASHES_APART_SECONDS: Final = 0.5
 NOTICE_SECONDS: Final = 6.0
 """How long a fault is shown that would else be gone with the next frame."""
 
+_MOST_NOTICES: Final = 8
+
 
 class Session:
     """What the clinician does with the instrument, from its start to its end.
@@ -72,6 +76,8 @@ class Session:
     appliance
         There is nothing behind the program that a finger could reach: offer to restart and to
         switch off instead of to quit.
+    notices
+        What was found wrong at the start and keeps nothing from working: shown one after another.
 
     Attributes
     ----------
@@ -95,6 +101,7 @@ class Session:
         preferences: Preferences,
         optics: Optics | None = None,
         appliance: bool = False,
+        notices: Sequence[Fault] = (),
     ) -> None:
         self._camera = camera
         self._analysis = analysis
@@ -116,9 +123,9 @@ class Session:
         self.ending: Command | None = None
         self._shot: Shot | None = None
         self._flash_began = -math.inf
-        self._notice: Fault | None = None
+        self._notices = deque(notices, maxlen=_MOST_NOTICES)
         self._notice_ends: float | None = None
-        self._known_reading_fault: Fault | None = None
+        self._known: dict[str, Fault | None] = {}
         # The same frame gives the same array: the screen draws again only what is another object.
         self._cropped = lru_cache(maxsize=2)(_crop_frame)
         self._saliency = lru_cache(maxsize=2)(self._saliency_of)
@@ -128,8 +135,8 @@ class Session:
         """What does not work and is to be shown in the live page's place, or None."""
         if self._analysis.fault or self._captured():
             return self._analysis.fault
-        if self._notice and not self.state.frozen:
-            return self._notice
+        if self._notices and not self.state.frozen:
+            return self._notices[0]
         return self._camera.fault
 
     def handle(self, event: Event) -> None:
@@ -151,10 +158,8 @@ class Session:
             self._request_overlay()
             self._release_shot()
             self._notify(capture.fault)
-        reading_fault = self._recorder.reading_fault
-        if reading_fault is not self._known_reading_fault:
-            self._known_reading_fault = reading_fault
-            self._notify(reading_fault)
+        self._notify_once("reading", self._recorder.reading_fault)
+        self._notify_once("space", self._recorder.space_fault)
         for kept in self._recorder.news():
             # A picture that is held says itself that it is not kept.
             if kept.fault and (kept.shot is not self._shot or not self._captured()):
@@ -185,7 +190,7 @@ class Session:
                 self.ending = command
             case Command.CAPTURE:
                 if self._notice_ends is not None:
-                    self._notice = None
+                    self._next_notice()
                 self._shot = Shot()
                 now = self._clock.monotonic()
                 if now - self._flash_began >= FLASHES_APART_SECONDS:
@@ -234,18 +239,39 @@ class Session:
             self._analysis.inbox.send(ExplainCapture())
 
     def _notify(self, fault: Fault | None) -> None:
-        """Show for a while what would otherwise vanish with the next frame."""
-        self._notice, self._notice_ends = fault, None
+        """Show for a while what would otherwise vanish with the next frame; the newest first."""
+        if fault is None:
+            return
+        if fault in self._notices:
+            self._notices.remove(fault)
+        self._notices.appendleft(fault)
+        self._notice_ends = None
+
+    def _notify_once(self, about: str, fault: Fault | None) -> None:
+        """Notify of a fault that stays, when it is new."""
+        known = self._known.get(about)
+        if fault is known:
+            return
+        self._known[about] = fault
+        if known is not None and known in self._notices:
+            # It has come to be another of its kind: a count that rises.
+            self._notices.remove(known)
+        self._notify(fault)
 
     def _time_notice(self) -> None:
         """Take the notice away after its time, which begins when it can be seen."""
         now = self._clock.monotonic()
-        if self._notice is None or self.state.frozen:
+        if not self._notices or self.state.frozen:
             return
         if self._notice_ends is None:
             self._notice_ends = now + NOTICE_SECONDS
         elif now >= self._notice_ends:
-            self._notice = None
+            self._next_notice()
+
+    def _next_notice(self) -> None:
+        if self._notices:
+            self._notices.popleft()
+        self._notice_ends = None
 
     def _result(self) -> Capture | None:
         """Return what came of the present shot, or None while nothing has."""
@@ -272,7 +298,7 @@ class Session:
         saliency = finding.saliency if finding else None
         if saliency is not None and saliency.code != code:
             saliency = None
-        age = (frame.time - analyzed.frame.time).total_seconds() if frame and analyzed else 0.0
+        age = frame.instant - analyzed.frame.instant if frame and analyzed else 0.0
         progress = self._analysis.progress or (0, 0)
         return LiveView(
             field=self._cropped(frame, field) if frame and field else None,

@@ -12,11 +12,15 @@ from device.errors import SourceError, UnexpectedSourceError
 from device.frame import Frame, SourceKind
 from device.language import translatable
 from device.platform.clock import Clock
+from device.platform.logs import log_expected
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 8.0
 WARM_UP_SECONDS: Final = 5.0
 """How long the first picture of a camera may take."""
+
+HANGS_SECONDS: Final = 30.0
+"""How long a driver may take to open or to close: longer than any that comes back."""
 
 _CLOSING_SECONDS: Final = 3.0
 
@@ -31,8 +35,9 @@ class ReconnectingSource(FrameSource):
     A thread of its own opens and closes, as drivers take seconds for it: `read` never waits longer
     than its timeout. It begins with the first `read`. After a failure the broken source is closed
     and a new one opened after 0.5 s, then after twice as long each time, up to 8 s; it counts as
-    open with its first picture. Until then each `read` raises what went wrong last. Sequence
-    numbers go on from one source to the next.
+    open with its first picture. Until then each `read` raises what went wrong last, or that the
+    driver hangs, where it does not come back from opening or closing: only a new start of the
+    program helps then. Sequence numbers go on from one source to the next.
 
     Parameters
     ----------
@@ -65,6 +70,7 @@ class ReconnectingSource(FrameSource):
         self._waiting: Frame | None = None
         self._failure: SourceError | None = None
         self._attempts = 0
+        self._driving_since: float | None = None
         self._offset = 0
         self._locked = False
 
@@ -126,11 +132,26 @@ class ReconnectingSource(FrameSource):
                 "it is closed", action=translatable("start it again"), where=self.name
             )
         if self._inner is None:
+            if self._hangs():
+                raise self._hanging()
             # A new error each time: one that is raised again would gather every traceback.
             if self._failure:
                 raise self._failure.again()
             raise SourceError("the camera is being started", action=translatable("wait"))
         return self._inner
+
+    def _hangs(self) -> bool:
+        since = self._driving_since
+        return since is not None and self._clock.monotonic() - since > HANGS_SECONDS
+
+    def _hanging(self) -> UnexpectedSourceError:
+        error = UnexpectedSourceError(
+            translatable("the camera's driver hangs"),
+            action=translatable("unplug the camera, and switch the instrument off and on"),
+            where=self.name,
+        )
+        log_expected(_log, error)
+        return error
 
     def _numbered(self, frame: Frame) -> Frame:
         number = max(frame.sequence + self._offset, self._next_number)
@@ -149,7 +170,7 @@ class ReconnectingSource(FrameSource):
     def _keep_open(self) -> None:
         pause, longest = self._pauses
         while not self._closed:
-            opened = self._clock.monotonic()
+            opened = self._driving_since = self._clock.monotonic()
             try:
                 inner = self._open()
             except Exception as error:
@@ -158,13 +179,16 @@ class ReconnectingSource(FrameSource):
                     self._attempts += 1
                     self._changed.notify_all()
             else:
+                self._driving_since = None
                 with self._changed:
                     self._changed.wait_for(lambda: self._closed or self._inner is None)
                     self._inner = None
+                self._driving_since = self._clock.monotonic()
                 _close(inner)
                 # One that works for a moment at a time is still broken.
                 if self._clock.monotonic() - opened > longest:
                     pause = self._pauses[0]
+            self._driving_since = None
             with self._changed:
                 self._clock.wait_for(self._changed, lambda: self._closed, pause)
             pause = min(2 * pause, longest)
@@ -198,7 +222,7 @@ def _as_source_error(error: Exception, name: str) -> SourceError:
         return error
     _log.error("the camera's driver failed", exc_info=error)
     return UnexpectedSourceError(
-        "the camera has failed",
+        translatable("the camera has failed"),
         action=translatable("unplug it and plug it in again, or switch the instrument off and on"),
         where=name,
         detail=f"{type(error).__name__}: {error}",

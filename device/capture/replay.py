@@ -1,5 +1,6 @@
 """Frames from an image, a folder of images, or a video."""
 
+import contextlib
 import stat
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -153,7 +154,9 @@ class ReplaySource(FrameSource):
 
     def _release(self) -> None:
         if self._pictures is not None:
-            self._pictures.close()
+            # A file that is still being opened has a thread of its own, which was left behind.
+            with contextlib.suppress(ValueError):
+                self._pictures.close()
 
     def _play(self) -> Generator[_Timed | None, None, None]:
         while True:

@@ -135,5 +135,7 @@ class FrameSource(ABC):
         if number is None:
             number = self._next_number
         self._next_number = number + 1
-        now = self._clock.now()
-        return Frame(pixels, now, number, self.name, self.kind, new_picture=new_picture)
+        now, instant = self._clock.now(), self._clock.monotonic()
+        return Frame(
+            pixels, now, number, self.name, self.kind, instant=instant, new_picture=new_picture
+        )

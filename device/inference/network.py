@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from device.errors import BundleError
 from device.imaging.preprocessing import scale_table
+from device.inference.known_answers import TOLERANCE, known_answers, known_pictures
 from device.inference.runtimes import Runtime, installed_runtime
 from device.models.bundle import Bundle
 from device.models.network_spec import NetworkSpec, TensorSpec
@@ -60,7 +61,8 @@ class Network:
     Raises
     ------
     device.errors.BundleError
-        If the model file does not load, or is not as the manifest says.
+        If the model file does not load, is not as the manifest says, or fails at its first pass; or
+        if this machine computes a shipped one wrongly.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Network:
             )
         ]  # fmt: skip
         self._table: Final = quantize(scale_table(spec.input), spec.input_tensor)
+        self._try()
 
     def run(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         """Run the network once.
@@ -111,6 +114,29 @@ class Network:
             raise AssertionError("every manifest names the logits")
         taken = None if dermoscopic is None else float(dermoscopic[0])
         return NetworkOutput(logits, class_map, whitened, taken, embedding)
+
+    def _try(self) -> None:
+        """Run the network on pictures whose answers are known of the shipped ones."""
+        spec = self.spec
+        answers = known_answers().get(spec.sha256)
+        for number, pixels in enumerate(known_pictures(spec.input.height, spec.input.width)):
+            try:
+                output = self.run(pixels)
+            except (ValueError, RuntimeError) as error:
+                reason = " ".join(str(error).split())
+                raise BundleError(
+                    f"{self._where} loads, and fails when it is run: {reason}"
+                ) from None
+            given = [output.logits, output.class_activation_map, output.whitened, output.embedding]
+            if not all(x is None or np.isfinite(x).all() for x in (*given, output.dermoscopic)):
+                raise BundleError(f"{self._where} gives what is no number; make the bundle again")
+            if answers is not None:
+                raw = quantize(output.logits, spec.outputs.logits).astype(np.int64)
+                if np.abs(raw - answers[number]).max() > TOLERANCE:
+                    raise BundleError(
+                        f"{self._where}: this machine computes it wrongly (picture {number}); "
+                        "findings would be wrong, so use another processor or runtime"
+                    )
 
     def _match(self, details: Sequence[dict[str, Any]], spec: TensorSpec) -> int:
         if spec.index < len(details):

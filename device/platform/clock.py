@@ -7,6 +7,16 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+_RELEASED: Final = datetime(2025, 1, 1, tzinfo=UTC)
+"""No clock that is right shows a time before this program was written."""
+
+_TIMESYNCD: Final = Path("/run/systemd/timesync")
+_HARDWARE: Final = Path("/sys/class/rtc")
+_SAME: Final = 120.0
+_QUARTER: Final = 900.0
 
 
 class Clock:
@@ -60,3 +70,35 @@ class Clock:
             Notified whenever the answer of `predicate` may have changed.
         """
         return bool(condition.wait_for(predicate, max(0.0, seconds) / self._speed))
+
+
+def clock_is_set(now: datetime, timesyncd: Path = _TIMESYNCD, hardware: Path = _HARDWARE) -> bool:
+    """Return whether the machine's clock can be believed.
+
+    It cannot where it shows a time before this program was written, or where systemd-timesyncd,
+    which begins with the time of the last shutdown, has not heard from a server and no hardware
+    clock with a battery says the same.
+
+    Parameters
+    ----------
+    now
+        What it shows, UTC.
+    timesyncd
+        The folder of systemd-timesyncd(8), there while it runs.
+    hardware
+        The folder of hardware clocks.
+    """
+    if now < _RELEASED:
+        return False
+    if not timesyncd.is_dir() or (timesyncd / "synchronized").exists():
+        return True
+    return any(_agrees(clock, now) for clock in hardware.glob("rtc*/since_epoch"))
+
+
+def _agrees(since_epoch: Path, now: datetime) -> bool:
+    """Return whether a hardware clock shows a time, in UTC or in local time."""
+    try:
+        apart = abs(now.timestamp() - int(since_epoch.read_text()))
+    except (OSError, ValueError):
+        return False
+    return apart < 86400.0 and min(apart % _QUARTER, _QUARTER - apart % _QUARTER) < _SAME

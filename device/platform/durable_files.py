@@ -1,12 +1,24 @@
 """Files that must not be lost: the one place that writes them."""
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
+from typing import Final
+
+PRIVATE_FILE: Final = 0o600
+PRIVATE_FOLDER: Final = 0o700
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
     """Write a file so that power that fails leaves the old one or the new one.
+
+    What root writes belongs to the folder's owner, who is to read it.
+
+    Parameters
+    ----------
+    mode
+        Of the file, whatever the umask.
 
     Raises
     ------
@@ -20,6 +32,11 @@ def write_atomically(path: Path, content: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
+            set_mode(file.fileno(), mode)
+            if os.geteuid() == 0:
+                owner = path.parent.stat()
+                with contextlib.suppress(PermissionError):
+                    os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
             os.fsync(file.fileno())
         part.replace(path)
     except BaseException:
@@ -28,19 +45,26 @@ def write_atomically(path: Path, content: bytes) -> None:
     fsync_folder(path.parent)
 
 
-def make_folder(folder: Path, mode: int = 0o777) -> None:
+def make_folder(folder: Path) -> None:
     """Make a folder and those above it, where they are missing, so that power cannot undo it.
 
-    Parameters
-    ----------
-    mode
-        Of the folder itself, less the umask.
+    What is made is its owner's alone, whatever the umask.
     """
     missing = [folder, *folder.parents]
     missing = missing[: next(i for i, path in enumerate(missing) if path.exists())]
     for path in reversed(missing):
-        path.mkdir(mode=mode if path == folder else 0o777, exist_ok=True)
+        path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        set_mode(path, PRIVATE_FOLDER)
         fsync_folder(path.parent)
+
+
+def set_mode(target: Path | int, mode: int) -> None:
+    """Set who may read and write a path or a descriptor, where the file system knows of it.
+
+    FAT does not, and refuses: there the mount says it.
+    """
+    with contextlib.suppress(PermissionError):
+        os.chmod(target, mode)  # noqa: PTH101 -- a descriptor is no path
 
 
 def fsync_file(path: Path) -> None:

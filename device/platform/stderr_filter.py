@@ -21,19 +21,22 @@ def filtered_stderr(unwanted: Callable[[bytes], bool]) -> Iterator[None]:
     """
     if sys.stderr is not None:
         sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:  # a service may run without standard error
-        yield
-        return
-    with open(os.memfd_create("stderr"), "r+b", buffering=0) as written:  # noqa: PTH123
+    with contextlib.ExitStack() as opened:
+        try:
+            kept = os.dup(2)
+            opened.callback(os.close, kept)
+            memory = os.memfd_create("stderr")
+        except OSError:  # a service may run without standard error, or where memory is no file
+            yield
+            return
+        written = opened.enter_context(open(memory, "r+b", buffering=0))  # noqa: PTH123
         os.dup2(written.fileno(), 2)
         try:
             yield
         finally:
             os.dup2(kept, 2)
-            os.close(kept)
             written.seek(0)
-            for line in written.read().splitlines(keepends=True):
-                if not unwanted(line):
-                    os.write(2, line)
+            lines = written.read().splitlines(keepends=True)
+            # Standard error may be a file on a disk that is full.
+            with contextlib.suppress(OSError):
+                os.write(2, b"".join(line for line in lines if not unwanted(line)))

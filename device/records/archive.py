@@ -1,6 +1,6 @@
 """What the instrument asks of a place where examinations are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from device.frame import Frame
@@ -63,7 +63,7 @@ class Archive(Protocol):
         ...
 
     def identifiers(self) -> list[str]:
-        """Return the examinations that are kept, the oldest first."""
+        """Return the examinations that are kept, in the order in which they were."""
         ...
 
     def read(self, identifier: str) -> Examination:
@@ -74,4 +74,12 @@ class Archive(Protocol):
         device.errors.RecordError
             If there is none of that name, or it is damaged.
         """
+        ...
+
+    def measure(self) -> Iterator[None]:
+        """Add up the room that is taken, an examination a step."""
+        ...
+
+    def room(self) -> int | None:
+        """Return about how many more examinations there is room for, or None if unknown."""
         ...

@@ -6,7 +6,7 @@ what a newer one has written. The schema version rises only where an older reade
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 import numpy as np
@@ -31,7 +31,9 @@ class ExaminationRecord(msgspec.Struct, frozen=True, kw_only=True):
     identifier
         Names the examination; says nothing about the patient.
     taken
-        When the picture was taken, UTC.
+        When the picture was taken, UTC, by the instrument's clock.
+    clock_set
+        Whether that clock can be believed; None in records that were kept before this was told.
     source
         What the picture comes from; None in version 1.
     field_of_view
@@ -44,7 +46,8 @@ class ExaminationRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     schema_version: int = 1
     identifier: str
-    taken: datetime
+    taken: Annotated[datetime, msgspec.Meta(tz=True)]
+    clock_set: bool | None = None
     source: SourceKind | None = None
     field_of_view: FieldOfView | None = None
     finding: FindingRecord | None = None

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,13 @@ from device.runtime.recent import RecentPictures
 NOT_KEPT: Final = translatable("The examination could not be kept.")
 NOT_SAVED: Final = translatable("The settings could not be kept.")
 NOT_READ: Final = translatable("Earlier examinations could not be read.")
+DAMAGED: Final = translatable("Earlier examinations that are damaged, and not shown: {count}.")
+COPY_AND_CHECK: Final = translatable("Copy what is there, and have the disk checked.")
+LITTLE_ROOM: Final = translatable("There is room for about {count} more examinations.")
+MAKE_ROOM: Final = translatable("Move older ones to another disk.")
+
+FEW: Final = 200
+"""Examinations that there must be room for, or it is told; and again when half of it is gone."""
 
 _WAIT_SECONDS: Final = 0.5
 _MOST_NEWS: Final = 64
@@ -80,6 +88,8 @@ class Recorder:
         self._newest: tuple[Shot, str] | None = None
         self._reading_fault: Fault | None = None
         self._preferences_fault: Fault | None = None
+        self._space_fault: Fault | None = None
+        self._told_room = FEW
         self.inbox: Inbox[KeepExamination, Preferences] = Inbox(clock)
         self.kept: Latest[KeepResult] = Latest(clock)
 
@@ -90,8 +100,13 @@ class Recorder:
 
     @property
     def reading_fault(self) -> Fault | None:
-        """Why earlier examinations cannot be read, or None."""
+        """Why earlier examinations, or how many of them, cannot be read, or None."""
         return self._reading_fault
+
+    @property
+    def space_fault(self) -> Fault | None:
+        """That there is little room left, or None; a new one whenever it is to be told again."""
+        return self._space_fault
 
     @property
     def preferences_fault(self) -> Fault | None:
@@ -105,7 +120,7 @@ class Recorder:
 
     def run(self, stop: threading.Event) -> None:
         """Keep what comes until told to stop; what came before is still kept."""
-        older = self._older()
+        older = chain(self._older(), self._measured())
         reading = True
         while True:
             ending = stop.is_set()
@@ -135,6 +150,7 @@ class Recorder:
         else:
             self._fault = None
             self._health.worked(Part.RECORDER)
+            self._tell_room()
             if work.finding is None:
                 # Not all of it is kept yet.
                 return
@@ -191,10 +207,32 @@ class Recorder:
                 # One that is damaged, however, must neither hide the others nor end the thread.
                 _log.warning("an earlier examination cannot be read (%s)", type(error).__name__)
                 unreadable += 1
+                self._reading_fault = Fault(DAMAGED, COPY_AND_CHECK, values={"count": unreadable})
                 room = unreadable < _MOST_UNREADABLE
             if not room:
                 return
             yield True
+
+    def _measured(self) -> Iterator[bool]:
+        """Measure what is kept, one a step, and tell where there is little room for more."""
+        if self._archive is None:
+            return
+        try:
+            for _ in self._archive.measure():
+                yield True
+            self._tell_room()
+        except Exception as error:
+            self._failed(NOT_READ, error)
+
+    def _tell_room(self) -> None:
+        if self._archive is None or not self._archive.permanent:
+            return
+        room = self._archive.room()
+        if room is None or room >= FEW:
+            self._told_room, self._space_fault = FEW, None
+        elif room <= self._told_room // 2 or self._space_fault is None:
+            self._told_room = room
+            self._space_fault = Fault(LITTLE_ROOM, MAKE_ROOM, values={"count": room})
 
     def _failed(self, message: str, error: Exception) -> Fault:
         return report_unexpected(_log, self._health, Part.RECORDER, message, error)

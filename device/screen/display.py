@@ -1,8 +1,7 @@
 """Opening the screen: a window, or the whole of a screen that has no windows."""
 
 import os
-import sys
-from pathlib import Path
+from typing import Final
 
 import pygame
 from pygame import Surface
@@ -12,19 +11,15 @@ from device.errors import ScreenError
 TITLE = "dermascope"
 
 
-def has_screen() -> bool:
-    """Return whether there is something to draw on: X11, Wayland, or a screen without either."""
-    if os.environ.get("SDL_VIDEODRIVER"):
-        return os.environ["SDL_VIDEODRIVER"] not in ("dummy", "offscreen")
-    if sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        return True
-    return any(Path("/dev/dri").glob("card*"))
+INVISIBLE: Final = ("offscreen", "dummy")
+"""SDL's drivers that draw where nobody sees it. SDL falls back to them where there is no screen."""
 
 
 def open_screen(size: tuple[int, int], fullscreen: bool) -> Surface:
     """Open the screen and return the surface to draw on.
 
-    Without X11 and Wayland, SDL draws through KMSDRM on the whole screen, whatever `size`.
+    Without X11 and Wayland, SDL draws through KMSDRM on the whole screen, whatever `size`. A driver
+    that draws where nobody sees it is taken only where ``SDL_VIDEODRIVER`` names it.
 
     Raises
     ------
@@ -33,16 +28,25 @@ def open_screen(size: tuple[int, int], fullscreen: bool) -> Surface:
     """
     try:
         pygame.display.init()
+        driver = pygame.display.get_driver().lower()
+        if driver in INVISIBLE and driver not in _named_drivers():
+            raise pygame.error("neither X11 nor Wayland nor a monitor was found")
         pygame.font.init()
-        whole = fullscreen or pygame.display.get_driver() == "kmsdrm"
+        whole = fullscreen or driver == "kmsdrm"
         flags = pygame.FULLSCREEN if whole else 0
         surface = pygame.display.set_mode((0, 0) if whole else size, flags)
         pygame.display.set_caption(TITLE)
     except pygame.error as error:
+        # What is half open would be taken for a screen at the next attempt.
+        pygame.quit()
         raise ScreenError(
             f"the screen cannot be opened ({error}); connect one, or run: dermascope demo --out DIR"
         ) from None
     return surface
+
+
+def _named_drivers() -> list[str]:
+    return os.environ.get("SDL_VIDEODRIVER", "").lower().split(",")
 
 
 def open_offscreen(size: tuple[int, int]) -> Surface:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,21 @@ import pygame
 import pytest
 
 from device.capture.replay import ReplaySource
+from device.faults import Fault
 from device.frame import Frame
 from device.imaging.field_of_view import FieldOfView
 from device.inference.finding import Finding
 from device.platform.clock import Clock
+from device.platform.signals import Ending
 from device.platform.systemd import Notifier
 from device.preferences import Preferences, load_preferences, save_preferences
 from device.runtime.analysis import FAILED as ANALYSIS_FAILED
 from device.runtime.camera import FAILED as CAMERA_FAILED
 from device.screen.pages.compare import CompareView
 from device.screen.pages.settings import SettingsView
+from device.screen.state import Command
 from tests.device.clinic import Camera, Clinic, FailsOnce
-from tests.device.scripted import GIVE_UP_SECONDS, fails
+from tests.device.scripted import GIVE_UP_SECONDS, ScriptedSource, fails
 
 
 def test_choice_that_cannot_be_kept_is_told(clinic: Clinic) -> None:
@@ -241,3 +245,70 @@ def test_card_that_is_slow_does_not_hold_the_screen_up(
     clinic.use(Camera(), deeds)
     # What was chosen last is written, though the program was told to end.
     assert load_preferences(tmp_path, Preferences()).language == "pt"
+
+
+def test_what_was_found_wrong_at_the_start_is_shown_one_after_another(clinic: Clinic) -> None:
+    clinic.options = {"notices": [Fault("the first"), Fault("the second")]}
+    clinic.clock = Clock(speed=10.0)
+
+    def deeds() -> None:
+        clinic.until(lambda: clinic.fault() == "the first")
+        clinic.until(lambda: clinic.fault() == "the second")
+        clinic.until(lambda: not clinic.fault())
+        clinic.until_finding()
+
+    clinic.use(Camera(), deeds)
+
+
+def test_press_of_the_shutter_does_not_wait_for_what_was_found_wrong(clinic: Clinic) -> None:
+    clinic.options = {"notices": [Fault("the first")]}
+
+    def deeds() -> None:
+        clinic.until(lambda: clinic.fault() == "the first")
+        clinic.settle()
+        clinic.take()
+        clinic.release()
+        assert not clinic.fault()
+
+    clinic.use(Camera(), deeds)
+
+
+def test_finding_grows_old_though_the_clock_goes_back(clinic: Clinic) -> None:
+    class GoesBack(Clock):
+        back = timedelta(0)
+
+        def now(self) -> datetime:
+            return super().now() - self.back
+
+    clock = GoesBack()
+    source = ScriptedSource()
+    source._clock = clock
+    analyze, go_on = clinic.analyzer.live, threading.Event()
+
+    def slow(*given: object, **how: bool) -> Finding:
+        if clinic.live().finding is not None:
+            go_on.wait(GIVE_UP_SECONDS)
+        return analyze(*given, **how)
+
+    clinic.analyzer.live = slow
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clock.back = timedelta(days=1)
+        clinic.until(lambda: clinic.live().finding_age > 1.0)
+        go_on.set()
+
+    clinic.use(source, deeds)
+
+
+def test_told_to_end_by_a_signal_it_ends_and_notices(clinic: Clinic) -> None:
+    ending = Ending()
+    clinic.options = {"ending": ending}
+
+    def deeds() -> None:
+        clinic.until_finding()
+        ending.asked.set()
+        assert ending.noticed.wait(GIVE_UP_SECONDS)
+
+    clinic.use(Camera(), deeds)
+    assert clinic.ending is Command.QUIT

@@ -73,8 +73,9 @@ def test_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
             tmp_path,
             f'model = "/models/a"\ntrusted_keys = ["{key}"]\nthreads = 4\n'
             'source = "replay:/photos"\ncamera_size = [1920, 1080]\n'
-            "width = 800\nheight = 480\nfullscreen = true\nrotation = 270\n"
-            'language = "es"\ntheme = "light"\nshutter_pin = 17\npedal_key = "page down"\n',
+            "width = 800\nheight = 480\nfullscreen = true\n"
+            'rotation = 270\nlanguage = "es"\ntheme = "light"\n'
+            'shutter_pin = 17\npedal_key = "page down"\n',
         )
     )
     assert config == Config(
@@ -131,6 +132,8 @@ def test_screen_may_stand_upright(tmp_path: Path, width: int, height: int) -> No
         ("pedal_key = 1", "pedal_key"),
         (f"pedal_key = '{'k' * 25}'", "pedal_key"),
         ("pedal_key = 'ñ'", "pedal_key"),
+        ("records_share = 0", "records_share"),
+        ("records_share = 101", "records_share"),
         ("trusted_keys = 'ab'", "trusted_keys"),
         ("trusted_keys = ['ab']", "trusted_keys"),
         (f"trusted_keys = ['{'AB' * 32}']", "trusted_keys"),
@@ -217,3 +220,10 @@ def test_records_folder_is_absolute_or_in_the_users_own(
     assert records_folder(Config(records_folder="~/kept")) == tmp_path / "kept"
     with pytest.raises(ConfigError, match="records_folder: kept/here is not absolute"):
         records_folder(Config(records_folder="kept/here"))
+
+
+@pytest.mark.parametrize("folder", ["~nobody-of-this-name/kept", "/a\0b"])
+def test_records_folder_that_cannot_be_is_refused_in_one_line(folder: str) -> None:
+    with pytest.raises(ConfigError, match=r"^records_folder: ") as caught:
+        records_folder(Config(records_folder=folder))
+    assert len(str(caught.value).splitlines()) == 1

@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,11 +49,25 @@ def test_frames_of_another_shape_have_no_scale() -> None:
     assert OPTICS.mm_per_pixel_at(768, 1024) is None
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b'{"mm_per_pixel": -1}', b"\xff\xfe", b"[1]"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{}", b'{"mm_per_pixel": -1}', b"\xff\xfe", b"[1]", b"[" * 4000,
+     b'{"mm_per_pixel": 1e300, "width": 1, "height": 1, "calibrated": "2026-01-02T03:04:05Z"}'],
+)  # fmt: skip
 def test_damaged_calibration_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / OPTICS_FILE).write_bytes(content)
     with pytest.raises(ConfigError, match="calibrate again"):
         load_optics(tmp_path)
+
+
+def test_calibration_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / OPTICS_FILE)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_optics(tmp_path)
+
+
+def test_calibration_is_read_by_whoever_it_is_copied_to(tmp_path: Path) -> None:
+    assert save_optics(tmp_path, OPTICS).stat().st_mode & 0o777 == 0o644
 
 
 def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

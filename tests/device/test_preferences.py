@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,8 @@ def test_nothing_kept_gives_what_the_settings_say(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"[]", b"\xff\xfe", b'{"language": "xx"}', b'{"theme": "x"}', b'{"opacity": 0}',
-     b'{"opacity": 1e9}', b'{"opacity": NaN}', b"[" * 10000],
+     b'{"opacity": 1e9}', b'{"opacity": NaN}', b"[" * 10000,
+     b'{"x": ' + b"[" * 2000 + b"]" * 2000 + b"}", b" " * 10000],
 )  # fmt: skip
 def test_damaged_file_is_as_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "screen.json").write_bytes(content)
@@ -60,3 +62,8 @@ def test_folder_that_cannot_be_written_is_told_in_one_line(
     with pytest.raises(ScreenError, match="cannot be kept") as caught:
         save_preferences(folder, OTHERWISE)
     assert str(caught.value).startswith(f"{folder}: ")
+
+
+def test_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "screen.json")
+    assert load_preferences(tmp_path, OTHERWISE) == OTHERWISE

@@ -232,13 +232,19 @@ class Instrument:
 
     def kept_until_the_end(self, count: int) -> Examination:
         """Wait until so many are in the archive that the program throws away; read the newest."""
-        self.wait(lambda: any(self.temporary.glob("dermascope-*/2*")), "an archive")
+        self.wait(lambda: any(self.temporary.glob("dermascope-*/[0-9]*Z-*")), "an archive")
         return self._newest(next(self.temporary.glob("dermascope-*")), count)
 
     def _newest(self, folder: Path, count: int) -> Examination:
-        self.wait(lambda: len(list(folder.glob("2*"))) == count, f"examination {count}")
+        self.wait(lambda: len(list(folder.glob("[0-9]*Z-*"))) == count, f"examination {count}")
         archive = FolderArchive(folder)
-        found = [archive.read(name) for name in archive.identifiers()]
+
+        def read() -> list[Examination]:
+            return [archive.read(name) for name in archive.identifiers()]
+
+        # A picture is kept before it is judged.
+        self.wait(lambda: all(one.record.finding for one in read()), f"finding {count}")
+        found = read()
         return max(found, key=lambda examination: examination.record.taken)
 
     def sees(self, what: str, expected: Pixels, *areas: Rect) -> None:

@@ -255,7 +255,8 @@ def two_visits(it: Instrument, source: str, language: Language) -> None:
     taken = datetime.fromisoformat(record["taken"]) - timedelta(days=21)
     record["taken"] = taken.isoformat()
     (kept / "examination.json").write_text(json.dumps(record), encoding="utf-8")
-    kept.rename(kept.with_name(f"{taken:%Y%m%dT%H%M%SZ}-000001"))
+    number, _, end = kept.name.split("-")
+    kept.rename(kept.with_name(f"{number}-{taken:%Y%m%dT%H%M%SZ}-{end}"))
     before = live_view(it.kept(1), language)
     with it.started(source):
         it.sees_live()

@@ -6,13 +6,17 @@ import pytest
 
 from device.capture.fake_picamera2 import FakeCameraPort, PortState
 from device.capture.picamera import PicameraSource
-from device.capture.reconnecting import ReconnectingSource
+from device.capture.reconnecting import HANGS_SECONDS, ReconnectingSource
 from device.capture.source import FrameSource
-from device.errors import SourceError
+from device.errors import SourceError, UnexpectedSourceError
 from device.frame import Frame, SourceKind
 from device.platform.clock import Clock
+from device.runtime.camera import Camera as ReadingCamera
+from device.runtime.health import Health, Part
+from device.runtime.inbox import Inbox
 from tests.device.capture.drivers import CLOCK, eventually, plain
-from tests.device.scripted import until
+from tests.device.clocks import ManualClock
+from tests.device.scripted import GIVE_UP_SECONDS, until
 
 
 @dataclass
@@ -240,3 +244,66 @@ def test_camera_that_another_program_has_is_taken_once_it_is_free() -> None:
             source.read(10.0)
         port.state = PortState.WORKING
         eventually(source)
+
+
+@pytest.fixture
+def hanging() -> Iterator[tuple[Camera, ReconnectingSource, ManualClock]]:
+    """A source whose clock stands still but for the time that reading takes."""
+    camera, clock = Camera(), ManualClock()
+    with ReconnectingSource("test", camera.open, clock) as source:
+        yield camera, source, clock
+        camera.hold.set()
+
+
+def test_driver_that_never_comes_back_from_opening_is_a_failure_of_the_program(
+    hanging: tuple[Camera, ReconnectingSource, ManualClock],
+) -> None:
+    camera, source, clock = hanging
+    camera.hold.clear()
+    begin = clock.seconds
+    while clock.seconds < begin + HANGS_SECONDS:
+        with pytest.raises(SourceError, match="being started"):
+            source.read()
+    for _ in range(2):
+        with pytest.raises(UnexpectedSourceError, match="the camera's driver hangs"):
+            source.read()
+    camera.hold.set()
+    until(lambda: camera.open_now)
+    source.read()
+
+
+def test_driver_that_never_comes_back_from_closing_is_one_too(
+    hanging: tuple[Camera, ReconnectingSource, ManualClock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera, source, clock = hanging
+    closing = threading.Event()
+
+    def hang(opened: Opened) -> None:
+        closing.set()
+        camera.hold.wait(GIVE_UP_SECONDS)
+
+    monkeypatch.setattr(Opened, "_release", hang)
+    eventually(source)
+    camera.hold.clear()
+    camera.failure = SourceError("it was unplugged")
+    with pytest.raises(SourceError, match="unplugged"):
+        source.read()
+    assert closing.wait(GIVE_UP_SECONDS)
+    clock.seconds += HANGS_SECONDS + 1.0
+    with pytest.raises(UnexpectedSourceError, match="the camera's driver hangs"):
+        source.read()
+
+
+def test_driver_that_hangs_misses_the_watchdog(
+    hanging: tuple[Camera, ReconnectingSource, ManualClock],
+) -> None:
+    camera, source, clock = hanging
+    camera.hold.clear()
+    health, stop = Health(clock), threading.Event()
+    reading = threading.Thread(
+        target=ReadingCamera(source, Inbox(clock), health, clock).run, args=(stop,)
+    )
+    reading.start()
+    until(lambda: Part.CAMERA in health.stalled())
+    stop.set()
+    reading.join()

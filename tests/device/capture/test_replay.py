@@ -1,6 +1,8 @@
 import os
+import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Never
 
 import cv2
 import numpy as np
@@ -9,9 +11,11 @@ import pytest
 from device.capture import replay
 from device.capture.replay import ReplaySource
 from device.errors import SourceError
+from device.platform.clock import Clock
 from tests.device.capture.drivers import CLOCK
 from tests.device.clocks import ManualClock
 from tests.device.images import encoded
+from tests.device.scripted import GIVE_UP_SECONDS
 
 RED, GREEN, BLUE = (220, 30, 20), (30, 200, 40), (20, 40, 210)
 
@@ -300,3 +304,29 @@ def test_close_may_be_called_twice(folder: Path) -> None:
     source.read()
     source.close()
     source.close()
+
+
+def test_close_while_a_file_is_being_opened_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.avi").write_bytes(b"RIFF\0\0\0\0AVI ")
+    opening, go_on = threading.Event(), threading.Event()
+
+    def slow(*given: object) -> Never:
+        opening.set()
+        go_on.wait(GIVE_UP_SECONDS)
+        raise OSError
+
+    monkeypatch.setattr("cv2.VideoCapture", slow)
+    source = ReplaySource(tmp_path / "a.avi", Clock())
+
+    def read() -> None:
+        with pytest.raises(OSError):
+            source.read()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert opening.wait(GIVE_UP_SECONDS)
+    source.close()
+    go_on.set()
+    reader.join()

@@ -1,5 +1,5 @@
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from device.errors import BundleError
 from device.frame import Frame
 from device.imaging.preprocessing import resize_to_input
+from device.inference.known_answers import TOLERANCE, known_answers
 from device.inference.network import Network
 from device.inference.runtimes import Interpreter, Runtime, installed_runtime
-from device.models.bundle import Bundle
+from device.models.bundle import Bundle, load_bundle
+from tests.device.inference.make_golden import SHIPPED, answers
 
 LITERT, TFLITE = "ai_edge_litert", "tflite_runtime"
 
@@ -196,3 +198,70 @@ def test_file_that_the_runtime_refuses_is_named_in_one_line(
 def test_fault_of_the_runtimes_own_is_not_blamed_on_the_bundle(bundle: Bundle) -> None:
     with pytest.raises(MemoryError):
         Network(bundle, bundle.manifest.live, 1, RefusingRuntime(MemoryError()))
+
+
+class AlteringRuntime(RecordingRuntime):
+    """A runtime that computes, and whose every output is altered."""
+
+    def __init__(self, alter: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
+        super().__init__(installed_runtime())
+        self.alter = alter
+
+    def load(self, model: bytes, threads: int) -> Interpreter:
+        interpreter = super().load(model, threads)
+        right = interpreter.get_tensor
+        interpreter.get_tensor = lambda index: self.alter(right(index))  # type: ignore[method-assign]
+        return interpreter
+
+
+def test_network_that_loads_and_fails_at_its_first_pass_is_refused(bundle: Bundle) -> None:
+    def fails(values: NDArray[Any]) -> NDArray[Any]:
+        raise RuntimeError("Node number 3\n failed to invoke")
+
+    with pytest.raises(BundleError) as caught:
+        Network(bundle, bundle.manifest.live, 1, AlteringRuntime(fails))
+    assert str(caught.value).endswith(
+        "loads, and fails when it is run: Node number 3 failed to invoke"
+    )
+
+
+def test_machine_that_computes_a_shipped_network_wrongly_is_refused(bundle: Bundle) -> None:
+    def off_by(steps: int) -> Runtime:
+        return AlteringRuntime(lambda x: np.clip(x.astype(int) - steps, -128, 127).astype(np.int8))
+
+    Network(bundle, bundle.manifest.live, 1, off_by(TOLERANCE))
+    for steps in (TOLERANCE + 1, 60):
+        with pytest.raises(BundleError, match="this machine computes it wrongly"):
+            Network(bundle, bundle.manifest.live, 1, off_by(steps))
+
+
+def test_network_that_gives_what_is_no_number_is_refused(bundle: Bundle) -> None:
+    outputs = bundle.manifest.live.outputs
+    logits = msgspec.structs.replace(outputs.logits, quantization_scale=float("inf"))
+    live = msgspec.structs.replace(
+        bundle.manifest.live, outputs=msgspec.structs.replace(outputs, logits=logits)
+    )
+
+    class Claiming(RecordingRuntime):
+        def load(self, model: bytes, threads: int) -> Interpreter:
+            interpreter = super().load(model, threads)
+            details = interpreter.get_output_details()
+            details[logits.index]["quantization"] = (float("inf"), logits.zero_point)
+            interpreter.get_output_details = lambda: details  # type: ignore[method-assign]
+            return interpreter
+
+    with pytest.raises(BundleError, match="gives what is no number"):
+        Network(bundle, live, 1, Claiming(installed_runtime()))
+
+
+def test_network_of_a_clinics_own_has_no_known_answers_and_is_only_tried(bundle: Bundle) -> None:
+    own = msgspec.structs.replace(bundle.manifest.live, sha256="ab" * 32)
+    Network(bundle, own, 1, AlteringRuntime(lambda x: x // 2))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_network_has_known_answers(bundle: Bundle, name: str) -> None:
+    shipped = load_bundle(bundle.folder.with_name(name), (bundle.signed_by,))
+    told = known_answers().get(shipped.manifest.live.sha256)
+    assert told is not None, "run: python -m tests.device.inference.make_golden"
+    assert np.abs(np.subtract(told, answers(shipped))).max() <= TOLERANCE

@@ -1,10 +1,11 @@
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from device.platform.clock import Clock
+from device.platform.clock import Clock, clock_is_set
 
 HOUR = 3600.0
 
@@ -81,3 +82,39 @@ def test_time_that_is_over_already_is_not_waited_for() -> None:
         assert clock.wait_for(condition, lambda: True, -1.0)
     event.set()
     assert clock.wait(event, -1.0)
+
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def hardware_clock(folder: Path, shows: object) -> Path:
+    (folder / "rtc0").mkdir(parents=True)
+    (folder / "rtc0" / "since_epoch").write_text(f"{shows}\n")
+    return folder
+
+
+def test_time_before_the_program_was_written_is_not_right(tmp_path: Path) -> None:
+    assert not clock_is_set(NOW.replace(year=1970), tmp_path / "none", tmp_path / "none")
+    assert clock_is_set(NOW, tmp_path / "none", tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("shows", "believed"),
+    [
+        (int(NOW.timestamp()), True),
+        (int(NOW.timestamp()) + 3 * 3600 + 5, True),  # in local time
+        (int(NOW.timestamp()) - 400, False),
+        (0, False),
+        ("nothing", False),
+    ],
+)
+def test_without_a_server_the_clock_with_a_battery_is_asked(
+    tmp_path: Path, shows: object, believed: bool
+) -> None:
+    timesyncd = tmp_path / "timesync"
+    timesyncd.mkdir()
+    assert not clock_is_set(NOW, timesyncd, tmp_path / "none")
+    hardware = hardware_clock(tmp_path / "rtc", shows)
+    assert clock_is_set(NOW, timesyncd, hardware) is believed
+    (timesyncd / "synchronized").touch()
+    assert clock_is_set(NOW, timesyncd, hardware)

@@ -1,4 +1,6 @@
 import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -68,8 +70,48 @@ def test_folders_are_made_with_those_above_them_and_each_is_on_the_disk(
 ) -> None:
     synced: list[Path] = []
     monkeypatch.setattr(durable_files, "fsync_folder", synced.append)
-    durable_files.make_folder(tmp_path / "a" / "b" / "c", mode=0o700)
+    durable_files.make_folder(tmp_path / "a" / "b" / "c")
     assert synced == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
     assert (tmp_path / "a" / "b" / "c").stat().st_mode & 0o777 == 0o700
     durable_files.make_folder(tmp_path / "a" / "b" / "c")
     assert len(synced) == 3
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o777])
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def test_whatever_the_umask_nobody_else_reads_what_is_written(tmp_path: Path, umask: None) -> None:
+    path = tmp_path / "a" / "b" / "c.json"
+    write_atomically(path, b"content")
+    for folder in (tmp_path / "a", tmp_path / "a" / "b"):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_file_has_the_mode_that_is_asked_for(tmp_path: Path, umask: None) -> None:
+    write_atomically(tmp_path / "a.json", b"content", 0o644)
+    assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_file_system_that_knows_no_modes_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*given: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    for name in ("os.chmod", "os.fchown"):
+        monkeypatch.setattr(name, refused)
+    write_atomically(tmp_path / "a" / "b.json", b"content")
+    assert (tmp_path / "a" / "b.json").read_bytes() == b"content"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_what_root_writes_belongs_to_whom_the_folder_belongs(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    write_atomically(tmp_path / "a.json", b"content")
+    owner = (tmp_path / "a.json").stat()
+    assert (owner.st_uid, owner.st_gid) == (65534, 65534)

@@ -1,3 +1,4 @@
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -51,3 +52,27 @@ def test_it_needs_no_folder_for_temporary_files(
         with filtered_stderr(chatter):
             from_c("INFO: delegate\nbad tensor\n")
     assert capfd.readouterr().err == "bad tensor\n"
+
+
+def test_it_works_where_memory_is_no_file(capfd: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(name: str) -> int:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    files = open_files()
+    monkeypatch.setattr("os.memfd_create", refused)
+    with filtered_stderr(chatter):
+        from_c("INFO: delegate\n")
+    assert capfd.readouterr().err == "INFO: delegate\n"
+    assert open_files() == files
+
+
+def test_it_ends_where_standard_error_lies_on_a_full_disk(capfd: Captured) -> None:
+    kept, full = os.dup(2), os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, 2)
+    try:
+        with filtered_stderr(chatter):
+            from_c("bad tensor\n")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(full)

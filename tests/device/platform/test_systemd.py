@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from device.app import CLOSING_SECONDS
+from device.cli import LATE_SECONDS, RECORDS_SECONDS
 from device.exit_status import ExitStatus
+from device.fault_screen import TRY_AGAIN
+from device.platform.signals import NOTICE_SECONDS
 from device.platform.systemd import Notifier
 from device.runtime.health import ALLOWANCES, Part
+from device.screen.display import INVISIBLE
 from tests.device.manager import Manager
 
 UNITS = sorted((Path(__file__).parents[3] / "systemd").glob("*.service"))
@@ -119,27 +124,69 @@ def test_unit_of_the_instrument_starts_where_lgpio_may_make_its_pipe() -> None:
     assert "Environment=LG_WD=/tmp\n" in unit
 
 
+def text(name: str) -> str:
+    return next(u for u in UNITS if u.name == name).read_text()
+
+
+def asked_of_systemctl(unit: str, status: int, folder: Path) -> list[str]:
+    """Return what a unit's last command asks of systemctl after a program's exit status."""
+    (after,) = re.findall(r"^ExecStopPost=\+/bin/sh -c '(.*)'$", text(unit), re.MULTILINE)
+    told = folder / "told"
+    systemctl = folder / "systemctl"
+    systemctl.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
+    systemctl.chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", "-c", after.replace("$$", "$").replace("%n", unit)],
+        env={"PATH": f"{folder}:/usr/bin:/bin", "EXIT_STATUS": str(status)},
+        check=False,
+    )
+    assert done.returncode == 0
+    return told.read_text().splitlines() if told.exists() else []
+
+
 @pytest.mark.parametrize("status", list(ExitStatus))
 def test_unit_of_the_instrument_meets_what_was_asked_of_the_screen(
     tmp_path: Path, status: ExitStatus
 ) -> None:
-    unit = next(u for u in UNITS if u.name == "dermascope.service").read_text()
+    unit = text("dermascope.service")
     (command,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
     assert command.endswith(" run --appliance")
     assert f"SuccessExitStatus={ExitStatus.RESTART} {ExitStatus.POWER_OFF}\n" in unit
     assert f"RestartForceExitStatus={ExitStatus.RESTART}\n" in unit
     assert f"RestartPreventExitStatus={ExitStatus.CANNOT_START}\n" in unit
-    (after,) = re.findall(r"^ExecStopPost=\+/bin/sh -c '(.*)'$", unit, re.MULTILINE)
-    told = tmp_path / "told"
-    systemctl = tmp_path / "systemctl"
-    systemctl.write_text(f'#!/bin/sh\necho "$@" > {told}\n')
-    systemctl.chmod(0o755)
-    done = subprocess.run(
-        ["/bin/sh", "-c", after.replace("$$", "$")],
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "EXIT_STATUS": str(status)},
-        check=False,
-    )
-    assert done.returncode == 0
-    assert told.exists() == (status == ExitStatus.POWER_OFF)
-    if told.exists():
-        assert told.read_text() == "--no-block poweroff\n"
+    # A restart that was asked for does not count as one that failed.
+    asked = {
+        ExitStatus.RESTART: ["reset-failed dermascope.service"],
+        ExitStatus.POWER_OFF: ["--no-block poweroff"],
+    }
+    assert asked_of_systemctl("dermascope.service", status, tmp_path) == asked.get(status, [])
+
+
+@pytest.mark.parametrize("status", [0, 1, TRY_AGAIN])
+def test_unit_of_the_trouble_screen_starts_the_instrument_again(
+    tmp_path: Path, status: int
+) -> None:
+    assert f"SuccessExitStatus={TRY_AGAIN}\n" in text("dermascope-fault.service")
+    again = ["reset-failed dermascope.service", "--no-block start dermascope.service"]
+    asked = asked_of_systemctl("dermascope-fault.service", status, tmp_path)
+    assert asked == (again if status == TRY_AGAIN else [])
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda u: u.name)
+def test_unit_has_a_screen_and_keys_of_its_own_and_leaves_no_core(unit: Path) -> None:
+    lines = unit.read_text().splitlines()
+    (drivers,) = [x for x in lines if x.startswith("Environment=SDL_VIDEODRIVER=")]
+    assert not set(INVISIBLE).intersection(drivers.rpartition("=")[2].split(","))
+    assert {"StandardInput=tty", "TTYPath=/dev/tty1", "LimitCORE=0"} <= set(lines)
+    assert any(x.startswith("Conflicts=") and "getty@tty1.service" in x for x in lines)
+    # udev's messages about what is plugged in later reach the machine's own network alone.
+    assert not any(x.startswith("PrivateNetwork=") for x in lines)
+    assert {"RestrictAddressFamilies=AF_UNIX AF_NETLINK", "IPAddressDeny=any"} <= set(lines)
+
+
+def test_program_waits_and_ends_within_what_the_unit_gives_it() -> None:
+    unit = text("dermascope.service")
+    (start,) = re.findall(r"^TimeoutStartSec=(\d+)$", unit, re.MULTILINE)
+    (stop,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
+    assert int(start) > LATE_SECONDS + RECORDS_SECONDS
+    assert int(stop) > NOTICE_SECONDS + CLOSING_SECONDS

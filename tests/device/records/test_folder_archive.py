@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from device.diagnoses import Code
-from device.errors import RecordError
+from device.errors import RecordError, RecordsInUseError
 from device.frame import Frame, SourceKind
 from device.imaging.abcd import AbcdMeasures, measure_abcd
 from device.imaging.field_of_view import crop
@@ -148,14 +148,259 @@ def test_finding_that_cannot_be_written_is_told_and_the_picture_stays(
         records.complete("none", finding, [], None)
 
 
-def test_examinations_come_in_the_order_in_which_they_were_taken(
+def test_finding_is_not_written_below_a_disk_that_was_taken_out(
+    tmp_path: Path, frame: Frame, finding: Finding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stick, drawer = tmp_path / "stick", tmp_path / "drawer"
+    stick.mkdir()
+    mounted = {stick}
+    monkeypatch.setattr("os.path.ismount", lambda path: path in mounted or path == Path("/"))
+    records = FolderArchive(stick)
+    identifier = records.keep(frame, None, [], None)
+    stick.rename(drawer)
+    stick.mkdir()
+    mounted.clear()
+    with pytest.raises(RecordError, match="folder is not there"):
+        records.complete(identifier, finding, [], None)
+    assert names(stick) == []
+    stick.rmdir()
+    drawer.rename(stick)
+    mounted.add(stick)
+    records.complete(identifier, finding, [], None)
+    assert records.read(identifier).record.finding is not None
+
+
+@pytest.mark.parametrize("with_picture", [False, True])
+def test_disk_that_is_taken_out_while_a_finding_is_written_is_told(
+    tmp_path: Path, frame: Frame, finding: Finding, monkeypatch: pytest.MonkeyPatch,
+    with_picture: bool,
+) -> None:  # fmt: skip
+    """What was written below goes; what another disk holds stays."""
+    stick = tmp_path / "stick"
+    records = FolderArchive(stick)
+    identifier = records.keep(frame, None, [], None)
+
+    def take_out(path: Path, content: bytes) -> None:
+        stick.rename(tmp_path / "drawer")
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+        if with_picture:
+            (path.parent / "image.png").touch()
+
+    monkeypatch.setattr("device.records.folder_archive.write_atomically", take_out)
+    with pytest.raises(RecordError, match="folder is not there"):
+        records.complete(identifier, finding, [], None)
+    assert names(stick) == ([identifier] if with_picture else [])
+    assert FolderArchive(tmp_path / "drawer").read(identifier).record.finding is None
+
+
+def test_examinations_come_in_the_order_in_which_they_were_kept_whatever_the_clock_says(
+    tmp_path: Path, frame: Frame, finding: Finding
+) -> None:
+    kept = []
+    for year in (2026, 1970, 2031, 2025):
+        records = FolderArchive(tmp_path)
+        for month in (2, 1):
+            taken = frame.time.replace(year=year, month=month, day=1)
+            kept.append(records.keep(replace(frame, time=taken), finding, [], None))
+        records.close()
+    assert FolderArchive(tmp_path).identifiers() == kept
+
+
+def test_examinations_that_have_no_number_come_first_by_their_time(
+    tmp_path: Path, frame: Frame, finding: Finding
+) -> None:
+    for name in ("20310101T000000Z-aaaaaa", "20260101T000000Z-bbbbbb"):
+        (tmp_path / name).mkdir()
+    records = FolderArchive(tmp_path)
+    kept = records.keep(frame, finding, [], None)
+    assert records.identifiers() == ["20260101T000000Z-bbbbbb", "20310101T000000Z-aaaaaa", kept]
+    assert kept.startswith("000001-")
+
+
+def test_clock_that_is_not_set_or_went_back_is_told_in_the_record(
     tmp_path: Path, frame: Frame, finding: Finding
 ) -> None:
     records = FolderArchive(tmp_path)
-    later = replace(frame, time=frame.time.replace(year=frame.time.year + 1))
-    second = records.keep(later, finding, [], None)
+    told = []
+    for year in (2026, 2027, 2026, 1970):
+        taken = frame.time.replace(year=year, month=1, day=1)
+        identifier = records.keep(replace(frame, time=taken), finding, [], None)
+        told.append(records.read(identifier).record.clock_set)
+        assert records.last_taken == taken
+    assert told == [True, True, False, False]
+
+
+def test_second_program_is_refused_and_takes_nothing_away(
+    tmp_path: Path, frame: Frame, finding: Finding
+) -> None:
+    first, second = FolderArchive(tmp_path), FolderArchive(tmp_path)
+    first.open()
+    half = tmp_path / ".000001-20260101T000000Z-abcdef.part"
+    half.mkdir()
+    for attempt in (second.open, lambda: second.keep(frame, finding, [], None)):
+        with pytest.raises(RecordsInUseError, match=r"another dermascope .*end that one first"):
+            attempt()
+    assert half.is_dir()
+    kept = first.keep(frame, finding, [], None)
+    assert second.identifiers() == [kept]
+    first.close()
+    second.open()
+    assert not half.exists()
+
+
+def test_folder_that_someone_else_makes_is_not_made(
+    tmp_path: Path, frame: Frame, finding: Finding
+) -> None:
+    records = FolderArchive(tmp_path / "stick", create=False)
+    for attempt in (records.open, lambda: records.keep(frame, finding, [], None)):
+        with pytest.raises(RecordError, match="folder is not there; put its disk back"):
+            attempt()
+    assert not (tmp_path / "stick").exists()
+    (tmp_path / "stick").mkdir()
+    assert records.keep(frame, finding, [], None) in names(tmp_path / "stick")
+
+
+def test_picture_is_not_kept_below_a_medium_that_was_taken_out(
+    tmp_path: Path, frame: Frame, finding: Finding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    mounted = {stick}
+    monkeypatch.setattr("os.path.ismount", lambda path: path in mounted or path == Path("/"))
+    records = FolderArchive(stick)
     first = records.keep(frame, finding, [], None)
+    stick.rename(tmp_path / "drawer")
+    stick.mkdir()
+    mounted.clear()
+    with pytest.raises(RecordError, match="folder is not there"):
+        records.keep(frame, finding, [], None)
+    assert names(stick) == []
+    stick.rmdir()
+    (tmp_path / "drawer").rename(stick)
+    mounted.add(stick)
+    second = records.keep(frame, finding, [], None)
     assert records.identifiers() == [first, second]
+
+
+_MEDIUM = """
+import subprocess, sys
+from dataclasses import replace
+from pathlib import Path
+import pytest
+from device.capture.demo import SCENES, demo_frame
+from device.errors import RecordError
+from device.frame import SourceKind
+from device.inference.analyzer import Analyzer
+from device.config import Config, model_folder
+from device.models.bundle import load_bundle
+from device.records.folder_archive import FolderArchive
+
+stick = Path(sys.argv[1])
+def mount(*what): subprocess.run([*what, str(stick)], check=True)
+mount("mount", "-t", "tmpfs", "-o", "size=8m", "none")
+config = Config()
+frame = replace(demo_frame(SCENES[0]), kind=SourceKind.CAMERA)
+finding = Analyzer(load_bundle(model_folder(config), config.trusted_keys)).analyze(frame)
+records = FolderArchive(stick)
+records.keep(frame, finding, [], None)
+for options in ("ro", "rw"):
+    mount("mount", "-o", f"remount,{options}")
+    if options == "ro":
+        with pytest.raises(RecordError):
+            records.keep(frame, finding, [], None)
+        with pytest.raises(RecordError, match="cannot be written"):
+            records.close() or records.open()
+    else:
+        records.keep(frame, finding, [], None)
+with pytest.raises(RecordError, match="could not be kept; free space"):
+    while True:
+        records.keep(frame, finding, [], None)
+assert records.room() == 0
+assert not list(stick.glob(".*"))
+mount("umount", "--lazy")
+with pytest.raises(RecordError, match="is not there"):
+    records.keep(frame, finding, [], None)
+assert not list(stick.iterdir())
+mount("mount", "-t", "tmpfs", "none")
+records.keep(frame, finding, [], None)
+assert len(records.identifiers()) == 1
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode != 0,
+    reason="may not mount",
+)
+def test_real_disk_is_read_only_full_taken_out_and_put_back(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["unshare", "--mount", sys.executable, "-c", _MEDIUM, str(tmp_path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o777])
+def test_nobody_else_reads_what_is_kept_whatever_the_umask(
+    tmp_path: Path, frame: Frame, finding: Finding, umask: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        identifier = FolderArchive(tmp_path / "a" / "b").keep(frame, finding, [], None)
+    finally:
+        os.umask(before)
+    folder = tmp_path / "a" / "b" / identifier
+    for path in (folder, *folder.parents[:2]):
+        assert path.stat().st_mode & 0o777 == 0o700
+    for path in folder.iterdir():
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_examinations_take_no_more_than_their_share(
+    tmp_path: Path, frame: Frame, finding: Finding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = [FolderArchive(tmp_path).keep(frame, finding, [], None)]
+    size = sum(path.stat().st_size for path in (tmp_path / kept[0]).iterdir())
+    disk = type(shutil.disk_usage(tmp_path))(20 * size, 2 * size, 18 * size + size // 2)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: disk)
+    records = FolderArchive(tmp_path, share=0.2)
+    kept.append(records.keep(frame, finding, [], None))
+    assert records.room() == 18
+    measuring = records.measure()
+    next(measuring)
+    # What is kept meanwhile counts as well.
+    kept.append(records.keep(frame, finding, [], None))
+    assert list(measuring) == [None]
+    with pytest.raises(RecordError, match="share of the disk; move older ones"):
+        for _ in range(3):
+            kept.append(records.keep(frame, finding, [], None))
+    assert sorted(names(tmp_path)) == sorted(kept)
+    assert len(kept) in (3, 4)
+    assert records.room() == 0
+
+
+def test_room_that_a_finding_takes_is_counted_and_not_refused(
+    tmp_path: Path, frame: Frame, finding: Finding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def size(identifier: str) -> int:
+        return sum(path.stat().st_size for path in (tmp_path / identifier).iterdir())
+
+    records = FolderArchive(tmp_path, share=0.5)
+    records.open()
+    assert list(records.measure()) == []
+    identifier = records.keep(frame, None, [], None)
+    disk = type(shutil.disk_usage(tmp_path))(2 * size(identifier), 0, 10 * size(identifier))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: disk)
+    records.complete(identifier, finding, [], None)
+    assert records.read(identifier).record.finding is not None
+    disk = disk._replace(total=4 * size(identifier))
+    assert records.room() == 1
+    disk = disk._replace(total=4 * size(identifier) - 2)
+    assert records.room() == 0
+
+
+def test_room_of_what_is_not_there_is_unknown(tmp_path: Path) -> None:
+    assert FolderArchive(tmp_path / "none").room() is None
 
 
 def test_nothing_but_the_examination_is_in_the_folder_and_no_one_else_is_named(
@@ -186,6 +431,7 @@ def test_program_that_is_killed_leaves_whole_examinations_only(tmp_path: Path, w
     assert len(kept) - len(said) <= 1
     for identifier in kept:
         assert records.read(identifier).image.shape == (768, 1024, 3)
+    records.open()
     assert not [name for name in names(tmp_path) if name.startswith(".")]
 
 
@@ -195,6 +441,7 @@ def test_what_was_left_half_written_is_taken_away_at_the_start(tmp_path: Path) -
     (part / "image.png").write_bytes(b"half")
     (tmp_path / "notes.part").mkdir()
     records = FolderArchive(tmp_path)
+    records.open()
     assert names(tmp_path) == ["notes.part"]
     assert records.identifiers() == ["notes.part"]
 
@@ -217,7 +464,7 @@ def test_folder_that_may_not_be_written_is_told(
     folder = Path("/sys/kernel") if os.geteuid() == 65534 else tmp_path / "locked"
     if folder.parent == tmp_path:
         folder.mkdir(mode=0o500)
-    with pytest.raises(RecordError, match="check that it can be written"):
+    with pytest.raises(RecordError, match="check the disk, and who may write there"):
         FolderArchive(folder / "examinations").keep(frame, finding, [], None)
 
 
@@ -254,6 +501,61 @@ def test_record_that_lacks_a_diagnosis_is_damaged(kept: Kept) -> None:
     del kept.record["finding"]["probabilities"]["mel"]
     with pytest.raises(RecordError, match="no probability of mel"):
         kept.read_back()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("taken",), "0001-01-01T00:00:00Z"),
+        (("taken",), "9999-12-31T23:59:59Z"),
+        (("taken",), "2026-01-01T00:00:00"),
+        (("finding", "probabilities", "mel"), 1e300),
+        (("finding", "probabilities", "mel"), -0.1),
+        (("finding", "probabilities", "mel"), 0.9),
+        (("finding", "malignancy"), 1e300),
+        (("finding", "quality", "focus"), 1e300),
+        (("finding", "quality", "motion"), -1e300),
+        (("finding", "timings_ms"), {"total": 1e308}),
+        (("finding", "prediction_set"), ["mel"] * 100_000),
+        (("finding", "model"), "m" * 100_000),
+        (("measures", "diameter_mm"), 1e300),
+        (("measures", "asymmetry"), 10**30),
+    ],
+)
+def test_value_that_no_instrument_wrote_is_damage(
+    kept: Kept, path: tuple[str, ...], value: object
+) -> None:
+    part = kept.record
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    with pytest.raises(RecordError, match="is damaged"):
+        kept.read_back()
+
+
+@pytest.mark.parametrize("left", ["field_of_view", "measures"])
+def test_finding_that_is_gone_from_a_record_is_damage(kept: Kept, left: str) -> None:
+    for key in {"finding", "field_of_view", "measures"} - {left}:
+        kept.record[key] = None
+    with pytest.raises(RecordError, match="its finding is missing"):
+        kept.read_back()
+
+
+def test_values_beside_a_missing_finding_are_checked(kept: Kept) -> None:
+    for key in ("finding", "field_of_view", "measures"):
+        kept.record[key] = None
+    assert kept.read_back().record.finding is None
+    kept.record["taken"] = "9999-12-31T23:59:59Z"
+    with pytest.raises(RecordError, match="is damaged"):
+        kept.read_back()
+
+
+@pytest.mark.parametrize("name", ["examination.json", "image.png"])
+def test_pipe_in_a_files_place_is_damage_and_not_waited_for(kept: Kept, name: str) -> None:
+    (kept.path.parent / name).unlink()
+    os.mkfifo(kept.path.parent / name)
+    with pytest.raises(RecordError, match="is damaged"):
+        kept.archive.read(kept.identifier)
 
 
 @pytest.mark.parametrize(
@@ -337,7 +639,7 @@ def test_throwaway_archive_needs_no_disk_until_something_is_kept(
     monkeypatch.setenv("TMPDIR", folder)
     with throwaway_archive() as records:
         assert records.identifiers() == []
-        with pytest.raises(RecordError, match="could not be kept; free space"):
+        with pytest.raises(RecordError, match="folder cannot be written; check the disk"):
             records.keep(frame, finding, [], None)
 
 

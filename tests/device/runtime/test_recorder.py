@@ -11,6 +11,7 @@ from typing import Never
 import pytest
 
 from device.errors import RecordError
+from device.faults import Fault
 from device.frame import Frame, SourceKind
 from device.imaging.abcd import AbcdMeasures
 from device.inference.analyzer import Analyzer
@@ -22,7 +23,15 @@ from device.records.folder_archive import FolderArchive
 from device.runtime.health import Health, Part, PartState
 from device.runtime.messages import KeepExamination, Shot
 from device.runtime.recent import MAX_RECENT, RecentPictures
-from device.runtime.recorder import NOT_KEPT, Recorder
+from device.runtime.recorder import (
+    COPY_AND_CHECK,
+    DAMAGED,
+    FEW,
+    LITTLE_ROOM,
+    MAKE_ROOM,
+    NOT_KEPT,
+    Recorder,
+)
 from tests.device.scripted import GIVE_UP_SECONDS, until
 
 PORTUGUESE = Preferences(language="pt", opacity=0.3)
@@ -252,6 +261,41 @@ def test_damaged_examination_does_not_hide_the_others(
     recorder, _ = recorder_of(archive, recent=recent)
     with running(recorder):
         until(lambda: len(recent) == 2)
+    assert recorder.reading_fault == Fault(DAMAGED, COPY_AND_CHECK, values={"count": 1})
+
+
+def test_little_room_is_told_and_again_when_half_of_it_is_gone(
+    archive: ScriptedArchive, keep: KeepExamination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder, _ = recorder_of(archive)
+    told = []
+    for room in (None, FEW, FEW - 1, 150, 99, 98, 49, FEW, 30):
+        monkeypatch.setattr(archive, "room", lambda room=room: room)
+        recorder.inbox.send(keep)
+        run_to_the_end(recorder)
+        told.append(recorder.space_fault and recorder.space_fault.values["count"])
+    assert told == [None, None, FEW - 1, FEW - 1, 99, 99, 49, None, 30]
+
+
+def test_little_room_is_told_at_the_start_once_all_is_measured(
+    archive: ScriptedArchive, keep: KeepExamination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "room", lambda: 7)
+    recorder, _ = recorder_of(archive)
+    with running(recorder):
+        until(lambda: recorder.space_fault)
+    assert recorder.space_fault == Fault(LITTLE_ROOM, MAKE_ROOM, values={"count": 7})
+
+
+def test_room_of_what_is_gone_with_the_program_is_not_told(
+    tmp_path: Path, keep: KeepExamination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = FolderArchive(tmp_path, permanent=False)
+    monkeypatch.setattr(archive, "room", lambda: 7)
+    recorder, _ = recorder_of(archive)
+    recorder.inbox.send(keep)
+    run_to_the_end(recorder)
+    assert recorder.space_fault is None
 
 
 @pytest.mark.parametrize(
