@@ -348,6 +348,6 @@ def test_schema_describes_what_is_printed(photo: Path, capsys: Capture) -> None:
     printed = json.loads(capsys.readouterr().out)
     assert set(printed) == set(definition["properties"])
     # What older records lack.
-    assert set(definition["required"]) == set(printed) - {"case_mix", "similar"}
+    assert set(definition["required"]) == set(printed) - {"case_mix", "recommendation", "similar"}
     quality = schema["$defs"]["QualityRecord"]
     assert set(quality["required"]) == set(printed["quality"])
