@@ -146,7 +146,7 @@ class ReconnectingSource(FrameSource):
 
     def _hanging(self) -> UnexpectedSourceError:
         error = UnexpectedSourceError(
-            translatable("the camera's driver hangs"),
+            "the camera's driver hangs",
             action=translatable("unplug the camera, and switch the instrument off and on"),
             where=self.name,
         )
@@ -222,7 +222,7 @@ def _as_source_error(error: Exception, name: str) -> SourceError:
         return error
     _log.error("the camera's driver failed", exc_info=error)
     return UnexpectedSourceError(
-        translatable("the camera has failed"),
+        "the camera has failed",
         action=translatable("unplug it and plug it in again, or switch the instrument off and on"),
         where=name,
         detail=f"{type(error).__name__}: {error}",

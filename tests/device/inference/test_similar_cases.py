@@ -393,9 +393,10 @@ def test_text_counts_them_the_commonest_first(
     record = to_record(finder.analyze_burst(frames[:1])[1], "lesion.png", [])
     shown = {
         (Code.NV, Code.MEL, Code.NV, Code.NV, Code.BKL, Code.MEL): (
-            "Of the 6 most similar lesions: 3 nv, 2 mel, 1 bkl. Quality:"
+            "Of the 6 most similar lesions: 3 Melanocytic naevus, 2 Melanoma, 1 Benign keratosis. "
+            "Quality:"
         ),
-        (Code.DF,): "Of the 1 most similar lesions: 1 df. Quality:",
+        (Code.DF,): "Of the 1 most similar lesions: 1 Dermatofibroma. Quality:",
     }
     for similar, told in shown.items():
         print_finding(msgspec.structs.replace(record, similar=list(similar)), finder.manifest)
@@ -421,7 +422,8 @@ def test_analyze_tells_them_as_text_and_as_json(
     assert main(["--config", str(config), "analyze", str(photo)]) == 0
     told = f"Of the {NEIGHBOURS} most similar lesions: "
     most, count = Counter(record.similar).most_common(1)[0]
-    assert f"{told}{count} {most}" in capsys.readouterr().out
+    name = next(c.names["en"] for c in bundle.manifest.classes if c.code == most)
+    assert f"{told}{count} {name}" in capsys.readouterr().out
     (tmp_path / "bundle" / INDEX_FILE).write_bytes(b"")
     assert main(["--config", str(config), "analyze", "--json", str(photo)]) == 2
     assert "SHA-256 differs" in complaint(capsys)

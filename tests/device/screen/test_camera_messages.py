@@ -11,6 +11,7 @@ from pygame import Surface
 
 import device
 from device.capture.sources import open_source
+from device.cli import CLOCK_NOT_SET, SET_THE_CLOCK
 from device.faults import Fault
 from device.language import LANGUAGES, Language, translations
 from device.models.manifest import Manifest
@@ -19,7 +20,15 @@ from device.runtime.analysis import FAILED as ANALYSIS_FAILED
 from device.runtime.analysis import NOT_JUDGED
 from device.runtime.camera import FAILED as CAMERA_FAILED
 from device.runtime.health import RESTART_AND_REPORT
-from device.runtime.recorder import NOT_KEPT, NOT_READ, NOT_SAVED
+from device.runtime.recorder import (
+    COPY_AND_CHECK,
+    DAMAGED,
+    LITTLE_ROOM,
+    MAKE_ROOM,
+    NOT_KEPT,
+    NOT_READ,
+    NOT_SAVED,
+)
 from device.screen.pages.fault import FaultView
 from device.screen.renderer import Renderer
 from device.screen.view import LiveView
@@ -30,6 +39,16 @@ CAMERA_ERRORS = ("SourceError", "UnexpectedSourceError")
 SHOWN = (*CAMERA_ERRORS, "RecordError", "ScreenError")
 SIZES = [(800, 480), (1024, 600), (480, 800), (600, 1024)]
 UNEXPECTED = (ANALYSIS_FAILED, NOT_JUDGED, CAMERA_FAILED, NOT_KEPT, NOT_READ, NOT_SAVED)
+NOTICES = (
+    Fault(CLOCK_NOT_SET, SET_THE_CLOCK),
+    Fault(DAMAGED, COPY_AND_CHECK),
+    Fault(LITTLE_ROOM, MAKE_ROOM),
+    Fault("the calibration is damaged, and no length is shown in millimetres", "calibrate again"),
+    Fault(
+        "the calibration cannot be read, and no length is shown in millimetres",
+        "calibrate again, or check who may read the file",
+    ),
+)
 NOT_A_VALUE = {"action", "where", "detail"}
 
 
@@ -70,6 +89,7 @@ EXPECTED = {(message_of(call), action_of(call)) for call in RAISED.values() if m
 FAULTS = [
     *(Fault(message, action) for message, action in sorted(EXPECTED)),
     *(Fault(message, RESTART_AND_REPORT) for message in UNEXPECTED),
+    *NOTICES,
 ]
 WORDS = sorted({words for fault in FAULTS for words in (fault.message, fault.action)} - {""})
 
