@@ -11,7 +11,7 @@ from device.errors import ConfigError
 from device.language import Language
 from device.paths import shipped_models, state_folder, user_path
 from device.platform.toml_file import read_toml
-from device.text import printable, printable_path
+from device.text import printable_path
 
 CONFIG_VARIABLE: Final = "DERMASCOPE_CONFIG"
 SYSTEM_CONFIG: Final = Path("/etc/dermascope/config.toml")
@@ -132,15 +132,7 @@ def records_folder(config: Config) -> Path:
         If the setting is no absolute path: it would depend on where the program is started.
     """
     if config.records_folder:
-        try:
-            folder = Path(config.records_folder).expanduser()
-        except RuntimeError:
-            raise ConfigError(
-                f"records_folder: {printable(config.records_folder)}: there is no such user, or "
-                "no home folder; begin it with /"
-            ) from None
-        if "\0" in config.records_folder:
-            raise ConfigError("records_folder: holds a null character; name a folder")
+        folder = user_path("records_folder", config.records_folder)
         if not folder.is_absolute():
             raise ConfigError(
                 f"records_folder: {printable_path(folder)} is not absolute; begin it with / or ~/"

@@ -82,20 +82,40 @@ def main() -> None:
         f"{many / few:.2f} ({many * 1e3:.0f} / {few * 1e3:.0f} ms)",
         "2.5",
     )
-    fast = reference_against(bundle)
+    fast = against_reference(bundle.live_model)
     table.add_row(
         f"{fast.reference} / the network",
         f"{fast.times_faster:.1f} ({fast.reference_ms:.2f} / {fast.model_ms:.3f} ms)",
         "20 or more",
     )
+    if bundle.manifest.captured is not None:
+        large_one = against_reference(bundle.models[bundle.manifest.captured.file])
+        table.add_row(
+            f"the network of captured pictures / {large_one.reference}",
+            f"{large_one.model_ms / large_one.reference_ms:.2f} "
+            f"({large_one.model_ms:.2f} / {large_one.reference_ms:.2f} ms)",
+            "1.5",
+        )
+        table.add_row(
+            "captured picture to finding / passes of its network",
+            "{:.1f} ({:.0f} ms)".format(*captured_to_finding(bundle, small, large_one.model_ms)),
+            "9",
+        )
     Console(width=110).print(table)
 
 
-def reference_against(bundle: Bundle) -> "Speed":
-    """Return how many times as long a well-known network takes; last, for it needs TensorFlow."""
+def against_reference(model: bytes) -> "Speed":
+    """Return how a network compares to a well-known one; last, for that needs TensorFlow."""
     from build_host.evaluation.speed import measure_speed, reference_model
 
-    return measure_speed(bundle.live_model, reference_model())
+    return measure_speed(model, reference_model())
+
+
+def captured_to_finding(bundle: Bundle, frame: Frame, pass_ms: float) -> tuple[float, float]:
+    """Return how many passes and how many milliseconds the finding of a captured picture takes."""
+    analyzer = Analyzer(bundle)
+    took = measure(lambda: analyzer.analyze_burst([frame]), 10) * 1e3
+    return took / pass_ms, took
 
 
 def start_to_first_finding() -> tuple[float, float]:

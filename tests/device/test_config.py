@@ -222,8 +222,7 @@ def test_records_folder_is_absolute_or_in_the_users_own(
         records_folder(Config(records_folder="kept/here"))
 
 
-@pytest.mark.parametrize("folder", ["~nobody-of-this-name/kept", "/a\0b"])
-def test_records_folder_that_cannot_be_is_refused_in_one_line(folder: str) -> None:
+def test_records_folder_that_cannot_be_is_refused_in_one_line() -> None:
     with pytest.raises(ConfigError, match=r"^records_folder: ") as caught:
-        records_folder(Config(records_folder=folder))
+        records_folder(Config(records_folder="~nobody-of-this-name/kept"))
     assert len(str(caught.value).splitlines()) == 1

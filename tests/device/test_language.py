@@ -79,8 +79,8 @@ def test_words_are_said_in_each_language() -> None:
     said = {translations(language).translate("Waiting for a picture") for language in LANGUAGES}
     assert len(said) == len(LANGUAGES)
     assert (
-        translations("es").translate("Malignant group {percent}", percent="7 %")
-        == "Grupo maligno 7 %"
+        translations("es").translate("Malignant or pre-malignant {percent}", percent="7 %")
+        == "Maligno o premaligno 7 %"
     )
 
 
