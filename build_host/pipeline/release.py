@@ -194,18 +194,21 @@ def make_bundle(
     if not folder.metrics.is_file():
         raise DataError(f"{folder.path}: is not evaluated yet ({folder.metrics.name} is missing)")
     assessment = read_result(folder.metrics, Assessment)
-    evaluation = assessment.evaluations[0]
-    if evaluation.model_sha256 != draft.manifest.live.sha256:
-        raise DataError(
-            f"{folder.path}: {folder.model.name} is newer than its evaluation; evaluate it again"
-        )
+    measured = {e.model_sha256: e for e in reversed(assessment.evaluations)}
+    for network in draft.manifest.networks:
+        if network.sha256 not in measured:
+            raise DataError(
+                f"{folder.path}: {network.file} is newer than its evaluation; evaluate it again"
+            )
+    # What a picture is acted upon by.
+    figures = measured[draft.manifest.network_for(as_captured=True).sha256].figures
     if folder.peers.is_file():
         first = read_result(folder.peers, list[Peer])[0]
         if first.model_sha256 != draft.manifest.live.sha256:
             raise DataError(
                 f"{folder.peers}: is of an older {folder.model.name}; compare the models again"
             )
-    manifest = msgspec.structs.replace(draft.manifest, metrics=evaluation.figures)
+    manifest = msgspec.structs.replace(draft.manifest, metrics=figures)
     bundle = models / manifest.name
     kept = {attachment.file(folder): attachment for attachment in attachments}
     sections: dict[bool, list[str]] = {True: [], False: []}

@@ -182,14 +182,26 @@ def test_bundle_of_a_joined_run_has_both_networks(
     joined: RunFolder, made_assessment: Assessment, key_file: Path, trusted_key: str, tmp_path: Path
 ) -> None:
     draft = open_draft(joined)
-    first = msgspec.structs.replace(
-        made_assessment.evaluations[0], model_sha256=draft.manifest.live.sha256
-    )
-    write_result(joined.metrics, msgspec.structs.replace(made_assessment, evaluations=[first]))
+    (evaluation,) = made_assessment.evaluations
+    figure = evaluation.figures["accuracy"]
+    both = [
+        msgspec.structs.replace(
+            evaluation,
+            model_sha256=network.sha256,
+            figures=evaluation.figures | {"accuracy": msgspec.structs.replace(figure, value=value)},
+        )
+        for network, value in zip(draft.manifest.networks, (0.5, 0.6), strict=True)
+    ]
+    write_result(joined.metrics, msgspec.structs.replace(made_assessment, evaluations=both[:1]))
+    with pytest.raises(DataError, match=f"{CAPTURED_FILE} is newer than its evaluation"):
+        make_bundle(joined, tmp_path / "models", key_file, ())
+    write_result(joined.metrics, msgspec.structs.replace(made_assessment, evaluations=both))
     folder = make_bundle(joined, tmp_path / "models", key_file, ())
     shutil.rmtree(joined.path)
     bundle = load_bundle(folder, (trusted_key,))
     assert bundle.models == draft.models
     assert bundle.manifest.networks == draft.manifest.networks
+    # A picture is acted upon by what the second says of it.
+    assert bundle.manifest.metrics["accuracy"].value == 0.6
     assert bundle.manifest.case_mixes == ("screening", "referral")
     Analyzer(bundle.with_case_mix("referral"))

@@ -24,7 +24,7 @@ from device.models.bundle import Bundle, load_bundle
 
 GOLDEN = Path(__file__).with_name("golden.json")
 KNOWN = Path(known_answers.__file__).with_suffix(".json")
-SHIPPED = ("slim-96", "paper-28")
+SHIPPED = ("multicentre", "slim-96", "paper-28")
 
 
 def inputs(bundle: Bundle, frames: Iterable[Frame]) -> list[NDArray[np.uint8]]:
