@@ -122,7 +122,7 @@ def test_examples_of_a_run_are_drawn(
 def unlink_image(folder: Path) -> tuple[str, ...]:
     name = drawn.rows()[9]["image_id"]
     next(folder.glob(f"*/{name}.jpg")).unlink()
-    return (str(folder), name, "no image")
+    return (str(folder), name, "1 of 176 images are missing")
 
 
 def corrupt_image(folder: Path) -> tuple[str, ...]:

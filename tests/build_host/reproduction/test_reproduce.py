@@ -230,5 +230,5 @@ def test_data_that_are_not_whole_are_told_before_anything_is_made(
     next(spoilable.glob("*/*.jpg")).unlink()
     done = command("reproduce", "--quick", "--ham10000", spoilable, "--out", tmp_path / "out")
     assert done.status == 2
-    assert "have no image" in done.err
+    assert "1 of 176 images are missing" in done.err
     assert not (tmp_path / "out").exists()

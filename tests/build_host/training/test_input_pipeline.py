@@ -351,6 +351,8 @@ def test_training_evaluation_and_instrument_agree_to_the_bit(
     runtime = RecordingRuntime()
     analyzer = Analyzer(bundle, runtime=runtime)
     network = Network(bundle, bundle.manifest.live, runtime=runtime)
+    # What each network is tried with when it is opened.
+    runtime.given.clear()
 
     for seen, record in zip(trained_on, dataset.records, strict=True):
         path = next(ham10000.glob(f"*/{record.image_id}.jpg"))
