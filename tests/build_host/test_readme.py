@@ -34,6 +34,20 @@ def test_the_guide_repeats_the_cards_figures(name: str, guide: str) -> None:
     assert f"| {measured.speed.times_faster:.1f} times |" in guide
 
 
+def test_the_guide_repeats_what_was_measured_at_each_source(guide: str) -> None:
+    content = (ROOT / "models" / "multicentre" / "metrics.json").read_bytes()
+    measured = msgspec.json.decode(content, type=Assessment)
+    captured = [row for row in measured.sources if row.network == "captured"]
+    assert len(captured) == 3
+    for figure in ("malignant_auc", "melanoma_auc", "balanced_accuracy_as_if_equally_common"):
+        told = " | ".join(
+            f"{f.value:.3f} ({f.low:.3f} to {f.high:.3f})"
+            for f in (row.figures[figure] for row in captured)
+        )
+        assert f"| {told} |" in guide
+    assert " | ".join(f"{row.coverage:.3f}" for row in captured) in guide
+
+
 def test_the_readme_repeats_some_of_them() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     content = (ROOT / "models" / "slim-96" / "metrics.json").read_bytes()

@@ -23,7 +23,7 @@ MODELS = Path(__file__).parents[3] / "models"
 CONFIGS = Path(build_host.__file__).parent / "configs"
 
 
-@pytest.mark.parametrize("name", ["slim-96", "paper-28"])
+@pytest.mark.parametrize("name", ["multicentre", "slim-96", "paper-28"])
 def test_a_shipped_card_comes_out_again_to_the_byte(name: str) -> None:
     folder = RunFolder(MODELS / name)
     sections = [
@@ -31,16 +31,18 @@ def test_a_shipped_card_comes_out_again_to_the_byte(name: str) -> None:
         for attachment in (REPRODUCTION, ABLATION, PEERS)
         if attachment.file(folder).is_file()
     ]
-    assert sections
     manifest = load_bundle(folder.path, [PROJECT_KEY]).manifest
     card = render_card(manifest, read_result(folder.metrics, Assessment), sections)
     assert card.encode() == (folder.path / "MODEL_CARD.md").read_bytes()
 
 
-def test_the_shipped_settings_are_those_that_the_signed_manifest_names() -> None:
+@pytest.mark.parametrize(("name", "settings"), [("multicentre", "live-96"), ("slim-96", "slim-96")])
+def test_the_shipped_settings_are_those_that_the_signed_manifest_names(
+    name: str, settings: str
+) -> None:
     # A setting that is renamed, or gets another default, breaks this link.
-    config = read_run_config(CONFIGS / "slim-96.toml")
-    manifest = load_bundle(MODELS / "slim-96", [PROJECT_KEY]).manifest
+    config = read_run_config(CONFIGS / f"{settings}.toml")
+    manifest = load_bundle(MODELS / name, [PROJECT_KEY]).manifest
     assert manifest.provenance.run_digest == config.digest
     # The last number counts how often it was calibrated or measured again.
     assert manifest.version.rpartition(".")[0] == config.version.rpartition(".")[0]
