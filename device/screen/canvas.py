@@ -184,11 +184,26 @@ class Canvas:
         pygame.draw.circle(self.screen, self.palette.touch, knob, px(15))
         self.draw_focus(area.inflate(-px(14), -px(14)), focused=focused)
 
+    def recommendation_colour(self, recommendation: Recommendation) -> theme.Colour:
+        """Return the colour in which what a finding asks for is said."""
+        return {
+            Recommendation.REFER: self.palette.malignant,
+            Recommendation.NOT_EXCLUDED: self.palette.warning,
+            Recommendation.NO_SIGN: self.palette.text,
+        }[recommendation]
+
     def draw_recommendation_sign(
-        self, recommendation: Recommendation, left: int, middle: int, colour: theme.Colour
+        self,
+        recommendation: Recommendation,
+        left: int,
+        middle: int,
+        side: int,
+        colour: theme.Colour,
     ) -> None:
-        """Draw what tells recommendations apart by shape: a full triangle, an open one, a ring."""
-        side = self.layout.px(12)
+        """Draw what tells recommendations apart by shape: a full triangle, an open one, a ring.
+
+        Half of its width is `side`, in pixels.
+        """
         width = 0 if recommendation == Recommendation.REFER else self.layout.px(3)
         if recommendation == Recommendation.NO_SIGN:
             pygame.draw.circle(self.screen, colour, (left + side, middle), side, width)

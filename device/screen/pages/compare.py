@@ -86,6 +86,7 @@ class _Conclusion:
     text: str
     colour: theme.Colour
     notes: tuple[str, ...]
+    recommendation: Recommendation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,18 +201,16 @@ class ComparePage(Page):
             colour = self.palette.malignant
         line = wording.in_one_line(finding) if picture else ""
         notes = _notes(view, wording) if i == 0 else ()
-        if finding is not None and finding.no_call is None and finding.recommendation:
+        called = finding is not None and finding.no_call is None
+        recommendation = finding.recommendation if finding is not None and called else None
+        if recommendation is not None:
             notes = (line, *notes)
-            line = wording.recommended(finding.recommendation)
-            colour = {
-                Recommendation.REFER: self.palette.malignant,
-                Recommendation.NOT_EXCLUDED: self.palette.warning,
-                Recommendation.NO_SIGN: self.palette.text,
-            }[finding.recommendation]
+            line = wording.recommended(recommendation)
+            colour = self.canvas.recommendation_colour(recommendation)
         below = Rect(area.left, area.bottom + px(6), area.width, px(76))
         canvas.part(
             below,
-            _Conclusion(line, colour, notes),
+            _Conclusion(line, colour, notes, recommendation),
             lambda shown: self._draw_conclusion(below, shown),
         )
 
@@ -238,7 +237,12 @@ class ComparePage(Page):
     def _draw_conclusion(self, area: Rect, shown: _Conclusion) -> None:
         canvas, px = self.canvas, self.canvas.layout.px
         left = area.left
-        if shown.colour == self.palette.malignant:
+        if shown.recommendation is not None:
+            canvas.draw_recommendation_sign(
+                shown.recommendation, left, area.top + px(15), px(8), shown.colour
+            )
+            left += px(24)
+        elif shown.colour == self.palette.malignant:
             canvas.draw_malignant_sign(left, area.top + px(16))
             left += px(22)
         room = Rect(left, area.top, area.right - left, area.height)

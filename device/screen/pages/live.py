@@ -198,14 +198,12 @@ class LivePage(Page):
         """Draw what the finding asks for; return where what stands below it begins."""
         recommendation, px = shown.recommendation, self.canvas.layout.px
         assert recommendation is not None
-        colour = {
-            Recommendation.REFER: self.palette.malignant,
-            Recommendation.NOT_EXCLUDED: self.palette.warning,
-            Recommendation.NO_SIGN: self.palette.text,
-        }[recommendation]
+        colour = self.canvas.recommendation_colour(recommendation)
         colour = self.palette.quiet if shown.faded else colour
         area = self.canvas.layout.finding
-        self.canvas.draw_recommendation_sign(recommendation, area.left, area.top + px(21), colour)
+        self.canvas.draw_recommendation_sign(
+            recommendation, area.left, area.top + px(21), px(12), colour
+        )
         return headline(self.canvas, wording.recommended(recommendation), colour, indent=px(34))
 
     def _detail(self, shown: _Finding, wording: Wording, *, short: bool) -> list[str]:
