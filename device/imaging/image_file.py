@@ -13,7 +13,6 @@ from device.imaging.decoder_process import decode_in_process
 from device.imaging.decoders import decode
 from device.imaging.decoding import KEPT_PIXELS, MAX_PIXELS, Decoded, Limits, needs_too_much
 from device.imaging.file_kind import HEAD_BYTES, kind_of, unreadable_kind
-from device.imaging.jpeg_file import decode_jpeg_bytes
 from device.imaging.orientation import upright
 from device.text import printable_path
 
@@ -71,41 +70,6 @@ def read_image(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{name}: cannot be read ({reason})") from None
-
-
-def decode_jpeg(
-    name: str, data: bytes, max_pixels: int = MAX_PIXELS, kept_pixels: int = KEPT_PIXELS
-) -> NDArray[np.uint8]:
-    """Return the picture in a JPEG that came from elsewhere than a file, as `read_image` would.
-
-    Parameters
-    ----------
-    name
-        What to call it in messages.
-    data
-        The JPEG; any other format is refused.
-    max_pixels, kept_pixels
-        As in `read_image`.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, (height, width, 3), RGB.
-
-    Raises
-    ------
-    device.errors.ImageError
-        If it is no JPEG, damaged or too large.
-    """
-    try:
-        if kind_of(data[:HEAD_BYTES]) != "JPEG":
-            raise ImageError("is not a JPEG")
-        decoded = decode_jpeg_bytes(data, Limits(max_pixels, kept_pixels))
-        return upright(decoded.pixels, decoded.orientation)
-    except MemoryError:
-        raise ImageError(f"{name}: {needs_too_much()}") from None
-    except ImageError as error:
-        raise ImageError(f"{name}: {error}") from None
 
 
 def _open(path: str | os.PathLike[str]) -> IO[bytes]:

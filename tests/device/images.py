@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from device.imaging.decoding import Limits
+from device.imaging.jpeg_file import decode_jpeg_bytes
+
 PATTERN = np.zeros((24, 40, 3), np.uint8)
 """Upright and unlike itself in every other orientation; one colour in each 8 x 8 block, so that a
 JPEG holds it all but exactly."""
@@ -138,3 +141,8 @@ def dicom(pixels: NDArray[np.uint8], jpeg: bytes = b"", **changes: object) -> by
     file = io.BytesIO()
     dataset.save_as(file, enforce_file_format=True)
     return file.getvalue()
+
+
+def jpeg_pixels(content: bytes) -> NDArray[np.uint8]:
+    """Return a JPEG's pixels as they lie in it: uint8, (height, width, 3), RGB."""
+    return decode_jpeg_bytes(content, Limits()).pixels

@@ -29,8 +29,8 @@ from device.config import Config, model_folder
 from device.diagnoses import Code
 from device.faults import Fault
 from device.frame import Frame
+from device.imaging.camera_jpeg import decode_frame
 from device.imaging.field_of_view import crop
-from device.imaging.image_file import decode_jpeg
 from device.inference.analyzer import Analyzer
 from device.inference.finding import from_record
 from device.language import Language
@@ -80,7 +80,7 @@ class NetworkCamera:
         self.plugged = threading.Event()
         self.plugged.set()
         self._jpeg = encoded(pixels, "JPEG", quality=95)
-        self.picture = decode_jpeg("camera", self._jpeg)
+        self.picture = decode_frame(self._jpeg)
 
     def __call__(self, handler: BaseHTTPRequestHandler) -> None:
         if not self.plugged.is_set():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from device.errors import ImageError
-from device.imaging.image_file import decode_jpeg, read_image
-from tests.device.images import PATTERN, encoded
+from device.imaging.image_file import read_image
+from tests.device.images import PATTERN, encoded, jpeg_pixels
 
 pytest.importorskip("pydicom")
 
@@ -44,7 +44,7 @@ def test_first_of_several_photographs_is_read(tmp_path: Path) -> None:
 
 def test_compressed_photograph_is_read_as_its_jpeg(tmp_path: Path) -> None:
     jpeg = encoded(PATTERN, "JPEG", quality=95)
-    np.testing.assert_array_equal(read(tmp_path, dicom(PATTERN, jpeg)), decode_jpeg("a", jpeg))
+    np.testing.assert_array_equal(read(tmp_path, dicom(PATTERN, jpeg)), jpeg_pixels(jpeg))
 
 
 def test_jpeg_of_red_green_and_blue_keeps_its_colours(tmp_path: Path) -> None:

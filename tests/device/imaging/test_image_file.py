@@ -14,7 +14,7 @@ from PIL import Image
 
 from device.errors import ImageError
 from device.imaging.decoding import MAX_MEMORY
-from device.imaging.image_file import SUFFIXES, decode_jpeg, find_images, read_image
+from device.imaging.image_file import SUFFIXES, find_images, read_image
 from tests.device.images import (
     PATTERN,
     cmyk_jpeg,
@@ -436,11 +436,6 @@ def test_what_would_be_waited_for_is_no_image(tmp_path: Path, kind: str) -> None
 def test_a_longer_side_than_any_photograph_has_is_refused(tmp_path: Path) -> None:
     content = png(70_000, 1, 8, 0, bytes(70_001))
     assert "70000 x 1" in refusal(write(tmp_path, "a.png", content))
-
-
-def test_jpeg_of_a_camera_is_no_other_format() -> None:
-    with pytest.raises(ImageError, match="camera: is not a JPEG"):
-        decode_jpeg("camera", WHOLE["PNG"])
 
 
 def test_images_of_a_folder_are_found_by_ending_in_order(tmp_path: Path) -> None:

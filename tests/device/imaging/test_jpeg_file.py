@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from device.errors import ImageError
-from device.imaging.image_file import decode_jpeg, read_image
-from tests.device.images import PATTERN, cmyk_jpeg, encoded
+from device.imaging.image_file import read_image
+from tests.device.images import PATTERN, cmyk_jpeg, encoded, jpeg_pixels
 from tests.fuzz.files import change_one_byte
 
 JPEG = encoded(PATTERN, "JPEG", quality=90)
@@ -40,12 +40,12 @@ def with_segment(content: bytes, added: bytes) -> bytes:
     ],
 )  # fmt: skip
 def test_what_touches_no_pixel_decides_nothing(content: bytes) -> None:
-    np.testing.assert_array_equal(decode_jpeg("a", content), decode_jpeg("a", JPEG))
+    np.testing.assert_array_equal(jpeg_pixels(content), jpeg_pixels(JPEG))
 
 
 def test_orientation_beside_a_bad_tag_is_obeyed(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(with_segment(JPEG, segment(0xE1, BAD_TAG)))
-    turned = np.rot90(decode_jpeg("a", JPEG), -1)
+    turned = np.rot90(jpeg_pixels(JPEG), -1)
     np.testing.assert_array_equal(read_image(tmp_path / "a.jpg"), turned)
 
 
@@ -60,15 +60,15 @@ def test_missing_pixels_are_not_made_up() -> None:
     content = encoded(np.tile(PATTERN, (4, 4, 1)), "JPEG", quality=95)
     for end in (content[:-60] + content[-2:], content[:-60], content[:-60] + bytes(60)):
         with pytest.raises(ImageError, match="damaged or cut short"):
-            decode_jpeg("a", end)
+            jpeg_pixels(end)
 
 
 def test_too_many_scans_are_refused_before_decoding() -> None:
     content = encoded(PATTERN, "JPEG", progressive=True)
     last = content.rindex(b"\xff\xda")
-    decode_jpeg("a", content)
+    jpeg_pixels(content)
     with pytest.raises(ImageError, match="more than 100 scans"):
-        decode_jpeg("a", content[:-2] + content[last:-2] * 200 + content[-2:])
+        jpeg_pixels(content[:-2] + content[last:-2] * 200 + content[-2:])
 
 
 @pytest.mark.parametrize("precision", [12, 16])
@@ -76,29 +76,32 @@ def test_unusual_jpeg_is_called_so(precision: int) -> None:
     content = bytearray(JPEG)
     content[content.index(b"\xff\xc0") + 4] = precision
     with pytest.raises(ImageError, match="unusual kind"):
-        decode_jpeg("a", bytes(content))
+        jpeg_pixels(bytes(content))
 
 
 @pytest.mark.parametrize("content", [JPEG[:20], JPEG[:4], b"\xff\xd8\xff\xd9", b"\xff\xd8\xff" * 9])
-def test_header_cut_short_is_refused_in_one_line(content: bytes) -> None:
-    with pytest.raises(ImageError, match=r"^a: (the image is damaged|is not a JPEG)"):
-        decode_jpeg("a", content)
+def test_header_cut_short_is_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"/a: the image is damaged") as caught:
+        read_image(path)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_grey_jpeg_has_equal_channels() -> None:
     ramp = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (16, 1))
-    pixels = decode_jpeg("a", encoded(ramp, "JPEG", quality=100))
+    pixels = jpeg_pixels(encoded(ramp, "JPEG", quality=100))
     assert (pixels == pixels[:, :, :1]).all()
     np.testing.assert_allclose(pixels[:, :, 0], ramp, atol=2)
 
 
 def test_progressive_jpeg_has_the_same_pixels() -> None:
     progressive = encoded(PATTERN, "JPEG", quality=90, progressive=True)
-    np.testing.assert_array_equal(decode_jpeg("a", progressive), decode_jpeg("a", JPEG))
+    np.testing.assert_array_equal(jpeg_pixels(progressive), jpeg_pixels(JPEG))
 
 
 def test_print_shops_jpeg_with_odd_metadata_is_no_negative() -> None:
     content = with_segment(
         cmyk_jpeg(), segment(0xE1, BAD_TAG.replace(b"\x06\0\0\0", b"\x01\0\0\0"))
     )
-    np.testing.assert_allclose(decode_jpeg("a", content), PATTERN, atol=6)
+    np.testing.assert_allclose(jpeg_pixels(content), PATTERN, atol=6)
