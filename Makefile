@@ -86,7 +86,7 @@ messages: $(DEV)/.ready
 
 lock: $(DEV)/.ready
 	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
-	    --no-annotate --no-header --group build --extra device --extra gpio \
+	    --no-annotate --no-header --group build --extra device --extra gpio --extra interop \
 	    pyproject.toml --output-file requirements/device.txt
 	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-annotate --no-header --group build --extra dev --constraint requirements/device.txt \

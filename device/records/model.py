@@ -6,6 +6,7 @@ what a newer one has written. The schema version rises only where an older reade
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
@@ -16,9 +17,24 @@ from device.frame import SourceKind
 from device.imaging.abcd import AbcdMeasures
 from device.imaging.field_of_view import FieldOfView
 from device.inference.finding import FindingRecord
+from device.records.patients import Decision, Key
 
 SCHEMA_VERSION: Final = 2
 """Version 1 had neither a version nor the picture's source nor its field of view."""
+
+
+class PictureKind(StrEnum):
+    """What a picture shows."""
+
+    DERMOSCOPIC = "dermoscopic"
+    REGION = "region"
+
+
+class Polarization(StrEnum):
+    """The dermatoscope's light."""
+
+    POLARIZED = "polarized"
+    UNPOLARIZED = "unpolarized"
 
 
 class ExaminationRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +58,14 @@ class ExaminationRecord(msgspec.Struct, frozen=True, kw_only=True):
         What the model said; None where it has said nothing, as the program or the power failed.
     measures
         What was measured of the lesion, where an outline was found.
+    kind
+        What the picture shows; one of a region has no finding.
+    polarization
+        The light that it was taken in; None where that is not known.
+    lesion
+        Key of the lesion; None while the picture is filed under none.
+    decision
+        The clinician's; None while there is none.
     """
 
     schema_version: int = 1
@@ -52,6 +76,10 @@ class ExaminationRecord(msgspec.Struct, frozen=True, kw_only=True):
     field_of_view: FieldOfView | None = None
     finding: FindingRecord | None = None
     measures: AbcdMeasures | None = None
+    kind: PictureKind = PictureKind.DERMOSCOPIC
+    polarization: Polarization | None = None
+    lesion: Key | None = None
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
