@@ -76,7 +76,7 @@ def test_model_is_verified_and_described(bundle: Bundle, capsys: Capture) -> Non
     assert bundle.signed_by[:16] in out
     assert bundle.manifest.provenance.licence in out
     assert f"model.tflite: input 96 x 96, center-square; {len(bundle.live_model):,} bytes" in out
-    assert out.count(".tflite: ") == 1
+    assert out.count(".tflite: ") == len(bundle.manifest.networks)
     assert err == ""
 
 
@@ -90,7 +90,7 @@ def test_each_of_two_networks_is_described(tmp_path: Path, bundle: Bundle, capsy
     lines = [line for line in out.splitlines() if ".tflite: " in line]
     assert lines == [
         f"model.tflite: input 96 x 96, center-square; {len(bundle.live_model):,} bytes; saliency "
-        "by class-activation-map, of a captured picture by rise",
+        "by class-activation-map, of a captured picture by class-activation-map",
         f"captured.tflite: input 28 x 28, full-frame; {len(other.live_model):,} bytes; saliency "
         "by occlusion, of a captured picture by occlusion",
     ]
