@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from build_host.datasets.dataset import Dataset, ImageRecord
-from build_host.evaluation.metrics import accuracy, balanced_accuracy
+from build_host.evaluation.metrics import accuracy, balanced_accuracy, malignant_auc
 from build_host.evaluation.predictions import Predictions, predict
 from build_host.evaluation.sources import SourceEvaluation, evaluate_sources, warned
 from device.diagnoses import CODES
@@ -122,6 +122,9 @@ def test_figures_are_of_what_the_device_finds_with_its_case_mix(
         assert row.figures["balanced_accuracy_of_its_own_mix"].value == balanced_accuracy(
             labels, at_home
         )
+        assert row.figures["malignant_auc_of_its_own_mix"].value == malignant_auc(
+            labels, at_home / at_home.sum(axis=1, keepdims=True)
+        )
     of_a = [row.figures["accuracy"].value for row in found if row.source == "clinic-a"]
     assert of_a[0] != of_a[1]
 
@@ -149,6 +152,7 @@ def test_what_is_apart_from_the_practice_does_not_depend_on_it(
         for name in (
             "balanced_accuracy_as_if_equally_common",
             "balanced_accuracy_of_its_own_mix",
+            "malignant_auc_of_its_own_mix",
             "expected_calibration_error",
         ):
             assert one.figures[name].value == pytest.approx(other.figures[name].value, abs=1e-6)
