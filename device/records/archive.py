@@ -104,6 +104,10 @@ class Archive(Protocol):
         """Add up the room that is taken, an examination a step."""
         ...
 
+    def close(self) -> None:
+        """Let other programs use the place; whatever is asked next opens it again."""
+        ...
+
     def room(self) -> int | None:
         """Return about how many more examinations there is room for, or None if unknown."""
         ...
