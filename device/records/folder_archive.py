@@ -32,7 +32,14 @@ from device.platform.durable_files import (
 from device.platform.locked_folder import LockedFolder, mount_point
 from device.platform.regular_files import read_regular_file
 from device.records.checks import check_values
-from device.records.model import SCHEMA_VERSION, Examination, ExaminationRecord
+from device.records.model import (
+    SCHEMA_VERSION,
+    Examination,
+    ExaminationRecord,
+    PictureKind,
+    Polarization,
+)
+from device.records.patients import Key
 from device.text import printable_path
 
 _RECORD_FILE: Final = "examination.json"
@@ -141,6 +148,10 @@ class FolderArchive:
         finding: Finding | None,
         flags: Sequence[str],
         measures: AbcdMeasures | None,
+        *,
+        kind: PictureKind = PictureKind.DERMOSCOPIC,
+        polarization: Polarization | None = None,
+        lesion: Key | None = None,
     ) -> str:
         """Keep an examination and return its identifier once it cannot be lost.
 
@@ -165,6 +176,9 @@ class FolderArchive:
             taken=taken,
             clock_set=clock_is_set(taken) and not went_back,
             source=frame.kind,
+            kind=kind,
+            polarization=polarization,
+            lesion=lesion,
         )
         if finding is not None:
             record = _judged(record, finding, flags, measures)
@@ -246,7 +260,7 @@ class FolderArchive:
         self._added += size - bare
         self._size = size
 
-    def identifiers(self) -> list[str]:
+    def identifiers(self, newest: int | None = None) -> list[str]:
         """Return the examinations that are kept, in the order in which they were.
 
         Those that were kept before examinations were numbered come first, by their time.
@@ -257,13 +271,14 @@ class FolderArchive:
             If the folder cannot be read.
         """
         try:
-            return sorted(self._names(), key=lambda name: (_number(name), name))
+            names = sorted(self._names(), key=lambda name: (_number(name), name))
         except OSError as error:
             raise RecordError(
                 "the kept examinations cannot be read",
                 action=translatable("check the disk"),
                 detail=f"{printable_path(self._folder)}: {error.strerror or error}",
             ) from None
+        return names if newest is None else names[max(0, len(names) - newest) :]
 
     def measure(self) -> Iterator[None]:
         """Add up the room that is taken, an examination a step; until then it is not limited."""
