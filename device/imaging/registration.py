@@ -135,7 +135,7 @@ def _features(picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[
     grey = cv2.createCLAHE(clipLimit=3.0, tileGridSize=(6, 6)).apply(small[:, :, 1])
     sift = cv2.SIFT.create(nfeatures=_FEATURES, contrastThreshold=_CONTRAST)
     points, descriptions = sift.detectAndCompute(grey, _within_the_stop())
-    if descriptions is None:
+    if not points:
         return np.empty((0, 2), np.float32), np.empty((0, 128), np.float32)
     # As RootSIFT (Arandjelovic and Zisserman 2012), which tells more of them apart.
     share = descriptions / np.maximum(descriptions.sum(axis=1, keepdims=True), 1e-6)
