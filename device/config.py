@@ -68,6 +68,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Where examinations are kept; empty for ``examinations`` in the state folder.
     records_share
         How much of the disk that they lie on examinations may take up, in per cent.
+    patient_names
+        Whether a patient's name may be entered beside the identifier.
+    lock_minutes
+        After how many minutes without a touch records that a PIN opened are locked; 0 for never.
     """
 
     model: str = ""
@@ -86,6 +90,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     pedal_key: Annotated[str, msgspec.Meta(max_length=24, pattern="^[ -~]*$")] = ""
     records_folder: str = ""
     records_share: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80
+    patient_names: bool = False
+    lock_minutes: Annotated[int, msgspec.Meta(ge=0, le=240)] = 10
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

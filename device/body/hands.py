@@ -139,7 +139,7 @@ HANDS: Final = Drawing(
         for line in (_PALM_LINES if shows == BodySite.PALM else _KNUCKLES)
     ),
     letters=tuple(
-        SideLetter(side, ((place + 0.5 + (0.38 if mirror else -0.38)) * _SHEET, 40))
-        for place, mirror, side, _ in _hands()
+        SideLetter(side, ((place + (0.1 if side == Laterality.RIGHT else 0.9)) * _SHEET, 40))
+        for place, _, side, _ in _hands()
     ),
 )

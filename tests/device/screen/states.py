@@ -20,6 +20,7 @@ from device.screen.pages.power import PowerView
 from device.screen.pages.settings import SettingsView
 from device.screen.view import KeepStatus, LiveView, PageView, Picture
 from tests.device.screen.findings import make_finding
+from tests.device.screen.record_states import record_states
 
 NOON = datetime(2026, 3, 4, 12, 34, 56).astimezone()
 WEEKS_BEFORE = datetime(2026, 2, 11, 9, 5, 0).astimezone()
@@ -179,3 +180,4 @@ STATES: dict[str, PageView] = {
         source="demo",
     ),
 }
+STATES |= record_states(LIVE)
