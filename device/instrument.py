@@ -5,6 +5,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+import pygame
+
 from device.app import App
 from device.capture.sources import open_source
 from device.config import Config, model_folder, records_folder
@@ -39,6 +41,8 @@ from device.screen.input_mapper import press_shutter
 from device.screen.panel import upright_size
 from device.screen.renderer import Renderer
 from device.screen.state import Command
+from device.selftest.equipment import screen_check
+from device.selftest.runs import checks_beside
 
 _log = logging.getLogger(__name__)
 
@@ -136,6 +140,13 @@ def run_instrument(
             rotation=config.rotation,
             notices=notices,
             ending=ending,
+            selftest=checks_beside(
+                config,
+                clock,
+                folder,
+                model,
+                screen_check(pygame.display.get_driver().lower(), screen.get_size()),
+            ),
         )
         ending.if_it_hangs.callback(app.close)
         if config.shutter_pin is not None:
