@@ -35,6 +35,7 @@ from device.platform.signals import Ending
 from device.platform.snapshot_button import SnapshotButton
 from device.platform.systemd import Notifier
 from device.preferences import Preferences, load_preferences
+from device.provisioning.apply import provision_notices
 from device.records.folder_archive import FolderArchive, throwaway_archive
 from device.screen.display import close_screen, open_screen
 from device.screen.input_mapper import press_shutter
@@ -89,7 +90,7 @@ def run_instrument(
         If something that it cannot work without is missing or wrong.
     """
     notifier = Notifier()
-    notices: list[Fault] = []
+    notices = provision_notices()
 
     def patience(seconds: float) -> Patience:
         def waiting(error: Exception) -> None:

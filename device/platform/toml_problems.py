@@ -97,10 +97,10 @@ def _problem(text: str, key: str, value: Any, kind: Any, error: msgspec.Validati
         known = [f.encode_name for f in at.fields] if isinstance(at, inspect.StructType) else []
         steps.append(unknown[1])
         reason = _unknown(unknown[1], known)
-    else:
+    elif not (isinstance(value, dict) and _section(at)):
         expected = expectation(at)
         shown = repr(value)
-        given = f", not {shown}" if len(shown) <= _LONGEST and not isinstance(value, dict) else ""
+        given = f", not {shown}" if len(shown) <= _LONGEST else ""
         reason = f"expected {expected}{given}" if expected else reason
     named = ".".join(step for step in steps if not step.isdigit() and step != "...")
     line = line_of(text, tuple(s for s in steps if not s.isdigit() and s != "..."))
@@ -116,6 +116,11 @@ def _below(at: Any, step: str) -> Any:
     if isinstance(at, inspect.TupleType) and step.isdigit():
         return at.item_types[int(step)]
     return getattr(at, "item_type", None)
+
+
+def _section(at: Any) -> bool:
+    kinds = at.types if isinstance(at, inspect.UnionType) else (at,)
+    return any(isinstance(kind, inspect.StructType) for kind in kinds)
 
 
 def _value_below(value: Any, step: str) -> Any:
