@@ -17,6 +17,8 @@ from device.appearance import Rotation
 from device.capture.source import FrameSource
 from device.faults import Fault
 from device.inference.analyzer import FrameAnalyzer
+from device.installation.installer import Installer
+from device.installation.trial_period import TrialPeriod
 from device.optics import Optics
 from device.platform.clock import Clock
 from device.platform.signals import Ending
@@ -88,6 +90,10 @@ class App:
         Whether the program was told to end by a signal.
     selftest
         Checks the instrument while it is in use; None to check nothing.
+    installer
+        Installs models; None to install none.
+    trial
+        Watches a model that was installed; None where none can be.
 
     Attributes
     ----------
@@ -123,7 +129,11 @@ class App:
         notices: Sequence[Fault] = (),
         ending: Ending | None = None,
         selftest: Beside | None = None,
+        installer: Installer | None = None,
+        trial: TrialPeriod | None = None,
     ) -> None:
+        self._trial = trial
+        self._appliance = appliance
         self._ending = ending or Ending()
         self._renderer = renderer
         self._rotation = rotation
@@ -158,6 +168,7 @@ class App:
             appliance=appliance,
             notices=notices,
             selftest=BackgroundTest(lambda: self._test(selftest) if selftest else ()),
+            installer=installer,
         )
         self._stop = threading.Event()
         self._stop_recorder = threading.Event()
@@ -182,6 +193,7 @@ class App:
                 for event in pygame.event.get():
                     self._handle(panel.upright(event))
                 self.session.update()
+                self._watch_trial()
                 view = self.session.view()
                 self._renderer.draw(panel.surface, view)
                 panel.show()
@@ -225,6 +237,14 @@ class App:
         if fault or not isinstance(view, LiveView) or view.field is not None:
             self._watchdog.ready()
         self._watchdog.beat(fault.text if fault else "Live")
+
+    def _watch_trial(self) -> None:
+        if self._trial is None:
+            return
+        self._trial.watch(self.health.report()[Part.MODEL])
+        self.session.model_fault = self._trial.fault
+        if self._trial.fault is not None and self._appliance:
+            self.session.ending = Command.RESTART
 
     def _test(self, selftest: Beside) -> Checks:
         return selftest(self.health.report()[Part.CAMERA], self._camera.frames.peek())
