@@ -19,8 +19,10 @@ from device.commands.calibrate import add_calibrate
 from device.commands.demo import add_demo
 from device.commands.model import add_model_command
 from device.commands.options import Command, option_path
+from device.commands.provision import add_provision
 from device.commands.run import add_run, run
 from device.commands.schema import add_schema
+from device.commands.selftest import add_selftest
 from device.commands.standard_error import print_error
 from device.config import CONFIG_VARIABLE, SYSTEM_CONFIG
 from device.errors import BundleError, ConfigError, DermascopeError, SourceError
@@ -35,6 +37,8 @@ _COMMANDS: Final = (
     add_demo,
     add_model_command,
     add_calibrate,
+    add_selftest,
+    add_provision,
     add_schema,
 )
 """In the order in which help lists them."""

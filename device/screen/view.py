@@ -18,6 +18,7 @@ from device.runtime.messages import Picture
 from device.screen.events import Target
 from device.screen.registry import PageName
 from device.screen.state import State
+from device.selftest.check import Checks
 
 Value = TypeVar("Value")
 
@@ -140,6 +141,16 @@ class Snapshot:
         What does not work, or None.
     preferences_fault
         Why what was chosen could not be kept, or None.
+    checks
+        What the last self-test found; None before one has ended.
+    testing
+        A self-test is under way.
+    archives
+        Names of the models' files on sticks.
+    installing
+        A model is being looked for or installed.
+    installed
+        What came of the last installation; None where there was none.
     """
 
     state: State
@@ -151,6 +162,11 @@ class Snapshot:
     recent: tuple[Picture, ...] = ()
     fault: Fault | None = None
     preferences_fault: Fault | None = None
+    checks: Checks | None = None
+    testing: bool = False
+    archives: tuple[str, ...] = ()
+    installing: bool = False
+    installed: Fault | None = None
 
 
 class ByIdentity(Generic[Value]):
