@@ -26,6 +26,8 @@ from device.records.access import Access, Holder, Protection
 from device.records.database import (
     DATABASE_FILE,
     MIGRATIONS,
+    damage,
+    is_damage,
     open_database,
     transaction,
     value_of,
@@ -299,6 +301,8 @@ class Vault:
         except RecordError:
             raise
         except Exception as error:
+            if is_damage(error) and self.opened is not None:
+                raise damage(self.opened.connection, error) from None
             if not _is_of_the_disk(error):
                 raise
             if not self.is_there():
@@ -473,9 +477,11 @@ class Vault:
                 if fresh:
                     self.note(opened, Event.MADE, f"schema {len(MIGRATIONS)}")
             self.settle(opened)
-        except BaseException:
+        except BaseException as error:
+            if is_damage(error):
+                error = damage(opened.connection, error)
             opened.close()
-            raise
+            raise error from None
         self.opened = opened
         self._access = Access(ring.protection, holder)
 
@@ -534,6 +540,4 @@ def _is_of_the_disk(error: Exception) -> bool:
         return True
     from sqlcipher3 import dbapi2
 
-    return isinstance(error, dbapi2.DatabaseError) and not isinstance(
-        error, dbapi2.ProgrammingError | dbapi2.IntegrityError
-    )
+    return isinstance(error, dbapi2.OperationalError)
