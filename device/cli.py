@@ -27,6 +27,7 @@ from device.config import (
     load_config,
     model_folder,
     records_folder,
+    records_key_file,
 )
 from device.errors import (
     BundleError,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from device.optics import Optics
     from device.platform.patience import Patience
     from device.platform.signals import Ending
-    from device.records.folder_archive import FolderArchive
+    from device.records.encrypted_archive import EncryptedArchive
 
 _log = logging.getLogger(__name__)
 
@@ -332,7 +333,7 @@ def _show(options: argparse.Namespace, clock: Clock, ending: "Ending") -> int:
     from device.platform.snapshot_button import SnapshotButton
     from device.platform.systemd import Notifier
     from device.preferences import Preferences, load_preferences
-    from device.records.folder_archive import throwaway_archive
+    from device.records.encrypted_archive import throwaway_archive
     from device.screen.display import close_screen, open_screen
     from device.screen.input_mapper import press_shutter
     from device.screen.panel import upright_size
@@ -408,15 +409,17 @@ def _show(options: argparse.Namespace, clock: Clock, ending: "Ending") -> int:
 
 def _open_archive(
     config: Config, clock: Clock, patience: "Patience", notices: list[Fault]
-) -> "FolderArchive":
+) -> "EncryptedArchive":
     """Return the clinic's archive, and tell what keeps it from being written or ordered by time."""
     from device.platform.clock import clock_is_set
-    from device.records.folder_archive import FolderArchive
+    from device.records.encrypted_archive import EncryptedArchive
 
-    archive = FolderArchive(
+    archive = EncryptedArchive(
         records_folder(config),
+        clock,
         create=not config.records_folder,
         share=config.records_share / 100,
+        key_file=records_key_file(config),
     )
     try:
         patience.until_it_works(archive.open, RecordError)
