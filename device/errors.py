@@ -89,3 +89,19 @@ class RecordError(DermascopeError, OSError):
 
 class RecordsInUseError(RecordError):
     """Another program keeps examinations in the same folder."""
+
+
+class RecordsLockedError(RecordError):
+    """The records are locked."""
+
+
+class WrongPinError(RecordError):
+    """A PIN is nobody's, or comes too soon after wrong ones."""
+
+
+class NotAllowedError(RecordError):
+    """Whoever opened the records may not do this."""
+
+
+class NoSuchRecordError(RecordError):
+    """There is no such patient, lesion or examination."""

@@ -9,7 +9,7 @@ import pygame
 
 from device.app import App
 from device.capture.sources import open_source
-from device.config import Config, records_folder
+from device.config import Config, records_folder, records_key_file
 from device.errors import (
     BundleError,
     ConfigError,
@@ -40,7 +40,7 @@ from device.platform.snapshot_button import SnapshotButton
 from device.platform.systemd import Notifier
 from device.preferences import Preferences, load_preferences
 from device.provisioning.apply import provision_notices
-from device.records.folder_archive import FolderArchive, throwaway_archive
+from device.records.encrypted_archive import EncryptedArchive, throwaway_archive
 from device.screen.display import close_screen, open_screen
 from device.screen.input_mapper import press_shutter
 from device.screen.panel import upright_size
@@ -174,12 +174,14 @@ def run_instrument(
 
 def open_archive(
     config: Config, clock: Clock, patience: Patience, notices: list[Fault]
-) -> FolderArchive:
+) -> EncryptedArchive:
     """Return the clinic's archive, and tell what keeps it from being written or ordered by time."""
-    archive = FolderArchive(
+    archive = EncryptedArchive(
         records_folder(config),
+        clock,
         create=not config.records_folder,
         share=config.records_share / 100,
+        key_file=records_key_file(config),
     )
     try:
         patience.until_it_works(archive.open, RecordError)

@@ -4,20 +4,17 @@ import os
 import resource
 import shutil
 import signal
-import struct
 import subprocess
 import sys
-import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from device.diagnoses import Code
 from device.errors import RecordError, RecordsInUseError
 from device.frame import Frame, SourceKind
 from device.imaging.abcd import AbcdMeasures, measure_abcd
@@ -25,32 +22,9 @@ from device.imaging.field_of_view import crop
 from device.imaging.lesion import segment_lesion
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding, to_record
-from device.records.archive import Archive
-from device.records.folder_archive import FolderArchive, throwaway_archive
+from device.records.archive import PatientArchive
+from device.records.encrypted_archive import EncryptedArchive, throwaway_archive
 from device.records.model import SCHEMA_VERSION, Examination
-
-VERSION_1 = Path(__file__).with_name("version_1.json")
-"""A record as it was written before there were versions."""
-
-_KEEP_ON = """
-import sys
-from dataclasses import replace
-from pathlib import Path
-from device.capture.demo import SCENES, demo_frame
-from device.config import Config, model_folder
-from device.frame import SourceKind
-from device.inference.analyzer import Analyzer
-from device.models.bundle import load_bundle
-from device.records.folder_archive import FolderArchive
-
-config = Config()
-analyzer = Analyzer(load_bundle(model_folder(config), config.trusted_keys))
-frame = replace(demo_frame(SCENES[0]), kind=SourceKind.CAMERA)
-finding = analyzer.analyze(frame)
-records = FolderArchive(Path(sys.argv[1]))
-while True:
-    print(records.keep(frame, finding, [], None), flush=True)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +39,25 @@ def finding(analyzer: Analyzer, frame: Frame) -> Finding:
 
 
 class Kept:
-    """An examination on the disk, whose record a test can alter."""
+    """An examination in the tables, whose record a test can alter."""
 
     def __init__(self, folder: Path, frame: Frame, finding: Finding) -> None:
-        self.archive = FolderArchive(folder)
+        self.archive = EncryptedArchive(folder)
         measures = AbcdMeasures(1, 0.2, 1.1, ("dark brown",), 0.4, 0.1, 8.0)
         self.identifier = self.archive.keep(frame, finding, [], measures)
-        self.path = folder / self.identifier / "examination.json"
-        self.record = json.loads(self.path.read_bytes())
+        self.path = next(folder.glob("pictures/*/*"))
+        (content,) = self._tables.execute("SELECT record FROM examination").fetchone()
+        self.record = json.loads(content)
 
     def read_back(self) -> Examination:
-        self.path.write_text(json.dumps(self.record))
+        content = json.dumps(self.record).encode()
+        self._tables.execute("UPDATE examination SET record = ?", (content,))
         return self.archive.read(self.identifier)
+
+    @property
+    def _tables(self) -> Any:
+        assert self.archive.opened is not None
+        return self.archive.opened.connection
 
 
 @pytest.fixture
@@ -101,15 +82,20 @@ def names(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir())
 
 
+def pictures(folder: Path) -> list[Path]:
+    return sorted(folder.glob("pictures/*/*"))
+
+
 def test_what_is_kept_is_read_back(tmp_path: Path, frame: Frame, finding: Finding) -> None:
-    records: Archive = FolderArchive(tmp_path / "new")
+    records: PatientArchive = EncryptedArchive(tmp_path / "new")
     assert records.identifiers() == []
     field = crop(frame.pixels, finding.field)
     lesion = segment_lesion(field)
     assert lesion is not None
     measures = measure_abcd(field, lesion, 0.025)
     identifier = records.keep(frame, finding, ["melanoma-0.90"], measures)
-    examination = FolderArchive(tmp_path / "new").read(identifier)
+    records.close()
+    examination = EncryptedArchive(tmp_path / "new").read(identifier)
     np.testing.assert_array_equal(examination.image, frame.pixels)
     record = examination.record
     assert (record.schema_version, record.identifier) == (SCHEMA_VERSION, identifier)
@@ -123,13 +109,13 @@ def test_what_is_kept_is_read_back(tmp_path: Path, frame: Frame, finding: Findin
 def test_picture_is_kept_alone_and_completed_with_its_finding(
     tmp_path: Path, frame: Frame, finding: Finding
 ) -> None:
-    records = FolderArchive(tmp_path)
+    records = EncryptedArchive(tmp_path)
     identifier = records.keep(frame, None, [], None)
     alone = records.read(identifier)
     np.testing.assert_array_equal(alone.image, frame.pixels)
     assert (alone.record.finding, alone.record.field_of_view) == (None, None)
     records.complete(identifier, finding, ["melanoma-0.90"], None)
-    assert names(tmp_path / identifier) == ["examination.json", "image.png"]
+    assert len(pictures(tmp_path)) == 1
     record = records.read(identifier).record
     assert record.finding == to_record(finding, identifier, ["melanoma-0.90"])
     assert (record.field_of_view, record.taken) == (finding.field, frame.time)
@@ -138,13 +124,16 @@ def test_picture_is_kept_alone_and_completed_with_its_finding(
 def test_finding_that_cannot_be_written_is_told_and_the_picture_stays(
     tmp_path: Path, frame: Frame, finding: Finding
 ) -> None:
-    records = FolderArchive(tmp_path)
+    records = EncryptedArchive(tmp_path)
     identifier = records.keep(frame, None, [], None)
     with file_size_limit(100), pytest.raises(RecordError, match="picture is kept, but its finding"):
         records.complete(identifier, finding, [], None)
-    assert names(tmp_path / identifier) == ["examination.json", "image.png"]
-    np.testing.assert_array_equal(records.read(identifier).image, frame.pixels)
-    with pytest.raises(RecordError, match="could not be"):
+    alone = records.read(identifier)
+    np.testing.assert_array_equal(alone.image, frame.pixels)
+    assert alone.record.finding is None
+    records.complete(identifier, finding, [], None)
+    assert records.read(identifier).record.finding is not None
+    with pytest.raises(RecordError, match="there is no examination"):
         records.complete("none", finding, [], None)
 
 
@@ -155,7 +144,7 @@ def test_finding_is_not_written_below_a_disk_that_was_taken_out(
     stick.mkdir()
     mounted = {stick}
     monkeypatch.setattr("os.path.ismount", lambda path: path in mounted or path == Path("/"))
-    records = FolderArchive(stick)
+    records = EncryptedArchive(stick)
     identifier = records.keep(frame, None, [], None)
     stick.rename(drawer)
     stick.mkdir()
@@ -170,58 +159,23 @@ def test_finding_is_not_written_below_a_disk_that_was_taken_out(
     assert records.read(identifier).record.finding is not None
 
 
-@pytest.mark.parametrize("with_picture", [False, True])
-def test_disk_that_is_taken_out_while_a_finding_is_written_is_told(
-    tmp_path: Path, frame: Frame, finding: Finding, monkeypatch: pytest.MonkeyPatch,
-    with_picture: bool,
-) -> None:  # fmt: skip
-    """What was written below goes; what another disk holds stays."""
-    stick = tmp_path / "stick"
-    records = FolderArchive(stick)
-    identifier = records.keep(frame, None, [], None)
-
-    def take_out(path: Path, content: bytes) -> None:
-        stick.rename(tmp_path / "drawer")
-        path.parent.mkdir(parents=True)
-        path.write_bytes(content)
-        if with_picture:
-            (path.parent / "image.png").touch()
-
-    monkeypatch.setattr("device.records.folder_archive.write_atomically", take_out)
-    with pytest.raises(RecordError, match="folder is not there"):
-        records.complete(identifier, finding, [], None)
-    assert names(stick) == ([identifier] if with_picture else [])
-    assert FolderArchive(tmp_path / "drawer").read(identifier).record.finding is None
-
-
 def test_examinations_come_in_the_order_in_which_they_were_kept_whatever_the_clock_says(
     tmp_path: Path, frame: Frame, finding: Finding
 ) -> None:
     kept = []
     for year in (2026, 1970, 2031, 2025):
-        records = FolderArchive(tmp_path)
+        records = EncryptedArchive(tmp_path)
         for month in (2, 1):
             taken = frame.time.replace(year=year, month=month, day=1)
             kept.append(records.keep(replace(frame, time=taken), finding, [], None))
         records.close()
-    assert FolderArchive(tmp_path).identifiers() == kept
-
-
-def test_examinations_that_have_no_number_come_first_by_their_time(
-    tmp_path: Path, frame: Frame, finding: Finding
-) -> None:
-    for name in ("20310101T000000Z-aaaaaa", "20260101T000000Z-bbbbbb"):
-        (tmp_path / name).mkdir()
-    records = FolderArchive(tmp_path)
-    kept = records.keep(frame, finding, [], None)
-    assert records.identifiers() == ["20260101T000000Z-bbbbbb", "20310101T000000Z-aaaaaa", kept]
-    assert kept.startswith("000001-")
+    assert EncryptedArchive(tmp_path).identifiers() == kept
 
 
 def test_clock_that_is_not_set_or_went_back_is_told_in_the_record(
     tmp_path: Path, frame: Frame, finding: Finding
 ) -> None:
-    records = FolderArchive(tmp_path)
+    records = EncryptedArchive(tmp_path)
     told = []
     for year in (2026, 2027, 2026, 1970):
         taken = frame.time.replace(year=year, month=1, day=1)
@@ -234,31 +188,32 @@ def test_clock_that_is_not_set_or_went_back_is_told_in_the_record(
 def test_second_program_is_refused_and_takes_nothing_away(
     tmp_path: Path, frame: Frame, finding: Finding
 ) -> None:
-    first, second = FolderArchive(tmp_path), FolderArchive(tmp_path)
+    first, second = EncryptedArchive(tmp_path), EncryptedArchive(tmp_path)
     first.open()
-    half = tmp_path / ".000001-20260101T000000Z-abcdef.part"
-    half.mkdir()
+    half = tmp_path / ".keyring.json.abcdef.part"
+    half.touch()
     for attempt in (second.open, lambda: second.keep(frame, finding, [], None)):
         with pytest.raises(RecordsInUseError, match=r"another dermascope .*end that one first"):
             attempt()
-    assert half.is_dir()
+    assert half.exists()
     kept = first.keep(frame, finding, [], None)
-    assert second.identifiers() == [kept]
+    with pytest.raises(RecordsInUseError):
+        second.identifiers()
     first.close()
-    second.open()
+    assert second.identifiers() == [kept]
     assert not half.exists()
 
 
 def test_folder_that_someone_else_makes_is_not_made(
     tmp_path: Path, frame: Frame, finding: Finding
 ) -> None:
-    records = FolderArchive(tmp_path / "stick", create=False)
+    records = EncryptedArchive(tmp_path / "stick", create=False)
     for attempt in (records.open, lambda: records.keep(frame, finding, [], None)):
         with pytest.raises(RecordError, match="folder is not there; put its disk back"):
             attempt()
     assert not (tmp_path / "stick").exists()
     (tmp_path / "stick").mkdir()
-    assert records.keep(frame, finding, [], None) in names(tmp_path / "stick")
+    assert records.keep(frame, finding, [], None) in records.identifiers()
 
 
 def test_picture_is_not_kept_below_a_medium_that_was_taken_out(
@@ -268,7 +223,7 @@ def test_picture_is_not_kept_below_a_medium_that_was_taken_out(
     stick.mkdir()
     mounted = {stick}
     monkeypatch.setattr("os.path.ismount", lambda path: path in mounted or path == Path("/"))
-    records = FolderArchive(stick)
+    records = EncryptedArchive(stick)
     first = records.keep(frame, finding, [], None)
     stick.rename(tmp_path / "drawer")
     stick.mkdir()
@@ -287,6 +242,7 @@ _MEDIUM = """
 import subprocess, sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 import pytest
 from device.capture.demo import SCENES, demo_frame
 from device.errors import RecordError
@@ -294,29 +250,35 @@ from device.frame import SourceKind
 from device.inference.analyzer import Analyzer
 from device.config import Config, model_folder
 from device.models.bundle import load_bundle
-from device.records.folder_archive import FolderArchive
+from device.records.encrypted_archive import EncryptedArchive
 
 stick = Path(sys.argv[1])
 def mount(*what): subprocess.run([*what, str(stick)], check=True)
-mount("mount", "-t", "tmpfs", "-o", "size=8m", "none")
+mount("mount", "-t", "tmpfs", "-o", "size=24m", "none")
 config = Config()
 frame = replace(demo_frame(SCENES[0]), kind=SourceKind.CAMERA)
 finding = Analyzer(load_bundle(model_folder(config), config.trusted_keys)).analyze(frame)
-records = FolderArchive(stick)
+records = EncryptedArchive(stick)
 records.keep(frame, finding, [], None)
 for options in ("ro", "rw"):
+    records.close()
     mount("mount", "-o", f"remount,{options}")
     if options == "ro":
-        with pytest.raises(RecordError):
-            records.keep(frame, finding, [], None)
-        with pytest.raises(RecordError, match="cannot be written"):
-            records.close() or records.open()
+        for attempt in (records.open, lambda: records.keep(frame, finding, [], None)):
+            with pytest.raises(RecordError, match="cannot be written; check the disk"):
+                attempt()
     else:
         records.keep(frame, finding, [], None)
 with pytest.raises(RecordError, match="could not be kept; free space"):
     while True:
         records.keep(frame, finding, [], None)
 assert records.room() == 0
+# What makes room again, and what is said of the pictures, is never refused.
+last = records.identifiers()[-1]
+records.complete(last, finding, [], None)
+assert records.read(last).record.finding is not None
+records.delete_examination(last)
+assert records.room() >= 1, records.room()
 assert not list(stick.glob(".*"))
 mount("umount", "--lazy")
 with pytest.raises(RecordError, match="is not there"):
@@ -346,114 +308,71 @@ def test_nobody_else_reads_what_is_kept_whatever_the_umask(
 ) -> None:
     before = os.umask(umask)
     try:
-        identifier = FolderArchive(tmp_path / "a" / "b").keep(frame, finding, [], None)
+        archive = EncryptedArchive(tmp_path / "a" / "b")
+        identifier = archive.keep(frame, finding, [], None)
     finally:
         os.umask(before)
-    folder = tmp_path / "a" / "b" / identifier
-    for path in (folder, *folder.parents[:2]):
-        assert path.stat().st_mode & 0o777 == 0o700
-    for path in folder.iterdir():
-        assert path.stat().st_mode & 0o777 == 0o600
+    assert identifier
+    files = [path for path in (tmp_path / "a").rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {"archive.db", "keyring.json", "archive.key"}
+    for path in (tmp_path / "a").rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o600 if path in files else 0o700)
 
 
 def test_examinations_take_no_more_than_their_share(
     tmp_path: Path, frame: Frame, finding: Finding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = [FolderArchive(tmp_path).keep(frame, finding, [], None)]
-    size = sum(path.stat().st_size for path in (tmp_path / kept[0]).iterdir())
-    disk = type(shutil.disk_usage(tmp_path))(20 * size, 2 * size, 18 * size + size // 2)
+    first = EncryptedArchive(tmp_path)
+    kept = [first.keep(frame, finding, [], None)]
+    first.close()
+    tables = (tmp_path / "archive.db").stat().st_size
+    size = pictures(tmp_path)[0].stat().st_size
+    reserved = 8 << 20
+    disk = type(shutil.disk_usage(tmp_path))(
+        10 * (3 * size + tables) + 10, 0, 18 * size + size // 2 + reserved
+    )
     monkeypatch.setattr("shutil.disk_usage", lambda path: disk)
-    records = FolderArchive(tmp_path, share=0.2)
+    records = EncryptedArchive(tmp_path)
     kept.append(records.keep(frame, finding, [], None))
     assert records.room() == 18
-    measuring = records.measure()
-    next(measuring)
-    # What is kept meanwhile counts as well.
+    records.close()
+    records = EncryptedArchive(tmp_path, share=0.1)
     kept.append(records.keep(frame, finding, [], None))
-    assert list(measuring) == [None]
     with pytest.raises(RecordError, match="share of the disk; move older ones"):
-        for _ in range(3):
-            kept.append(records.keep(frame, finding, [], None))
-    assert sorted(names(tmp_path)) == sorted(kept)
-    assert len(kept) in (3, 4)
+        records.keep(frame, finding, [], None)
+    assert records.identifiers() == kept
+    assert len(pictures(tmp_path)) == 3
     assert records.room() == 0
+    records.complete(kept[-1], finding, [], None)
+    records.delete_examination(kept[-1])
+    assert records.room() == 1
 
 
-def test_room_that_a_finding_takes_is_counted_and_not_refused(
+def test_pictures_leave_room_for_what_is_said_of_them(
     tmp_path: Path, frame: Frame, finding: Finding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def size(identifier: str) -> int:
-        return sum(path.stat().st_size for path in (tmp_path / identifier).iterdir())
-
-    records = FolderArchive(tmp_path, share=0.5)
-    records.open()
-    assert list(records.measure()) == []
-    identifier = records.keep(frame, None, [], None)
-    disk = type(shutil.disk_usage(tmp_path))(2 * size(identifier), 0, 10 * size(identifier))
+    records = EncryptedArchive(tmp_path)
+    kept = records.keep(frame, None, [], None)
+    disk = type(shutil.disk_usage(tmp_path))(1 << 30, 0, 8 << 20)
     monkeypatch.setattr("shutil.disk_usage", lambda path: disk)
-    records.complete(identifier, finding, [], None)
-    assert records.read(identifier).record.finding is not None
-    disk = disk._replace(total=4 * size(identifier))
-    assert records.room() == 1
-    disk = disk._replace(total=4 * size(identifier) - 2)
+    with pytest.raises(RecordError, match="could not be kept; free space"):
+        records.keep(frame, None, [], None)
     assert records.room() == 0
+    records.complete(kept, finding, [], None)
 
 
 def test_room_of_what_is_not_there_is_unknown(tmp_path: Path) -> None:
-    assert FolderArchive(tmp_path / "none").room() is None
-
-
-def test_nothing_but_the_examination_is_in_the_folder_and_no_one_else_is_named(
-    tmp_path: Path, frame: Frame, finding: Finding
-) -> None:
-    identifier = FolderArchive(tmp_path).keep(frame, finding, [], None)
-    assert names(tmp_path) == [identifier]
-    assert names(tmp_path / identifier) == ["examination.json", "image.png"]
-    content = (tmp_path / identifier / "examination.json").read_text()
-    assert "patient" not in content
-
-
-@pytest.mark.parametrize("wait", [0.0, 0.03, 0.11])
-def test_program_that_is_killed_leaves_whole_examinations_only(tmp_path: Path, wait: float) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", _KEEP_ON, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stdout is not None
-        said = [child.stdout.readline().strip() for _ in range(2)]
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(wait)
-        child.send_signal(signal.SIGKILL)
-        said += child.stdout.read().split()
-    records = FolderArchive(tmp_path)
-    kept = records.identifiers()
-    # The last one may be kept and not yet be said.
-    assert set(said) <= set(kept)
-    assert len(kept) - len(said) <= 1
-    for identifier in kept:
-        assert records.read(identifier).image.shape == (768, 1024, 3)
-    records.open()
-    assert not [name for name in names(tmp_path) if name.startswith(".")]
-
-
-def test_what_was_left_half_written_is_taken_away_at_the_start(tmp_path: Path) -> None:
-    part = tmp_path / ".20260101T000000Z-abcdef.part"
-    part.mkdir()
-    (part / "image.png").write_bytes(b"half")
-    (tmp_path / "notes.part").mkdir()
-    records = FolderArchive(tmp_path)
-    records.open()
-    assert names(tmp_path) == ["notes.part"]
-    assert records.identifiers() == ["notes.part"]
+    assert EncryptedArchive(tmp_path / "none").room() is None
 
 
 def test_full_disk_is_told_and_leaves_nothing_behind(
     tmp_path: Path, frame: Frame, finding: Finding
 ) -> None:
-    records = FolderArchive(tmp_path)
+    records = EncryptedArchive(tmp_path)
     kept = records.keep(frame, finding, [], None)
     with file_size_limit(20_000), pytest.raises(RecordError, match="could not be kept"):
         records.keep(frame, finding, [], None)
-    assert names(tmp_path) == [kept]
+    assert len(pictures(tmp_path)) == 1
     assert records.read(kept).record.identifier == kept
     assert len([records.keep(frame, finding, [], None), *records.identifiers()]) == 3
 
@@ -465,26 +384,14 @@ def test_folder_that_may_not_be_written_is_told(
     if folder.parent == tmp_path:
         folder.mkdir(mode=0o500)
     with pytest.raises(RecordError, match="check the disk, and who may write there"):
-        FolderArchive(folder / "examinations").keep(frame, finding, [], None)
+        EncryptedArchive(folder / "examinations").keep(frame, finding, [], None)
 
 
 @pytest.mark.parametrize("identifier", ["none", "../outside", "", ".hidden.part"])
 def test_examination_that_is_not_there_is_told(tmp_path: Path, identifier: str) -> None:
     (tmp_path.parent / "outside").mkdir(exist_ok=True)
     with pytest.raises(RecordError, match="there is no examination"):
-        FolderArchive(tmp_path).read(identifier)
-
-
-@pytest.mark.parametrize("name", ["examination.json", "image.png"])
-@pytest.mark.parametrize("content", [b"", b"{}", b"\x00" * 500])
-def test_damaged_examination_is_told(
-    tmp_path: Path, frame: Frame, finding: Finding, name: str, content: bytes
-) -> None:
-    records = FolderArchive(tmp_path)
-    identifier = records.keep(frame, finding, [], None)
-    (tmp_path / identifier / name).write_bytes(content)
-    with pytest.raises(RecordError, match="is damaged"):
-        records.read(identifier)
+        EncryptedArchive(tmp_path).read(identifier)
 
 
 def test_practice_of_a_finding_is_kept_and_older_records_have_none(
@@ -550,14 +457,6 @@ def test_values_beside_a_missing_finding_are_checked(kept: Kept) -> None:
         kept.read_back()
 
 
-@pytest.mark.parametrize("name", ["examination.json", "image.png"])
-def test_pipe_in_a_files_place_is_damage_and_not_waited_for(kept: Kept, name: str) -> None:
-    (kept.path.parent / name).unlink()
-    os.mkfifo(kept.path.parent / name)
-    with pytest.raises(RecordError, match="is damaged"):
-        kept.archive.read(kept.identifier)
-
-
 @pytest.mark.parametrize(
     "field", [(-1, 0, 700), (0, -1, 700), (0, 0, 769), (325, 0, 700), (0, 0, 0), (500, 300, -100)]
 )
@@ -577,22 +476,6 @@ def test_what_a_newer_release_adds_is_passed_over(kept: Kept) -> None:
     assert kept.read_back().record == before
 
 
-def test_examination_of_the_first_version_is_read(tmp_path: Path, frame: Frame) -> None:
-    identifier = "20260102T030405Z-abcdef"
-    (tmp_path / identifier).mkdir()
-    Image.fromarray(frame.pixels).save(tmp_path / identifier / "image.png")
-    shutil.copy(VERSION_1, tmp_path / identifier / "examination.json")
-    record = FolderArchive(tmp_path).read(identifier).record
-    assert (record.schema_version, record.source, record.field_of_view) == (1, None, None)
-    assert record.identifier == identifier
-    assert record.taken == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    assert record.finding.diagnosis is Code.NV
-    assert record.finding.case_mix == ""
-    assert record.finding.quality.focus == 8.35
-    assert record.measures is not None
-    assert record.measures.colours == ("dark brown",)
-
-
 @pytest.mark.parametrize("readable", [True, False])
 def test_version_that_is_too_new_is_told_apart_from_damage(kept: Kept, readable: bool) -> None:
     kept.record["schema_version"] = SCHEMA_VERSION + 1
@@ -607,7 +490,7 @@ def test_version_that_is_too_new_is_told_apart_from_damage(kept: Kept, readable:
 def test_picture_that_no_camera_took_never_lands_in_the_clinics_archive(
     tmp_path: Path, frame: Frame, finding: Finding, kind: SourceKind
 ) -> None:
-    records = FolderArchive(tmp_path / "examinations")
+    records = EncryptedArchive(tmp_path / "examinations")
     assert records.permanent
     with pytest.raises(RecordError, match="no camera took"):
         records.keep(replace(frame, kind=kind), finding, [], None)
@@ -643,26 +526,129 @@ def test_throwaway_archive_needs_no_disk_until_something_is_kept(
             records.keep(frame, finding, [], None)
 
 
-@pytest.mark.parametrize("side", [11_000, 30_000])
-def test_picture_that_would_fill_the_memory_is_damaged(
-    tmp_path: Path, frame: Frame, finding: Finding, side: int
-) -> None:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        tail = struct.pack(">I", zlib.crc32(kind + content))
-        return struct.pack(">I", len(content)) + kind + content + tail
-
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    picture = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b""))
-    records = FolderArchive(tmp_path)
-    identifier = records.keep(frame, finding, [], None)
-    (tmp_path / identifier / "image.png").write_bytes(picture)
-    with pytest.raises(RecordError, match=r"is damaged .*limit"):
-        records.read(identifier)
-
-
 def test_folder_that_may_not_be_read_is_told(tmp_path: Path, no_privilege: None) -> None:
     folder = Path("/proc/1/map_files") if os.geteuid() == 65534 else tmp_path / "locked"
     if folder.parent == tmp_path:
         folder.mkdir(mode=0o000)
-    with pytest.raises(RecordError, match="cannot be read"):
-        FolderArchive(folder).identifiers()
+    with pytest.raises(RecordError, match="who may write there"):
+        EncryptedArchive(folder).identifiers()
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\x00" * 500])
+def test_damaged_picture_is_told_and_hides_no_other(
+    kept: Kept, frame: Frame, content: bytes
+) -> None:
+    other = kept.archive.keep(frame, None, [], None)
+    kept.path.write_bytes(content)
+    for look in (kept.archive.read, kept.archive.thumbnail):
+        with pytest.raises(RecordError, match="is damaged"):
+            look(kept.identifier)
+        look(other)
+
+
+def test_flipped_byte_of_a_picture_is_told_wherever_it_is(kept: Kept) -> None:
+    content = kept.path.read_bytes()
+    for place in (0, 3, 5, 7, 8, 30, 1000, len(content) // 2, len(content) - 1):
+        flipped = bytearray(content)
+        flipped[place] ^= 1
+        kept.path.write_bytes(flipped)
+        with pytest.raises(RecordError, match="is damaged"):
+            kept.archive.read(kept.identifier)
+    kept.path.write_bytes(content)
+    kept.archive.read(kept.identifier)
+
+
+def test_picture_of_another_examination_is_damage(kept: Kept, frame: Frame, tmp_path: Path) -> None:
+    other = kept.archive.keep(frame, None, [], None)
+    first, second = pictures(tmp_path)
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+    for identifier in (kept.identifier, other):
+        with pytest.raises(RecordError, match="is damaged"):
+            kept.archive.read(identifier)
+
+
+def test_pipe_in_a_pictures_place_is_damage_and_not_waited_for(kept: Kept) -> None:
+    kept.path.unlink()
+    os.mkfifo(kept.path)
+    for look in (kept.archive.read, kept.archive.thumbnail):
+        with pytest.raises(RecordError, match="is damaged"):
+            look(kept.identifier)
+
+
+def test_picture_that_would_fill_the_memory_is_damaged(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device.records.picture_files.MAX_PIXELS", 1000)
+    with pytest.raises(RecordError, match=r"is damaged .*limit"):
+        kept.archive.read(kept.identifier)
+
+
+def test_picture_that_an_interrupted_program_left_without_its_row_is_removed(
+    tmp_path: Path, frame: Frame
+) -> None:
+    records = EncryptedArchive(tmp_path)
+    kept = records.keep(frame, None, [], None)
+    records.close()
+    left = pictures(tmp_path)[0].with_name("0000002.picture")
+    left.write_bytes(b"half")
+    records.open()
+    assert not left.exists()
+    assert records.keep(frame, None, [], None).startswith("000002-")
+    assert records.identifiers()[0] == kept
+
+
+def test_damaged_record_hides_no_other_in_a_list(kept: Kept, frame: Frame) -> None:
+    other = kept.archive.keep(frame, None, [], None)
+    kept.record["taken"] = "yesterday"
+    kept.record["identifier"] = kept.identifier
+    kept._tables.execute(
+        "UPDATE examination SET record = ? WHERE number = 1", (json.dumps(kept.record).encode(),)
+    )
+    assert [record.identifier for record in kept.archive.examinations().items] == [other]
+    with pytest.raises(RecordError, match="is damaged"):
+        kept.archive.record(kept.identifier)
+
+
+def test_damaged_tables_are_told(tmp_path: Path, frame: Frame) -> None:
+    records = EncryptedArchive(tmp_path)
+    records.keep(frame, None, [], None)
+    records.close()
+    path = tmp_path / "archive.db"
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(
+        RecordError, match=r"are damaged; restore them .*verification failed for page 1"
+    ):
+        records.open()
+
+
+def test_nothing_is_left_in_the_clear(tmp_path: Path, frame: Frame, finding: Finding) -> None:
+    records = EncryptedArchive(tmp_path)
+    identifier = records.keep(frame, finding, ["melanoma-0.90"], None)
+    patient = records.add_patient("HOSPITAL-4711", name="Erika Mustermann")
+    records.file_examination(identifier, records.add_lesion(patient.key).key)
+
+    def all_of_it() -> bytes:
+        return b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+    still_open = all_of_it()
+    records.close()
+    for content in (still_open, all_of_it()):
+        for words in (
+            b"HOSPITAL", b"Mustermann", b"melanoma", b"field_of_view", b"SQLite format",
+            b"\x89PNG\r\n\x1a\n", b"\x00\x00\x00\rIHDR", b"\xff\xd8\xff\xe0\x00\x10JFIF",
+            identifier.encode(), patient.key.encode(),
+        ):  # fmt: skip
+            assert words not in content
+
+
+def test_archive_can_be_asked_by_several_threads(tmp_path: Path, frame: Frame) -> None:
+    records = EncryptedArchive(tmp_path)
+    with ThreadPoolExecutor(4) as threads:
+        kept = list(threads.map(lambda _: records.keep(frame, None, [], None), range(8)))
+        patients = list(threads.map(records.add_patient, map(str, range(8))))
+    assert sorted(records.identifiers()) == sorted(kept)
+    assert len(records.patients().items) == len(patients)
