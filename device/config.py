@@ -8,6 +8,7 @@ import msgspec
 
 from device.appearance import Rotation, Theme
 from device.errors import ConfigError
+from device.exchange import Exchange
 from device.language import Language
 from device.paths import shipped_models, state_folder, user_path
 from device.platform.toml_file import read_toml
@@ -68,6 +69,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Where examinations are kept; empty for ``examinations`` in the state folder.
     records_share
         How much of the disk that they lie on examinations may take up, in per cent.
+    exchange
+        Who the instrument is to the clinic's other systems, and where it may send.
     """
 
     model: str = ""
@@ -86,6 +89,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     pedal_key: Annotated[str, msgspec.Meta(max_length=24, pattern="^[ -~]*$")] = ""
     records_folder: str = ""
     records_share: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80
+    exchange: Exchange = Exchange()
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

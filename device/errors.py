@@ -89,3 +89,7 @@ class RecordError(DermascopeError, OSError):
 
 class RecordsInUseError(RecordError):
     """Another program keeps examinations in the same folder."""
+
+
+class ExportError(DermascopeError, OSError):
+    """What leaves for another system or a file cannot be made, written or sent."""
