@@ -38,7 +38,7 @@ from device.errors import (
     ScreenError,
     SourceError,
 )
-from device.exchange_commands import add_export
+from device.exchange_commands import add_exchange
 from device.exit_status import ExitStatus
 from device.faults import Fault
 from device.language import translatable
@@ -267,7 +267,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--to", "second", "the other end; requires --from"),
     ):  # fmt: skip
         calibrate.add_argument(end, dest=name, type=int, nargs=2, metavar=("X", "Y"), help=text)
-    add_export(commands, _path)
+    add_exchange(commands, _path)
     add("schema", _schema, "Print the JSON Schema of one line of `analyze --json` output.")
     return parser
 

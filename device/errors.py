@@ -93,3 +93,11 @@ class RecordsInUseError(RecordError):
 
 class ExportError(DermascopeError, OSError):
     """What leaves for another system or a file cannot be made, written or sent."""
+
+
+class UnreachableError(ExportError):
+    """Another system cannot be reached, or does not answer as it should: nothing can be sent."""
+
+
+class RefusedError(ExportError):
+    """Another system answers, and does not take this one thing."""
