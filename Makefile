@@ -25,7 +25,7 @@ help:
 	@echo "make coverage  every test, and the lines and branches that none reaches"
 	@echo "make test-picamera  the camera's tests on real picamera2, in a Debian 13 root (as root)"
 	@echo "make test-screen  the whole program on a screen that nobody sees (installs it, as root)"
-	@echo "make test-interop  DICOM and PDF against DCMTK, Orthanc and others (installs them, as root)"
+	@echo "make test-interop  against DCMTK, Orthanc and a FHIR server (installs them, as root)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   how fast, as ratios in one run"
 	@echo "make bench-live  ten minutes of the live loop: frames, memory, latency"
@@ -60,7 +60,7 @@ test-screen: $(DEV)/.ready
 
 test-interop: $(DEV)/.ready
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq dcmtk dicom3tools orthanc poppler-utils
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq dcmtk dicom3tools orthanc poppler-utils npm
 	$(DEV)/bin/pytest tests/end_to_end/test_interop.py
 
 lint: $(DEV)/.ready

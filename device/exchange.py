@@ -1,7 +1,8 @@
 """Who the instrument is to the clinic's other systems, and where it may send: settings."""
 
+import re
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -12,7 +13,10 @@ Host = Annotated[str, msgspec.Meta(min_length=1, max_length=253, pattern=r"^[^\s
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")]
 Address = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s?#]+\Z", max_length=500)]
+Uri = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9+.-]*:[^\s|,]+\Z", max_length=200)]
 Words = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\\\x00-\x1f]*\Z")]
+
+_LOOPBACK: Final = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/|\Z)")
 
 
 class Immersion(StrEnum):
@@ -75,7 +79,9 @@ class FhirServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     name
         What the screen and the queue call it.
     url
-        Its base.
+        Its base; encrypted unless it is on this very machine.
+    patients
+        The system (a URI) of the clinic's patient identifiers, as the server knows it.
     token_file
         File that holds the bearer token to send along; empty for none.
     authority
@@ -84,8 +90,13 @@ class FhirServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     name: Name
     url: Address
+    patients: Uri
     token_file: str = ""
     authority: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith("https://") and not _LOOPBACK.match(self.url):
+            raise ValueError(f"exchange.fhir: the url of {self.name} does not begin with https://")
 
 
 class Exchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -59,8 +59,8 @@ def _export_dicom(options: argparse.Namespace, clock: Clock) -> int:
 
 def _send(options: argparse.Namespace, clock: Clock) -> int:
     from device.interop.outbox import Outbox
-    from device.interop.sending import queue, send_due
-    from device.interop.targets import connections
+    from device.interop.sending import send_due
+    from device.interop.targets import connections, queue
     from device.paths import state_folder
 
     config = load_config(options.config)
@@ -69,7 +69,7 @@ def _send(options: argparse.Namespace, clock: Clock) -> int:
         raise ConfigError("nothing is sent, as the settings name no target; see docs/interop.md")
     kept, waits = Kept(config), 0
     with Outbox(state_folder()) as outbox:
-        queue(outbox, kept, targets, clock.now())
+        queue(outbox, kept, config.exchange, clock.now())
         outbox.retry(clock.now())
         send_due(outbox, targets, kept.find, clock.now)
         for name in targets:

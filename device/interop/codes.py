@@ -21,6 +21,7 @@ class System(StrEnum):
     DICOM = "DCM"
     UCUM = "UCUM"
     LOINC = "LN"
+    ICD10 = "I10"
     OWN = "99DERMASCOPE"
 
 
@@ -114,6 +115,23 @@ def probability_of(what: Coded) -> Coded:
     """Return what the probability of a diagnosis, or of a group of them, is called."""
     return _own(f"p-{what.code}", f"Probability: {what.meaning}")
 
+
+CONDITIONS: Final[dict[Code, tuple[Coded, ...]]] = {
+    # A clinician's diagnosis, where it is one disorder and not one of several: akiec, bkl and vasc
+    # are told in words alone. ICD-10: WHO, volume 1, chapter II, of the skin, site unspecified.
+    # SNOMED CT: as the Mondo ontology has it for MONDO:0005341; for the others no source but word
+    # of mouth was found.
+    Code.BCC: (
+        _sct("254701007", "Basal cell carcinoma of skin"),
+        Coded(System.ICD10, "C44.9", "Malignant neoplasm of skin, unspecified"),
+    ),
+    Code.DF: (Coded(System.ICD10, "D23.9", "Other benign neoplasm of skin, unspecified"),),
+    Code.MEL: (Coded(System.ICD10, "C43.9", "Malignant melanoma of skin, unspecified"),),
+    Code.NV: (Coded(System.ICD10, "D22.9", "Melanocytic naevi, unspecified"),),
+}
+
+IMAGING_REPORT: Final = Coded(System.LOINC, "18748-4", "Diagnostic imaging study")
+"""HL7 C-CDA R2.1, Diagnostic Imaging Report."""
 
 MALIGNANT_GROUP: Final = _own("malignant", "Malignant or pre-malignant")
 RECOMMENDATION: Final = _own("recommendation", "What the finding asks for")

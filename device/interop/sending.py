@@ -1,6 +1,6 @@
 """From the queue to where it goes; what fails stays in the queue with the reason."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 
@@ -19,16 +19,6 @@ Connect = Callable[[], AbstractContextManager[Send]]
 def content_of(examined: ExaminedLesion) -> str:
     """Return what changes whenever an examination is to be sent again."""
     return derived_uuid("content", str(examined.image_uuid), str(examined.report_uuid)).hex
-
-
-def queue(
-    outbox: Outbox, examined: Iterable[ExaminedLesion], targets: Iterable[str], now: datetime
-) -> None:
-    """Queue examinations for every target, as far as they are not there in this state already."""
-    names = tuple(targets)
-    for one in examined:
-        for name in names:
-            outbox.add(name, one.examination.record.identifier, content_of(one), now)
 
 
 def send_due(

@@ -235,6 +235,7 @@ def test_exchange_names_whom_the_instrument_sends_to(tmp_path: Path) -> None:
         '[[exchange.dicom]]\nname = "pacs"\nhost = "pacs.local"\ntitle = "PACS"\n'
         '[exchange.dicom.tls]\nauthority = "/etc/ca.pem"\n'
         '[[exchange.fhir]]\nname = "records"\nurl = "https://records.local/fhir"\n'
+        'patients = "urn:oid:1.2.3"\n'
     )
     exchange = load_config(path).exchange
     (pacs,) = exchange.dicom
@@ -243,7 +244,7 @@ def test_exchange_names_whom_the_instrument_sends_to(tmp_path: Path) -> None:
     assert Config().exchange.dicom == Config().exchange.fhir == ()
     path.write_text(
         '[[exchange.dicom]]\nname = "a"\nhost = "h"\ntitle = "T"\n'
-        '[[exchange.fhir]]\nname = "a"\nurl = "https://h/fhir"\n'
+        '[[exchange.fhir]]\nname = "a"\nurl = "https://h/fhir"\npatients = "urn:oid:1.2.3"\n'
     )
     with pytest.raises(ConfigError, match="two targets have the same name"):
         load_config(path)

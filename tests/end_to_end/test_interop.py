@@ -23,7 +23,7 @@ import pytest
 
 from device.anatomy import BodySite, BodySpot, BodyView
 from device.errors import UnreachableError
-from device.exchange import DicomPeer
+from device.exchange import DicomPeer, Exchange, FhirServer
 from device.frame import Frame
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding, NoCallReason
@@ -32,9 +32,11 @@ from device.interop.dicom_folder import dicom_bytes, export_dicom
 from device.interop.dicom_image import dicom_image
 from device.interop.dicom_network import dicom_store
 from device.interop.dicom_worklist import find_scheduled
+from device.interop.fhir_client import fhir_store
 from device.interop.outbox import Outbox
-from device.interop.sending import queue, send_due
+from device.interop.sending import send_due
 from device.interop.study import ExaminedLesion
+from device.interop.targets import queue
 from device.models.manifest import Manifest
 from device.records.model import Examination, PictureKind, Polarization
 from device.records.patients import Action, Lesion, Proof
@@ -50,7 +52,13 @@ from tests.device.interop.studies import (
 )
 from tests.device.interop.test_dicom_worklist import entry
 
-_WANTED = ("dciodvfy", "storescp", "wlmscpfs", "Orthanc")
+_WANTED = ("dciodvfy", "storescp", "wlmscpfs", "Orthanc", "npm")
+
+_KINDS = (
+    "Patient", "Device", "Media", "Observation", "DiagnosticReport", "ServiceRequest", "Provenance",
+)  # fmt: skip
+
+_FHIR = Path(__file__).with_name("fhir_server")
 
 pytestmark = [
     LEFT_TO_PYTHON,
@@ -176,7 +184,7 @@ def test_dcmtk_that_misbehaves_leaves_the_queue_whole(
     """And once it is well, everything arrives."""
     port, names = free_port(), {one.examination.record.identifier: one for one in kept}
     with Outbox(tmp_path / "state") as outbox:
-        queue(outbox, kept, ["pacs"], TAKEN)
+        queue(outbox, kept, Exchange(dicom=(peer(port),)), TAKEN)
         targets = {"pacs": lambda: dicom_store(peer(port), 5.0)}
         with running(port, "storescp", ill, "-od", str(tmp_path), str(port)):
             send_due(outbox, targets, names.get, lambda: TAKEN)
@@ -279,3 +287,89 @@ def test_dcmtk_answers_with_its_worklist(tmp_path: Path) -> None:
         assert find_scheduled(ris, date(2026, 3, 5)) == ()
     assert (one.identifier, one.name, one.time) == ("MRN-0", "Núñez, María", "0930")
     assert one.order.study_uid == "1.2.3.4"
+
+
+@pytest.fixture(scope="module")
+def medplum(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return Medplum's FHIR server, installed."""
+    folder = tmp_path_factory.mktemp("medplum")
+    for path in _FHIR.iterdir():
+        if path.is_file():
+            shutil.copy(path, folder)
+    subprocess.run(["npm", "ci", "--silent", "--ignore-scripts"], cwd=folder, check=True)
+    return folder
+
+
+def everything(url: str) -> dict[str, list[dict[str, Any]]]:
+    """Return what a FHIR server holds, by kind."""
+    found = {}
+    for kind in _KINDS:
+        request = urllib.request.Request(  # noqa: S310
+            f"{url}/{kind}?_count=1000", headers={"Authorization": "Bearer secret"}
+        )
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
+            bundle = json.loads(answer.read())
+        found[kind] = [entry["resource"] for entry in bundle.get("entry", [])]
+    return found
+
+
+def test_medplum_takes_every_resource_once_however_often_it_is_sent(
+    kept: list[ExaminedLesion],
+    manifest: Manifest,
+    finding: Finding,
+    medplum: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port, filed = free_port(), [one for one in kept if one.patient is not None]
+    (tmp_path / "token").write_text("secret\n")
+    url = f"http://127.0.0.1:{port}"
+    server = FhirServer(
+        name="records", url=url, patients="https://clinic.example/mrn",
+        token_file=str(tmp_path / "token"),
+    )  # fmt: skip
+    monkeypatch.setenv("PORT", str(port))
+    monkeypatch.setenv("TOKEN", "secret")
+    with running(port, "node", str(medplum / "server.mjs")):
+        for _ in range(2):
+            with fhir_store(server) as send:
+                for one in filed:
+                    send(one)
+        first = everything(url)
+        undecided = examined(manifest, replace(finding, recommendation=Recommendation.REFER), 6)
+        nothing = type(DECISION)(
+            decided=DECISION.decided, role=DECISION.role, action=Action.NOTHING, diagnosis="nv"
+        )
+        with fhir_store(server) as send:
+            send(
+                examined(
+                    manifest, replace(finding, recommendation=Recommendation.REFER), 6,
+                    decision=nothing,
+                )
+            )  # fmt: skip
+        then = everything(url)
+        wrong = FhirServer(name="records", url=url, patients="https://clinic.example/mrn")
+        with (
+            pytest.raises(UnreachableError, match="does not admit"),
+            fhir_store(wrong) as send,
+        ):
+            send(filed[0])
+    assert len(first["Patient"]) == len(first["Device"]) == 1
+    assert len(first["Media"]) == len(filed)
+    said = [one for one in filed if one.finding is not None]
+    assert len(first["Observation"]) == len(said)
+    assert {one["status"] for one in first["Observation"]} == {"preliminary", "final"}
+    name = f"urn:uuid:{undecided.image_uuid}"
+    (picture,) = [one for one in then["Media"] if one["identifier"][0]["value"] == name]
+    for kind, before, after in (
+        ("Observation", "preliminary", "final"),
+        ("DiagnosticReport", "preliminary", "final"),
+        ("ServiceRequest", "active", "revoked"),
+    ):
+        assert len(first[kind]) == len(then[kind])
+
+        def of_it(found: dict[str, list[dict[str, Any]]], kind: str = kind) -> dict[str, Any]:
+            return next(one for one in found[kind] if f"Media/{picture['id']}" in json.dumps(one))
+
+        assert (of_it(first)["status"], of_it(then)["status"]) == (before, after)
+    assert len(then["Provenance"]) == len(first["Provenance"]) + 1

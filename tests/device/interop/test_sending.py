@@ -9,7 +9,7 @@ import pytest
 from device.errors import ExportError, RecordError, RefusedError, UnreachableError
 from device.inference.finding import Finding
 from device.interop.outbox import Outbox
-from device.interop.sending import content_of, queue, send_due
+from device.interop.sending import content_of, send_due
 from device.interop.study import ExaminedLesion
 from device.models.manifest import Manifest
 from tests.device.interop.studies import DECISION, examined, without_patient
@@ -48,7 +48,11 @@ class Clinic:
         self.names = list(self.kept)
         self.outbox = Outbox(folder)
         self.now = NOW
-        queue(self.outbox, every, ["pacs"], NOW)
+        self.queue("pacs")
+
+    def queue(self, target: str) -> None:
+        for name, one in self.kept.items():
+            self.outbox.add(target, name, content_of(one), NOW)
 
     def find(self, identifier: str) -> ExaminedLesion | None:
         return self.kept.get(identifier)
@@ -111,7 +115,7 @@ def test_target_that_cannot_be_reached_keeps_all_waiting_and_stops_no_other(
     def connects() -> None:
         raise UnreachableError("no route")
 
-    queue(clinic.outbox, clinic.kept.values(), ["records"], NOW)
+    clinic.queue("records")
     bad, good = Target(connects=connects), Target()
     targets = {"pacs": bad.connect, "records": good.connect}
     send_due(clinic.outbox, targets, clinic.find, lambda: NOW)
