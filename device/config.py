@@ -16,7 +16,7 @@ from device.text import printable_path
 
 CONFIG_VARIABLE: Final = "DERMASCOPE_CONFIG"
 SYSTEM_CONFIG: Final = Path("/etc/dermascope/config.toml")
-DEFAULT_MODEL: Final = "slim-96"
+DEFAULT_MODEL: Final = "multicentre"
 
 _LONG_SIDE: Final = 640
 

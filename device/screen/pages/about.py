@@ -107,7 +107,7 @@ class AboutPage(Page):
 
     def _draw_words(self, area: Rect, signed_by: str, wording: Wording) -> None:
         manifest, px = self.manifest, self.canvas.layout.px
-        origin = manifest.provenance
+        licence = manifest.provenance.licence
         signature = wording.translate("Signature holds; signed by key {key}…", key=signed_by[:16])
         top = area.top
         for words, colour in (
@@ -116,8 +116,7 @@ class AboutPage(Page):
             *((words, self.palette.text) for words in _case_mix(manifest, wording)),
             (wording.translate(NOTICE), self.palette.warning),
             (wording.translate(LIMITS), self.palette.warning),
-            (wording.translate("Licence: {licence}", licence=origin.licence), self.palette.quiet),
-            (wording.translate("Data: {data}", data=origin.dataset), self.palette.quiet),
+            (wording.translate("Licence: {licence}", licence=licence), self.palette.quiet),
         ):  # fmt: skip
             room = Rect(area.left, top, area.width, area.bottom - top)
             top = self.canvas.draw_paragraph(words, 20, room, colour) + px(10)

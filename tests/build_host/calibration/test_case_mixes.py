@@ -32,6 +32,7 @@ from device.models.bundle import Bundle, load_bundle
 from device.models.manifest import CAPTURED_FILE, MODEL_FILE
 from device.models.network_spec import Calibration, CaseMix
 from tests.build_host import drawn
+from tests.device.bundles import one_network
 from tests.device.models.two_networks import shipped_bundle, sign_two_networks, two_networks
 
 Rows = NDArray[np.int64]
@@ -491,7 +492,7 @@ def test_draft_of_one_source_is_calibrated_for_its_own_mix(paper: Bundle, captur
 def test_each_of_two_networks_is_calibrated_for_its_own_pictures(
     paper: Bundle, tmp_path: Path, sources: tuple[str, ...]
 ) -> None:
-    other, dataset = shipped_bundle("slim-96"), drawings(*sources)
+    other, dataset = one_network(shipped_bundle("multicentre")), drawings(*sources)
     key = sign_two_networks(tmp_path, two_networks(paper, other), paper, other)
     found = calibrate_draft(load_bundle(tmp_path, (key,)), dataset)
     manifest = found.manifest

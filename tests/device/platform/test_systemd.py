@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from device.app import CLOSING_SECONDS
-from device.cli import LATE_SECONDS, RECORDS_SECONDS
 from device.exit_status import ExitStatus
 from device.fault_screen import TRY_AGAIN
+from device.instrument import LATE_SECONDS, RECORDS_SECONDS
 from device.platform.signals import NOTICE_SECONDS
 from device.platform.systemd import Notifier
 from device.runtime.health import ALLOWANCES, Part
