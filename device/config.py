@@ -8,6 +8,7 @@ import msgspec
 
 from device.appearance import Rotation, Theme
 from device.errors import ConfigError
+from device.exchange import Exchange
 from device.language import Language
 from device.paths import shipped_models, state_folder, user_path
 from device.platform.toml_file import read_toml
@@ -72,6 +73,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         How much of the disk that they lie on examinations may take up, in per cent.
     device_class
         Name of the kind of device, for bundles that are made for some kinds alone; empty for none.
+    exchange
+        Who the instrument is to the clinic's other systems, and where it may send.
     """
 
     model: str = ""
@@ -92,6 +95,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     records_key_file: str = ""
     records_share: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80
     device_class: Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = ""
+    exchange: Exchange = Exchange()
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
