@@ -12,6 +12,9 @@ VIRTUAL := tests/device/capture/virtual
 WORKERS ?= 2
 PYTEST = $(DEV)/bin/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# What make test-screen and make test-interop run, which install what they need.
+NOT_INSTALLED := --ignore tests/end_to_end/test_instrument.py --ignore tests/end_to_end/test_interop.py
+
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +25,7 @@ help:
 	@echo "make coverage  every test, and the lines and branches that none reaches"
 	@echo "make test-picamera  the camera's tests on real picamera2, in a Debian 13 root (as root)"
 	@echo "make test-screen  the whole program on a screen that nobody sees (installs it, as root)"
+	@echo "make test-interop  against DCMTK, Orthanc and a FHIR server (installs them, as root)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   how fast, as ratios in one run"
 	@echo "make bench-live  ten minutes of the live loop: frames, memory, latency"
@@ -34,13 +38,13 @@ demo: $(DEVICE)/.ready
 	$(DEVICE)/bin/dermascope demo --out demo
 
 test: $(DEV)/.ready
-	$(PYTEST) tests/build_host tests/end_to_end tests/device tests/fuzz --ignore tests/end_to_end/test_instrument.py
+	$(PYTEST) tests/build_host tests/end_to_end tests/device tests/fuzz $(NOT_INSTALLED)
 
 test-device: $(DEV)/.ready
 	$(PYTEST) tests/device tests/fuzz
 
 test-build: $(DEV)/.ready
-	$(PYTEST) tests/build_host tests/end_to_end --ignore tests/end_to_end/test_instrument.py
+	$(PYTEST) tests/build_host tests/end_to_end $(NOT_INSTALLED)
 
 coverage: $(DEV)/.ready
 	$(PYTEST) --cov --cov-report html:build/coverage --cov-report term:skip-covered \
@@ -53,6 +57,11 @@ test-screen: $(DEV)/.ready
 	apt-get update -qq
 	apt-get install -y -qq xvfb xdotool imagemagick
 	$(DEV)/bin/pytest tests/end_to_end/test_instrument.py
+
+test-interop: $(DEV)/.ready
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq dcmtk dicom3tools orthanc poppler-utils npm
+	$(DEV)/bin/pytest tests/end_to_end/test_interop.py
 
 lint: $(DEV)/.ready
 	$(DEV)/bin/ruff format --check .
@@ -114,4 +123,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test test-device test-build coverage test-picamera test-screen lint bench bench-live fuzz bench-build messages lock
+.PHONY: help demo test test-device test-build coverage test-picamera test-screen test-interop lint bench bench-live fuzz bench-build messages lock

@@ -17,6 +17,8 @@ from device.appearance import Rotation
 from device.capture.source import FrameSource
 from device.faults import Fault
 from device.inference.analyzer import FrameAnalyzer
+from device.installation.installer import Installer
+from device.installation.trial_period import TrialPeriod
 from device.optics import Optics
 from device.platform.clock import Clock
 from device.platform.signals import Ending
@@ -35,6 +37,9 @@ from device.screen.panel import Panel, pointer_wanted
 from device.screen.renderer import Renderer
 from device.screen.state import Command
 from device.screen.view import LiveView, PageView
+from device.selftest.background import BackgroundTest
+from device.selftest.check import Checks
+from device.selftest.runs import Beside
 from device.session import Session
 
 FRAMES_PER_SECOND: Final = 30
@@ -89,6 +94,12 @@ class App:
         What was found wrong at the start and keeps nothing from working.
     ending
         Whether the program was told to end by a signal.
+    selftest
+        Checks the instrument while it is in use; None to check nothing.
+    installer
+        Installs models; None to install none.
+    trial
+        Watches a model that was installed; None where none can be.
 
     Attributes
     ----------
@@ -126,7 +137,12 @@ class App:
         rotation: Rotation = Rotation.NONE,
         notices: Sequence[Fault] = (),
         ending: Ending | None = None,
+        selftest: Beside | None = None,
+        installer: Installer | None = None,
+        trial: TrialPeriod | None = None,
     ) -> None:
+        self._trial = trial
+        self._appliance = appliance
         self._ending = ending or Ending()
         self._renderer = renderer
         self._rotation = rotation
@@ -164,6 +180,8 @@ class App:
             notices=notices,
             names=names,
             lock_after=lock_after,
+            selftest=BackgroundTest(lambda: self._test(selftest) if selftest else ()),
+            installer=installer,
         )
         self._stop = threading.Event()
         self._stop_recorder = threading.Event()
@@ -188,6 +206,7 @@ class App:
                 for event in pygame.event.get():
                     self._handle(panel.upright(event))
                 self.session.update()
+                self._watch_trial()
                 view = self.session.view()
                 self._renderer.draw(panel.surface, view)
                 panel.show()
@@ -231,6 +250,17 @@ class App:
         if fault or not isinstance(view, LiveView) or view.field is not None:
             self._watchdog.ready()
         self._watchdog.beat(fault.text if fault else "Live")
+
+    def _watch_trial(self) -> None:
+        if self._trial is None:
+            return
+        self._trial.watch(self.health.report()[Part.MODEL])
+        self.session.model_fault = self._trial.fault
+        if self._trial.fault is not None and self._appliance:
+            self.session.ending = Command.RESTART
+
+    def _test(self, selftest: Beside) -> Checks:
+        return selftest(self.health.report()[Part.CAMERA], self._camera.frames.peek())
 
     def _join(self, part: Part, end: float) -> None:
         thread = self._threads[part]

@@ -17,11 +17,16 @@ from device import __version__
 from device.commands.analyze import add_analyze
 from device.commands.calibrate import add_calibrate
 from device.commands.demo import add_demo
+from device.commands.export import add_export
 from device.commands.model import add_model_command
 from device.commands.options import Command, option_path
+from device.commands.provision import add_provision
 from device.commands.run import add_run, run
 from device.commands.schema import add_schema
+from device.commands.selftest import add_selftest
+from device.commands.send import add_send
 from device.commands.standard_error import print_error
+from device.commands.worklist import add_worklist
 from device.config import CONFIG_VARIABLE, SYSTEM_CONFIG
 from device.errors import BundleError, ConfigError, DermascopeError, SourceError
 from device.exit_status import ExitStatus
@@ -35,6 +40,11 @@ _COMMANDS: Final = (
     add_demo,
     add_model_command,
     add_calibrate,
+    add_selftest,
+    add_provision,
+    add_export,
+    add_send,
+    add_worklist,
     add_schema,
 )
 """In the order in which help lists them."""

@@ -20,6 +20,7 @@ from device.frame import Frame
 from device.imaging.field_of_view import FieldOfView, central_field, crop, saliency_over_field
 from device.inference.analyzer import likeliest_malignant
 from device.inference.finding import Finding
+from device.installation.installer import Installer
 from device.models.manifest import Manifest
 from device.optics import Optics
 from device.platform.clock import Clock
@@ -45,6 +46,8 @@ from device.screen.pages.base import shown
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State, with_page
 from device.screen.view import KeepStatus, LiveView, PageView, Snapshot
+from device.selftest.background import BackgroundTest
+from device.text import printable
 
 FLASH_SECONDS: Final = 0.15
 FLASHES_APART_SECONDS: Final = 0.5
@@ -86,6 +89,10 @@ class Session:
         The clinic's settings allow patients' names.
     lock_after
         Seconds without a touch after which records that a PIN opened are locked; None for never.
+    selftest
+        Checks the instrument while it is in use.
+    installer
+        Installs models; None to install none.
 
     Attributes
     ----------
@@ -93,6 +100,8 @@ class Session:
         Where the clinician is.
     ending
         How the program is to end, once that is chosen.
+    model_fault
+        Why the model in use may not be used any longer; None while it may.
     """
 
     def __init__(
@@ -112,7 +121,11 @@ class Session:
         notices: Sequence[Fault] = (),
         names: bool = False,
         lock_after: float | None = None,
+        selftest: BackgroundTest | None = None,
+        installer: Installer | None = None,
     ) -> None:
+        self._selftest = selftest or BackgroundTest(lambda: ())
+        self._installer = installer
         self._camera = camera
         self._analysis = analysis
         self._recorder = recorder
@@ -138,6 +151,7 @@ class Session:
         self._told_locked = False
         self._codes_seen = 0
         self._scanned: str | None = None
+        self.model_fault: Fault | None = None
         self._shot: Shot | None = None
         self._flash_began = -math.inf
         self._notices = deque(notices, maxlen=_MOST_NOTICES)
@@ -150,6 +164,8 @@ class Session:
     @property
     def fault(self) -> Fault | None:
         """What does not work and is to be shown in the live page's place, or None."""
+        if self.model_fault is not None:
+            return self.model_fault
         if self._analysis.fault or self._captured():
             return self._analysis.fault
         if self._notices and not self.state.frozen:
@@ -199,6 +215,7 @@ class Session:
     def view(self) -> PageView:
         """Return what there is to be shown now."""
         desk = self._recorder.desk
+        installer = self._installer
         snapshot = Snapshot(
             state=self.state,
             live=self._live_view(),
@@ -213,6 +230,11 @@ class Session:
             case=case_of(desk, self.state),
             lesion=desk.lesion,
             seconds=self._clock.monotonic(),
+            checks=self._selftest.found,
+            testing=self._selftest.running,
+            archives=tuple(printable(p.name) for p in installer.found) if installer else (),
+            installing=installer is not None and installer.running,
+            installed=installer.outcome if installer else None,
         )
         page = self.state.page
         if page == PageName.LIVE and snapshot.fault is not None:
@@ -279,6 +301,10 @@ class Session:
             case Command.EXPLAIN:
                 if self._captured():
                     self._analysis.inbox.send(ExplainCapture())
+            case Command.SELF_TEST:
+                self._selftest.start()
+            case Command.LOOK_FOR_MODELS | Command.INSTALL_MODEL:
+                self._execute_on_models(command)
             case Command.SAVE_PREFERENCES:
                 state = self.state
                 chosen = Preferences(
@@ -292,6 +318,15 @@ class Session:
                 self._recorder.inbox.send(command)
                 if isinstance(command, Decide) and command.subject is self._shot:
                     self._release()
+
+    def _execute_on_models(self, command: Command) -> None:
+        if self._installer is None:
+            return
+        number = self.state.page_state
+        if command is Command.LOOK_FOR_MODELS:
+            self._installer.look()
+        elif isinstance(number, int):
+            self._installer.install(number)
 
     def _release(self) -> None:
         # What is held belongs to the state before this command.

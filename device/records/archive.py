@@ -100,8 +100,8 @@ class Archive(Protocol):
         """
         ...
 
-    def measure(self) -> Iterator[None]:
-        """Add up the room that is taken, an examination a step."""
+    def catch_up(self) -> Iterator[bool]:
+        """Do what is left of earlier days, an examination a step; tell whether it could be done."""
         ...
 
     def close(self) -> None:

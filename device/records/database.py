@@ -94,6 +94,8 @@ MIGRATIONS: Final[tuple[str, ...]] = (_VERSION_1,)
 """What brings tables from each version to the next, the first from nothing. What was released
 stays as it is."""
 
+_MOST_NAMED: Final = 3
+
 _SETTINGS: Final = """
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA locking_mode = EXCLUSIVE;
@@ -131,22 +133,46 @@ def open_database(path: Path, key: bytes) -> "Connection":
         fsync_folder(path.parent)
     connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False)
     try:
+        connection.execute("PRAGMA cipher_log_level = NONE").fetchall()
         connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
         for setting in _SETTINGS.strip().splitlines():
             connection.execute(setting)
         migrate(connection, MIGRATIONS)
     except BaseException as error:
+        if is_damage(error):
+            error = damage(connection, error)
         connection.close()
-        if isinstance(error, dbapi2.DatabaseError) and not isinstance(
-            error, dbapi2.OperationalError
-        ):
-            raise RecordError(
-                "the records are damaged, and cannot be opened",
-                action=translatable("restore them from a backup"),
-                detail=str(error),
-            ) from None
-        raise
+        raise error from None
     return connection
+
+
+def is_damage(error: BaseException) -> bool:
+    """Return whether an error says that the tables' file is not as it was written."""
+    from sqlcipher3 import dbapi2
+
+    return isinstance(error, dbapi2.DatabaseError) and not isinstance(
+        error, dbapi2.OperationalError | dbapi2.ProgrammingError | dbapi2.IntegrityError
+    )
+
+
+def damage(connection: "Connection", error: BaseException) -> RecordError:
+    """Return the error that the tables are damaged, which names where."""
+    pages = damaged_pages(connection)
+    return RecordError(
+        "the records are damaged",
+        action=translatable("restore them from a backup"),
+        detail=f"{DATABASE_FILE}: {'; '.join(pages[:_MOST_NAMED]) or error}",
+    )
+
+
+def damaged_pages(connection: "Connection") -> list[str]:
+    """Return what is wrong with each page of the file that does not authenticate."""
+    from sqlcipher3 import dbapi2
+
+    try:
+        return [row[0] for row in connection.execute("PRAGMA cipher_integrity_check")]
+    except dbapi2.Error as error:
+        return [str(error)]
 
 
 def migrate(connection: "Connection", migrations: Sequence[str]) -> int:

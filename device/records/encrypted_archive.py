@@ -10,7 +10,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -38,6 +38,7 @@ from device.records.database import (
     value_of,
 )
 from device.records.examination_tables import Row
+from device.records.importing import import_plain, reserve_places
 from device.records.keyring import PinCost
 from device.records.listing import LesionSummary, Page, WorkItem, WorkKind
 from device.records.model import (
@@ -71,6 +72,8 @@ _TYPICAL_SIZE: Final = 4 << 20
 _RESERVED: Final = 8 << 20
 """Bytes that pictures leave free: findings, decisions and what makes room again need some."""
 
+NOT_KEPT: Final = translatable("the examination could not be kept")
+FINDING_NOT_KEPT: Final = translatable("the picture is kept, but its finding could not be")
 NO_CAMERA: Final = translatable(
     "a picture that no camera took is not kept among the clinic's examinations"
 )
@@ -162,7 +165,7 @@ class EncryptedArchive(Vault):
         small = frame.pixels
         if kind is PictureKind.DERMOSCOPIC:
             small = crop(frame.pixels, finding.field if finding else find_field(frame.pixels))
-        with self.guard, self.telling("the examination could not be kept"):
+        with self.guard, self.telling(NOT_KEPT):
             opened = self.allowed(Permission.CAPTURE)
             number = examination_tables.last_number(opened.connection) + 1
             went_back = self._last_taken is not None and taken < self._last_taken
@@ -198,8 +201,7 @@ class EncryptedArchive(Vault):
 
         Its room is never refused: the picture, which is far larger, was not.
         """
-        failure = "the picture is kept, but its finding could not be"
-        with self.changing(Permission.CAPTURE, failure) as opened:
+        with self.changing(Permission.CAPTURE, FINDING_NOT_KEPT) as opened:
             row = examination_tables.select(opened.connection, identifier)
             record = _judged(row.record(), finding, flags, measures)
             examination_tables.update_record(opened.connection, row.number, record)
@@ -227,9 +229,29 @@ class EncryptedArchive(Vault):
                 raise examination_tables.damaged(identifier, reason(error)) from None
             return Examination(record, pixels)
 
-    def measure(self) -> Iterator[None]:
-        """Return no steps: the room that is taken is known."""
-        return iter(())
+    def catch_up(self) -> Iterator[bool]:
+        """Bring over what earlier releases kept in the folder as plain files, one a step."""
+        if self.opened is None:
+            return
+        with self.telling():
+            for error in import_plain(self, self.add, self.folder, remove=True):
+                yield error is None
+
+    def import_from(self, folder: Path, *, remove: bool) -> Iterator[RecordError | None]:
+        """Bring over what an earlier release kept in a folder as plain files, one a step.
+
+        Yields what is wrong with one that stays where it is, or None. What was brought over before
+        is passed over; what was damaged is tried again.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If the archive or the folder fails: begin again later.
+        """
+        with self.guard, self.telling():
+            self.allowed(Permission.RESTORE)
+        with self.telling():
+            yield from import_plain(self, self.add, folder, remove=remove, again=True)
 
     # Patients.
 
@@ -434,8 +456,15 @@ class EncryptedArchive(Vault):
         pixels: NDArray[np.uint8],
         small: NDArray[np.uint8],
         event: Event,
+        also: Callable[["Connection"], None] | None = None,
     ) -> int:
-        """Write a picture's file, then the row that makes it an examination; return its bytes."""
+        """Write a picture's file, then the row that makes it an examination; return its bytes.
+
+        Parameters
+        ----------
+        also
+            What else the transaction does.
+        """
         if record.lesion is not None:
             patient_tables.select_lesion(opened.connection, record.lesion)
         key = new_secret()
@@ -448,6 +477,8 @@ class EncryptedArchive(Vault):
                 secret = self._sealed(opened, key, record.identifier, record.lesion)
                 examination_tables.insert(opened.connection, number, record, secret, len(content))
                 self.note(opened, event, record.identifier)
+                if also is not None:
+                    also(opened.connection)
         except BaseException:
             with contextlib.suppress(OSError):
                 remove_durably(path)
@@ -510,6 +541,7 @@ class EncryptedArchive(Vault):
         """Do what an interrupted program left undone, and look up the newest examination."""
         connection = opened.connection
         self._remove_unnamed(connection)
+        reserve_places(connection, self.folder)
         if connection.execute("SELECT 1 FROM removal LIMIT 1").fetchone():
             self._remove_deleted(opened)
         newest = examination_tables.newest(connection)

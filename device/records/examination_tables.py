@@ -155,7 +155,7 @@ def select(connection: "Connection", identifier: str) -> Row:
     ).fetchone()
     if row is None:
         raise NoSuchRecordError(
-            f"there is no examination {identifier}", action=translatable("check its identifier")
+            translatable("there is no examination {identifier}"), identifier=identifier
         )
     return Row(*row)
 

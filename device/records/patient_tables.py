@@ -13,6 +13,9 @@ from device.records.patients import Key, Lesion, Patient
 if TYPE_CHECKING:
     from sqlcipher3.dbapi2 import Connection
 
+NO_PATIENT: Final = translatable("there is no such patient any more")
+NO_LESION: Final = translatable("there is no such lesion any more")
+
 _AFTER_ALL: Final = "\U0010ffff"
 
 T = TypeVar("T")
@@ -61,13 +64,13 @@ def update_patient(connection: "Connection", patient: Patient) -> None:
 def select_patient(connection: "Connection", key: Key) -> Patient:
     """Return a patient; raises `NoSuchRecordError`."""
     row = connection.execute("SELECT record FROM patient WHERE key = ?", (key,)).fetchone()
-    return msgspec.json.decode(_there(row, "patient")[0], type=Patient)
+    return msgspec.json.decode(_there(row, NO_PATIENT)[0], type=Patient)
 
 
 def patient_secret(connection: "Connection", key: Key) -> bytes:
     """Return a patient's key, sealed; raises `NoSuchRecordError`."""
     row = connection.execute("SELECT secret FROM patient WHERE key = ?", (key,)).fetchone()
-    return bytes(_there(row, "patient")[0])
+    return bytes(_there(row, NO_PATIENT)[0])
 
 
 def find_patient(connection: "Connection", identifier: str) -> Patient | None:
@@ -118,7 +121,7 @@ def update_lesion(connection: "Connection", lesion: Lesion) -> None:
 def select_lesion(connection: "Connection", key: Key) -> Lesion:
     """Return a lesion; raises `NoSuchRecordError`."""
     row = connection.execute("SELECT record FROM lesion WHERE key = ?", (key,)).fetchone()
-    return msgspec.json.decode(_there(row, "lesion")[0], type=Lesion)
+    return msgspec.json.decode(_there(row, NO_LESION)[0], type=Lesion)
 
 
 def lesions_of(connection: "Connection", patient: Key) -> list[Lesion]:
@@ -137,7 +140,7 @@ def _refuse_taken(connection: "Connection", patient: Patient) -> None:
         )
 
 
-def _there(row: Any, what: str) -> Any:
+def _there(row: Any, otherwise: str) -> Any:
     if row is None:
-        raise NoSuchRecordError(f"there is no such {what}")
+        raise NoSuchRecordError(otherwise)
     return row

@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -26,6 +26,8 @@ from device.records.access import Access, Holder, Protection
 from device.records.database import (
     DATABASE_FILE,
     MIGRATIONS,
+    damage,
+    is_damage,
     open_database,
     transaction,
     value_of,
@@ -39,6 +41,12 @@ from device.text import printable_path
 
 if TYPE_CHECKING:
     from sqlcipher3.dbapi2 import Connection
+
+
+CANNOT_READ: Final = translatable("the kept examinations cannot be read")
+NOT_KEPT: Final = translatable("this could not be kept")
+
+_CLOSING_SECONDS: Final = 3.0
 
 
 class Opened:
@@ -138,12 +146,15 @@ class Vault:
     def close(self) -> None:
         """Let others use the folder; remove one that is not permanent.
 
-        May be called more than once.
+        May be called more than once. One that hangs in a disk is left as it is.
         """
-        with self.guard:
-            self._release()
-            if not self.permanent:
-                shutil.rmtree(self.folder, ignore_errors=True)
+        if self.guard.acquire(timeout=_CLOSING_SECONDS):
+            try:
+                self._release()
+            finally:
+                self.guard.release()
+        if not self.permanent:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def settle(self, opened: Opened) -> None:
         """Do what an interrupted program left undone, before the records are used."""
@@ -254,13 +265,11 @@ class Vault:
     @contextlib.contextmanager
     def reading(self) -> Iterator["Connection"]:
         """Give the tables to whoever may see what is in them."""
-        with self.guard, self.telling("the kept examinations cannot be read"):
+        with self.guard, self.telling():
             yield self.allowed(Permission.READ).connection
 
     @contextlib.contextmanager
-    def changing(
-        self, permission: Permission | None, failure: str = "this could not be kept"
-    ) -> Iterator[Opened]:
+    def changing(self, permission: Permission | None, failure: str = NOT_KEPT) -> Iterator[Opened]:
         """Do what the block does in one transaction, and see that the disk is still there."""
         with self.guard, self.telling(failure):
             opened = self.allowed(permission)
@@ -281,24 +290,26 @@ class Vault:
         self.open()
         if self.opened is None:
             raise RecordsLockedError(
-                "the records are locked", action=translatable("enter your PIN")
+                translatable("the records are locked"), action=translatable("enter your PIN")
             )
         if permission is not None and not may(self.opened.holder.role, permission):
             raise NotAllowedError(
-                "this is not allowed with your PIN",
+                translatable("this is not allowed with your PIN"),
                 action=translatable("ask someone whose PIN allows it"),
                 detail=f"{self.opened.holder.role}: {permission}",
             )
         return self.opened
 
     @contextlib.contextmanager
-    def telling(self, failure: str = "the kept examinations cannot be read") -> Iterator[None]:
+    def telling(self, failure: str = CANNOT_READ) -> Iterator[None]:
         """Say what the disk or the tables say in the user's words."""
         try:
             yield
         except RecordError:
             raise
         except Exception as error:
+            if is_damage(error) and self.opened is not None:
+                raise damage(self.opened.connection, error) from None
             if not _is_of_the_disk(error):
                 raise
             if not self.is_there():
@@ -473,9 +484,11 @@ class Vault:
                 if fresh:
                     self.note(opened, Event.MADE, f"schema {len(MIGRATIONS)}")
             self.settle(opened)
-        except BaseException:
+        except BaseException as error:
+            if is_damage(error):
+                error = damage(opened.connection, error)
             opened.close()
-            raise
+            raise error from None
         self.opened = opened
         self._access = Access(ring.protection, holder)
 
@@ -510,7 +523,7 @@ class Vault:
         wait = delay.wait()
         if wait > 0.0:
             raise WrongPinError(
-                "too many wrong PINs; the next one is taken in {seconds} seconds",
+                translatable("too many wrong PINs; the next one is taken in {seconds} seconds"),
                 seconds=int(wait) + 1,
             )
         wrong = delay.wrong
@@ -518,7 +531,9 @@ class Vault:
         delay.count()
         found = keyring.open_with_pin(ring, pin)
         if found is None:
-            raise WrongPinError("this PIN is nobody's", action=translatable("enter it again"))
+            raise WrongPinError(
+                translatable("this PIN is nobody's"), action=translatable("enter it again")
+            )
         delay.forget()
         return ring, *found, wrong
 
@@ -534,6 +549,4 @@ def _is_of_the_disk(error: Exception) -> bool:
         return True
     from sqlcipher3 import dbapi2
 
-    return isinstance(error, dbapi2.DatabaseError) and not isinstance(
-        error, dbapi2.ProgrammingError | dbapi2.IntegrityError
-    )
+    return isinstance(error, dbapi2.OperationalError)

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from device.errors import RecordError, ScreenError
+from device.errors import RecordError, RecordsLockedError, ScreenError
 from device.faults import Fault
 from device.language import translatable
 from device.latest import Latest
@@ -25,7 +25,7 @@ from device.runtime.desk import Desk
 from device.runtime.health import Health, Part, report_unexpected
 from device.runtime.inbox import Inbox
 from device.runtime.messages import KeepExamination, KeepResult, Shot
-from device.runtime.recent import RecentPictures
+from device.runtime.recent import MAX_RECENT, RecentPictures
 from device.runtime.requests import Decide, Request
 
 NOT_KEPT: Final = translatable("The examination could not be kept.")
@@ -98,6 +98,7 @@ class Recorder:
         self._preferences_fault: Fault | None = None
         self._space_fault: Fault | None = None
         self._told_room = FEW
+        self._unreadable = 0
         self.inbox: Inbox[KeepExamination | Request, Preferences] = Inbox(clock)
         self.kept: Latest[KeepResult] = Latest(clock)
 
@@ -133,7 +134,7 @@ class Recorder:
 
     def run(self, stop: threading.Event) -> None:
         """Keep what comes until told to stop; what came before is still kept."""
-        older = chain(self._older(), self._measured())
+        older = chain(self._caught_up(), self._older())
         reading = True
         while True:
             ending = stop.is_set()
@@ -231,7 +232,10 @@ class Recorder:
         if self._archive is None:
             return
         try:
-            identifiers = self._archive.identifiers()
+            identifiers = self._archive.identifiers(newest=MAX_RECENT + _MOST_UNREADABLE)
+        except RecordsLockedError:
+            # Whoever opens them sees them.
+            return
         except RecordError as error:
             self._reading_fault = error.fault
             log_expected(_log, error)
@@ -239,28 +243,38 @@ class Recorder:
         except Exception as error:
             self._reading_fault = self._failed(NOT_READ, error)
             return
-        unreadable = 0
         for identifier in reversed(identifiers):
             try:
                 room = self._recent.add_older(self._archive.read(identifier))
             except Exception as error:
                 # One that is damaged, however, must neither hide the others nor end the thread.
                 _log.warning("an earlier examination cannot be read (%s)", type(error).__name__)
-                unreadable += 1
-                self._reading_fault = Fault(DAMAGED, COPY_AND_CHECK, values={"count": unreadable})
-                room = unreadable < _MOST_UNREADABLE
+                self._unreadable += 1
+                self._reading_fault = Fault(
+                    DAMAGED, COPY_AND_CHECK, values={"count": self._unreadable}
+                )
+                room = self._unreadable < _MOST_UNREADABLE
             if not room:
                 return
             yield True
 
-    def _measured(self) -> Iterator[bool]:
-        """Measure what is kept, one a step, and tell where there is little room for more."""
+    def _caught_up(self) -> Iterator[bool]:
+        """Let the archive catch up, a step at a time, and tell where there is little room."""
         if self._archive is None:
             return
+        damaged = 0
         try:
-            for _ in self._archive.measure():
+            for done in self._archive.catch_up():
+                damaged += not done
                 yield True
+            if damaged:
+                self._unreadable += damaged
+                self._reading_fault = Fault(
+                    DAMAGED, COPY_AND_CHECK, values={"count": self._unreadable}
+                )
             self._tell_room()
+        except RecordError as error:
+            log_expected(_log, error)
         except Exception as error:
             self._failed(NOT_READ, error)
 

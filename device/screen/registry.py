@@ -14,6 +14,8 @@ class PageName(StrEnum):
     COMPARE = "compare"
     SETTINGS = "settings"
     ABOUT = "about"
+    SELFTEST = "selftest"
+    MODELS = "models"
     POWER = "power"
     FAULT = "fault"
     LIMITS = "limits"

@@ -21,6 +21,7 @@ from device.runtime.requests import LesionChoice
 from device.screen.events import Target
 from device.screen.registry import PageName
 from device.screen.state import State
+from device.selftest.check import Checks
 
 Value = TypeVar("Value")
 
@@ -181,6 +182,16 @@ class Snapshot:
         That the next picture is filed under, or None.
     seconds
         By the clock's `monotonic`: what changes by itself follows it.
+    checks
+        What the last self-test found; None before one has ended.
+    testing
+        A self-test is under way.
+    archives
+        Names of the models' files on sticks.
+    installing
+        A model is being looked for or installed.
+    installed
+        What came of the last installation; None where there was none.
     """
 
     state: State
@@ -196,6 +207,11 @@ class Snapshot:
     case: Case | None = None
     lesion: LesionChoice | None = None
     seconds: float = 0.0
+    checks: Checks | None = None
+    testing: bool = False
+    archives: tuple[str, ...] = ()
+    installing: bool = False
+    installed: Fault | None = None
 
 
 class ByIdentity(Generic[Value]):

@@ -124,7 +124,7 @@ class KeyboardPage(Page):
         rows = _TALL if layout.portrait else _WIDE
         letters = rows_of_targets(layout, area.topleft, area.width, len(rows))
         letters.bottom = area.bottom
-        places = {
+        places: dict[Target, Rect] = {
             LetterKey(letter): key
             for row, letters_of_row in zip(stacked(layout, letters, len(rows)), rows, strict=True)
             for letter, key in zip(letters_of_row, layout.columns(row, len(rows[0])), strict=False)

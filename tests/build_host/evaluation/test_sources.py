@@ -15,6 +15,7 @@ from device.frame import frame_now
 from device.inference.analyzer import Analyzer
 from device.models.bundle import Bundle, load_bundle
 from tests.build_host import drawn
+from tests.device.bundles import one_network
 from tests.device.models.case_mixes import SHARES, with_case_mixes
 from tests.device.models.two_networks import shipped_bundle, sign_two_networks, two_networks
 
@@ -56,7 +57,7 @@ def folds() -> Dataset:
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A bundle of two networks, each read for two practices; the larger one is for captures."""
     folder = tmp_path_factory.mktemp("mixed")
-    live, captured = shipped_bundle("paper-28"), shipped_bundle("slim-96")
+    live, captured = shipped_bundle("paper-28"), one_network(shipped_bundle("multicentre"))
     manifest = with_case_mixes(two_networks(live, captured))
     return load_bundle(folder, (sign_two_networks(folder, manifest, live, captured),))
 
