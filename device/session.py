@@ -180,7 +180,7 @@ class Session:
         explained = self._explained(analyzed.finding if analyzed else None)
         desk = self._recorder.desk
         context = Context(
-            recent=len(comparable(self._recent.pictures(), desk)),
+            recent=len(comparable(self._recent.pictures(), desk, self.state)),
             explained=explained,
             desk=desk,
             shot=self._shot if capture else None,
@@ -223,12 +223,12 @@ class Session:
             source=frame.source if (frame := self._camera.frames.peek()) else self._source,
             signed_by=self._signed_by,
             mm_per_pixel=self._mm_per_pixel(),
-            recent=comparable(self._recent.pictures(), desk),
+            recent=comparable(self._recent.pictures(), desk, self.state),
             fault=self.fault,
             preferences_fault=self._recorder.preferences_fault,
             desk=desk,
             case=case_of(desk, self.state),
-            lesion=desk.lesion,
+            lesion=self.state.lesion,
             seconds=self._clock.monotonic(),
             checks=self._selftest.found,
             testing=self._selftest.running,
@@ -291,7 +291,7 @@ class Session:
             case Command.CAPTURE:
                 if self._notice_ends is not None:
                     self._next_notice()
-                self._shot = Shot(filing_of(self._recorder.desk, self.state))
+                self._shot = Shot(filing_of(self.state))
                 now = self._clock.monotonic()
                 if now - self._flash_began >= FLASHES_APART_SECONDS:
                     self._flash_began = now

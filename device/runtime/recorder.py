@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from device.errors import RecordError, RecordsLockedError, ScreenError
+from device.errors import NoSuchRecordError, RecordError, RecordsLockedError, ScreenError
 from device.faults import Fault
 from device.language import translatable
 from device.latest import Latest
@@ -20,6 +20,7 @@ from device.platform.logs import log_expected
 from device.preferences import Preferences, save_preferences
 from device.records.archive import Archive, PatientArchive
 from device.records.model import PictureKind
+from device.records.patients import Key
 from device.runtime.casework import NOT_DONE, Casework
 from device.runtime.desk import Desk
 from device.runtime.health import Health, Part, report_unexpected
@@ -176,21 +177,31 @@ class Recorder:
     def _write(self, archive: Archive, work: KeepExamination) -> None:
         """Keep an examination, or complete the newest one."""
         if self._newest is None or self._newest[0] is not work.shot:
-            lesion = self._casework.key_of(work.shot.filing) if self._casework else None
-            identifier = archive.keep(
-                work.frame,
-                work.finding,
-                work.flags,
-                work.measures,
-                kind=work.shot.filing.kind,
-                polarization=work.shot.filing.polarization,
-                lesion=lesion,
-            )
+            try:
+                identifier = self._filed(archive, work, self._key_of(work))
+            except NoSuchRecordError:
+                # The patient was deleted meanwhile; a picture can be filed later, and not retaken.
+                identifier = self._filed(archive, work, None)
             self._newest = work.shot, identifier
         elif work.finding is not None:
             archive.complete(self._newest[1], work.finding, work.flags, work.measures)
         if self._casework is not None:
-            self._casework.kept(self._casework.key_of(work.shot.filing))
+            self._casework.kept(work.shot.filing)
+
+    def _key_of(self, work: KeepExamination) -> Key | None:
+        return self._casework.key_of(work.shot.filing) if self._casework else None
+
+    @staticmethod
+    def _filed(archive: Archive, work: KeepExamination, lesion: Key | None) -> str:
+        return archive.keep(
+            work.frame,
+            work.finding,
+            work.flags,
+            work.measures,
+            kind=work.shot.filing.kind,
+            polarization=work.shot.filing.polarization,
+            lesion=lesion,
+        )
 
     def _answer(self, request: Request) -> None:
         """Do what is asked of the records."""

@@ -203,7 +203,8 @@ class PatientPage(Page):
     @classmethod
     def left(cls, state: State) -> Step:
         """Close the patient."""
-        return replace(with_page(state, PageName.LIVE), filing=""), ClosePatient()
+        closed = replace(with_page(state, PageName.LIVE), filing="", lesion=None)
+        return closed, ClosePatient()
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
@@ -313,7 +314,7 @@ def open_lesion(state: State, choice: LesionChoice) -> Step:
 
     It is the next one that is photographed.
     """
-    opened = replace(with_page(state, PageName.LESION), filing="", region=False)
+    opened = replace(with_page(state, PageName.LESION), filing="", region=False, lesion=choice)
     if state.filing:
         return opened, FileExamination(state.filing, choice)
     return opened, OpenLesion(choice)
