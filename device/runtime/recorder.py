@@ -151,7 +151,12 @@ class Recorder:
                     self._health.waiting(Part.RECORDER, self._fault)
                     reading = reading and next(older, None) is not None
                 case _:
+                    locked = self.desk.locked
                     self._answer(work)
+                    if self.desk.locked != locked:
+                        # Behind the lock is no picture; whoever opens it sees them again.
+                        self._recent.clear()
+                        older, reading = chain(self._caught_up(), self._older()), True
 
     def _keep(self, work: KeepExamination) -> None:
         if self._archive is None:

@@ -497,6 +497,7 @@ def test_locked_records_are_opened_with_a_pin_and_locked_when_nobody_touches(
         practice.until(lambda: not practice.desk().locked)
         assert practice.desk().access.holder.name == "Dr Silva"
         practice.until_page(PageName.LIVE)
+        practice.until(lambda: len(practice.clinic.app.recent) == 1)
         # Nobody touches it.
         practice.until(lambda: practice.desk().locked)
         practice.until_page(PageName.PIN)
@@ -512,6 +513,7 @@ def test_nothing_of_a_patient_is_shown_behind_the_lock(practice: Practice) -> No
 
     def deeds() -> None:
         practice.clinic.until_live()
+        practice.until(lambda: len(practice.clinic.app.recent) == 1)
         practice.show_code("P-1")
         practice.touch("case", "live")
         practice.until_page(PageName.PATIENT)
@@ -519,6 +521,7 @@ def test_nothing_of_a_patient_is_shown_behind_the_lock(practice: Practice) -> No
         practice.until_page(PageName.PIN)
         desk = practice.desk()
         assert (desk.patient, desk.lesions, desk.visits, desk.picture) == (None, (), (), None)
+        practice.until(lambda: len(practice.clinic.app.recent) == 0)
         assert practice.clinic.view().case is None
 
     practice.use(deeds)
