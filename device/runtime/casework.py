@@ -220,11 +220,14 @@ class Casework:
     def _with_lesions(self, desk: Desk) -> Desk:
         if desk.patient is None:
             return replace(desk, lesions=())
+        known = {
+            entry.newest.record.identifier: entry.newest for entry in desk.lesions if entry.newest
+        }
         entries = tuple(
             LesionEntry(
                 summary.lesion,
                 summary.examinations,
-                self._visit(summary.newest) if summary.newest else None,
+                self._visit_again(summary.newest, known) if summary.newest else None,
             )
             for summary in self._archive.lesions(desk.patient.key)
         )
