@@ -35,6 +35,9 @@ from device.screen.panel import Panel, pointer_wanted
 from device.screen.renderer import Renderer
 from device.screen.state import Command
 from device.screen.view import LiveView, PageView
+from device.selftest.background import BackgroundTest
+from device.selftest.check import Checks
+from device.selftest.runs import Beside
 from device.session import Session
 
 FRAMES_PER_SECOND: Final = 30
@@ -83,6 +86,8 @@ class App:
         What was found wrong at the start and keeps nothing from working.
     ending
         Whether the program was told to end by a signal.
+    selftest
+        Checks the instrument while it is in use; None to check nothing.
 
     Attributes
     ----------
@@ -117,6 +122,7 @@ class App:
         rotation: Rotation = Rotation.NONE,
         notices: Sequence[Fault] = (),
         ending: Ending | None = None,
+        selftest: Beside | None = None,
     ) -> None:
         self._ending = ending or Ending()
         self._renderer = renderer
@@ -151,6 +157,7 @@ class App:
             optics=optics,
             appliance=appliance,
             notices=notices,
+            selftest=BackgroundTest(lambda: self._test(selftest) if selftest else ()),
         )
         self._stop = threading.Event()
         self._stop_recorder = threading.Event()
@@ -218,6 +225,9 @@ class App:
         if fault or not isinstance(view, LiveView) or view.field is not None:
             self._watchdog.ready()
         self._watchdog.beat(fault.text if fault else "Live")
+
+    def _test(self, selftest: Beside) -> Checks:
+        return selftest(self.health.report()[Part.CAMERA], self._camera.frames.peek())
 
     def _join(self, part: Part, end: float) -> None:
         thread = self._threads[part]

@@ -41,6 +41,7 @@ from device.screen.pages.base import shown
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State
 from device.screen.view import KeepStatus, LiveView, PageView, Snapshot
+from device.selftest.background import BackgroundTest
 
 FLASH_SECONDS: Final = 0.15
 FLASHES_APART_SECONDS: Final = 0.5
@@ -78,6 +79,8 @@ class Session:
         switch off instead of to quit.
     notices
         What was found wrong at the start and keeps nothing from working: shown one after another.
+    selftest
+        Checks the instrument while it is in use.
 
     Attributes
     ----------
@@ -102,7 +105,9 @@ class Session:
         optics: Optics | None = None,
         appliance: bool = False,
         notices: Sequence[Fault] = (),
+        selftest: BackgroundTest | None = None,
     ) -> None:
+        self._selftest = selftest or BackgroundTest(lambda: ())
         self._camera = camera
         self._analysis = analysis
         self._recorder = recorder
@@ -178,6 +183,8 @@ class Session:
             recent=self._recent.pictures(),
             fault=self.fault,
             preferences_fault=self._recorder.preferences_fault,
+            checks=self._selftest.found,
+            testing=self._selftest.running,
         )
         page = self.state.page
         if page == PageName.LIVE and snapshot.fault is not None:
@@ -201,6 +208,8 @@ class Session:
             case Command.EXPLAIN:
                 if self._captured():
                     self._analysis.inbox.send(ExplainCapture())
+            case Command.SELF_TEST:
+                self._selftest.start()
             case Command.SAVE_PREFERENCES:
                 state = self.state
                 chosen = Preferences(

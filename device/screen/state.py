@@ -20,6 +20,7 @@ class Command(StrEnum):
     RELEASE = "release"
     EXPLAIN = "explain"
     SAVE_PREFERENCES = "save preferences"
+    SELF_TEST = "self-test"
     QUIT = "quit"
     RESTART = "restart"
     POWER_OFF = "power off"

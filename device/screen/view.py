@@ -18,6 +18,7 @@ from device.runtime.messages import Picture
 from device.screen.events import Target
 from device.screen.registry import PageName
 from device.screen.state import State
+from device.selftest.check import Checks
 
 Value = TypeVar("Value")
 
@@ -140,6 +141,10 @@ class Snapshot:
         What does not work, or None.
     preferences_fault
         Why what was chosen could not be kept, or None.
+    checks
+        What the last self-test found; None before one has ended.
+    testing
+        A self-test is under way.
     """
 
     state: State
@@ -151,6 +156,8 @@ class Snapshot:
     recent: tuple[Picture, ...] = ()
     fault: Fault | None = None
     preferences_fault: Fault | None = None
+    checks: Checks | None = None
+    testing: bool = False
 
 
 class ByIdentity(Generic[Value]):

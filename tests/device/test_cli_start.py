@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from device.capture.demo import SCENES
-from device.cli import CLOCK_NOT_SET
 from device.exit_status import ExitStatus
+from device.instrument import CLOCK_NOT_SET
 from device.models.bundle import Bundle
 from tests.device.commands import GIVE_UP_SECONDS, ROOT, run
 from tests.device.manager import Manager

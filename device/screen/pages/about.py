@@ -11,11 +11,12 @@ from device.diagnoses import CODES, MALIGNANT
 from device.language import translatable
 from device.models.manifest import Manifest
 from device.screen import theme
+from device.screen.canvas import Button
 from device.screen.events import Target
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
-from device.screen.state import State
+from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import PageView, Snapshot
 from device.screen.wording import NOTICE, Wording, percent
 
@@ -66,13 +67,22 @@ class AboutPage(Page):
 
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
-        """Return the first and the last of the row."""
-        return {Control.SHUTTER: layout.row[0], Control.BACK: layout.row[-1]}
+        """Return the row."""
+        return {
+            Control.SHUTTER: layout.row[0],
+            PageName.SELFTEST: layout.row[2],
+            Control.BACK: layout.row[-1],
+        }
 
     @classmethod
     def targets(cls, state: State) -> tuple[Target, ...]:
-        """Return the two buttons."""
-        return (Control.SHUTTER, Control.BACK)
+        """Return the three buttons."""
+        return (Control.SHUTTER, PageName.SELFTEST, Control.BACK)
+
+    @classmethod
+    def pressed(cls, state: State, target: Target, context: Context) -> Step:
+        """Begin a self-test, and show what it finds."""
+        return with_page(state, PageName.SELFTEST), Command.SELF_TEST
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
@@ -81,7 +91,8 @@ class AboutPage(Page):
 
     def draw(self, view: AboutView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        self.draw_buttons(view, wording, {}, frozen=view.frozen)
+        own: dict[Target, Button] = {PageName.SELFTEST: Button(wording.translate("Self-test"))}
+        self.draw_buttons(view, wording, own, frozen=view.frozen)
         self.canvas.part(
             self.canvas.layout.page,
             view.signed_by,

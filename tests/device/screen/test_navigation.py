@@ -59,13 +59,13 @@ def after(state: State, *keys: str) -> State:
 
 @given(state=states)
 def test_few_escapes_lead_back_to_the_live_view_from_anywhere(state: State) -> None:
-    live = after(state, "escape", "escape", "escape")
+    live = after(state, *["escape"] * 5)
     assert (live.page, live.frozen) == (PageName.LIVE, False)
 
 
 @given(state=states)
 def test_escape_in_the_live_view_does_nothing(state: State) -> None:
-    live = after(state, "escape", "escape", "escape")
+    live = after(state, *["escape"] * 5)
     assert step(live, Key("escape")) == (live, None)
 
 
