@@ -93,7 +93,7 @@ def build_image(build: Build, tools: Tools, say: Callable[[str], None]) -> Built
     say("Partitions")
     sizes = recipe.partitions
     selector = selector_files(root, work, build.settings)
-    boot = boot_files(root, work, SLOT_A)
+    boot = boot_files(root, work, SLOT_A, epoch)
     make_fat(work / "selector.vfat", selector, sizes.selector, "DERMASCOPE", tools, epoch)
     make_fat(work / "boot-a.vfat", boot, sizes.boot, "DERMABOOT", tools, epoch)
     make_fat(work / "boot-b.vfat", {}, sizes.boot, "DERMABOOT", tools, epoch)

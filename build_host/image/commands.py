@@ -1,7 +1,7 @@
 """Commands of the system, and what they say when they fail."""
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +14,19 @@ class ToolError(DermascopeError):
     """A command of the system has failed."""
 
 
-def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+def run(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    accepted: Collection[int] = (0,),
+) -> str:
     """Run a command to its end and return what it printed.
+
+    Parameters
+    ----------
+    environment
+        Instead of this program's own.
+    accepted
+        Exit statuses that are no failure.
 
     Raises
     ------
@@ -34,7 +45,7 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
         )
     except FileNotFoundError:
         raise ToolError(f"{command[0]}: is not installed") from None
-    if done.returncode:
+    if done.returncode not in accepted:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-_LAST_LINES:])
         raise ToolError(
             f"{Path(command[0]).name} failed with status {done.returncode}", detail=said

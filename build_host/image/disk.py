@@ -9,6 +9,7 @@ from typing import Final
 
 from build_host.image import layout
 from build_host.image.commands import ToolError
+from build_host.image.initramfs import with_ours
 from build_host.image.layout import SLOT_A, SLOT_B, Slot
 from build_host.image.recipe import Partitions
 from build_host.image.tools import Tools
@@ -38,7 +39,7 @@ def make_erofs(root: Path, image: Path, tools: Tools, epoch: int, name: str) -> 
             os.utime(path, (epoch, epoch), follow_symlinks=False)
     image.unlink(missing_ok=True)
     tools.run(
-        ["mkfs.erofs", "--quiet", "-zlz4hc", f"-T{epoch}", "--mtime",
+        ["mkfs.erofs", "--quiet", "-zlz4hc", f"-T{epoch}", "--mkfs-time",
          f"-U{uuid.uuid5(_NAMESPACE, name)}", "-Ldermascope", str(image), str(root)],
         [root, image.parent],
     )  # fmt: skip
@@ -87,7 +88,7 @@ def make_fat(
     shutil.rmtree(staged)
 
 
-def boot_files(root: Path, work: Path, slot: Slot) -> dict[str, Path]:
+def boot_files(root: Path, work: Path, slot: Slot, epoch: int) -> dict[str, Path]:
     """Return what the firmware needs to start a root, by its name on the boot partition.
 
     Parameters
@@ -106,7 +107,12 @@ def boot_files(root: Path, work: Path, slot: Slot) -> dict[str, Path]:
     if len(kernels) != 1:
         raise ToolError(f"{root}: holds {len(kernels)} kernels; one is needed")
     version = kernels[0].name.removeprefix("vmlinuz-")
-    files = {"vmlinuz": kernels[0], "initrd.img": root / f"boot/initrd.img-{version}"}
+    folder = work / f"boot-{slot.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    initramfs = folder / "initrd.img"
+    debian = root / f"boot/initrd.img-{version}"
+    initramfs.write_bytes(with_ours(debian.read_bytes(), epoch))
+    files = {"vmlinuz": kernels[0], "initrd.img": initramfs}
     firmware = root / _FIRMWARE
     files |= {
         str(path.relative_to(firmware)): path
@@ -121,8 +127,6 @@ def boot_files(root: Path, work: Path, slot: Slot) -> dict[str, Path]:
         "cmdline.A": layout.kernel_command_line(SLOT_A) + "\n",
         "cmdline.B": layout.kernel_command_line(SLOT_B) + "\n",
     }
-    folder = work / f"boot-{slot.name}"
-    folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         files[name] = folder / name
         files[name].write_text(text)

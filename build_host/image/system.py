@@ -42,6 +42,7 @@ def install_system(root: Path, recipe: Recipe, certificate: Path, tools: Tools, 
     resolver = root / "etc/resolv.conf"
     resolver.unlink(missing_ok=True)
     resolver.symlink_to("/run/systemd/resolve/stub-resolv.conf")
+    (root / "etc/rauc").mkdir(exist_ok=True)
     (root / "etc/rauc/system.conf").write_text(update_config(recipe))
     shutil.copyfile(certificate, root / "etc/rauc/keyring.pem")
     # systemd never lets the clock show a time before this file's.

@@ -7,7 +7,7 @@ machine, an image is made by the same tools.
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -117,8 +117,14 @@ class Tools:
         command: Sequence[str],
         shared: Iterable[Path],
         environment: Mapping[str, str] | None = None,
+        accepted: Collection[int] = (0,),
     ) -> str:
         """Run one of the tools to its end and return what it printed.
+
+        Parameters
+        ----------
+        accepted
+            Exit statuses that are no failure.
 
         Raises
         ------
@@ -126,7 +132,7 @@ class Tools:
             If it fails.
         """
         base = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"}
-        return run(self.command(command, shared), {**base, **(environment or {})})
+        return run(self.command(command, shared), {**base, **(environment or {})}, accepted)
 
     def emulate(self) -> None:
         """Have the kernel run programs for aarch64 with these tools' emulator.

@@ -57,7 +57,7 @@ class Card:
 
     def __init__(self, path: Path, tools: Tools) -> None:
         self.path = path
-        self._tools = tools
+        self.tools = tools
 
     def read(self, number: int, name: str, to: Path) -> bytes:
         """Return a file of a FAT partition; it is written to `to` as well."""
@@ -90,4 +90,4 @@ class Card:
     def _mtools(self, number: int, tool: str, *words: str, shared: Path) -> None:
         offset = partitions(self.path)[number].start
         command = [tool, "-i", f"{self.path}@@{offset}", *words]
-        self._tools.run(command, [self.path.parent, shared])
+        self.tools.run(command, [self.path.parent, shared])

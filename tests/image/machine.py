@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,10 @@ from tests.image.card import Card
 SIZE = (800, 480)
 READY = r"Started .*dermascope\.service"
 _AXIS = 32767
+_PATIENCE = "systemd.set_credential_binary=systemd.unit-dropin.dermascope.service:" + b64encode(
+    b"[Service]\nTimeoutStartSec=1h\nWatchdogSec=20min\n"
+).decode()
+"""An emulated machine is slow: its time is never what is tested."""
 
 
 class SilentError(AssertionError):
@@ -42,6 +47,8 @@ class Machine:
         More words of the kernel's command line.
     arguments
         More of the emulator's: another disk, a network.
+    shared
+        Folders that these name.
     """
 
     def __init__(
@@ -53,6 +60,7 @@ class Machine:
         trial: bool = False,
         extra: str = "",
         arguments: Sequence[str] = (),
+        shared: Sequence[Path] = (),
     ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,19 +70,19 @@ class Machine:
         self._from = self.log.stat().st_size if self.log.exists() else 0
         for name in ("qmp", "shell"):
             (folder / name).unlink(missing_ok=True)
+        words = [start.command_line, _PATIENCE, "systemd.debug_shell=hvc0", extra]
         width, height = SIZE
         command = [
             "qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a72", "-smp", "2",
             "-m", "1536", "-accel", "tcg,thread=multi,tb-size=512", "-nodefaults",
             "-display", "none", "-no-reboot",
             "-kernel", str(start.kernel), "-initrd", str(start.initramfs),
-            "-append", f"{start.command_line} systemd.debug_shell=hvc0 {extra}".strip(),
+            "-append", " ".join(words).strip(),
             "-drive", f"file={card.path},format=raw,if=none,id=card,cache=writeback",
             "-device", "virtio-blk-pci,drive=card",
             "-device", f"virtio-gpu-pci,xres={width},yres={height}",
             "-device", "virtio-tablet-pci", "-device", "virtio-keyboard-pci",
             "-device", "virtio-rng-pci",
-            "-device", "i6300esb", "-action", "watchdog=reset",
             "-chardev", f"file,id=serial,path={self.log},append=on", "-serial", "chardev:serial",
             "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=shell",
             "-chardev", f"socket,id=shell,path={folder / 'shell'},server=on,wait=off",
@@ -82,7 +90,7 @@ class Machine:
             *arguments,
         ]  # fmt: skip
         self._process = subprocess.Popen(
-            tools.command(command, [folder, card.path.parent]),
+            tools.command(command, [folder, card.path.parent, *shared]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=(folder / "qemu.log").open("ab"),
