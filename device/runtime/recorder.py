@@ -155,6 +155,7 @@ class Recorder:
             if work.finding is None:
                 # Not all of it is kept yet.
                 return
+            _log.info("an examination was kept")
         self.kept.put(KeepResult(work.shot, self._fault))
         self._news.append(KeepResult(work.shot, self._fault))
 
