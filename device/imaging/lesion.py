@@ -43,14 +43,13 @@ class LesionPosition:
     off_centre
         From the middle of the field of view to the lesion's, in half sides: 0 to the square root
         of 2; 0 where nothing stands out.
-    skin
-        What is lit and not the lesion: bool, (`LOCATING_SIDE`, `LOCATING_SIDE`), or None where
-        nothing stands out.
+    lesion
+        Where it is: bool, (`LOCATING_SIDE`, `LOCATING_SIDE`), or None where nothing stands out.
     """
 
     contrast: float
     off_centre: float
-    skin: Mask | None = field(default=None, compare=False)
+    lesion: Mask | None = field(default=None, compare=False)
 
 
 def segment_lesion(field: NDArray[np.uint8]) -> Mask | None:
@@ -73,16 +72,20 @@ def segment_lesion(field: NDArray[np.uint8]) -> Mask | None:
     return _central_part(_standing_out(_distance_from_skin(_without_hairs(pixels))))
 
 
-def locate_lesion(field: NDArray[np.uint8]) -> LesionPosition:
+def locate_lesion(field: NDArray[np.uint8], hidden: Mask | None = None) -> LesionPosition:
     """Return where the lesion lies: `segment_lesion` in short, for every live frame.
 
     Parameters
     ----------
     field
         The field of view: uint8, (side, side, 3), RGB.
+    hidden
+        Where reflections hide it: bool, (`LOCATING_SIDE`, `LOCATING_SIDE`).
     """
     # Hairs are thinner than a pixel of so small a picture: they need no filling.
     distance = _distance_from_skin(_reduced(_in_whole_blocks(field), LOCATING_SIDE))
+    if hidden is not None:
+        distance = np.where(hidden, np.float32(0.0), distance)
     part = _largest_central(_standing_out(distance))
     if part is None:
         return LesionPosition(0.0, 0.0)
@@ -93,9 +96,7 @@ def locate_lesion(field: NDArray[np.uint8]) -> LesionPosition:
         return LesionPosition(0.0, 0.0)
     middle = (LOCATING_SIDE - 1) / 2
     away = np.hypot(x - middle, y - middle) / (LOCATING_SIDE / 2)
-    # The pixel next to the lesion is its border's blur.
-    spared = cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return LesionPosition(apart, float(away), lit & ~spared)
+    return LesionPosition(apart, float(away), inside)
 
 
 def working_image(field: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -124,6 +125,19 @@ def _without_hairs(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.GaussianBlur(filled, (0, 0), _SMOOTHING), np.uint8)
 
 
+def open_to_the_edge(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the parts of a mask that touch the picture's edge.
+
+    Parameters
+    ----------
+    mask
+        uint8, (height, width), 255 inside.
+    """
+    wide = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=255)
+    cv2.floodFill(wide, None, (0, 0), 128)
+    return np.asarray(cv2.inRange(wide[1:-1, 1:-1], 128, 128), np.uint8)
+
+
 def boundary(lesion: Mask) -> NDArray[np.int32]:
     """Return the pixels of a lesion's outer boundary in order: int32, (n, 1, 2), x and y.
 
@@ -140,7 +154,9 @@ def boundary(lesion: Mask) -> NDArray[np.int32]:
 
 def _distance_from_skin(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     lab = cv2.cvtColor(pixels.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
-    lit = lab[:, :, 0] > _UNLIT
+    # What is black in the middle is a lesion, and not the stop or what it lets no light through.
+    dark = np.where(lab[:, :, 0] > _UNLIT, 0, 255).astype(np.uint8)
+    lit = open_to_the_edge(dark) == 0
     rim = lit & (_radius(len(pixels)) > _RIM)
     reference = rim if np.count_nonzero(rim) > rim.size // 100 else lit
     if not reference.any():
