@@ -47,6 +47,7 @@ from device.text import printable, printable_path
 
 if TYPE_CHECKING:
     from device.inference.analyzer import Analyzer
+    from device.inference.finding import Finding, SaliencyMap
     from device.models.bundle import Bundle
     from device.optics import Optics
     from device.platform.patience import Patience
@@ -463,11 +464,13 @@ def _analyze(options: argparse.Namespace, clock: Clock) -> int:
             finding = analyzer.analyze(frame, as_captured=analyzer.manifest.captured is not None)
             if overlays:
                 code = likeliest_malignant(finding.probabilities)
-                saliency = analyzer.explain(frame, code, as_captured=True)
+                saliency = None
+                if finding.explainable(code):
+                    saliency = analyzer.explain(frame, code, as_captured=True)
                 write_overlay(overlays[number], frame, finding.field, saliency, geometry)
-                if not saliency.values.any():
-                    nothing = f"nothing in it points to {diagnoses[saliency.code]}"
-                    _print_error(f"{printable_path(photo)}: {nothing}")
+                if saliency is None or not saliency.values.any():
+                    why = _no_map(finding, saliency, diagnoses[code])
+                    _print_error(f"{printable_path(photo)}: {why}")
         except ImageError as error:
             status = ExitStatus(_fail_with(str(error)))
             continue
@@ -480,6 +483,15 @@ def _analyze(options: argparse.Namespace, clock: Clock) -> int:
         else:
             print_finding(record, analyzer.manifest)
     return status
+
+
+def _no_map(finding: "Finding", saliency: "SaliencyMap | None", diagnosis: str) -> str:
+    """Return why an overlay shows nothing."""
+    if finding.no_call is not None:
+        return "no map is drawn, for no call is made"
+    if saliency is None:
+        return f"no map is drawn, for {diagnosis} is too unlikely"
+    return f"nothing in it points to {diagnosis}"
 
 
 def _overlay_paths(out: Path, photos: list[str]) -> list[Path]:

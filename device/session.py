@@ -295,16 +295,16 @@ class Session:
         if frame and not field:
             field = central_field(*frame.pixels.shape[:2])
         code = self._explained(finding)
-        saliency = finding.saliency if finding else None
-        if saliency is not None and saliency.code != code:
-            saliency = None
+        shown = False
+        if state.overlay and finding and finding.saliency and code:
+            shown = finding.saliency.code == code and finding.explainable(code)
         age = frame.instant - analyzed.frame.instant if frame and analyzed else 0.0
         progress = self._analysis.progress or (0, 0)
         return LiveView(
             field=self._cropped(frame, field) if frame and field else None,
             finding=finding,
             finding_age=age,
-            overlay=self._saliency(analyzed) if state.overlay and saliency and analyzed else None,
+            overlay=self._saliency(analyzed) if shown and analyzed else None,
             overlay_wanted=state.overlay,
             explained=code,
             opacity=state.opacity,

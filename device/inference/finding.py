@@ -38,8 +38,9 @@ class SaliencyMap:
     code
         The diagnosis.
     values
-        float32, (rows, columns), 0 to 1, over the part of the frame that the model is shown; all
-        0 where nothing in it spoke for the diagnosis.
+        float32, (rows, columns), 0 to 1 on a scale that is the same for every diagnosis
+        (`device.inference.saliency.FULL_EVIDENCE`), over the part of the frame that the model is
+        shown; all 0 where nothing in it spoke for the diagnosis.
     method
         ``occlusion``, ``class-activation-map`` or ``rise``.
     """
@@ -110,6 +111,10 @@ class Finding:
         return self.no_call not in (
             NoCallReason.QUALITY, NoCallReason.NOT_DERMOSCOPIC, NoCallReason.UNFAMILIAR,
         )  # fmt: skip
+
+    def explainable(self, code: Code) -> bool:
+        """Return whether a map may be shown: a call is made, and the diagnosis not excluded."""
+        return self.no_call is None and code in self.prediction_set
 
     @property
     def leading(self) -> Code:
