@@ -43,12 +43,13 @@ class FaultPage(Page):
 
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
-        """Return the live page's."""
-        return LivePage.places(layout)
+        """Return the live page's, but for those of the legend, in whose place the fault stands."""
+        places = dict(LivePage.places(layout))
+        return {target: places[target] for target in cls.targets(State())}
 
     @classmethod
     def targets(cls, state: State) -> tuple[Target, ...]:
-        """Return the live page's, but for those of the legend, which has no room here."""
+        """Return the live page's, but for those of the legend."""
         return LivePage.targets(replace(state, overlay=False))
 
     @classmethod
