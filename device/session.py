@@ -122,6 +122,7 @@ class Session:
         )
         self.ending: Command | None = None
         self._shot: Shot | None = None
+        self._live_before: Finding | None = None
         self._flash_began = -math.inf
         self._notices = deque(notices, maxlen=_MOST_NOTICES)
         self._notice_ends: float | None = None
@@ -192,6 +193,8 @@ class Session:
                 if self._notice_ends is not None:
                     self._next_notice()
                 self._shot = Shot()
+                live = self._analysis.live.peek()
+                self._live_before = live.finding if live else None
                 now = self._clock.monotonic()
                 if now - self._flash_began >= FLASHES_APART_SECONDS:
                     self._flash_began = now
@@ -314,6 +317,7 @@ class Session:
             progress=progress if state.frozen and not capture else None,
             kept=self._kept(capture) if capture else None,
             lost=frame.time if frame and not capture and self._camera.lost else None,
+            live_before=self._live_before if capture else None,
             flash=self._clock.monotonic() - self._flash_began < FLASH_SECONDS,
         )
 

@@ -13,7 +13,10 @@ CONTOUR_LEVEL: Final = 0.5
 _DRAWN_SIDE: Final = 192
 """Maps are coarse, and coloured at this many pixels to a side; one scaling makes the rest."""
 
-_STAIR: Final = 0.7
+_STAIR: Final = 0.6
+_FRACTION: Final = 4
+"""Bits of a pixel to which lines are drawn."""
+
 _CONTOUR_COLOUR: Final = (255, 255, 255)
 _CONTOUR_EDGE: Final = (0, 0, 0)
 
@@ -45,9 +48,10 @@ def saliency_rgba(
     picture = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
     thick = max(1, size[1] // 250)
     for line in _contours(levels):
-        contour = np.rint((line + 0.5) * size / levels.shape[::-1] - 0.5).astype(np.int32)
+        exact = (line + 0.5) * size / levels.shape[::-1] - 0.5
+        contour = np.rint(exact * 2**_FRACTION).astype(np.int32)
         for colour, width in ((_CONTOUR_EDGE, 3 * thick), (_CONTOUR_COLOUR, thick)):
-            cv2.polylines(picture, [contour], True, (*colour, 255), width, cv2.LINE_AA)
+            cv2.polylines(picture, [contour], True, (*colour, 255), width, cv2.LINE_AA, _FRACTION)
     return picture
 
 

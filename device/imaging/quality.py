@@ -34,7 +34,15 @@ class Shortcoming(StrEnum):
     MOVED = "moved"
     OUT_OF_FOCUS = "out-of-focus"
     NO_LESION_IN_VIEW = "no-lesion-in-view"
+    LESION_TOO_SMALL = "lesion-too-small"
     OFF_CENTRE = "off-centre"
+
+
+class Remark(StrEnum):
+    """What a finding is said with, though the picture can be judged."""
+
+    SEVERAL_LESIONS = "several-lesions"
+    LARGER_THAN_FIELD = "larger-than-field"
 
 
 MEASURING_SIDE: Final = 144
@@ -43,6 +51,12 @@ every camera; it is just below what the smallest training images hold (150)."""
 
 SMALLEST_SIDE: Final = 96
 """A field of view of fewer pixels holds too little for its focus to be measured."""
+
+SMALLEST_LESION: Final = 0.085
+"""In sides of the field. Of two thousand images of four collections none shows a smaller one."""
+
+LARGEST_CUT: Final = 0.4
+"""Share of the field's edge: a lesion that covers more of it is larger than the field."""
 
 _UNLIT: Final = 16
 _NEIGHBOURS: Final = np.ones((7, 7), np.uint8)
@@ -126,6 +140,10 @@ class Quality:
     motion
         How far the skin moved since the frame before, in parts of the field's side, or None where
         there was none.
+    extent
+        How wide or high the lesion is, whichever is more, in sides; 1 where nothing stands out.
+    remarks
+        What is to be said beside the finding.
     """
 
     focus: float
@@ -136,6 +154,8 @@ class Quality:
     contrast: float = 0.0
     off_centre: float = 0.0
     motion: float | None = None
+    extent: float = 1.0
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def sufficient(self) -> bool:
@@ -181,6 +201,8 @@ def measure_quality(
         contrast=position.contrast,
         off_centre=position.off_centre,
         motion=motion,
+        extent=position.extent,
+        remarks=_remarks(position),
     )
     return replace(measured, shortcomings=tiny + _shortcomings(measured, limits))
 
@@ -289,6 +311,14 @@ def _reduced(luminance: NDArray[Number], side: int) -> NDArray[Number]:
     return small.astype(luminance.dtype, copy=False)
 
 
+def _remarks(position: LesionPosition) -> tuple[Remark, ...]:
+    checks = (
+        (position.another, Remark.SEVERAL_LESIONS),
+        (position.cut_off > LARGEST_CUT, Remark.LARGER_THAN_FIELD),
+    )
+    return tuple(name for holds, name in checks if holds)
+
+
 def _shortcomings(measured: Quality, limits: QualityLimits) -> tuple[Shortcoming, ...]:
     checks: tuple[tuple[bool, Shortcoming], ...] = (
         (measured.exposure < limits.exposure_min, Shortcoming.TOO_DARK),
@@ -298,6 +328,7 @@ def _shortcomings(measured: Quality, limits: QualityLimits) -> tuple[Shortcoming
         ((measured.motion or 0.0) > limits.motion_max, Shortcoming.MOVED),
         (measured.focus < limits.focus_min, Shortcoming.OUT_OF_FOCUS),
         (measured.contrast < limits.contrast_min, Shortcoming.NO_LESION_IN_VIEW),
+        (measured.extent < SMALLEST_LESION, Shortcoming.LESION_TOO_SMALL),
         (measured.off_centre > limits.off_centre_max, Shortcoming.OFF_CENTRE),
     )
     return tuple(name for failed, name in checks if failed)

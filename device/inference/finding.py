@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from device.diagnoses import CODES, Code
 from device.imaging.field_of_view import FieldOfView
-from device.imaging.quality import Quality, Shortcoming
+from device.imaging.quality import Quality, Remark, Shortcoming
 from device.inference.recommendation import Recommendation
 
 
@@ -116,6 +116,20 @@ class Finding:
         """Return whether a map may be shown: a call is made, and the diagnosis not excluded."""
         return self.no_call is None and code in self.prediction_set
 
+    def parts_from(self, other: "Finding") -> bool:
+        """Return whether another finding of the same skin asks for, or calls, something else.
+
+        Where one makes no call, that it sees no sign of malignancy is as good as silence.
+        """
+        called = self.no_call is None and other.no_call is None
+        if called and self.leading != other.leading:
+            return True
+        mine, others = (
+            None if finding.recommendation == Recommendation.NO_SIGN else finding.recommendation
+            for finding in (self, other)
+        )
+        return mine != others
+
     @property
     def leading(self) -> Code:
         """The likeliest diagnosis."""
@@ -138,6 +152,8 @@ class QualityRecord(msgspec.Struct, frozen=True, kw_only=True):
     contrast: float
     off_centre: float
     motion: float | None
+    extent: float = 1.0
+    remarks: list[Remark] = []
 
 
 class FindingRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,6 +230,8 @@ def to_record(finding: Finding, image: str, flags: list[str]) -> FindingRecord:
             contrast=round(quality.contrast, 2),
             off_centre=round(quality.off_centre, 3),
             motion=None if quality.motion is None else round(quality.motion, 4),
+            extent=round(quality.extent, 3),
+            remarks=list(quality.remarks),
         ),
         timings_ms={step: round(ms, 3) for step, ms in finding.timings.items()},
         case_mix=finding.case_mix,
@@ -248,6 +266,8 @@ def from_record(record: FindingRecord, field: FieldOfView) -> Finding:
             contrast=quality.contrast,
             off_centre=quality.off_centre,
             motion=quality.motion,
+            extent=quality.extent,
+            remarks=tuple(quality.remarks),
         ),
         saliency=None,
         timings=dict(record.timings_ms),

@@ -10,7 +10,7 @@ from pygame import Rect
 
 from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
 from device.imaging.abcd import AbcdMeasures
-from device.imaging.quality import Shortcoming
+from device.imaging.quality import Remark, Shortcoming
 from device.inference.finding import Finding, NoCallReason
 from device.inference.recommendation import Recommendation
 from device.screen import theme
@@ -23,7 +23,7 @@ from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
-from device.screen.wording import INSTRUCTIONS, MARKS, Wording, percent
+from device.screen.wording import INSTRUCTIONS, MARKS, REMARKS, Wording, percent
 
 _DETAIL_SIZES: Final = (theme.BODY, 20, theme.SMALL, 16)
 
@@ -54,6 +54,7 @@ class _Finding:
     shortcomings: tuple[Shortcoming, ...]
     recommendation: Recommendation | None
     preview: bool
+    parted: str
     faded: bool
 
 
@@ -77,6 +78,7 @@ class _Quality:
 
     shortcomings: tuple[Shortcoming, ...] | None
     measured: bool
+    remark: Remark | None
     measures: AbcdMeasures | None
     progress: tuple[int, int] | None
 
@@ -141,7 +143,9 @@ class LivePage(Page):
         faded = finding is not None and (view.finding_age > STALE_SECONDS or bool(view.lost))
         self.canvas.part(
             layout.finding,
-            self._finding(finding, faded) if finding else None,
+            self._finding(finding, faded, wording.parted(finding, view.live_before))
+            if finding
+            else None,
             lambda shown: self._draw_finding(shown, wording),
         )
         doubted = finding is not None and _to_be_seen_all_the_same(finding)
@@ -174,11 +178,12 @@ class LivePage(Page):
 
     def _quality(self, view: LiveView) -> _Quality:
         quality = view.finding.quality if view.finding else None
-        shortcomings = quality.shortcomings if quality else None
-        measures = view.measures if view.frozen and not shortcomings else None
-        return _Quality(
-            shortcomings, quality is not None and quality.measured, measures, view.progress
-        )
+        if quality is None:
+            return _Quality(None, False, None, None, view.progress)
+        remark = quality.remarks[0] if quality.remarks else None
+        # What is cut off, or beside another, is not what would be measured.
+        measures = view.measures if view.frozen and quality.sufficient and not remark else None
+        return _Quality(quality.shortcomings, quality.measured, remark, measures, view.progress)
 
     def _draw_quality_or_legend(self, shown: Legend | _Quality, wording: Wording) -> None:
         if isinstance(shown, Legend):
@@ -186,7 +191,7 @@ class LivePage(Page):
         else:
             self._draw_quality(shown, wording)
 
-    def _finding(self, finding: Finding, faded: bool) -> _Finding:
+    def _finding(self, finding: Finding, faded: bool, parted: str) -> _Finding:
         code = finding.leading
         return _Finding(
             leading=code,
@@ -196,6 +201,7 @@ class LivePage(Page):
             prediction_set=finding.prediction_set,
             shortcomings=finding.quality.shortcomings,
             recommendation=finding.recommendation,
+            parted=parted,
             preview=self.manifest.captured is not None and not finding.as_captured,
             faded=faded,
         )
@@ -249,6 +255,8 @@ class LivePage(Page):
             detail.append(wording.translate("Malignancy is not excluded."))
         if shown.preview:
             detail.append(wording.translate("Live estimate: capture for the finding."))
+        elif shown.parted:
+            detail.append(shown.parted)
         return detail
 
     def _no_call(self, shown: _Finding, wording: Wording, *, short: bool) -> list[str]:
@@ -256,6 +264,8 @@ class LivePage(Page):
         said = self._reason(shown, wording, short=short)
         if shown.recommendation and shown.no_call != NoCallReason.NOT_DERMOSCOPIC:
             said.append(wording.translate("Malignancy is not excluded."))
+        elif shown.parted:
+            said.append(shown.parted)
         return said
 
     def _reason(self, shown: _Finding, wording: Wording, *, short: bool) -> list[str]:
@@ -390,10 +400,13 @@ class LivePage(Page):
         elif shown.measures:
             self._draw_measures(below, wording.measured(shown.measures))
         elif failed is not None:
-            words = wording.translate(INSTRUCTIONS[failed[0]] if failed else "The picture is good")
+            said = INSTRUCTIONS[failed[0]] if failed else "The picture is good"
+            if shown.remark is not None and not failed:
+                said = REMARKS[shown.remark]
+            told = bool(failed or shown.remark)
             canvas.draw_text(
-                words, 24, (area.left, below.centery), area.width,
-                self.palette.warning if failed else self.palette.quiet,
+                wording.translate(said), 24, (area.left, below.centery), area.width,
+                self.palette.warning if told else self.palette.quiet,
                 bold=bool(failed), anchor="midleft",
             )  # fmt: skip
 

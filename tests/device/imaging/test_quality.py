@@ -275,3 +275,49 @@ def test_limits_of_a_bundle_that_names_no_newer_ones_bound_none_of_them() -> Non
     assert measure_quality(field, LIMITS, 1.0).sufficient
     field[:40, :40] = 60
     assert measure_quality(field, LIMITS).sufficient
+
+
+def spot(field: NDArray[np.uint8], x: float, y: float, radius: float) -> NDArray[np.uint8]:
+    """Return a field with a dark spot; all in parts of the side."""
+    side = len(field)
+    columns, rows = np.meshgrid(np.arange(side) / side, np.arange(side) / side)
+    inside = np.hypot(columns - x, rows - y) <= radius
+    drawn = field.copy()
+    drawn[inside] = (field[inside] * (0.5, 0.4, 0.35)).astype(np.uint8)
+    return drawn
+
+
+@pytest.mark.parametrize("radius", [0.01, 0.02, 0.03])
+@pytest.mark.parametrize("place", [(0.5, 0.5), (0.42, 0.58)])
+def test_lesion_that_is_a_few_hundredths_wide_is_too_small(
+    radius: float, place: tuple[float, float]
+) -> None:
+    field = spot(skin(side=600, texture=6), *place, radius)
+    assert measure_quality(field, LIMITS).shortcomings == ("lesion-too-small",)
+
+
+@pytest.mark.parametrize("radius", [0.06, 0.1, 0.2])
+def test_small_lesion_is_no_shortcoming(radius: float) -> None:
+    quality = measure_quality(spot(skin(side=600, texture=6), 0.5, 0.5, radius), LIMITS)
+    assert quality.sufficient
+    assert quality.extent == pytest.approx(2 * radius, abs=0.05)
+    assert quality.remarks == ()
+
+
+def test_second_lesion_is_remarked_and_no_shortcoming() -> None:
+    one = spot(skin(texture=6), 0.35, 0.5, 0.14)
+    assert measure_quality(one, LIMITS).remarks == ()
+    two = spot(one, 0.72, 0.55, 0.11)
+    assert measure_quality(two, LIMITS).remarks == ("several-lesions",)
+    assert measure_quality(two, LIMITS).sufficient
+    # Neither a globule beside it nor a hair is a lesion.
+    for other in (spot(one, 0.72, 0.55, 0.03), np.rot90(one).copy()):
+        other[:, 200:206] = (other[:, 200:206] * 0.4).astype(np.uint8)
+        assert measure_quality(other, LIMITS).remarks == ()
+
+
+def test_lesion_that_goes_on_beyond_the_field_is_remarked() -> None:
+    cut = spot(skin(texture=6), 0.1, 0.5, 0.6)
+    assert measure_quality(cut, LIMITS).remarks == ("larger-than-field",)
+    inside = spot(skin(texture=6), 0.5, 0.5, 0.4)
+    assert measure_quality(inside, LIMITS).remarks == ()
