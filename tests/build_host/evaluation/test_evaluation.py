@@ -178,10 +178,16 @@ def test_it_is_told_how_often_each_recommendation_is_made(predictions: Predictio
     figures = evaluate(recommending, "model 1.0.0", MODEL, "the protocol", resamples=20).figures
     told = {name: f.value for name, f in figures.items() if "_of_" in name}
     assert told == {
-        "refer_of_melanomas": 1.0, "refer_of_malignant": pytest.approx(1 / 3), "refer_of_naevi": 0.0,
-        "not-excluded_of_melanomas": 0.0, "not-excluded_of_malignant": 0.0, "not-excluded_of_naevi": 0.0,
-        "no-sign_of_melanomas": 0.0, "no-sign_of_malignant": pytest.approx(2 / 3), "no-sign_of_naevi": 1.0,
-    }  # fmt: skip
+        "refer_of_melanomas": 1.0,
+        "refer_of_malignant": pytest.approx(1 / 3),
+        "refer_of_naevi": 0.0,
+        "not-excluded_of_melanomas": 0.0,
+        "not-excluded_of_malignant": 0.0,
+        "not-excluded_of_naevi": 0.0,
+        "no-sign_of_melanomas": 0.0,
+        "no-sign_of_malignant": pytest.approx(2 / 3),
+        "no-sign_of_naevi": 1.0,
+    }
     assert figures["refer_of_malignant"].low < 1 / 3 < figures["refer_of_malignant"].high
 
 
