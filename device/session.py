@@ -136,6 +136,7 @@ class Session:
         self.ending: Command | None = None
         self.model_fault: Fault | None = None
         self._shot: Shot | None = None
+        self._live_before: Finding | None = None
         self._flash_began = -math.inf
         self._notices = deque(notices, maxlen=_MOST_NOTICES)
         self._notice_ends: float | None = None
@@ -214,6 +215,8 @@ class Session:
                 if self._notice_ends is not None:
                     self._next_notice()
                 self._shot = Shot()
+                live = self._analysis.live.peek()
+                self._live_before = live.finding if live else None
                 now = self._clock.monotonic()
                 if now - self._flash_began >= FLASHES_APART_SECONDS:
                     self._flash_began = now
@@ -330,16 +333,16 @@ class Session:
         if frame and not field:
             field = central_field(*frame.pixels.shape[:2])
         code = self._explained(finding)
-        saliency = finding.saliency if finding else None
-        if saliency is not None and saliency.code != code:
-            saliency = None
+        shown = False
+        if state.overlay and finding and finding.saliency and code:
+            shown = finding.saliency.code == code and finding.explainable(code)
         age = frame.instant - analyzed.frame.instant if frame and analyzed else 0.0
         progress = self._analysis.progress or (0, 0)
         return LiveView(
             field=self._cropped(frame, field) if frame and field else None,
             finding=finding,
             finding_age=age,
-            overlay=self._saliency(analyzed) if state.overlay and saliency and analyzed else None,
+            overlay=self._saliency(analyzed) if shown and analyzed else None,
             overlay_wanted=state.overlay,
             explained=code,
             opacity=state.opacity,
@@ -349,6 +352,7 @@ class Session:
             progress=progress if state.frozen and not capture else None,
             kept=self._kept(capture) if capture else None,
             lost=frame.time if frame and not capture and self._camera.lost else None,
+            live_before=self._live_before if capture else None,
             flash=self._clock.monotonic() - self._flash_began < FLASH_SECONDS,
         )
 

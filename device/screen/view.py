@@ -98,6 +98,8 @@ class LiveView(PageView):
         When the picture was taken, where the camera gives no more: it looks live and is not.
     flash
         The shutter was pressed just now.
+    live_before
+        What the live view said as the shutter was pressed, where a picture is held.
     """
 
     page: ClassVar[PageName] = PageName.LIVE
@@ -115,6 +117,7 @@ class LiveView(PageView):
     kept: KeepStatus | None = None
     lost: datetime | None = None
     flash: bool = False
+    live_before: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

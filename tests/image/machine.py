@@ -20,9 +20,10 @@ from tests.image.card import Card
 SIZE = (800, 480)
 READY = r"Started .*dermascope\.service"
 _AXIS = 32767
-_PATIENCE = "systemd.set_credential_binary=systemd.unit-dropin.dermascope.service:" + b64encode(
-    b"[Service]\nTimeoutStartSec=1h\nWatchdogSec=20min\n"
-).decode()
+_PATIENCE = (
+    "systemd.set_credential_binary=systemd.unit-dropin.dermascope.service:"
+    + b64encode(b"[Service]\nTimeoutStartSec=1h\nWatchdogSec=20min\n").decode()
+)
 """An emulated machine is slow: its time is never what is tested."""
 
 

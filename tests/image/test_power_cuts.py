@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-
 from device.records.folder_archive import FolderArchive
+
 from tests.image.card import Card, partitions
 from tests.image.conftest import Flash
 from tests.image.machine import READY, Machine
