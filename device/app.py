@@ -24,7 +24,7 @@ from device.platform.clock import Clock
 from device.platform.signals import Ending
 from device.platform.systemd import Notifier
 from device.preferences import Preferences
-from device.records.archive import Archive
+from device.records.archive import Archive, PatientArchive
 from device.runtime.analysis import Analysis
 from device.runtime.camera import Camera
 from device.runtime.health import Health, Part, Watchdog
@@ -75,6 +75,12 @@ class App:
         Name of the key that a foot pedal sends, or empty.
     archive
         Keeps what the shutter takes; None to keep nothing.
+    patients
+        The same archive, where it holds the records of patients; else None.
+    names
+        The clinic's settings allow patients' names.
+    lock_after
+        Seconds without a touch after which records that a PIN opened are locked; None for never.
     optics
         How large a pixel is, where that is known.
     notifier
@@ -122,6 +128,9 @@ class App:
         preferences_folder: Path | None = None,
         pedal_key: str = "",
         archive: Archive | None = None,
+        patients: PatientArchive | None = None,
+        names: bool = False,
+        lock_after: float | None = None,
         optics: Optics | None = None,
         notifier: Notifier | None = None,
         appliance: bool = False,
@@ -144,7 +153,9 @@ class App:
         inbox: Inbox[Burst | ExplainCapture, LiveFrame] = Inbox(clock)
         self.recent = RecentPictures()
         self._camera = Camera(source, inbox, self.health, clock)
-        self._recorder = Recorder(archive, preferences_folder, self.recent, self.health, clock)
+        self._recorder = Recorder(
+            archive, preferences_folder, self.recent, self.health, clock, patients
+        )
         self._analysis = Analysis(
             analyzer,
             inbox,
@@ -169,6 +180,8 @@ class App:
             notices=notices,
             selftest=BackgroundTest(lambda: self._test(selftest) if selftest else ()),
             installer=installer,
+            names=names,
+            lock_after=lock_after,
         )
         self._stop = threading.Event()
         self._stop_recorder = threading.Event()

@@ -75,6 +75,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Name of the kind of device, for bundles that are made for some kinds alone; empty for none.
     exchange
         Who the instrument is to the clinic's other systems, and where it may send.
+    patient_names
+        Whether a patient's name may be entered beside the identifier.
+    lock_minutes
+        After how many minutes without a touch records that a PIN opened are locked; 0 for never.
     """
 
     model: str = ""
@@ -96,6 +100,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     records_share: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80
     device_class: Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = ""
     exchange: Exchange = Exchange()
+    patient_names: bool = False
+    lock_minutes: Annotated[int, msgspec.Meta(ge=0, le=240)] = 10
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

@@ -141,6 +141,8 @@ def run_instrument(
             preferences_folder=folder,
             pedal_key=config.pedal_key,
             archive=archive,
+            names=config.patient_names,
+            lock_after=config.lock_minutes * 60.0 or None,
             optics=open_optics(folder, notices),
             notifier=notifier,
             appliance=appliance,

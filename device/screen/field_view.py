@@ -30,6 +30,7 @@ _KEPT: Final[dict[KeepStatus, str]] = {
     KeepStatus.KEPT: translatable("Kept"),
     KeepStatus.UNTIL_THE_END: translatable("Kept until the program ends"),
     KeepStatus.NOT_KEPT: translatable("Not kept: check the disk"),
+    KeepStatus.LOCKED: translatable("Not kept: locked"),
 }
 
 
@@ -149,7 +150,7 @@ class FieldView:
             self._label(
                 text,
                 self._canvas.palette.warning
-                if shown.kept is KeepStatus.NOT_KEPT
+                if shown.kept in (KeepStatus.NOT_KEPT, KeepStatus.LOCKED)
                 else self._canvas.palette.touch,
             )
         elif shown.age:

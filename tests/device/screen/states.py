@@ -26,6 +26,7 @@ from device.screen.view import KeepStatus, LiveView, PageView, Picture
 from device.selftest import machine
 from device.selftest.check import Check, CheckState, Item, failed, passed, untested, warned
 from tests.device.screen.findings import make_finding
+from tests.device.screen.record_states import record_states
 
 NOON = datetime(2026, 3, 4, 12, 34, 56).astimezone()
 WEEKS_BEFORE = datetime(2026, 2, 11, 9, 5, 0).astimezone()
@@ -245,3 +246,4 @@ STATES: dict[str, PageView] = {
         source="demo",
     ),
 }
+STATES |= record_states(LIVE)
