@@ -178,10 +178,10 @@ class App:
             optics=optics,
             appliance=appliance,
             notices=notices,
-            names=names,
-            lock_after=lock_after,
             selftest=BackgroundTest(lambda: self._test(selftest) if selftest else ()),
             installer=installer,
+            names=names,
+            lock_after=lock_after,
         )
         self._stop = threading.Event()
         self._stop_recorder = threading.Event()

@@ -71,14 +71,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         A file that opens the records in the place of a PIN; empty for none.
     records_share
         How much of the disk that they lie on examinations may take up, in per cent.
-    patient_names
-        Whether a patient's name may be entered beside the identifier.
-    lock_minutes
-        After how many minutes without a touch records that a PIN opened are locked; 0 for never.
     device_class
         Name of the kind of device, for bundles that are made for some kinds alone; empty for none.
     exchange
         Who the instrument is to the clinic's other systems, and where it may send.
+    patient_names
+        Whether a patient's name may be entered beside the identifier.
+    lock_minutes
+        After how many minutes without a touch records that a PIN opened are locked; 0 for never.
     """
 
     model: str = ""
@@ -98,10 +98,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     records_folder: str = ""
     records_key_file: str = ""
     records_share: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80
-    patient_names: bool = False
-    lock_minutes: Annotated[int, msgspec.Meta(ge=0, le=240)] = 10
     device_class: Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = ""
     exchange: Exchange = Exchange()
+    patient_names: bool = False
+    lock_minutes: Annotated[int, msgspec.Meta(ge=0, le=240)] = 10
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

@@ -134,9 +134,9 @@ def print_checks(checks: Checks) -> None:
 
 
 def write_overlay(
-    path: Path, frame: Frame, field: FieldOfView, saliency: SaliencyMap, geometry: Geometry
+    path: Path, frame: Frame, field: FieldOfView, saliency: SaliencyMap | None, geometry: Geometry
 ) -> None:
-    """Write a frame with the saliency laid over the part that the model was shown.
+    """Write a frame with the saliency, where there is one, over the part that the model was shown.
 
     Raises
     ------
@@ -144,8 +144,9 @@ def write_overlay(
         If the file cannot be written.
     """
     pixels = frame.pixels.copy()
-    part = model_region(pixels, geometry, field)
-    part[:] = blend_overlay(part, saliency.values)
+    if saliency is not None:
+        part = model_region(pixels, geometry, field)
+        part[:] = blend_overlay(part, saliency.values)
     save_picture(path, Image.fromarray(pixels))
 
 

@@ -85,14 +85,14 @@ class Session:
         switch off instead of to quit.
     notices
         What was found wrong at the start and keeps nothing from working: shown one after another.
-    names
-        The clinic's settings allow patients' names.
-    lock_after
-        Seconds without a touch after which records that a PIN opened are locked; None for never.
     selftest
         Checks the instrument while it is in use.
     installer
         Installs models; None to install none.
+    names
+        The clinic's settings allow patients' names.
+    lock_after
+        Seconds without a touch after which records that a PIN opened are locked; None for never.
 
     Attributes
     ----------
@@ -119,10 +119,10 @@ class Session:
         optics: Optics | None = None,
         appliance: bool = False,
         notices: Sequence[Fault] = (),
-        names: bool = False,
-        lock_after: float | None = None,
         selftest: BackgroundTest | None = None,
         installer: Installer | None = None,
+        names: bool = False,
+        lock_after: float | None = None,
     ) -> None:
         self._selftest = selftest or BackgroundTest(lambda: ())
         self._installer = installer
@@ -145,14 +145,15 @@ class Session:
             names=names,
         )
         self.ending: Command | None = None
+        self.model_fault: Fault | None = None
         self._lock_after = lock_after
         self._touched = clock.monotonic()
         self._desk = Desk()
         self._told_locked = False
         self._codes_seen = 0
         self._scanned: str | None = None
-        self.model_fault: Fault | None = None
         self._shot: Shot | None = None
+        self._live_before: Finding | None = None
         self._flash_began = -math.inf
         self._notices = deque(notices, maxlen=_MOST_NOTICES)
         self._notice_ends: float | None = None
@@ -214,8 +215,8 @@ class Session:
 
     def view(self) -> PageView:
         """Return what there is to be shown now."""
-        desk = self._recorder.desk
         installer = self._installer
+        desk = self._recorder.desk
         snapshot = Snapshot(
             state=self.state,
             live=self._live_view(),
@@ -226,15 +227,15 @@ class Session:
             recent=comparable(self._recent.pictures(), desk, self.state),
             fault=self.fault,
             preferences_fault=self._recorder.preferences_fault,
-            desk=desk,
-            case=case_of(desk, self.state),
-            lesion=self.state.lesion,
-            seconds=self._clock.monotonic(),
             checks=self._selftest.found,
             testing=self._selftest.running,
             archives=tuple(printable(p.name) for p in installer.found) if installer else (),
             installing=installer is not None and installer.running,
             installed=installer.outcome if installer else None,
+            desk=desk,
+            case=case_of(desk, self.state),
+            lesion=self.state.lesion,
+            seconds=self._clock.monotonic(),
         )
         page = self.state.page
         if page == PageName.LIVE and snapshot.fault is not None:
@@ -292,6 +293,8 @@ class Session:
                 if self._notice_ends is not None:
                     self._next_notice()
                 self._shot = Shot(filing_of(self.state))
+                live = self._analysis.live.peek()
+                self._live_before = live.finding if live else None
                 now = self._clock.monotonic()
                 if now - self._flash_began >= FLASHES_APART_SECONDS:
                     self._flash_began = now
@@ -414,16 +417,16 @@ class Session:
         if frame and not field:
             field = central_field(*frame.pixels.shape[:2])
         code = self._explained(finding)
-        saliency = finding.saliency if finding else None
-        if saliency is not None and saliency.code != code:
-            saliency = None
+        shown = False
+        if state.overlay and finding and finding.saliency and code:
+            shown = finding.saliency.code == code and finding.explainable(code)
         age = frame.instant - analyzed.frame.instant if frame and analyzed else 0.0
         progress = self._analysis.progress or (0, 0)
         return LiveView(
             field=self._cropped(frame, field) if frame and field else None,
             finding=finding,
             finding_age=age,
-            overlay=self._saliency(analyzed) if state.overlay and saliency and analyzed else None,
+            overlay=self._saliency(analyzed) if shown and analyzed else None,
             overlay_wanted=state.overlay,
             explained=code,
             opacity=state.opacity,
@@ -433,6 +436,7 @@ class Session:
             progress=progress if state.frozen and not capture else None,
             kept=self._kept(capture) if capture else None,
             lost=frame.time if frame and not capture and self._camera.lost else None,
+            live_before=self._live_before if capture else None,
             flash=self._clock.monotonic() - self._flash_began < FLASH_SECONDS,
         )
 

@@ -264,6 +264,8 @@ class Analysis:
                 break
             finding: Finding = analyzed.finding
             code = request.code or likeliest_malignant(finding.probabilities)
+            if not finding.explainable(code):
+                break
             as_captured = shot is not None
             have = finding.saliency
             if have is not None and (have.code, have.method) == (

@@ -176,6 +176,7 @@ class Recorder:
             if work.finding is None and work.shot.filing.kind is not PictureKind.REGION:
                 # Not all of it is kept yet.
                 return
+            _log.info("an examination was kept")
         self.kept.put(KeepResult(work.shot, self._fault))
         self._news.append(KeepResult(work.shot, self._fault))
 

@@ -131,6 +131,8 @@ class LiveView(PageView):
         When the picture was taken, where the camera gives no more: it looks live and is not.
     flash
         The shutter was pressed just now.
+    live_before
+        What the live view said as the shutter was pressed, where a picture is held.
     """
 
     page: ClassVar[PageName] = PageName.LIVE
@@ -148,6 +150,7 @@ class LiveView(PageView):
     kept: KeepStatus | None = None
     lost: datetime | None = None
     flash: bool = False
+    live_before: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -174,14 +177,6 @@ class Snapshot:
         What does not work, or None.
     preferences_fault
         Why what was chosen could not be kept, or None.
-    desk
-        What lies on the desk of patients' records.
-    case
-        Whom and what the next picture is of.
-    lesion
-        That the next picture is filed under, or None.
-    seconds
-        By the clock's `monotonic`: what changes by itself follows it.
     checks
         What the last self-test found; None before one has ended.
     testing
@@ -192,6 +187,14 @@ class Snapshot:
         A model is being looked for or installed.
     installed
         What came of the last installation; None where there was none.
+    desk
+        What lies on the desk of patients' records.
+    case
+        Whom and what the next picture is of.
+    lesion
+        That the next picture is filed under, or None.
+    seconds
+        By the clock's `monotonic`: what changes by itself follows it.
     """
 
     state: State
@@ -203,15 +206,15 @@ class Snapshot:
     recent: tuple[Picture, ...] = ()
     fault: Fault | None = None
     preferences_fault: Fault | None = None
-    desk: Desk = field(default_factory=Desk)
-    case: Case | None = None
-    lesion: LesionChoice | None = None
-    seconds: float = 0.0
     checks: Checks | None = None
     testing: bool = False
     archives: tuple[str, ...] = ()
     installing: bool = False
     installed: Fault | None = None
+    desk: Desk = field(default_factory=Desk)
+    case: Case | None = None
+    lesion: LesionChoice | None = None
+    seconds: float = 0.0
 
 
 class ByIdentity(Generic[Value]):

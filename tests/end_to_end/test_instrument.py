@@ -150,7 +150,7 @@ def first_visit(
     second: Language,
 ) -> None:
     layout = it.layout
-    overlay = (layout.legend, it.row)
+    overlay = (layout.quality, it.row)
     it.forget()
     with it.started(source):
         it.sees("limits", it.drawn(LimitsView(language=first)), it.all_but_the_clock)
@@ -187,7 +187,7 @@ def first_visit(
         it.sees("overlay-vasc", it.drawn(vasc), *overlay)
         strong = it.skin()
         opacity = it.drag("live", "opacity", to=0.25)
-        it.sees("opacity", it.drawn(replace(vasc, opacity=opacity)), layout.legend)
+        it.sees("opacity", it.drawn(replace(vasc, opacity=opacity)), layout.quality)
         assert not np.array_equal(it.skin(), strong)
         it.key("o")
         it.sees("overlay-off", it.drawn(frozen), it.all_but_the_clock)

@@ -8,6 +8,7 @@ from pygame import Rect
 
 from device import __version__
 from device.diagnoses import CODES, MALIGNANT
+from device.inference.recommendation import GROUPS, Recommendation, band_figure
 from device.language import translatable
 from device.models.manifest import Manifest
 from device.screen import theme
@@ -40,6 +41,12 @@ FIGURES: Final[Mapping[str, str]] = {
     "expected_calibration_error": translatable("Calibration error"),
 }
 """Those of the manifest's figures that a clinician is shown, in this order; the card has all."""
+
+GROUP_NAMES: Final[Mapping[str, str]] = {
+    "melanomas": translatable("Melanomas"),
+    "malignant": translatable("Malignant"),
+    "naevi": translatable("Naevi"),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +150,9 @@ class AboutPage(Page):
         heading = wording.translate("Measured on lesions kept apart; intervals of 95 %")
         top = canvas.draw_paragraph(heading, 20, area, self.palette.quiet) + px(8)
         shown = [(name, FIGURES[name]) for name in FIGURES if name in self.manifest.metrics]
-        step = min(px(44), (area.bottom - top) // max(1, len(shown)))
+        bands = self._band_figures()
+        rows = len(shown) + (len(bands) + 2 if bands else 0)
+        step = min(px(44), (area.bottom - top) // max(1, rows))
         for i, (name, label) in enumerate(shown):
             figure = self.manifest.metrics[name]
             value = wording.translate(
@@ -159,6 +168,59 @@ class AboutPage(Page):
             room = drawn.left - area.left - px(12)
             text = wording.translate(label)
             canvas.draw_text(text, 20, (area.left, middle), room, anchor="midleft")
+        if bands:
+            top += len(shown) * step
+            below = Rect(area.left, top, area.width, area.bottom - top)
+            self._draw_bands(below, step, bands, wording)
+
+    def _band_figures(self) -> dict[Recommendation, dict[str, float]]:
+        """Return how often each recommendation is made of each group, where that is known."""
+        metrics = self.manifest.metrics
+        found = {
+            recommendation: {
+                group: metrics[name].value
+                for group in GROUPS
+                if (name := band_figure(group, recommendation)) in metrics
+            }
+            for recommendation in Recommendation
+        }
+        return {band: shares for band, shares in found.items() if len(shares) == len(GROUPS)}
+
+    def _draw_bands(
+        self,
+        area: Rect,
+        step: int,
+        bands: Mapping[Recommendation, Mapping[str, float]],
+        wording: Wording,
+    ) -> None:
+        canvas, px = self.canvas, self.canvas.layout.px
+        heading = wording.translate("How often each is recommended, of lesions that are")
+        middle = area.top + step // 2
+        canvas.draw_text(
+            heading, theme.SMALL, (area.left, middle), area.width, self.palette.quiet,
+            anchor="midleft",
+        )  # fmt: skip
+        width = round(area.width * 0.19)
+        rights = [area.right - width * (len(GROUPS) - 1 - i) for i in range(len(GROUPS))]
+        for right, group in zip(rights, GROUPS, strict=True):
+            name = wording.translate(GROUP_NAMES[group])
+            canvas.draw_text(
+                name, theme.SMALL, (right, middle + step), width - px(8), self.palette.quiet,
+                anchor="midright",
+            )  # fmt: skip
+        for i, (recommendation, shares) in enumerate(bands.items()):
+            middle = area.top + step * (i + 2) + step // 2
+            colour = canvas.recommendation_colour(recommendation)
+            canvas.draw_recommendation_sign(recommendation, area.left, middle, px(7), colour)
+            left = area.left + px(22)
+            room = rights[0] - width - left
+            words = wording.recommended(recommendation)
+            canvas.draw_text(words, 20, (left, middle), room, anchor="midleft")
+            for right, group in zip(rights, GROUPS, strict=True):
+                canvas.draw_text(
+                    percent(shares[group]), 20, (right, middle), width - px(8), bold=True,
+                    anchor="midright",
+                )  # fmt: skip
 
 
 def _case_mix(manifest: Manifest, wording: Wording) -> tuple[str, ...]:

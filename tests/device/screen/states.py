@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from device.appearance import Theme
 from device.faults import Fault, unexpected
 from device.imaging.abcd import AbcdMeasures
+from device.imaging.quality import Remark
 from device.installation.installer import ASK_THE_MAKER, NOT_INSTALLED
 from device.runtime.analysis import FAILED as ANALYSIS_FAILED
 from device.runtime.health import RESTART_AND_REPORT
@@ -58,6 +59,13 @@ def ring() -> NDArray[np.float32]:
     radius = 0.28 + 0.047 * np.sin(3 * angle) + 0.023 * np.sin(7 * angle)
     around = [0.5 + radius * np.cos(angle), 0.487 + radius * np.sin(angle)]
     return np.stack(around, axis=1).astype(np.float32)
+
+
+def with_remark(view: LiveView, remark: Remark) -> LiveView:
+    """Return a view whose picture can be judged, but for which something is to be said."""
+    assert view.finding is not None
+    quality = replace(view.finding.quality, remarks=(Remark(remark),))
+    return replace(view, finding=replace(view.finding, quality=quality))
 
 
 SKIN, OLD_SKIN, HILL, RING = skin(), skin(70), hill(), ring()
@@ -152,6 +160,12 @@ STATES: dict[str, PageView] = {
     "unfamiliar": UNFAMILIAR,
     "not-dermoscopic": NOT_DERMOSCOPIC,
     "unstable": UNSTABLE,
+    "too-small": replace(
+        LIVE, finding=make_finding("bcc", 0.84, shortcomings=("lesion-too-small",))
+    ),
+    "several-lesions": with_remark(LIVE, "several-lesions"),
+    "larger-than-field": with_remark(FROZEN, "larger-than-field"),
+    "parted": replace(FROZEN, live_before=NAEVUS),
     "stale": replace(LIVE, finding_age=2.0),
     "frozen": FROZEN,
     "overlay": OVERLAID,
