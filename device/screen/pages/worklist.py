@@ -12,7 +12,7 @@ from device.faults import Fault
 from device.language import translatable
 from device.records.listing import WorkKind
 from device.runtime.desk import WorkEntry, WorkPage
-from device.runtime.requests import OpenPicture, OpenWork
+from device.runtime.requests import OpenPicture, OpenWork, Request
 from device.screen import theme
 from device.screen.canvas import Button
 from device.screen.events import Target
@@ -79,6 +79,7 @@ class WorklistPage(Page):
     """Shows what is to be done, and opens it."""
 
     menu_label: ClassVar[str] = translatable("Worklist")
+    opening: ClassVar[Request | None] = OpenWork(WorkKind.OVERDUE)
 
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
