@@ -543,3 +543,28 @@ def test_decision_about_a_picture_that_was_not_kept_is_told(practice: Practice) 
         practice.until(practice.clinic.fault)
 
     practice.use(deeds)
+
+
+def test_what_was_not_done_is_told_where_it_was_asked_for_and_not_again(
+    practice: Practice,
+) -> None:
+    for identifier in ("P-1", "P-2"):
+        practice.archive.add_patient(identifier)
+
+    def deeds() -> None:
+        practice.clinic.until_live()
+        practice.show_code("P-3")
+        practice.touch("case", "live")
+        practice.until_page(PageName.DETAILS)
+        practice.archive.add_patient("P-3")
+        practice.touch("keep", "details")
+        practice.until(lambda: practice.clinic.view().fault)
+        practice.show_skin()
+        practice.touch("back", "details")
+        practice.until_page(PageName.START)
+        assert practice.clinic.view().fault is None
+        practice.touch("back", "start")
+        practice.until_page(PageName.LIVE)
+        assert practice.clinic.fault() == ""
+
+    practice.use(deeds)
