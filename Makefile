@@ -22,6 +22,7 @@ help:
 	@echo "make coverage  every test, and the lines and branches that none reaches"
 	@echo "make test-picamera  the camera's tests on real picamera2, in a Debian 13 root (as root)"
 	@echo "make test-screen  the whole program on a screen that nobody sees (installs it, as root)"
+	@echo "make test-kill  10,000 kills of the program while it changes its records; COUNT=1000 for fewer"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   how fast, as ratios in one run"
 	@echo "make bench-live  ten minutes of the live loop: frames, memory, latency"
@@ -41,6 +42,10 @@ test-device: $(DEV)/.ready
 
 test-build: $(DEV)/.ready
 	$(PYTEST) tests/build_host tests/end_to_end --ignore tests/end_to_end/test_instrument.py
+
+# Prints what was killed; another SEED kills elsewhere.
+test-kill: $(DEV)/.ready
+	$(DEV)/bin/python -m tests.device.records.kill --count $(or $(COUNT),10000) --seed $(or $(SEED),1)
 
 coverage: $(DEV)/.ready
 	$(PYTEST) --cov --cov-report html:build/coverage --cov-report term:skip-covered \
@@ -114,4 +119,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test test-device test-build coverage test-picamera test-screen lint bench bench-live fuzz bench-build messages lock
+.PHONY: help demo test test-device test-build test-kill coverage test-picamera test-screen lint bench bench-live fuzz bench-build messages lock

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from device import __version__
+from device.commands.records import add_records
 from device.config import (
     CONFIG_VARIABLE,
     DEFAULT_MODEL,
@@ -267,6 +268,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--to", "second", "the other end; requires --from"),
     ):  # fmt: skip
         calibrate.add_argument(end, dest=name, type=int, nargs=2, metavar=("X", "Y"), help=text)
+    add_records(commands, _path)
     add("schema", _schema, "Print the JSON Schema of one line of `analyze --json` output.")
     return parser
 

@@ -302,6 +302,21 @@ class PatientArchive(Archive, Protocol):
         """Delete an examination and its picture for good."""
         ...
 
+    def note_export(self, identifier: str, where: str) -> None:
+        """Add to the trail that an examination leaves the instrument; call it before it does.
+
+        Parameters
+        ----------
+        where
+            What it leaves by, such as ``dicom`` or ``pdf``; names no patient.
+
+        Raises
+        ------
+        device.errors.NotAllowedError
+            If whoever opened the records may take none out.
+        """
+        ...
+
     # The worklist.
 
     def worklist(

@@ -33,10 +33,11 @@ from device.records.database import (
     value_of,
 )
 from device.records.keyring import Keyring, PinCost
+from device.records.picture_files import PICTURES
 from device.records.pin_delay import PinDelay
 from device.records.roles import Permission, may
 from device.records.sealing import AlteredError, derive, new_secret
-from device.records.trail import Event, append
+from device.records.trail import Entry, Event, append, entries
 from device.text import printable_path
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class Vault:
             self.open()
             if self.opened is not None:
                 return
-            ring = self._its_keyring()
+            ring = self.its_keyring()
             master = keyring.open_with_key_file(ring, self._read_key_file())
             if master is None:
                 raise self._unopenable("the key file does not open them")
@@ -224,7 +225,7 @@ class Vault:
     def set_pin(self, holder: Holder, pin: str) -> None:
         """Give someone a PIN, or another one."""
         with self.changing(Permission.PINS) as opened:
-            ring = self._its_keyring()
+            ring = self.its_keyring()
             if not ring.pins and self._pin_cost is None:
                 ring = msgspec.structs.replace(
                     ring, cost=keyring.measure_cost(self.clock.monotonic)
@@ -236,7 +237,7 @@ class Vault:
     def remove_pin(self, name: str) -> None:
         """Take someone's PIN away."""
         with self.changing(Permission.PINS) as opened:
-            self._replace_keyring(opened, keyring.without_pin(self._its_keyring(), name))
+            self._replace_keyring(opened, keyring.without_pin(self.its_keyring(), name))
             self.note(opened, Event.PIN_REMOVED, name)
 
     def change_pin(self, old: str, new: str) -> Holder:
@@ -249,7 +250,7 @@ class Vault:
             holder = self.unlock(old)
             try:
                 with self.changing(None) as opened:
-                    ring = keyring.with_pin(self._its_keyring(), opened.master, holder, new)
+                    ring = keyring.with_pin(self.its_keyring(), opened.master, holder, new)
                     self._replace_keyring(opened, ring)
                     self.note(opened, Event.PIN_SET, holder.name)
             finally:
@@ -325,6 +326,12 @@ class Vault:
     def note(self, opened: Opened, event: Event, subject: str) -> None:
         """Add to the trail, within the transaction of what it tells of."""
         append(opened.connection, event, subject, opened.holder.name, self.clock.now())
+
+    def trail(self) -> Iterator[Entry]:
+        """Yield what was done with the records, from the beginning."""
+        with self.guard, self.telling():
+            told = list(entries(self.allowed(Permission.BACKUP).connection))
+        yield from told
 
     # Opening.
 
@@ -471,6 +478,8 @@ class Vault:
             raise self._unopenable("the keyring was altered")
         path = self.folder / DATABASE_FILE
         fresh = not path.exists()
+        if fresh and (self.folder / PICTURES).exists():
+            raise self._unopenable(f"{DATABASE_FILE} is missing")
         opened = Opened(open_database(path, derive(master, "database")), master, holder)
         try:
             connection = opened.connection
@@ -494,7 +503,8 @@ class Vault:
 
     # Keyrings.
 
-    def _its_keyring(self) -> Keyring:
+    def its_keyring(self) -> Keyring:
+        """Return the keyring, once the folder is open."""
         assert self._keyring is not None
         return self._keyring
 
@@ -518,7 +528,7 @@ class Vault:
         device.errors.WrongPinError
             If it is nobody's, or comes too soon.
         """
-        ring, delay = self._its_keyring(), self._delay
+        ring, delay = self.its_keyring(), self._delay
         assert delay is not None
         wait = delay.wait()
         if wait > 0.0:

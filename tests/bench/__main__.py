@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from device.records.folder_archive import FolderArchive
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -24,7 +25,6 @@ from device.frame import Frame, frame_now
 from device.inference.analyzer import Analyzer
 from device.inference.runtimes import installed_runtime
 from device.models.bundle import Bundle, load_bundle
-from device.records.folder_archive import FolderArchive
 from tests.device.clocks import ManualClock
 
 if TYPE_CHECKING:
