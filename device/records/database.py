@@ -108,7 +108,7 @@ PRAGMA journal_size_limit = 4194304;
 """
 
 
-def open_database(path: Path, key: bytes) -> "Connection":
+def open_database(path: Path, key: bytes) -> tuple["Connection", int]:
     """Open the tables, and make them where there are none. One connection alone may be open.
 
     Parameters
@@ -117,6 +117,11 @@ def open_database(path: Path, key: bytes) -> "Connection":
         Of the file; its folder exists.
     key
         256 bits; the file's own, and no password.
+
+    Returns
+    -------
+    tuple
+        The connection, and the version that the tables had; 0 where there were none.
 
     Raises
     ------
@@ -137,13 +142,13 @@ def open_database(path: Path, key: bytes) -> "Connection":
         connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
         for setting in _SETTINGS.strip().splitlines():
             connection.execute(setting)
-        migrate(connection, MIGRATIONS)
+        found = migrate(connection, MIGRATIONS)
     except BaseException as error:
         if is_damage(error):
             error = damage(connection, error)
         connection.close()
         raise error from None
-    return connection
+    return connection, found
 
 
 def is_damage(error: BaseException) -> bool:

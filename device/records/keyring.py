@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from device.errors import RecordError
 from device.language import translatable
@@ -340,6 +339,8 @@ def _unsealed(keyring: Keyring, sealed: bytes | None, content: bytes, kind: str)
 
 
 def _stretch(pin: str, salt: bytes, cost: PinCost) -> bytes:
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
     plain = unicodedata.normalize("NFC", pin).encode()
     argon = Argon2id(
         salt=salt,

@@ -15,7 +15,6 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from device.imaging.decoding import MAX_PIXELS
 from device.platform.durable_files import (
@@ -59,6 +58,8 @@ def encode_picture(
     identifier
         Of its examination: the file is taken for no other's.
     """
+    from PIL import Image
+
     thumbnail = seal(key, _jpeg(small), _context(identifier, "thumbnail"))
     head = _HEAD.pack(_MARK, len(thumbnail))
     png = io.BytesIO()
@@ -156,6 +157,8 @@ def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def _pixels(png: bytes) -> NDArray[np.uint8]:
+    from PIL import Image
+
     with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError("it has more pixels than the limit")

@@ -477,21 +477,23 @@ class Vault:
         if not keyring.is_whole(ring, master):
             raise self._unopenable("the keyring was altered")
         path = self.folder / DATABASE_FILE
-        fresh = not path.exists()
-        if fresh and (self.folder / PICTURES).exists():
+        gone = not path.exists() or not path.stat().st_size
+        if gone and (self.folder / PICTURES).exists():
             raise self._unopenable(f"{DATABASE_FILE} is missing")
-        opened = Opened(open_database(path, derive(master, "database")), master, holder)
+        connection, found = open_database(path, derive(master, "database"))
+        opened = Opened(connection, master, holder)
         try:
-            connection = opened.connection
             known = value_of(connection, "keyring")
             if ring.number < known:
                 raise self._unopenable("an older keyring was put in its place")
-            with transaction(connection):
-                connection.execute(
-                    "UPDATE archive SET value = ? WHERE name = 'keyring'", (ring.number,)
-                )
-                if fresh:
-                    self.note(opened, Event.MADE, f"schema {len(MIGRATIONS)}")
+            if ring.number > known or found < len(MIGRATIONS):
+                with transaction(connection):
+                    connection.execute(
+                        "UPDATE archive SET value = ? WHERE name = 'keyring'", (ring.number,)
+                    )
+                    if found < len(MIGRATIONS):
+                        event = Event.MIGRATED if found else Event.MADE
+                        self.note(opened, event, f"schema {len(MIGRATIONS)}")
             self.settle(opened)
         except BaseException as error:
             if is_damage(error):

@@ -34,7 +34,7 @@ import numpy as np
 from device.capture.demo import SCENES, demo_frame
 from device.errors import RecordError
 from device.frame import SourceKind
-from device.records import database
+from device.records import database, vault
 from device.records.access import Holder
 from device.records.backup import back_up
 from device.records.encrypted_archive import EncryptedArchive
@@ -416,11 +416,13 @@ def _bring_over(archive: EncryptedArchive) -> None:
 @contextlib.contextmanager
 def _later_release() -> Iterator[None]:
     before = database.MIGRATIONS
-    database.MIGRATIONS = (*before, NEXT)  # type: ignore[misc]
+    for module in (database, vault):
+        module.MIGRATIONS = (*before, NEXT)  # type: ignore[misc]
     try:
         yield
     finally:
-        database.MIGRATIONS = before  # type: ignore[misc]
+        for module in (database, vault):
+            module.MIGRATIONS = before  # type: ignore[misc]
 
 
 def _migrate(archive: EncryptedArchive) -> None:
