@@ -8,6 +8,7 @@ import msgspec
 
 from device.appearance import Rotation, Theme
 from device.errors import ConfigError
+from device.exchange import Exchange
 from device.language import Language
 from device.paths import shipped_models, state_folder, user_path
 from device.platform.toml_file import read_toml
@@ -15,7 +16,7 @@ from device.text import printable_path
 
 CONFIG_VARIABLE: Final = "DERMASCOPE_CONFIG"
 SYSTEM_CONFIG: Final = Path("/etc/dermascope/config.toml")
-DEFAULT_MODEL: Final = "slim-96"
+DEFAULT_MODEL: Final = "multicentre"
 
 _LONG_SIDE: Final = 640
 
@@ -73,6 +74,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         expire``; 0 for ever.
     records_share
         How much of the disk that they lie on examinations may take up, in per cent.
+    device_class
+        Name of the kind of device, for bundles that are made for some kinds alone; empty for none.
+    exchange
+        Who the instrument is to the clinic's other systems, and where it may send.
+    patient_names
+        Whether a patient's name may be entered beside the identifier.
+    lock_minutes
+        After how many minutes without a touch records that a PIN opened are locked; 0 for never.
     """
 
     model: str = ""
@@ -93,6 +102,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     records_key_file: str = ""
     records_years: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     records_share: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80
+    device_class: Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = ""
+    exchange: Exchange = Exchange()
+    patient_names: bool = False
+    lock_minutes: Annotated[int, msgspec.Meta(ge=0, le=240)] = 10
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

@@ -105,3 +105,15 @@ class NotAllowedError(RecordError):
 
 class NoSuchRecordError(RecordError):
     """There is no such patient, lesion or examination."""
+
+
+class ExportError(DermascopeError, OSError):
+    """What leaves for another system or a file cannot be made, written or sent."""
+
+
+class UnreachableError(ExportError):
+    """Another system cannot be reached, or does not answer as it should: nothing can be sent."""
+
+
+class RefusedError(ExportError):
+    """Another system answers, and does not take this one thing."""

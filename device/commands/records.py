@@ -3,11 +3,12 @@
 import argparse
 import getpass
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from device.commands.options import Add, Command, option_path
+from device.commands.standard_error import print_error
 from device.config import Config, load_config, records_folder, records_key_file
 from device.errors import DermascopeError, RecordError
 from device.exit_status import ExitStatus
@@ -18,25 +19,15 @@ if TYPE_CHECKING:
     from device.records.backup import Secret
     from device.records.encrypted_archive import EncryptedArchive
 
-Command = Callable[[argparse.Namespace, Clock], int]
 
-
-def add_records(commands: Any, path: Callable[[str], Path]) -> None:
-    """Add the command and its own commands to a parser's.
-
-    Parameters
-    ----------
-    commands
-        What ``argparse`` gives for subparsers.
-    path
-        Returns an option's path.
-    """
-    text = "Back up, restore, verify and lock what is kept of examinations and patients."
-    records = commands.add_parser(
+def add_records(add_command: Add) -> None:
+    """Add it and its own commands to the command line."""
+    records = add_command(
         "records",
-        help=text,
-        description=f"{text} The instrument must not run meanwhile. PINs and passphrases are asked "
-        "for, or read from standard input, a line each.",
+        _verify,
+        "Back up, restore, verify and lock what is kept of examinations and patients.",
+        "The instrument must not run meanwhile. PINs and passphrases are asked for, or read from "
+        "standard input, a line each.",
     )
     own = records.add_subparsers(required=True, metavar="COMMAND")
 
@@ -59,7 +50,7 @@ def add_records(commands: Any, path: Callable[[str], Path]) -> None:
     for sub, what in ((backup, "to write to"), (restore, "to read"), (verify, "to verify")):
         sub.add_argument(
             "folder",
-            type=path,
+            type=option_path,
             metavar="DIR",
             nargs="?" if sub is verify else None,
             help=f"folder of the backup {what}"
@@ -67,14 +58,16 @@ def add_records(commands: Any, path: Callable[[str], Path]) -> None:
         )
         sub.add_argument(
             "--backup-key",
-            type=path,
+            type=option_path,
             metavar="FILE",
             help="file of 32 bytes or more that opens the backup in the place of a passphrase",
         )
     importing = add(
         "import", _import, "Bring over examinations that earlier releases kept as plain files."
     )
-    importing.add_argument("folder", type=path, metavar="DIR", help="folder that they are in")
+    importing.add_argument(
+        "folder", type=option_path, metavar="DIR", help="folder that they are in"
+    )
     importing.add_argument(
         "--remove", action="store_true", help="remove the plain files of each once it is safe"
     )
@@ -90,7 +83,7 @@ def add_records(commands: Any, path: Callable[[str], Path]) -> None:
     either.add_argument("--remove", action="store_true", help="take the PIN away")
     picture = add("picture", _picture, "Write the picture of an examination, unencrypted.")
     picture.add_argument("identifier", metavar="IDENTIFIER", help="of the examination, or `newest`")
-    picture.add_argument("out", type=path, metavar="OUT", help="PNG file to write")
+    picture.add_argument("out", type=option_path, metavar="OUT", help="PNG file to write")
     expire = add(
         "expire",
         _expire,
@@ -111,7 +104,7 @@ def _backup(options: argparse.Namespace, clock: Clock) -> int:
                 copied += 1
                 continue
             damaged += 1
-            _complain(str(error))
+            print_error(str(error))
     print(f"{copied} pictures copied to {printable_path(options.folder)}, and verified.")
     return ExitStatus.BAD_INPUT if damaged else ExitStatus.OK
 
@@ -169,7 +162,7 @@ def _import(options: argparse.Namespace, clock: Clock) -> int:
                 done += 1
             else:
                 damaged += 1
-                _complain(str(error))
+                print_error(str(error))
     print(f"{done} examinations are in the records.")
     return ExitStatus.BAD_INPUT if damaged else ExitStatus.OK
 
@@ -290,7 +283,3 @@ def _ask_twice(prompt: str) -> str:
     if sys.stdin.isatty() and _ask("The same again: ") != secret:
         raise DermascopeError("the two are not the same; begin again")
     return secret
-
-
-def _complain(message: str) -> None:
-    print(f"dermascope: {printable(message)}", file=sys.stderr)

@@ -241,7 +241,7 @@ def test_press_that_came_to_nothing_is_told_long_enough_to_be_read(clinic: Clini
 
     def deeds() -> None:
         clinic.until_finding()
-        clinic.click(clinic.target("compare"))
+        clinic.open_compare()
         clinic.until(lambda: isinstance(clinic.view(), CompareView))
         clinic.press(pygame.K_SPACE)
         clinic.until(clinic.fault)

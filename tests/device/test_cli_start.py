@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from device.capture.demo import SCENES
-from device.cli import CLOCK_NOT_SET
 from device.exit_status import ExitStatus
 from device.frame import Frame, SourceKind
+from device.instrument import CLOCK_NOT_SET
 from device.models.bundle import Bundle
 from device.records.encrypted_archive import EncryptedArchive
 from tests.device.commands import GIVE_UP_SECONDS, ROOT, run

@@ -198,10 +198,10 @@ class Instrument:
 
     @property
     def bare_skin(self) -> Rect:
-        """The skin without the label at its top and the overlay's legend."""
-        field, legend = self.layout.field, self.layout.legend
+        """The skin without the label at its top."""
+        field = self.layout.field
         top = field.top + self.layout.px(40)
-        return Rect(field.left, top, field.width, legend.top - top)
+        return Rect(field.left, top, field.width, field.bottom - top)
 
     @property
     def row(self) -> Rect:

@@ -150,7 +150,7 @@ def first_visit(
     second: Language,
 ) -> None:
     layout = it.layout
-    overlay = (layout.legend, it.row)
+    overlay = (layout.quality, it.row)
     it.forget()
     with it.started(source):
         it.sees("limits", it.drawn(LimitsView(language=first)), it.all_but_the_clock)
@@ -187,12 +187,13 @@ def first_visit(
         it.sees("overlay-vasc", it.drawn(vasc), *overlay)
         strong = it.skin()
         opacity = it.drag("live", "opacity", to=0.25)
-        it.sees("opacity", it.drawn(replace(vasc, opacity=opacity)), layout.legend)
+        it.sees("opacity", it.drawn(replace(vasc, opacity=opacity)), layout.quality)
         assert not np.array_equal(it.skin(), strong)
         it.key("o")
         it.sees("overlay-off", it.drawn(frozen), it.all_but_the_clock)
 
-        it.touch("live", "compare")
+        it.touch("live", "more")
+        it.touch("settings", "compare")
         it.touch("compare", "shutter")
         it.touch("compare", "shutter")
         again = live_view(it.kept(2), first)
@@ -224,7 +225,8 @@ def first_visit(
 
     with it.started(source):
         it.sees("live-again", it.drawn(LiveView(None, language=second)), it.row)
-        it.touch("live", "compare")
+        it.touch("live", "more")
+        it.touch("settings", "compare")
         it.key("space")
         third, again = live_view(it.kept(3), second), replace(again, language=second)
         it.sees("compare-again", it.drawn(compare_view(again, third, 2)), it.all_but_the_clock)
@@ -258,7 +260,8 @@ def two_visits(it: Instrument, source: str, language: Language) -> None:
     before = live_view(it.kept(1), language)
     with it.started(source):
         it.sees_live()
-        it.touch("live", "compare")
+        it.touch("live", "more")
+        it.touch("settings", "compare")
         it.key("space")
         now = live_view(it.kept(2), language)
         seen = replace(compare_view(before, now, 1), clock=datetime.now())
