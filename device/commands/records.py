@@ -194,7 +194,7 @@ def _picture(options: argparse.Namespace, clock: Clock) -> int:
             if not identifiers:
                 raise RecordError("there is no examination yet")
             (identifier,) = identifiers
-        archive.note_export(identifier, "picture")
+        archive.note_export(f"picture of {identifier}")
         image = archive.read(identifier).image
         try:
             Image.fromarray(image).save(options.out, format="PNG")

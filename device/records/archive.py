@@ -302,18 +302,13 @@ class PatientArchive(Archive, Protocol):
         """Delete an examination and its picture for good."""
         ...
 
-    def note_export(self, identifier: str, where: str) -> None:
-        """Add to the trail that an examination leaves the instrument; call it before it does.
+    def note_export(self, what: str) -> None:
+        """Note in the trail that records are taken out, and how; call it before they are.
 
         Parameters
         ----------
-        where
-            What it leaves by, such as ``dicom`` or ``pdf``; names no patient.
-
-        Raises
-        ------
-        device.errors.NotAllowedError
-            If whoever opened the records may take none out.
+        what
+            What they leave by, such as ``dicom``, and which; names no patient.
         """
         ...
 

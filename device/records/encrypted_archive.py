@@ -229,6 +229,17 @@ class EncryptedArchive(Vault):
                 raise examination_tables.damaged(identifier, reason(error)) from None
             return Examination(record, pixels)
 
+    def note_export(self, what: str) -> None:
+        """Note in the trail that records are taken out, and how.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If they are locked, or whoever opened them may not take them out.
+        """
+        with self.changing(Permission.EXPORT) as opened:
+            self.note(opened, Event.EXPORTED, what)
+
     def catch_up(self) -> Iterator[bool]:
         """Bring over what earlier releases kept in the folder as plain files, one a step."""
         if self.opened is None:
@@ -450,12 +461,6 @@ class EncryptedArchive(Vault):
                 for identifier in unfiled:
                     self.delete_examination(identifier)
             return len(patients), len(unfiled)
-
-    def note_export(self, identifier: str, where: str) -> None:
-        """Add to the trail that an examination leaves the instrument, before it does."""
-        with self.changing(Permission.EXPORT) as opened:
-            examination_tables.select(opened.connection, identifier)
-            self.note(opened, Event.EXPORTED, f"{identifier} {where}")
 
     # The worklist.
 

@@ -156,8 +156,8 @@ def test_picture_is_written_and_the_trail_says_so(records: Records, tmp_path: Pa
     lines = [line.split("\t") for line in out.splitlines()]
     assert [line[0] for line in lines] == [str(n) for n in range(1, len(lines) + 1)]
     assert [line[2:] for line in lines[-2:]] == [
-        ["instrument", "exported", f"{kept[2]} picture"],
-        ["instrument", "exported", f"{kept[0]} picture"],
+        ["instrument", "exported", f"picture of {kept[2]}"],
+        ["instrument", "exported", f"picture of {kept[0]}"],
     ]
 
 

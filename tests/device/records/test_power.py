@@ -1,5 +1,6 @@
 """In which order things reach the disk: what a kill cannot show, as the system forgets nothing."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -150,3 +151,8 @@ def test_tables_that_are_gone_are_not_made_anew_beside_their_pictures(
         path.unlink() if left is None else path.write_bytes(left)
         with pytest.raises(OSError, match=r"archive\.db is missing"):
             archive.open()
+
+
+def test_migrations_that_were_released_are_not_altered() -> None:
+    released = [hashlib.sha256(script.encode()).hexdigest() for script in database.MIGRATIONS]
+    assert released == ["4be029980e7f8764f633e02d8965f44d8c7e95e08348d947344a576cba2678c5"]
