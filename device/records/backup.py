@@ -20,6 +20,7 @@ from device.platform.clock import Clock
 from device.platform.durable_files import (
     PRIVATE_FILE,
     fsync_folder,
+    give_to_owner,
     make_folder,
     remove_durably,
     set_mode,
@@ -229,6 +230,7 @@ def _copy_file(source: Path, copy: Path) -> None:
     """Copy a file of any size, and see that what is on the medium is the same."""
     with source.open("rb") as read, copy.open("wb") as written:
         set_mode(written.fileno(), PRIVATE_FILE)
+        give_to_owner(written.fileno(), copy.parent)
         shutil.copyfileobj(read, written, _BLOCK)
         written.flush()
         os.fsync(written.fileno())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from device.errors import RecordError
 from device.language import translatable
-from device.platform.durable_files import PRIVATE_FILE, fsync_folder, set_mode
+from device.platform.durable_files import PRIVATE_FILE, fsync_folder, give_to_owner, set_mode
 
 if TYPE_CHECKING:
     from sqlcipher3.dbapi2 import Connection
@@ -135,6 +135,7 @@ def open_database(path: Path, key: bytes) -> tuple["Connection", int]:
     if not path.exists():
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
         set_mode(path, PRIVATE_FILE)
+        give_to_owner(path, path.parent)
         fsync_folder(path.parent)
     connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False)
     try:

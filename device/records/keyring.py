@@ -287,14 +287,35 @@ def read_keyring(folder: Path) -> Keyring | None:
 
 
 def damaged_copies(folder: Path) -> list[str]:
-    """Return the names of the keyring's copies that cannot be read."""
+    """Return the names of the keyring's copies that are there and cannot be read."""
     damaged = []
     for name in (KEYRING_FILE, COPY_FILE):
         try:
             _decoded(read_regular_file(folder / name, _LARGEST))
+        except FileNotFoundError:
+            continue
         except (OSError, ValueError):
             damaged.append(name)
     return damaged
+
+
+def complete_copies(folder: Path, keyring: Keyring) -> None:
+    """Write the copy that an interrupted program did not; a damaged one stays, to be told of.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    for name in (KEYRING_FILE, COPY_FILE):
+        try:
+            there = _decoded(read_regular_file(folder / name, _LARGEST)).number
+        except FileNotFoundError:
+            there = 0
+        except ValueError:
+            continue
+        if there < keyring.number:
+            write_atomically(folder / name, _encoded(keyring))
 
 
 def write_keyring(folder: Path, keyring: Keyring) -> None:
@@ -305,10 +326,13 @@ def write_keyring(folder: Path, keyring: Keyring) -> None:
     OSError
         If they cannot be written; the one that was there can then still be read.
     """
-    body = msgspec.json.encode(keyring)
-    content = hashlib.sha256(body).hexdigest().encode() + b"\n" + body + b"\n"
     for name in (KEYRING_FILE, COPY_FILE):
-        write_atomically(folder / name, content)
+        write_atomically(folder / name, _encoded(keyring))
+
+
+def _encoded(keyring: Keyring) -> bytes:
+    body = msgspec.json.encode(keyring)
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body + b"\n"
 
 
 def _decoded(content: bytes) -> Keyring:

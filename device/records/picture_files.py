@@ -20,6 +20,7 @@ from device.imaging.decoding import MAX_PIXELS
 from device.platform.durable_files import (
     PRIVATE_FILE,
     fsync_folder,
+    give_to_owner,
     make_folder,
     set_mode,
 )
@@ -82,6 +83,7 @@ def write_picture(path: Path, content: bytes) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             set_mode(file.fileno(), PRIVATE_FILE)
+            give_to_owner(file.fileno(), path.parent)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

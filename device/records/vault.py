@@ -494,6 +494,7 @@ class Vault:
                     if found < len(MIGRATIONS):
                         event = Event.MIGRATED if found else Event.MADE
                         self.note(opened, event, f"schema {len(MIGRATIONS)}")
+            keyring.complete_copies(self.folder, ring)
             self.settle(opened)
         except BaseException as error:
             if is_damage(error):

@@ -177,7 +177,7 @@ class Trials:
             copy.unlock(PASSPHRASE)
             if ["done", "backup"] in told:
                 assert set(copy.identifiers()) == set(self.known.actions)
-            assert _wrong(copy, but="belongs to no examination") == []
+            _see_whole(copy, but="belongs to no examination")
             copy.close()
 
     def bring_over(self, seed: int) -> None:
@@ -192,7 +192,7 @@ class Trials:
         for name in self.names:
             assert np.array_equal(archive.read(name).image, FRAME.pixels)
         assert not list(folder.glob("0*"))
-        assert _wrong(archive) == []
+        _see_whole(archive)
         archive.close()
 
     def migrate(self, seed: int) -> None:
@@ -209,7 +209,7 @@ class Trials:
                 query = f"SELECT count(*) FROM {table} WHERE length != length(record)"  # noqa: S608
                 assert tables.execute(query).fetchone() == (0,)
             assert len(archive.identifiers()) == len(self.names)
-            assert _wrong(archive) == []
+            _see_whole(archive)
         archive.close()
 
     def set_pin(self, seed: int) -> None:
@@ -229,7 +229,7 @@ class Trials:
             assert pins == []
         assert not archive.access.locked
         assert len(archive.identifiers()) == len(self.names)
-        assert _wrong(archive) == []
+        _see_whole(archive)
         archive.close()
 
     # How.
@@ -319,7 +319,7 @@ class Trials:
                 self.known.lesions[identifier] = lesion
         assert not self.known.deleted & kept
         assert len(list(archive.folder.rglob("*.picture"))) == len(kept)
-        assert _wrong(archive) == []
+        _see_whole(archive)
         archive.close()
 
     def _begin_anew(self) -> None:
@@ -437,8 +437,9 @@ def _set_pins(archive: EncryptedArchive, tell: Tell) -> None:
         tell("done", pin)
 
 
-def _wrong(archive: EncryptedArchive, but: str = "\0") -> list[str]:
-    return [told for told in verify(archive) if told is not None and but not in told]
+def _see_whole(archive: EncryptedArchive, but: str = "\0") -> None:
+    wrong = [told for told in verify(archive) if told is not None and but not in told]
+    assert not wrong, wrong
 
 
 def main() -> None:

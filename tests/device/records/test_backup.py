@@ -1,5 +1,6 @@
 """The encrypted copy: whole after it was written, and opened by its own secret alone."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -270,3 +271,25 @@ def test_short_passphrase_and_field_workers_are_refused(
     filled.unlock("333333")
     assert backed_up(filled, stick) == [None] * 3
     shutil.rmtree(stick)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="is not root")
+def test_what_root_restores_and_keeps_belongs_to_the_folders_owner(
+    filled: EncryptedArchive, stick: Path, tmp_path: Path, small_frame: Frame
+) -> None:
+    """As the service does not run as root, and `dermascope records` may."""
+    backed_up(filled, stick)
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, 65534, 65534)
+    other = restored(stick, state / "examinations")
+    other.keep(small_frame, None, [], None)
+    other.set_pin(CLINICIAN, "123456")
+    made = list(state.rglob("*"))
+    other.close()
+    made += state.rglob("*")
+    names = {path.name for path in made}
+    assert names >= {"archive.db", "archive.db-wal", "pictures", "0000", "0000004.picture"}
+    for path in made:
+        if path.exists():
+            assert path.stat().st_uid == 65534, path

@@ -349,6 +349,24 @@ def test_damaged_copy_of_the_keyring_is_no_loss(locked: EncryptedArchive) -> Non
         path.write_bytes(content)
 
 
+def test_copy_of_the_keyring_that_an_interrupted_program_did_not_write_is_written(
+    locked: EncryptedArchive,
+) -> None:
+    locked.unlock(PINS[CLINICIAN])
+    for name in ("keyring.json", "keyring.copy.json"):
+        path = locked.folder / name
+        before = path.read_bytes()
+        locked.set_pin(FIELD, PINS[FIELD])
+        after = path.read_bytes()
+        for left in (before, None):
+            path.unlink() if left is None else path.write_bytes(left)
+            started = again(locked)
+            assert started.unlock(PINS[CLINICIAN]) == CLINICIAN
+            started.close()
+            assert path.read_bytes() == after
+        locked.unlock(PINS[CLINICIAN])
+
+
 def test_keyring_that_is_gone_or_damaged_is_told_and_not_made_anew(
     locked: EncryptedArchive,
 ) -> None:
