@@ -399,6 +399,7 @@ class Vault:
             if (self.folder / DATABASE_FILE).exists():
                 raise self._unopenable("the keyring is missing")
             return self._make_keyring()
+        self._access = Access(ring.protection, None)
         if ring.pins:
             self._forget_key_beside()
             return ring, None

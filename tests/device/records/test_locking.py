@@ -54,6 +54,14 @@ def test_archive_without_a_pin_says_that_it_is_not_locked(archive: EncryptedArch
     assert not archive.access.locked
 
 
+def test_archive_that_nothing_was_asked_of_yet_is_not_locked(archive: EncryptedArchive) -> None:
+    assert archive.access == Access(Protection.NOTHING, None)
+    assert not archive.access.locked
+    archive.set_pin(CLINICIAN, PINS[CLINICIAN])
+    archive.close()
+    assert archive.access.locked
+
+
 def test_first_pin_takes_away_the_key_that_lay_beside(archive: EncryptedArchive) -> None:
     patient = archive.add_patient("4711")
     archive.set_pin(CLINICIAN, PINS[CLINICIAN])
