@@ -31,6 +31,7 @@ from device.records import examination_tables, keyring
 from device.records.access import Holder
 from device.records.database import DATABASE_FILE, checkpoint
 from device.records.encrypted_archive import EncryptedArchive
+from device.records.journal import JOURNAL_SUFFIX
 from device.records.keyring import Keyring, PinCost
 from device.records.patients import Role
 from device.records.picture_files import PICTURES, check_picture, picture_path, write_picture
@@ -51,7 +52,7 @@ _HOLDER: Final = Holder("backup", Role.CLINICIAN)
 _AT_ONCE: Final = 100
 _LARGEST: Final = 1 << 29
 _BLOCK: Final = 1 << 20
-_JOURNAL: Final = f"{DATABASE_FILE}-wal"
+_JOURNAL: Final = f"{DATABASE_FILE}{JOURNAL_SUFFIX}"
 _PART: Final = f".{DATABASE_FILE}.part"
 
 

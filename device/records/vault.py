@@ -1,6 +1,7 @@
 """The folder of the records: how it is opened, locked and left, and how a change is made in it."""
 
 import contextlib
+import logging
 import secrets
 import shutil
 import threading
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 CANNOT_READ: Final = translatable("the kept examinations cannot be read")
 NOT_KEPT: Final = translatable("this could not be kept")
+
+_log = logging.getLogger(__name__)
 
 _CLOSING_SECONDS: Final = 3.0
 
@@ -478,16 +481,16 @@ class Vault:
         if not keyring.is_whole(ring, master):
             raise self._unopenable("the keyring was altered")
         path = self.folder / DATABASE_FILE
-        gone = not path.exists() or not path.stat().st_size
-        if gone and (self.folder / PICTURES).exists():
+        fresh = not (self.folder / PICTURES).exists()
+        if not fresh and not path.exists():
             raise self._unopenable(f"{DATABASE_FILE} is missing")
-        connection, found = open_database(path, derive(master, "database"))
+        connection, found, lost = open_database(path, derive(master, "database"), make=fresh)
         opened = Opened(connection, master, holder)
         try:
             known = value_of(connection, "keyring")
             if ring.number < known:
                 raise self._unopenable("an older keyring was put in its place")
-            if ring.number > known or found < len(MIGRATIONS):
+            if ring.number > known or found < len(MIGRATIONS) or lost:
                 with transaction(connection):
                     connection.execute(
                         "UPDATE archive SET value = ? WHERE name = 'keyring'", (ring.number,)
@@ -495,6 +498,9 @@ class Vault:
                     if found < len(MIGRATIONS):
                         event = Event.MIGRATED if found else Event.MADE
                         self.note(opened, event, f"schema {len(MIGRATIONS)}")
+                    if lost:
+                        _log.warning("the records' journal was damaged: %d changes are lost", lost)
+                        self.note(opened, Event.LOST, str(lost))
             keyring.complete_copies(self.folder, ring)
             self.settle(opened)
         except BaseException as error:

@@ -9,6 +9,7 @@ from device.records import examination_tables
 from device.records.database import DATABASE_FILE, checkpoint, damaged_pages
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.examination_tables import Row
+from device.records.journal import JOURNAL_SUFFIX
 from device.records.keyring import damaged_copies, write_keyring
 from device.records.picture_files import PICTURES, check_picture
 from device.records.roles import Permission
@@ -69,6 +70,12 @@ def _wrong_tables(connection: "Connection") -> list[str]:
     broken = first_break(connection)
     if broken is not None:
         wrong.append(f"trail: entry {broken} does not follow from those before it")
+    wrong += [
+        f"{DATABASE_FILE}{JOURNAL_SUFFIX}: was damaged at {time}; changes lost: {count}"
+        for time, count in connection.execute(
+            "SELECT time, subject FROM trail WHERE event = ? ORDER BY number", (Event.LOST,)
+        )
+    ]
     missing = connection.execute(
         f"SELECT subject FROM trail WHERE event IN {_KEPT} "  # noqa: S608
         "EXCEPT SELECT subject FROM trail WHERE event = ? "
