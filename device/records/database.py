@@ -98,7 +98,6 @@ stays as it is."""
 _MOST_NAMED: Final = 3
 
 _SETTINGS: Final = """
-PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA secure_delete = ON;
@@ -158,6 +157,8 @@ def open_database(path: Path, key: bytes, make: bool = True) -> Tables:
     try:
         connection.execute("PRAGMA cipher_log_level = NONE").fetchall()
         connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+        # Before anything is read, or an index of the journal would be made that programs share.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         if not version_of(connection):
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         for setting in _SETTINGS.strip().splitlines():

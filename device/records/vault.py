@@ -22,6 +22,7 @@ from device.language import translatable
 from device.platform.clock import Clock
 from device.platform.durable_files import make_folder, remove_durably
 from device.platform.locked_folder import LockedFolder, mount_point
+from device.platform.logs import log_expected
 from device.records import keyring, patient_tables
 from device.records.access import Access, Holder, Protection
 from device.records.database import (
@@ -181,10 +182,7 @@ class Vault:
             else:
                 with self.telling():
                     self._connect(found, master, holder)
-            with self.changing(None) as opened:
-                if wrong:
-                    self.note(opened, Event.WRONG_PINS, str(wrong))
-                self.note(opened, Event.UNLOCKED, holder.name)
+            self._note_unlocked(wrong)
             return holder
 
     def unlock_with_key_file(self) -> None:
@@ -205,8 +203,7 @@ class Vault:
                 raise self._unopenable("the key file does not open them")
             with self.telling():
                 self._connect(ring, master, keyring.BY_KEY_FILE)
-            with self.changing(None) as opened:
-                self.note(opened, Event.UNLOCKED, opened.holder.name)
+            self._note_unlocked()
 
     def lock(self) -> None:
         """Close the records and forget their keys; without a PIN they stay open."""
@@ -510,6 +507,16 @@ class Vault:
             raise error from None
         self.opened = opened
         self._access = Access(ring.protection, holder)
+
+    def _note_unlocked(self, wrong: int = 0) -> None:
+        try:
+            with self.changing(None) as opened:
+                if wrong:
+                    self.note(opened, Event.WRONG_PINS, str(wrong))
+                self.note(opened, Event.UNLOCKED, opened.holder.name)
+        except RecordError as error:
+            # On a full disk someone must come in to make room.
+            log_expected(_log, error)
 
     # Keyrings.
 

@@ -22,7 +22,7 @@ from device.records.patients import Role, new_key
 from device.records.pin_delay import seconds_after
 from device.records.roles import ALLOWED, Permission
 from tests.device.clocks import ManualClock
-from tests.device.records.conftest import CHEAP
+from tests.device.records.conftest import CHEAP, file_size_limit
 
 CLINICIAN = Holder("Dr. A", Role.CLINICIAN)
 FIELD = Holder("Nurse B", Role.FIELD)
@@ -284,6 +284,18 @@ def test_wrong_pins_are_told_in_the_trail(locked: EncryptedArchive) -> None:
         "SELECT holder, event, subject FROM trail ORDER BY number DESC LIMIT 2"
     ).fetchall()
     assert told == [("Dr. A", "unlocked", "Dr. A"), ("Dr. A", "wrong PINs before this", "2")]
+
+
+def test_records_open_on_a_full_disk(locked: EncryptedArchive, small_frame: Frame) -> None:
+    locked.unlock(PINS[CLINICIAN])
+    kept = locked.keep(small_frame, None, [], None)
+    locked.lock()
+    with file_size_limit(100):
+        assert locked.unlock(PINS[CLINICIAN]) == CLINICIAN
+        assert locked.identifiers() == [kept]
+        with pytest.raises(RecordError, match="this could not be kept; free space"):
+            locked.add_patient("4711")
+    locked.add_patient("4711")
 
 
 @pytest.fixture

@@ -72,6 +72,8 @@ def test_commit_waits_until_it_is_on_the_disk(archive: EncryptedArchive) -> None
     ):
         row = archive.opened.connection.execute(f"PRAGMA {setting}").fetchone()
         assert row == (value,)
+    archive.add_patient("4711")
+    assert not (archive.folder / "archive.db-shm").exists()
 
 
 def test_change_that_fails_leaves_nothing(
