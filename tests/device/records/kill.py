@@ -23,31 +23,41 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 
 from device.capture.demo import SCENES, demo_frame
 from device.errors import RecordError
 from device.frame import SourceKind
+from device.imaging.field_of_view import FieldOfView
+from device.inference.finding import from_record
+from device.platform.clock import Clock
 from device.records import database, vault
 from device.records.access import Holder
-from device.records.backup import back_up
+from device.records.backup import back_up, restore
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.keyring import PinCost
+from device.records.model import ExaminationRecord
 from device.records.patients import Action, Decision, Role
 from device.records.verification import verify
-from tests.device.records.plain import write_plain
+from tests.device.records.plain import VERSION_2, write_plain
 
 CHEAP = PinCost(passes=1, memory_kib=64)
 PASSPHRASE = "a word and another"  # noqa: S105
 PIN = "123456"
 FRAME = replace(demo_frame(SCENES[0]), kind=SourceKind.CAMERA)
 FRAME = replace(FRAME, pixels=np.ascontiguousarray(FRAME.pixels[::12, ::12]))
+
+RECORD = msgspec.json.decode(VERSION_2.read_bytes(), type=ExaminationRecord)
+assert RECORD.finding is not None
+FINDING = from_record(RECORD.finding, FieldOfView(0, 0, min(FRAME.pixels.shape[:2])))
 
 NEXT = (
     "ALTER TABLE examination ADD COLUMN length INTEGER NOT NULL DEFAULT 0;\n"
@@ -71,6 +81,8 @@ class Known:
         What was decided of each examination that is kept; None while nothing is.
     lesions
         The lesion of each.
+    judged
+        Those that have a finding.
     deleted
         Examinations that are gone.
     patients
@@ -79,6 +91,7 @@ class Known:
 
     actions: dict[str, str | None] = field(default_factory=dict)
     lesions: dict[str, str | None] = field(default_factory=dict)
+    judged: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
     patients: dict[str, str] = field(default_factory=dict)
 
@@ -89,6 +102,8 @@ class Known:
                 self.actions[identifier], self.lesions[identifier] = None, lesion
             case "decide", (identifier, action):
                 self.actions[identifier] = action
+            case "complete", (identifier,):
+                self.judged.add(identifier)
             case "file", (identifier, lesion):
                 self.lesions[identifier] = lesion
             case "delete", (identifier,):
@@ -102,11 +117,12 @@ class Known:
 
     def _forget(self, identifier: str) -> None:
         del self.actions[identifier], self.lesions[identifier]
+        self.judged.discard(identifier)
         self.deleted.add(identifier)
 
     def copy(self) -> "Known":
         """Return the same, apart."""
-        return Known(dict(self.actions), dict(self.lesions), set(self.deleted), dict(self.patients))
+        return deepcopy(self)
 
 
 class Trials:
@@ -137,7 +153,7 @@ class Trials:
         AssertionError
             If something was lost, half there, damaged, or came back.
         """
-        kinds = {"use": 10, "backup": 3, "import": 3, "migration": 3, "pin": 2}
+        kinds = {"use": 10, "backup": 3, "restore": 2, "import": 3, "migration": 3, "pin": 2}
         number = 0
         while self.killed < count:
             if number % 40 == 0:
@@ -148,6 +164,7 @@ class Trials:
             {
                 "use": self.use,
                 "backup": self.backup,
+                "restore": self.restore,
                 "import": self.bring_over,
                 "migration": self.migrate,
                 "pin": self.set_pin,
@@ -179,6 +196,18 @@ class Trials:
                 assert set(copy.identifiers()) == set(self.known.actions)
             _see_whole(copy, but="belongs to no examination")
             copy.close()
+
+    def restore(self, seed: int) -> None:
+        """Kill while a backup is restored, and begin again where that is needed."""
+        folder = self.folder / "trial"
+        shutil.rmtree(folder, ignore_errors=True)
+        self._killed("restore", lambda tell: _restore(self.folder / "copied", folder))
+        if not (folder / database.DATABASE_FILE).exists():
+            _restore(self.folder / "copied", folder)
+        archive = EncryptedArchive(folder)
+        assert len(archive.identifiers()) == len(self.names)
+        _see_whole(archive)
+        archive.close()
 
     def bring_over(self, seed: int) -> None:
         """Kill, twice, while plain files are brought over."""
@@ -314,6 +343,9 @@ class Trials:
                     f"{identifier}: {found}, {action}"
                 )
                 self.known.actions[identifier] = found
+            if (examination.record.finding is not None) != (identifier in self.known.judged):
+                assert under_way == ["complete", identifier]
+                self.known.judged.add(identifier)
             if (lesion := examination.record.lesion) != self.known.lesions[identifier]:
                 assert under_way == ["file", identifier, lesion]
                 self.known.lesions[identifier] = lesion
@@ -339,6 +371,8 @@ class Trials:
         lesion = archive.add_lesion(archive.add_patient("4711").key).key
         for _ in range(5):
             archive.keep(FRAME, None, [], None, lesion=lesion)
+        for error in back_up(archive, self.folder / "copied", PASSPHRASE, CHEAP):
+            assert error is None
         archive.close()
         self.names = [f"{number:06d}-20260102T030405Z-abcdef" for number in range(1, 6)]
         for name in self.names:
@@ -359,6 +393,8 @@ def _deeds(
                 "keep",
                 "keep",
                 "keep",
+                "complete",
+                "complete",
                 "decide",
                 "decide",
                 "file",
@@ -382,6 +418,10 @@ def _deeds(
                 decided=decided, role=Role.CLINICIAN, action=action, due=date(2026, 2, 1)
             )
             archive.decide(identifier, decision)
+        elif deed == "complete":
+            told = ("complete", identifier)
+            tell("begin", *told)
+            archive.complete(identifier, FINDING, ["melanoma-0.90"], None)
         elif deed == "file":
             told = ("file", identifier, lesion)
             tell("begin", *told)
@@ -406,6 +446,11 @@ def _back_up(archive: EncryptedArchive, target: Path, tell: Tell) -> None:
     for error in back_up(archive, target, PASSPHRASE, CHEAP):
         assert error is None
     tell("done", "backup")
+
+
+def _restore(backup: Path, folder: Path) -> None:
+    for _ in restore(backup, folder, PASSPHRASE, clock=Clock()):
+        pass
 
 
 def _bring_over(archive: EncryptedArchive) -> None:
