@@ -105,6 +105,12 @@ def _backup(options: argparse.Namespace, clock: Clock) -> int:
                 continue
             damaged += 1
             print_error(str(error))
+        if options.folder.stat().st_dev == archive.folder.stat().st_dev:
+            # Such as where a stick that was to be mounted is not.
+            print_error(
+                f"{printable_path(options.folder)}: lies on the same disk as the records, and is "
+                "lost with it; back up to another"
+            )
     print(f"{copied} pictures copied to {printable_path(options.folder)}, and verified.")
     return ExitStatus.BAD_INPUT if damaged else ExitStatus.OK
 

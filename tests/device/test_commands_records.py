@@ -79,6 +79,14 @@ def test_backup_verify_and_restore(
     other.close()
 
 
+def test_backup_on_the_same_disk_is_told(records: Records, tmp_path: Path) -> None:
+    records.fill()
+    words = ["--config", str(records.config), "records", "backup", str(tmp_path / "stick")]
+    records._monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSPHRASE}\n"))
+    assert main(words) == 0
+    assert "lies on the same disk as the records" in complaint(records.capsys)
+
+
 def test_backup_with_a_key_file(records: Records, tmp_path: Path) -> None:
     records.fill()
     key = tmp_path / "backup.key"
