@@ -170,12 +170,20 @@ class Trials:
                 "pin": self.set_pin,
             }[kind](seed)
 
+    @classmethod
+    def of_what_is_left(cls, folder: Path, told: list[list[Any]]) -> None:
+        """See that an archive, ``used`` in a folder, holds what was told of it."""
+        trials = cls.__new__(cls)
+        trials.folder, trials.known = folder, Known()
+        trials._take_in(told)
+        trials._look_at_it(told)
+
     # What is done and then looked at.
 
     def use(self, seed: int) -> None:
         """Kill while pictures are kept, judged, filed, decided and deleted."""
         before = self.known.copy()
-        told = self._killed("use", lambda tell: _use(self.archive(), before, seed, tell))
+        told = self._killed("use", lambda tell: use(self.archive(), before, seed, 6, tell))
         self._take_in(told)
         self._look_at_it(told)
 
@@ -379,8 +387,10 @@ class Trials:
             write_plain(self.folder / "plain", name, FRAME.pixels)
 
 
-def _use(archive: EncryptedArchive, known: Known, seed: int, tell: Tell) -> None:
-    _deeds(archive, known, random.Random(seed), 6, tell)
+def use(archive: EncryptedArchive, known: Known, seed: int, count: int, tell: Tell) -> None:
+    """Make so many changes to an archive, and close it."""
+    _deeds(archive, known, random.Random(seed), count, tell)
+    archive.close()
 
 
 def _deeds(
