@@ -25,6 +25,7 @@ help:
 	@echo "make coverage  every test, and the lines and branches that none reaches"
 	@echo "make test-picamera  the camera's tests on real picamera2, in a Debian 13 root (as root)"
 	@echo "make test-screen  the whole program on a screen that nobody sees (installs it, as root)"
+	@echo "make test-kill  10,000 kills of the program while it changes its records; COUNT=1000 for fewer"
 	@echo "make test-interop  against DCMTK, Orthanc and a FHIR server (installs them, as root)"
 	@echo "make image   an image that a card is flashed with (as root; the first takes most of an hour)"
 	@echo "make test-image  starts the very image in an emulated machine, and cuts its power (as root)"
@@ -48,6 +49,10 @@ test-device: $(DEV)/.ready
 
 test-build: $(DEV)/.ready
 	$(PYTEST) tests/build_host tests/end_to_end $(NOT_INSTALLED)
+
+# Prints what was killed; another SEED kills elsewhere.
+test-kill: $(DEV)/.ready
+	$(DEV)/bin/python -m tests.device.records.kill --count $(or $(COUNT),10000) --seed $(or $(SEED),1)
 
 coverage: $(DEV)/.ready
 	$(PYTEST) --cov --cov-report html:build/coverage --cov-report term:skip-covered \
@@ -144,4 +149,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test test-device test-build coverage test-picamera test-screen test-interop image image-tools test-image test-arm64 lint bench bench-live fuzz bench-build messages lock
+.PHONY: help demo test test-device test-build coverage test-picamera test-screen test-interop test-kill image image-tools test-image test-arm64 lint bench bench-live fuzz bench-build messages lock

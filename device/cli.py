@@ -21,6 +21,7 @@ from device.commands.export import add_export
 from device.commands.model import add_model_command
 from device.commands.options import Command, option_path
 from device.commands.provision import add_provision
+from device.commands.records import add_records
 from device.commands.run import add_run, run
 from device.commands.schema import add_schema
 from device.commands.selftest import add_selftest
@@ -45,6 +46,7 @@ _COMMANDS: Final = (
     add_export,
     add_send,
     add_worklist,
+    add_records,
     add_schema,
 )
 """In the order in which help lists them."""

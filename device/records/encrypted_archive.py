@@ -229,6 +229,17 @@ class EncryptedArchive(Vault):
                 raise examination_tables.damaged(identifier, reason(error)) from None
             return Examination(record, pixels)
 
+    def note_export(self, what: str) -> None:
+        """Note in the trail that records are taken out, and how.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If they are locked, or whoever opened them may not take them out.
+        """
+        with self.changing(Permission.EXPORT) as opened:
+            self.note(opened, Event.EXPORTED, what)
+
     def catch_up(self) -> Iterator[bool]:
         """Bring over what earlier releases kept in the folder as plain files, one a step."""
         if self.opened is None:
@@ -419,6 +430,37 @@ class EncryptedArchive(Vault):
                 examination_tables.remove(opened.connection, row)
                 self.note(opened, Event.EXAMINATION_DELETED, identifier)
             self._remove_deleted(opened)
+
+    def expire(self, before: datetime, *, delete: bool) -> tuple[int, int]:
+        """Delete what the rule of retention says need not be kept, or count it.
+
+        A patient goes as a whole, when the newest picture was taken before that time.
+
+        Returns
+        -------
+        tuple of int
+            How many patients, and how many examinations that are filed under no lesion.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If the clock cannot be believed.
+        """
+        with self.guard, self.telling():
+            opened = self.allowed(Permission.DELETE)
+            if not clock_is_set(self.clock.now()):
+                raise RecordError(
+                    "the clock is not set, and nothing is deleted by age",
+                    action=translatable("set it"),
+                )
+            patients = examination_tables.expired_patients(opened.connection, before)
+            unfiled = examination_tables.expired_unfiled(opened.connection, before)
+            if delete:
+                for key in patients:
+                    self.delete_patient(key)
+                for identifier in unfiled:
+                    self.delete_examination(identifier)
+            return len(patients), len(unfiled)
 
     # The worklist.
 
