@@ -34,9 +34,11 @@ from device.interop.dicom_network import dicom_store
 from device.interop.dicom_worklist import find_scheduled
 from device.interop.fhir_client import fhir_store
 from device.interop.outbox import Outbox
+from device.interop.referral_page import Paper, referral_page
 from device.interop.sending import send_due
 from device.interop.study import ExaminedLesion
 from device.interop.targets import queue
+from device.language import Language
 from device.models.manifest import Manifest
 from device.records.model import Examination, PictureKind, Polarization
 from device.records.patients import Action, Lesion, Proof
@@ -52,7 +54,7 @@ from tests.device.interop.studies import (
 )
 from tests.device.interop.test_dicom_worklist import entry
 
-_WANTED = ("dciodvfy", "storescp", "wlmscpfs", "Orthanc", "npm")
+_WANTED = ("dciodvfy", "storescp", "wlmscpfs", "Orthanc", "npm", "pdftotext")
 
 _KINDS = (
     "Patient", "Device", "Media", "Observation", "DiagnosticReport", "ServiceRequest", "Provenance",
@@ -373,3 +375,29 @@ def test_medplum_takes_every_resource_once_however_often_it_is_sent(
 
         assert (of_it(first)["status"], of_it(then)["status"]) == (before, after)
     assert len(then["Provenance"]) == len(first["Provenance"]) + 1
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (Language.ENGLISH, ("Dermoscopy report", "Excise", "Forearm, on the left", "born 1961")),
+        (Language.SPANISH, ("Informe de dermatoscopia", "Extirpar", "Antebrazo, izquierda")),
+        (Language.PORTUGUESE, ("Laudo de dermatoscopia", "Excisar", "Antebraço, esquerda")),
+    ],
+)
+def test_poppler_reads_the_page(
+    kept: list[ExaminedLesion],
+    finding: Finding,
+    tmp_path: Path,
+    language: Language,
+    words: tuple[str, ...],
+) -> None:
+    path = tmp_path / "page.pdf"
+    path.write_bytes(referral_page(kept[0], language, Paper.A4, kept[0].examination.image))
+    said = subprocess.run(
+        ["pdftotext", "-layout", path, "-"], capture_output=True, text=True, check=True
+    ).stdout
+    for word in (*words, "MRN-4711", "Núñez, María", "2026-03-04", finding.model, DECISION.note):
+        assert word in said
+    subprocess.run(["pdftoppm", "-png", "-singlefile", path, tmp_path / "page"], check=True)
+    assert (tmp_path / "page.png").stat().st_size > 10_000

@@ -76,3 +76,20 @@ def test_worklist_is_printed(settings, capsys: Capture) -> None:
         ris.entries = [entry()]
         assert main([*settings(dicom(ris.port, "[exchange.worklist]")), "worklist"]) == 0
     assert capsys.readouterr().out == "0930\tMRN-4711\tNúñez, María\tSkin check\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "files"),
+    [("pdf", "out", 1), ("csv", "a.csv", 1), ("json", "a.jsonl", 1), ("training", "out", 1)],
+)
+def test_every_kind_of_export_is_written(
+    settings, tmp_path: Path, capsys: Capture, kind: str, where: str, files: int
+) -> None:
+    place = tmp_path / where
+    assert main([*settings(""), "export", kind, str(place)]) == 0
+    out, err = capsys.readouterr()
+    # No picture of it has a diagnosis yet.
+    count = 0 if kind == "training" else 1
+    assert (out, err) == (f"{place}: examinations written: {count}.\n", "")
+    written = [path for path in [place, *place.rglob("*")] if path.is_file()]
+    assert len(written) == files
