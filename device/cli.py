@@ -20,8 +20,10 @@ from device.commands.demo import add_demo
 from device.commands.export import add_export
 from device.commands.model import add_model_command
 from device.commands.options import Command, option_path
+from device.commands.provision import add_provision
 from device.commands.run import add_run, run
 from device.commands.schema import add_schema
+from device.commands.selftest import add_selftest
 from device.commands.send import add_send
 from device.commands.standard_error import print_error
 from device.commands.worklist import add_worklist
@@ -38,6 +40,8 @@ _COMMANDS: Final = (
     add_demo,
     add_model_command,
     add_calibrate,
+    add_selftest,
+    add_provision,
     add_export,
     add_send,
     add_worklist,

@@ -20,9 +20,17 @@ from device.inference.recommendation import Recommendation
 from device.models.bundle import Bundle
 from device.models.manifest import Manifest
 from device.models.network_spec import NetworkSpec
-from device.text import printable_path
+from device.selftest.check import Checks, CheckState, worst
+from device.text import printable, printable_path
 
 _BAR_CELLS: Final = 24
+
+_MARKS: Final[dict[CheckState, tuple[str, str]]] = {
+    CheckState.PASSED: ("passed", "green"),
+    CheckState.WARNING: ("WARNING", "bold yellow"),
+    CheckState.FAILED: ("FAILED", "bold red"),
+    CheckState.UNTESTED: ("not tested", "dim"),
+}
 
 _RECOMMENDED: Final[dict[Recommendation, str]] = {
     Recommendation.REFER: "Excise or refer. ",
@@ -113,10 +121,22 @@ def _network_line(bundle: Bundle, network: NetworkSpec) -> str:
     )
 
 
+def print_checks(checks: Checks) -> None:
+    """Print what a self-test found as a table, and below it what is to be done."""
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for check in checks:
+        mark, style = _MARKS[check.state]
+        said = " ".join(part for part in (check.found.text, check.found.technical) if part)
+        table.add_row(Text(mark, style), Text(check.item), Text(printable(said)))
+    console = _Console(highlight=False)
+    console.print(table)
+    console.print(Text(f"Self-test: {worst(checks)}."))
+
+
 def write_overlay(
-    path: Path, frame: Frame, field: FieldOfView, saliency: SaliencyMap, geometry: Geometry
+    path: Path, frame: Frame, field: FieldOfView, saliency: SaliencyMap | None, geometry: Geometry
 ) -> None:
-    """Write a frame with the saliency laid over the part that the model was shown.
+    """Write a frame with the saliency, where there is one, over the part that the model was shown.
 
     Raises
     ------
@@ -124,8 +144,9 @@ def write_overlay(
         If the file cannot be written.
     """
     pixels = frame.pixels.copy()
-    part = model_region(pixels, geometry, field)
-    part[:] = blend_overlay(part, saliency.values)
+    if saliency is not None:
+        part = model_region(pixels, geometry, field)
+        part[:] = blend_overlay(part, saliency.values)
     save_picture(path, Image.fromarray(pixels))
 
 

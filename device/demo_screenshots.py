@@ -1,16 +1,19 @@
 """The demonstration without a screen: pictures of the screen, and the findings as tables."""
 
-from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pygame
+from numpy.typing import NDArray
 from PIL import Image
 
 from device.capture.demo import SCENES, demo_frame
 from device.console import print_finding, save_picture
+from device.diagnoses import Code
+from device.frame import Frame
 from device.imaging.field_of_view import crop, saliency_over_field
 from device.inference.analyzer import Analyzer, likeliest_malignant
-from device.inference.finding import to_record
+from device.inference.finding import Finding, to_record
 from device.screen.display import close_screen, open_offscreen
 from device.screen.renderer import Renderer
 from device.screen.view import LiveView
@@ -30,15 +33,11 @@ def write_demo_screenshots(out: Path, analyzer: Analyzer) -> None:
             frame = demo_frame(scene)
             finding = analyzer.analyze(frame)
             code = likeliest_malignant(finding.probabilities)
-            saliency = finding.saliency or analyzer.explain(frame, code)
-            geometry = analyzer.manifest.live.input.geometry
             view = LiveView(
                 field=crop(frame.pixels, finding.field),
-                finding=replace(finding, saliency=saliency),
-                overlay=saliency_over_field(
-                    saliency.values, frame.pixels.shape, geometry, finding.field
-                ),
-                overlay_wanted=finding.quality.sufficient,
+                finding=finding,
+                overlay=_overlay(analyzer, frame, finding, code),
+                overlay_wanted=finding.explainable(code),
                 explained=code,
                 source=frame.source,
             )
@@ -51,3 +50,14 @@ def write_demo_screenshots(out: Path, analyzer: Analyzer) -> None:
             )
     finally:
         close_screen()
+
+
+def _overlay(
+    analyzer: Analyzer, frame: Frame, finding: Finding, code: Code
+) -> NDArray[np.float32] | None:
+    """Return the map of a diagnosis over the field of view, where the screen would show one."""
+    if not finding.explainable(code):
+        return None
+    saliency = finding.saliency or analyzer.explain(frame, code)
+    geometry = analyzer.manifest.live.input.geometry
+    return saliency_over_field(saliency.values, frame.pixels.shape, geometry, finding.field)

@@ -91,6 +91,22 @@ class RecordsInUseError(RecordError):
     """Another program keeps examinations in the same folder."""
 
 
+class RecordsLockedError(RecordError):
+    """The records are locked."""
+
+
+class WrongPinError(RecordError):
+    """A PIN is nobody's, or comes too soon after wrong ones."""
+
+
+class NotAllowedError(RecordError):
+    """Whoever opened the records may not do this."""
+
+
+class NoSuchRecordError(RecordError):
+    """There is no such patient, lesion or examination."""
+
+
 class ExportError(DermascopeError, OSError):
     """What leaves for another system or a file cannot be made, written or sent."""
 

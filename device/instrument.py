@@ -5,9 +5,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+import pygame
+
 from device.app import App
 from device.capture.sources import open_source
-from device.config import Config, model_folder, records_folder
+from device.config import Config, records_folder, records_key_file
 from device.errors import (
     BundleError,
     ConfigError,
@@ -21,8 +23,12 @@ from device.exit_status import ExitStatus
 from device.faults import Fault
 from device.frame import SourceKind
 from device.inference.analyzer import Analyzer
+from device.installation.install import install_model
+from device.installation.installer import Installer
+from device.installation.sticks import found_archives
+from device.installation.trial_period import TrialPeriod, begin_trial
 from device.language import translatable
-from device.models.chosen import open_bundle
+from device.models.chosen import chosen_folder, open_bundle
 from device.optics import Optics, load_optics
 from device.paths import state_folder
 from device.platform.clock import Clock, clock_is_set
@@ -33,12 +39,15 @@ from device.platform.signals import Ending
 from device.platform.snapshot_button import SnapshotButton
 from device.platform.systemd import Notifier
 from device.preferences import Preferences, load_preferences
-from device.records.folder_archive import FolderArchive, throwaway_archive
+from device.provisioning.apply import provision_notices
+from device.records.encrypted_archive import EncryptedArchive, throwaway_archive
 from device.screen.display import close_screen, open_screen
 from device.screen.input_mapper import press_shutter
 from device.screen.panel import upright_size
 from device.screen.renderer import Renderer
 from device.screen.state import Command
+from device.selftest.equipment import screen_check
+from device.selftest.runs import checks_beside
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +94,10 @@ def run_instrument(
         If something that it cannot work without is missing or wrong.
     """
     notifier = Notifier()
-    notices: list[Fault] = []
+    notices = provision_notices()
+    folder = state_folder()
+    if model is None:
+        notices += begin_trial(config, folder, clock)
 
     def patience(seconds: float) -> Patience:
         def waiting(error: Exception) -> None:
@@ -97,10 +109,9 @@ def run_instrument(
 
     late = patience(LATE_SECONDS)
     # One that is there and does not hold will not become better by waiting.
-    missing = () if (model or model_folder(config)).is_dir() else (BundleError,)
+    missing = () if (model or chosen_folder(config)).is_dir() else (BundleError,)
     bundle = late.until_it_works(lambda: open_bundle(config, model), *missing)
     analyzer = Analyzer(bundle, config.threads, clock)
-    folder = state_folder()
     with ExitStack() as opened:
         frames = opened.enter_context(
             late.until_it_works(
@@ -130,12 +141,25 @@ def run_instrument(
             preferences_folder=folder,
             pedal_key=config.pedal_key,
             archive=archive,
+            names=config.patient_names,
+            lock_after=config.lock_minutes * 60.0 or None,
             optics=open_optics(folder, notices),
             notifier=notifier,
             appliance=appliance,
             rotation=config.rotation,
             notices=notices,
             ending=ending,
+            selftest=checks_beside(
+                config,
+                clock,
+                folder,
+                model,
+                screen_check(pygame.display.get_driver().lower(), screen.get_size()),
+            ),
+            installer=Installer(
+                found_archives, lambda path: install_model(path, config, folder, clock)
+            ),
+            trial=TrialPeriod(folder, clock) if model is None else None,
         )
         ending.if_it_hangs.callback(app.close)
         if config.shutter_pin is not None:
@@ -152,12 +176,14 @@ def run_instrument(
 
 def open_archive(
     config: Config, clock: Clock, patience: Patience, notices: list[Fault]
-) -> FolderArchive:
+) -> EncryptedArchive:
     """Return the clinic's archive, and tell what keeps it from being written or ordered by time."""
-    archive = FolderArchive(
+    archive = EncryptedArchive(
         records_folder(config),
+        clock,
         create=not config.records_folder,
         share=config.records_share / 100,
+        key_file=records_key_file(config),
     )
     try:
         patience.until_it_works(archive.open, RecordError)

@@ -190,7 +190,7 @@ def study_degradation(
     images = [validation.read(record) for record in validation.records]
     labels, lesions = validation.labels, validation.lesions
     as_they_are = _measure(bundle, everyday, quiet)
-    groups = groups_of(everyday)
+    groups, sharp = groups_of(everyday), _at_full_size(everyday)
     steps = range(len(DEGRADATIONS) * levels)
     progress = iter(track(steps, "Degrading images", disable=quiet))
     clean = _analyze(analyzer, images, [0.0] * len(images))
@@ -214,9 +214,10 @@ def study_degradation(
         value, reason = None, "no measure"
         if kind.measure:
             measured = as_they_are[kind.measure]
-            floors = [measured[rows] for rows in groups.values()]
-            if kind.measure == "focus":
-                floors = [values[0]]
+            # In what is reduced further than to the working side, nothing is in focus.
+            judged = sharp if kind.measure == "focus" else np.ones(len(everyday), bool)
+            floors = [measured[rows & judged] for rows in groups.values()]
+            floors = [group for group in floors if len(group) >= _FEW] or [values[0]]
             value, reason = find_limit(
                 np.concatenate(values), np.concatenate(losses), floors, kind.bad, tolerance
             )
@@ -244,7 +245,7 @@ def study_degradation(
         undegraded=undegraded["accuracy"],
         tolerance=tolerance,
         curves=curves,
-        refused=_share_refused(as_they_are, limits, groups, everyday),
+        refused=_share_refused(as_they_are, limits, groups, sharp),
         limits=limits,
     )
 
@@ -329,6 +330,12 @@ def groups_of(dataset: Dataset) -> dict[str, NDArray[np.bool_]]:
     return found
 
 
+def _at_full_size(dataset: Dataset) -> NDArray[np.bool_]:
+    """Return which images are of a source whose focus can be measured: bool, (n,)."""
+    large = set(at_full_size(dataset).sources)
+    return np.array([r.source in large for r in dataset.records])
+
+
 def _measure(bundle: Bundle, dataset: Dataset, quiet: bool) -> dict[str, NDArray[np.float64]]:
     """Return the quality measures of a dataset's images, each float64, (n,)."""
     spec = bundle.manifest.live.input
@@ -353,11 +360,9 @@ def _share_refused(
     measured: dict[str, NDArray[np.float64]],
     limits: QualityLimits,
     groups: dict[str, NDArray[np.bool_]],
-    everyday: Dataset,
+    sharp: NDArray[np.bool_],
 ) -> dict[str, float]:
-    refused = np.zeros(len(everyday), bool)
-    large = set(at_full_size(everyday).sources)
-    sharp = np.array([r.source in large for r in everyday.records])
+    refused = np.zeros(len(sharp), bool)
     for kind in DEGRADATIONS:
         if kind.measure:
             beyond = _beyond(measured[kind.measure], getattr(limits, kind.limit), kind.bad)

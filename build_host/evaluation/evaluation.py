@@ -19,12 +19,14 @@ from build_host.evaluation.metrics import (
     balanced_accuracy,
     confusion,
     malignant_auc,
+    mean_over_lesions,
     per_class,
     with_intervals,
 )
 from build_host.evaluation.predictions import Predictions
 from build_host.evaluation.tflite_file import FileSize, file_size
 from device.diagnoses import CODES, MALIGNANT, Code
+from device.inference.recommendation import GROUPS, Recommendation, band_figure
 from device.models.manifest import Interval
 
 SMALLEST_SUBGROUP: Final = 30
@@ -82,7 +84,7 @@ def evaluate(
     protocol
         Describes how the images are separate from those of training.
     metrics
-        By name; all of them by default.
+        By name; all of them by default, and how often each recommendation is made.
     resamples
         Bootstrap resamples of every interval but those of subgroups.
     """
@@ -90,13 +92,16 @@ def evaluate(
     lesions = np.array([r.lesion_id for r in predictions.records])
     probabilities = predictions.probabilities
     accepted = predictions.accepted
+    figures = with_intervals(labels, probabilities, lesions, metrics, resamples)
+    if metrics is None:
+        figures |= _bands(predictions, lesions, resamples)
     return Evaluation(
         model=model_id,
         model_sha256=hashlib.sha256(model).hexdigest(),
         protocol=protocol,
         images=len(labels),
         lesions=len(set(lesions)),
-        figures=with_intervals(labels, probabilities, lesions, metrics, resamples),
+        figures=figures,
         per_class=per_class(labels, probabilities, lesions, resamples),
         confusion=confusion(labels, probabilities),
         selective=Selective(
@@ -120,6 +125,25 @@ def evaluate(
         subgroups=_subgroups(predictions.records, labels, probabilities, lesions),
         size=file_size(model),
     )
+
+
+def _bands(
+    predictions: Predictions, lesions: NDArray[np.str_], resamples: int
+) -> dict[str, Interval]:
+    """Return of what share of each group a recommendation is made; nothing where none is."""
+    made = np.array(predictions.recommendations, dtype=object)
+    if not any(made):
+        return {}
+    truth = np.array([r.dx for r in predictions.records], dtype=object)
+    groups = (truth == Code.MEL, np.isin(truth, list(MALIGNANT)), truth == Code.NV)
+    return {
+        band_figure(group, recommendation): mean_over_lesions(
+            (made[rows] == recommendation).astype(np.float64), lesions[rows], resamples
+        )
+        for recommendation in Recommendation
+        for group, rows in zip(GROUPS, groups, strict=True)
+        if rows.any()
+    }
 
 
 def _age_decade(record: ImageRecord) -> str:

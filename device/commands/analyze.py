@@ -3,6 +3,7 @@
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from device.commands.options import Add, add_model, open_analyzer, option_path
 from device.commands.standard_error import print_error
@@ -10,6 +11,9 @@ from device.errors import DermascopeError, ImageError
 from device.exit_status import ExitStatus
 from device.platform.clock import Clock
 from device.text import printable_path
+
+if TYPE_CHECKING:
+    from device.inference.finding import Finding, SaliencyMap
 
 
 def add_analyze(add: Add) -> None:
@@ -57,11 +61,13 @@ def analyze(options: argparse.Namespace, clock: Clock) -> int:
             finding = analyzer.analyze(frame, as_captured=analyzer.manifest.captured is not None)
             if overlays:
                 code = likeliest_malignant(finding.probabilities)
-                saliency = analyzer.explain(frame, code, as_captured=True)
+                saliency = None
+                if finding.explainable(code):
+                    saliency = analyzer.explain(frame, code, as_captured=True)
                 write_overlay(overlays[number], frame, finding.field, saliency, geometry)
-                if not saliency.values.any():
-                    nothing = f"nothing in it points to {diagnoses[saliency.code]}"
-                    print_error(f"{printable_path(photo)}: {nothing}")
+                if saliency is None or not saliency.values.any():
+                    why = _no_map(finding, saliency, diagnoses[code])
+                    print_error(f"{printable_path(photo)}: {why}")
         except ImageError as error:
             print_error(str(error))
             status = ExitStatus.BAD_INPUT
@@ -75,6 +81,15 @@ def analyze(options: argparse.Namespace, clock: Clock) -> int:
         else:
             print_finding(record, analyzer.manifest)
     return status
+
+
+def _no_map(finding: "Finding", saliency: "SaliencyMap | None", diagnosis: str) -> str:
+    """Return why an overlay shows nothing."""
+    if finding.no_call is not None:
+        return "no map is drawn, for no call is made"
+    if saliency is None:
+        return f"no map is drawn, for {diagnosis} is too unlikely"
+    return f"nothing in it points to {diagnosis}"
 
 
 def _overlay_paths(out: Path, photos: list[str]) -> list[Path]:

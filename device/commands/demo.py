@@ -31,7 +31,7 @@ def add_demo(add: Add) -> None:
 
 def demo(options: argparse.Namespace, clock: Clock) -> int:
     """Run the live view, or write what it would show."""
-    from device.screen.display import INVISIBLE
+    from device.platform.sdl_drivers import INVISIBLE
 
     options.source, options.appliance = "demo", False
     if os.environ.get("SDL_VIDEODRIVER") not in INVISIBLE:

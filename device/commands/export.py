@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.commands.kept import Kept
+from device.commands.kept import Kept, kept_examinations
 from device.commands.options import Add, option_path
 from device.config import load_config
 from device.diagnoses import CODES
@@ -58,28 +58,28 @@ def export_dicom(options: argparse.Namespace, clock: Clock) -> int:
     """Write every examination as DICOM."""
     from device.interop.dicom_folder import export_dicom
 
-    return _export(options, export_dicom)
+    return _export(options, clock, "dicom", export_dicom)
 
 
 def export_csv(options: argparse.Namespace, clock: Clock) -> int:
     """Write a table of the examinations."""
     from device.interop.tables import export_csv
 
-    return _export(options, export_csv)
+    return _export(options, clock, "csv", export_csv)
 
 
 def export_json(options: argparse.Namespace, clock: Clock) -> int:
     """Write the examinations as JSON Lines."""
     from device.interop.tables import export_json
 
-    return _export(options, export_json)
+    return _export(options, clock, "json", export_json)
 
 
 def export_training(options: argparse.Namespace, clock: Clock) -> int:
     """Write the pictures that have a diagnosis."""
     from device.interop.training_pictures import export_training
 
-    return _export(options, export_training)
+    return _export(options, clock, "training", export_training)
 
 
 def export_pdf(options: argparse.Namespace, clock: Clock) -> int:
@@ -99,12 +99,12 @@ def export_pdf(options: argparse.Namespace, clock: Clock) -> int:
             count += 1
         return count
 
-    return _export(options, write)
+    return _export(options, clock, "pdf", write)
 
 
-def _export(options: argparse.Namespace, write: Write) -> int:
-    kept = Kept(load_config(options.config))
-    count = write(kept, options.where)
+def _export(options: argparse.Namespace, clock: Clock, kind: str, write: Write) -> int:
+    with kept_examinations(load_config(options.config), clock, kind) as kept:
+        count = write(kept, options.where)
     print(f"{printable_path(options.where)}: examinations written: {count}.")
     return kept.status
 

@@ -1,23 +1,28 @@
 """The kept examinations, for commands that take them elsewhere."""
 
+import contextlib
+import getpass
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from device.commands.standard_error import print_error
-from device.config import Config, records_folder
-from device.errors import RecordError
+from device.config import Config, records_folder, records_key_file
+from device.errors import DermascopeError, NoSuchRecordError, RecordError
 from device.exit_status import ExitStatus
+from device.platform.clock import Clock
 
 if TYPE_CHECKING:
     from device.interop.gather import Source
     from device.interop.study import ExaminedLesion
+    from device.records.encrypted_archive import EncryptedArchive
 
 
 class Kept:
     """The kept examinations, and whether some could not be read."""
 
-    def __init__(self, config: Config) -> None:
-        self._source = _source(config)
+    def __init__(self, source: "Source") -> None:
+        self._source = source
         self._damaged = 0
 
     @property
@@ -38,26 +43,65 @@ class Kept:
         device.errors.RecordError
             If it is damaged.
         """
-        if identifier not in self._source.pictures.identifiers():
+        try:
+            return self._source.read(identifier)
+        except NoSuchRecordError:
             return None
-        return self._source.read(identifier)
 
     def _pass_over(self, error: RecordError) -> None:
         self._damaged += 1
         print_error(str(error))
 
 
-def _source(config: Config) -> "Source":
+@contextlib.contextmanager
+def kept_examinations(config: Config, clock: Clock, what: str) -> Iterator[Kept]:
+    """Yield the kept examinations to someone who may take them out; asks for a PIN if there is one.
+
+    Parameters
+    ----------
+    what
+        How they leave, for the trail.
+
+    Raises
+    ------
+    device.errors.RecordError
+        If the records cannot be opened, or whoever opens them may not take them out.
+    """
+    from device.records.encrypted_archive import EncryptedArchive
+
+    archive = EncryptedArchive(
+        records_folder(config), clock, create=False, key_file=records_key_file(config)
+    )
+    try:
+        archive.open()
+        if archive.access.locked:
+            archive.unlock(_ask_pin())
+        archive.note_export(what)
+        yield Kept(_source(config, archive))
+    finally:
+        archive.close()
+
+
+def _ask_pin() -> str:
+    """Return a PIN that a person types unseen, or a program writes."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        return getpass.getpass("PIN: ")
+    line = sys.stdin.readline() if sys.stdin is not None else ""
+    if not line:
+        raise DermascopeError("the records are locked, and no PIN was entered")
+    return line.rstrip("\n")
+
+
+def _source(config: Config, archive: "EncryptedArchive") -> "Source":
     from device.interop.equipment import equipment_of
     from device.interop.gather import Source
     from device.models.chosen import open_bundle
     from device.optics import load_optics
     from device.paths import state_folder
-    from device.records.folder_archive import FolderArchive
 
     return Source(
-        pictures=FolderArchive(records_folder(config), create=False),
-        patients=None,
+        pictures=archive,
+        patients=archive,
         classes=open_bundle(config).manifest.classes,
         equipment=equipment_of(config.exchange),
         optics=load_optics(state_folder()),

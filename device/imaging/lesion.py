@@ -29,6 +29,11 @@ _THRESHOLD_FACTOR: Final = 0.85
 _NEAR: Final = 0.25
 _SMALLEST_SHARE: Final = 0.002
 _LEAST_CONTRAST: Final = 1.0
+_ALL_BUT_DOTS: Final = 0.98
+_DOT_TIMES: Final = 2.0
+_DOT_CONTRAST: Final = 3.5
+_ANOTHER_AREA: Final = 0.3
+_ANOTHER_CONTRAST: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +48,22 @@ class LesionPosition:
     off_centre
         From the middle of the field of view to the lesion's, in half sides: 0 to the square root
         of 2; 0 where nothing stands out.
-    skin
-        What is lit and not the lesion: bool, (`LOCATING_SIDE`, `LOCATING_SIDE`), or None where
-        nothing stands out.
+    extent
+        How wide or high the lesion is, whichever is more, in sides; 1 where nothing stands out.
+    cut_off
+        Share of the field's edge that the lesion covers, 0 to 1: it is larger than the field.
+    another
+        Whether a second lesion of a like size and colour is in the field.
+    lesion
+        Where it is: bool, (`LOCATING_SIDE`, `LOCATING_SIDE`), or None where nothing stands out.
     """
 
     contrast: float
     off_centre: float
-    skin: Mask | None = field(default=None, compare=False)
+    extent: float = 1.0
+    cut_off: float = 0.0
+    another: bool = False
+    lesion: Mask | None = field(default=None, compare=False)
 
 
 def segment_lesion(field: NDArray[np.uint8]) -> Mask | None:
@@ -73,29 +86,42 @@ def segment_lesion(field: NDArray[np.uint8]) -> Mask | None:
     return _central_part(_standing_out(_distance_from_skin(_without_hairs(pixels))))
 
 
-def locate_lesion(field: NDArray[np.uint8]) -> LesionPosition:
+def locate_lesion(field: NDArray[np.uint8], hidden: Mask | None = None) -> LesionPosition:
     """Return where the lesion lies: `segment_lesion` in short, for every live frame.
 
     Parameters
     ----------
     field
         The field of view: uint8, (side, side, 3), RGB.
+    hidden
+        Where reflections hide it: bool, (`LOCATING_SIDE`, `LOCATING_SIDE`).
     """
     # Hairs are thinner than a pixel of so small a picture: they need no filling.
     distance = _distance_from_skin(_reduced(_in_whole_blocks(field), LOCATING_SIDE))
-    part = _largest_central(_standing_out(distance))
-    if part is None:
-        return LesionPosition(0.0, 0.0)
-    inside, (x, y) = part
+    if hidden is not None:
+        distance = np.where(hidden, np.float32(0.0), distance)
+    parts = _parts(_standing_out(distance))
     lit = distance > 0.0
-    apart = _mean(distance, inside) - _mean(distance, lit & ~inside)
+    apart = 0.0 if parts is None else _apart(distance, lit, parts)
     if apart < _LEAST_CONTRAST:
+        # A lesion of two hundredths of the width is lost among all that skin.
+        parts = _parts(_dots(distance))
+        apart = 0.0 if parts is None else _apart(distance, lit, parts)
+    if parts is None or apart < _LEAST_CONTRAST:
         return LesionPosition(0.0, 0.0)
+    inside = parts.inside
     middle = (LOCATING_SIDE - 1) / 2
+    x, y = parts.centres[parts.chosen]
     away = np.hypot(x - middle, y - middle) / (LOCATING_SIDE / 2)
-    # The pixel next to the lesion is its border's blur.
-    spared = cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return LesionPosition(apart, float(away), lit & ~spared)
+    size = parts.stats[parts.chosen, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
+    return LesionPosition(
+        apart,
+        float(away),
+        extent=float(size.max()) / LOCATING_SIDE,
+        cut_off=_cut_off(inside),
+        another=_another(parts, distance),
+        lesion=inside,
+    )
 
 
 def working_image(field: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -124,6 +150,25 @@ def _without_hairs(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.GaussianBlur(filled, (0, 0), _SMOOTHING), np.uint8)
 
 
+def open_to_the_edge(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the parts of a mask that touch the picture's edge.
+
+    Parameters
+    ----------
+    mask
+        uint8, (height, width), 255 inside.
+    """
+    wide = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=255)
+    cv2.floodFill(wide, None, (0, 0), 128)
+    return np.asarray(cv2.inRange(wide[1:-1, 1:-1], 128, 128), np.uint8)
+
+
+def runs_out(lesion: Mask) -> bool:
+    """Return whether a lesion reaches the edge of the field of view: not all of it is seen."""
+    edges = (lesion[0], lesion[-1], lesion[:, 0], lesion[:, -1])
+    return any(bool(edge.any()) for edge in edges)
+
+
 def boundary(lesion: Mask) -> NDArray[np.int32]:
     """Return the pixels of a lesion's outer boundary in order: int32, (n, 1, 2), x and y.
 
@@ -140,7 +185,9 @@ def boundary(lesion: Mask) -> NDArray[np.int32]:
 
 def _distance_from_skin(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     lab = cv2.cvtColor(pixels.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
-    lit = lab[:, :, 0] > _UNLIT
+    # What is black in the middle is a lesion, and not the stop or what it lets no light through.
+    dark = np.where(lab[:, :, 0] > _UNLIT, 0, 255).astype(np.uint8)
+    lit = open_to_the_edge(dark) == 0
     rim = lit & (_radius(len(pixels)) > _RIM)
     reference = rim if np.count_nonzero(rim) > rim.size // 100 else lit
     if not reference.any():
@@ -188,23 +235,76 @@ def _radius(side: int) -> NDArray[np.float64]:
     return np.asarray(np.hypot(x[:, None], x[None, :]))
 
 
-def _largest_central(mask: Mask) -> tuple[Mask, tuple[float, float]] | None:
-    """Return the largest part near the centre, and its centre: x and y in pixels."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parts:
+    """What stands out, in connected parts; `chosen` is the largest near the centre."""
+
+    labels: NDArray[np.int32]
+    stats: NDArray[np.int32]
+    centres: NDArray[np.float64]
+    chosen: int
+
+    @property
+    def inside(self) -> Mask:
+        return np.asarray(self.labels == self.chosen)
+
+
+def _parts(mask: Mask) -> _Parts | None:
     count, labels, stats, centres = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     if count < 2:
         return None
     away = np.hypot(*((centres[1:] / len(mask) - 0.5).T))
     weight = stats[1:, cv2.CC_STAT_AREA] * np.exp(-((away / _NEAR) ** 2))
-    chosen = 1 + int(weight.argmax())
-    x, y = centres[chosen]
-    return np.asarray(labels == chosen), (float(x), float(y))
+    return _Parts(
+        np.asarray(labels, np.int32),
+        np.asarray(stats, np.int32),
+        np.asarray(centres),
+        1 + int(weight.argmax()),
+    )
+
+
+def _apart(distance: NDArray[np.float32], lit: Mask, parts: _Parts) -> float:
+    """Return how much further the chosen part is from the skin's colour than the rest."""
+    return _mean(distance, parts.inside) - _mean(distance, lit & ~parts.inside)
+
+
+def _dots(distance: NDArray[np.float32]) -> Mask:
+    """Return what is much further from the skin's colour than nearly all else, and little of it."""
+    most = float(np.quantile(distance, _ALL_BUT_DOTS))
+    return np.asarray(distance > max(_DOT_TIMES * most, _DOT_CONTRAST)) & (
+        _radius(len(distance)) < _RIM
+    )
+
+
+def _cut_off(inside: Mask) -> float:
+    """Return the share of the field's edge that a part covers."""
+    radius = _radius(len(inside))
+    edge = (radius >= _RIM) & (radius < 1.0)
+    return float(np.count_nonzero(inside & edge) / np.count_nonzero(edge))
+
+
+def _another(parts: _Parts, distance: NDArray[np.float32]) -> bool:
+    """Return whether there is a second part much like the chosen one, away from the edge."""
+    areas = parts.stats[:, cv2.CC_STAT_AREA]
+    mean = np.bincount(parts.labels.ravel(), weights=distance.ravel()) / np.maximum(areas, 1)
+    width, height = parts.stats[:, cv2.CC_STAT_WIDTH], parts.stats[:, cv2.CC_STAT_HEIGHT]
+    like = (
+        (areas >= _ANOTHER_AREA * areas[parts.chosen])
+        & (mean >= _ANOTHER_CONTRAST * mean[parts.chosen])
+        # Compact: neither a hair nor a fold.
+        & (areas >= 0.5 * width * height)
+        & (np.minimum(width, height) >= 0.5 * np.maximum(width, height))
+    )
+    like[[0, parts.chosen]] = False
+    radius = _radius(len(distance))
+    return any(radius[parts.labels == label].max() < 1.0 for label in np.flatnonzero(like))
 
 
 def _central_part(mask: Mask) -> Mask | None:
-    found = _largest_central(mask)
+    found = _parts(mask)
     if found is None:
         return None
-    part = found[0].astype(np.uint8)
+    part = found.inside.astype(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
     for step in (cv2.MORPH_OPEN, cv2.MORPH_CLOSE):
         part = cv2.morphologyEx(part, step, kernel).astype(np.uint8)

@@ -1,9 +1,10 @@
 """Is this frame good enough to analyze? Measured numbers, and a reason to act on."""
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import cv2
 import msgspec
@@ -11,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.imaging.field_of_view import WORKING_SIDE
-from device.imaging.lesion import Mask, locate_lesion
+from device.imaging.lesion import (
+    LOCATING_SIDE,
+    LesionPosition,
+    Mask,
+    locate_lesion,
+    open_to_the_edge,
+)
+
+Number = TypeVar("Number", np.uint8, np.float32)
 
 
 class Shortcoming(StrEnum):
@@ -25,7 +34,15 @@ class Shortcoming(StrEnum):
     MOVED = "moved"
     OUT_OF_FOCUS = "out-of-focus"
     NO_LESION_IN_VIEW = "no-lesion-in-view"
+    LESION_TOO_SMALL = "lesion-too-small"
     OFF_CENTRE = "off-centre"
+
+
+class Remark(StrEnum):
+    """What a finding is said with, though the picture can be judged."""
+
+    SEVERAL_LESIONS = "several-lesions"
+    LARGER_THAN_FIELD = "larger-than-field"
 
 
 MEASURING_SIDE: Final = 144
@@ -35,10 +52,32 @@ every camera; it is just below what the smallest training images hold (150)."""
 SMALLEST_SIDE: Final = 96
 """A field of view of fewer pixels holds too little for its focus to be measured."""
 
+SMALLEST_LESION: Final = 0.085
+"""In sides of the field. Of two thousand images of four collections none shows a smaller one."""
+
+LARGEST_CUT: Final = 0.4
+"""Share of the field's edge: a lesion that covers more of it is larger than the field."""
+
 _UNLIT: Final = 16
-_GLARE: Final = 244
-_LEAST_SKIN: Final = 0.1
 _NEIGHBOURS: Final = np.ones((7, 7), np.uint8)
+
+_REFLECTION: Final = 244
+_LARGEST_REFLECTION: Final = np.ones((41, 41), np.uint8)
+_REFLECTION_STANDS_OUT: Final = 20
+"""Grey levels that a reflection is brighter than what lies around it: white skin is not."""
+
+_BRIGHTEST_PART: Final = 0.05
+_WELL_LIT: Final = 0.8
+_CLIPPED: Final = 250
+
+_COARSE: Final = 6.0
+"""Grey levels of the coarser detail that `Quality.focus` is told for."""
+
+_FAINT: Final = 2.0
+"""Grey levels: below this, coarser detail is too faint to compare with."""
+
+_ROUNDING: Final = 0.6
+"""Grey levels of the detail that whole grey levels make of nothing."""
 
 _Positive = Annotated[float, msgspec.Meta(ge=0.0)]
 _Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
@@ -77,16 +116,20 @@ class Quality:
     Attributes
     ----------
     focus
-        Standard deviation of the Laplacian of the luminance, in grey levels, where the field is
-        lit (Pech-Pacheco et al. 2000, doi:10.1109/ICPR.2000.903548).
+        Standard deviation of the Laplacian of the luminance where the field is lit (Pech-Pacheco
+        et al. 2000, doi:10.1109/ICPR.2000.903548), in grey levels, as it would be if that of the
+        picture at half the size were six. So what blur takes away is measured, and not how much
+        there is to be seen in a lesion.
     exposure
-        Mean luminance of the lit skin around the lesion, 0 to 1: a lesion may be dark in good
-        light. Of all that is lit, where no lesion stands out or it leaves hardly any skin.
+        How much light there is, 0 to 1, whatever the skin's own colour: the luminance that the
+        brightest twentieth of the field reaches, but no more than 0.8, and for the rest the share
+        of the field that is too bright to show anything.
     glare
-        Share of the lit field that is white with reflection, 0 to 1.
+        Share of the lesion that reflections hide, 0 to 1: small spots, white and brighter than what
+        lies around them. Of the field, where no lesion stands out.
     coverage
-        Share of the field's inscribed circle that is lit, 0 to 1; the corners of a round field are
-        always dark.
+        Share of the field's inscribed circle that is not dark from its rim on, 0 to 1: what is
+        black in the middle is a lesion. The corners of a round field are always dark.
     shortcomings
         What is wrong, most urgent first; empty when the frame is good enough.
     contrast
@@ -97,6 +140,10 @@ class Quality:
     motion
         How far the skin moved since the frame before, in parts of the field's side, or None where
         there was none.
+    extent
+        How wide or high the lesion is, whichever is more, in sides; 1 where nothing stands out.
+    remarks
+        What is to be said beside the finding.
     """
 
     focus: float
@@ -107,11 +154,18 @@ class Quality:
     contrast: float = 0.0
     off_centre: float = 0.0
     motion: float | None = None
+    extent: float = 1.0
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def sufficient(self) -> bool:
         """Whether the frame is good enough."""
         return not self.shortcomings
+
+    @property
+    def measured(self) -> bool:
+        """Whether there was anything to measure; in a black picture there is not."""
+        return self.coverage > 0.0
 
 
 def measure_quality(
@@ -131,23 +185,24 @@ def measure_quality(
     grey = cv2.cvtColor(field, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     luminance = _reduced(grey, MEASURING_SIDE)
     circle = _circle(luminance.shape[0])
-    lit = np.asarray(cv2.bitwise_and(_above(luminance, _UNLIT), circle), np.uint8)
+    lit = _lit(luminance, circle)
     pixels = cv2.countNonZero(lit)
     tiny: tuple[Shortcoming, ...] = (Shortcoming.TOO_SMALL,) if len(field) < limits.side_min else ()
     if pixels == 0:
         return Quality(0.0, 0.0, 0.0, 0.0, (*tiny, Shortcoming.NOT_IN_CONTACT), motion=motion)
-    coverage = pixels / cv2.countNonZero(circle)
-    # A larger picture is sharper when it is reduced in one step than a training image, which was
-    # reduced once before.
-    edges = cv2.Laplacian(_reduced(_reduced(grey, WORKING_SIDE), MEASURING_SIDE), cv2.CV_16S)
-    # Next to the dark surround the Laplacian measures the stop's edge, not the skin.
-    inside = cv2.erode(lit, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    focus = float(cv2.meanStdDev(edges, mask=inside)[1][0, 0])
-    glare = cv2.countNonZero(cv2.bitwise_and(_above(luminance, _GLARE), circle)) / pixels
-    position = locate_lesion(field)
-    exposure = cv2.mean(luminance, mask=_lit_skin(lit, position.skin))[0] / 255.0
+    reflections = _reflections(luminance, circle)
+    position = locate_lesion(field, None if reflections is None else _seen_coarsely(reflections))
     measured = Quality(
-        focus, exposure, glare, coverage, (), position.contrast, position.off_centre, motion
+        focus=_focus(grey, lit),
+        exposure=_exposure(field, luminance, lit),
+        glare=_hidden_share(reflections, position, circle),
+        coverage=pixels / cv2.countNonZero(circle),
+        shortcomings=(),
+        contrast=position.contrast,
+        off_centre=position.off_centre,
+        motion=motion,
+        extent=position.extent,
+        remarks=_remarks(position),
     )
     return replace(measured, shortcomings=tiny + _shortcomings(measured, limits))
 
@@ -158,13 +213,83 @@ def with_motion(quality: Quality, limits: QualityLimits, motion: float | None) -
     return replace(measured, shortcomings=_shortcomings(measured, limits))
 
 
-def _lit_skin(lit: NDArray[np.uint8], skin: Mask | None) -> NDArray[np.uint8]:
-    """Return where the lit field is skin and no lesion; all of it where little would be left."""
-    if skin is None:
-        return lit
-    wide = cv2.resize(skin.astype(np.uint8), lit.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    part = np.asarray(cv2.bitwise_and(lit, lit, mask=wide), np.uint8)
-    return part if cv2.countNonZero(part) >= _LEAST_SKIN * cv2.countNonZero(lit) else lit
+def _lit(luminance: NDArray[np.uint8], circle: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return what is inside the circle and not dark from its rim on: uint8, 255 inside."""
+    dark = cv2.bitwise_and(circle, cv2.bitwise_not(_above(luminance, _UNLIT)))
+    if cv2.countNonZero(dark) == 0:
+        return circle
+    outside = cv2.bitwise_or(dark, cv2.bitwise_not(circle)).astype(np.uint8)
+    unlit = open_to_the_edge(outside)
+    return np.asarray(cv2.bitwise_and(circle, cv2.bitwise_not(unlit)), np.uint8)
+
+
+def _focus(grey: NDArray[np.uint8], lit: NDArray[np.uint8]) -> float:
+    # A larger picture is sharper when it is reduced in one step than a training image, which was
+    # reduced once before.
+    fine = _reduced(_reduced(grey, WORKING_SIDE).astype(np.float32), MEASURING_SIDE)
+    coarse = _reduced(fine, max(1, len(fine) // 2))
+    # Next to the dark surround the Laplacian measures the stop's edge, not the skin.
+    inside = cv2.erode(lit, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    half = cv2.resize(inside, coarse.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    detail, coarser = (
+        float(cv2.meanStdDev(cv2.Laplacian(values, cv2.CV_32F), mask=mask)[1][0, 0])
+        for values, mask in ((fine, inside), (coarse, half))
+    )
+    seen = math.sqrt(max(0.0, detail**2 - _ROUNDING**2))
+    return _COARSE * seen / math.hypot(coarser, _FAINT)
+
+
+def _exposure(
+    field: NDArray[np.uint8], luminance: NDArray[np.uint8], lit: NDArray[np.uint8]
+) -> float:
+    counts = cv2.calcHist([luminance], [0], lit, [256], [0, 256])[:, 0]
+    below = np.cumsum(counts)
+    light = int(np.searchsorted(below, (1.0 - _BRIGHTEST_PART) * below[-1])) / 255.0
+    red, green, blue = cv2.split(field)
+    # Skin is red: what shows nothing any more is clipped in another colour too.
+    second = cv2.max(cv2.min(red, green), cv2.min(cv2.max(red, green), blue))
+    circle = _circle(len(field))
+    clipped = cv2.countNonZero(cv2.bitwise_and(_above(second.astype(np.uint8), _CLIPPED), circle))
+    lost = clipped / cv2.countNonZero(circle)
+    return min(light, _WELL_LIT) + (1.0 - _WELL_LIT) * lost
+
+
+def _reflections(
+    luminance: NDArray[np.uint8], circle: NDArray[np.uint8]
+) -> NDArray[np.uint8] | None:
+    """Return where reflections are: uint8, 255 inside; None where there is none."""
+    white = cv2.bitwise_and(_above(luminance, _REFLECTION), circle)
+    if cv2.countNonZero(white) == 0:
+        return None
+    # Brighter than what would be left if all that is small and bright were taken away.
+    outstanding = cv2.morphologyEx(luminance, cv2.MORPH_TOPHAT, _LARGEST_REFLECTION)
+    spots = cv2.bitwise_and(white, _above(outstanding.astype(np.uint8), _REFLECTION_STANDS_OUT))
+    return spots.astype(np.uint8) if cv2.countNonZero(spots) else None
+
+
+def _seen_coarsely(reflections: NDArray[np.uint8]) -> Mask:
+    """Return where a small picture shows anything of the reflections or of their edges."""
+    wide = cv2.dilate(reflections, _NEIGHBOURS[:5, :5])
+    size = (LOCATING_SIDE, LOCATING_SIDE)
+    return np.asarray(cv2.resize(wide, size, interpolation=cv2.INTER_AREA) > 0)
+
+
+def _hidden_share(
+    reflections: NDArray[np.uint8] | None, position: LesionPosition, circle: NDArray[np.uint8]
+) -> float:
+    """Return the share of the lesion that reflections hide."""
+    if reflections is None:
+        return 0.0
+    area = circle
+    if position.lesion is not None:
+        # Reflections leave holes and bites in what is found.
+        points = cv2.findNonZero(position.lesion.astype(np.uint8))
+        whole = np.zeros(position.lesion.shape, np.uint8)
+        cv2.fillConvexPoly(whole, cv2.convexHull(points).astype(np.int32), 255)
+        wide = cv2.resize(whole, circle.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        area = np.asarray(cv2.bitwise_and(wide, circle), np.uint8)
+    hidden = cv2.countNonZero(cv2.bitwise_and(reflections, area))
+    return hidden / max(1, cv2.countNonZero(area))
 
 
 @lru_cache(maxsize=4)
@@ -179,11 +304,19 @@ def _above(luminance: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.threshold(luminance, level, 255, cv2.THRESH_BINARY)[1], np.uint8)
 
 
-def _reduced(luminance: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def _reduced(luminance: NDArray[Number], side: int) -> NDArray[Number]:
     if len(luminance) <= side:
         return luminance
     small = cv2.resize(luminance, (side, side), interpolation=cv2.INTER_AREA)
-    return small.astype(np.uint8, copy=False)
+    return small.astype(luminance.dtype, copy=False)
+
+
+def _remarks(position: LesionPosition) -> tuple[Remark, ...]:
+    checks = (
+        (position.another, Remark.SEVERAL_LESIONS),
+        (position.cut_off > LARGEST_CUT, Remark.LARGER_THAN_FIELD),
+    )
+    return tuple(name for holds, name in checks if holds)
 
 
 def _shortcomings(measured: Quality, limits: QualityLimits) -> tuple[Shortcoming, ...]:
@@ -195,6 +328,7 @@ def _shortcomings(measured: Quality, limits: QualityLimits) -> tuple[Shortcoming
         ((measured.motion or 0.0) > limits.motion_max, Shortcoming.MOVED),
         (measured.focus < limits.focus_min, Shortcoming.OUT_OF_FOCUS),
         (measured.contrast < limits.contrast_min, Shortcoming.NO_LESION_IN_VIEW),
+        (measured.extent < SMALLEST_LESION, Shortcoming.LESION_TOO_SMALL),
         (measured.off_centre > limits.off_centre_max, Shortcoming.OFF_CENTRE),
     )
     return tuple(name for failed, name in checks if failed)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from device.diagnoses import CODES, Code
 from device.imaging.field_of_view import FieldOfView
-from device.imaging.quality import Quality, Shortcoming
+from device.imaging.quality import Quality, Remark, Shortcoming
 from device.inference.recommendation import Recommendation
 
 
@@ -38,8 +38,9 @@ class SaliencyMap:
     code
         The diagnosis.
     values
-        float32, (rows, columns), 0 to 1, over the part of the frame that the model is shown; all
-        0 where nothing in it spoke for the diagnosis.
+        float32, (rows, columns), 0 to 1 on a scale that is the same for every diagnosis
+        (`device.inference.saliency.FULL_EVIDENCE`), over the part of the frame that the model is
+        shown; all 0 where nothing in it spoke for the diagnosis.
     method
         ``occlusion``, ``class-activation-map`` or ``rise``.
     """
@@ -111,6 +112,24 @@ class Finding:
             NoCallReason.QUALITY, NoCallReason.NOT_DERMOSCOPIC, NoCallReason.UNFAMILIAR,
         )  # fmt: skip
 
+    def explainable(self, code: Code) -> bool:
+        """Return whether a map may be shown: a call is made, and the diagnosis not excluded."""
+        return self.no_call is None and code in self.prediction_set
+
+    def parts_from(self, other: "Finding") -> bool:
+        """Return whether another finding of the same skin asks for, or calls, something else.
+
+        Where one makes no call, that it sees no sign of malignancy is as good as silence.
+        """
+        called = self.no_call is None and other.no_call is None
+        if called and self.leading != other.leading:
+            return True
+        mine, others = (
+            None if finding.recommendation == Recommendation.NO_SIGN else finding.recommendation
+            for finding in (self, other)
+        )
+        return mine != others
+
     @property
     def leading(self) -> Code:
         """The likeliest diagnosis."""
@@ -133,6 +152,8 @@ class QualityRecord(msgspec.Struct, frozen=True, kw_only=True):
     contrast: float
     off_centre: float
     motion: float | None
+    extent: float = 1.0
+    remarks: list[Remark] = []
 
 
 class FindingRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,6 +230,8 @@ def to_record(finding: Finding, image: str, flags: list[str]) -> FindingRecord:
             contrast=round(quality.contrast, 2),
             off_centre=round(quality.off_centre, 3),
             motion=None if quality.motion is None else round(quality.motion, 4),
+            extent=round(quality.extent, 3),
+            remarks=list(quality.remarks),
         ),
         timings_ms={step: round(ms, 3) for step, ms in finding.timings.items()},
         case_mix=finding.case_mix,
@@ -243,6 +266,8 @@ def from_record(record: FindingRecord, field: FieldOfView) -> Finding:
             contrast=quality.contrast,
             off_centre=quality.off_centre,
             motion=quality.motion,
+            extent=quality.extent,
+            remarks=tuple(quality.remarks),
         ),
         saliency=None,
         timings=dict(record.timings_ms),

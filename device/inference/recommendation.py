@@ -10,6 +10,10 @@ _SPECIFIC: Final = "malignant-specificity-0.90"
 _SENSITIVE: Final = ("melanoma-0.95", "malignant-0.95")
 
 
+GROUPS: Final = ("melanomas", "malignant", "naevi")
+"""Kinds of lesions of which it is told how often each recommendation is made."""
+
+
 class Recommendation(StrEnum):
     """What a finding asks for.
 
@@ -22,6 +26,11 @@ class Recommendation(StrEnum):
     REFER = "refer"
     NOT_EXCLUDED = "not-excluded"
     NO_SIGN = "no-sign"
+
+
+def band_figure(group: str, recommendation: Recommendation) -> str:
+    """Return the name of the figure that tells of what share of a group this is made."""
+    return f"{recommendation}_of_{group}"
 
 
 def recommend(

@@ -14,6 +14,10 @@ MIN_EVIDENCE: Final = 0.1
 """In units of log-odds: what moves the odds by less than a tenth anywhere speaks for nothing. An
 int8 network's own steps are half of that, and would fill the scale of colours all the same."""
 
+FULL_EVIDENCE: Final = 3.0
+"""In units of log-odds: what raises the odds twentyfold fills the scale of colours. It is one scale
+for all diagnoses, so that less evidence has less colour."""
+
 Logits = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
@@ -36,8 +40,8 @@ def occlusion_map(
     Returns
     -------
     SaliencyMap
-        The mean loss of log-odds over the patches that cover a pixel, where positive, scaled so
-        that its highest value is 1; empty where it never reaches `MIN_EVIDENCE`.
+        The mean loss of log-odds over the patches that cover a pixel, where positive, on the scale
+        of `FULL_EVIDENCE`; empty where it never reaches `MIN_EVIDENCE`.
     """
     index = CODES.index(code)
     height, width = pixels.shape[:2]
@@ -53,7 +57,10 @@ def occlusion_map(
             hidden[rows, columns] = fill
             loss[rows, columns] += reference - _log_odds(logits(hidden), index)
             covered[rows, columns] += 1.0
-    return SaliencyMap(code, _normalised(loss / np.maximum(covered, 1.0)), "occlusion")
+    mean_loss = loss / np.maximum(covered, 1.0)
+    # A patch takes what all of its pixels add.
+    evidence = _positive_sum(mean_loss) / patch**2
+    return SaliencyMap(code, _scaled(mean_loss, evidence), "occlusion")
 
 
 def rise_map(
@@ -78,7 +85,7 @@ def rise_map(
     -------
     SaliencyMap
         The mean log-odds under the masks that show a pixel, less the mean under those that cover
-        it, where positive, scaled so that its highest value is 1; empty where it never reaches
+        it, where positive, on the scale of `FULL_EVIDENCE`; empty where it never reaches
         `MIN_EVIDENCE`, nor three of the standard errors that so many masks leave by chance.
     """
     index = CODES.index(code)
@@ -107,7 +114,9 @@ def rise_map(
     spread = np.sqrt(max(squares / masks - (total / masks) ** 2, 0.0))
     # Of the difference of the means of two halves.
     error = 2.0 * spread / np.sqrt(masks)
-    return SaliencyMap(code, _normalised(gained, max(MIN_EVIDENCE, 3.0 * error)), "rise")
+    # A cell gains what all of its pixels add.
+    evidence = _positive_sum(gained) / (rows * columns)
+    return SaliencyMap(code, _scaled(gained, evidence, max(MIN_EVIDENCE, 3.0 * error)), "rise")
 
 
 def activation_map(
@@ -119,15 +128,15 @@ def activation_map(
     """Return where the network's own map speaks for a diagnosis rather than for others.
 
     Empty where a place never adds `MIN_EVIDENCE` to the diagnosis's log-odds
-    (`log_odds_contribution`); otherwise `weighted_activation`, scaled so that its highest value
-    is 1.
+    (`log_odds_contribution`); otherwise `weighted_activation`, on the scale of `FULL_EVIDENCE`.
     """
     index = CODES.index(code)
     added = log_odds_contribution(class_activation_map, index, probability, temperature)
     if added.max() < MIN_EVIDENCE:
         values = np.zeros(added.shape, np.float32)
     else:
-        values = _normalised(weighted_activation(class_activation_map[:, :, index], added), 0.0)
+        shown = weighted_activation(class_activation_map[:, :, index], added)
+        values = _scaled(shown, _positive_sum(added), 0.0)
     return SaliencyMap(code, values, "class-activation-map")
 
 
@@ -194,12 +203,20 @@ def log_odds_contribution(
     return (added[:, :, index] - others) / temperature
 
 
-def _normalised(values: NDArray[np.float64], least: float = MIN_EVIDENCE) -> NDArray[np.float32]:
+def _positive_sum(values: NDArray[np.float64]) -> float:
+    return float(np.maximum(values, 0.0).sum())
+
+
+def _scaled(
+    values: NDArray[np.float64], evidence: float, least: float = MIN_EVIDENCE
+) -> NDArray[np.float32]:
+    """Return what is positive, its highest as high as all of it is evidence: 1 at most."""
     positive = np.maximum(values, 0.0)
     highest = positive.max()
-    if highest < least:
+    if highest < least or highest <= 0.0:
         return np.zeros(values.shape, np.float32)
-    return np.asarray(positive / highest, np.float32)
+    strength = min(1.0, evidence / FULL_EVIDENCE)
+    return np.asarray(positive * (strength / highest), np.float32)
 
 
 def _log_odds(logits: NDArray[np.float32], index: int) -> float:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 import cv2
 import numpy as np
@@ -10,8 +10,7 @@ import pygame
 from numpy.typing import NDArray
 from pygame import Rect, Surface
 
-from device.diagnoses import Code
-from device.imaging.overlay import colour_scale, saliency_rgba
+from device.imaging.overlay import saliency_rgba
 from device.language import translatable
 from device.screen import theme
 from device.screen.canvas import Canvas
@@ -26,36 +25,13 @@ _FLASH: Final = (96, 96, 96)
 """Seen from the corner of the eye, and far from the whole screen in white."""
 
 Pixels = NDArray[np.uint8]
-Evidence = Literal["sought", "none", "some"]
-
-_LEGEND_SIZES: Final = (20, theme.SMALL, 16, 15)
-
-_LEGEND: Final[dict[Evidence, str]] = {
-    "sought": translatable("Calculating: {diagnosis}"),
-    "none": translatable("Nothing here points to: {diagnosis}"),
-    "some": translatable("Points to: {diagnosis}"),
-}
-
 
 _KEPT: Final[dict[KeepStatus, str]] = {
     KeepStatus.KEPT: translatable("Kept"),
     KeepStatus.UNTIL_THE_END: translatable("Kept until the program ends"),
     KeepStatus.NOT_KEPT: translatable("Not kept: check the disk"),
+    KeepStatus.LOCKED: translatable("Not kept: locked"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class LegendFocus:
-    """Which of the legend's targets the keyboard would press, on a page where they can be touched.
-
-    Attributes
-    ----------
-    next, slider
-        The next diagnosis; the opacity.
-    """
-
-    next: bool = False
-    slider: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +42,12 @@ class _Field:
     overlay: ByIdentity[NDArray[np.float32]]
     outline: ByIdentity[NDArray[np.float32]]
     overlay_wanted: bool
-    explained: Code | None
     opacity: float
     frozen: datetime | None
     kept: KeepStatus | None
     lost: datetime | None
     age: int
     flash: bool
-    legend: LegendFocus | None
 
 
 class PictureBox:
@@ -121,31 +95,21 @@ class FieldView:
         self._canvas = canvas
         self._box = PictureBox(canvas.layout.field.width)
         self._heat: tuple[NDArray[np.float32], float, Surface] | None = None
-        self._legend: tuple[object, Surface] | None = None
 
-    def draw(self, view: LiveView, wording: Wording, legend: LegendFocus | None = None) -> None:
-        """Draw the field.
-
-        Parameters
-        ----------
-        legend
-            What of the overlay's legend is in focus; None on a page where nothing in it can be
-            touched, and nothing looks as if it could.
-        """
+    def draw(self, view: LiveView, wording: Wording) -> None:
+        """Draw the field."""
         stale = view.finding is not None and view.finding_age > STALE_SECONDS
         shown = _Field(
             picture=ByIdentity(view.field),
             overlay=ByIdentity(view.overlay),
             outline=ByIdentity(view.outline),
             overlay_wanted=view.overlay_wanted,
-            explained=view.explained,
             opacity=view.opacity,
             frozen=view.frozen,
             kept=view.kept,
             lost=view.lost,
             age=round(view.finding_age) if stale else 0,
             flash=view.flash,
-            legend=legend,
         )
         area = self._canvas.layout.field_area
         self._canvas.part(area, shown, lambda shown: self._draw(shown, wording))
@@ -156,16 +120,9 @@ class FieldView:
             pygame.draw.rect(self._canvas.screen, self._canvas.palette.surface, area, px(2))
             return
         self._draw_picture(shown)
-        explained = shown.explained if shown.overlay_wanted else None
-        if explained is not None:
-            self._draw_legend(shown, explained, wording)
         if shown.frozen is not None or shown.lost is not None:
-            edge = area.copy()
-            if self._canvas.layout.portrait and explained is not None:
-                # The legend is wider than the field.
-                edge.height -= self._canvas.layout.legend.height
             colour = self._canvas.palette.warning if shown.lost else self._canvas.palette.touch
-            pygame.draw.rect(self._canvas.screen, colour, edge, px(6))
+            pygame.draw.rect(self._canvas.screen, colour, area, px(6))
         self._draw_label(shown, wording)
 
     def _draw_picture(self, shown: _Field) -> None:
@@ -173,7 +130,8 @@ class FieldView:
         if shown.picture.value is not None:
             screen.blit(self._box.picture(shown.picture.value), area)
         if shown.overlay_wanted and shown.overlay.value is not None:
-            screen.blit(self._heat_surface(shown.overlay.value, shown.opacity), area)
+            heat = self._heat_surface(shown.overlay.value, shown.opacity)
+            screen.blit(heat, area, special_flags=pygame.BLEND_PREMULTIPLIED)
         if shown.overlay_wanted and shown.outline.value is not None:
             self._draw_outline(shown.outline.value)
         if shown.lost is not None:
@@ -192,7 +150,7 @@ class FieldView:
             self._label(
                 text,
                 self._canvas.palette.warning
-                if shown.kept is KeepStatus.NOT_KEPT
+                if shown.kept in (KeepStatus.NOT_KEPT, KeepStatus.LOCKED)
                 else self._canvas.palette.touch,
             )
         elif shown.age:
@@ -218,75 +176,6 @@ class FieldView:
             )
             pygame.draw.line(self._canvas.screen, self._canvas.palette.touch, start, end, px(3))
 
-    def _draw_legend(self, shown: _Field, code: Code, wording: Wording) -> None:
-        canvas, area = self._canvas, self._canvas.layout.legend
-        evidence = _evidence(shown.overlay.value)
-        key = (code, evidence, shown.opacity, wording, shown.legend, canvas.palette)
-        if self._legend is None or self._legend[0] != key:
-            pygame.draw.rect(canvas.screen, self._canvas.palette.background, area)
-            self._write_legend(code, evidence, wording)
-            if shown.legend is not None:
-                self._draw_legend_targets(shown.opacity, shown.legend, wording)
-            self._legend = (key, canvas.screen.subsurface(area).copy())
-        else:
-            canvas.screen.blit(self._legend[1], area)
-
-    def _draw_legend_targets(self, opacity: float, focus: LegendFocus, wording: Wording) -> None:
-        canvas, px = self._canvas, self._canvas.layout.px
-        area = canvas.layout.legend_next.inflate(-px(8), -px(8))
-        pygame.draw.rect(
-            canvas.screen, self._canvas.palette.touch, area, px(2), border_radius=px(8)
-        )
-        x, y, side = area.right - px(20), area.centery, px(9)
-        arrow = [(x, y - side), (x, y + side), (x + side, y)]
-        pygame.draw.polygon(canvas.screen, self._canvas.palette.touch, arrow)
-        canvas.draw_focus(area.inflate(-px(6), -px(6)), focused=focus.next)
-        canvas.draw_slider(
-            canvas.layout.legend_slider,
-            wording.translate("Opacity {percent} %", percent=round(opacity * 100)),
-            opacity,
-            focused=focus.slider,
-        )
-
-    def _write_legend(self, code: Code, evidence: Evidence, wording: Wording) -> None:
-        canvas, area, px = self._canvas, self._canvas.layout.legend_next, self._canvas.layout.px
-        left, room = area.left + px(16), area.width - px(48)
-        words = wording.translate(_LEGEND[evidence], diagnosis=wording.names[code])
-        if evidence != "some":
-            # A scale of colours would promise some of them in the picture.
-            beside = Rect(left, area.top + px(10), room, area.height - px(12))
-            _, size = canvas.fitting(([words],), _LEGEND_SIZES, beside)
-            canvas.draw_paragraph(words, size, beside)
-            return
-        above = Rect(left, area.top + px(8), room, px(40))
-        _, size = canvas.fitting(([words],), _LEGEND_SIZES, above)
-        canvas.draw_paragraph(words, size, above)
-        middle = area.bottom - px(21)
-        little = canvas.draw_text(
-            wording.translate("little"), theme.SMALL, (left, middle), room // 3, anchor="midleft"
-        )
-        much = canvas.draw_text(
-            wording.translate("much"),
-            theme.SMALL,
-            (left + room, middle),
-            room // 3,
-            anchor="midright",
-        )
-        scale = Rect(
-            little.right + px(8), middle - px(8), much.left - little.right - px(16), px(16)
-        )
-        colours = colour_scale(scale.width)
-        ramp = pygame.surfarray.make_surface(np.repeat(colours[:, None], scale.height, axis=1))
-        canvas.screen.blit(ramp, scale)
-        # The white line of the map is drawn at the same place of the scale: half.
-        x = scale.centerx
-        pygame.draw.line(
-            canvas.screen, (0, 0, 0), (x, scale.top - px(3)), (x, scale.bottom + px(2)), px(6)
-        )
-        pygame.draw.line(
-            canvas.screen, (255, 255, 255), (x, scale.top - px(3)), (x, scale.bottom + px(2)), px(2)
-        )
-
     def _label(self, words: str, colour: theme.Colour) -> None:
         area, px = self._canvas.layout.field, self._canvas.layout.px
         pad = px(8)
@@ -304,9 +193,3 @@ def dim(screen: Surface, area: Rect) -> None:
 def lighten(screen: Surface, area: Rect) -> None:
     """Add light to a picture, for the moment in which it is taken."""
     screen.fill(_FLASH, area, pygame.BLEND_RGB_ADD)
-
-
-def _evidence(overlay: NDArray[np.float32] | None) -> Evidence:
-    if overlay is None:
-        return "sought"
-    return "some" if overlay.any() else "none"

@@ -36,9 +36,9 @@ class Layout:
         The line between the malignant and the benign group.
     row
         The four large targets, in their fixed places: the shutter first, the way back last.
-    legend, legend_next, legend_slider
-        The overlay's legend, over the bottom of the field; in it its words, which can be touched,
-        and the slider.
+    legend_next, legend_slider
+        The overlay's legend, in the place of the quality marks; in it its words, which can be
+        touched, and the slider.
     panel
         All that stands beside the field, above the row.
     page
@@ -54,7 +54,6 @@ class Layout:
     rule: Rect
     quality: Rect
     row: tuple[Rect, Rect, Rect, Rect]
-    legend: Rect
     legend_next: Rect
     legend_slider: Rect
     panel: Rect
@@ -117,14 +116,13 @@ def arrange(width: int, height: int) -> Layout:
         top = bars_top + round(i * bar_height) + below_rule
         bars[code] = Rect(panel.left, top, panel.width, int(bar_height))
     rule_top = bars_top + round(MALIGNANT_ROWS * bar_height) + rule_height // 2
-    legend_height = round(74 * unit)
     field_area = Rect(0, 0, width, side) if portrait else field.copy()
-    legend = Rect(field_area.left, field.bottom - legend_height, field_area.width, legend_height)
+    quality = Rect(panel.left, quality_top, panel.width, quality_height)
     content = Rect(panel.left, panel.top, panel.width, targets_top - gap - panel.top)
     one, two, three, four = _columns(
         Rect(panel.left, targets_top, panel.width, target_height), 4, gap
     )
-    slider_width = round(legend.width * 0.4)
+    slider_width = round(quality.width * 0.4)
     return Layout(
         size=(width, height),
         unit=unit,
@@ -133,11 +131,12 @@ def arrange(width: int, height: int) -> Layout:
         finding=Rect(panel.left, panel.top, panel.width, finding_height),
         bars=bars,
         rule=Rect(panel.left, rule_top, panel.width, max(1, round(unit))),
-        quality=Rect(panel.left, quality_top, panel.width, quality_height),
+        quality=quality,
         row=(one, two, three, four),
-        legend=legend,
-        legend_next=Rect(legend.left, legend.top, legend.width - slider_width - gap, legend.height),
-        legend_slider=Rect(legend.right - slider_width, legend.top, slider_width, legend.height),
+        legend_next=Rect(
+            quality.left, quality_top, quality.width - slider_width - gap, quality_height
+        ),
+        legend_slider=Rect(quality.right - slider_width, quality_top, slider_width, quality_height),
         panel=content,
         page=Rect(
             margin,

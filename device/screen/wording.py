@@ -6,7 +6,7 @@ from typing import Final
 from device.diagnoses import MALIGNANT, Code
 from device.faults import Fault, joined
 from device.imaging.abcd import AbcdMeasures
-from device.imaging.quality import Shortcoming
+from device.imaging.quality import Remark, Shortcoming
 from device.inference.finding import Finding, NoCallReason
 from device.inference.recommendation import Recommendation
 from device.language import Language, translatable, translations
@@ -23,7 +23,13 @@ INSTRUCTIONS: Final[dict[Shortcoming, str]] = {
     Shortcoming.MOVED: translatable("Hold still"),
     Shortcoming.OUT_OF_FOCUS: translatable("Hold still and focus"),
     Shortcoming.NO_LESION_IN_VIEW: translatable("Move onto the lesion"),
+    Shortcoming.LESION_TOO_SMALL: translatable("Move closer: the lesion is too small"),
     Shortcoming.OFF_CENTRE: translatable("Centre the lesion"),
+}
+
+REMARKS: Final[dict[Remark, str]] = {
+    Remark.SEVERAL_LESIONS: translatable("Several lesions: centre one of them"),
+    Remark.LARGER_THAN_FIELD: translatable("Larger than the field: take several pictures"),
 }
 
 MARKS: Final[tuple[tuple[str, frozenset[Shortcoming]], ...]] = (
@@ -36,6 +42,7 @@ MARKS: Final[tuple[tuple[str, frozenset[Shortcoming]], ...]] = (
             {
                 Shortcoming.NOT_IN_CONTACT,
                 Shortcoming.NO_LESION_IN_VIEW,
+                Shortcoming.LESION_TOO_SMALL,
                 Shortcoming.OFF_CENTRE,
                 Shortcoming.TOO_SMALL,
             }
@@ -111,6 +118,16 @@ class Wording:
             return self.translate(_IN_ONE_LINE[finding.no_call])
         code = finding.leading
         return f"{self.names[code]}  {percent(finding.probability(code))}"
+
+    def parted(self, finding: Finding, before: Finding | None) -> str:
+        """Return what the live view said where a held picture's finding parts from it, or empty."""
+        if before is None or not finding.parts_from(before):
+            return ""
+        another = before.no_call is not None or before.leading != finding.leading
+        words = "" if another else self.recommended(before.recommendation)
+        return self.translate(
+            "The live estimate differed: {finding}", finding=words or self.in_one_line(before)
+        )
 
     def sentence(self, fault: Fault) -> str:
         """Return what is wrong and what to do, as it stands alone on the screen."""

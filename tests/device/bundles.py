@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from device.diagnoses import CODES
+from device.imaging.quality import QualityLimits
 from device.inference.analyzer import Analyzer
 from device.models.bundle import (
     MANIFEST_FILE,
@@ -17,6 +19,17 @@ from device.models.bundle import (
     load_bundle,
 )
 from device.models.manifest import MODEL_FILE
+from device.models.network_spec import NetworkSpec
+
+NO_LIMITS = QualityLimits(
+    focus_min=0.0,
+    exposure_min=0.0,
+    exposure_max=1.0,
+    glare_max=1.0,
+    coverage_min=0.0,
+    side_min=1,
+    derived_from="this test",
+)
 
 
 def new_key() -> tuple[Ed25519PrivateKey, str]:
@@ -59,6 +72,38 @@ def one_network(bundle: Bundle) -> Bundle:
     """Return a bundle with the live network alone, which then answers for every picture."""
     manifest = msgspec.structs.replace(bundle.manifest, captured=None, similar_cases=None)
     return replace(bundle, manifest=manifest, models={MODEL_FILE: bundle.live_model})
+
+
+def calling(bundle: Bundle) -> Bundle:
+    """Return a bundle that makes a call of every picture, and excludes no diagnosis."""
+
+    def read_so(network: NetworkSpec) -> NetworkSpec:
+        change = msgspec.structs.replace
+        return change(
+            network,
+            conformal=change(network.conformal, thresholds=(0.0,) * len(CODES)),
+            abstention=change(
+                network.abstention,
+                uncertain_below=0.0,
+                unfamiliar_below=None,
+                not_dermoscopic_below=None,
+                unstable_below=None,
+            ),
+            case_mixes=(),
+        )
+
+    manifest = bundle.manifest
+    captured = manifest.captured
+    return replace(
+        bundle,
+        manifest=msgspec.structs.replace(
+            manifest,
+            live=read_so(manifest.live),
+            captured=captured and read_so(captured),
+            quality=NO_LIMITS,
+            case_mix="",
+        ),
+    )
 
 
 def analyzer_with(bundle: Bundle, folder: Path, **sections: dict[str, Any]) -> Analyzer:

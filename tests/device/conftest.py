@@ -5,7 +5,9 @@ import pygame
 import pytest
 
 from device.inference.analyzer import Analyzer
+from device.models.bundle import Bundle
 from device.screen.display import close_screen, open_offscreen
+from tests.device.bundles import calling
 from tests.device.clinic import SIZE, Clinic
 
 
@@ -21,8 +23,9 @@ def _log_as_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def clinic(analyzer: Analyzer) -> Iterator[Clinic]:
+def clinic(bundle: Bundle) -> Iterator[Clinic]:
+    """Return one in which a call is made of every picture, and no diagnosis excluded."""
     screen = open_offscreen(SIZE)
     pygame.event.clear()
-    yield Clinic(analyzer, screen)
+    yield Clinic(Analyzer(calling(bundle)), screen)
     close_screen()

@@ -299,7 +299,7 @@ def test_help_tells_what_each_exit_status_means(capsys: Capture) -> None:
         main(["--help"])
     assert ended.value.code == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert sorted(ExitStatus) == [0, 2, 70, 78, 80, 81, 130]
+    assert sorted(ExitStatus) == [0, 2, 3, 70, 78, 80, 81, 130]
     for status in ExitStatus:
         assert f"{status.value} {status.meaning}" in told
 

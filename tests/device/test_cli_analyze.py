@@ -2,6 +2,7 @@ import io
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -10,12 +11,13 @@ from PIL import Image, ImageCms
 
 from device.cli import main
 from device.console import print_finding
-from device.diagnoses import CODES, Code
+from device.diagnoses import CODES, MALIGNANT, Code
 from device.frame import Frame
 from device.imaging.overlay import blend_overlay
 from device.inference.analyzer import Analyzer, likeliest_malignant
 from device.inference.finding import NoCallReason, to_record
 from device.models.bundle import Bundle
+from tests.device.bundles import calling, plain_manifest, write_bundle
 from tests.device.commands import JPEG, Capture, complaint, records, run, write
 from tests.device.images import (
     PATTERN,
@@ -250,27 +252,60 @@ def test_damaged_exif_is_passed_over_in_silence(tmp_path: Path) -> None:
     assert len(records(done.stdout)) == 1
 
 
-def test_overlay_is_written_in_the_size_of_the_photo(
-    tmp_path: Path, frames: tuple[Frame, ...], capsys: Capture
+def configured(folder: Path, manifest: dict[str, Any], bundle: Bundle) -> str:
+    """Write a bundle of one network and settings that name it; return the settings' file."""
+    key = write_bundle(folder / "bundle", manifest | {"captured": None}, bundle.live_model)
+    config = folder / "c.toml"
+    config.write_text(f'trusted_keys = ["{key}"]\nmodel = "{folder / "bundle"}"\n')
+    return str(config)
+
+
+@pytest.mark.parametrize("calls", [True, False])
+def test_overlay_is_written_in_the_size_of_the_photo_and_says_why_it_has_no_map(
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...], capsys: Capture, calls: bool
 ) -> None:
+    config = configured(tmp_path, plain_manifest(calling(bundle) if calls else bundle), bundle)
     out, photo = tmp_path / "made" / "overlay.png", tmp_path / "lesion.png"
     seen = []
     for frame in frames:
         Image.fromarray(frame.pixels).save(photo)
-        assert main(["analyze", "--json", "--overlay", str(out), str(photo)]) == 0
+        command = ["analyze", "--json", "--overlay", str(out), str(photo)]
+        assert main(["--config", config, *command]) == 0
         with Image.open(out) as overlay, Image.open(photo) as original:
             assert overlay.size == original.size
             seen.append((np.asarray(overlay) != np.asarray(original)).any())
-        told = capsys.readouterr().err
-        assert ("lesion.png: nothing in it points to" in told) != seen[-1]
-        assert bool(told) != seen[-1]
-    assert any(seen)
+        told = capsys.readouterr()
+        (record,) = records(told.out)
+        assert bool(told.err) != seen[-1]
+        assert (record.no_call is not None) == ("no map is drawn, for no call is made" in told.err)
+    assert any(seen) if calls else not all(seen)
+
+
+def test_overlay_has_no_map_of_a_diagnosis_that_is_too_unlikely(
+    tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...], capsys: Capture
+) -> None:
+    manifest = plain_manifest(calling(bundle))
+    # Nothing is left but the likeliest.
+    manifest["live"]["conformal"]["thresholds"] = [1.0] * len(CODES)
+    config = configured(tmp_path, manifest, bundle)
+    out, photo = tmp_path / "overlay.png", tmp_path / "lesion.png"
+    benign = 0
+    for frame in frames:
+        Image.fromarray(frame.pixels).save(photo)
+        command = ["analyze", "--json", "--overlay", str(out), str(photo)]
+        assert main(["--config", config, *command]) == 0
+        told = capsys.readouterr()
+        (record,) = records(told.out)
+        benign += record.diagnosis not in MALIGNANT
+        unlikely = "no map is drawn, for" in told.err and "is too unlikely" in told.err
+        assert unlikely == (record.diagnosis not in MALIGNANT)
+    assert benign
 
 
 def test_overlay_of_two_networks_is_the_held_ones_map_where_that_one_looked(
     tmp_path: Path, bundle: Bundle, occluding: Analyzer, frames: tuple[Frame, ...], capsys: Capture
 ) -> None:
-    other = shipped_bundle("paper-28")
+    bundle, other = calling(bundle), calling(shipped_bundle("paper-28"))
     key = sign_two_networks(tmp_path / "bundle", two_networks(bundle, other), bundle, other)
     config, out, photo = (tmp_path / name for name in ("c.toml", "overlay.png", "lesion.png"))
     config.write_text(f'trusted_keys = ["{key}"]\nmodel = "{tmp_path / "bundle"}"\n')

@@ -8,14 +8,16 @@ from pygame import Rect
 
 from device import __version__
 from device.diagnoses import CODES, MALIGNANT
+from device.inference.recommendation import GROUPS, Recommendation, band_figure
 from device.language import translatable
 from device.models.manifest import Manifest
 from device.screen import theme
+from device.screen.canvas import Button
 from device.screen.events import Target
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
-from device.screen.state import State
+from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import PageView, Snapshot
 from device.screen.wording import NOTICE, Wording, percent
 
@@ -39,6 +41,12 @@ FIGURES: Final[Mapping[str, str]] = {
     "expected_calibration_error": translatable("Calibration error"),
 }
 """Those of the manifest's figures that a clinician is shown, in this order; the card has all."""
+
+GROUP_NAMES: Final[Mapping[str, str]] = {
+    "melanomas": translatable("Melanomas"),
+    "malignant": translatable("Malignant"),
+    "naevi": translatable("Naevi"),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,13 +74,25 @@ class AboutPage(Page):
 
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
-        """Return the first and the last of the row."""
-        return {Control.SHUTTER: layout.row[0], Control.BACK: layout.row[-1]}
+        """Return the row."""
+        return {
+            Control.SHUTTER: layout.row[0],
+            PageName.MODELS: layout.row[1],
+            PageName.SELFTEST: layout.row[2],
+            Control.BACK: layout.row[-1],
+        }
 
     @classmethod
     def targets(cls, state: State) -> tuple[Target, ...]:
-        """Return the two buttons."""
-        return (Control.SHUTTER, Control.BACK)
+        """Return the row."""
+        return (Control.SHUTTER, PageName.MODELS, PageName.SELFTEST, Control.BACK)
+
+    @classmethod
+    def pressed(cls, state: State, target: Target, context: Context) -> Step:
+        """Look for models, or begin a self-test, and show what is found."""
+        if target == PageName.MODELS:
+            return with_page(state, PageName.MODELS), Command.LOOK_FOR_MODELS
+        return with_page(state, PageName.SELFTEST), Command.SELF_TEST
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
@@ -81,7 +101,11 @@ class AboutPage(Page):
 
     def draw(self, view: AboutView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        self.draw_buttons(view, wording, {}, frozen=view.frozen)
+        own: dict[Target, Button] = {
+            PageName.MODELS: Button(wording.translate("Models")),
+            PageName.SELFTEST: Button(wording.translate("Self-test")),
+        }
+        self.draw_buttons(view, wording, own, frozen=view.frozen)
         self.canvas.part(
             self.canvas.layout.page,
             view.signed_by,
@@ -126,7 +150,9 @@ class AboutPage(Page):
         heading = wording.translate("Measured on lesions kept apart; intervals of 95 %")
         top = canvas.draw_paragraph(heading, 20, area, self.palette.quiet) + px(8)
         shown = [(name, FIGURES[name]) for name in FIGURES if name in self.manifest.metrics]
-        step = min(px(44), (area.bottom - top) // max(1, len(shown)))
+        bands = self._band_figures()
+        rows = len(shown) + (len(bands) + 2 if bands else 0)
+        step = min(px(44), (area.bottom - top) // max(1, rows))
         for i, (name, label) in enumerate(shown):
             figure = self.manifest.metrics[name]
             value = wording.translate(
@@ -142,6 +168,59 @@ class AboutPage(Page):
             room = drawn.left - area.left - px(12)
             text = wording.translate(label)
             canvas.draw_text(text, 20, (area.left, middle), room, anchor="midleft")
+        if bands:
+            top += len(shown) * step
+            below = Rect(area.left, top, area.width, area.bottom - top)
+            self._draw_bands(below, step, bands, wording)
+
+    def _band_figures(self) -> dict[Recommendation, dict[str, float]]:
+        """Return how often each recommendation is made of each group, where that is known."""
+        metrics = self.manifest.metrics
+        found = {
+            recommendation: {
+                group: metrics[name].value
+                for group in GROUPS
+                if (name := band_figure(group, recommendation)) in metrics
+            }
+            for recommendation in Recommendation
+        }
+        return {band: shares for band, shares in found.items() if len(shares) == len(GROUPS)}
+
+    def _draw_bands(
+        self,
+        area: Rect,
+        step: int,
+        bands: Mapping[Recommendation, Mapping[str, float]],
+        wording: Wording,
+    ) -> None:
+        canvas, px = self.canvas, self.canvas.layout.px
+        heading = wording.translate("How often each is recommended, of lesions that are")
+        middle = area.top + step // 2
+        canvas.draw_text(
+            heading, theme.SMALL, (area.left, middle), area.width, self.palette.quiet,
+            anchor="midleft",
+        )  # fmt: skip
+        width = round(area.width * 0.19)
+        rights = [area.right - width * (len(GROUPS) - 1 - i) for i in range(len(GROUPS))]
+        for right, group in zip(rights, GROUPS, strict=True):
+            name = wording.translate(GROUP_NAMES[group])
+            canvas.draw_text(
+                name, theme.SMALL, (right, middle + step), width - px(8), self.palette.quiet,
+                anchor="midright",
+            )  # fmt: skip
+        for i, (recommendation, shares) in enumerate(bands.items()):
+            middle = area.top + step * (i + 2) + step // 2
+            colour = canvas.recommendation_colour(recommendation)
+            canvas.draw_recommendation_sign(recommendation, area.left, middle, px(7), colour)
+            left = area.left + px(22)
+            room = rights[0] - width - left
+            words = wording.recommended(recommendation)
+            canvas.draw_text(words, 20, (left, middle), room, anchor="midleft")
+            for right, group in zip(rights, GROUPS, strict=True):
+                canvas.draw_text(
+                    percent(shares[group]), 20, (right, middle), width - px(8), bold=True,
+                    anchor="midright",
+                )  # fmt: skip
 
 
 def _case_mix(manifest: Manifest, wording: Wording) -> tuple[str, ...]:

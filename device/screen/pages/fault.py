@@ -1,7 +1,7 @@
 """What is shown beside the skin where something of the instrument does not work."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pygame import Rect
@@ -11,7 +11,7 @@ from device.screen import theme
 from device.screen.events import Target
 from device.screen.layout import Layout
 from device.screen.pages.base import Page
-from device.screen.pages.live import LivePage, headline, legend_focus, own_buttons
+from device.screen.pages.live import LivePage, headline, own_buttons
 from device.screen.registry import PageName
 from device.screen.state import State
 from device.screen.view import LiveView, PageView, Snapshot
@@ -43,13 +43,14 @@ class FaultPage(Page):
 
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
-        """Return the live page's."""
-        return LivePage.places(layout)
+        """Return the live page's, but for those of the legend, in whose place the fault stands."""
+        places = dict(LivePage.places(layout))
+        return {target: places[target] for target in cls.targets(State())}
 
     @classmethod
     def targets(cls, state: State) -> tuple[Target, ...]:
-        """Return the live page's."""
-        return LivePage.targets(state)
+        """Return the live page's, but for those of the legend."""
+        return LivePage.targets(replace(state, overlay=False))
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
@@ -58,7 +59,7 @@ class FaultPage(Page):
 
     def draw(self, view: FaultView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        self.field_view.draw(view.beside, wording, legend_focus(view))
+        self.field_view.draw(view.beside, wording)
         buttons = own_buttons(view.beside, wording)
         self.draw_buttons(view, wording, buttons, frozen=view.beside.frozen is not None)
         text = wording.sentence(view.fault)

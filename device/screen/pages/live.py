@@ -10,19 +10,21 @@ from pygame import Rect
 
 from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
 from device.imaging.abcd import AbcdMeasures
-from device.imaging.quality import Shortcoming
+from device.imaging.quality import Remark, Shortcoming
 from device.inference.finding import Finding, NoCallReason
 from device.inference.recommendation import Recommendation
 from device.screen import theme
 from device.screen.canvas import Button, Canvas
 from device.screen.events import Target
-from device.screen.field_view import STALE_SECONDS, LegendFocus
+from device.screen.field_view import STALE_SECONDS
+from device.screen.forms import DecisionForm
 from device.screen.layout import Layout
+from device.screen.legend import Legend, draw_legend, evidence
 from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
-from device.screen.wording import INSTRUCTIONS, MARKS, Wording, percent
+from device.screen.wording import INSTRUCTIONS, MARKS, REMARKS, Wording, percent
 
 _DETAIL_SIZES: Final = (theme.BODY, 20, theme.SMALL, 16)
 
@@ -31,7 +33,7 @@ class LiveControl(StrEnum):
     """The live page's own targets, beside the diagnoses."""
 
     OVERLAY = "overlay"
-    COMPARE = "compare"
+    CASE = "case"
     MORE = "more"
 
 
@@ -53,6 +55,7 @@ class _Finding:
     shortcomings: tuple[Shortcoming, ...]
     recommendation: Recommendation | None
     preview: bool
+    parted: str
     faded: bool
 
 
@@ -75,6 +78,8 @@ class _Quality:
     """The slice of a view that marks, instruction, progress and measures show."""
 
     shortcomings: tuple[Shortcoming, ...] | None
+    measured: bool
+    remark: Remark | None
     measures: AbcdMeasures | None
     progress: tuple[int, int] | None
 
@@ -114,8 +119,8 @@ class LivePage(Page):
         match target:
             case LiveControl.OVERLAY:
                 return replace(state, overlay=not state.overlay), Command.EXPLAIN
-            case LiveControl.COMPARE:
-                return with_page(state, PageName.COMPARE), None
+            case LiveControl.CASE:
+                return _case(state, context), None
             case LiveControl.MORE:
                 return with_page(state, PageName.SETTINGS), None
             case LegendControl.NEXT:
@@ -132,33 +137,62 @@ class LivePage(Page):
 
     def draw(self, view: LiveView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        self.field_view.draw(view, wording, legend_focus(view))
+        self.field_view.draw(view, wording)
         buttons = own_buttons(view, wording)
         self.draw_buttons(view, wording, buttons, frozen=view.frozen is not None)
         layout, finding = self.canvas.layout, view.finding
         faded = finding is not None and (view.finding_age > STALE_SECONDS or bool(view.lost))
         self.canvas.part(
             layout.finding,
-            self._finding(finding, faded) if finding else None,
+            self._finding(finding, faded, wording.parted(finding, view.live_before))
+            if finding
+            else None,
             lambda shown: self._draw_finding(shown, wording),
         )
-        ranked = finding if finding and finding.rankable else None
+        doubted = finding is not None and _to_be_seen_all_the_same(finding)
+        ranked = finding if finding and (finding.rankable or doubted) else None
         for code in SCREEN_ORDER:
             self.canvas.part(
                 layout.bars[code],
-                self._bar(code, ranked, faded, view),
+                self._bar(code, ranked, faded or doubted, view),
                 lambda shown: self._draw_bar(shown, wording),
             )
         self.canvas.part(layout.rule, None, lambda _: self._draw_rule())
-        shortcomings = finding.quality.shortcomings if finding else None
-        measures = view.measures if view.frozen and not shortcomings else None
         self.canvas.part(
             layout.quality,
-            _Quality(shortcomings, measures, view.progress),
-            lambda shown: self._draw_quality(shown, wording),
+            self._legend(view) or self._quality(view),
+            lambda shown: self._draw_quality_or_legend(shown, wording),
         )
 
-    def _finding(self, finding: Finding, faded: bool) -> _Finding:
+    def _legend(self, view: LiveView) -> Legend | None:
+        """Return the overlay's legend, which takes the quality's place; None where it is off."""
+        if not view.overlay_wanted or view.explained is None or view.progress is not None:
+            return None
+        return Legend(
+            code=view.explained,
+            evidence=evidence(view, view.explained),
+            estimate=self.manifest.captured is not None and not view.frozen,
+            opacity=view.opacity,
+            next_focused=view.focus == LegendControl.NEXT,
+            slider_focused=view.focus == Control.OPACITY,
+        )
+
+    def _quality(self, view: LiveView) -> _Quality:
+        quality = view.finding.quality if view.finding else None
+        if quality is None:
+            return _Quality(None, False, None, None, view.progress)
+        remark = quality.remarks[0] if quality.remarks else None
+        # What is cut off, or beside another, is not what would be measured.
+        measures = view.measures if view.frozen and quality.sufficient and not remark else None
+        return _Quality(quality.shortcomings, quality.measured, remark, measures, view.progress)
+
+    def _draw_quality_or_legend(self, shown: Legend | _Quality, wording: Wording) -> None:
+        if isinstance(shown, Legend):
+            draw_legend(self.canvas, shown, wording)
+        else:
+            self._draw_quality(shown, wording)
+
+    def _finding(self, finding: Finding, faded: bool, parted: str) -> _Finding:
         code = finding.leading
         return _Finding(
             leading=code,
@@ -168,6 +202,7 @@ class LivePage(Page):
             prediction_set=finding.prediction_set,
             shortcomings=finding.quality.shortcomings,
             recommendation=finding.recommendation,
+            parted=parted,
             preview=self.manifest.captured is not None and not finding.as_captured,
             faded=faded,
         )
@@ -221,6 +256,8 @@ class LivePage(Page):
             detail.append(wording.translate("Malignancy is not excluded."))
         if shown.preview:
             detail.append(wording.translate("Live estimate: capture for the finding."))
+        elif shown.parted:
+            detail.append(shown.parted)
         return detail
 
     def _no_call(self, shown: _Finding, wording: Wording, *, short: bool) -> list[str]:
@@ -228,6 +265,8 @@ class LivePage(Page):
         said = self._reason(shown, wording, short=short)
         if shown.recommendation and shown.no_call != NoCallReason.NOT_DERMOSCOPIC:
             said.append(wording.translate("Malignancy is not excluded."))
+        elif shown.parted:
+            said.append(shown.parted)
         return said
 
     def _reason(self, shown: _Finding, wording: Wording, *, short: bool) -> list[str]:
@@ -351,7 +390,7 @@ class LivePage(Page):
         for i, (name, shortcomings) in enumerate(MARKS):
             left, middle = area.left + round(i * step), area.top + px(14)
             bad = failed is not None and bool(shortcomings.intersection(failed))
-            self._draw_mark((left + px(9), middle), bad, failed is None)
+            self._draw_mark((left + px(9), middle), bad, not (bad or shown.measured))
             canvas.draw_text(
                 wording.translate(name), 20, (left + px(23), middle), round(step) - px(26),
                 self.palette.warning if bad else self.palette.text, anchor="midleft",
@@ -362,10 +401,13 @@ class LivePage(Page):
         elif shown.measures:
             self._draw_measures(below, wording.measured(shown.measures))
         elif failed is not None:
-            words = wording.translate(INSTRUCTIONS[failed[0]] if failed else "The picture is good")
+            said = INSTRUCTIONS[failed[0]] if failed else "The picture is good"
+            if shown.remark is not None and not failed:
+                said = REMARKS[shown.remark]
+            told = bool(failed or shown.remark)
             canvas.draw_text(
-                words, 24, (area.left, below.centery), area.width,
-                self.palette.warning if failed else self.palette.quiet,
+                wording.translate(said), 24, (area.left, below.centery), area.width,
+                self.palette.warning if told else self.palette.quiet,
                 bold=bool(failed), anchor="midleft",
             )  # fmt: skip
 
@@ -412,18 +454,30 @@ class LivePage(Page):
             pygame.draw.lines(screen, self.palette.text, False, hook, px(3))
 
 
-def legend_focus(view: PageView) -> LegendFocus:
-    """Return which of the legend's targets the keyboard would press."""
-    return LegendFocus(view.focus == LegendControl.NEXT, view.focus == Control.OPACITY)
-
-
 def own_buttons(view: LiveView, wording: Wording) -> Mapping[Target, Button]:
     """Return the live page's own buttons, which the fault page shows too."""
     return {
         LiveControl.OVERLAY: Button(wording.translate("Overlay"), view.overlay_wanted),
-        LiveControl.COMPARE: Button(wording.translate("Compare")),
+        LiveControl.CASE: Button(
+            wording.translate("Decide") if view.frozen else wording.translate("Patient"),
+            view.case is not None and not view.frozen,
+        ),
         LiveControl.MORE: Button(wording.translate("More")),
     }
+
+
+def _case(state: State, context: Context) -> State:
+    """Return where the third button leads: to a decision about the picture that is held."""
+    if state.frozen:
+        if context.shot is None:
+            # It is still being taken.
+            return state
+        form = DecisionForm(context.shot)
+        return replace(with_page(state, PageName.DECISION), page_state=form)
+    desk = context.desk
+    if desk.lesion is not None:
+        return with_page(state, PageName.LESION)
+    return with_page(state, PageName.PATIENT if desk.patient else PageName.START)
 
 
 def headline(canvas: Canvas, words: str, colour: theme.Colour, indent: int = 0) -> int:
@@ -438,6 +492,11 @@ def headline(canvas: Canvas, words: str, colour: theme.Colour, indent: int = 0) 
         return area.top + px(40)
     room = Rect(area.left, area.top + px(4), area.width, px(60))
     return canvas.draw_paragraph(words, 24, room, colour, bold=True)
+
+
+def _to_be_seen_all_the_same(finding: Finding) -> bool:
+    """Return whether a poor picture reaches a threshold: what the numbers say is not kept back."""
+    return finding.no_call == NoCallReason.QUALITY and finding.recommendation is not None
 
 
 def _following(code: Code | None) -> Code:

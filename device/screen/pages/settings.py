@@ -67,7 +67,7 @@ class _Slider:
 
 @dataclass(frozen=True, slots=True)
 class _Notes:
-    """The slice of a view that stands below the slider: what is wrong, else the optics' scale."""
+    """The slice of a view that stands below all targets: what is wrong, else the optics' scale."""
 
     mm_per_pixel: float | None
     fault: Fault | None
@@ -93,8 +93,9 @@ class SettingsPage(Page):
         themes = languages.move(0, height + gap)
         slider = Rect(panel.left, themes.bottom + gap, panel.width, round(78 * layout.unit))
         entries = (*others, SettingsControl.QUIT)
-        bottom = Rect(panel.left, panel.bottom - height, panel.width, height)
-        columns = layout.columns(bottom, max(2, len(entries)))
+        # Above the place of the overlay's legend.
+        below = Rect(panel.left, slider.bottom + gap, panel.width, height)
+        columns = layout.columns(below, max(2, len(entries)))
         return {
             Control.SHUTTER: layout.row[0],
             first: layout.row[2],
@@ -160,9 +161,8 @@ class SettingsPage(Page):
             _Slider(view.beside.opacity, view.focus == Control.OPACITY),
             lambda shown: self._draw_slider(slider, shown, wording),
         )
-        top = slider.bottom + px(6)
-        bottom = places[SettingsControl.QUIT].top - px(4)
-        below = Rect(panel.left, top, panel.width, bottom - top)
+        top = places[SettingsControl.QUIT].bottom + px(6)
+        below = Rect(panel.left, top, panel.width, panel.bottom - top)
         canvas.part(
             below,
             _Notes(view.mm_per_pixel, view.fault),

@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import warnings
 from collections import Counter
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -12,6 +13,7 @@ from build_host.evaluation import metrics
 from build_host.evaluation.evaluation import Evaluation, evaluate
 from build_host.evaluation.predictions import Predictions
 from device.diagnoses import CODES
+from device.inference.recommendation import Recommendation
 
 MODEL = b"model" * 1000
 
@@ -165,3 +167,31 @@ def test_calls_that_lack_a_diagnosis_show_no_warning(
     judged: tuple[Evaluation, list[str]],
 ) -> None:
     assert judged[1] == []
+
+
+def test_it_is_told_how_often_each_recommendation_is_made(predictions: Predictions) -> None:
+    made = tuple(
+        Recommendation.REFER if r.dx == "mel" else None if r.dx == "df" else Recommendation.NO_SIGN
+        for r in predictions.records
+    )
+    recommending = replace(predictions, recommendations=made)
+    figures = evaluate(recommending, "model 1.0.0", MODEL, "the protocol", resamples=20).figures
+    told = {name: f.value for name, f in figures.items() if "_of_" in name}
+    assert told == {
+        "refer_of_melanomas": 1.0,
+        "refer_of_malignant": pytest.approx(1 / 3),
+        "refer_of_naevi": 0.0,
+        "not-excluded_of_melanomas": 0.0,
+        "not-excluded_of_malignant": 0.0,
+        "not-excluded_of_naevi": 0.0,
+        "no-sign_of_melanomas": 0.0,
+        "no-sign_of_malignant": pytest.approx(2 / 3),
+        "no-sign_of_naevi": 1.0,
+    }
+    assert figures["refer_of_malignant"].low < 1 / 3 < figures["refer_of_malignant"].high
+
+
+def test_nothing_is_told_of_recommendations_that_a_bundle_cannot_make(
+    judged: tuple[Evaluation, list[str]],
+) -> None:
+    assert not [name for name in judged[0].figures if "_of_" in name]

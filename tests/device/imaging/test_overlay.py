@@ -1,10 +1,11 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from device.imaging.overlay import blend_overlay, saliency_contours, saliency_rgba
+from device.imaging.overlay import blend_overlay, saliency_rgba
 
 
 def hill(peak: float = 1.0, side: int = 28) -> NDArray[np.float32]:
@@ -47,9 +48,9 @@ def test_map_may_be_of_another_shape_than_the_picture() -> None:
 def test_highest_values_are_the_bright_end_of_inferno_in_rgb_order() -> None:
     heat = saliency_rgba(np.ones((4, 4), np.float32), (40, 40), 0.6)
     red, green, blue, alpha = (int(v) for v in heat[20, 20])
-    assert red > 240
-    assert green > 240
-    assert 140 < blue < 180
+    assert red > 0.6 * 240
+    assert green > 0.6 * 240
+    assert 0.6 * 140 < blue < 0.6 * 180
     assert alpha == int(0.6 * 255)
 
 
@@ -86,21 +87,31 @@ def test_without_opacity_only_the_contour_is_seen() -> None:
     assert 0.005 < changed.mean() < 0.1
 
 
-@pytest.mark.parametrize("peak", [1.0, 0.4])
-def test_contour_lies_at_half_of_the_maps_own_maximum(peak: float) -> None:
-    smooth = hill(peak, side=200)
-    (line,) = saliency_contours(smooth)
-    assert line.dtype == np.int32
-    x, y = line[:, 0, 0], line[:, 0, 1]
-    np.testing.assert_allclose(smooth[y, x], peak / 2, atol=peak * 0.03)
+def contour(saliency: NDArray[np.float32], side: int = 400) -> NDArray[np.bool_]:
+    """Return where the contour is drawn, alone."""
+    heat = saliency_rgba(saliency, (side, side), 0.0)
+    return np.asarray(heat[:, :, 3] == 255)
 
 
-def test_contour_coordinates_are_x_then_y() -> None:
+def test_contour_lies_at_half_of_the_scale() -> None:
+    smooth = hill(side=400)
+    drawn = contour(smooth)
+    assert drawn.sum() > 200
+    np.testing.assert_allclose(smooth[drawn], 0.5, atol=0.05)
+
+
+def test_map_of_little_evidence_has_no_contour_and_less_colour() -> None:
+    assert not contour(hill(0.4)).any()
+    much, little = (blend_overlay(GREY, hill(peak)).astype(int) for peak in (1.0, 0.4))
+    assert np.abs(much - GREY).max() > 2 * np.abs(little - GREY).max()
+
+
+def test_contour_has_the_place_and_shape_of_its_area() -> None:
     block = np.zeros((50, 100), np.float32)
     block[5:15, 60:90] = 1.0
-    (line,) = saliency_contours(block)
-    assert (line[:, 0, 0].min(), line[:, 0, 0].max()) == (60, 89)
-    assert (line[:, 0, 1].min(), line[:, 0, 1].max()) == (5, 14)
+    rows, columns = np.nonzero(contour(block))
+    assert (columns.min(), columns.max()) == (pytest.approx(240, abs=5), pytest.approx(360, abs=5))
+    assert (rows.min(), rows.max()) == (pytest.approx(40, abs=5), pytest.approx(120, abs=5))
 
 
 def test_separate_areas_have_separate_contours() -> None:
@@ -108,11 +119,8 @@ def test_separate_areas_have_separate_contours() -> None:
     two[5:15, 5:15] = 1.0
     two[30:40, 30:40] = 0.9
     two[30:40, 5:15] = 0.4
-    assert len(saliency_contours(two)) == 2
-
-
-def test_empty_map_has_no_contour() -> None:
-    assert saliency_contours(NOTHING) == []
+    parts, _ = cv2.connectedComponents(contour(two).astype(np.uint8))
+    assert parts - 1 == 2
 
 
 def test_contour_is_white_between_dark_edges() -> None:

@@ -225,7 +225,7 @@ def test_explanation_is_a_map_over_the_models_input(
         assert saliency.code == code
         assert saliency.method == own.manifest.live.saliency.method
         assert saliency.values.min() >= 0.0
-        assert saliency.values.max() in (0.0, 1.0)
+        assert saliency.values.max() <= 1.0
     spec = occluding.manifest.live.input
     assert saliency.values.shape == (spec.height, spec.width)
 

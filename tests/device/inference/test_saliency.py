@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from device.diagnoses import CODES, Code
 from device.inference.calibration import probabilities
 from device.inference.saliency import (
+    FULL_EVIDENCE,
     MIN_EVIDENCE,
     activation_map,
     log_odds_contribution,
@@ -178,11 +179,13 @@ def test_activation_map_is_the_channel_where_it_speaks_for_the_diagnosis_rather_
     own = CODES.index(code)
     others = np.delete(maps, own, axis=2).mean(axis=2)
     # Of the mean over 30 places; a tenth is evidence in full.
-    weight = np.clip((maps[:, :, own] - others) / 30 / 0.1, 0, 1)
+    added = (maps[:, :, own] - others) / 30
+    weight = np.clip(added / 0.1, 0, 1)
     channel = weight * np.maximum(maps[:, :, own], 0)
     assert (found.code, found.method) == (code, "class-activation-map")
     assert found.values.dtype == np.float32
-    np.testing.assert_allclose(found.values, channel / channel.max(), atol=1e-6)
+    expected = channel / channel.max() * min(1.0, added[added > 0].sum() / FULL_EVIDENCE)
+    np.testing.assert_allclose(found.values, expected, atol=1e-6)
 
 
 def test_activation_map_that_only_speaks_against_is_empty() -> None:
@@ -195,8 +198,34 @@ def test_a_network_that_says_everything_by_negative_values_is_understood() -> No
     maps = np.full((4, 4, 7), -50.0, np.float32)
     maps[1, 2, CODES.index(Code.MEL)] = -10.0
     values = activation_map(maps, Code.MEL, EVEN, 1.0).values
-    assert values[1, 2] == 1.0
+    # 40 more than the others, in one of 16 places.
+    assert values[1, 2] == pytest.approx(40 / 16 / FULL_EVIDENCE)
     assert np.count_nonzero(values) == 1
+
+
+def test_all_maps_have_one_scale_and_less_evidence_has_less_colour() -> None:
+    def highest(log_odds: float, code: Code) -> float:
+        maps = np.zeros((4, 4, 7), np.float32)
+        maps[1, 1:3, CODES.index(code)] = 16 * log_odds / 2
+        return float(activation_map(maps, code, EVEN, 1.0).values.max())
+
+    for code in CODES:
+        seen = [highest(share * FULL_EVIDENCE, code) for share in (0.25, 0.5, 1.0, 2.0)]
+        assert seen == pytest.approx([0.25, 0.5, 1.0, 1.0])
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6])
+def test_scale_is_that_of_what_places_add_whatever_the_method(share: float) -> None:
+    strongest = likes_dark_spot(picture()).max()
+
+    def logits(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return likes_dark_spot(pixels) * np.float32(share * FULL_EVIDENCE / strongest)
+
+    for found in (
+        occlusion_map(picture(), Code.MEL, logits, 8, 2),
+        rise_map(picture(), Code.MEL, logits, 800, 7),
+    ):
+        assert found.values.max() == pytest.approx(share, abs=0.25 * share + 0.05)
 
 
 def test_what_speaks_for_every_diagnosis_alike_speaks_for_none() -> None:

@@ -17,6 +17,7 @@ from device.models.bundle import Bundle, load_bundle
 from device.models.network_spec import NetworkSpec
 from tests.device.bundles import one_network, plain_manifest, write_bundle
 from tests.device.clocks import ManualClock
+from tests.device.models.case_mixes import without_case_mixes
 from tests.device.models.two_networks import shipped_bundle, sign_two_networks, two_networks
 
 SCENE = 3
@@ -45,7 +46,7 @@ class Pair:
     def alone(self, name: str) -> Analyzer:
         folder, bundle = self._folder / name, self._bundles[name == "captured"]
         network = self.manifest[name] | {"file": "model.tflite"}
-        manifest = plain_manifest(bundle) | {
+        manifest = without_case_mixes(plain_manifest(bundle)) | {
             "live": network,
             "quality": self.manifest["quality"],
             "name": self.manifest["name"],

@@ -1,10 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from device.cli import main
+from device.frame import Frame, SourceKind
 from device.interop.outbox import Outbox
-from tests.device.commands import Capture, complaint
+from device.records.access import Holder
+from device.records.encrypted_archive import EncryptedArchive
+from device.records.patients import Role
+from device.records.trail import entries
+from tests.device.commands import Capture, complaint, run
 from tests.device.interop.peers import LEFT_TO_PYTHON, archive, closed_port
 from tests.device.interop.test_dicom_worklist import entry
 
@@ -60,11 +66,15 @@ def test_nothing_leaves_unless_a_target_is_named(settings, capsys: Capture) -> N
 def test_damaged_examination_is_told_and_the_others_go(
     settings,
     kept_examination: Path,
+    frames: tuple[Frame, ...],
     tmp_path: Path,
     capsys: Capture,
 ) -> None:
-    damaged = kept_examination / "000009-20260101T000000Z-abcdef"
-    damaged.mkdir()
+    records = EncryptedArchive(kept_examination)
+    records.keep(replace(frames[0], kind=SourceKind.CAMERA), None, [], None)
+    records.close()
+    *_, damaged = sorted(kept_examination.rglob("*.picture"))
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"\0\0")
     assert main([*settings(""), "export", "dicom", str(tmp_path / "out")]) == 2
     out, err = capsys.readouterr()
     assert out.endswith("examinations written: 1.\n")
@@ -93,3 +103,40 @@ def test_every_kind_of_export_is_written(
     assert (out, err) == (f"{place}: examinations written: {count}.\n", "")
     written = [path for path in [place, *place.rglob("*")] if path.is_file()]
     assert len(written) == files
+
+
+@pytest.fixture
+def locked(kept_examination: Path) -> Path:
+    """Lock the records with a clinician's PIN and a field worker's."""
+    kept = EncryptedArchive(kept_examination)
+    kept.open()
+    kept.set_pin(Holder("Ana", Role.CLINICIAN), "111111")
+    kept.set_pin(Holder("Luis", Role.FIELD), "222222")
+    kept.close()
+    return kept_examination
+
+
+@pytest.mark.parametrize(
+    ("typed", "status", "said"),
+    [
+        ("111111\n", 0, ""),
+        ("222222\n", 2, "this is not allowed with your PIN"),
+        ("333333\n", 2, "PIN"),
+        ("", 2, "the records are locked, and no PIN was entered"),
+    ],
+)
+def test_records_are_taken_out_by_whoever_may_and_the_trail_tells(
+    settings, locked: Path, tmp_path: Path, typed: str, status: int, said: str
+) -> None:
+    done = run(*settings(""), "export", "dicom", tmp_path / "out", input=typed)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert "internal error" not in done.stderr
+    assert bool(list(tmp_path.glob("out/*/*.dcm"))) == (status == 0)
+    kept = EncryptedArchive(locked)
+    kept.open()
+    kept.unlock("111111")
+    with kept.reading() as connection:
+        told = [(e.holder, e.event, e.subject) for e in entries(connection)]
+    kept.close()
+    assert (("Ana", "exported", "dicom") in told) == (status == 0)

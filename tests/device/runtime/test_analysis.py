@@ -14,7 +14,7 @@ from device.faults import Fault
 from device.frame import Frame
 from device.imaging.field_of_view import FieldOfView
 from device.inference.analyzer import Analyzer, likeliest_malignant
-from device.inference.finding import Finding, SaliencyMap
+from device.inference.finding import Finding, NoCallReason, SaliencyMap
 from device.models.bundle import Bundle
 from device.platform.clock import Clock
 from device.runtime import analysis
@@ -30,7 +30,8 @@ from device.runtime.messages import (
     OverlayRequest,
     Shot,
 )
-from tests.device.bundles import analyzer_with
+from tests.device.bundles import analyzer_with, calling
+from tests.device.models.two_networks import shipped_bundle
 from tests.device.scripted import GIVE_UP_SECONDS, ScriptedAnalyzer, fails, until
 
 
@@ -92,6 +93,18 @@ class Room:
             return saliency is not None and saliency.code == code
 
         return does
+
+
+def rising(bundle: Bundle, folder: Path, masks: int) -> Analyzer:
+    """Return an analyzer that explains captured pictures by so many random masks."""
+    change = {"captured_method": "rise", "masks": masks}
+    return analyzer_with(calling(bundle), folder, saliency=change)
+
+
+@pytest.fixture(scope="session")
+def occluding() -> Analyzer:
+    """Return an analyzer of a network without a map of its own, which calls every picture."""
+    return Analyzer(calling(shipped_bundle("paper-28")))
 
 
 @pytest.fixture
@@ -227,10 +240,26 @@ def test_captured_picture_is_explained_as_requested(room: Room, frames: tuple[Fr
     room.capture(room.explains(Code.VASC))
 
 
+def test_nothing_is_explained_where_no_call_is_made_or_the_diagnosis_is_excluded(
+    room: Room, frames: tuple[Frame, ...]
+) -> None:
+    room.analyzer.map = fails
+    room.request(Code.MEL)
+    change: dict[str, object]
+    for change in ({"abstention": NoCallReason.UNCERTAIN}, {"prediction_set": (Code.NV,)}):
+        finding = replace(room.analyzer.asked.analyze(frames[0]), **change)
+        room.analyzer.burst = lambda *given, said=finding: (frames[0], said)
+        shot = room.take(frames[0])
+        room.capture(lambda c, shot=shot: c.shot is shot)
+        room.inbox.send(ExplainCapture())
+        until(lambda: not room.inbox.commands_waiting())
+    assert room.analysis.fault is None
+
+
 def test_captured_picture_is_seen_with_the_models_own_map_first_and_the_better_one_after(
     tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
-    room = Room(analyzer_with(bundle, tmp_path, saliency={"captured_method": "rise", "masks": 40}))
+    room = Room(rising(bundle, tmp_path, 40))
     methods: list[str] = []
     put = room.analysis.capture.put
 
@@ -259,9 +288,7 @@ def test_captured_picture_is_seen_with_the_models_own_map_first_and_the_better_o
 def test_live_view_does_not_wait_for_the_map_of_a_picture_that_was_released(
     tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
-    room = Room(
-        analyzer_with(bundle, tmp_path, saliency={"captured_method": "rise", "masks": 4000})
-    )
+    room = Room(rising(bundle, tmp_path, 4000))
     explain, passes, shot = room.analyzer.map, [], Shot()
 
     def lets_go(
@@ -290,7 +317,7 @@ def test_live_view_does_not_wait_for_the_map_of_a_picture_that_was_released(
 def test_live_frame_that_waits_from_before_the_press_does_not_end_the_map(
     tmp_path: Path, bundle: Bundle, frames: tuple[Frame, ...]
 ) -> None:
-    room = Room(analyzer_with(bundle, tmp_path, saliency={"captured_method": "rise", "masks": 40}))
+    room = Room(rising(bundle, tmp_path, 40))
     room.request()
     room.inbox.offer(LiveFrame(frames[1]))
     room.take(frames[0])

@@ -10,16 +10,23 @@ from numpy.typing import NDArray
 from device.appearance import Theme
 from device.faults import Fault, unexpected
 from device.imaging.abcd import AbcdMeasures
+from device.imaging.quality import Remark
+from device.installation.installer import ASK_THE_MAKER, NOT_INSTALLED
 from device.runtime.analysis import FAILED as ANALYSIS_FAILED
 from device.runtime.health import RESTART_AND_REPORT
 from device.screen.pages.about import AboutView
 from device.screen.pages.compare import CompareView
 from device.screen.pages.fault import FaultView
 from device.screen.pages.limits import LimitsView
+from device.screen.pages.models import ModelsView
 from device.screen.pages.power import PowerView
+from device.screen.pages.selftest import SelftestView
 from device.screen.pages.settings import SettingsView
 from device.screen.view import KeepStatus, LiveView, PageView, Picture
+from device.selftest import machine
+from device.selftest.check import Check, CheckState, Item, failed, passed, untested, warned
 from tests.device.screen.findings import make_finding
+from tests.device.screen.record_states import record_states
 
 NOON = datetime(2026, 3, 4, 12, 34, 56).astimezone()
 WEEKS_BEFORE = datetime(2026, 2, 11, 9, 5, 0).astimezone()
@@ -52,6 +59,13 @@ def ring() -> NDArray[np.float32]:
     radius = 0.28 + 0.047 * np.sin(3 * angle) + 0.023 * np.sin(7 * angle)
     around = [0.5 + radius * np.cos(angle), 0.487 + radius * np.sin(angle)]
     return np.stack(around, axis=1).astype(np.float32)
+
+
+def with_remark(view: LiveView, remark: Remark) -> LiveView:
+    """Return a view whose picture can be judged, but for which something is to be said."""
+    assert view.finding is not None
+    quality = replace(view.finding.quality, remarks=(Remark(remark),))
+    return replace(view, finding=replace(view.finding, quality=quality))
 
 
 SKIN, OLD_SKIN, HILL, RING = skin(), skin(70), hill(), ring()
@@ -101,6 +115,39 @@ COMPARE = CompareView(
     clock=NOON,
     source="demo",
 )
+CHECKS = (
+    Check(
+        Item.CAMERA,
+        CheckState.FAILED,
+        Fault("the camera was unplugged", "plug it in again", where="/dev/video0"),
+    ),
+    warned(
+        Item.OPTICS,
+        "not calibrated: no millimetres are shown",
+        "calibrate with a ruler: dermascope calibrate",
+    ),
+    passed(Item.SCREEN, "{driver}, {size} pixels", driver="kmsdrm", size="1024 x 600"),
+    passed(Item.MODEL, "{model}, its signature holds", model="slim-96 1.2.1"),
+    passed(Item.ANSWERS, "as on the machine that it was built on"),
+    passed(
+        Item.SPEED,
+        "{taken}: {times} times as long as where it was measured",
+        taken="0.9 ms",
+        times="6.5",
+    ),
+    passed(Item.TOUCH, "found: {names}", names="FT5406 memory based driver"),
+    passed(Item.DISK, "{free} of {whole} GB are free", free="21.3", whole="31.2"),
+    warned(Item.WEAR, "{share} of its life is used up", machine.REPLACE_CARD, share="100 %"),
+    passed(Item.CLOCK, "it shows {time}", time="2026-03-04 12:34"),
+    passed(Item.TEMPERATURE, "{degrees} °C", degrees="48"),
+    failed(
+        Item.POWER,
+        "the voltage is too low now",
+        "use the power supply and the cable that belong to it",
+    ),
+    untested(Item.NETWORK, "not connected, and none is needed"),
+)
+
 STATES: dict[str, PageView] = {
     "empty": LiveView(None, clock=NOON, source="demo"),
     "benign": LIVE,
@@ -113,6 +160,12 @@ STATES: dict[str, PageView] = {
     "unfamiliar": UNFAMILIAR,
     "not-dermoscopic": NOT_DERMOSCOPIC,
     "unstable": UNSTABLE,
+    "too-small": replace(
+        LIVE, finding=make_finding("bcc", 0.84, shortcomings=("lesion-too-small",))
+    ),
+    "several-lesions": with_remark(LIVE, "several-lesions"),
+    "larger-than-field": with_remark(FROZEN, "larger-than-field"),
+    "parted": replace(FROZEN, live_before=NAEVUS),
     "stale": replace(LIVE, finding_age=2.0),
     "frozen": FROZEN,
     "overlay": OVERLAID,
@@ -165,6 +218,20 @@ STATES: dict[str, PageView] = {
     "settings-light": SettingsView(LIVE, theme=Theme.LIGHT, clock=NOON, source="demo"),
     "limits": LimitsView(clock=NOON, source="demo"),
     "power": PowerView(LIVE, clock=NOON, source="demo"),
+    "selftest": SelftestView(CHECKS, clock=NOON, source="demo"),
+    "selftest-running": SelftestView(None, running=True, clock=NOON, source="demo"),
+    "models": ModelsView(("slim-96-1.3.0.dermascope", "wide-160-2.0.0.dermascope"), clock=NOON),
+    "models-none": ModelsView(clock=NOON),
+    "models-running": ModelsView(("slim-96-1.3.0.dermascope",), running=True, clock=NOON),
+    "models-refused": ModelsView(
+        ("slim-96-1.3.0.dermascope",),
+        outcome=Fault(
+            NOT_INSTALLED,
+            ASK_THE_MAKER,
+            values={"reason": "the trial took 901 MiB of memory, and 640 MiB are allowed"},
+        ),
+        clock=NOON,
+    ),
     "about": AboutView("d17d3dc7e0c69560" * 4, clock=NOON, source="demo"),
     "camera-fault": FaultView(
         Fault("the camera was unplugged", "plug it in again", where="/dev/video0"),
@@ -179,3 +246,4 @@ STATES: dict[str, PageView] = {
         source="demo",
     ),
 }
+STATES |= record_states(LIVE)

@@ -47,18 +47,16 @@ def test_overlay_changes_the_field_where_the_map_is_high(manifest: Manifest, siz
     changed = (plain != heated).any(axis=2)
     side = area.width
     assert changed[side * 13 // 28, side * 16 // 28]
-    legend = arrange(*size).legend.height
     assert not changed[: side // 4].any()
-    assert not changed[side * 3 // 4 : side - legend].any()
-    assert changed[side - legend :].any()
+    # The legend stands outside the field.
+    assert not changed[side * 3 // 4 :].any()
 
 
 def test_overlay_is_bounded_by_a_contour(manifest: Manifest, size: Size) -> None:
     field = part(draw(manifest, size, STATES["overlay"]), arrange(*size).field)
     plain = part(draw(manifest, size, LIVE), arrange(*size).field)
     white = (field >= 220).all(axis=2)
-    legend = arrange(*size).legend.height
-    assert white[:-legend].sum() > 40
+    assert white.sum() > 40
     assert not (plain >= 220).all(axis=2).any()
 
 
@@ -72,9 +70,10 @@ def test_overlay_that_is_not_there_yet_draws_nothing_but_its_legend(
     manifest: Manifest, size: Size
 ) -> None:
     view = replace(STATES["overlay"], overlay=None)
-    area = arrange(*size).field
-    area.height -= arrange(*size).legend.height
-    assert not differ(draw(manifest, size, view), draw(manifest, size, LIVE), area)
+    layout = arrange(*size)
+    one, other = draw(manifest, size, view), draw(manifest, size, LIVE)
+    assert not differ(one, other, layout.field)
+    assert differ(one, other, layout.quality)
 
 
 def test_opacity_of_the_overlay_is_that_of_the_view(manifest: Manifest) -> None:
@@ -100,11 +99,10 @@ def test_new_map_is_drawn_in_place_of_the_old(manifest: Manifest) -> None:
 
 def test_legend_names_the_diagnosis_that_is_explained(manifest: Manifest, size: Size) -> None:
     layout = arrange(*size)
-    legend = layout.legend
     melanoma, naevus = (
         draw(manifest, size, replace(STATES["overlay"], explained=c)) for c in ("mel", "nv")
     )
-    assert differ(melanoma, naevus, legend)
+    assert differ(melanoma, naevus, layout.quality)
     for code in ("mel", "nv"):
         assert differ(melanoma, naevus, layout.bars[code])
 
@@ -140,7 +138,7 @@ def test_outline_is_drawn_with_the_overlay_alone(manifest: Manifest, size: Size)
             == shown
         )
     pixels = draw(manifest, size, replace(STATES["overlay"], overlay=None, outline=states.RING))
-    rows, columns = np.nonzero((part(pixels, area)[: -arrange(*size).px(90)]
+    rows, columns = np.nonzero((part(pixels, area)
                                 == np.array(theme.DARK.touch)).all(axis=2))  # fmt: skip
     x, y = states.RING.T * area.width
     far = np.hypot(columns[:, None] - x, rows[:, None] - y).min(axis=1)

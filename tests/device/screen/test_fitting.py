@@ -2,18 +2,20 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from pygame import Surface
 
 from device.diagnoses import CODES, Code
-from device.language import LANGUAGES
-from device.models.manifest import Manifest
+from device.inference.recommendation import GROUPS, Recommendation, band_figure
+from device.language import LANGUAGES, Language
+from device.models.manifest import Interval, Manifest
 from device.screen.pages.about import FIGURES, PRACTICES
 from device.screen.pages.compare import CompareView
 from device.screen.pages.settings import SettingsView
 from device.screen.renderer import Renderer
 from device.screen.view import LiveView, PageView, Picture
-from device.screen.wording import INSTRUCTIONS
+from device.screen.wording import INSTRUCTIONS, Wording
 from tests.device.models.case_mixes import SHARES
 from tests.device.screen.findings import make_finding
 from tests.device.screen.states import COMPARE, HILL, LIVE, NOON, SKIN, STATES
@@ -73,6 +75,31 @@ def test_practice_is_told_in_full(
     view = replace(STATES["about"], language=language)
     Renderer(size, mixed.with_case_mix(practice)).draw(Surface(size), view)
     assert not {words for words in drawn if words.endswith("…") and "d17d3dc7" not in words}
+
+
+def with_bands(manifest: Manifest) -> Manifest:
+    """Return a manifest that tells how often each recommendation is made."""
+    bands = {
+        band_figure(group, recommendation): Interval(value=0.004, low=0.0, high=1.0)
+        for group in GROUPS
+        for recommendation in Recommendation
+    }
+    return msgspec.structs.replace(manifest, metrics=manifest.metrics | bands)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_how_often_each_recommendation_is_made_is_told_in_full(
+    manifest: Manifest, drawn: list[str], size: tuple[int, int], language: str
+) -> None:
+    view = replace(STATES["about"], language=language)
+    told = with_bands(manifest)
+    Renderer(size, told).draw(Surface(size), view)
+    assert drawn.count("< 1 %") == len(GROUPS) * len(Recommendation)
+    assert not {words for words in drawn if words.endswith("…") and "d17d3dc7" not in words}
+    said = Wording(Language(language), told)
+    for recommendation in Recommendation:
+        assert said.recommended(recommendation) in drawn
 
 
 def test_practices_that_are_told_are_those_that_a_bundle_can_be_read_for() -> None:

@@ -115,12 +115,13 @@ def test_slider_track_lies_inside_its_slider(size: tuple[int, int]) -> None:
 
 
 @given(size=sizes)
-def test_field_lies_inside_its_part_and_the_legend_over_its_bottom(size: tuple[int, int]) -> None:
+def test_field_lies_inside_its_part_and_the_legend_outside(size: tuple[int, int]) -> None:
     layout = arrange(*size)
     assert layout.field_area.contains(layout.field)
-    assert layout.field_area.contains(layout.legend)
-    assert layout.legend.bottom == layout.field.bottom
-    assert layout.legend.contains(places(PageName.LIVE, layout)[Control.OPACITY])
+    for target in (LegendControl.NEXT, Control.OPACITY):
+        area = places(PageName.LIVE, layout)[target]
+        assert layout.quality.contains(area)
+        assert not layout.field_area.colliderect(area)
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,40 @@ def test_no_warning_hides_that_malignancy_is_not_excluded(
         assert ("Malignancy is not excluded." in seen) == (recommendation is not None)
 
 
+def test_held_picture_says_where_the_live_view_said_otherwise(
+    manifest: Manifest, drawn: list[str]
+) -> None:
+    assert "The live estimate differed: Melanocytic naevus 78 %" in said(
+        manifest, drawn, STATES["parted"]
+    )
+    held = STATES["frozen"].finding
+    for change, words in (
+        ({"recommendation": Recommendation.NOT_EXCLUDED}, "differed: Follow up or refer"),
+        ({"recommendation": None}, "differed: Melanoma 62 %"),
+        ({"abstention": NoCallReason.UNCERTAIN, "recommendation": None}, "differed: No call"),
+    ):
+        view = replace(STATES["frozen"], live_before=replace(held, **change))
+        assert words in said(manifest, drawn, view)
+    for alike in (held, replace(held, abstention=NoCallReason.UNCERTAIN), None):
+        assert "differed" not in said(manifest, drawn, replace(STATES["frozen"], live_before=alike))
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("too-small", "Move closer: the lesion is too small"),
+        ("several-lesions", "Several lesions: centre one of them"),
+        ("larger-than-field", "Larger than the field: take several pictures"),
+        ("not-dermoscopic", "Place the lens on the skin"),
+    ],
+)
+def test_what_is_outside_its_scope_is_said_with_what_to_do(
+    manifest: Manifest, drawn: list[str], state: str, words: str
+) -> None:
+    assert words in said(manifest, drawn, STATES[state])
+    assert words not in said(manifest, drawn, STATES["frozen"])
+
+
 def test_only_what_must_not_be_missed_is_said_not_to_be_excluded(
     manifest: Manifest, drawn: list[str]
 ) -> None:

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from pygame import Rect, Surface
 
 from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
+from device.imaging.quality import measure_quality
+from device.inference.recommendation import Recommendation
 from device.models.manifest import Manifest
 from device.models.network_spec import NetworkSpec
 from device.screen import theme
@@ -290,6 +292,38 @@ def test_what_cannot_be_judged_is_no_ranking(unmarked: Manifest, size: Size, sta
     pixels, empty = (draw(unmarked, size, STATES[s]) for s in (state, "empty"))
     for area in arrange(*size).bars.values():
         assert not differ(pixels, empty, area)
+
+
+def test_poor_picture_that_reaches_a_threshold_shows_grey_bars(
+    unmarked: Manifest, size: Size
+) -> None:
+    finding = replace(STATES["low-quality"].finding, recommendation=Recommendation.NOT_EXCLUDED)
+    pixels = draw(unmarked, size, replace(LIVE, finding=finding))
+    good = draw(unmarked, size, STATES["malignant"])
+    area = arrange(*size).bars[Code.MEL]
+    bar = part(pixels, track(unmarked, size, Code.MEL))
+    assert count(bar, theme.DARK.quiet) > 0.5 * bar.shape[0] * bar.shape[1]
+    assert count(bar, theme.DARK.malignant) == 0
+    # Nothing leads where no call is made.
+    assert differ(pixels, good, area)
+    assert count(part(pixels, area), theme.DARK.text) == 0
+
+
+def test_black_picture_ticks_nothing(manifest: Manifest, size: Size) -> None:
+    layout = arrange(*size)
+    black = measure_quality(np.zeros((300, 300, 3), np.uint8), manifest.quality)
+    unlit = draw(manifest, size, replace(LIVE, finding=replace(LIVE.finding, quality=black)))
+    empty = draw(manifest, size, STATES["empty"])
+    dark = draw(manifest, size, replace(LIVE, finding=make_finding(shortcomings=("too-dark",))))
+    step = layout.quality.width / len(MARKS)
+    for i, (_, shortcomings) in enumerate(MARKS):
+        left = layout.quality.left + round(i * step)
+        mark = Rect(left, layout.quality.top, layout.px(20), layout.px(28))
+        told = bool(shortcomings.intersection(black.shortcomings))
+        # The ring of what is not known, or the triangle of what is wrong.
+        assert differ(unlit, empty, mark) == told
+        if not told and "too-dark" not in shortcomings:
+            assert differ(unlit, dark, mark)
 
 
 def test_uncertain_names_what_it_is_undecided_between(manifest: Manifest, size: Size) -> None:
