@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from device.commands.standard_error import print_error
 from device.config import Config, records_folder, records_key_file
-from device.errors import DermascopeError, NoSuchRecordError, RecordError
+from device.errors import DermascopeError, RecordError
 from device.exit_status import ExitStatus
 from device.platform.clock import Clock
 
@@ -19,9 +19,16 @@ if TYPE_CHECKING:
 
 
 class Kept:
-    """The kept examinations, and whether some could not be read."""
+    """The kept examinations, and whether some could not be read.
 
-    def __init__(self, source: "Source") -> None:
+    Attributes
+    ----------
+    archive
+        Where they are kept; open.
+    """
+
+    def __init__(self, archive: "EncryptedArchive", source: "Source") -> None:
+        self.archive = archive
         self._source = source
         self._damaged = 0
 
@@ -36,17 +43,10 @@ class Kept:
         return gather(self._source, self._pass_over)
 
     def find(self, identifier: str) -> "ExaminedLesion | None":
-        """Return an examination; None where it was deleted.
+        """Return an examination; None where it was deleted."""
+        from device.interop.gather import find
 
-        Raises
-        ------
-        device.errors.RecordError
-            If it is damaged.
-        """
-        try:
-            return self._source.read(identifier)
-        except NoSuchRecordError:
-            return None
+        return find(self._source, identifier)
 
     def _pass_over(self, error: RecordError) -> None:
         self._damaged += 1
@@ -77,7 +77,7 @@ def kept_examinations(config: Config, clock: Clock, what: str) -> Iterator[Kept]
         if archive.access.locked:
             archive.unlock(_ask_pin())
         archive.note_export(what)
-        yield Kept(_source(config, archive))
+        yield Kept(archive, _source(config, archive))
     finally:
         archive.close()
 

@@ -33,9 +33,9 @@ def send(options: argparse.Namespace, clock: Clock) -> int:
         raise ConfigError("nothing is sent, as the settings name no target; see docs/interop.md")
     waits = 0
     with kept_examinations(config, clock, "network") as kept, Outbox(state_folder()) as outbox:
-        queue(outbox, kept, config.exchange, clock.now())
+        queue(outbox, kept.archive, config.exchange, clock.now())
         outbox.retry(clock.now())
-        send_due(outbox, targets, kept.find, clock.now)
+        send_due(outbox, targets, kept.find, clock.now, kept.archive.note_sent)
         for name in targets:
             waiting = list(outbox.waiting(name))
             waits += len(waiting)

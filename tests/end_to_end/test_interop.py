@@ -23,7 +23,7 @@ import pytest
 
 from device.anatomy import BodySite, BodySpot, BodyView
 from device.errors import UnreachableError
-from device.exchange import DicomPeer, Exchange, FhirServer
+from device.exchange import DicomPeer, FhirServer
 from device.frame import Frame
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding, NoCallReason
@@ -37,7 +37,6 @@ from device.interop.outbox import Outbox
 from device.interop.referral_page import Paper, referral_page
 from device.interop.sending import send_due
 from device.interop.study import ExaminedLesion
-from device.interop.targets import queue
 from device.language import Language
 from device.models.manifest import Manifest
 from device.records.model import Examination, PictureKind, Polarization
@@ -186,7 +185,7 @@ def test_dcmtk_that_misbehaves_leaves_the_queue_whole(
     """And once it is well, everything arrives."""
     port, names = free_port(), {one.examination.record.identifier: one for one in kept}
     with Outbox(tmp_path / "state") as outbox:
-        queue(outbox, kept, Exchange(dicom=(peer(port),)), TAKEN)
+        outbox.add("pacs", [(name, "v1") for name in names], TAKEN)
         targets = {"pacs": lambda: dicom_store(peer(port), 5.0)}
         with running(port, "storescp", ill, "-od", str(tmp_path), str(port)):
             send_due(outbox, targets, names.get, lambda: TAKEN)
