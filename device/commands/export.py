@@ -115,6 +115,7 @@ def _overlays(config: "Config") -> Callable[["ExaminedLesion"], "NDArray[np.uint
     from device.imaging.overlay import blend_overlay
     from device.imaging.preprocessing import model_region
     from device.inference.analyzer import Analyzer, likeliest_malignant
+    from device.inference.finding import from_record
     from device.models.chosen import open_bundle
 
     analyzer = Analyzer(open_bundle(config), config.threads)
@@ -122,11 +123,12 @@ def _overlays(config: "Config") -> Callable[["ExaminedLesion"], "NDArray[np.uint
 
     def draw(one: "ExaminedLesion") -> "NDArray[np.uint8] | None":
         field, finding = one.examination.record.field_of_view, one.finding
-        # Of what is not called, a map would say what the words do not.
-        if finding is None or field is None or finding.no_call is not None:
+        if finding is None or field is None:
+            return None
+        code = likeliest_malignant(tuple(finding.probabilities[c] for c in CODES))
+        if not from_record(finding, field).explainable(code):
             return None
         frame = frame_now(one.examination.image, 0, "archive")
-        code = likeliest_malignant(tuple(finding.probabilities[c] for c in CODES))
         saliency = analyzer.explain(frame, code, as_captured=True)
         pixels = one.examination.image.copy()
         part = model_region(pixels, geometry, field)

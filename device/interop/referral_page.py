@@ -1,8 +1,6 @@
 """A page about one examination, for whoever the patient is referred to: PDF, A4 or Letter."""
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from device.anatomy import BodySpot
+from device.body.atlas import DRAWINGS
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
 from device.imaging.field_of_view import crop
 from device.inference.finding import FindingRecord, NoCallReason
@@ -34,6 +33,8 @@ _LONGEST_SIDE: Final = 1400
 
 _PICTURE_SHARE: Final = 0.26
 """Of the page's height: a decision with a long note has room on the same page."""
+
+_BODY_HEIGHT: Final = 120.0
 
 _FOOT: Final = 56.0
 """Height of what stands at the bottom."""
@@ -59,29 +60,11 @@ _SIZES: Final = {Paper.A4: (595.28, 841.89), Paper.LETTER: (612.0, 792.0)}
 """Width and height in points (ISO 216, ANSI/ASME Y14.1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class BodyOutline:
-    """A drawing of the body, for the page.
-
-    Attributes
-    ----------
-    width, height
-        Of the drawing, in the units of its lines.
-    lines
-        Each a line of points, x from the left and y from the top.
-    """
-
-    width: float
-    height: float
-    lines: Sequence[Sequence[tuple[float, float]]]
-
-
 def referral_page(
     examined: ExaminedLesion,
     language: Language,
     paper: Paper,
     overlay: NDArray[np.uint8] | None = None,
-    body: BodyOutline | None = None,
 ) -> bytes:
     """Return the page as PDF.
 
@@ -95,8 +78,6 @@ def referral_page(
         Its size.
     overlay
         The picture with the saliency map laid over it: uint8, of the picture's shape, RGB.
-    body
-        The drawing that the lesion's spot was touched on.
 
     Raises
     ------
@@ -115,7 +96,7 @@ def referral_page(
     canvas = Canvas(file, pagesize=_SIZES[paper], invariant=1)
     canvas.setTitle(translations(language).translate("Dermoscopy report"))
     canvas.setCreator(MANUFACTURER)
-    _Page(canvas, _SIZES[paper], translations(language)).draw(examined, overlay, body)
+    _Page(canvas, _SIZES[paper], translations(language)).draw(examined, overlay)
     canvas.save()
     return file.getvalue()
 
@@ -131,19 +112,14 @@ class _Page:
         self._top = size[1] - _MARGIN
         self._width = self._right - self._left
 
-    def draw(
-        self,
-        examined: ExaminedLesion,
-        overlay: NDArray[np.uint8] | None,
-        body: BodyOutline | None,
-    ) -> None:
+    def draw(self, examined: ExaminedLesion, overlay: NDArray[np.uint8] | None) -> None:
         """Draw all of it, from the top."""
         self._head(examined)
         self._about(examined)
         self._pictures(examined, overlay)
         middle = self._left + self._width * 0.6
         below = self._finding(examined, self._left, middle - 16)
-        beside = self._beside(examined, body, middle, self._right)
+        beside = self._beside(examined, middle, self._right)
         self._top = min(below, beside) - 8
         self._decision(examined)
         self._foot(examined)
@@ -311,9 +287,7 @@ class _Page:
         self._say(_percent(probability), right, top - 10, 9, bold=leads, right=True)
         return top - 14.5
 
-    def _beside(
-        self, examined: ExaminedLesion, body: BodyOutline | None, left: float, right: float
-    ) -> float:
+    def _beside(self, examined: ExaminedLesion, left: float, right: float) -> float:
         measures, top = examined.examination.record.measures, self._top
         if measures is not None:
             top = self._heading(self._texts.translate("Measured (ABCD)"), left, top)
@@ -337,28 +311,32 @@ class _Page:
                 top -= _LINE
             top -= 6
         spot = examined.lesion.spot if examined.lesion else None
-        if body is not None and spot is not None:
-            top = self._body(body, spot, left, right, top)
+        if spot is not None:
+            top = self._body(spot, left, right, top)
         return top
 
-    def _body(
-        self, body: BodyOutline, spot: BodySpot, left: float, right: float, top: float
-    ) -> float:
-        scale = min((right - left) / body.width, 110.0 / body.height)
+    def _body(self, spot: BodySpot, left: float, right: float, top: float) -> float:
+        """Draw where on the body map the lesion was entered."""
+        body = DRAWINGS[spot.view]
+        scale = min((right - left) / body.width, _BODY_HEIGHT / body.height)
         begin = left + (right - left - body.width * scale) / 2
         canvas = self._canvas
         canvas.setStrokeColorRGB(*_QUIET)
-        canvas.setLineWidth(0.7)
-        for line in body.lines:
-            path = canvas.beginPath()
-            for number, (x, y) in enumerate(line):
-                (path.lineTo if number else path.moveTo)(begin + x * scale, top - y * scale)
-            canvas.drawPath(path, stroke=1, fill=0)
-        x = begin + spot.x * body.width * scale
-        y = top - spot.y * body.height * scale
+        for lines, width in ((body.details, 0.3), (body.contours, 0.7)):
+            canvas.setLineWidth(width)
+            for line in lines:
+                path = canvas.beginPath()
+                for number, (x, y) in enumerate(line):
+                    (path.lineTo if number else path.moveTo)(begin + x * scale, top - y * scale)
+                canvas.drawPath(path, stroke=1, fill=0)
+        for letter in body.letters:
+            text = self._texts.translate(words.SIDE_LETTERS[letter.laterality])
+            x, y = letter.at
+            self._say(text, begin + x * scale - 3, top - y * scale - 3, 8, _QUIET)
+        x, y = spot.x * body.width, spot.y * body.height
         canvas.setFillColorRGB(*_SUSPECT)
         canvas.setStrokeColorRGB(*_INK)
-        canvas.circle(x, y, 3.2, stroke=1, fill=1)
+        canvas.circle(begin + x * scale, top - y * scale, 3.2, stroke=1, fill=1)
         return top - body.height * scale - 6
 
     def _decision(self, examined: ExaminedLesion) -> None:

@@ -38,6 +38,10 @@ SIDES: Final[Mapping[Laterality, str]] = {
     Laterality.LEFT: translatable("{site}, on the left"),
     Laterality.RIGHT: translatable("{site}, on the right"),
 }
+SIDE_LETTERS: Final[Mapping[Laterality, str]] = {
+    Laterality.LEFT: translatable("L"),
+    Laterality.RIGHT: translatable("R"),
+}
 SEXES: Final[Mapping[Sex, str]] = {
     Sex.FEMALE: translatable("Female"),
     Sex.MALE: translatable("Male"),

@@ -73,9 +73,9 @@ def test_command_needs_its_libraries_only_when_it_is_used(
 
 
 _LOADED = """
-import sys, device.cli, device.app, device.runtime.recorder
-print([name for name in ("pydicom", "highdicom", "pynetdicom", "fhir", "reportlab")
-       if name in sys.modules])
+import sys, device.cli, device.instrument
+print([name for name in ("pydicom", "highdicom", "pynetdicom", "fhir", "reportlab",
+       "device.interop") if name in sys.modules])
 """
 
 

@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 
 from device.inference.finding import Finding
-from device.interop.referral_page import BodyOutline, Paper, referral_page
+from device.interop.referral_page import Paper, referral_page
 from device.language import Language
 from device.models.manifest import Manifest
 from tests.device.interop.studies import DECISION, SECRETS, examined, without_patient
-
-BODY = BodyOutline(100.0, 200.0, [[(50.0, 0.0), (60.0, 100.0), (50.0, 200.0)]])
 
 
 def pages(pdf: bytes) -> int:
@@ -26,11 +24,11 @@ def test_page_is_one_and_of_its_paper_and_always_the_same(
 ) -> None:
     one = examined(manifest, finding, decision=DECISION)
     overlay = np.zeros_like(one.examination.image)
-    page = referral_page(one, language, paper, overlay, BODY)
+    page = referral_page(one, language, paper, overlay)
     assert page.startswith(b"%PDF-")
     assert pages(page) == 1
     assert b"/MediaBox [ 0 0 " + size in page
-    assert page == referral_page(one, language, paper, overlay, BODY)
+    assert page == referral_page(one, language, paper, overlay)
 
 
 def test_what_is_not_known_is_left_out(manifest: Manifest) -> None:
@@ -41,7 +39,7 @@ def test_what_is_not_known_is_left_out(manifest: Manifest) -> None:
 def test_words_that_do_not_fit_go_on_another_page(manifest: Manifest, finding: Finding) -> None:
     decision = msgspec.structs.replace(DECISION, note="\n".join("x" * 40))
     one = examined(manifest, finding, decision=decision)
-    assert pages(referral_page(one, Language.SPANISH, Paper.LETTER, None, BODY)) == 2
+    assert pages(referral_page(one, Language.SPANISH, Paper.LETTER)) == 2
 
 
 def test_files_description_names_nobody(manifest: Manifest) -> None:
