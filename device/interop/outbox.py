@@ -46,6 +46,9 @@ CREATE TABLE IF NOT EXISTS seen (
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (target, due) WHERE sent IS NULL;
 """
 
+_AT_ONCE: Final = 200
+"""Examinations that are sent through one connection."""
+
 _COLUMNS: Final = "target, examination, content, queued, attempts, due, fault"
 
 
@@ -182,8 +185,20 @@ class Outbox:
         """Yield what waits, the oldest first; for one target, or for all."""
         yield from self._read("sent IS NULL AND target = ifnull(?, target)", target)
 
+    def failing(self) -> tuple[Waiting, int] | None:
+        """Return what has failed for the longest, and how much fails of the same target."""
+        for first in self._read("sent IS NULL AND fault IS NOT NULL", most=1):
+            with self._told():
+                (count,) = self._database.execute(
+                    "SELECT count(*) FROM outbox"
+                    " WHERE sent IS NULL AND fault IS NOT NULL AND target = ?",
+                    (first.target,),
+                ).fetchone()
+            return first, count
+        return None
+
     def due(self, target: str, now: datetime) -> list[Waiting]:
-        """Return what is to be tried now, the oldest first.
+        """Return what is to be tried now, the oldest first; of very much, some.
 
         A clock that went back makes nothing wait longer than it would have.
         """
@@ -191,7 +206,7 @@ class Outbox:
         return list(
             self._read(
                 "sent IS NULL AND target = ? AND (due <= ? OR due > ?)",
-                target, moment, moment + LATEST.total_seconds(),
+                target, moment, moment + LATEST.total_seconds(), most=_AT_ONCE,
             )
         )  # fmt: skip
 
@@ -231,12 +246,12 @@ class Outbox:
         with self._told():
             self._database.execute("DELETE FROM outbox WHERE examination = ?", (examination,))
 
-    def _read(self, condition: str, *values: object) -> Iterator[Waiting]:
+    def _read(self, condition: str, *values: object, most: int = -1) -> Iterator[Waiting]:
         with self._told():
             rows = self._database.execute(
                 f"SELECT {_COLUMNS} FROM outbox WHERE {condition} "  # noqa: S608 -- our own words
-                "ORDER BY queued, examination",
-                values,
+                "ORDER BY queued, examination LIMIT ?",
+                (*values, most),
             ).fetchall()
         for target, examination, content, queued, attempts, due, fault in rows:
             yield Waiting(

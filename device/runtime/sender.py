@@ -11,7 +11,7 @@ from device.errors import ExportError, RecordError
 from device.exchange import Exchange
 from device.faults import Fault
 from device.interop.gather import Source, find
-from device.interop.outbox import Outbox, Waiting
+from device.interop.outbox import Outbox
 from device.interop.sending import Connect, send_due
 from device.interop.targets import Changing, queue
 from device.language import translatable
@@ -128,16 +128,8 @@ class Sender:
 
 def _failing(outbox: Outbox) -> Fault | None:
     """Return that something waits and why, of the target for which it has failed longest."""
-    failed: list[Waiting] = [waiting for waiting in outbox.waiting() if waiting.fault]
-    if not failed:
+    failing = outbox.failing()
+    if failing is None or failing[0].fault is None:
         return None
-    first = failed[0]
-    assert first.fault is not None
-    count = sum(waiting.target == first.target for waiting in failed)
-    return Fault(
-        NOT_SENT,
-        first.fault.action,
-        first.fault.where,
-        first.fault.detail,
-        {**first.fault.values, "target": first.target, "count": count},
-    )
+    fault, values = failing[0].fault, {"target": failing[0].target, "count": failing[1]}
+    return Fault(NOT_SENT, fault.action, fault.where, fault.detail, {**fault.values, **values})

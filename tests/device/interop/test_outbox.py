@@ -94,6 +94,20 @@ def test_failure_is_told_and_tried_again_ever_later(outbox: Outbox) -> None:
     assert len(outbox.due("pacs", now)) == 1
 
 
+def test_of_very_much_some_is_tried_at_once_and_all_that_fails_is_counted(
+    outbox: Outbox,
+) -> None:
+    outbox.add("pacs", [(f"{number:04d}", "v1") for number in range(500)], NOW)
+    outbox.add("records", [("one", "v1")], NOW + timedelta(seconds=1))
+    assert outbox.failing() is None
+    due = outbox.due("pacs", NOW)
+    assert [one.examination for one in due] == [f"{number:04d}" for number in range(200)]
+    for one in (*due[:3], *outbox.due("records", NOW + timedelta(seconds=1))):
+        outbox.failed(one, FAULT, NOW)
+    first, count = outbox.failing()
+    assert (first.target, first.examination, first.fault, count) == ("pacs", "0000", FAULT, 3)
+
+
 def test_clock_that_goes_back_keeps_nothing_waiting_for_long(outbox: Outbox) -> None:
     outbox.add("pacs", [("one", "v1")], NOW)
     assert len(outbox.due("pacs", NOW - timedelta(days=9000))) == 1
