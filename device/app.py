@@ -16,9 +16,11 @@ import pygame
 from device.appearance import Rotation
 from device.capture.source import FrameSource
 from device.faults import Fault
+from device.frame import Frame
 from device.inference.analyzer import FrameAnalyzer
 from device.installation.installer import Installer
 from device.installation.trial_period import TrialPeriod
+from device.latest import Latest
 from device.optics import Optics
 from device.platform.clock import Clock
 from device.platform.signals import Ending
@@ -177,6 +179,16 @@ class App:
             Part.ANALYSIS: self._thread(Part.ANALYSIS, self._analysis.run, self._stop),
             Part.RECORDER: self._thread(Part.RECORDER, self._recorder.run, self._stop_recorder),
         }
+
+    @property
+    def frames(self) -> Latest[Frame]:
+        """The camera's newest frame."""
+        return self._camera.frames
+
+    @property
+    def findings(self) -> int:
+        """How many findings of the live view there have been."""
+        return self._analysis.live.count
 
     def run(self, screen: pygame.Surface, seconds: float | None = None) -> Command:
         """Run until the clinician ends it, or for so many seconds; return what is to follow."""
