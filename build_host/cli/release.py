@@ -22,6 +22,7 @@ from build_host.cli.options import (
     run_argument,
 )
 from build_host.pipeline import release
+from build_host.regulatory.write import write_all
 from build_host.reproduction.tables import REPRODUCTION
 from build_host.run_folder import RunFolder
 from device.config import load_config
@@ -98,6 +99,15 @@ def add_release_commands(add: Add) -> None:
         help="where the list is written (default: %(default)s)",
     )  # fmt: skip
 
+    regulatory = add(
+        "regulatory", _regulatory, "Renew what is generated of docs/regulatory: bill of materials, "
+        "tables of risks, threats and foreign software.",
+    )  # fmt: skip
+    regulatory.add_argument(
+        "--root", type=Path, metavar="DIR", default=Path(),
+        help="root of the repository (default: here)",
+    )  # fmt: skip
+
 
 def _add_archive(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -120,6 +130,12 @@ def _archive(options: argparse.Namespace, folder: Path, console: Console) -> Non
     write_release(load_bundle(folder, (own,)), key, options.device_class)
     path = write_archive(load_bundle(folder, (own,)), options.archive)
     console.print(f"Wrote {path}", soft_wrap=True)
+
+
+def _regulatory(options: argparse.Namespace, console: Console) -> int:
+    for path in write_all(options.root):
+        console.print(f"Wrote {path}", soft_wrap=True)
+    return 0
 
 
 def _key(options: argparse.Namespace, console: Console) -> int:
