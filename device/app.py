@@ -96,6 +96,8 @@ class App:
         Installs models; None to install none.
     trial
         Watches a model that was installed; None where none can be.
+    accelerator
+        Returns why the model does not run on the Edge TPU that it is meant for, or None.
 
     Attributes
     ----------
@@ -133,6 +135,7 @@ class App:
         selftest: Beside | None = None,
         installer: Installer | None = None,
         trial: TrialPeriod | None = None,
+        accelerator: Callable[[], Fault | None] = lambda: None,
     ) -> None:
         self._trial = trial
         self._appliance = appliance
@@ -171,6 +174,7 @@ class App:
             notices=notices,
             selftest=BackgroundTest(lambda: self._test(selftest) if selftest else ()),
             installer=installer,
+            accelerator=accelerator,
         )
         self._stop = threading.Event()
         self._stop_recorder = threading.Event()

@@ -161,6 +161,7 @@ def run_instrument(
                 found_archives, lambda path: install_model(path, config, folder, clock)
             ),
             trial=TrialPeriod(folder, clock) if model is None else None,
+            accelerator=lambda: analyzer.fault,
         )
         ending.if_it_hangs.callback(app.close)
         if config.shutter_pin is not None:

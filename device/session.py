@@ -5,7 +5,7 @@ Needs no screen: events go in, views come out.
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -85,6 +85,8 @@ class Session:
         Checks the instrument while it is in use.
     installer
         Installs models; None to install none.
+    accelerator
+        Returns why the model does not run on the Edge TPU that it is meant for, or None.
 
     Attributes
     ----------
@@ -113,7 +115,9 @@ class Session:
         notices: Sequence[Fault] = (),
         selftest: BackgroundTest | None = None,
         installer: Installer | None = None,
+        accelerator: Callable[[], Fault | None] = lambda: None,
     ) -> None:
+        self._accelerator = accelerator
         self._selftest = selftest or BackgroundTest(lambda: ())
         self._installer = installer
         self._camera = camera
@@ -176,6 +180,7 @@ class Session:
             self._notify(capture.fault)
         self._notify_once("reading", self._recorder.reading_fault)
         self._notify_once("space", self._recorder.space_fault)
+        self._notify_once("accelerator", self._accelerator())
         for kept in self._recorder.news():
             # A picture that is held says itself that it is not kept.
             if kept.fault and (kept.shot is not self._shot or not self._captured()):
