@@ -88,13 +88,13 @@ def test_altered_model_fails(tmp_path: Path, bundle: Bundle) -> None:
 
 
 def test_machine_that_computes_wrongly_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = Network.run
+    right = Network._run
 
     def wrong(network: Network, pixels: NDArray[np.uint8]) -> NetworkOutput:
         output = right(network, pixels)
         return output._replace(logits=output.logits[::-1])
 
-    monkeypatch.setattr(Network, "run", wrong)
+    monkeypatch.setattr(Network, "_run", wrong)
     signature, answers = model.model_checks(Config())
     assert signature.state is CheckState.PASSED
     assert (answers.item, answers.state) == (Item.ANSWERS, CheckState.FAILED)
