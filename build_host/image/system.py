@@ -45,10 +45,11 @@ def install_system(root: Path, recipe: Recipe, certificate: Path, tools: Tools, 
     (root / "etc/rauc").mkdir(exist_ok=True)
     (root / "etc/rauc/system.conf").write_text(update_config(recipe))
     shutil.copyfile(certificate, root / "etc/rauc/keyring.pem")
-    # systemd never lets the clock show a time before this file's.
-    clock = root / "usr/lib/clock-epoch"
-    clock.touch()
-    os.utime(clock, (epoch, epoch))
+    # systemd never lets the clock show a time before clock-epoch's, and renews what is made of /usr
+    # (ldconfig's cache, the journal's catalogue) where .updated is older than that.
+    for name in ("usr/lib/clock-epoch", "etc/.updated", "var/.updated"):
+        (root / name).touch()
+        os.utime(root / name, (epoch, epoch))
     tools.emulate()
     run(["chroot", str(root), "systemd-sysusers"])
     for verb, units in (

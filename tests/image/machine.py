@@ -20,9 +20,10 @@ from tests.image.card import Card
 SIZE = (800, 480)
 READY = r"Started .*dermascope\.service"
 _AXIS = 32767
-_PATIENCE = "systemd.set_credential_binary=systemd.unit-dropin.dermascope.service:" + b64encode(
-    b"[Service]\nTimeoutStartSec=1h\nWatchdogSec=20min\n"
-).decode()
+_PATIENCE = (
+    "systemd.set_credential_binary=systemd.unit-dropin.dermascope.service:"
+    + b64encode(b"[Service]\nTimeoutStartSec=1h\nWatchdogSec=20min\n").decode()
+)
 """An emulated machine is slow: its time is never what is tested."""
 
 
@@ -197,9 +198,15 @@ class Machine:
         """
         if self._shell is None:
             self._shell = _connect(self.folder / "shell", self._process)
+            # Neither colours nor what was typed.
+            self._shell.sendall(b"stty -echo; exec env TERM=dumb PS1= PS2= SYSTEMD_PAGER= sh\n")
         mark = f"end-{time.monotonic_ns()}"
         self._shell.settimeout(1.0)
-        self._shell.sendall(f"stty -echo; {command}; echo {mark[:4]}'{mark[4:]}' $?\n".encode())
+        # Written apart, so that the mark is not found in the command itself.
+        self._shell.sendall(
+            f"printf '%s%s\\n' begin- {mark[4:]}; {command}; "
+            f"printf '%s%s %d\\n' end- {mark[4:]} $?\n".encode()
+        )
         heard, end = "", time.monotonic() + seconds
         while not (match := re.search(rf"{mark} (\d+)\r?\n", heard)):
             if time.monotonic() > end:
@@ -208,7 +215,9 @@ class Machine:
                 heard += self._shell.recv(65536).decode("utf-8", "replace")
             except TimeoutError:
                 continue
-        return heard[: match.start()].replace("\r", "")
+        return (
+            heard[: match.start()].partition(f"begin-{mark[4:]}")[2].replace("\r", "").lstrip("\n")
+        )
 
 
 def _connect(path: Path, process: subprocess.Popen[bytes]) -> socket.socket:
