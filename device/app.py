@@ -16,7 +16,11 @@ import pygame
 from device.appearance import Rotation
 from device.capture.source import FrameSource
 from device.faults import Fault
+from device.frame import Frame
 from device.inference.analyzer import FrameAnalyzer
+from device.installation.installer import Installer
+from device.installation.trial_period import TrialPeriod
+from device.latest import Latest
 from device.optics import Optics
 from device.platform.clock import Clock
 from device.platform.signals import Ending
@@ -88,6 +92,10 @@ class App:
         Whether the program was told to end by a signal.
     selftest
         Checks the instrument while it is in use; None to check nothing.
+    installer
+        Installs models; None to install none.
+    trial
+        Watches a model that was installed; None where none can be.
 
     Attributes
     ----------
@@ -123,7 +131,11 @@ class App:
         notices: Sequence[Fault] = (),
         ending: Ending | None = None,
         selftest: Beside | None = None,
+        installer: Installer | None = None,
+        trial: TrialPeriod | None = None,
     ) -> None:
+        self._trial = trial
+        self._appliance = appliance
         self._ending = ending or Ending()
         self._renderer = renderer
         self._rotation = rotation
@@ -158,6 +170,7 @@ class App:
             appliance=appliance,
             notices=notices,
             selftest=BackgroundTest(lambda: self._test(selftest) if selftest else ()),
+            installer=installer,
         )
         self._stop = threading.Event()
         self._stop_recorder = threading.Event()
@@ -166,6 +179,16 @@ class App:
             Part.ANALYSIS: self._thread(Part.ANALYSIS, self._analysis.run, self._stop),
             Part.RECORDER: self._thread(Part.RECORDER, self._recorder.run, self._stop_recorder),
         }
+
+    @property
+    def frames(self) -> Latest[Frame]:
+        """The camera's newest frame."""
+        return self._camera.frames
+
+    @property
+    def findings(self) -> int:
+        """How many findings of the live view there have been."""
+        return self._analysis.live.count
 
     def run(self, screen: pygame.Surface, seconds: float | None = None) -> Command:
         """Run until the clinician ends it, or for so many seconds; return what is to follow."""
@@ -182,6 +205,7 @@ class App:
                 for event in pygame.event.get():
                     self._handle(panel.upright(event))
                 self.session.update()
+                self._watch_trial()
                 view = self.session.view()
                 self._renderer.draw(panel.surface, view)
                 panel.show()
@@ -225,6 +249,14 @@ class App:
         if fault or not isinstance(view, LiveView) or view.field is not None:
             self._watchdog.ready()
         self._watchdog.beat(fault.text if fault else "Live")
+
+    def _watch_trial(self) -> None:
+        if self._trial is None:
+            return
+        self._trial.watch(self.health.report()[Part.MODEL])
+        self.session.model_fault = self._trial.fault
+        if self._trial.fault is not None and self._appliance:
+            self.session.ending = Command.RESTART
 
     def _test(self, selftest: Beside) -> Checks:
         return selftest(self.health.report()[Part.CAMERA], self._camera.frames.peek())

@@ -24,6 +24,7 @@ from device.commands.run import add_run, run
 from device.commands.schema import add_schema
 from device.commands.selftest import add_selftest
 from device.commands.standard_error import print_error
+from device.commands.status import add_status
 from device.config import CONFIG_VARIABLE, SYSTEM_CONFIG
 from device.errors import BundleError, ConfigError, DermascopeError, SourceError
 from device.exit_status import ExitStatus
@@ -38,6 +39,7 @@ _COMMANDS: Final = (
     add_model_command,
     add_calibrate,
     add_selftest,
+    add_status,
     add_provision,
     add_schema,
 )

@@ -9,7 +9,7 @@ import pygame
 
 from device.app import App
 from device.capture.sources import open_source
-from device.config import Config, model_folder, records_folder
+from device.config import Config, records_folder
 from device.errors import (
     BundleError,
     ConfigError,
@@ -23,10 +23,14 @@ from device.exit_status import ExitStatus
 from device.faults import Fault
 from device.frame import SourceKind
 from device.inference.analyzer import Analyzer
+from device.installation.install import install_model
+from device.installation.installer import Installer
+from device.installation.sticks import found_archives
+from device.installation.trial_period import TrialPeriod, begin_trial
 from device.language import translatable
-from device.models.chosen import open_bundle
+from device.models.chosen import chosen_folder, open_bundle
 from device.optics import Optics, load_optics
-from device.paths import state_folder
+from device.paths import state_folder, status_folder
 from device.platform.clock import Clock, clock_is_set
 from device.platform.gpio_button import GpioButton
 from device.platform.logs import log_expected
@@ -44,6 +48,8 @@ from device.screen.renderer import Renderer
 from device.screen.state import Command
 from device.selftest.equipment import screen_check
 from device.selftest.runs import checks_beside
+from device.status.publisher import Publisher, telling
+from device.status.server import listening_address
 
 _log = logging.getLogger(__name__)
 
@@ -91,6 +97,10 @@ def run_instrument(
     """
     notifier = Notifier()
     notices = provision_notices()
+    address = listening_address(config.status_address) if config.status_address else None
+    folder = state_folder()
+    if model is None:
+        notices += begin_trial(config, folder, clock)
 
     def patience(seconds: float) -> Patience:
         def waiting(error: Exception) -> None:
@@ -102,10 +112,9 @@ def run_instrument(
 
     late = patience(LATE_SECONDS)
     # One that is there and does not hold will not become better by waiting.
-    missing = () if (model or model_folder(config)).is_dir() else (BundleError,)
+    missing = () if (model or chosen_folder(config)).is_dir() else (BundleError,)
     bundle = late.until_it_works(lambda: open_bundle(config, model), *missing)
     analyzer = Analyzer(bundle, config.threads, clock)
-    folder = state_folder()
     with ExitStack() as opened:
         frames = opened.enter_context(
             late.until_it_works(
@@ -148,12 +157,26 @@ def run_instrument(
                 model,
                 screen_check(pygame.display.get_driver().lower(), screen.get_size()),
             ),
+            installer=Installer(
+                found_archives, lambda path: install_model(path, config, folder, clock)
+            ),
+            trial=TrialPeriod(folder, clock) if model is None else None,
         )
         ending.if_it_hangs.callback(app.close)
         if config.shutter_pin is not None:
             opened.enter_context(GpioButton(config.shutter_pin, press_shutter, clock))
         opened.enter_context(SnapshotButton(press_shutter))
         _log.info("started: model %s, source %s", bundle.manifest.model_id, frames.kind)
+        publisher = Publisher(
+            bundle.manifest.model_id,
+            app.health,
+            app.frames,
+            lambda: app.findings,
+            clock,
+            records_folder(config),
+            status_folder(),
+        )
+        opened.enter_context(telling(publisher, address))
         command = app.run(screen)
         _log.info("ended: %s", command)
     return {

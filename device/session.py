@@ -19,6 +19,7 @@ from device.frame import Frame
 from device.imaging.field_of_view import FieldOfView, central_field, crop, saliency_over_field
 from device.inference.analyzer import likeliest_malignant
 from device.inference.finding import Finding
+from device.installation.installer import Installer
 from device.models.manifest import Manifest
 from device.optics import Optics
 from device.platform.clock import Clock
@@ -42,6 +43,7 @@ from device.screen.registry import PageName
 from device.screen.state import Command, Context, State
 from device.screen.view import KeepStatus, LiveView, PageView, Snapshot
 from device.selftest.background import BackgroundTest
+from device.text import printable
 
 FLASH_SECONDS: Final = 0.15
 FLASHES_APART_SECONDS: Final = 0.5
@@ -81,6 +83,8 @@ class Session:
         What was found wrong at the start and keeps nothing from working: shown one after another.
     selftest
         Checks the instrument while it is in use.
+    installer
+        Installs models; None to install none.
 
     Attributes
     ----------
@@ -88,6 +92,8 @@ class Session:
         Where the clinician is.
     ending
         How the program is to end, once that is chosen.
+    model_fault
+        Why the model in use may not be used any longer; None while it may.
     """
 
     def __init__(
@@ -106,8 +112,10 @@ class Session:
         appliance: bool = False,
         notices: Sequence[Fault] = (),
         selftest: BackgroundTest | None = None,
+        installer: Installer | None = None,
     ) -> None:
         self._selftest = selftest or BackgroundTest(lambda: ())
+        self._installer = installer
         self._camera = camera
         self._analysis = analysis
         self._recorder = recorder
@@ -126,6 +134,7 @@ class Session:
             appliance=appliance,
         )
         self.ending: Command | None = None
+        self.model_fault: Fault | None = None
         self._shot: Shot | None = None
         self._flash_began = -math.inf
         self._notices = deque(notices, maxlen=_MOST_NOTICES)
@@ -138,6 +147,8 @@ class Session:
     @property
     def fault(self) -> Fault | None:
         """What does not work and is to be shown in the live page's place, or None."""
+        if self.model_fault is not None:
+            return self.model_fault
         if self._analysis.fault or self._captured():
             return self._analysis.fault
         if self._notices and not self.state.frozen:
@@ -173,6 +184,7 @@ class Session:
 
     def view(self) -> PageView:
         """Return what there is to be shown now."""
+        installer = self._installer
         snapshot = Snapshot(
             state=self.state,
             live=self._live_view(),
@@ -185,6 +197,9 @@ class Session:
             preferences_fault=self._recorder.preferences_fault,
             checks=self._selftest.found,
             testing=self._selftest.running,
+            archives=tuple(printable(p.name) for p in installer.found) if installer else (),
+            installing=installer is not None and installer.running,
+            installed=installer.outcome if installer else None,
         )
         page = self.state.page
         if page == PageName.LIVE and snapshot.fault is not None:
@@ -210,6 +225,8 @@ class Session:
                     self._analysis.inbox.send(ExplainCapture())
             case Command.SELF_TEST:
                 self._selftest.start()
+            case Command.LOOK_FOR_MODELS | Command.INSTALL_MODEL:
+                self._execute_on_models(command)
             case Command.SAVE_PREFERENCES:
                 state = self.state
                 chosen = Preferences(
@@ -219,6 +236,15 @@ class Session:
                     limits_read=state.limits_read,
                 )
                 self._recorder.inbox.offer(chosen)
+
+    def _execute_on_models(self, command: Command) -> None:
+        if self._installer is None:
+            return
+        number = self.state.page_state
+        if command is Command.LOOK_FOR_MODELS:
+            self._installer.look()
+        elif isinstance(number, int):
+            self._installer.install(number)
 
     def _release(self) -> None:
         # What is held belongs to the state before this command.

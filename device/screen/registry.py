@@ -15,6 +15,7 @@ class PageName(StrEnum):
     SETTINGS = "settings"
     ABOUT = "about"
     SELFTEST = "selftest"
+    MODELS = "models"
     POWER = "power"
     FAULT = "fault"
     LIMITS = "limits"

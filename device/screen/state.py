@@ -21,6 +21,8 @@ class Command(StrEnum):
     EXPLAIN = "explain"
     SAVE_PREFERENCES = "save preferences"
     SELF_TEST = "self-test"
+    LOOK_FOR_MODELS = "look for models"
+    INSTALL_MODEL = "install model"
     QUIT = "quit"
     RESTART = "restart"
     POWER_OFF = "power off"

@@ -145,6 +145,12 @@ class Snapshot:
         What the last self-test found; None before one has ended.
     testing
         A self-test is under way.
+    archives
+        Names of the models' files on sticks.
+    installing
+        A model is being looked for or installed.
+    installed
+        What came of the last installation; None where there was none.
     """
 
     state: State
@@ -158,6 +164,9 @@ class Snapshot:
     preferences_fault: Fault | None = None
     checks: Checks | None = None
     testing: bool = False
+    archives: tuple[str, ...] = ()
+    installing: bool = False
+    installed: Fault | None = None
 
 
 class ByIdentity(Generic[Value]):

@@ -10,12 +10,11 @@ import msgspec
 
 from device.config import Config
 from device.errors import BundleError
-from device.inference.known_answers import known_answers, known_pictures
-from device.inference.network import Network
+from device.inference.known_answers import known_pictures
+from device.inference.network import Network, has_known_answers
 from device.language import translatable
 from device.models.bundle import Bundle
 from device.models.chosen import open_bundle
-from device.models.network_spec import NetworkSpec
 from device.platform.regular_files import read_regular_file
 from device.selftest.check import Check, Item, failed, passed, untested, warned
 
@@ -66,13 +65,13 @@ def model_checks(config: Config, folder: Path | None = None) -> Iterator[Check]:
     except BundleError as error:
         yield failed(Item.ANSWERS, "{error}", translatable("use another device"), error=str(error))
         return
-    yield _answers(bundle.manifest.networks)
+    yield _answers(bundle)
     yield _speed(networks, _expected(bundle))
 
 
-def _answers(specs: tuple[NetworkSpec, ...]) -> Check:
+def _answers(bundle: Bundle) -> Check:
     """Return whether there was something to compare with: `Network` itself refuses what differs."""
-    if all(spec.sha256 in known_answers() for spec in specs):
+    if all(has_known_answers(bundle, spec) for spec in bundle.manifest.networks):
         return passed(Item.ANSWERS, translatable("as on the machine that it was built on"))
     return untested(
         Item.ANSWERS, translatable("it runs; of this model the right answers are not known here")

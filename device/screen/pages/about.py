@@ -70,18 +70,21 @@ class AboutPage(Page):
         """Return the row."""
         return {
             Control.SHUTTER: layout.row[0],
+            PageName.MODELS: layout.row[1],
             PageName.SELFTEST: layout.row[2],
             Control.BACK: layout.row[-1],
         }
 
     @classmethod
     def targets(cls, state: State) -> tuple[Target, ...]:
-        """Return the three buttons."""
-        return (Control.SHUTTER, PageName.SELFTEST, Control.BACK)
+        """Return the row."""
+        return (Control.SHUTTER, PageName.MODELS, PageName.SELFTEST, Control.BACK)
 
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
-        """Begin a self-test, and show what it finds."""
+        """Look for models, or begin a self-test, and show what is found."""
+        if target == PageName.MODELS:
+            return with_page(state, PageName.MODELS), Command.LOOK_FOR_MODELS
         return with_page(state, PageName.SELFTEST), Command.SELF_TEST
 
     @classmethod
@@ -91,7 +94,10 @@ class AboutPage(Page):
 
     def draw(self, view: AboutView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        own: dict[Target, Button] = {PageName.SELFTEST: Button(wording.translate("Self-test"))}
+        own: dict[Target, Button] = {
+            PageName.MODELS: Button(wording.translate("Models")),
+            PageName.SELFTEST: Button(wording.translate("Self-test")),
+        }
         self.draw_buttons(view, wording, own, frozen=view.frozen)
         self.canvas.part(
             self.canvas.layout.page,

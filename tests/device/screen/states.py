@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from device.appearance import Theme
 from device.faults import Fault, unexpected
 from device.imaging.abcd import AbcdMeasures
+from device.installation.installer import ASK_THE_MAKER, NOT_INSTALLED
 from device.runtime.analysis import FAILED as ANALYSIS_FAILED
 from device.runtime.health import RESTART_AND_REPORT
 from device.screen.pages.about import AboutView
 from device.screen.pages.compare import CompareView
 from device.screen.pages.fault import FaultView
 from device.screen.pages.limits import LimitsView
+from device.screen.pages.models import ModelsView
 from device.screen.pages.power import PowerView
 from device.screen.pages.selftest import SelftestView
 from device.screen.pages.settings import SettingsView
@@ -203,6 +205,18 @@ STATES: dict[str, PageView] = {
     "power": PowerView(LIVE, clock=NOON, source="demo"),
     "selftest": SelftestView(CHECKS, clock=NOON, source="demo"),
     "selftest-running": SelftestView(None, running=True, clock=NOON, source="demo"),
+    "models": ModelsView(("slim-96-1.3.0.dermascope", "wide-160-2.0.0.dermascope"), clock=NOON),
+    "models-none": ModelsView(clock=NOON),
+    "models-running": ModelsView(("slim-96-1.3.0.dermascope",), running=True, clock=NOON),
+    "models-refused": ModelsView(
+        ("slim-96-1.3.0.dermascope",),
+        outcome=Fault(
+            NOT_INSTALLED,
+            ASK_THE_MAKER,
+            values={"reason": "the trial took 901 MiB of memory, and 640 MiB are allowed"},
+        ),
+        clock=NOON,
+    ),
     "about": AboutView("d17d3dc7e0c69560" * 4, clock=NOON, source="demo"),
     "camera-fault": FaultView(
         Fault("the camera was unplugged", "plug it in again", where="/dev/video0"),

@@ -67,6 +67,16 @@ def test_running_instrument_keeps_what_it_holds(capsys: Capture) -> None:
     assert tested == set(Item) - {Item.CAMERA, Item.OPTICS, Item.SCREEN, Item.BUTTONS}
 
 
+def test_only_what_is_named_is_checked(capsys: Capture) -> None:
+    source = "replay:/no/such/folder"
+    words = ["--only", "disk", "--only", "golden outputs", "--json", "--source", source]
+    assert main(["selftest", *words]) == ExitStatus.OK
+    tested = [check["check"] for check in json.loads(capsys.readouterr().out)["checks"]]
+    assert sorted(tested) == ["disk", "golden outputs"]
+    assert main(["selftest", "--only", "toaster"]) == ExitStatus.BAD_INPUT
+    assert "toaster: there is no such check; choose from camera" in capsys.readouterr().err
+
+
 def test_altered_model_fails(tmp_path: Path, bundle: Bundle) -> None:
     for path in bundle.folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
