@@ -26,6 +26,10 @@ def add_image_commands(add: Add) -> None:
         help="the instrument's settings, for the card's first partition",
     )  # fmt: skip
     image.add_argument(
+        "--provision", type=Path, metavar="CSV",
+        help="a table with a row for each device: also write a settings file for each card",
+    )  # fmt: skip
+    image.add_argument(
         "--out", type=Path, metavar="DIR", default=Path("build/image"),
         help="folder to write to (default: %(default)s)",
     )  # fmt: skip
@@ -43,10 +47,16 @@ def add_image_commands(add: Add) -> None:
 
 def _image(options: argparse.Namespace, console: Console) -> int:
     from build_host.image.build import Build, build_image
+    from build_host.image.provisioning import checked_settings, write_settings
     from build_host.image.release import publish
     from build_host.image.tools import Tools, cache_folder
     from build_host.image.update_key import default_update_key
 
+    folder = options.out.resolve()
+    settings = checked_settings(options.config)
+    cards = []
+    if options.provision:
+        cards = write_settings(options.provision, settings, folder / "cards")
     began = time.monotonic()
 
     def say(step: str) -> None:
@@ -54,10 +64,9 @@ def _image(options: argparse.Namespace, console: Console) -> int:
 
     say("Tools of Debian 13 (minutes, once)")
     tools = Tools(cache_folder())
-    folder = options.out.resolve()
     build = Build(
         work=folder / "work",
-        settings=options.config,
+        settings=settings,
         key=default_update_key(),
         version=options.version,
     )
@@ -69,5 +78,7 @@ def _image(options: argparse.Namespace, console: Console) -> int:
             console.print(f"Wrote {path}", soft_wrap=True)
     console.print(f"Wrote {built.card}", soft_wrap=True)
     console.print(f"Wrote {built.update}", soft_wrap=True)
+    for path in cards:
+        console.print(f"Wrote {path}, for the card of {path.parent.name}", soft_wrap=True)
     say("Done")
     return 0

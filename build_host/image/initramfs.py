@@ -1,6 +1,7 @@
-"""What is added to Debian's initramfs: an archive of its own behind it, which the kernel unpacks too.
+"""What is added to Debian's initramfs: an archive behind it, which the kernel unpacks too.
 
-So Debian's is made with its packages, once, and what an instrument adds may change with the program.
+So Debian's is made with its packages, once, and what an instrument adds may change as the program
+does.
 """
 
 import os

@@ -53,9 +53,9 @@ def install_system(root: Path, recipe: Recipe, certificate: Path, tools: Tools, 
     shutil.copyfile(certificate, root / "etc/rauc/keyring.pem")
     # systemd never lets the clock show a time before clock-epoch's, and renews what is made of /usr
     # (ldconfig's cache, the journal's catalogue) where .updated is older than that.
-    for name in ("usr/lib/clock-epoch", "etc/.updated", "var/.updated"):
-        (root / name).touch()
-        os.utime(root / name, (epoch, epoch))
+    for stamp in ("usr/lib/clock-epoch", "etc/.updated", "var/.updated"):
+        (root / stamp).touch()
+        os.utime(root / stamp, (epoch, epoch))
     tools.emulate()
     run(["chroot", str(root), "systemd-sysusers"])
     for verb, units in (
