@@ -41,6 +41,10 @@ def add_image_commands(add: Add) -> None:
         help="where the files will be served from, for Raspberry Pi Imager",
     )  # fmt: skip
     image.add_argument(
+        "--layer", type=Path, metavar="DIR",
+        help="also write the same as a source folder for rpi-image-gen",
+    )  # fmt: skip
+    image.add_argument(
         "--raw", action="store_true", help="leave the image as it is: for an emulated machine"
     )
 
@@ -48,7 +52,9 @@ def add_image_commands(add: Add) -> None:
 def _image(options: argparse.Namespace, console: Console) -> int:
     from build_host.image.build import Build, build_image
     from build_host.image.provisioning import checked_settings, write_settings
+    from build_host.image.recipe import load_recipe
     from build_host.image.release import publish
+    from build_host.image.rpi_image_gen import write_layer
     from build_host.image.tools import Tools, cache_folder
     from build_host.image.update_key import default_update_key
 
@@ -71,6 +77,9 @@ def _image(options: argparse.Namespace, console: Console) -> int:
         version=options.version,
     )
     built = build_image(build, tools, say)
+    if options.layer:
+        write_layer(load_recipe(), built.root, options.layer)
+        console.print(f"Wrote {options.layer}", soft_wrap=True)
     if not options.raw:
         say("Compressing")
         files = publish(built.card, folder, build.version, built.released, options.url, tools)
