@@ -20,9 +20,11 @@ from tests.image.card import Card
 SIZE = (800, 480)
 READY = r"Started .*dermascope\.service"
 _AXIS = 32767
-_PATIENCE = (
-    "systemd.set_credential_binary=systemd.unit-dropin.dermascope.service:"
-    + b64encode(b"[Service]\nTimeoutStartSec=1h\nWatchdogSec=20min\n").decode()
+_SLOW_UNITS = ("dermascope", "dermascope-data-check")
+_PATIENCE = " ".join(
+    f"systemd.set_credential_binary=systemd.unit-dropin.{unit}.service:{drop_in}"
+    for unit in _SLOW_UNITS
+    for drop_in in [b64encode(b"[Service]\nTimeoutStartSec=1h\nWatchdogSec=20min\n").decode()]
 )
 """An emulated machine is slow: its time is never what is tested."""
 
@@ -90,12 +92,13 @@ class Machine:
             "-qmp", f"unix:{folder / 'qmp'},server=on,wait=off",
             *arguments,
         ]  # fmt: skip
-        self._process = subprocess.Popen(
-            tools.command(command, [folder, card.path.parent, *shared]),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(folder / "qemu.log").open("ab"),
-        )
+        with (folder / "qemu.log").open("ab") as complaints:
+            self._process = subprocess.Popen(
+                tools.command(command, [folder, card.path.parent, *shared]),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+            )
         self._qmp = _connect(folder / "qmp", self._process)
         self._qmp_lines = self._qmp.makefile("r", encoding="utf-8")
         self._qmp_lines.readline()
