@@ -57,7 +57,9 @@ def install_system(root: Path, recipe: Recipe, certificate: Path, tools: Tools, 
         (root / stamp).touch()
         os.utime(root / stamp, (epoch, epoch))
     tools.emulate()
-    run(["chroot", str(root), "systemd-sysusers"])
+    # The day on which a user was made is part of /etc/shadow.
+    day = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SOURCE_DATE_EPOCH": str(epoch)}
+    run(["chroot", str(root), "systemd-sysusers"], day)
     for verb, units in (
         ("enable", recipe.units.enabled),
         ("disable", recipe.units.disabled),
