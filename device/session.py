@@ -317,6 +317,7 @@ class Session:
             progress=progress if state.frozen and not capture else None,
             kept=self._kept(capture) if capture else None,
             lost=frame.time if frame and not capture and self._camera.lost else None,
+            field_mm=self._field_mm(frame, field) if frame and field else None,
             live_before=self._live_before if capture else None,
             flash=self._clock.monotonic() - self._flash_began < FLASH_SECONDS,
         )
@@ -345,10 +346,15 @@ class Session:
 
     def _mm_per_pixel(self) -> float | None:
         frame = self._camera.frames.peek()
-        if frame is None or self._optics is None:
-            return None
+        return self._scale(frame) if frame else None
+
+    def _field_mm(self, frame: Frame, field: FieldOfView) -> float | None:
+        scale = self._scale(frame)
+        return None if scale is None else scale * field.side
+
+    def _scale(self, frame: Frame) -> float | None:
         height, width = frame.pixels.shape[:2]
-        return self._optics.mm_per_pixel_at(width, height)
+        return self._optics.mm_per_pixel_at(width, height) if self._optics else None
 
 
 def _crop_frame(frame: Frame, field: FieldOfView) -> NDArray[np.uint8]:

@@ -24,6 +24,11 @@ _DIM: Final = (84, 84, 84)
 _FLASH: Final = (96, 96, 96)
 """Seen from the corner of the eye, and far from the whole screen in white."""
 
+_SCALE_BARS: Final = (1, 2, 5, 10, 20)
+_LONGEST_BAR: Final = 0.3
+_BLACK: Final = (0, 0, 0)
+_WHITE: Final = (255, 255, 255)
+
 Pixels = NDArray[np.uint8]
 
 _KEPT: Final[dict[KeepStatus, str]] = {
@@ -47,6 +52,7 @@ class _Field:
     lost: datetime | None
     age: int
     flash: bool
+    field_mm: float | None
 
 
 class PictureBox:
@@ -109,6 +115,7 @@ class FieldView:
             lost=view.lost,
             age=round(view.finding_age) if stale else 0,
             flash=view.flash,
+            field_mm=view.field_mm,
         )
         area = self._canvas.layout.field_area
         self._canvas.part(area, shown, lambda shown: self._draw(shown, wording))
@@ -122,7 +129,29 @@ class FieldView:
         if shown.frozen is not None or shown.lost is not None:
             colour = self._canvas.palette.warning if shown.lost else self._canvas.palette.touch
             pygame.draw.rect(self._canvas.screen, colour, area, px(6))
+        if shown.field_mm is not None:
+            self._draw_scale_bar(shown.field_mm)
         self._draw_label(shown, wording)
+
+    def _draw_scale_bar(self, field_mm: float) -> None:
+        """Draw a length that can be counted by, above the bottom of the field."""
+        canvas, px, area = self._canvas, self._canvas.layout.px, self._canvas.layout.field
+        fitting = [length for length in _SCALE_BARS if length <= _LONGEST_BAR * field_mm]
+        if not fitting:
+            return
+        length = fitting[-1]
+        right, y = area.right - px(18), area.bottom - px(22)
+        left = right - round(length / field_mm * area.width)
+        for colour, wide in ((_BLACK, px(6)), (_WHITE, px(2))):
+            edge = wide // 2
+            pygame.draw.line(canvas.screen, colour, (left - edge, y), (right + edge, y), wide)
+            for x in (left, right):
+                ends = (x, y - px(7) - edge), (x, y + px(7) + edge)
+                pygame.draw.line(canvas.screen, colour, *ends, wide)
+        words = canvas.fonts.text(f"{length} mm", px(18), _WHITE, bold=True)
+        ground = words.get_rect(midbottom=((left + right) // 2, y - px(9)))
+        pygame.draw.rect(canvas.screen, _BLACK, ground.inflate(px(8), 0))
+        canvas.screen.blit(words, ground)
 
     def _draw_picture(self, shown: _Field) -> None:
         screen, area = self._canvas.screen, self._canvas.layout.field

@@ -14,6 +14,7 @@ class PageName(StrEnum):
     COMPARE = "compare"
     SETTINGS = "settings"
     ABOUT = "about"
+    MEASURES = "measures"
     POWER = "power"
     FAULT = "fault"
     LIMITS = "limits"

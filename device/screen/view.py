@@ -97,6 +97,8 @@ class LiveView(PageView):
         When the picture was taken, where the camera gives no more: it looks live and is not.
     flash
         The shutter was pressed just now.
+    field_mm
+        How wide the field is in millimetres, or None where the optics are not calibrated.
     live_before
         What the live view said as the shutter was pressed, where a picture is held.
     """
@@ -116,6 +118,7 @@ class LiveView(PageView):
     kept: KeepStatus | None = None
     lost: datetime | None = None
     flash: bool = False
+    field_mm: float | None = None
     live_before: Finding | None = None
 
 
