@@ -17,6 +17,7 @@ from device.appearance import Rotation
 from device.capture.source import FrameSource
 from device.faults import Fault
 from device.inference.analyzer import FrameAnalyzer
+from device.latest import Latest
 from device.optics import Optics
 from device.platform.clock import Clock
 from device.platform.signals import Ending
@@ -128,7 +129,12 @@ class App:
         inbox: Inbox[Burst | ExplainCapture, LiveFrame] = Inbox(clock)
         self.recent = RecentPictures()
         self._camera = Camera(source, inbox, self.health, clock)
-        self._recorder = Recorder(archive, preferences_folder, self.recent, self.health, clock)
+        scale: Latest[Optics] = Latest(clock)
+        if optics is not None:
+            scale.put(optics)
+        self._recorder = Recorder(
+            archive, preferences_folder, self.recent, self.health, clock, scale
+        )
         self._analysis = Analysis(
             analyzer,
             inbox,
@@ -136,7 +142,7 @@ class App:
             clock,
             self._camera.use_field,
             self._recorder.inbox.send if archive is not None else None,
-            optics,
+            scale,
         )
         self.session = Session(
             self._camera,
@@ -148,7 +154,7 @@ class App:
             clock=clock,
             source=source.name,
             preferences=preferences or Preferences(),
-            optics=optics,
+            optics=scale,
             appliance=appliance,
             notices=notices,
         )

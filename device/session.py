@@ -19,6 +19,7 @@ from device.frame import Frame
 from device.imaging.field_of_view import FieldOfView, central_field, crop, saliency_over_field
 from device.inference.analyzer import likeliest_malignant
 from device.inference.finding import Finding
+from device.latest import Latest
 from device.models.manifest import Manifest
 from device.optics import Optics
 from device.platform.clock import Clock
@@ -27,6 +28,7 @@ from device.runtime.analysis import Analysis
 from device.runtime.camera import Camera
 from device.runtime.messages import (
     AnalyzedFrame,
+    CalibrateOptics,
     Capture,
     ExplainCapture,
     OverlayRequest,
@@ -99,7 +101,7 @@ class Session:
         clock: Clock,
         source: str,
         preferences: Preferences,
-        optics: Optics | None = None,
+        optics: Latest[Optics] | None = None,
         appliance: bool = False,
         notices: Sequence[Fault] = (),
     ) -> None:
@@ -179,6 +181,7 @@ class Session:
             recent=self._recent.pictures(),
             fault=self.fault,
             preferences_fault=self._recorder.preferences_fault,
+            calibration=self._recorder.calibration.peek(),
         )
         page = self.state.page
         if page == PageName.LIVE and snapshot.fault is not None:
@@ -201,6 +204,10 @@ class Session:
                 self._camera.inbox.send(TakeBurst(self._shot))
             case Command.RELEASE:
                 self._release()
+            case Command.CALIBRATE:
+                frame = self._camera.frames.peek()
+                if frame is not None:
+                    self._recorder.inbox.send(CalibrateOptics(frame))
             case Command.EXPLAIN:
                 if self._captured():
                     self._analysis.inbox.send(ExplainCapture())
@@ -354,7 +361,8 @@ class Session:
 
     def _scale(self, frame: Frame) -> float | None:
         height, width = frame.pixels.shape[:2]
-        return self._optics.mm_per_pixel_at(width, height) if self._optics else None
+        optics = self._optics.peek() if self._optics else None
+        return optics.mm_per_pixel_at(width, height) if optics else None
 
 
 def _crop_frame(frame: Frame, field: FieldOfView) -> NDArray[np.uint8]:

@@ -11,21 +11,31 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from device.errors import RecordError, ScreenError
+from device.errors import ConfigError, ImageError, RecordError, ScreenError
 from device.faults import Fault
+from device.imaging.field_of_view import crop, find_field
+from device.imaging.ruler import find_ticks
 from device.language import translatable
 from device.latest import Latest
+from device.optics import Optics, save_optics
 from device.platform.clock import Clock
 from device.platform.logs import log_expected
 from device.preferences import Preferences, save_preferences
 from device.records.archive import Archive
 from device.runtime.health import Health, Part, report_unexpected
 from device.runtime.inbox import Inbox
-from device.runtime.messages import KeepExamination, KeepResult, Shot
+from device.runtime.messages import (
+    CalibrateOptics,
+    CalibrationResult,
+    KeepExamination,
+    KeepResult,
+    Shot,
+)
 from device.runtime.recent import RecentPictures
 
 NOT_KEPT: Final = translatable("The examination could not be kept.")
 NOT_SAVED: Final = translatable("The settings could not be kept.")
+NOT_CALIBRATED: Final = translatable("The scale could not be read off the ruler.")
 NOT_READ: Final = translatable("Earlier examinations could not be read.")
 DAMAGED: Final = translatable("Earlier examinations that are damaged, and not shown: {count}.")
 COPY_AND_CHECK: Final = translatable("Copy what is there, and have the disk checked.")
@@ -55,18 +65,22 @@ class Recorder:
     archive
         Used by this thread alone; None to keep nothing.
     preferences_folder
-        Where preferences are kept; None to forget them.
+        Where preferences and the optics' scale are kept; None to forget them.
     recent
         Takes what was kept before.
     health
         Notified of every step.
     clock
-        Time source for waits.
+        Time source for waits, and of a calibration.
+    optics
+        Takes the scale of a calibration.
 
     Attributes
     ----------
     inbox
-        Examinations to keep, and the newest preferences.
+        Examinations to keep, calibrations, and the newest preferences.
+    calibration
+        What came of the last calibration.
     kept
         Whether the examination of the last shot is on the disk.
     """
@@ -78,7 +92,10 @@ class Recorder:
         recent: RecentPictures,
         health: Health,
         clock: Clock,
+        optics: Latest[Optics] | None = None,
     ) -> None:
+        self._clock = clock
+        self._optics = optics
         self._archive = archive
         self._preferences_folder = preferences_folder
         self._recent = recent
@@ -90,7 +107,8 @@ class Recorder:
         self._preferences_fault: Fault | None = None
         self._space_fault: Fault | None = None
         self._told_room = FEW
-        self.inbox: Inbox[KeepExamination, Preferences] = Inbox(clock)
+        self.inbox: Inbox[KeepExamination | CalibrateOptics, Preferences] = Inbox(clock)
+        self.calibration: Latest[CalibrationResult] = Latest(clock)
         self.kept: Latest[KeepResult] = Latest(clock)
 
     @property
@@ -130,6 +148,8 @@ class Recorder:
                     self._keep(work)
                 case Preferences():
                     self._save(work)
+                case CalibrateOptics():
+                    self._calibrate(work)
                 case _ if ending:
                     return
                 case _:
@@ -184,6 +204,27 @@ class Recorder:
             self._preferences_fault = self._failed(NOT_SAVED, error)
         else:
             self._preferences_fault = None
+            self._health.worked(Part.RECORDER)
+
+    def _calibrate(self, work: CalibrateOptics) -> None:
+        pixels = work.frame.pixels
+        height, width = pixels.shape[:2]
+        try:
+            scale = 1.0 / find_ticks(crop(pixels, find_field(pixels))).spacing
+            optics = Optics(
+                mm_per_pixel=scale, width=width, height=height, calibrated=self._clock.now()
+            )
+            if self._preferences_folder is not None:
+                save_optics(self._preferences_folder, optics)
+        except (ImageError, ConfigError) as error:
+            log_expected(_log, error)
+            self.calibration.put(CalibrationResult(fault=error.fault))
+        except Exception as error:
+            self.calibration.put(CalibrationResult(fault=self._failed(NOT_CALIBRATED, error)))
+        else:
+            if self._optics is not None:
+                self._optics.put(optics)
+            self.calibration.put(CalibrationResult(scale))
             self._health.worked(Part.RECORDER)
 
     def _older(self) -> Iterator[bool]:

@@ -15,6 +15,7 @@ class PageName(StrEnum):
     SETTINGS = "settings"
     ABOUT = "about"
     MEASURES = "measures"
+    CALIBRATION = "calibration"
     POWER = "power"
     FAULT = "fault"
     LIMITS = "limits"

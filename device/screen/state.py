@@ -19,6 +19,7 @@ class Command(StrEnum):
     CAPTURE = "capture"
     RELEASE = "release"
     EXPLAIN = "explain"
+    CALIBRATE = "calibrate"
     SAVE_PREFERENCES = "save preferences"
     QUIT = "quit"
     RESTART = "restart"

@@ -14,7 +14,7 @@ from device.faults import Fault
 from device.imaging.abcd import AbcdMeasures
 from device.inference.finding import Finding
 from device.language import Language
-from device.runtime.messages import Picture
+from device.runtime.messages import CalibrationResult, Picture
 from device.screen.events import Target
 from device.screen.registry import PageName
 from device.screen.state import State
@@ -146,6 +146,8 @@ class Snapshot:
         What does not work, or None.
     preferences_fault
         Why what was chosen could not be kept, or None.
+    calibration
+        What came of the last calibration since the start, or None.
     """
 
     state: State
@@ -157,6 +159,7 @@ class Snapshot:
     recent: tuple[Picture, ...] = ()
     fault: Fault | None = None
     preferences_fault: Fault | None = None
+    calibration: CalibrationResult | None = None
 
 
 class ByIdentity(Generic[Value]):

@@ -181,6 +181,13 @@ class Wording:
             self._figure("Diameter", diameter, ()),
         ]
 
+    def scale(self, mm_per_pixel: float | None) -> str:
+        """Return what the optics are calibrated to."""
+        if mm_per_pixel is None:
+            return self.translate("Lengths: not calibrated, so no millimetres are shown.")
+        micrometres = self.number(mm_per_pixel * 1000, 1)
+        return self.translate("Lengths: {length} µm per pixel.", length=micrometres)
+
     def _of(self, value: int | None, most: int) -> str:
         if value is None:
             return "–"

@@ -13,7 +13,9 @@ from device.imaging.abcd import ABCD_COLOURS, AbcdMeasures
 from device.imaging.quality import Remark
 from device.runtime.analysis import FAILED as ANALYSIS_FAILED
 from device.runtime.health import RESTART_AND_REPORT
+from device.runtime.messages import CalibrationResult
 from device.screen.pages.about import AboutView
+from device.screen.pages.calibration import CalibrationView
 from device.screen.pages.compare import CompareView
 from device.screen.pages.fault import FaultView
 from device.screen.pages.limits import LimitsView
@@ -192,6 +194,22 @@ STATES: dict[str, PageView] = {
     "measures-none": MeasuresView(LIVE, clock=NOON, source="demo"),
     "measures-most": MeasuresView(
         replace(FROZEN, measures=MOST_MEASURES), 5, clock=NOON, source="demo"
+    ),
+    "calibration": CalibrationView(
+        replace(LIVE, field_mm=14.0), 0.0214, CalibrationResult(0.0214), clock=NOON, source="demo"
+    ),
+    "calibration-fault": CalibrationView(
+        LIVE,
+        None,
+        CalibrationResult(
+            fault=Fault(
+                "no ruler was found in the picture",
+                "lay one with millimetre ticks across the whole field, focus on it, and take the "
+                "picture again",
+            )
+        ),
+        clock=NOON,
+        source="demo",
     ),
     "limits": LimitsView(clock=NOON, source="demo"),
     "power": PowerView(LIVE, clock=NOON, source="demo"),
