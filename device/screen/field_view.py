@@ -10,7 +10,7 @@ import pygame
 from numpy.typing import NDArray
 from pygame import Rect, Surface
 
-from device.imaging.overlay import saliency_rgba
+from device.imaging.overlay import Layer, saliency_layer
 from device.language import translatable
 from device.screen import theme
 from device.screen.canvas import Canvas
@@ -99,7 +99,7 @@ class FieldView:
     def __init__(self, canvas: Canvas) -> None:
         self._canvas = canvas
         self._box = PictureBox(canvas.layout.field.width)
-        self._heat: tuple[NDArray[np.float32], float, Surface] | None = None
+        self._heat: tuple[NDArray[np.float32], float, Layer | None] | None = None
 
     def draw(self, view: LiveView, wording: Wording) -> None:
         """Draw the field."""
@@ -118,7 +118,12 @@ class FieldView:
             field_mm=view.field_mm,
         )
         area = self._canvas.layout.field_area
-        self._canvas.part(area, shown, lambda shown: self._draw(shown, wording))
+        self._canvas.part(
+            area,
+            shown,
+            lambda shown: self._draw(shown, wording),
+            covered=view.field is not None and not self._canvas.layout.portrait,
+        )
 
     def _draw(self, shown: _Field, wording: Wording) -> None:
         area, px = self._canvas.layout.field, self._canvas.layout.px
@@ -158,8 +163,7 @@ class FieldView:
         if shown.picture.value is not None:
             screen.blit(self._box.picture(shown.picture.value), area)
         if shown.overlay_wanted and shown.overlay.value is not None:
-            heat = self._heat_surface(shown.overlay.value, shown.opacity)
-            screen.blit(heat, area, special_flags=pygame.BLEND_PREMULTIPLIED)
+            self._blend(shown.overlay.value, shown.opacity)
         if shown.overlay_wanted and shown.outline.value is not None:
             self._draw_outline(shown.outline.value)
         if shown.lost is not None:
@@ -185,13 +189,17 @@ class FieldView:
             text = wording.translate("Finding is {seconds} s old", seconds=shown.age)
             self._label(text, self._canvas.palette.warning)
 
-    def _heat_surface(self, overlay: NDArray[np.float32], opacity: float) -> Surface:
+    def _blend(self, overlay: NDArray[np.float32], opacity: float) -> None:
+        """Blend a map with the picture; the same map is coloured once."""
+        area = self._canvas.layout.field
         if self._heat is None or self._heat[0] is not overlay or self._heat[1] != opacity:
-            size = self._canvas.layout.field.size
-            # In the screen's own order its bytes need no other copy.
-            colours = cv2.cvtColor(saliency_rgba(overlay, size, opacity), cv2.COLOR_RGBA2BGRA)
-            self._heat = (overlay, opacity, pygame.image.frombuffer(colours.data, size, "BGRA"))
-        return self._heat[2]
+            self._heat = (overlay, opacity, saliency_layer(overlay, area.size, opacity))
+        layer = self._heat[2]
+        if layer is not None:
+            size = layer.pixels.shape[1::-1]
+            heat = pygame.image.frombuffer(layer.pixels.data, size, "BGRA")
+            place = (area.left + layer.left, area.top + layer.top)
+            self._canvas.screen.blit(heat, place, special_flags=pygame.BLEND_PREMULTIPLIED)
 
     def _draw_outline(self, outline: NDArray[np.float32]) -> None:
         """Draw the lesion's outline, dashed so that it is not taken for the overlay's contour."""
