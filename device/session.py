@@ -189,7 +189,7 @@ class Session:
         explained = self._explained(analyzed.finding if analyzed else None)
         desk = self._recorder.desk
         context = Context(
-            recent=len(comparable(self._recent.pictures(), desk)),
+            recent=len(comparable(self._recent.pictures(), desk, self.state)),
             explained=explained,
             desk=desk,
             shot=self._shot if capture else None,
@@ -234,7 +234,7 @@ class Session:
             source=frame.source if (frame := self._camera.frames.peek()) else self._source,
             signed_by=self._signed_by,
             mm_per_pixel=self._mm_per_pixel(),
-            recent=comparable(self._recent.pictures(), desk),
+            recent=comparable(self._recent.pictures(), desk, self.state),
             fault=self.fault,
             preferences_fault=self._recorder.preferences_fault,
             checks=self._selftest.found,
@@ -244,7 +244,7 @@ class Session:
             installed=installer.outcome if installer else None,
             desk=desk,
             case=case_of(desk, self.state),
-            lesion=desk.lesion,
+            lesion=self.state.lesion,
             seconds=self._clock.monotonic(),
             calibration=self._recorder.calibration.peek(),
         )
@@ -301,21 +301,11 @@ class Session:
             case Command.QUIT | Command.RESTART | Command.POWER_OFF:
                 self.ending = command
             case Command.CAPTURE:
-                if self._notice_ends is not None:
-                    self._next_notice()
-                self._shot = Shot(filing_of(self._recorder.desk, self.state))
-                live = self._analysis.live.peek()
-                self._live_before = live.finding if live else None
-                now = self._clock.monotonic()
-                if now - self._flash_began >= FLASHES_APART_SECONDS:
-                    self._flash_began = now
-                self._camera.inbox.send(TakeBurst(self._shot))
+                self._capture()
             case Command.RELEASE:
                 self._release()
             case Command.CALIBRATE:
-                frame = self._camera.frames.peek()
-                if frame is not None:
-                    self._recorder.inbox.send(CalibrateOptics(frame))
+                self._calibrate()
             case Command.EXPLAIN:
                 if self._captured():
                     self._analysis.inbox.send(ExplainCapture())
@@ -336,6 +326,22 @@ class Session:
                 self._recorder.inbox.send(command)
                 if isinstance(command, Decide) and command.subject is self._shot:
                     self._release()
+
+    def _capture(self) -> None:
+        if self._notice_ends is not None:
+            self._next_notice()
+        self._shot = Shot(filing_of(self.state))
+        live = self._analysis.live.peek()
+        self._live_before = live.finding if live else None
+        now = self._clock.monotonic()
+        if now - self._flash_began >= FLASHES_APART_SECONDS:
+            self._flash_began = now
+        self._camera.inbox.send(TakeBurst(self._shot))
+
+    def _calibrate(self) -> None:
+        frame = self._camera.frames.peek()
+        if frame is not None:
+            self._recorder.inbox.send(CalibrateOptics(frame))
 
     def _execute_on_models(self, command: Command) -> None:
         if self._installer is None:

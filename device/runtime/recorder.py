@@ -11,7 +11,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from device.errors import ConfigError, ImageError, RecordError, RecordsLockedError, ScreenError
+from device.errors import (
+    ConfigError,
+    ImageError,
+    NoSuchRecordError,
+    RecordError,
+    RecordsLockedError,
+    ScreenError,
+)
 from device.faults import Fault
 from device.imaging.field_of_view import crop, find_field
 from device.imaging.ruler import find_ticks
@@ -23,6 +30,7 @@ from device.platform.logs import log_expected
 from device.preferences import Preferences, save_preferences
 from device.records.archive import Archive, PatientArchive
 from device.records.model import PictureKind
+from device.records.patients import Key
 from device.runtime.casework import NOT_DONE, Casework
 from device.runtime.desk import Desk
 from device.runtime.health import Health, Part, report_unexpected
@@ -35,7 +43,7 @@ from device.runtime.messages import (
     Shot,
 )
 from device.runtime.recent import MAX_RECENT, RecentPictures
-from device.runtime.requests import Decide, Request, Unlock
+from device.runtime.requests import Decide, Request
 
 NOT_KEPT: Final = translatable("The examination could not be kept.")
 NOT_SAVED: Final = translatable("The settings could not be kept.")
@@ -171,11 +179,12 @@ class Recorder:
                     self._health.waiting(Part.RECORDER, self._fault)
                     reading = reading and next(older, None) is not None
                 case _:
+                    locked = self.desk.locked
                     self._answer(work)
-                    if isinstance(work, Unlock) and not reading:
-                        # What could not be read while it was locked.
-                        recent = () if len(self._recent) else self._older()
-                        older, reading = chain(self._caught_up(), recent), True
+                    if self.desk.locked != locked:
+                        # Behind the lock is no picture; whoever opens it sees them again.
+                        self._recent.clear()
+                        older, reading = chain(self._caught_up(), self._older()), True
 
     def _keep(self, work: KeepExamination) -> None:
         if self._archive is None:
@@ -202,21 +211,31 @@ class Recorder:
     def _write(self, archive: Archive, work: KeepExamination) -> None:
         """Keep an examination, or complete the newest one."""
         if self._newest is None or self._newest[0] is not work.shot:
-            lesion = self._casework.key_of(work.shot.filing) if self._casework else None
-            identifier = archive.keep(
-                work.frame,
-                work.finding,
-                work.flags,
-                work.measures,
-                kind=work.shot.filing.kind,
-                polarization=work.shot.filing.polarization,
-                lesion=lesion,
-            )
+            try:
+                identifier = self._filed(archive, work, self._key_of(work))
+            except NoSuchRecordError:
+                # The patient was deleted meanwhile; a picture can be filed later, and not retaken.
+                identifier = self._filed(archive, work, None)
             self._newest = work.shot, identifier
         elif work.finding is not None:
             archive.complete(self._newest[1], work.finding, work.flags, work.measures)
         if self._casework is not None:
-            self._casework.kept(self._casework.key_of(work.shot.filing))
+            self._casework.kept(work.shot.filing)
+
+    def _key_of(self, work: KeepExamination) -> Key | None:
+        return self._casework.key_of(work.shot.filing) if self._casework else None
+
+    @staticmethod
+    def _filed(archive: Archive, work: KeepExamination, lesion: Key | None) -> str:
+        return archive.keep(
+            work.frame,
+            work.finding,
+            work.flags,
+            work.measures,
+            kind=work.shot.filing.kind,
+            polarization=work.shot.filing.polarization,
+            lesion=lesion,
+        )
 
     def _answer(self, request: Request) -> None:
         """Do what is asked of the records."""

@@ -126,7 +126,8 @@ class SettingsPage(Page):
                 if state.appliance
                 else (state, Command.QUIT)
             )
-        return with_page(state, PageName(target)), None
+        page = PageName(target)
+        return with_page(state, page), page_class(page).opening
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
