@@ -9,16 +9,18 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pygame
 
 from device.appearance import Rotation
 from device.capture.source import FrameSource
 from device.faults import Fault
+from device.frame import Frame
 from device.inference.analyzer import FrameAnalyzer
 from device.installation.installer import Installer
 from device.installation.trial_period import TrialPeriod
+from device.latest import Latest
 from device.optics import Optics
 from device.platform.clock import Clock
 from device.platform.signals import Ending
@@ -41,6 +43,9 @@ from device.selftest.background import BackgroundTest
 from device.selftest.check import Checks
 from device.selftest.runs import Beside
 from device.session import Session
+
+if TYPE_CHECKING:
+    from device.runtime.sender import Sender
 
 FRAMES_PER_SECOND: Final = 30
 """How often the screen is drawn, where no frame comes to be drawn."""
@@ -100,6 +105,10 @@ class App:
         Installs models; None to install none.
     trial
         Watches a model that was installed; None where none can be.
+    sender
+        Sends what is kept to other systems; None where the settings name none.
+    accelerator
+        Returns why the model does not run on the Edge TPU that it is meant for, or None.
 
     Attributes
     ----------
@@ -140,6 +149,8 @@ class App:
         selftest: Beside | None = None,
         installer: Installer | None = None,
         trial: TrialPeriod | None = None,
+        sender: "Sender | None" = None,
+        accelerator: Callable[[], Fault | None] = lambda: None,
     ) -> None:
         self._trial = trial
         self._appliance = appliance
@@ -153,8 +164,11 @@ class App:
         inbox: Inbox[Burst | ExplainCapture, LiveFrame] = Inbox(clock)
         self.recent = RecentPictures()
         self._camera = Camera(source, inbox, self.health, clock)
+        scale: Latest[Optics] = Latest(clock)
+        if optics is not None:
+            scale.put(optics)
         self._recorder = Recorder(
-            archive, preferences_folder, self.recent, self.health, clock, patients
+            archive, preferences_folder, self.recent, self.health, clock, patients, scale
         )
         self._analysis = Analysis(
             analyzer,
@@ -163,7 +177,7 @@ class App:
             clock,
             self._camera.use_field,
             self._recorder.inbox.send if archive is not None else None,
-            optics,
+            scale,
         )
         self.session = Session(
             self._camera,
@@ -175,13 +189,15 @@ class App:
             clock=clock,
             source=source.name,
             preferences=preferences or Preferences(),
-            optics=optics,
+            optics=scale,
             appliance=appliance,
             notices=notices,
             selftest=BackgroundTest(lambda: self._test(selftest) if selftest else ()),
             installer=installer,
             names=names,
             lock_after=lock_after,
+            sending_fault=lambda: sender.fault if sender else None,
+            accelerator=accelerator,
         )
         self._stop = threading.Event()
         self._stop_recorder = threading.Event()
@@ -190,11 +206,29 @@ class App:
             Part.ANALYSIS: self._thread(Part.ANALYSIS, self._analysis.run, self._stop),
             Part.RECORDER: self._thread(Part.RECORDER, self._recorder.run, self._stop_recorder),
         }
+        # No part of the instrument's health: another system that hangs is not its fault.
+        self._sending = (
+            threading.Thread(target=sender.run, args=(self._stop,), name="sender", daemon=True)
+            if sender
+            else None
+        )
+
+    @property
+    def frames(self) -> Latest[Frame]:
+        """The camera's newest frame."""
+        return self._camera.frames
+
+    @property
+    def findings(self) -> int:
+        """How many findings of the live view there have been."""
+        return self._analysis.live.count
 
     def run(self, screen: pygame.Surface, seconds: float | None = None) -> Command:
         """Run until the clinician ends it, or for so many seconds; return what is to follow."""
         for thread in self._threads.values():
             thread.start()
+        if self._sending is not None:
+            self._sending.start()
         panel = Panel(screen, self._rotation)
         pace = pygame.time.Clock()
         seen = 0
@@ -232,6 +266,9 @@ class App:
         self._join(Part.ANALYSIS, end)
         self._stop_recorder.set()
         self._join(Part.RECORDER, end)
+        if self._sending is not None and self._sending.is_alive():
+            # One that hangs in a network is left behind: its queue is on the disk.
+            self._clock.join(self._sending, max(0.0, end - self._clock.monotonic()))
 
     def _handle(self, event: pygame.event.Event) -> None:
         if event.type == pygame.QUIT:

@@ -3,7 +3,7 @@
 import logging
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pygame
 
@@ -30,7 +30,7 @@ from device.installation.trial_period import TrialPeriod, begin_trial
 from device.language import translatable
 from device.models.chosen import chosen_folder, open_bundle
 from device.optics import Optics, load_optics
-from device.paths import state_folder
+from device.paths import state_folder, status_folder
 from device.platform.clock import Clock, clock_is_set
 from device.platform.gpio_button import GpioButton
 from device.platform.logs import log_expected
@@ -48,6 +48,12 @@ from device.screen.renderer import Renderer
 from device.screen.state import Command
 from device.selftest.equipment import screen_check
 from device.selftest.runs import checks_beside
+from device.status.publisher import Publisher, telling
+from device.status.server import listening_address
+
+if TYPE_CHECKING:
+    from device.models.bundle import Bundle
+    from device.runtime.sender import Sender
 
 _log = logging.getLogger(__name__)
 
@@ -95,6 +101,7 @@ def run_instrument(
     """
     notifier = Notifier()
     notices = provision_notices()
+    address = listening_address(config.status_address) if config.status_address else None
     folder = state_folder()
     if model is None:
         notices += begin_trial(config, folder, clock)
@@ -129,6 +136,8 @@ def run_instrument(
         else:
             archive = opened.enter_context(throwaway_archive())
         ending.if_it_hangs.callback(archive.close)
+        optics = open_optics(folder, notices)
+        sends = frames.kind is SourceKind.CAMERA and (config.exchange.dicom or config.exchange.fhir)
         app = App(
             frames,
             analyzer,
@@ -144,7 +153,7 @@ def run_instrument(
             patients=archive,
             names=config.patient_names,
             lock_after=config.lock_minutes * 60.0 or None,
-            optics=open_optics(folder, notices),
+            optics=optics,
             notifier=notifier,
             appliance=appliance,
             rotation=config.rotation,
@@ -161,12 +170,24 @@ def run_instrument(
                 found_archives, lambda path: install_model(path, config, folder, clock)
             ),
             trial=TrialPeriod(folder, clock) if model is None else None,
+            sender=open_sender(config, clock, archive, bundle, optics) if sends else None,
+            accelerator=lambda: analyzer.fault,
         )
         ending.if_it_hangs.callback(app.close)
         if config.shutter_pin is not None:
             opened.enter_context(GpioButton(config.shutter_pin, press_shutter, clock))
         opened.enter_context(SnapshotButton(press_shutter))
         _log.info("started: model %s, source %s", bundle.manifest.model_id, frames.kind)
+        publisher = Publisher(
+            bundle.manifest.model_id,
+            app.health,
+            app.frames,
+            lambda: app.findings,
+            clock,
+            records_folder(config),
+            status_folder(),
+        )
+        opened.enter_context(telling(publisher, address))
         command = app.run(screen)
         _log.info("ended: %s", command)
     return {
@@ -198,6 +219,27 @@ def open_archive(
         _log.warning("the clock is not set")
         notices.append(Fault(CLOCK_NOT_SET, SET_THE_CLOCK))
     return archive
+
+
+def open_sender(
+    config: Config, clock: Clock, archive: EncryptedArchive, bundle: "Bundle", optics: Optics | None
+) -> "Sender":
+    """Return what sends the examinations to the targets of the settings."""
+    # Loaded only where there is something to be done with it.
+    from device.interop.equipment import equipment_of
+    from device.interop.gather import Source
+    from device.interop.targets import connections
+    from device.runtime.sender import Sender
+
+    source = Source(
+        pictures=archive,
+        patients=archive,
+        classes=bundle.manifest.classes,
+        equipment=equipment_of(config.exchange),
+        optics=optics,
+    )
+    targets = connections(config.exchange)
+    return Sender(state_folder(), archive, source, config.exchange, targets, clock)
 
 
 def open_optics(folder: Path, notices: list[Fault]) -> Optics | None:

@@ -58,7 +58,7 @@ from device.records.picture_files import (
 )
 from device.records.roles import Permission
 from device.records.sealing import new_secret, seal, unseal
-from device.records.trail import Event
+from device.records.trail import Event, changes
 from device.records.vault import Opened, Vault, reason
 from device.text import printable_path
 
@@ -228,6 +228,44 @@ class EncryptedArchive(Vault):
             except (OSError, ValueError) as error:
                 raise examination_tables.damaged(identifier, reason(error)) from None
             return Examination(record, pixels)
+
+    def note_export(self, what: str) -> None:
+        """Note in the trail that records are taken out, and how.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If they are locked, or whoever opened them may not take them out.
+        """
+        with self.changing(Permission.EXPORT) as opened:
+            self.note(opened, Event.EXPORTED, what)
+
+    def note_sent(self, identifier: str, target: str) -> None:
+        """Note in the trail that an examination went where the settings say it goes.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If the records are locked, or whoever opened them may not see them.
+        """
+        with self.changing(Permission.READ) as opened:
+            self.note(opened, Event.EXPORTED, f"{identifier} to {target}")
+
+    def changes(self, after: str, limit: int = 500) -> list[tuple[str, str]]:
+        """Return which examinations were kept, filed, decided or deleted, in that order.
+
+        Parameters
+        ----------
+        after
+            The mark of the last change that is known; empty for all.
+
+        Returns
+        -------
+        list
+            Of identifiers, each with the mark of its change.
+        """
+        with self.reading() as connection:
+            return changes(connection, after, limit)
 
     def catch_up(self) -> Iterator[bool]:
         """Bring over what earlier releases kept in the folder as plain files, one a step."""
@@ -419,6 +457,37 @@ class EncryptedArchive(Vault):
                 examination_tables.remove(opened.connection, row)
                 self.note(opened, Event.EXAMINATION_DELETED, identifier)
             self._remove_deleted(opened)
+
+    def expire(self, before: datetime, *, delete: bool) -> tuple[int, int]:
+        """Delete what the rule of retention says need not be kept, or count it.
+
+        A patient goes as a whole, when the newest picture was taken before that time.
+
+        Returns
+        -------
+        tuple of int
+            How many patients, and how many examinations that are filed under no lesion.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If the clock cannot be believed.
+        """
+        with self.guard, self.telling():
+            opened = self.allowed(Permission.DELETE)
+            if not clock_is_set(self.clock.now()):
+                raise RecordError(
+                    "the clock is not set, and nothing is deleted by age",
+                    action=translatable("set it"),
+                )
+            patients = examination_tables.expired_patients(opened.connection, before)
+            unfiled = examination_tables.expired_unfiled(opened.connection, before)
+            if delete:
+                for key in patients:
+                    self.delete_patient(key)
+                for identifier in unfiled:
+                    self.delete_examination(identifier)
+            return len(patients), len(unfiled)
 
     # The worklist.
 

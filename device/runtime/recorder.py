@@ -11,10 +11,20 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from device.errors import NoSuchRecordError, RecordError, RecordsLockedError, ScreenError
+from device.errors import (
+    ConfigError,
+    ImageError,
+    NoSuchRecordError,
+    RecordError,
+    RecordsLockedError,
+    ScreenError,
+)
 from device.faults import Fault
+from device.imaging.field_of_view import crop, find_field
+from device.imaging.ruler import find_ticks
 from device.language import translatable
 from device.latest import Latest
+from device.optics import Optics, save_optics
 from device.platform.clock import Clock
 from device.platform.logs import log_expected
 from device.preferences import Preferences, save_preferences
@@ -25,12 +35,19 @@ from device.runtime.casework import NOT_DONE, Casework
 from device.runtime.desk import Desk
 from device.runtime.health import Health, Part, report_unexpected
 from device.runtime.inbox import Inbox
-from device.runtime.messages import KeepExamination, KeepResult, Shot
+from device.runtime.messages import (
+    CalibrateOptics,
+    CalibrationResult,
+    KeepExamination,
+    KeepResult,
+    Shot,
+)
 from device.runtime.recent import MAX_RECENT, RecentPictures
 from device.runtime.requests import Decide, Request
 
 NOT_KEPT: Final = translatable("The examination could not be kept.")
 NOT_SAVED: Final = translatable("The settings could not be kept.")
+NOT_CALIBRATED: Final = translatable("The scale could not be read off the ruler.")
 NOT_READ: Final = translatable("Earlier examinations could not be read.")
 DAMAGED: Final = translatable("Earlier examinations that are damaged, and not shown: {count}.")
 COPY_AND_CHECK: Final = translatable("Copy what is there, and have the disk checked.")
@@ -60,20 +77,25 @@ class Recorder:
     archive
         Used by this thread alone; None to keep nothing.
     preferences_folder
-        Where preferences are kept; None to forget them.
+        Where preferences and the optics' scale are kept; None to forget them.
     recent
         Takes what was kept before.
     health
         Notified of every step.
     clock
-        Time source for waits.
+        Time source for waits, and of a calibration.
     patients
         The same archive, where it holds the records of patients; else None.
+    optics
+        Takes the scale of a calibration.
 
     Attributes
     ----------
     inbox
-        Examinations to keep, what is asked of the records, and the newest preferences.
+        Examinations to keep, calibrations, what is asked of the records, and the newest
+        preferences.
+    calibration
+        What came of the last calibration.
     kept
         Whether the examination of the last shot is on the disk.
     """
@@ -86,7 +108,10 @@ class Recorder:
         health: Health,
         clock: Clock,
         patients: PatientArchive | None = None,
+        optics: Latest[Optics] | None = None,
     ) -> None:
+        self._clock = clock
+        self._optics = optics
         self._archive = archive
         self._casework = Casework(patients, clock) if patients is not None else None
         self._preferences_folder = preferences_folder
@@ -100,7 +125,8 @@ class Recorder:
         self._space_fault: Fault | None = None
         self._told_room = FEW
         self._unreadable = 0
-        self.inbox: Inbox[KeepExamination | Request, Preferences] = Inbox(clock)
+        self.inbox: Inbox[KeepExamination | CalibrateOptics | Request, Preferences] = Inbox(clock)
+        self.calibration: Latest[CalibrationResult] = Latest(clock)
         self.kept: Latest[KeepResult] = Latest(clock)
 
     @property
@@ -145,6 +171,8 @@ class Recorder:
                     self._keep(work)
                 case Preferences():
                     self._save(work)
+                case CalibrateOptics():
+                    self._calibrate(work)
                 case None if ending:
                     return
                 case None:
@@ -242,6 +270,27 @@ class Recorder:
             self._preferences_fault = self._failed(NOT_SAVED, error)
         else:
             self._preferences_fault = None
+            self._health.worked(Part.RECORDER)
+
+    def _calibrate(self, work: CalibrateOptics) -> None:
+        pixels = work.frame.pixels
+        height, width = pixels.shape[:2]
+        try:
+            scale = 1.0 / find_ticks(crop(pixels, find_field(pixels))).spacing
+            optics = Optics(
+                mm_per_pixel=scale, width=width, height=height, calibrated=self._clock.now()
+            )
+            if self._preferences_folder is not None:
+                save_optics(self._preferences_folder, optics)
+        except (ImageError, ConfigError) as error:
+            log_expected(_log, error)
+            self.calibration.put(CalibrationResult(fault=error.fault))
+        except Exception as error:
+            self.calibration.put(CalibrationResult(fault=self._failed(NOT_CALIBRATED, error)))
+        else:
+            if self._optics is not None:
+                self._optics.put(optics)
+            self.calibration.put(CalibrationResult(scale))
             self._health.worked(Part.RECORDER)
 
     def _older(self) -> Iterator[bool]:

@@ -25,6 +25,7 @@ class Command(StrEnum):
     CAPTURE = "capture"
     RELEASE = "release"
     EXPLAIN = "explain"
+    CALIBRATE = "calibrate"
     SAVE_PREFERENCES = "save preferences"
     SELF_TEST = "self-test"
     LOOK_FOR_MODELS = "look for models"

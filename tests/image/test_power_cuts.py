@@ -8,19 +8,20 @@ import time
 from pathlib import Path
 
 import pytest
-from device.records.folder_archive import FolderArchive
 
+from device.records.encrypted_archive import EncryptedArchive
+from device.records.verification import verify
 from tests.image.card import Card, partitions
 from tests.image.conftest import Flash
 from tests.image.machine import READY, Machine
-from tests.image.test_boot import CAMERA, KEPT, LOG, START_SECONDS
+from tests.image.test_boot import CAMERA, KEPT, LOG, START_SECONDS, UNDERSTOOD, working
 
 CUTS = int(os.environ.get("DERMASCOPE_CUTS", "5"))
 SEED = int(os.environ.get("DERMASCOPE_SEED", "28"))
 SYSTEM = (2, 3, 5, 6)
 """Partitions that nothing but an update writes to."""
 
-SETTINGS = 'source = "usb"\nlanguage = "en"\n'
+SETTINGS = 'source = "usb:/dev/video0"\nlanguage = "en"\n'
 
 
 def content(card: Card, number: int) -> str:
@@ -38,7 +39,7 @@ def content(card: Card, number: int) -> str:
 
 
 def examinations(card: Card, folder: Path) -> list[str]:
-    """Return the examinations that a card holds, each read whole by the program's own reader."""
+    """Return the examinations that a card holds, once the program itself finds nothing wrong."""
     folder.mkdir()
     image = folder / "data.img"
     card.copy_out(7, image)
@@ -46,10 +47,12 @@ def examinations(card: Card, folder: Path) -> list[str]:
     card.tools.run(["e2fsck", "-fy", str(image)], shared, accepted=(0, 1))
     card.tools.run(["debugfs", "-R", f"rdump /state/examinations {folder}", str(image)], shared)
     image.unlink()
-    archive = FolderArchive(folder / "examinations", create=False)
-    identifiers = list(archive.identifiers())
+    archive = EncryptedArchive(folder / "examinations", create=False)
+    assert [told for told in verify(archive) if told] == []
+    identifiers = archive.identifiers()
     for identifier in identifiers:
         archive.read(identifier)
+    archive.close()
     return identifiers
 
 
@@ -68,6 +71,8 @@ def test_nothing_acknowledged_is_lost_and_the_program_comes_back(flash: Flash, t
                 time.sleep(chance.uniform(0.0, 20.0))
             else:
                 machine.wait_for(READY, START_SECONDS)
+                working(machine)
+                machine.touch(*UNDERSTOOD)
                 end = time.monotonic() + chance.uniform(5.0, 90.0)
                 while time.monotonic() < end:
                     machine.press("spc")
