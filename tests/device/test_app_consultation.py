@@ -438,9 +438,9 @@ def test_undecided_picture_is_on_the_worklist_and_decided_from_there(practice: P
 
     def deeds() -> None:
         practice.clinic.until_live()
-        practice.clinic.click(practice.clinic.target("more"))
-        practice.until_page(PageName.SETTINGS)
-        practice.touch(PageName.WORKLIST, "settings")
+        practice.touch("case", "live")
+        practice.until_page(PageName.START)
+        practice.touch("worklist", "start")
         practice.until_page(PageName.WORKLIST)
         practice.until(lambda: practice.desk().work)
         assert practice.desk().work.kind == WorkKind.OVERDUE

@@ -74,7 +74,7 @@ class _Notes:
 
 
 def menu() -> tuple[PageName, ...]:
-    """Return the pages that are reached from this one: the first by a button of the row."""
+    """Return the pages that are reached from this one: the first two by buttons of the row."""
     return tuple(name for name in PageName if page_class(name).menu_label)
 
 
@@ -88,7 +88,7 @@ class SettingsPage(Page):
         Nothing that ends the program stands where the live page has a target.
         """
         panel, height, gap = layout.panel, layout.target_height, round(13 * layout.unit)
-        first, *others = menu()
+        one, two, *others = menu()
         languages = Rect(panel.left, panel.top + round(48 * layout.unit), panel.width, height)
         themes = languages.move(0, height + gap)
         slider = Rect(panel.left, themes.bottom + gap, panel.width, round(78 * layout.unit))
@@ -98,7 +98,8 @@ class SettingsPage(Page):
         columns = layout.columns(below, max(2, len(entries)))
         return {
             Control.SHUTTER: layout.row[0],
-            first: layout.row[2],
+            one: layout.row[1],
+            two: layout.row[2],
             Control.BACK: layout.row[3],
             **dict(zip(LANGUAGES, layout.columns(languages, len(LANGUAGES)), strict=True)),
             **dict(zip(THEMES, layout.columns(themes, len(THEMES)), strict=True)),
@@ -109,8 +110,8 @@ class SettingsPage(Page):
     @classmethod
     def targets(cls, state: State) -> tuple[Target, ...]:
         """Return the row, then languages, themes, the slider, further pages, and the way out."""
-        first, *others = menu()
-        row = (Control.SHUTTER, first, Control.BACK)
+        one, two, *others = menu()
+        row = (Control.SHUTTER, one, two, Control.BACK)
         return (*row, *LANGUAGES, *THEMES, Control.OPACITY, *others, SettingsControl.QUIT)
 
     @classmethod
@@ -126,8 +127,7 @@ class SettingsPage(Page):
                 if state.appliance
                 else (state, Command.QUIT)
             )
-        page = PageName(target)
-        return with_page(state, page), page_class(page).opening
+        return with_page(state, PageName(target)), None
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
