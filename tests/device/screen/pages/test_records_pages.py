@@ -27,6 +27,7 @@ from device.runtime.requests import (
 from device.screen.events import Key, Pinch, Place, ShutterPress, Text, Touch
 from device.screen.forms import DecisionForm, DetailsForm
 from device.screen.navigation import step
+from device.screen.pages.base import page_class
 from device.screen.pages.followup import FollowUpState
 from device.screen.pages.keyboard import Field, KeyboardState
 from device.screen.pages.patient import PatientState
@@ -41,7 +42,7 @@ OPEN = Context(desk=DESK)
 BEHIND = [
     page
     for page in PageName
-    if page not in (PageName.LIVE, PageName.COMPARE, PageName.FAULT, PageName.LIMITS)
+    if page_class(page).takes_pictures and not page_class(page).shows_capture
 ]
 
 
