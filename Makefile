@@ -25,6 +25,7 @@ help:
 	@echo "make coverage  every test, and the lines and branches that none reaches"
 	@echo "make test-picamera  the camera's tests on real picamera2, in a Debian 13 root (as root)"
 	@echo "make test-screen  the whole program on a screen that nobody sees (installs it, as root)"
+	@echo "make test-kill  10,000 kills of the program while it changes its records; COUNT=1000 for fewer"
 	@echo "make test-interop  against DCMTK, Orthanc and a FHIR server (installs them, as root)"
 	@echo "make image   an image that a card is flashed with (as root; the first takes most of an hour)"
 	@echo "make test-image  starts the very image in an emulated machine, and cuts its power (as root)"
@@ -35,6 +36,7 @@ help:
 	@echo "make fuzz    100,000 damaged files, and those that would take much memory; COUNT=1000 for fewer"
 	@echo "make bench-build  the training input pipeline against a bare Keras fit"
 	@echo "make messages  renew the screen's catalogues from the code, and compile them"
+	@echo "make regulatory  renew what is generated of docs/regulatory, after make lock or a new model"
 	@echo "make lock    renew requirements/*.txt from pyproject.toml"
 
 demo: $(DEVICE)/.ready
@@ -48,6 +50,10 @@ test-device: $(DEV)/.ready
 
 test-build: $(DEV)/.ready
 	$(PYTEST) tests/build_host tests/end_to_end $(NOT_INSTALLED)
+
+# Prints what was killed; another SEED kills elsewhere.
+test-kill: $(DEV)/.ready
+	$(DEV)/bin/python -m tests.device.records.kill --count $(or $(COUNT),10000) --seed $(or $(SEED),1)
 
 coverage: $(DEV)/.ready
 	$(PYTEST) --cov --cov-report html:build/coverage --cov-report term:skip-covered \
@@ -114,6 +120,9 @@ messages: $(DEV)/.ready
 	    --ignore-pot-creation-date
 	$(DEV)/bin/pybabel -q compile --domain dermascope --directory device/locale
 
+regulatory: $(DEV)/.ready
+	$(DEV)/bin/dermascope-build regulatory
+
 lock: $(DEV)/.ready
 	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-annotate --no-header --group build --extra device --extra gpio --extra interop \
@@ -144,4 +153,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test test-device test-build coverage test-picamera test-screen test-interop image image-tools test-image test-arm64 lint bench bench-live fuzz bench-build messages lock
+.PHONY: help demo test test-device test-build test-kill coverage test-picamera test-screen test-interop image-tools image test-image lint bench bench-live fuzz bench-build messages regulatory lock

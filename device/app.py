@@ -16,9 +16,11 @@ import pygame
 from device.appearance import Rotation
 from device.capture.source import FrameSource
 from device.faults import Fault
+from device.frame import Frame
 from device.inference.analyzer import FrameAnalyzer
 from device.installation.installer import Installer
 from device.installation.trial_period import TrialPeriod
+from device.latest import Latest
 from device.optics import Optics
 from device.platform.clock import Clock
 from device.platform.signals import Ending
@@ -105,6 +107,8 @@ class App:
         Watches a model that was installed; None where none can be.
     sender
         Sends what is kept to other systems; None where the settings name none.
+    accelerator
+        Returns why the model does not run on the Edge TPU that it is meant for, or None.
 
     Attributes
     ----------
@@ -146,6 +150,7 @@ class App:
         installer: Installer | None = None,
         trial: TrialPeriod | None = None,
         sender: "Sender | None" = None,
+        accelerator: Callable[[], Fault | None] = lambda: None,
     ) -> None:
         self._trial = trial
         self._appliance = appliance
@@ -189,6 +194,7 @@ class App:
             names=names,
             lock_after=lock_after,
             sending_fault=lambda: sender.fault if sender else None,
+            accelerator=accelerator,
         )
         self._stop = threading.Event()
         self._stop_recorder = threading.Event()
@@ -203,6 +209,16 @@ class App:
             if sender
             else None
         )
+
+    @property
+    def frames(self) -> Latest[Frame]:
+        """The camera's newest frame."""
+        return self._camera.frames
+
+    @property
+    def findings(self) -> int:
+        """How many findings of the live view there have been."""
+        return self._analysis.live.count
 
     def run(self, screen: pygame.Surface, seconds: float | None = None) -> Command:
         """Run until the clinician ends it, or for so many seconds; return what is to follow."""

@@ -21,11 +21,13 @@ from device.commands.export import add_export
 from device.commands.model import add_model_command
 from device.commands.options import Command, option_path
 from device.commands.provision import add_provision
+from device.commands.records import add_records
 from device.commands.run import add_run, run
 from device.commands.schema import add_schema
 from device.commands.selftest import add_selftest
 from device.commands.send import add_send
 from device.commands.standard_error import print_error
+from device.commands.status import add_status
 from device.commands.worklist import add_worklist
 from device.config import CONFIG_VARIABLE, SYSTEM_CONFIG
 from device.errors import BundleError, ConfigError, DermascopeError, SourceError
@@ -41,10 +43,12 @@ _COMMANDS: Final = (
     add_model_command,
     add_calibrate,
     add_selftest,
+    add_status,
     add_provision,
     add_export,
     add_send,
     add_worklist,
+    add_records,
     add_schema,
 )
 """In the order in which help lists them."""

@@ -69,8 +69,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Where examinations are kept; empty for ``examinations`` in the state folder.
     records_key_file
         A file that opens the records in the place of a PIN; empty for none.
+    records_years
+        How long after a patient's newest picture records are kept, for ``dermascope records
+        expire``; 0 for ever.
     records_share
         How much of the disk that they lie on examinations may take up, in per cent.
+    status_address
+        Where the status can be read over a port: ``localhost:PORT`` or ``INTERFACE:PORT``; empty
+        for nowhere.
     device_class
         Name of the kind of device, for bundles that are made for some kinds alone; empty for none.
     exchange
@@ -97,7 +103,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     pedal_key: Annotated[str, msgspec.Meta(max_length=24, pattern="^[ -~]*$")] = ""
     records_folder: str = ""
     records_key_file: str = ""
+    records_years: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     records_share: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80
+    status_address: str = ""
     device_class: Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = ""
     exchange: Exchange = Exchange()
     patient_names: bool = False

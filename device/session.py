@@ -93,6 +93,8 @@ class Session:
         The clinic's settings allow patients' names.
     lock_after
         Seconds without a touch after which records that a PIN opened are locked; None for never.
+    accelerator
+        Returns why the model does not run on the Edge TPU that it is meant for, or None.
 
     Attributes
     ----------
@@ -124,8 +126,10 @@ class Session:
         names: bool = False,
         lock_after: float | None = None,
         sending_fault: Callable[[], Fault | None] = lambda: None,
+        accelerator: Callable[[], Fault | None] = lambda: None,
     ) -> None:
         self._sending_fault = sending_fault
+        self._accelerator = accelerator
         self._selftest = selftest or BackgroundTest(lambda: ())
         self._installer = installer
         self._camera = camera
@@ -210,6 +214,7 @@ class Session:
         self._notify_once("reading", self._recorder.reading_fault)
         self._notify_once("space", self._recorder.space_fault)
         self._notify_once("sending", self._sending_fault())
+        self._notify_once("accelerator", self._accelerator())
         for kept in self._recorder.news():
             # A picture that is held says itself that it is not kept.
             if kept.fault and (kept.shot is not self._shot or not self._captured()):

@@ -33,10 +33,7 @@ def write_atomically(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> No
             file.write(content)
             file.flush()
             set_mode(file.fileno(), mode)
-            if os.geteuid() == 0:
-                owner = path.parent.stat()
-                with contextlib.suppress(PermissionError):
-                    os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            give_to_owner(file.fileno(), path.parent)
             os.fsync(file.fileno())
         part.replace(path)
     except BaseException:
@@ -61,13 +58,15 @@ def remove_durably(path: Path) -> None:
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, where they are missing, so that power cannot undo it.
 
-    What is made is its owner's alone, whatever the umask.
+    What is made is its owner's alone, whatever the umask; what root makes belongs to the owner of
+    the folder above.
     """
     missing = [folder, *folder.parents]
     missing = missing[: next(i for i, path in enumerate(missing) if path.exists())]
     for path in reversed(missing):
         path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         set_mode(path, PRIVATE_FOLDER)
+        give_to_owner(path, path.parent)
         fsync_folder(path.parent)
 
 
@@ -78,6 +77,14 @@ def set_mode(target: Path | int, mode: int) -> None:
     """
     with contextlib.suppress(PermissionError):
         os.chmod(target, mode)  # noqa: PTH101 -- a descriptor is no path
+
+
+def give_to_owner(target: Path | int, folder: Path) -> None:
+    """Let what root makes, a path or a descriptor, belong to the owner of the folder it lies in."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        with contextlib.suppress(PermissionError):
+            os.chown(target, owner.st_uid, owner.st_gid)
 
 
 def fsync_file(path: Path) -> None:

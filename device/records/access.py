@@ -42,7 +42,7 @@ class Access:
     protection
         What opens them.
     holder
-        Who opened them; None while they are locked.
+        Who opened them; None while they are locked, or nothing was asked of them yet.
     """
 
     protection: Protection
@@ -51,7 +51,7 @@ class Access:
     @property
     def locked(self) -> bool:
         """Whether a PIN is to be entered, or a key file to be put in its place."""
-        return self.holder is None
+        return self.holder is None and self.protection is not Protection.NOTHING
 
     @property
     def role(self) -> Role | None:

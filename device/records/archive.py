@@ -302,6 +302,16 @@ class PatientArchive(Archive, Protocol):
         """Delete an examination and its picture for good."""
         ...
 
+    def note_export(self, what: str) -> None:
+        """Note in the trail that records are taken out, and how; call it before they are.
+
+        Parameters
+        ----------
+        what
+            What they leave by, such as ``dicom``, and which; names no patient.
+        """
+        ...
+
     # The worklist.
 
     def worklist(

@@ -7,11 +7,12 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from device.errors import RecordError
 from device.language import translatable
-from device.platform.durable_files import PRIVATE_FILE, fsync_folder, set_mode
+from device.platform.durable_files import PRIVATE_FILE, fsync_folder, give_to_owner, set_mode
+from device.records.journal import JOURNAL_SUFFIX, commits_of, lost_commits
 
 if TYPE_CHECKING:
     from sqlcipher3.dbapi2 import Connection
@@ -97,8 +98,6 @@ stays as it is."""
 _MOST_NAMED: Final = 3
 
 _SETTINGS: Final = """
-PRAGMA auto_vacuum = INCREMENTAL;
-PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA secure_delete = ON;
@@ -108,7 +107,25 @@ PRAGMA journal_size_limit = 4194304;
 """
 
 
-def open_database(path: Path, key: bytes) -> "Connection":
+class Tables(NamedTuple):
+    """The tables, opened.
+
+    Attributes
+    ----------
+    connection
+        To them.
+    found
+        The version that they had; 0 where there were none.
+    lost
+        How many changes are lost, as the medium damaged the journal.
+    """
+
+    connection: "Connection"
+    found: int
+    lost: int
+
+
+def open_database(path: Path, key: bytes, make: bool = True) -> Tables:
     """Open the tables, and make them where there are none. One connection alone may be open.
 
     Parameters
@@ -117,6 +134,8 @@ def open_database(path: Path, key: bytes) -> "Connection":
         Of the file; its folder exists.
     key
         256 bits; the file's own, and no password.
+    make
+        Whether they may be made.
 
     Raises
     ------
@@ -127,23 +146,43 @@ def open_database(path: Path, key: bytes) -> "Connection":
     """
     from sqlcipher3 import dbapi2
 
+    journal = path.with_name(path.name + JOURNAL_SUFFIX)
+    commits = commits_of(journal)
     if not path.exists():
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
         set_mode(path, PRIVATE_FILE)
+        give_to_owner(path, path.parent)
         fsync_folder(path.parent)
     connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA cipher_log_level = NONE").fetchall()
         connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+        # Before anything is read, or an index of the journal would be made that programs share.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        if not version_of(connection):
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         for setting in _SETTINGS.strip().splitlines():
             connection.execute(setting)
-        migrate(connection, MIGRATIONS)
+        lost = 0
+        if commits:
+            # The program was interrupted: nothing of it stays in the journal.
+            read = connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()[1]
+            lost = lost_commits(commits, read)
+        if not make and not version_of(connection):
+            raise RecordError(
+                "the records are damaged",
+                action=translatable("restore them from a backup"),
+                detail=f"{path.name}: holds no tables",
+            )
+        found = migrate(connection, MIGRATIONS)
+        if not found:
+            checkpoint(connection)
     except BaseException as error:
         if is_damage(error):
             error = damage(connection, error)
         connection.close()
         raise error from None
-    return connection
+    return Tables(connection, found, lost)
 
 
 def is_damage(error: BaseException) -> bool:
@@ -188,7 +227,7 @@ def migrate(connection: "Connection", migrations: Sequence[str]) -> int:
     device.errors.RecordError
         If a newer release made them.
     """
-    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    found = version_of(connection)
     if found > len(migrations):
         raise RecordError(
             "the records were kept by a newer release",
@@ -201,6 +240,11 @@ def migrate(connection: "Connection", migrations: Sequence[str]) -> int:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {version + 1}")
     return found
+
+
+def version_of(connection: "Connection") -> int:
+    """Return the version of the tables; 0 where there are none."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 @contextlib.contextmanager

@@ -458,6 +458,37 @@ class EncryptedArchive(Vault):
                 self.note(opened, Event.EXAMINATION_DELETED, identifier)
             self._remove_deleted(opened)
 
+    def expire(self, before: datetime, *, delete: bool) -> tuple[int, int]:
+        """Delete what the rule of retention says need not be kept, or count it.
+
+        A patient goes as a whole, when the newest picture was taken before that time.
+
+        Returns
+        -------
+        tuple of int
+            How many patients, and how many examinations that are filed under no lesion.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If the clock cannot be believed.
+        """
+        with self.guard, self.telling():
+            opened = self.allowed(Permission.DELETE)
+            if not clock_is_set(self.clock.now()):
+                raise RecordError(
+                    "the clock is not set, and nothing is deleted by age",
+                    action=translatable("set it"),
+                )
+            patients = examination_tables.expired_patients(opened.connection, before)
+            unfiled = examination_tables.expired_unfiled(opened.connection, before)
+            if delete:
+                for key in patients:
+                    self.delete_patient(key)
+                for identifier in unfiled:
+                    self.delete_examination(identifier)
+            return len(patients), len(unfiled)
+
     # The worklist.
 
     def worklist(

@@ -5,7 +5,7 @@ The record is one JSON text, as it was in plain files; the columns beside it are
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -41,6 +41,8 @@ class Row:
         Of the examination.
     lesion
         Key of the lesion, or None.
+    size
+        Bytes of the picture's file.
     secret
         The picture's key, sealed.
     content
@@ -50,6 +52,7 @@ class Row:
     number: int
     identifier: str
     lesion: Key | None
+    size: int
     secret: bytes
     content: bytes
 
@@ -150,7 +153,8 @@ def remove(connection: "Connection", row: Row) -> None:
 def select(connection: "Connection", identifier: str) -> Row:
     """Return an examination; raises `NoSuchRecordError`."""
     row = connection.execute(
-        "SELECT number, identifier, lesion, secret, record FROM examination WHERE identifier = ?",
+        "SELECT number, identifier, lesion, size, secret, record FROM examination "
+        "WHERE identifier = ?",
         (identifier,),
     ).fetchone()
     if row is None:
@@ -163,7 +167,7 @@ def select(connection: "Connection", identifier: str) -> Row:
 def of_patient(connection: "Connection", patient: Key) -> list[Row]:
     """Return a patient's examinations."""
     rows = connection.execute(
-        "SELECT e.number, e.identifier, e.lesion, e.secret, e.record "
+        "SELECT e.number, e.identifier, e.lesion, e.size, e.secret, e.record "
         "FROM lesion AS l JOIN examination AS e ON e.lesion = l.key WHERE l.patient = ?",
         (patient,),
     )
@@ -173,11 +177,30 @@ def of_patient(connection: "Connection", patient: Key) -> list[Row]:
 def rows_from(connection: "Connection", number: int, limit: int) -> list[Row]:
     """Return the examinations from a number on, in their order."""
     rows = connection.execute(
-        "SELECT number, identifier, lesion, secret, record FROM examination "
+        "SELECT number, identifier, lesion, size, secret, record FROM examination "
         "WHERE number >= ? ORDER BY number LIMIT ?",
         (number, limit),
     )
     return [Row(*row) for row in rows]
+
+
+def expired_patients(connection: "Connection", before: datetime) -> list[Key]:
+    """Return the patients whose newest picture was taken before a time."""
+    rows = connection.execute(
+        "SELECT l.patient FROM lesion AS l JOIN examination AS e ON e.lesion = l.key "
+        "GROUP BY l.patient HAVING max(e.taken) < ?",
+        (before.astimezone(UTC).isoformat(),),
+    )
+    return [row[0] for row in rows]
+
+
+def expired_unfiled(connection: "Connection", before: datetime) -> list[str]:
+    """Return the examinations under no lesion that were taken before a time."""
+    rows = connection.execute(
+        "SELECT identifier FROM examination WHERE lesion IS NULL AND taken < ?",
+        (before.astimezone(UTC).isoformat(),),
+    )
+    return [row[0] for row in rows]
 
 
 def last_number(connection: "Connection") -> int:

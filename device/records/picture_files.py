@@ -15,12 +15,12 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from device.imaging.decoding import MAX_PIXELS
 from device.platform.durable_files import (
     PRIVATE_FILE,
     fsync_folder,
+    give_to_owner,
     make_folder,
     set_mode,
 )
@@ -59,6 +59,8 @@ def encode_picture(
     identifier
         Of its examination: the file is taken for no other's.
     """
+    from PIL import Image
+
     thumbnail = seal(key, _jpeg(small), _context(identifier, "thumbnail"))
     head = _HEAD.pack(_MARK, len(thumbnail))
     png = io.BytesIO()
@@ -81,6 +83,7 @@ def write_picture(path: Path, content: bytes) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             set_mode(file.fileno(), PRIVATE_FILE)
+            give_to_owner(file.fileno(), path.parent)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -156,6 +159,8 @@ def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def _pixels(png: bytes) -> NDArray[np.uint8]:
+    from PIL import Image
+
     with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError("it has more pixels than the limit")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from device.errors import RecordError
-from device.imaging.image_file import read_image
 from device.platform.regular_files import read_regular_file
 from device.records.examination_tables import damaged, decode_record
 from device.records.model import Examination
@@ -43,6 +42,8 @@ def read_plain(folder: Path, identifier: str) -> Examination:
     device.errors.RecordError
         If its files are damaged.
     """
+    from device.imaging.image_file import read_image
+
     path = folder / identifier
     try:
         record = decode_record(identifier, read_regular_file(path / _RECORD_FILE, _LARGEST_RECORD))

@@ -42,6 +42,7 @@ class Event(StrEnum):
     EXPORTED = "exported"
     BACKED_UP = "backed up"
     RESTORED = "restored from a backup"
+    LOST = "changes lost, as the medium damaged the journal"
 
 
 _CHANGES: Final = (

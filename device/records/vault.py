@@ -1,6 +1,7 @@
 """The folder of the records: how it is opened, locked and left, and how a change is made in it."""
 
 import contextlib
+import logging
 import secrets
 import shutil
 import threading
@@ -21,6 +22,7 @@ from device.language import translatable
 from device.platform.clock import Clock
 from device.platform.durable_files import make_folder, remove_durably
 from device.platform.locked_folder import LockedFolder, mount_point
+from device.platform.logs import log_expected
 from device.records import keyring, patient_tables
 from device.records.access import Access, Holder, Protection
 from device.records.database import (
@@ -33,10 +35,11 @@ from device.records.database import (
     value_of,
 )
 from device.records.keyring import Keyring, PinCost
+from device.records.picture_files import PICTURES
 from device.records.pin_delay import PinDelay
 from device.records.roles import Permission, may
 from device.records.sealing import AlteredError, derive, new_secret
-from device.records.trail import Event, append
+from device.records.trail import Entry, Event, append, entries
 from device.text import printable_path
 
 if TYPE_CHECKING:
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
 
 CANNOT_READ: Final = translatable("the kept examinations cannot be read")
 NOT_KEPT: Final = translatable("this could not be kept")
+
+_log = logging.getLogger(__name__)
 
 _CLOSING_SECONDS: Final = 3.0
 
@@ -177,10 +182,7 @@ class Vault:
             else:
                 with self.telling():
                     self._connect(found, master, holder)
-            with self.changing(None) as opened:
-                if wrong:
-                    self.note(opened, Event.WRONG_PINS, str(wrong))
-                self.note(opened, Event.UNLOCKED, holder.name)
+            self._note_unlocked(wrong)
             return holder
 
     def unlock_with_key_file(self) -> None:
@@ -195,14 +197,13 @@ class Vault:
             self.open()
             if self.opened is not None:
                 return
-            ring = self._its_keyring()
+            ring = self.its_keyring()
             master = keyring.open_with_key_file(ring, self._read_key_file())
             if master is None:
                 raise self._unopenable("the key file does not open them")
             with self.telling():
                 self._connect(ring, master, keyring.BY_KEY_FILE)
-            with self.changing(None) as opened:
-                self.note(opened, Event.UNLOCKED, opened.holder.name)
+            self._note_unlocked()
 
     def lock(self) -> None:
         """Close the records and forget their keys; without a PIN they stay open."""
@@ -224,7 +225,7 @@ class Vault:
     def set_pin(self, holder: Holder, pin: str) -> None:
         """Give someone a PIN, or another one."""
         with self.changing(Permission.PINS) as opened:
-            ring = self._its_keyring()
+            ring = self.its_keyring()
             if not ring.pins and self._pin_cost is None:
                 ring = msgspec.structs.replace(
                     ring, cost=keyring.measure_cost(self.clock.monotonic)
@@ -236,7 +237,7 @@ class Vault:
     def remove_pin(self, name: str) -> None:
         """Take someone's PIN away."""
         with self.changing(Permission.PINS) as opened:
-            self._replace_keyring(opened, keyring.without_pin(self._its_keyring(), name))
+            self._replace_keyring(opened, keyring.without_pin(self.its_keyring(), name))
             self.note(opened, Event.PIN_REMOVED, name)
 
     def change_pin(self, old: str, new: str) -> Holder:
@@ -249,7 +250,7 @@ class Vault:
             holder = self.unlock(old)
             try:
                 with self.changing(None) as opened:
-                    ring = keyring.with_pin(self._its_keyring(), opened.master, holder, new)
+                    ring = keyring.with_pin(self.its_keyring(), opened.master, holder, new)
                     self._replace_keyring(opened, ring)
                     self.note(opened, Event.PIN_SET, holder.name)
             finally:
@@ -326,6 +327,12 @@ class Vault:
         """Add to the trail, within the transaction of what it tells of."""
         append(opened.connection, event, subject, opened.holder.name, self.clock.now())
 
+    def trail(self) -> Iterator[Entry]:
+        """Yield what was done with the records, from the beginning."""
+        with self.guard, self.telling():
+            told = list(entries(self.allowed(Permission.BACKUP).connection))
+        yield from told
+
     # Opening.
 
     def is_there(self) -> bool:
@@ -392,6 +399,7 @@ class Vault:
             if (self.folder / DATABASE_FILE).exists():
                 raise self._unopenable("the keyring is missing")
             return self._make_keyring()
+        self._access = Access(ring.protection, None)
         if ring.pins:
             self._forget_key_beside()
             return ring, None
@@ -470,19 +478,27 @@ class Vault:
         if not keyring.is_whole(ring, master):
             raise self._unopenable("the keyring was altered")
         path = self.folder / DATABASE_FILE
-        fresh = not path.exists()
-        opened = Opened(open_database(path, derive(master, "database")), master, holder)
+        fresh = not (self.folder / PICTURES).exists()
+        if not fresh and not path.exists():
+            raise self._unopenable(f"{DATABASE_FILE} is missing")
+        connection, found, lost = open_database(path, derive(master, "database"), make=fresh)
+        opened = Opened(connection, master, holder)
         try:
-            connection = opened.connection
             known = value_of(connection, "keyring")
             if ring.number < known:
                 raise self._unopenable("an older keyring was put in its place")
-            with transaction(connection):
-                connection.execute(
-                    "UPDATE archive SET value = ? WHERE name = 'keyring'", (ring.number,)
-                )
-                if fresh:
-                    self.note(opened, Event.MADE, f"schema {len(MIGRATIONS)}")
+            if ring.number > known or found < len(MIGRATIONS) or lost:
+                with transaction(connection):
+                    connection.execute(
+                        "UPDATE archive SET value = ? WHERE name = 'keyring'", (ring.number,)
+                    )
+                    if found < len(MIGRATIONS):
+                        event = Event.MIGRATED if found else Event.MADE
+                        self.note(opened, event, f"schema {len(MIGRATIONS)}")
+                    if lost:
+                        _log.warning("the records' journal was damaged: %d changes are lost", lost)
+                        self.note(opened, Event.LOST, str(lost))
+            keyring.complete_copies(self.folder, ring)
             self.settle(opened)
         except BaseException as error:
             if is_damage(error):
@@ -492,9 +508,20 @@ class Vault:
         self.opened = opened
         self._access = Access(ring.protection, holder)
 
+    def _note_unlocked(self, wrong: int = 0) -> None:
+        try:
+            with self.changing(None) as opened:
+                if wrong:
+                    self.note(opened, Event.WRONG_PINS, str(wrong))
+                self.note(opened, Event.UNLOCKED, opened.holder.name)
+        except RecordError as error:
+            # On a full disk someone must come in to make room.
+            log_expected(_log, error)
+
     # Keyrings.
 
-    def _its_keyring(self) -> Keyring:
+    def its_keyring(self) -> Keyring:
+        """Return the keyring, once the folder is open."""
         assert self._keyring is not None
         return self._keyring
 
@@ -518,7 +545,7 @@ class Vault:
         device.errors.WrongPinError
             If it is nobody's, or comes too soon.
         """
-        ring, delay = self._its_keyring(), self._delay
+        ring, delay = self.its_keyring(), self._delay
         assert delay is not None
         wait = delay.wait()
         if wait > 0.0:

@@ -9,7 +9,8 @@ from device.records import examination_tables
 from device.records.database import DATABASE_FILE, checkpoint, damaged_pages
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.examination_tables import Row
-from device.records.keyring import damaged_copies
+from device.records.journal import JOURNAL_SUFFIX
+from device.records.keyring import damaged_copies, write_keyring
 from device.records.picture_files import PICTURES, check_picture
 from device.records.roles import Permission
 from device.records.trail import Event, first_break
@@ -39,10 +40,14 @@ def verify(archive: EncryptedArchive) -> Iterator[str | None]:
     device.errors.RecordError
         If it cannot be opened at all; the message names where it is damaged.
     """
-    for name in damaged_copies(archive.folder):
-        yield f"{name}: is damaged; the other copy is used"
     with archive.guard, archive.telling():
         connection = archive.allowed(Permission.BACKUP).connection
+        copies = damaged_copies(archive.folder)
+        if copies:
+            write_keyring(archive.folder, archive.its_keyring())
+    for name in copies:
+        yield f"{name}: was damaged; the other copy was put in its place"
+    with archive.guard, archive.telling():
         checkpoint(connection)
         pages = damaged_pages(connection)
     for page in pages:
@@ -65,6 +70,12 @@ def _wrong_tables(connection: "Connection") -> list[str]:
     broken = first_break(connection)
     if broken is not None:
         wrong.append(f"trail: entry {broken} does not follow from those before it")
+    wrong += [
+        f"{DATABASE_FILE}{JOURNAL_SUFFIX}: was damaged at {time}; changes lost: {count}"
+        for time, count in connection.execute(
+            "SELECT time, subject FROM trail WHERE event = ? ORDER BY number", (Event.LOST,)
+        )
+    ]
     missing = connection.execute(
         f"SELECT subject FROM trail WHERE event IN {_KEPT} "  # noqa: S608
         "EXCEPT SELECT subject FROM trail WHERE event = ? "

@@ -26,7 +26,7 @@ from device.runtime.health import Health, Part, report_unexpected
 from device.runtime.inbox import Inbox
 from device.runtime.messages import KeepExamination, KeepResult, Shot
 from device.runtime.recent import MAX_RECENT, RecentPictures
-from device.runtime.requests import Decide, Request
+from device.runtime.requests import Decide, Request, Unlock
 
 NOT_KEPT: Final = translatable("The examination could not be kept.")
 NOT_SAVED: Final = translatable("The settings could not be kept.")
@@ -151,6 +151,10 @@ class Recorder:
                     reading = reading and next(older, None) is not None
                 case _:
                     self._answer(work)
+                    if isinstance(work, Unlock) and not reading:
+                        # What could not be read while it was locked.
+                        recent = () if len(self._recent) else self._older()
+                        older, reading = chain(self._caught_up(), recent), True
 
     def _keep(self, work: KeepExamination) -> None:
         if self._archive is None:

@@ -24,7 +24,7 @@ from device.frame import Frame, frame_now
 from device.inference.analyzer import Analyzer
 from device.inference.runtimes import installed_runtime
 from device.models.bundle import Bundle, load_bundle
-from device.records.encrypted_archive import EncryptedArchive
+from tests.bench import records
 from tests.device.clocks import ManualClock
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 ROUNDS = 30
 TOGETHER = 15
 STARTS = 5
-FEW_RECORDS = 10_000
 
 # A child's peak memory counts what its parent held at the fork: so the parent must be small.
 _LAUNCHER = """
@@ -76,12 +75,13 @@ def main() -> None:
             f"{screen(bundle, small, new_maps) * 1e3:.2f} ms",
             "2 ms",
         )
-    few, many = listing(FEW_RECORDS), listing(2 * FEW_RECORDS)
-    table.add_row(
-        f"open and list {2 * FEW_RECORDS:,} examinations / half as many",
-        f"{many / few:.2f} ({many * 1e3:.0f} / {few * 1e3:.0f} ms)",
-        "2.5",
-    )
+    for name, (seconds, exponent) in records.measured().items():
+        few, many = (f"{each * 1e3:.1f}" for each in seconds)
+        table.add_row(
+            f"{records.SIZES[-1]:,} examinations: {name}",
+            f"{many} ms (of {records.SIZES[0]:,}: {few} ms; grows with exponent {exponent:.2f})",
+            f"{records.LIMIT * 1e3:.0f} ms",
+        )
     fast = against_reference(bundle.live_model)
     table.add_row(
         f"{fast.reference} / the network",
@@ -220,21 +220,6 @@ def screen(bundle: Bundle, frame: Frame, new_maps: bool) -> float:
     finally:
         close_screen()
         cv2.setNumThreads(-1)
-
-
-def listing(number: int) -> float:
-    """Return the seconds to open and list a folder of examinations, damaged ones among them."""
-    with tempfile.TemporaryDirectory() as folder:
-        for n in range(number):
-            (Path(folder) / f"{n:06d}-20260102T030405Z-abcdef").mkdir()
-
-        def once() -> None:
-            archive = EncryptedArchive(Path(folder))
-            archive.open()
-            assert len(archive.identifiers()) == number
-            archive.close()
-
-        return measure(once, ROUNDS // 3)
 
 
 def measure(action: Callable[[], object], rounds: int) -> float:

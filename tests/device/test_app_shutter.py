@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pygame
@@ -262,7 +263,7 @@ def test_picture_that_is_let_go_before_it_could_be_kept_is_told(
     records, go_on = EncryptedArchive(tmp_path), threading.Event()
     clinic.options = {"archive": records}
 
-    def slow(*given: object) -> str:
+    def slow(*given: object, **filing: object) -> str:
         go_on.wait(GIVE_UP_SECONDS)
         raise RecordError("the examination could not be kept")
 
@@ -286,12 +287,12 @@ def test_picture_that_could_not_be_kept_is_told_though_the_next_is_held_already(
     clinic.options = {"archive": archive}
     keep, times = archive.keep, []
 
-    def fails_first(*given: object) -> str:
+    def fails_first(*given: Any, **filing: Any) -> str:
         times.append(None)
         if len(times) == 1:
             go_on.wait(GIVE_UP_SECONDS)
             raise RecordError("the examination could not be kept")
-        return keep(*given)
+        return keep(*given, **filing)
 
     monkeypatch.setattr(archive, "keep", fails_first)
 

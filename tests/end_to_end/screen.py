@@ -18,7 +18,6 @@ from pygame import Rect, Surface, image
 
 from device.appearance import Rotation
 from device.config import CONFIG_VARIABLE
-from device.errors import RecordError
 from device.imaging.field_of_view import crop, find_field
 from device.language import Language
 from device.models.bundle import Bundle
@@ -243,11 +242,11 @@ class Instrument:
             # The program alone may open them: a copy is read, as a backup would be.
             copied = self._folder / "copy"
             shutil.rmtree(copied, ignore_errors=True)
-            shutil.copytree(folder, copied)
             archive = EncryptedArchive(copied)
             try:
+                shutil.copytree(folder, copied)
                 return [archive.read(name) for name in archive.identifiers()]
-            except RecordError:
+            except OSError:
                 # Copied while it was written.
                 return []
             finally:

@@ -62,8 +62,8 @@ def test_a_key_captures_and_the_examination_is_kept(machine, shown):
     machine.press("spc")
     machine.wait_for(KEPT, 300.0)
     machine.screenshot(shown / "captured.png")
-    kept = machine.root("ls /var/lib/dermascope/examinations").split()
-    assert any(re.fullmatch(r"\d+-\d{8}T\d{6}Z-\w+", name) for name in kept), kept
+    kept = machine.root("ls /var/lib/dermascope/examinations/pictures/0000").split()
+    assert any(re.fullmatch(r"\d{7}\.picture", name) for name in kept), kept
     machine.press("spc")
     time.sleep(5.0)
 

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from device.records.folder_archive import FolderArchive
 
+from device.records.encrypted_archive import EncryptedArchive
+from device.records.verification import verify
 from tests.image.card import Card, partitions
 from tests.image.conftest import Flash
 from tests.image.machine import READY, Machine
@@ -38,7 +39,7 @@ def content(card: Card, number: int) -> str:
 
 
 def examinations(card: Card, folder: Path) -> list[str]:
-    """Return the examinations that a card holds, each read whole by the program's own reader."""
+    """Return the examinations that a card holds, once the program itself finds nothing wrong."""
     folder.mkdir()
     image = folder / "data.img"
     card.copy_out(7, image)
@@ -46,10 +47,12 @@ def examinations(card: Card, folder: Path) -> list[str]:
     card.tools.run(["e2fsck", "-fy", str(image)], shared, accepted=(0, 1))
     card.tools.run(["debugfs", "-R", f"rdump /state/examinations {folder}", str(image)], shared)
     image.unlink()
-    archive = FolderArchive(folder / "examinations", create=False)
-    identifiers = list(archive.identifiers())
+    archive = EncryptedArchive(folder / "examinations", create=False)
+    assert [told for told in verify(archive) if told] == []
+    identifiers = archive.identifiers()
     for identifier in identifiers:
         archive.read(identifier)
+    archive.close()
     return identifiers
 
 

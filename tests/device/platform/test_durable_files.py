@@ -103,7 +103,7 @@ def test_file_system_that_knows_no_modes_is_written_all_the_same(
     def refused(*given: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    for name in ("os.chmod", "os.fchown"):
+    for name in ("os.chmod", "os.chown"):
         monkeypatch.setattr(name, refused)
     write_atomically(tmp_path / "a" / "b.json", b"content")
     assert (tmp_path / "a" / "b.json").read_bytes() == b"content"

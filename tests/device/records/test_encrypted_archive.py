@@ -1,12 +1,8 @@
-import contextlib
 import json
 import os
-import resource
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +21,7 @@ from device.inference.finding import Finding, to_record
 from device.records.archive import PatientArchive
 from device.records.encrypted_archive import EncryptedArchive, throwaway_archive
 from device.records.model import SCHEMA_VERSION, Examination
+from tests.device.records.conftest import file_size_limit
 
 
 @pytest.fixture(scope="module")
@@ -63,19 +60,6 @@ class Kept:
 @pytest.fixture
 def kept(tmp_path: Path, frame: Frame, finding: Finding) -> Kept:
     return Kept(tmp_path, frame, finding)
-
-
-@contextlib.contextmanager
-def file_size_limit(size: int) -> Iterator[None]:
-    """Let no file become larger than so many bytes, as on a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, before)
 
 
 def names(folder: Path) -> list[str]:

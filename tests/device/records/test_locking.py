@@ -22,7 +22,7 @@ from device.records.patients import Role, new_key
 from device.records.pin_delay import seconds_after
 from device.records.roles import ALLOWED, Permission
 from tests.device.clocks import ManualClock
-from tests.device.records.conftest import CHEAP
+from tests.device.records.conftest import CHEAP, file_size_limit
 
 CLINICIAN = Holder("Dr. A", Role.CLINICIAN)
 FIELD = Holder("Nurse B", Role.FIELD)
@@ -52,6 +52,14 @@ def test_archive_without_a_pin_says_that_it_is_not_locked(archive: EncryptedArch
     assert (archive.folder / "archive.key").stat().st_size == 32
     archive.lock()
     assert not archive.access.locked
+
+
+def test_archive_that_nothing_was_asked_of_yet_is_not_locked(archive: EncryptedArchive) -> None:
+    assert archive.access == Access(Protection.NOTHING, None)
+    assert not archive.access.locked
+    archive.set_pin(CLINICIAN, PINS[CLINICIAN])
+    archive.close()
+    assert archive.access.locked
 
 
 def test_first_pin_takes_away_the_key_that_lay_beside(archive: EncryptedArchive) -> None:
@@ -278,6 +286,18 @@ def test_wrong_pins_are_told_in_the_trail(locked: EncryptedArchive) -> None:
     assert told == [("Dr. A", "unlocked", "Dr. A"), ("Dr. A", "wrong PINs before this", "2")]
 
 
+def test_records_open_on_a_full_disk(locked: EncryptedArchive, small_frame: Frame) -> None:
+    locked.unlock(PINS[CLINICIAN])
+    kept = locked.keep(small_frame, None, [], None)
+    locked.lock()
+    with file_size_limit(100):
+        assert locked.unlock(PINS[CLINICIAN]) == CLINICIAN
+        assert locked.identifiers() == [kept]
+        with pytest.raises(RecordError, match="this could not be kept; free space"):
+            locked.add_patient("4711")
+    locked.add_patient("4711")
+
+
 @pytest.fixture
 def key_file(tmp_path: Path) -> Path:
     path = tmp_path / "records.key"
@@ -349,6 +369,24 @@ def test_damaged_copy_of_the_keyring_is_no_loss(locked: EncryptedArchive) -> Non
         path.write_bytes(content)
 
 
+def test_copy_of_the_keyring_that_an_interrupted_program_did_not_write_is_written(
+    locked: EncryptedArchive,
+) -> None:
+    locked.unlock(PINS[CLINICIAN])
+    for name in ("keyring.json", "keyring.copy.json"):
+        path = locked.folder / name
+        before = path.read_bytes()
+        locked.set_pin(FIELD, PINS[FIELD])
+        after = path.read_bytes()
+        for left in (before, None):
+            path.unlink() if left is None else path.write_bytes(left)
+            started = again(locked)
+            assert started.unlock(PINS[CLINICIAN]) == CLINICIAN
+            started.close()
+            assert path.read_bytes() == after
+        locked.unlock(PINS[CLINICIAN])
+
+
 def test_keyring_that_is_gone_or_damaged_is_told_and_not_made_anew(
     locked: EncryptedArchive,
 ) -> None:
@@ -402,10 +440,18 @@ def test_throwaway_archive_leaves_its_key_on_no_disk(tmp_path: Path, small_frame
 
 
 @pytest.mark.parametrize(
-    ("seconds", "passes"), [(0.01, 16), (0.2, 15), (0.5, 6), (1.0, 3), (9.0, 3)]
+    ("few", "more", "passes"),
+    [
+        (0.01, 0.02, 32),
+        (0.4, 0.6, 14),
+        (0.5, 1.5, 4),
+        (0.9, 2.5, 2),
+        (9.0, 27.0, 2),
+        (0.5, 0.4, 32),
+    ],
 )
-def test_cost_of_a_pin_is_measured_on_the_machine(seconds: float, passes: int) -> None:
-    times = iter((5.0, 5.0 + seconds))
+def test_cost_of_a_pin_is_measured_on_the_machine(few: float, more: float, passes: int) -> None:
+    times = iter((5.0, 5.0 + few, 5.0 + few + more))
     assert measure_cost(lambda: next(times)) == PinCost(passes=passes, memory_kib=65536)
 
 
@@ -415,6 +461,6 @@ def test_cost_is_measured_for_the_first_pin_and_stays(tmp_path: Path) -> None:
     archive.set_pin(CLINICIAN, PINS[CLINICIAN])
     ring = keyring.read_keyring(tmp_path)
     assert ring is not None
-    assert (ring.cost.memory_kib, ring.cost.passes >= 3) == (65536, True)
+    assert (ring.cost.memory_kib, ring.cost.passes >= 2) == (65536, True)
     archive.lock()
     assert archive.unlock(PINS[CLINICIAN]) == CLINICIAN

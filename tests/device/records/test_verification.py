@@ -86,8 +86,12 @@ def test_every_byte_of_the_keyring_is_looked_at(filled: EncryptedArchive, name: 
     content = path.read_bytes()
     for place in range(0, len(content), 7):
         flip(path, place)
-        assert wrong(filled) == [f"{name}: is damaged; the other copy is used"]
-        path.write_bytes(content)
+        told = f"{name}: was damaged; the other copy was put in its place"
+        assert wrong(filled) == [told]
+        assert path.read_bytes() == content
+    filled.close()
+    flip(path, 100)
+    assert wrong(filled) == [told]
 
 
 def test_key_beside_that_is_damaged_is_told(filled: EncryptedArchive) -> None:

@@ -19,7 +19,7 @@ from device.inference.finding import Finding
 from device.platform.clock import Clock
 from device.preferences import Preferences, load_preferences
 from device.records.access import Holder
-from device.records.archive import Archive
+from device.records.archive import Archive, PatientArchive
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.patients import Role
 from device.runtime.health import Health, Part, PartState
@@ -34,6 +34,7 @@ from device.runtime.recorder import (
     NOT_KEPT,
     Recorder,
 )
+from device.runtime.requests import Unlock
 from tests.device.records.plain import write_plain
 from tests.device.scripted import GIVE_UP_SECONDS, until
 
@@ -74,11 +75,12 @@ def recorder_of(
     archive: Archive | None,
     preferences_folder: Path | None = None,
     recent: RecentPictures | None = None,
+    patients: PatientArchive | None = None,
 ) -> tuple[Recorder, Health]:
     clock = Clock()
     health = Health(clock)
     recent = RecentPictures() if recent is None else recent
-    return Recorder(archive, preferences_folder, recent, health, clock), health
+    return Recorder(archive, preferences_folder, recent, health, clock, patients), health
 
 
 @contextmanager
@@ -374,6 +376,25 @@ def test_plain_files_of_earlier_releases_are_brought_over_and_shown(
     assert archive.identifiers() == [names[0], names[2]]
     assert [folder.exists() for folder in folders] == [False, True, False]
     assert recorder.reading_fault == Fault(DAMAGED, COPY_AND_CHECK, values={"count": 1})
+
+
+def test_what_waited_while_it_was_locked_is_done_when_it_is_unlocked(
+    archive: ScriptedArchive, keep: KeepExamination
+) -> None:
+    archive.keep(keep.frame, keep.finding, [], None)
+    archive.set_pin(Holder("A", Role.CLINICIAN), "123456")
+    archive.lock()
+    name = "000001-20260102T030405Z-abcdef"
+    folder = write_plain(archive.folder, name, keep.frame.pixels)
+    recent = RecentPictures()
+    recorder, health = recorder_of(archive, recent=recent, patients=archive)
+    with running(recorder):
+        until(lambda: health.report()[Part.RECORDER].state is PartState.WAITING)
+        assert folder.exists()
+        recorder.inbox.send(Unlock("123456"))
+        until(lambda: len(recent) == 2)
+    assert not folder.exists()
+    assert name in archive.identifiers()
 
 
 def test_told_to_end_it_reads_no_more(archive: ScriptedArchive, keep: KeepExamination) -> None:
