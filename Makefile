@@ -153,4 +153,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test test-device test-build test-kill coverage test-picamera test-screen test-interop image-tools image test-image lint bench bench-live fuzz bench-build messages regulatory lock
+.PHONY: help demo test test-device test-build test-kill coverage test-picamera test-screen test-interop image-tools image test-image test-arm64 lint bench bench-live fuzz bench-build messages regulatory lock

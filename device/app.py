@@ -164,8 +164,11 @@ class App:
         inbox: Inbox[Burst | ExplainCapture, LiveFrame] = Inbox(clock)
         self.recent = RecentPictures()
         self._camera = Camera(source, inbox, self.health, clock)
+        scale: Latest[Optics] = Latest(clock)
+        if optics is not None:
+            scale.put(optics)
         self._recorder = Recorder(
-            archive, preferences_folder, self.recent, self.health, clock, patients
+            archive, preferences_folder, self.recent, self.health, clock, patients, scale
         )
         self._analysis = Analysis(
             analyzer,
@@ -174,7 +177,7 @@ class App:
             clock,
             self._camera.use_field,
             self._recorder.inbox.send if archive is not None else None,
-            optics,
+            scale,
         )
         self.session = Session(
             self._camera,
@@ -186,7 +189,7 @@ class App:
             clock=clock,
             source=source.name,
             preferences=preferences or Preferences(),
-            optics=optics,
+            optics=scale,
             appliance=appliance,
             notices=notices,
             selftest=BackgroundTest(lambda: self._test(selftest) if selftest else ()),

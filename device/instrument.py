@@ -150,6 +150,7 @@ def run_instrument(
             preferences_folder=folder,
             pedal_key=config.pedal_key,
             archive=archive,
+            patients=archive,
             names=config.patient_names,
             lock_after=config.lock_minutes * 60.0 or None,
             optics=optics,
