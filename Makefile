@@ -12,6 +12,9 @@ VIRTUAL := tests/device/capture/virtual
 WORKERS ?= 2
 PYTEST = $(DEV)/bin/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# What make test-screen and make test-interop run, which install what they need.
+NOT_INSTALLED := --ignore tests/end_to_end/test_instrument.py --ignore tests/end_to_end/test_interop.py
+
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +25,10 @@ help:
 	@echo "make coverage  every test, and the lines and branches that none reaches"
 	@echo "make test-picamera  the camera's tests on real picamera2, in a Debian 13 root (as root)"
 	@echo "make test-screen  the whole program on a screen that nobody sees (installs it, as root)"
+	@echo "make test-interop  against DCMTK, Orthanc and a FHIR server (installs them, as root)"
+	@echo "make image   an image that a card is flashed with (as root; the first takes most of an hour)"
+	@echo "make test-image  starts the very image in an emulated machine, and cuts its power (as root)"
+	@echo "make test-arm64  the program and its models on an emulated aarch64 (as root)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   how fast, as ratios in one run"
 	@echo "make bench-live  ten minutes of the live loop: frames, memory, latency"
@@ -34,13 +41,13 @@ demo: $(DEVICE)/.ready
 	$(DEVICE)/bin/dermascope demo --out demo
 
 test: $(DEV)/.ready
-	$(PYTEST) tests/build_host tests/end_to_end tests/device tests/fuzz --ignore tests/end_to_end/test_instrument.py
+	$(PYTEST) tests/build_host tests/end_to_end tests/device tests/fuzz $(NOT_INSTALLED)
 
 test-device: $(DEV)/.ready
 	$(PYTEST) tests/device tests/fuzz
 
 test-build: $(DEV)/.ready
-	$(PYTEST) tests/build_host tests/end_to_end --ignore tests/end_to_end/test_instrument.py
+	$(PYTEST) tests/build_host tests/end_to_end $(NOT_INSTALLED)
 
 coverage: $(DEV)/.ready
 	$(PYTEST) --cov --cov-report html:build/coverage --cov-report term:skip-covered \
@@ -53,6 +60,29 @@ test-screen: $(DEV)/.ready
 	apt-get update -qq
 	apt-get install -y -qq xvfb xdotool imagemagick
 	$(DEV)/bin/pytest tests/end_to_end/test_instrument.py
+
+test-interop: $(DEV)/.ready
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq dcmtk dicom3tools orthanc poppler-utils npm
+	$(DEV)/bin/pytest tests/end_to_end/test_interop.py
+
+# The rest of what it needs it makes itself, in ~/.cache/dermascope: Debian 13's tools, whatever the
+# system is.
+image-tools:
+	@[ "$$(id -u)" = 0 ] || { echo "images are made as root: sudo make image" >&2; exit 1; }
+	@command -v mmdebstrap > /dev/null || { apt-get update -qq; apt-get install -y -qq mmdebstrap; }
+
+image: $(DEV)/.ready image-tools
+	$(DEV)/bin/dermascope-build image $(if $(CONFIG),--config $(CONFIG))
+
+# CUTS=50 for a night; SCREENS are in build/image/screens.
+test-image: $(DEV)/.ready image-tools
+	$(DEV)/bin/dermascope-build image --raw
+	DERMASCOPE_CUTS=$(or $(CUTS),5) $(DEV)/bin/pytest tests/image --ignore tests/image/test_arm64.py
+
+test-arm64: $(DEV)/.ready image-tools
+	$(DEV)/bin/dermascope-build image --raw
+	$(DEV)/bin/pytest tests/image/test_arm64.py
 
 lint: $(DEV)/.ready
 	$(DEV)/bin/ruff format --check .
@@ -98,7 +128,7 @@ $(DEVICE)/.ready: requirements/device.txt
 $(DEV)/.ready: requirements/dev.txt
 	$(call environment,$(DEV),requirements/dev.txt)
 
-$(PICAMERA_ROOT)/.ready: $(wildcard $(VIRTUAL)/*.* $(VIRTUAL)/stubs/*)
+$(PICAMERA_ROOT)/.ready: $(wildcard $(VIRTUAL)/*.* build_host/image/camera/*)
 	@echo "Setting up $(PICAMERA_ROOT) (once)"
 	@$(VIRTUAL)/make_root.sh $(PICAMERA_ROOT) $(PYTHON)
 	@touch $@
@@ -114,4 +144,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test test-device test-build coverage test-picamera test-screen lint bench bench-live fuzz bench-build messages lock
+.PHONY: help demo test test-device test-build coverage test-picamera test-screen test-interop image image-tools test-image test-arm64 lint bench bench-live fuzz bench-build messages lock

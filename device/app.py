@@ -17,13 +17,15 @@ from device.appearance import Rotation
 from device.capture.source import FrameSource
 from device.faults import Fault
 from device.inference.analyzer import FrameAnalyzer
+from device.installation.installer import Installer
+from device.installation.trial_period import TrialPeriod
 from device.latest import Latest
 from device.optics import Optics
 from device.platform.clock import Clock
 from device.platform.signals import Ending
 from device.platform.systemd import Notifier
 from device.preferences import Preferences
-from device.records.archive import Archive
+from device.records.archive import Archive, PatientArchive
 from device.runtime.analysis import Analysis
 from device.runtime.camera import Camera
 from device.runtime.health import Health, Part, Watchdog
@@ -36,6 +38,9 @@ from device.screen.panel import Panel, pointer_wanted
 from device.screen.renderer import Renderer
 from device.screen.state import Command
 from device.screen.view import LiveView, PageView
+from device.selftest.background import BackgroundTest
+from device.selftest.check import Checks
+from device.selftest.runs import Beside
 from device.session import Session
 
 FRAMES_PER_SECOND: Final = 30
@@ -71,6 +76,12 @@ class App:
         Name of the key that a foot pedal sends, or empty.
     archive
         Keeps what the shutter takes; None to keep nothing.
+    patients
+        The same archive, where it holds the records of patients; else None.
+    names
+        The clinic's settings allow patients' names.
+    lock_after
+        Seconds without a touch after which records that a PIN opened are locked; None for never.
     optics
         How large a pixel is, where that is known.
     notifier
@@ -84,6 +95,12 @@ class App:
         What was found wrong at the start and keeps nothing from working.
     ending
         Whether the program was told to end by a signal.
+    selftest
+        Checks the instrument while it is in use; None to check nothing.
+    installer
+        Installs models; None to install none.
+    trial
+        Watches a model that was installed; None where none can be.
 
     Attributes
     ----------
@@ -112,13 +129,21 @@ class App:
         preferences_folder: Path | None = None,
         pedal_key: str = "",
         archive: Archive | None = None,
+        patients: PatientArchive | None = None,
+        names: bool = False,
+        lock_after: float | None = None,
         optics: Optics | None = None,
         notifier: Notifier | None = None,
         appliance: bool = False,
         rotation: Rotation = Rotation.NONE,
         notices: Sequence[Fault] = (),
         ending: Ending | None = None,
+        selftest: Beside | None = None,
+        installer: Installer | None = None,
+        trial: TrialPeriod | None = None,
     ) -> None:
+        self._trial = trial
+        self._appliance = appliance
         self._ending = ending or Ending()
         self._renderer = renderer
         self._rotation = rotation
@@ -133,7 +158,7 @@ class App:
         if optics is not None:
             scale.put(optics)
         self._recorder = Recorder(
-            archive, preferences_folder, self.recent, self.health, clock, scale
+            archive, preferences_folder, self.recent, self.health, clock, patients, scale
         )
         self._analysis = Analysis(
             analyzer,
@@ -157,6 +182,10 @@ class App:
             optics=scale,
             appliance=appliance,
             notices=notices,
+            selftest=BackgroundTest(lambda: self._test(selftest) if selftest else ()),
+            installer=installer,
+            names=names,
+            lock_after=lock_after,
         )
         self._stop = threading.Event()
         self._stop_recorder = threading.Event()
@@ -181,6 +210,7 @@ class App:
                 for event in pygame.event.get():
                     self._handle(panel.upright(event))
                 self.session.update()
+                self._watch_trial()
                 view = self.session.view()
                 self._renderer.draw(panel.surface, view)
                 panel.show()
@@ -224,6 +254,17 @@ class App:
         if fault or not isinstance(view, LiveView) or view.field is not None:
             self._watchdog.ready()
         self._watchdog.beat(fault.text if fault else "Live")
+
+    def _watch_trial(self) -> None:
+        if self._trial is None:
+            return
+        self._trial.watch(self.health.report()[Part.MODEL])
+        self.session.model_fault = self._trial.fault
+        if self._trial.fault is not None and self._appliance:
+            self.session.ending = Command.RESTART
+
+    def _test(self, selftest: Beside) -> Checks:
+        return selftest(self.health.report()[Part.CAMERA], self._camera.frames.peek())
 
     def _join(self, part: Part, end: float) -> None:
         thread = self._threads[part]

@@ -8,6 +8,7 @@ import msgspec
 
 from device.appearance import Rotation, Theme
 from device.errors import ConfigError
+from device.exchange import Exchange
 from device.language import Language
 from device.paths import shipped_models, state_folder, user_path
 from device.platform.toml_file import read_toml
@@ -15,7 +16,7 @@ from device.text import printable_path
 
 CONFIG_VARIABLE: Final = "DERMASCOPE_CONFIG"
 SYSTEM_CONFIG: Final = Path("/etc/dermascope/config.toml")
-DEFAULT_MODEL: Final = "slim-96"
+DEFAULT_MODEL: Final = "multicentre"
 
 _LONG_SIDE: Final = 640
 
@@ -66,8 +67,18 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         it is the shutter, as the space bar always is. Empty for none.
     records_folder
         Where examinations are kept; empty for ``examinations`` in the state folder.
+    records_key_file
+        A file that opens the records in the place of a PIN; empty for none.
     records_share
         How much of the disk that they lie on examinations may take up, in per cent.
+    device_class
+        Name of the kind of device, for bundles that are made for some kinds alone; empty for none.
+    exchange
+        Who the instrument is to the clinic's other systems, and where it may send.
+    patient_names
+        Whether a patient's name may be entered beside the identifier.
+    lock_minutes
+        After how many minutes without a touch records that a PIN opened are locked; 0 for never.
     """
 
     model: str = ""
@@ -85,7 +96,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     theme: Theme = Theme.DARK
     pedal_key: Annotated[str, msgspec.Meta(max_length=24, pattern="^[ -~]*$")] = ""
     records_folder: str = ""
+    records_key_file: str = ""
     records_share: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80
+    device_class: Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = ""
+    exchange: Exchange = Exchange()
+    patient_names: bool = False
+    lock_minutes: Annotated[int, msgspec.Meta(ge=0, le=240)] = 10
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
@@ -132,13 +148,30 @@ def records_folder(config: Config) -> Path:
         If the setting is no absolute path: it would depend on where the program is started.
     """
     if config.records_folder:
-        folder = user_path("records_folder", config.records_folder)
-        if not folder.is_absolute():
-            raise ConfigError(
-                f"records_folder: {printable_path(folder)} is not absolute; begin it with / or ~/"
-            )
-        return folder
+        return _absolute("records_folder", config.records_folder)
     return state_folder() / "examinations"
+
+
+def records_key_file(config: Config) -> Path | None:
+    """Return the file that opens the records, or None where the settings name none.
+
+    Raises
+    ------
+    device.errors.ConfigError
+        If the setting is no absolute path.
+    """
+    if not config.records_key_file:
+        return None
+    return _absolute("records_key_file", config.records_key_file)
+
+
+def _absolute(setting: str, text: str) -> Path:
+    path = user_path(setting, text)
+    if not path.is_absolute():
+        raise ConfigError(
+            f"{setting}: {printable_path(path)} is not absolute; begin it with / or ~/"
+        )
+    return path
 
 
 def model_folder(config: Config) -> Path:

@@ -20,9 +20,17 @@ from device.inference.recommendation import Recommendation
 from device.models.bundle import Bundle
 from device.models.manifest import Manifest
 from device.models.network_spec import NetworkSpec
-from device.text import printable_path
+from device.selftest.check import Checks, CheckState, worst
+from device.text import printable, printable_path
 
 _BAR_CELLS: Final = 24
+
+_MARKS: Final[dict[CheckState, tuple[str, str]]] = {
+    CheckState.PASSED: ("passed", "green"),
+    CheckState.WARNING: ("WARNING", "bold yellow"),
+    CheckState.FAILED: ("FAILED", "bold red"),
+    CheckState.UNTESTED: ("not tested", "dim"),
+}
 
 _RECOMMENDED: Final[dict[Recommendation, str]] = {
     Recommendation.REFER: "Excise or refer. ",
@@ -111,6 +119,18 @@ def _network_line(bundle: Bundle, network: NetworkSpec) -> str:
         f"{len(bundle.models[network.file]):,} bytes; saliency by {saliency.method}, of a captured "
         f"picture by {saliency.captured_method or saliency.method}"
     )
+
+
+def print_checks(checks: Checks) -> None:
+    """Print what a self-test found as a table, and below it what is to be done."""
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for check in checks:
+        mark, style = _MARKS[check.state]
+        said = " ".join(part for part in (check.found.text, check.found.technical) if part)
+        table.add_row(Text(mark, style), Text(check.item), Text(printable(said)))
+    console = _Console(highlight=False)
+    console.print(table)
+    console.print(Text(f"Self-test: {worst(checks)}."))
 
 
 def write_overlay(

@@ -89,3 +89,31 @@ class RecordError(DermascopeError, OSError):
 
 class RecordsInUseError(RecordError):
     """Another program keeps examinations in the same folder."""
+
+
+class RecordsLockedError(RecordError):
+    """The records are locked."""
+
+
+class WrongPinError(RecordError):
+    """A PIN is nobody's, or comes too soon after wrong ones."""
+
+
+class NotAllowedError(RecordError):
+    """Whoever opened the records may not do this."""
+
+
+class NoSuchRecordError(RecordError):
+    """There is no such patient, lesion or examination."""
+
+
+class ExportError(DermascopeError, OSError):
+    """What leaves for another system or a file cannot be made, written or sent."""
+
+
+class UnreachableError(ExportError):
+    """Another system cannot be reached, or does not answer as it should: nothing can be sent."""
+
+
+class RefusedError(ExportError):
+    """Another system answers, and does not take this one thing."""

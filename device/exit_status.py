@@ -12,6 +12,7 @@ class ExitStatus(IntEnum):
 
     OK = 0
     BAD_INPUT = 2
+    CHECK_FAILED = 3
     INTERNAL_ERROR = 70
     CANNOT_START = 78
     RESTART = 80
@@ -27,6 +28,7 @@ class ExitStatus(IntEnum):
 _MEANINGS = {
     ExitStatus.OK: "success",
     ExitStatus.BAD_INPUT: "error you can fix: bad option, unreadable file, no display",
+    ExitStatus.CHECK_FAILED: "selftest: a part of the instrument does not work",
     ExitStatus.INTERNAL_ERROR: "internal error, please report it",
     ExitStatus.CANNOT_START: "run: invalid settings or model bundle, restarting will not help "
     "(other commands exit 2)",

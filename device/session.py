@@ -13,19 +13,23 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from device.consultation import case_of, comparable, filing_of, followed
 from device.diagnoses import Code
 from device.faults import Fault
 from device.frame import Frame
 from device.imaging.field_of_view import FieldOfView, central_field, crop, saliency_over_field
 from device.inference.analyzer import likeliest_malignant
 from device.inference.finding import Finding
+from device.installation.installer import Installer
 from device.latest import Latest
 from device.models.manifest import Manifest
 from device.optics import Optics
 from device.platform.clock import Clock
 from device.preferences import Preferences
+from device.records.access import Protection
 from device.runtime.analysis import Analysis
 from device.runtime.camera import Camera
+from device.runtime.desk import Desk
 from device.runtime.messages import (
     AnalyzedFrame,
     CalibrateOptics,
@@ -37,12 +41,15 @@ from device.runtime.messages import (
 )
 from device.runtime.recent import RecentPictures
 from device.runtime.recorder import Recorder
+from device.runtime.requests import Decide, FindPatient, Lock, Request
 from device.screen.events import Event
 from device.screen.navigation import step
 from device.screen.pages.base import shown
 from device.screen.registry import PageName
-from device.screen.state import Command, Context, State
+from device.screen.state import Command, Context, State, with_page
 from device.screen.view import KeepStatus, LiveView, PageView, Snapshot
+from device.selftest.background import BackgroundTest
+from device.text import printable
 
 FLASH_SECONDS: Final = 0.15
 FLASHES_APART_SECONDS: Final = 0.5
@@ -80,6 +87,14 @@ class Session:
         switch off instead of to quit.
     notices
         What was found wrong at the start and keeps nothing from working: shown one after another.
+    selftest
+        Checks the instrument while it is in use.
+    installer
+        Installs models; None to install none.
+    names
+        The clinic's settings allow patients' names.
+    lock_after
+        Seconds without a touch after which records that a PIN opened are locked; None for never.
 
     Attributes
     ----------
@@ -87,6 +102,8 @@ class Session:
         Where the clinician is.
     ending
         How the program is to end, once that is chosen.
+    model_fault
+        Why the model in use may not be used any longer; None while it may.
     """
 
     def __init__(
@@ -104,7 +121,13 @@ class Session:
         optics: Latest[Optics] | None = None,
         appliance: bool = False,
         notices: Sequence[Fault] = (),
+        selftest: BackgroundTest | None = None,
+        installer: Installer | None = None,
+        names: bool = False,
+        lock_after: float | None = None,
     ) -> None:
+        self._selftest = selftest or BackgroundTest(lambda: ())
+        self._installer = installer
         self._camera = camera
         self._analysis = analysis
         self._recorder = recorder
@@ -121,8 +144,16 @@ class Session:
             theme=preferences.theme,
             opacity=preferences.opacity,
             appliance=appliance,
+            names=names,
         )
         self.ending: Command | None = None
+        self.model_fault: Fault | None = None
+        self._lock_after = lock_after
+        self._touched = clock.monotonic()
+        self._desk = Desk()
+        self._told_locked = False
+        self._codes_seen = 0
+        self._scanned: str | None = None
         self._shot: Shot | None = None
         self._live_before: Finding | None = None
         self._flash_began = -math.inf
@@ -136,6 +167,8 @@ class Session:
     @property
     def fault(self) -> Fault | None:
         """What does not work and is to be shown in the live page's place, or None."""
+        if self.model_fault is not None:
+            return self.model_fault
         if self._analysis.fault or self._captured():
             return self._analysis.fault
         if self._notices and not self.state.frozen:
@@ -144,10 +177,19 @@ class Session:
 
     def handle(self, event: Event) -> None:
         """Handle user input."""
+        self._touched = self._clock.monotonic()
         capture = self._captured()
         analyzed = capture.analyzed if capture else self._analysis.live.peek()
         explained = self._explained(analyzed.finding if analyzed else None)
-        context = Context(recent=len(self._recent), explained=explained)
+        desk = self._recorder.desk
+        context = Context(
+            recent=len(comparable(self._recent.pictures(), desk)),
+            explained=explained,
+            desk=desk,
+            shot=self._shot if capture else None,
+            finding=capture.analyzed.finding if capture and capture.analyzed else None,
+            now=self._clock.now().astimezone(),
+        )
         self.state, command = step(self.state, event, context)
         self._request_overlay()
         if command is not None:
@@ -157,10 +199,14 @@ class Session:
         """Go back to the live view where no picture came of a shot, and notice new faults."""
         capture = self._result()
         if self.state.frozen and capture is not None and capture.analyzed is None:
-            self.state = replace(self.state, page=PageName.LIVE, focus=None, frozen=False)
+            live = with_page(self.state, PageName.LIVE)
+            self.state = replace(live, frozen=False, region=False)
             self._request_overlay()
             self._release_shot()
             self._notify(capture.fault)
+        self._follow_desk()
+        self._look_for_code()
+        self._lock_in_time()
         self._notify_once("reading", self._recorder.reading_fault)
         self._notify_once("space", self._recorder.space_fault)
         for kept in self._recorder.news():
@@ -171,6 +217,8 @@ class Session:
 
     def view(self) -> PageView:
         """Return what there is to be shown now."""
+        installer = self._installer
+        desk = self._recorder.desk
         snapshot = Snapshot(
             state=self.state,
             live=self._live_view(),
@@ -178,39 +226,85 @@ class Session:
             source=frame.source if (frame := self._camera.frames.peek()) else self._source,
             signed_by=self._signed_by,
             mm_per_pixel=self._mm_per_pixel(),
-            recent=self._recent.pictures(),
+            recent=comparable(self._recent.pictures(), desk),
             fault=self.fault,
             preferences_fault=self._recorder.preferences_fault,
             calibration=self._recorder.calibration.peek(),
+            checks=self._selftest.found,
+            testing=self._selftest.running,
+            archives=tuple(printable(p.name) for p in installer.found) if installer else (),
+            installing=installer is not None and installer.running,
+            installed=installer.outcome if installer else None,
+            desk=desk,
+            case=case_of(desk, self.state),
+            lesion=desk.lesion,
+            seconds=self._clock.monotonic(),
         )
         page = self.state.page
         if page == PageName.LIVE and snapshot.fault is not None:
             page = PageName.FAULT
         return shown(page, snapshot)
 
-    def _execute(self, command: Command) -> None:
+    def _follow_desk(self) -> None:
+        """Go where a new answer of the records leads."""
+        desk = self._recorder.desk
+        if desk.locked and not self._told_locked and not self.state.frozen:
+            if self.state.page is not PageName.LIMITS:
+                self._told_locked = True
+                self.state = with_page(self.state, PageName.PIN)
+        elif not desk.locked:
+            self._told_locked = False
+        if desk is self._desk:
+            return
+        new = desk.answered is not self._desk.answered
+        self._desk = desk
+        if new:
+            self.state = followed(self.state, desk)
+            if self.state.page is PageName.LIVE:
+                # Other pages say it themselves.
+                self._notify(desk.fault)
+            self._request_overlay()
+
+    def _look_for_code(self) -> None:
+        """Open the patient whose code is held before the camera."""
+        page, codes = self.state.page, self._analysis.code
+        number, code = codes.next(self._codes_seen, 0.0)
+        self._codes_seen = number
+        if page is PageName.LIVE:
+            self._scanned = None
+        if page is PageName.START and code and code != self._scanned:
+            self._scanned = code
+            self._touched = self._clock.monotonic()
+            self.state = replace(self.state, page_state=code)
+            self._recorder.inbox.send(FindPatient(code))
+
+    def _lock_in_time(self) -> None:
+        """Lock the records where nobody has touched anything for a while."""
+        now = self._clock.monotonic()
+        if self._lock_after is None or now - self._touched < self._lock_after:
+            return
+        self._touched = now
+        access = self._recorder.desk.access
+        if access and access.protection is Protection.PIN and not access.locked:
+            self._recorder.inbox.send(Lock())
+
+    def _execute(self, command: Command | Request) -> None:
         match command:
             case Command.QUIT | Command.RESTART | Command.POWER_OFF:
                 self.ending = command
             case Command.CAPTURE:
-                if self._notice_ends is not None:
-                    self._next_notice()
-                self._shot = Shot()
-                live = self._analysis.live.peek()
-                self._live_before = live.finding if live else None
-                now = self._clock.monotonic()
-                if now - self._flash_began >= FLASHES_APART_SECONDS:
-                    self._flash_began = now
-                self._camera.inbox.send(TakeBurst(self._shot))
+                self._capture()
             case Command.RELEASE:
                 self._release()
             case Command.CALIBRATE:
-                frame = self._camera.frames.peek()
-                if frame is not None:
-                    self._recorder.inbox.send(CalibrateOptics(frame))
+                self._calibrate()
             case Command.EXPLAIN:
                 if self._captured():
                     self._analysis.inbox.send(ExplainCapture())
+            case Command.SELF_TEST:
+                self._selftest.start()
+            case Command.LOOK_FOR_MODELS | Command.INSTALL_MODEL:
+                self._execute_on_models(command)
             case Command.SAVE_PREFERENCES:
                 state = self.state
                 chosen = Preferences(
@@ -220,6 +314,35 @@ class Session:
                     limits_read=state.limits_read,
                 )
                 self._recorder.inbox.offer(chosen)
+            case _:
+                self._recorder.inbox.send(command)
+                if isinstance(command, Decide) and command.subject is self._shot:
+                    self._release()
+
+    def _capture(self) -> None:
+        if self._notice_ends is not None:
+            self._next_notice()
+        self._shot = Shot(filing_of(self._recorder.desk, self.state))
+        live = self._analysis.live.peek()
+        self._live_before = live.finding if live else None
+        now = self._clock.monotonic()
+        if now - self._flash_began >= FLASHES_APART_SECONDS:
+            self._flash_began = now
+        self._camera.inbox.send(TakeBurst(self._shot))
+
+    def _calibrate(self) -> None:
+        frame = self._camera.frames.peek()
+        if frame is not None:
+            self._recorder.inbox.send(CalibrateOptics(frame))
+
+    def _execute_on_models(self, command: Command) -> None:
+        if self._installer is None:
+            return
+        number = self.state.page_state
+        if command is Command.LOOK_FOR_MODELS:
+            self._installer.look()
+        elif isinstance(number, int):
+            self._installer.install(number)
 
     def _release(self) -> None:
         # What is held belongs to the state before this command.
@@ -229,7 +352,8 @@ class Session:
             self.state = replace(self.state, frozen=True)
             return
         if capture.analyzed:
-            self._recent.add(capture.analyzed.frame, capture.analyzed.finding)
+            lesion = capture.shot.filing.lesion
+            self._recent.add(capture.analyzed.frame, capture.analyzed.finding, lesion)
         self._release_shot()
 
     def _release_shot(self) -> None:
@@ -241,7 +365,8 @@ class Session:
         state, before = self.state, self._analysis.overlay_request.peek() or OverlayRequest()
         # No map is shown beside an earlier picture, and none may hold the comparison up.
         comparing = state.page == PageName.COMPARE
-        request = OverlayRequest(state.overlay and not comparing, state.code, comparing)
+        scanning = state.page == PageName.START
+        request = OverlayRequest(state.overlay and not comparing, state.code, comparing, scanning)
         if request == before:
             return
         self._analysis.overlay_request.put(request)
@@ -340,7 +465,8 @@ class Session:
         if kept is None or kept.shot is not capture.shot:
             return None
         if kept.fault is not None:
-            return KeepStatus.NOT_KEPT
+            locked = self._recorder.desk.locked
+            return KeepStatus.LOCKED if locked else KeepStatus.NOT_KEPT
         return KeepStatus.KEPT if self._recorder.permanent else KeepStatus.UNTIL_THE_END
 
     def _saliency_of(self, analyzed: AnalyzedFrame) -> NDArray[np.float32] | None:

@@ -81,9 +81,9 @@ CLASSES: Final = (
 )
 
 _WITH_CARCINOMA: Final = {
-    "en": "SCC, Bowen, actinic keratosis",
-    "es": "CEC, Bowen, queratosis actínica",
-    "pt": "CEC, Bowen, queratose actínica",
+    "en": "Actinic keratosis / Bowen / SCC",
+    "es": "Queratosis act. / Bowen / CEC",
+    "pt": "Queratose act. / Bowen / CEC",
 }
 _WITHOUT_CARCINOMA: Final = frozenset({"ham10000", "isic-2017"})
 

@@ -21,7 +21,7 @@ from build_host.calibration.fits import (
 )
 from build_host.calibration.test_time_augmentation import choose_averaging
 from build_host.datasets.dataset import Dataset
-from build_host.datasets.sources import SOURCES, SourceName
+from build_host.datasets.sources import SOURCES, SourceName, licences
 from build_host.datasets.split import SPLIT_RULE
 from build_host.evaluation.inference import network_outputs
 from device import __version__
@@ -173,7 +173,7 @@ def provenance(
         run_digest=run_digest,
         libraries={name: importlib.metadata.version(name) for name in _LIBRARIES},
         created=datetime.now(UTC).date().isoformat(),
-        licence="; ".join(dict.fromkeys(SOURCES[name].licence for name in sources)),
+        licence=licences(sources),
         further=further,
         sources=sources,
     )

@@ -16,6 +16,7 @@ from build_host.run_folder import METRICS_FILE
 from device.errors import BundleError
 from device.models.bundle import MANIFEST_FILE, SIGNATURE_FILE, load_bundle
 from device.models.manifest import Manifest
+from device.models.release import RELEASE_FILE, RELEASE_SIGNATURE_FILE
 
 KEY_VARIABLE: Final = "DERMASCOPE_SIGNING_KEY"
 CARD_FILE: Final = "MODEL_CARD.md"
@@ -82,8 +83,12 @@ def sign_again(folder: Path, trusted_keys: Iterable[str], key: Ed25519PrivateKey
         If the bundle is not whole, or not signed by a key that is trusted.
     """
     load_bundle(folder, trusted_keys)
-    content = (folder / MANIFEST_FILE).read_bytes()
-    write_file(folder / SIGNATURE_FILE, key.sign(content))
+    for name, signature in (
+        (MANIFEST_FILE, SIGNATURE_FILE),
+        (RELEASE_FILE, RELEASE_SIGNATURE_FILE),
+    ):
+        if (folder / name).exists():
+            write_file(folder / signature, key.sign((folder / name).read_bytes()))
 
 
 def write_bundle(
@@ -118,5 +123,8 @@ def write_bundle(
         METRICS_FILE: to_json(assessment),
         CARD_FILE: render_card(manifest, assessment, sections, first).encode(),
     }
+    # What was said of an older bundle is not about this one.
+    for name in (RELEASE_FILE, RELEASE_SIGNATURE_FILE):
+        (folder / name).unlink(missing_ok=True)
     for name, content in contents.items():
         write_file(folder / name, content)

@@ -32,9 +32,9 @@ default."""
 
 _FEW: Final = 30
 _ENOUGH: Final = 100
-_UNFAMILIAR: Final = 0.05
+_UNFAMILIAR: Final = 0.02
 """Share of the images, every source counting as much, that are unlike what the network knows. With
-fewer, most pictures of a ruler or a finger would be called."""
+1 %, fingers are called; with more, no picture of another thing is that is not already refused."""
 
 _NOT_DERMOSCOPIC: Final = 0.015
 _AGREEMENT: Final = 0.625

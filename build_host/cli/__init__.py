@@ -9,6 +9,7 @@ from rich.console import Console
 from build_host.cli.compression import add_compression_commands
 from build_host.cli.data import add_data_commands
 from build_host.cli.evaluation import add_evaluation_commands
+from build_host.cli.image import add_image_commands
 from build_host.cli.options import Command
 from build_host.cli.release import add_release_commands
 from build_host.cli.training import add_training_commands
@@ -63,4 +64,5 @@ def _parser() -> argparse.ArgumentParser:
     add_compression_commands(add)
     add_evaluation_commands(add)
     add_release_commands(add)
+    add_image_commands(add)
     return parser

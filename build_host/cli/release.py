@@ -6,6 +6,8 @@ from typing import Final
 
 from rich.console import Console
 
+from build_host.bundle.keys import revoke_keys, rotate_key
+from build_host.bundle.release import write_archive, write_release
 from build_host.bundle.sign import (
     KEY_VARIABLE,
     create_key,
@@ -23,6 +25,9 @@ from build_host.pipeline import release
 from build_host.reproduction.tables import REPRODUCTION
 from build_host.run_folder import RunFolder
 from device.config import load_config
+from device.errors import BundleError
+from device.models.bundle import load_bundle
+from device.models.trust import KEY_LIST_FILE
 
 _ATTACHMENTS: Final = (
     release.LEAVE_ONE_OUT, REPRODUCTION, release.ABLATION, release.PEERS,
@@ -55,11 +60,13 @@ def add_release_commands(add: Add) -> None:
         help="parent folder to write the bundle into (default: %(default)s)",
     )
 
+    _add_archive(bundle)
     sign = add(
         "sign", _sign, "Verify a bundle with the keys that a device trusts, and sign it again with "
         "your own key (see keygen), so that a device need trust no other.",
     )  # fmt: skip
     sign.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")
+    _add_archive(sign)
 
     reopen = add(
         "reopen", _reopen, "Turn a bundle back into a run, to re-calibrate, re-evaluate or re-sign "
@@ -75,6 +82,58 @@ def add_release_commands(add: Add) -> None:
         more=f"The key is written to the file that ${KEY_VARIABLE} names (default: "
         "~/.config/dermascope/signing.key). An existing key is never overwritten.",
     )  # fmt: skip
+
+    key = add(
+        "key", _key, "Put a new signing key in the place of the one in use, or revoke keys.",
+        more="Either writes a signed list that devices follow: by `dermascope model trust FILE`, "
+        "or because it lies in the folder of a bundle that is archived.",
+    )  # fmt: skip
+    key.add_argument("--rotate", action="store_true", help="make a new key; the old one is kept")
+    key.add_argument(
+        "--revoke", action="append", default=[], metavar="KEY",
+        help="public key that devices are to trust no more; may be given several times",
+    )  # fmt: skip
+    key.add_argument(
+        "--out", type=Path, metavar="FILE", default=Path(KEY_LIST_FILE),
+        help="where the list is written (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _add_archive(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--archive", type=Path, metavar="DIR", nargs="?", const=Path(),
+        help="also write it as one file, NAME-VERSION.dermascope, to DIR (default: here), with its "
+        "answers to fixed pictures, which devices compare with what they compute",
+    )  # fmt: skip
+    parser.add_argument(
+        "--device-class", action="append", default=[], metavar="NAME",
+        help="kind of device that the archive is for; may be given several times (default: all)",
+    )  # fmt: skip
+
+
+def _archive(options: argparse.Namespace, folder: Path, console: Console) -> None:
+    """Write the archive that the options ask for."""
+    if options.archive is None:
+        return
+    key = read_key(default_key_path())
+    own = public_key(key)
+    write_release(load_bundle(folder, (own,)), key, options.device_class)
+    path = write_archive(load_bundle(folder, (own,)), options.archive)
+    console.print(f"Wrote {path}", soft_wrap=True)
+
+
+def _key(options: argparse.Namespace, console: Console) -> int:
+    path = default_key_path()
+    if options.rotate:
+        new, old = rotate_key(path, options.out, options.revoke)
+        console.print(f"Public key, for a device's trusted_keys: {new}", soft_wrap=True)
+        console.print(f"The old private key is in {old}.", soft_wrap=True)
+    elif options.revoke:
+        revoke_keys(path, options.out, options.revoke)
+    else:
+        raise BundleError("key: say --rotate, or --revoke KEY")
+    console.print(f"Wrote {options.out}", soft_wrap=True)
+    return 0
 
 
 def _join(options: argparse.Namespace, console: Console) -> int:
@@ -94,6 +153,7 @@ def _bundle(options: argparse.Namespace, console: Console) -> int:
     run = RunFolder(options.run)
     folder = release.make_bundle(run, options.models, default_key_path(), _ATTACHMENTS)
     console.print(f"Wrote {folder}", soft_wrap=True)
+    _archive(options, folder, console)
     return 0
 
 
@@ -101,6 +161,7 @@ def _sign(options: argparse.Namespace, console: Console) -> int:
     key = read_key(default_key_path())
     sign_again(options.bundle, load_config().trusted_keys, key)
     console.print(f"Signed {options.bundle} with {public_key(key)}", soft_wrap=True)
+    _archive(options, options.bundle, console)
     return 0
 
 

@@ -55,8 +55,8 @@ def add_training_commands(add: Add) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        default=_CONFIGS / "slim-96.toml",
-        help="TOML file of the run's settings (default: the shipped slim-96.toml)",
+        default=_CONFIGS / "live-96.toml",
+        help="TOML file of the run's settings (default: the shipped live-96.toml)",
     )
 
     ablate = add(
@@ -69,7 +69,7 @@ def add_training_commands(add: Add) -> None:
         type=Path,
         metavar="FILE",
         help="TOML file that names the base run and lists its variants, such as "
-        "build_host/configs/slim-96-ablation.toml",
+        "build_host/configs/live-96-ablation.toml",
     )
     add_attach_to(ablate)
 

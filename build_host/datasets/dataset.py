@@ -109,7 +109,7 @@ def concatenate(*datasets: Dataset) -> Dataset:
                 readers[record.image_id] = dataset.read
                 records.append(record)
     return Dataset(
-        " and ".join(d.name for d in datasets),
+        ", ".join(d.name for d in datasets),
         tuple(records),
         lambda record: readers[record.image_id](record),
     )

@@ -19,7 +19,7 @@ from device.diagnoses import CODES, Code
 METADATA_FILE: Final = "HAM10000_metadata.csv"
 HAM10000: Final = "HAM10000"
 PIXEL_TABLE: Final = "hmnist_28_28_RGB.csv"
-LICENCE: Final = "CC BY-NC 4.0 (HAM10000: attribution, non-commercial use)"
+LICENCE: Final = "CC BY-NC 4.0"
 
 _ENDINGS: Final = (".csv", "", ".tab", ".tsv", ".txt")
 """Endings under which the table is handed around, the first that is there."""

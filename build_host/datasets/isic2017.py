@@ -19,7 +19,7 @@ from device.imaging.image_file import read_image
 Part = Literal["train", "validation", "test"]
 
 LABELS_FILE: Final = "labels.csv"
-LICENCE: Final = "ISIC 2017 (CC0)"
+LICENCE: Final = "CC0"
 ISIC2017: Final = "ISIC 2017"
 _COLUMNS: Final = ("image_id", "split", "diagnosis")
 _PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
@@ -68,7 +68,7 @@ def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Dataset:
     missing = [r.image_id for r in chosen if r.image_id not in images]
     if missing:
         raise images_missing(folder, missing, len(chosen))
-    name = f"ISIC 2017 {', '.join(parts)}"
+    name = f"{ISIC2017} ({', '.join(parts)})"
     return Dataset(name, chosen, lambda r: _unsqueezed(read_image(images[r.image_id])))
 
 

@@ -23,7 +23,7 @@ from device.diagnoses import Code
 
 TRUTH_FILE: Final = "ISIC_2019_Training_GroundTruth.csv"
 METADATA_FILE: Final = "ISIC_2019_Training_Metadata.csv"
-LICENCE: Final = "CC BY-NC 4.0 (ISIC 2019: attribution, non-commercial use)"
+LICENCE: Final = "CC BY-NC 4.0"
 BCN20000: Final = "BCN20000"
 
 CLASSES: Final[Mapping[str, Code]] = {

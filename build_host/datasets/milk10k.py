@@ -30,7 +30,7 @@ MILK10K: Final = "MILK10k"
 TRUTH_FILE: Final = "MILK10k_Training_GroundTruth.csv"
 METADATA_FILE: Final = "MILK10k_Training_Metadata.csv"
 CLINICAL_FILE: Final = "clinical.csv"
-LICENCE: Final = "CC BY-NC 4.0 (MILK10k: attribution, non-commercial use)"
+LICENCE: Final = "CC BY-NC 4.0"
 
 CLASSES: Final[Mapping[str, Code | None]] = {
     "AKIEC": Code.AKIEC, "BCC": Code.BCC, "BEN_OTH": None, "BKL": Code.BKL, "DF": Code.DF,

@@ -1,6 +1,6 @@
 """The collections of images that a run can train on, by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -28,7 +28,7 @@ class Source:
     option, variable
         The option and the environment variable that name its folder.
     licence
-        Terms that it puts on a model.
+        Whose terms it puts on a model; empty for pictures that are the user's own.
     read
         Returns its images; of ISIC 2017, those that are not its test part.
     """
@@ -65,17 +65,19 @@ SOURCES: Final[Mapping[SourceName, Source]] = {
         isic2019.BCN20000,
         "--bcn20000",
         "DERMASCOPE_BCN20000",
-        "CC BY-NC 4.0 (BCN20000: attribution, non-commercial use)",
+        isic2019.LICENCE,
         isic2019.read_bcn20000,
     ),
     "clinic": Source(
         "the clinic's own pictures",
         "--clinic",
         "DERMASCOPE_CLINIC",
-        "the clinic's own pictures",
+        "",
         read_clinic,
     ),
 }
+
+_MEANING: Final = {"CC BY-NC 4.0": ": attribution, non-commercial use"}
 
 TRAINING_ONLY: Final = frozenset({isic2017.ISIC2017})
 """Sources that have a test part of their own, so that all that is read of them trains."""
@@ -110,6 +112,17 @@ class DataFolders:
                 f"{source.title}: name its folder with {source.option} DIR or ${source.variable}"
             )
         return self.sources[name]
+
+
+def licences(names: Iterable[SourceName]) -> str:
+    """Return the terms that sources put on a model, each with whose they are."""
+    under: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        under.setdefault(SOURCES[name].licence, []).append(SOURCES[name].title)
+    return "; ".join(
+        f"{licence} ({', '.join(titles)}{_MEANING.get(licence, '')})" if licence else titles[0]
+        for licence, titles in under.items()
+    )
 
 
 def read_sources(names: tuple[SourceName, ...], folders: DataFolders) -> Dataset:

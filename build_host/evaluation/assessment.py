@@ -66,9 +66,9 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     evaluations
         The shipped file in one pass on the test fold first; then its variants, and other images.
     surest
-        The accuracy-coverage curve of the first.
+        The accuracy-coverage curve of captured pictures, where they have a network of their own.
     unfamiliar
-        Out-of-distribution detection; empty without HAM10000's segmentations.
+        Out-of-distribution detection of a captured picture; empty without HAM10000's segmentations.
     maps
         Kinds of saliency maps of the most likely diagnosis compared; empty where the model has no
         class activation map.
@@ -100,6 +100,12 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     sources: list[SourceEvaluation] = []
     photographs: dict[str, float] = {}
     out_of_scope: dict[str, float] = {}
+
+    @property
+    def acted_upon(self) -> Evaluation:
+        """That of captured pictures, where they have a network of their own, else the first."""
+        own = (e for e in self.evaluations if e.protocol == CAPTURED)
+        return next(own, self.evaluations[0])
 
 
 def assess_test_fold(bundle: Bundle, test: Dataset, resamples: int = RESAMPLES) -> Assessment:
@@ -185,14 +191,14 @@ def assess(
     central = square and manifest.live.input.geometry == "center-square"
     mapped = data if central and manifest.live.outputs.class_activation_map else None
     sample = balanced_sample(test, SALIENCY_IMAGES)
-    network = Network(bundle, bundle.manifest.live)
+    network = Network(bundle, manifest.network_for(as_captured=True))
     return Assessment(
         evaluations=evaluations,
-        surest=first.surest,
+        surest=accuracy_coverage_curve(known.get("captured", known["live"])),
         unfamiliar=(
             measure_detection(
-                analyzer.analyze,
-                lambda pixels: in_distribution_score(network, manifest, pixels),
+                lambda frame: analyzer.analyze(frame, as_captured=True),
+                lambda pixels: in_distribution_score(network, pixels),
                 test,
                 data,
             )

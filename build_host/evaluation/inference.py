@@ -13,7 +13,6 @@ from device.inference import calibration
 from device.inference.analyzer import mean_over_views
 from device.inference.network import Network, NetworkOutput
 from device.models.bundle import Bundle
-from device.models.manifest import Manifest
 
 
 def network_output(network: Network, spec: InputSpec, pixels: NDArray[np.uint8]) -> NetworkOutput:
@@ -64,14 +63,15 @@ def mean_logits_over_views(
     return np.asarray(logits.mean(axis=0, dtype=np.float32))
 
 
-def in_distribution_score(network: Network, manifest: Manifest, pixels: NDArray[np.uint8]) -> float:
-    """Return the bundle's score of how much an image is like the training images.
+def in_distribution_score(network: Network, pixels: NDArray[np.uint8]) -> float:
+    """Return a network's score of how much an image is like the training images.
 
     Parameters
     ----------
     pixels
         As in `network_output`.
     """
-    output = network_output(network, manifest.live.input, pixels)
-    probability = calibration.probabilities(output.logits, manifest.live.calibration)
-    return calibration.in_distribution_score(output, probability, manifest.live.abstention)
+    spec = network.spec
+    output = network_output(network, spec.input, pixels)
+    probability = calibration.probabilities(output.logits, spec.calibration)
+    return calibration.in_distribution_score(output, probability, spec.abstention)

@@ -91,7 +91,7 @@ class SourceEvaluation(msgspec.Struct, frozen=True, kw_only=True):
         What was measured on what.
     figures
         With the case mix in force; ``balanced_accuracy_as_if_equally_common`` with equal shares,
-        ``balanced_accuracy_of_its_own_mix`` and ``expected_calibration_error`` with the source's.
+        those ``of_its_own_mix`` and ``expected_calibration_error`` with the source's.
     coverage, mean_set_size
         Of the prediction sets.
     coverage_by_diagnosis
@@ -177,6 +177,7 @@ def _evaluation(
     figures |= with_intervals(
         labels, at_home, lesions,
         {
+            "malignant_auc_of_its_own_mix": malignant_auc,
             "balanced_accuracy_of_its_own_mix": balanced_accuracy,
             "expected_calibration_error": expected_calibration_error,
         },

@@ -20,11 +20,11 @@ from build_host.datasets.image_cache import (
     resized_images,
     without_look_alikes_of_others,
 )
-from build_host.datasets.isic2017 import LICENCE as ISIC2017_LICENCE
 from build_host.datasets.isic2017 import read_isic2017
 from build_host.datasets.milk10k import Photograph, milk10k_out_of_scope, milk10k_photographs
 from build_host.datasets.sampling import balanced_sample
 from build_host.datasets.sources import (
+    SOURCES,
     DataFolders,
     SourceName,
     at_full_size,
@@ -223,7 +223,8 @@ def further_training(config: RunConfig) -> tuple[str, ...]:
     """Return what goes into a run's training besides the images it is tested on."""
     further = []
     if "isic-2017" in config.sources:
-        further.append(f"images of {ISIC2017_LICENCE}: train and validation")
+        extra = SOURCES["isic-2017"]
+        further.append(f"images of {extra.title} ({extra.licence}): train and validation")
     if config.start == "imagenet":
         further.append("a start from ImageNet weights")
     if config.fit.distillation:

@@ -109,7 +109,7 @@ def _not_to_be_called(assessment: Assessment) -> Table:
 
 
 def _coverage(assessment: Assessment) -> Table:
-    main = assessment.evaluations[0]
+    main = assessment.acted_upon
     sets = main.conformal
     table = Table(
         "most confident images",

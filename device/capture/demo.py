@@ -83,7 +83,7 @@ SCENES: Final = (
         globules=40, hairs=3,
     ),
     Scene(seed=23, radius=0.55, irregularity=0.45, pigment=1.25, variegation=0.95, network=0.6,
-          globules=40, hairs=3, blur=12.0),
+          globules=40, hairs=3, blur=20.0),
     Scene(seed=37, radius=0.36, irregularity=0.12, pigment=0.08, blood=0.75, variegation=0.5,
           network=0.0, hairs=2),
     Scene(seed=41, radius=0.5, irregularity=0.22, pigment=0.55, variegation=0.6, network=0.0,

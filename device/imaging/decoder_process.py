@@ -22,6 +22,7 @@ from device.errors import ImageError
 from device.imaging.decoders import decode
 from device.imaging.decoding import MAX_MEMORY, Decoded, Limits, needs_too_much
 from device.imaging.file_kind import FileKind
+from device.platform.child_process import same_modules
 
 _WAIT_SECONDS: Final = 120.0
 """For a machine that is very busy, or a disk that is very slow."""
@@ -72,7 +73,7 @@ def decode_in_process(file: IO[bytes], kind: FileKind, limits: Limits) -> Decode
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 pass_fds=(task.file, task.pixels),
-                env=_environment(),
+                env=same_modules(),
                 timeout=_WAIT_SECONDS,
                 check=False,
             )
@@ -117,12 +118,6 @@ def main() -> None:
     except ImageError as error:
         answer = _Answer(error=str(error))
     sys.stdout.buffer.write(msgspec.json.encode(answer))
-
-
-def _environment() -> dict[str, str]:
-    """Return this process's environment, so that the same modules are found."""
-    found = os.pathsep.join(str(Path(place).resolve()) for place in sys.path if place)
-    return {**os.environ, "PYTHONPATH": found, "OPENBLAS_NUM_THREADS": "1"}
 
 
 def _mapped(memory: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:

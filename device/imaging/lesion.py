@@ -163,6 +163,12 @@ def open_to_the_edge(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.inRange(wide[1:-1, 1:-1], 128, 128), np.uint8)
 
 
+def runs_out(lesion: Mask) -> bool:
+    """Return whether a lesion reaches the edge of the field of view: not all of it is seen."""
+    edges = (lesion[0], lesion[-1], lesion[:, 0], lesion[:, -1])
+    return any(bool(edge.any()) for edge in edges)
+
+
 def boundary(lesion: Mask) -> NDArray[np.int32]:
     """Return the pixels of a lesion's outer boundary in order: int32, (n, 1, 2), x and y.
 

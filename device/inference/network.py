@@ -62,7 +62,7 @@ class Network:
     ------
     device.errors.BundleError
         If the model file does not load, is not as the manifest says, or fails at its first pass; or
-        if this machine computes a shipped one wrongly.
+        if this machine computes a known one wrongly.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Network:
             )
         ]  # fmt: skip
         self._table: Final = quantize(scale_table(spec.input), spec.input_tensor)
-        self._try()
+        self._try(_known_answers(bundle, spec))
 
     def run(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         """Run the network once.
@@ -115,10 +115,9 @@ class Network:
         taken = None if dermoscopic is None else float(dermoscopic[0])
         return NetworkOutput(logits, class_map, whitened, taken, embedding)
 
-    def _try(self) -> None:
-        """Run the network on pictures whose answers are known of the shipped ones."""
+    def _try(self, answers: Sequence[Sequence[int]] | None) -> None:
+        """Run the network on pictures whose answers may be known."""
         spec = self.spec
-        answers = known_answers().get(spec.sha256)
         for number, pixels in enumerate(known_pictures(spec.input.height, spec.input.width)):
             try:
                 output = self.run(pixels)
@@ -154,6 +153,25 @@ class Network:
             f"{self._where} has no tensor {spec.index} of shape {spec.shape} and "
             f"type {spec.dtype} as its manifest says; the bundle was not made correctly"
         )
+
+
+def _known_answers(bundle: Bundle, spec: NetworkSpec) -> Sequence[Sequence[int]] | None:
+    """Return what the network answers to known pictures: the program's own, else its maker's."""
+    told = known_answers().get(spec.sha256)
+    if told is None and bundle.release is not None:
+        told = bundle.release.known_answers.get(spec.sha256)
+    count = len(known_pictures(spec.input.height, spec.input.width))
+    if told is not None and len(told) != count:
+        raise BundleError(
+            f"{bundle.folder}: {spec.file}: answers to {len(told)} known pictures are told, and "
+            f"{count} are asked; make the bundle again"
+        )
+    return told
+
+
+def has_known_answers(bundle: Bundle, spec: NetworkSpec) -> bool:
+    """Return whether it is known what the network is to answer."""
+    return _known_answers(bundle, spec) is not None
 
 
 def quantize(values: NDArray[np.float32], spec: TensorSpec) -> NDArray[Any]:

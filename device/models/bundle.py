@@ -6,12 +6,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from device.errors import BundleError
 from device.models.manifest import MODEL_FILE, Manifest
 from device.models.manifest_versions import decode_manifest
+from device.models.release import LIMIT, RELEASE_FILE, RELEASE_SIGNATURE_FILE, Release
 
 MANIFEST_FILE: Final = "manifest.json"
 SIGNATURE_FILE: Final = "manifest.sig"
@@ -37,6 +39,10 @@ class Bundle:
         The trusted public key (hexadecimal) that its signature belongs to.
     similar_cases
         The bytes of its index of similar cases; empty where it has none.
+    release
+        What its maker says of it beside the manifest, where that is there.
+    compiled
+        By a network's SHA-256, the bytes of what was made of it for an Edge TPU.
     """
 
     folder: Path
@@ -44,6 +50,8 @@ class Bundle:
     models: Mapping[str, bytes] = field(repr=False)
     signed_by: str
     similar_cases: bytes = field(default=b"", repr=False)
+    release: Release | None = None
+    compiled: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def with_case_mix(self, name: str) -> "Bundle":
         """Return the bundle as it is read in a practice with this case mix.
@@ -85,6 +93,7 @@ def load_bundle(folder: Path, trusted_keys: Iterable[str]) -> Bundle:
         If a file is missing, the signature does not hold, the model was altered, or the manifest
         cannot be understood: each with its own message.
     """
+    trusted_keys = tuple(trusted_keys)
     manifest_bytes = _read(folder, MANIFEST_FILE, _MANIFEST_LIMIT)
     signature = _read(folder, SIGNATURE_FILE, _SIGNATURE_LIMIT)
     signed_by = _signer(folder, manifest_bytes, signature, trusted_keys)
@@ -92,7 +101,12 @@ def load_bundle(folder: Path, trusted_keys: Iterable[str]) -> Bundle:
     models = {n.file: _read_signed(folder, n.file, n.sha256) for n in manifest.networks}
     cases = manifest.similar_cases
     index = _read_signed(folder, cases.file, cases.sha256) if cases else b""
-    return Bundle(folder, manifest, models, signed_by, index)
+    release = _read_release(folder, manifest_bytes, trusted_keys)
+    compiled = {}
+    if release is not None:
+        for network, name in release.compiled.items():
+            compiled[network] = _read_signed(folder, name, release.files[name])
+    return Bundle(folder, manifest, models, signed_by, index, release, compiled)
 
 
 def parse_manifest(folder: Path, manifest_bytes: bytes) -> Manifest:
@@ -107,6 +121,25 @@ def parse_manifest(folder: Path, manifest_bytes: bytes) -> Manifest:
         return decode_manifest(manifest_bytes)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{folder}: {MANIFEST_FILE} cannot be understood: {error}") from None
+
+
+def _read_release(
+    folder: Path, manifest_bytes: bytes, trusted_keys: Iterable[str]
+) -> Release | None:
+    if not (folder / RELEASE_FILE).exists():
+        return None
+    content = _read(folder, RELEASE_FILE, LIMIT)
+    signature = _read(folder, RELEASE_SIGNATURE_FILE, _SIGNATURE_LIMIT)
+    _signer(folder, content, signature, trusted_keys, RELEASE_FILE, RELEASE_SIGNATURE_FILE)
+    try:
+        release = msgspec.json.decode(content, type=Release)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{folder}: {RELEASE_FILE} cannot be understood: {error}") from None
+    if release.manifest_sha256 != hashlib.sha256(manifest_bytes).hexdigest():
+        raise BundleError(
+            f"{folder}: {RELEASE_FILE} is about another bundle; install the bundle again"
+        )
+    return release
 
 
 def _read_signed(folder: Path, name: str, sha256: str) -> bytes:
@@ -141,15 +174,20 @@ def _read(folder: Path, name: str, limit: int) -> bytes:
 
 
 def _signer(
-    folder: Path, manifest_bytes: bytes, signature: bytes, trusted_keys: Iterable[str]
+    folder: Path,
+    content: bytes,
+    signature: bytes,
+    trusted_keys: Iterable[str],
+    name: str = MANIFEST_FILE,
+    signature_name: str = SIGNATURE_FILE,
 ) -> str:
     for key in trusted_keys:
         try:
-            Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(signature, manifest_bytes)
+            Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(signature, content)
         except InvalidSignature:
             continue
         return key
     raise BundleError(
-        f"{folder}: {SIGNATURE_FILE} is not a signature of {MANIFEST_FILE} by a key that this "
+        f"{folder}: {signature_name} is not a signature of {name} by a key that this "
         "device trusts; the bundle was altered, or its maker's key is missing from trusted_keys"
     )

@@ -45,6 +45,19 @@ def write_atomically(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> No
     fsync_folder(path.parent)
 
 
+def remove_durably(path: Path) -> None:
+    """Remove a file, where it is there, so that power cannot bring it back.
+
+    Raises
+    ------
+    OSError
+        If it cannot be removed.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+        fsync_folder(path.parent)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, where they are missing, so that power cannot undo it.
 

@@ -59,6 +59,11 @@ class GpioButton:
         self._button.when_pressed = self._down
         self._button.when_released = self._up
 
+    @property
+    def is_down(self) -> bool:
+        """Whether the button is pressed now."""
+        return bool(self._button.is_pressed)
+
     def close(self) -> None:
         """Give the pin back. May be called more than once."""
         self._button.close()

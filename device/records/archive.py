@@ -1,16 +1,24 @@
-"""What the instrument asks of a place where examinations are kept."""
+"""What the instrument asks of a place where examinations and patients are kept."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from device.anatomy import BodySpot
 from device.frame import Frame
 from device.imaging.abcd import AbcdMeasures
 from device.inference.finding import Finding
-from device.records.model import Examination
+from device.records.access import Access, Holder
+from device.records.listing import LesionSummary, Page, WorkItem, WorkKind
+from device.records.model import Examination, ExaminationRecord, PictureKind, Polarization
+from device.records.patients import Decision, Key, Lesion, Patient, Sex
 
 
 class Archive(Protocol):
-    """Where examinations are kept. Used by the recorder's thread alone."""
+    """Where examinations are kept: what the recorder's thread asks of it."""
 
     @property
     def permanent(self) -> bool:
@@ -23,6 +31,10 @@ class Archive(Protocol):
         finding: Finding | None,
         flags: Sequence[str],
         measures: AbcdMeasures | None,
+        *,
+        kind: PictureKind = PictureKind.DERMOSCOPIC,
+        polarization: Polarization | None = None,
+        lesion: Key | None = None,
     ) -> str:
         """Keep an examination and return its identifier once it cannot be lost.
 
@@ -36,6 +48,12 @@ class Archive(Protocol):
             Names of the operating points that the finding reaches.
         measures
             Of the lesion, where an outline was found.
+        kind
+            What the picture shows.
+        polarization
+            The light that it was taken in; None where that is not known.
+        lesion
+            Key of the lesion that it is filed under; None to file it later.
 
         Raises
         ------
@@ -62,8 +80,14 @@ class Archive(Protocol):
         """
         ...
 
-    def identifiers(self) -> list[str]:
-        """Return the examinations that are kept, in the order in which they were."""
+    def identifiers(self, newest: int | None = None) -> list[str]:
+        """Return the examinations that are kept, in the order in which they were.
+
+        Parameters
+        ----------
+        newest
+            How many of the newest; None for all.
+        """
         ...
 
     def read(self, identifier: str) -> Examination:
@@ -76,10 +100,224 @@ class Archive(Protocol):
         """
         ...
 
-    def measure(self) -> Iterator[None]:
-        """Add up the room that is taken, an examination a step."""
+    def catch_up(self) -> Iterator[bool]:
+        """Do what is left of earlier days, an examination a step; tell whether it could be done."""
+        ...
+
+    def close(self) -> None:
+        """Let other programs use the place; whatever is asked next opens it again."""
         ...
 
     def room(self) -> int | None:
         """Return about how many more examinations there is room for, or None if unknown."""
+        ...
+
+
+class PatientArchive(Archive, Protocol):
+    """Where the records of patients are kept, encrypted: all that the instrument asks of it.
+
+    Every change is on the disk when its method returns, whole; one that raises has changed nothing.
+    Methods may be called from any thread and wait for each other. They take milliseconds, but for
+    `keep`, `read` and `delete_patient` (a picture or more each), and `unlock`, `set_pin` and
+    `change_pin` (about a second, as a PIN is to be slow to guess): call these where the screen does
+    not wait for them.
+
+    Each method raises, beside what it says itself,
+
+    * `device.errors.RecordsLockedError` while the records are locked;
+    * `device.errors.NotAllowedError` where the role of whoever opened them may not do it
+      (`device.records.roles`);
+    * `device.errors.NoSuchRecordError` where there is no such patient, lesion or examination (any
+      more);
+    * `device.errors.RecordError`, which all of these are, where the disk fails.
+    """
+
+    # Who may see the records.
+
+    @property
+    def access(self) -> Access:
+        """What opens the records, and who did. Never raises and never waits."""
+        ...
+
+    def pin_wait(self) -> float:
+        """Return the seconds until the next PIN is taken: 0 but after several wrong ones."""
+        ...
+
+    def unlock(self, pin: str) -> Holder:
+        """Open the records with a PIN, and return whose it is.
+
+        Raises
+        ------
+        device.errors.WrongPinError
+            If it is nobody's, or comes before `pin_wait` is over.
+        """
+        ...
+
+    def lock(self) -> None:
+        """Close the records and forget their keys; without a PIN they stay open."""
+        ...
+
+    def holders(self) -> tuple[Holder, ...]:
+        """Return who has a PIN."""
+        ...
+
+    def set_pin(self, holder: Holder, pin: str) -> None:
+        """Give someone a PIN, or another one.
+
+        The first one must be a clinician's. From then on the records are locked at every start.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If the PIN is shorter than six characters or somebody else's, or if there would be no
+            clinician.
+        """
+        ...
+
+    def remove_pin(self, name: str) -> None:
+        """Take someone's PIN away.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If nobody of that name has one, or if there would be no clinician.
+        """
+        ...
+
+    def change_pin(self, old: str, new: str) -> Holder:
+        """Replace one's own PIN, whatever the role; also while the records are locked.
+
+        Raises
+        ------
+        device.errors.WrongPinError
+            As `unlock`.
+        """
+        ...
+
+    # Patients.
+
+    def add_patient(
+        self,
+        identifier: str,
+        *,
+        name: str = "",
+        birth_year: int | None = None,
+        sex: Sex | None = None,
+        phototype: int | None = None,
+    ) -> Patient:
+        """Add a patient and return it with its key.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If another has this identifier (capitals are no difference), or a value is not possible.
+        """
+        ...
+
+    def change_patient(self, patient: Patient) -> None:
+        """Replace what is known of the patient of this key; raises as `add_patient`."""
+        ...
+
+    def patient(self, key: Key) -> Patient:
+        """Return a patient."""
+        ...
+
+    def find_patient(self, identifier: str) -> Patient | None:
+        """Return the patient of an identifier, whatever its capitals, or None."""
+        ...
+
+    def patients(
+        self, prefix: str = "", after: str | None = None, limit: int = 20
+    ) -> Page[Patient]:
+        """Return the patients whose identifier begins so, in the order of identifiers."""
+        ...
+
+    def delete_patient(self, key: Key) -> int:
+        """Delete a patient, the lesions, and the examinations with their pictures, for good.
+
+        Returns
+        -------
+        int
+            How many examinations there were.
+        """
+        ...
+
+    # Lesions.
+
+    def add_lesion(self, patient: Key, spot: BodySpot | None = None) -> Lesion:
+        """Add a lesion of a patient, with the next number."""
+        ...
+
+    def change_lesion(self, lesion: Lesion) -> None:
+        """Replace where the lesion of this key lies; its patient and number stay."""
+        ...
+
+    def lesion(self, key: Key) -> Lesion:
+        """Return a lesion."""
+        ...
+
+    def lesions(self, patient: Key) -> tuple[LesionSummary, ...]:
+        """Return a patient's lesions by their number, each with its newest picture's record."""
+        ...
+
+    # Examinations.
+
+    def record(self, identifier: str) -> ExaminationRecord:
+        """Return what is written of an examination, without its picture."""
+        ...
+
+    def thumbnail(self, identifier: str) -> NDArray[np.uint8]:
+        """Return an examination's picture in small.
+
+        Returns
+        -------
+        ndarray
+            uint8, (160, 160, 3) at most, RGB: the field of view, or all of a region's picture.
+        """
+        ...
+
+    def examinations(self, after: str | None = None, limit: int = 20) -> Page[ExaminationRecord]:
+        """Return all that is kept, the newest first."""
+        ...
+
+    def unfiled(self, after: str | None = None, limit: int = 20) -> Page[ExaminationRecord]:
+        """Return the examinations that are filed under no lesion, the newest first."""
+        ...
+
+    def of_lesion(
+        self, lesion: Key, after: str | None = None, limit: int = 20
+    ) -> Page[ExaminationRecord]:
+        """Return the examinations of a lesion, the newest first."""
+        ...
+
+    def file_examination(self, identifier: str, lesion: Key | None) -> None:
+        """File an examination under a lesion, or under another one, or under none."""
+        ...
+
+    def decide(self, identifier: str, decision: Decision | None) -> None:
+        """Enter, replace or take back the decision of an examination."""
+        ...
+
+    def delete_examination(self, identifier: str) -> None:
+        """Delete an examination and its picture for good."""
+        ...
+
+    # The worklist.
+
+    def worklist(
+        self, kind: WorkKind, today: date, after: str | None = None, limit: int = 20
+    ) -> Page[WorkItem]:
+        """Return what is to be done of one kind.
+
+        What is due or overdue comes by its date, the rest with the newest first.
+
+        Parameters
+        ----------
+        today
+            In the clinic's own time.
+        """
+        ...
+
+    def work_counts(self, today: date) -> dict[WorkKind, int]:
+        """Return how much there is of each kind."""
         ...

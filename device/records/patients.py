@@ -1,5 +1,6 @@
 """What the clinic's own people enter: the patient, the lesion, and the decision."""
 
+import secrets
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -11,6 +12,12 @@ from device.diagnoses import Code
 
 Key = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
 """Random, 128 bits: says nothing of whom or what it stands for."""
+
+
+def new_key() -> Key:
+    """Return a key that nothing else has."""
+    return secrets.token_hex(16)
+
 
 Words = Annotated[str, msgspec.Meta(max_length=500)]
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]

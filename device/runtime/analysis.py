@@ -11,6 +11,7 @@ from typing import Final, assert_never
 from device.faults import Fault, unexpected
 from device.frame import Frame
 from device.imaging.abcd import measure_abcd
+from device.imaging.codes import read_code
 from device.imaging.field_of_view import FieldOfView, crop
 from device.imaging.lesion import lesion_contour, segment_lesion
 from device.inference.analyzer import FrameAnalyzer, likeliest_malignant
@@ -19,6 +20,7 @@ from device.language import translatable
 from device.latest import Latest
 from device.optics import Optics
 from device.platform.clock import Clock
+from device.records.model import PictureKind
 from device.runtime.health import RESTART_AND_REPORT, Health, Part, report_unexpected
 from device.runtime.inbox import Inbox
 from device.runtime.messages import (
@@ -71,6 +73,8 @@ class Analysis:
         What came of the last shot.
     overlay_request
         What is to be explained; written by the session alone.
+    code
+        What was read of a patient's code in the newest frame, while one is looked for.
     """
 
     def __init__(
@@ -96,6 +100,7 @@ class Analysis:
         self.live: Latest[AnalyzedFrame] = Latest(clock)
         self.capture: Latest[Capture] = Latest(clock)
         self.overlay_request: Latest[OverlayRequest] = Latest(clock)
+        self.code: Latest[str | None] = Latest(clock)
 
     @property
     def fault(self) -> Fault | None:
@@ -133,6 +138,8 @@ class Analysis:
     def _do(self, work: Burst | ExplainCapture | LiveFrame) -> bool:
         """Do what is asked for; return whether anything was analyzed."""
         match work:
+            case LiveFrame() if self._request().scanning:
+                self.code.put(read_code(work.frame.pixels))
             case LiveFrame():
                 comparing = self._request().comparing
                 with self._model():
@@ -147,6 +154,11 @@ class Analysis:
                 if not work.frames:
                     self.capture.put(Capture(work.shot, None, fault=work.fault))
                     return False
+                if work.shot.filing.kind is PictureKind.REGION:
+                    # It shows where the lesion is: nothing is said of it.
+                    self._keep_as(KeepExamination(work.shot, work.frames[len(work.frames) // 2]))
+                    self.capture.put(Capture(work.shot, None))
+                    return True
                 self._capture(work)
                 self._explain_capture()
             case ExplainCapture():

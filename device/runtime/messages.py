@@ -18,11 +18,14 @@ value                  owner       what it is
 `CalibrationResult`    recorder    what came of it
 `KeepResult`                 recorder    whether the examination of a shot is on the disk
 `Picture`              session     one that can be compared with the present one
+`Request`              session     command to the recorder (`device.runtime.requests`)
+`Desk`                 recorder    what it answered (`device.runtime.desk`)
 =====================  ==========  ====================================================
 """
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,15 +35,22 @@ from device.faults import Fault
 from device.frame import Frame
 from device.imaging.abcd import AbcdMeasures
 from device.inference.finding import Finding
+from device.runtime.requests import Filing, LesionChoice
 
 
 class Shot:
     """A press of the shutter. Everything that comes of it names it.
 
     The camera holds its live view, and the analysis works on the picture, until it is released.
+
+    Parameters
+    ----------
+    filing
+        What was known of the picture before it was taken.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, filing: Filing | None = None) -> None:
+        self.filing: Final = filing or Filing()
         self._released = False
 
     @property
@@ -65,11 +75,14 @@ class OverlayRequest:
         The diagnosis; None for the likeliest malignant one.
     comparing
         Whether the live view stands beside an earlier picture, and must be analyzed as that was.
+    scanning
+        Whether a patient's code is looked for in the live view, in the place of a finding.
     """
 
     enabled: bool = False
     code: Code | None = None
     comparing: bool = False
+    scanning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +237,11 @@ class Picture:
         uint8, (height, width, 3), RGB.
     finding
         What the model said, or None.
+    lesion
+        That it is filed under, or None.
     """
 
     time: datetime | None
     field: NDArray[np.uint8]
     finding: Finding | None
+    lesion: LesionChoice | None = None

@@ -13,6 +13,7 @@ from device.imaging.field_of_view import crop, find_field
 from device.inference.finding import Finding, from_record
 from device.records.model import Examination
 from device.runtime.messages import Picture
+from device.runtime.requests import LesionChoice
 
 MAX_RECENT: Final = 12
 _SIDE: Final = 720
@@ -33,9 +34,9 @@ class RecentPictures:
         with self._lock:
             return tuple(self._pictures)
 
-    def add(self, frame: Frame, finding: Finding) -> None:
-        """Add the picture that was captured last."""
-        picture = Picture(frame.time, _small(crop(frame.pixels, finding.field)), finding)
+    def add(self, frame: Frame, finding: Finding, lesion: LesionChoice | None = None) -> None:
+        """Add the picture that was captured last, and what it is filed under."""
+        picture = Picture(frame.time, _small(crop(frame.pixels, finding.field)), finding, lesion)
         with self._lock:
             self._pictures.appendleft(picture)
 
@@ -50,7 +51,8 @@ class RecentPictures:
         field = kept.record.field_of_view or find_field(kept.image)
         said = kept.record.finding
         finding = from_record(said, field) if said is not None else None
-        picture = Picture(kept.record.taken, _small(crop(kept.image, field)), finding)
+        small = _small(crop(kept.image, field))
+        picture = Picture(kept.record.taken, small, finding, kept.record.lesion)
         with self._lock:
             # One more would push out the newest, which was captured in the meantime.
             if len(self._pictures) == MAX_RECENT:

@@ -11,7 +11,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from device.errors import ConfigError, ImageError, RecordError, ScreenError
+from device.errors import (
+    ConfigError,
+    ImageError,
+    RecordError,
+    RecordsLockedError,
+    ScreenError,
+)
 from device.faults import Fault
 from device.imaging.field_of_view import crop, find_field
 from device.imaging.ruler import find_ticks
@@ -21,7 +27,10 @@ from device.optics import Optics, save_optics
 from device.platform.clock import Clock
 from device.platform.logs import log_expected
 from device.preferences import Preferences, save_preferences
-from device.records.archive import Archive
+from device.records.archive import Archive, PatientArchive
+from device.records.model import PictureKind
+from device.runtime.casework import NOT_DONE, Casework
+from device.runtime.desk import Desk
 from device.runtime.health import Health, Part, report_unexpected
 from device.runtime.inbox import Inbox
 from device.runtime.messages import (
@@ -31,7 +40,8 @@ from device.runtime.messages import (
     KeepResult,
     Shot,
 )
-from device.runtime.recent import RecentPictures
+from device.runtime.recent import MAX_RECENT, RecentPictures
+from device.runtime.requests import Decide, Request
 
 NOT_KEPT: Final = translatable("The examination could not be kept.")
 NOT_SAVED: Final = translatable("The settings could not be kept.")
@@ -72,13 +82,16 @@ class Recorder:
         Notified of every step.
     clock
         Time source for waits, and of a calibration.
+    patients
+        The same archive, where it holds the records of patients; else None.
     optics
         Takes the scale of a calibration.
 
     Attributes
     ----------
     inbox
-        Examinations to keep, calibrations, and the newest preferences.
+        Examinations to keep, calibrations, what is asked of the records, and the newest
+        preferences.
     calibration
         What came of the last calibration.
     kept
@@ -92,11 +105,13 @@ class Recorder:
         recent: RecentPictures,
         health: Health,
         clock: Clock,
+        patients: PatientArchive | None = None,
         optics: Latest[Optics] | None = None,
     ) -> None:
         self._clock = clock
         self._optics = optics
         self._archive = archive
+        self._casework = Casework(patients, clock) if patients is not None else None
         self._preferences_folder = preferences_folder
         self._recent = recent
         self._health = health
@@ -107,7 +122,8 @@ class Recorder:
         self._preferences_fault: Fault | None = None
         self._space_fault: Fault | None = None
         self._told_room = FEW
-        self.inbox: Inbox[KeepExamination | CalibrateOptics, Preferences] = Inbox(clock)
+        self._unreadable = 0
+        self.inbox: Inbox[KeepExamination | CalibrateOptics | Request, Preferences] = Inbox(clock)
         self.calibration: Latest[CalibrationResult] = Latest(clock)
         self.kept: Latest[KeepResult] = Latest(clock)
 
@@ -136,9 +152,14 @@ class Recorder:
         """Whether what is kept outlives the program."""
         return self._archive is not None and self._archive.permanent
 
+    @property
+    def desk(self) -> Desk:
+        """What lies on the desk of patients' records."""
+        return (self._casework.desk.peek() if self._casework else None) or Desk()
+
     def run(self, stop: threading.Event) -> None:
         """Keep what comes until told to stop; what came before is still kept."""
-        older = chain(self._older(), self._measured())
+        older = chain(self._caught_up(), self._older())
         reading = True
         while True:
             ending = stop.is_set()
@@ -150,11 +171,13 @@ class Recorder:
                     self._save(work)
                 case CalibrateOptics():
                     self._calibrate(work)
-                case _ if ending:
+                case None if ending:
                     return
-                case _:
+                case None:
                     self._health.waiting(Part.RECORDER, self._fault)
                     reading = reading and next(older, None) is not None
+                case _:
+                    self._answer(work)
 
     def _keep(self, work: KeepExamination) -> None:
         if self._archive is None:
@@ -171,19 +194,45 @@ class Recorder:
             self._fault = None
             self._health.worked(Part.RECORDER)
             self._tell_room()
-            if work.finding is None:
+            if work.finding is None and work.shot.filing.kind is not PictureKind.REGION:
                 # Not all of it is kept yet.
                 return
+            _log.info("an examination was kept")
         self.kept.put(KeepResult(work.shot, self._fault))
         self._news.append(KeepResult(work.shot, self._fault))
 
     def _write(self, archive: Archive, work: KeepExamination) -> None:
         """Keep an examination, or complete the newest one."""
         if self._newest is None or self._newest[0] is not work.shot:
-            identifier = archive.keep(work.frame, work.finding, work.flags, work.measures)
+            lesion = self._casework.key_of(work.shot.filing) if self._casework else None
+            identifier = archive.keep(
+                work.frame,
+                work.finding,
+                work.flags,
+                work.measures,
+                kind=work.shot.filing.kind,
+                polarization=work.shot.filing.polarization,
+                lesion=lesion,
+            )
             self._newest = work.shot, identifier
         elif work.finding is not None:
             archive.complete(self._newest[1], work.finding, work.flags, work.measures)
+        if self._casework is not None:
+            self._casework.kept(self._casework.key_of(work.shot.filing))
+
+    def _answer(self, request: Request) -> None:
+        """Do what is asked of the records."""
+        if self._casework is None:
+            return
+        identifier = None
+        if isinstance(request, Decide) and self._newest is not None:
+            identifier = self._newest[1] if self._newest[0] is request.subject else None
+        try:
+            self._casework.do(request, identifier)
+        except Exception as error:
+            self._casework.failed(request, self._failed(NOT_DONE, error))
+        else:
+            self._health.worked(Part.RECORDER)
 
     def news(self) -> list[KeepResult]:
         """Return what became of examinations since the last call; for the session alone."""
@@ -232,7 +281,10 @@ class Recorder:
         if self._archive is None:
             return
         try:
-            identifiers = self._archive.identifiers()
+            identifiers = self._archive.identifiers(newest=MAX_RECENT + _MOST_UNREADABLE)
+        except RecordsLockedError:
+            # Whoever opens them sees them.
+            return
         except RecordError as error:
             self._reading_fault = error.fault
             log_expected(_log, error)
@@ -240,28 +292,38 @@ class Recorder:
         except Exception as error:
             self._reading_fault = self._failed(NOT_READ, error)
             return
-        unreadable = 0
         for identifier in reversed(identifiers):
             try:
                 room = self._recent.add_older(self._archive.read(identifier))
             except Exception as error:
                 # One that is damaged, however, must neither hide the others nor end the thread.
                 _log.warning("an earlier examination cannot be read (%s)", type(error).__name__)
-                unreadable += 1
-                self._reading_fault = Fault(DAMAGED, COPY_AND_CHECK, values={"count": unreadable})
-                room = unreadable < _MOST_UNREADABLE
+                self._unreadable += 1
+                self._reading_fault = Fault(
+                    DAMAGED, COPY_AND_CHECK, values={"count": self._unreadable}
+                )
+                room = self._unreadable < _MOST_UNREADABLE
             if not room:
                 return
             yield True
 
-    def _measured(self) -> Iterator[bool]:
-        """Measure what is kept, one a step, and tell where there is little room for more."""
+    def _caught_up(self) -> Iterator[bool]:
+        """Let the archive catch up, a step at a time, and tell where there is little room."""
         if self._archive is None:
             return
+        damaged = 0
         try:
-            for _ in self._archive.measure():
+            for done in self._archive.catch_up():
+                damaged += not done
                 yield True
+            if damaged:
+                self._unreadable += damaged
+                self._reading_fault = Fault(
+                    DAMAGED, COPY_AND_CHECK, values={"count": self._unreadable}
+                )
             self._tell_room()
+        except RecordError as error:
+            log_expected(_log, error)
         except Exception as error:
             self._failed(NOT_READ, error)
 

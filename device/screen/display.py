@@ -1,18 +1,14 @@
 """Opening the screen: a window, or the whole of a screen that has no windows."""
 
 import os
-from typing import Final
 
 import pygame
 from pygame import Surface
 
 from device.errors import ScreenError
+from device.platform.sdl_drivers import INVISIBLE, named_drivers
 
 TITLE = "dermascope"
-
-
-INVISIBLE: Final = ("offscreen", "dummy")
-"""SDL's drivers that draw where nobody sees it. SDL falls back to them where there is no screen."""
 
 
 def open_screen(size: tuple[int, int], fullscreen: bool) -> Surface:
@@ -29,7 +25,7 @@ def open_screen(size: tuple[int, int], fullscreen: bool) -> Surface:
     try:
         pygame.display.init()
         driver = pygame.display.get_driver().lower()
-        if driver in INVISIBLE and driver not in _named_drivers():
+        if driver in INVISIBLE and driver not in named_drivers():
             raise pygame.error("neither X11 nor Wayland nor a monitor was found")
         pygame.font.init()
         whole = fullscreen or driver == "kmsdrm"
@@ -43,10 +39,6 @@ def open_screen(size: tuple[int, int], fullscreen: bool) -> Surface:
             f"the screen cannot be opened ({error}); connect one, or run: dermascope demo --out DIR"
         ) from None
     return surface
-
-
-def _named_drivers() -> list[str]:
-    return os.environ.get("SDL_VIDEODRIVER", "").lower().split(",")
 
 
 def open_offscreen(size: tuple[int, int]) -> Surface:

@@ -12,6 +12,24 @@ Target = StrEnum
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a target, and how large that is, in pixels.
+
+    Attributes
+    ----------
+    x, y
+        From its left and top edge.
+    width, height
+        Of the target.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
 class Touch:
     """A finger or the mouse is on a target.
 
@@ -19,10 +37,13 @@ class Touch:
     ----------
     along
         How far along it, 0 to 1; a slider follows it.
+    place
+        Where in it, for a target in which that matters.
     """
 
     target: Target
     along: float = 0.0
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +66,19 @@ class Lift:
 
 
 @dataclass(frozen=True, slots=True)
+class Pinch:
+    """Two fingers have moved apart or together, or a wheel was turned.
+
+    Attributes
+    ----------
+    by
+        How many times as far apart they are; above 0.
+    """
+
+    by: float
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """A key was pressed, named as SDL names it; ``shift tab`` is one too."""
 
@@ -63,4 +97,4 @@ class ShutterPress:
     """The push button on the header or the pedal was pressed."""
 
 
-Event = Touch | Drag | Lift | Key | Text | ShutterPress
+Event = Touch | Drag | Lift | Pinch | Key | Text | ShutterPress

@@ -35,6 +35,7 @@ _KEPT: Final[dict[KeepStatus, str]] = {
     KeepStatus.KEPT: translatable("Kept"),
     KeepStatus.UNTIL_THE_END: translatable("Kept until the program ends"),
     KeepStatus.NOT_KEPT: translatable("Not kept: check the disk"),
+    KeepStatus.LOCKED: translatable("Not kept: locked"),
 }
 
 
@@ -118,12 +119,7 @@ class FieldView:
             field_mm=view.field_mm,
         )
         area = self._canvas.layout.field_area
-        self._canvas.part(
-            area,
-            shown,
-            lambda shown: self._draw(shown, wording),
-            covered=view.field is not None and not self._canvas.layout.portrait,
-        )
+        self._canvas.part(area, shown, lambda shown: self._draw(shown, wording))
 
     def _draw(self, shown: _Field, wording: Wording) -> None:
         area, px = self._canvas.layout.field, self._canvas.layout.px
@@ -182,7 +178,7 @@ class FieldView:
             self._label(
                 text,
                 self._canvas.palette.warning
-                if shown.kept is KeepStatus.NOT_KEPT
+                if shown.kept in (KeepStatus.NOT_KEPT, KeepStatus.LOCKED)
                 else self._canvas.palette.touch,
             )
         elif shown.age:

@@ -1,15 +1,19 @@
 """From pygame's events to the events of the screen."""
 
+import math
+
 import pygame
 
 from device.errors import ConfigError
-from device.screen.events import Event, Key, Lift, ShutterPress, Target, Text
+from device.screen.events import Event, Key, Lift, Pinch, ShutterPress, Target, Text
 from device.screen.navigation import used_keys
 from device.screen.pages.base import Control
 from device.screen.renderer import Renderer
 from device.screen.state import State
 
 _SHUTTER = pygame.event.custom_type()
+_FINGER = frozenset({pygame.FINGERDOWN, pygame.FINGERMOTION, pygame.FINGERUP})
+_WHEEL_STEP = 1.25
 
 
 class InputMapper:
@@ -33,6 +37,7 @@ class InputMapper:
         self._pedal_key = _pedal_key_code(pedal_key)
         self._typed_by_pedal = ""
         self._dragging: Target | None = None
+        self._fingers: dict[int, tuple[float, float]] = {}
 
     def event(self, event: pygame.event.Event, state: State) -> Event | None:
         """Return the event that a pygame event means, or None where it means nothing.
@@ -55,6 +60,10 @@ class InputMapper:
             name = pygame.key.name(event.key)
             shifted = getattr(event, "mod", 0) & pygame.KMOD_SHIFT
             return Key(f"shift {name}" if shifted and name == "tab" else name)
+        if event.type in _FINGER:
+            return self._pinch(event)
+        if event.type == pygame.MOUSEWHEEL and event.y:
+            return Pinch(_WHEEL_STEP if event.y > 0 else 1 / _WHEEL_STEP)
         if event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
             touch = self._renderer.touched(state, event.pos)
             self._dragging = touch.target if touch and touch.target == Control.OPACITY else None
@@ -65,6 +74,25 @@ class InputMapper:
             self._dragging = None
             return Lift()
         return None
+
+    def _pinch(self, event: pygame.event.Event) -> Pinch | None:
+        """Return how two fingers moved; a third makes no sense of them."""
+        before = self._apart()
+        if event.type == pygame.FINGERUP:
+            self._fingers.pop(event.finger_id, None)
+            return None
+        self._fingers[event.finger_id] = (event.x, event.y)
+        after = self._apart()
+        if event.type != pygame.FINGERMOTION or not before or not after or before == after:
+            return None
+        return Pinch(after / before)
+
+    def _apart(self) -> float:
+        """Return how far two fingers are apart, in parts of the screen; 0 where there are not."""
+        if len(self._fingers) != 2:
+            return 0.0
+        one, other = self._fingers.values()
+        return math.dist(one, other)
 
 
 def press_shutter() -> None:

@@ -3,7 +3,18 @@
 from dataclasses import replace
 from typing import Final
 
-from device.screen.events import Drag, Event, Key, Lift, ShutterPress, Target, Text, Touch
+from device.screen.events import (
+    Drag,
+    Event,
+    Key,
+    Lift,
+    Pinch,
+    Place,
+    ShutterPress,
+    Target,
+    Text,
+    Touch,
+)
 from device.screen.pages.base import Control, page_class
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State, Step, with_opacity, with_page
@@ -37,8 +48,8 @@ def step(state: State, event: Event, context: Context | None = None) -> Step:
     -------
     State
         The next state. A command that cannot be carried out is taken back by whoever could not.
-    Command or None
-        What the program must do.
+    Command or Request or None
+        What the program, or its recorder, must do.
     """
     context = context or Context()
     match event:
@@ -49,13 +60,17 @@ def step(state: State, event: Event, context: Context | None = None) -> Step:
         case Text(text):
             page = page_class(state.page)
             return page.typed(state, text) if page.text_field else (state, None)
+        case Pinch(by):
+            return page_class(state.page).pinched(state, by), None
         case Touch(target, along) | Drag(target, along):
             if target not in page_class(state.page).targets(state):
                 return state, None
             state = replace(state, focus=None)
             if target == Control.OPACITY:
                 return with_opacity(state, along), None
-            return (state, None) if isinstance(event, Drag) else _press(state, target, context)
+            if isinstance(event, Drag):
+                return state, None
+            return _press(state, target, context, event.place)
         case Key(name):
             return _key(state, name, context)
 
@@ -81,12 +96,15 @@ def _key(state: State, name: str, context: Context) -> Step:
     return state, None
 
 
-def _press(state: State, target: Target, context: Context) -> Step:
+def _press(state: State, target: Target, context: Context, place: Place | None = None) -> Step:
     if target == Control.SHUTTER:
         return _shutter(state)
     if target == Control.BACK:
         return _back(state)
-    return page_class(state.page).pressed(state, target, context)
+    page = page_class(state.page)
+    if place is not None:
+        return page.touched(state, target, place, context)
+    return page.pressed(state, target, context)
 
 
 def _shutter(state: State) -> Step:

@@ -6,13 +6,14 @@ from device.language import Language
 from device.models.manifest import Manifest
 from device.screen import theme
 from device.screen.canvas import Canvas
-from device.screen.events import Drag, Target, Touch
+from device.screen.events import Drag, Place, Target, Touch
 from device.screen.field_view import FieldView
 from device.screen.layout import Layout, arrange
 from device.screen.pages.base import page_class
+from device.screen.records_wording import case_lines
 from device.screen.registry import PageName
 from device.screen.state import State
-from device.screen.view import PageView
+from device.screen.view import Case, PageView
 from device.screen.wording import NOTICE, Wording
 
 
@@ -50,7 +51,7 @@ class Renderer:
         clock = view.clock.strftime("%H:%M") if view.clock else ""
         self._canvas.part(
             self.layout.status,
-            (wording.translate(view.source), clock),
+            (wording.translate(view.source), clock, view.case),
             lambda shown: self._draw_status(*shown, wording),
         )
         self._canvas.end()
@@ -60,7 +61,10 @@ class Renderer:
         places = self._places(state)
         for target in page_class(state.page).targets(state):
             if places[target].collidepoint(position):
-                return Touch(target, self._along(places[target], position))
+                area = places[target]
+                x, y = position[0] - area.left, position[1] - area.top
+                place = Place(x, y, area.width, area.height)
+                return Touch(target, self._along(area, position), place)
         return None
 
     def dragged(self, state: State, target: Target, position: tuple[int, int]) -> Drag | None:
@@ -78,7 +82,7 @@ class Renderer:
         track = self.layout.slider_track(area)
         return max(0.0, min((position[0] - track.left) / track.width, 1.0))
 
-    def _draw_status(self, source: str, clock: str, wording: Wording) -> None:
+    def _draw_status(self, source: str, clock: str, case: Case | None, wording: Wording) -> None:
         canvas, area, px = self._canvas, self.layout.status, self.layout.px
         model, pad, size = self._manifest.model_id, px(14), theme.SMALL
         # The notice is never what gives way.
@@ -87,6 +91,17 @@ class Renderer:
             area.width - 2 * pad, canvas.palette.quiet, anchor="midleft",
         )  # fmt: skip
         room = area.right - pad - notice.right - pad
+        if case is not None:
+            # Whom the next picture is of is more than the model's name.
+            lines = case_lines(case, wording)
+            words = next(
+                (w for w in lines if canvas.fonts.width(w, px(size), bold=True) <= room), lines[-1]
+            )
+            canvas.draw_text(
+                words, size, (area.right - pad, area.centery), room, canvas.palette.touch,
+                bold=True, anchor="midright",
+            )  # fmt: skip
+            return
         choices = ["   ".join(w for w in words if w) for words in
                    ((model, source, clock), (model, clock), (clock,))]  # fmt: skip
         fitting = [w for w in choices if canvas.fonts.width(w, px(size)) <= room]

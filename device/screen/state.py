@@ -1,12 +1,18 @@
 """Where the clinician is and what was chosen. Plain values: no screen, no camera."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
 from device.appearance import Theme
 from device.diagnoses import Code
+from device.inference.finding import Finding
 from device.language import Language
+from device.records.model import Polarization
+from device.runtime.desk import Desk
+from device.runtime.messages import Shot
+from device.runtime.requests import Request
 from device.screen.events import Target
 from device.screen.registry import PageName
 
@@ -21,6 +27,9 @@ class Command(StrEnum):
     EXPLAIN = "explain"
     CALIBRATE = "calibrate"
     SAVE_PREFERENCES = "save preferences"
+    SELF_TEST = "self-test"
+    LOOK_FOR_MODELS = "look for models"
+    INSTALL_MODEL = "install model"
     QUIT = "quit"
     RESTART = "restart"
     POWER_OFF = "power off"
@@ -55,6 +64,14 @@ class State:
     appliance
         There is nothing behind the program that a finger could reach: it is not quit, but restarted
         or switched off, and only on a page that asks for it.
+    region
+        The next picture shows the region, to find the lesion again.
+    polarization
+        The light that the next picture is taken in; None where that was not said.
+    filing
+        Identifier of a kept picture for which a lesion is chosen, or empty.
+    names
+        The clinic's settings allow patients' names.
     """
 
     page: PageName = PageName.LIVE
@@ -68,6 +85,10 @@ class State:
     limits_read: bool = True
     page_state: object = None
     appliance: bool = False
+    region: bool = False
+    polarization: Polarization | None = None
+    filing: str = ""
+    names: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +101,25 @@ class Context:
         How many recent pictures there are to compare with.
     explained
         The diagnosis that the overlay is about, or None before the first finding.
+    desk
+        What lies on the desk of patients' records.
+    shot
+        The press of the shutter whose picture is held, or None.
+    finding
+        Of the picture that is held, or None.
+    now
+        Local time.
     """
 
     recent: int = 0
     explained: Code | None = None
+    desk: Desk = field(default_factory=Desk)
+    shot: Shot | None = None
+    finding: Finding | None = None
+    now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-Step = tuple[State, Command | None]
+Step = tuple[State, Command | Request | None]
 
 
 def with_page(state: State, page: PageName) -> State:

@@ -1,6 +1,6 @@
 """What there is to be shown at one moment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Generic, TypeVar
@@ -8,16 +8,20 @@ from typing import ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from device.anatomy import BodySpot
 from device.appearance import Theme
 from device.diagnoses import Code
 from device.faults import Fault
 from device.imaging.abcd import AbcdMeasures
 from device.inference.finding import Finding
 from device.language import Language
+from device.runtime.desk import Desk
 from device.runtime.messages import CalibrationResult, Picture
+from device.runtime.requests import LesionChoice
 from device.screen.events import Target
 from device.screen.registry import PageName
 from device.screen.state import State
+from device.selftest.check import Checks
 
 Value = TypeVar("Value")
 
@@ -25,12 +29,39 @@ Value = TypeVar("Value")
 class KeepStatus(StrEnum):
     """What became of a captured picture.
 
-    ``until the end`` of the program: one that no camera took.
+    ``until the end`` of the program: one that no camera took. ``locked``: not kept, as the records
+    are.
     """
 
     KEPT = "kept"
     UNTIL_THE_END = "until the end"
     NOT_KEPT = "not kept"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Whom and what the next picture is of.
+
+    Attributes
+    ----------
+    patient
+        The identifier.
+    lesion
+        Its number; 0 for a new one, None where none is open.
+    spot
+        Where it lies.
+    region
+        The next picture shows the region.
+    filing
+        A lesion is chosen for a picture that is kept already.
+    """
+
+    patient: str
+    lesion: int | None = None
+    spot: BodySpot | None = None
+    region: bool = False
+    filing: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -51,6 +82,8 @@ class PageView:
         Of every colour.
     focus
         What the keyboard would press, where it is in use.
+    case
+        Whom and what the next picture is of; None where no patient is open.
     """
 
     page: ClassVar[PageName]
@@ -59,6 +92,7 @@ class PageView:
     language: Language = Language.ENGLISH
     theme: Theme = Theme.DARK
     focus: Target | None = None
+    case: Case | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,6 +182,24 @@ class Snapshot:
         Why what was chosen could not be kept, or None.
     calibration
         What came of the last calibration since the start, or None.
+    checks
+        What the last self-test found; None before one has ended.
+    testing
+        A self-test is under way.
+    archives
+        Names of the models' files on sticks.
+    installing
+        A model is being looked for or installed.
+    installed
+        What came of the last installation; None where there was none.
+    desk
+        What lies on the desk of patients' records.
+    case
+        Whom and what the next picture is of.
+    lesion
+        That the next picture is filed under, or None.
+    seconds
+        By the clock's `monotonic`: what changes by itself follows it.
     """
 
     state: State
@@ -160,6 +212,15 @@ class Snapshot:
     fault: Fault | None = None
     preferences_fault: Fault | None = None
     calibration: CalibrationResult | None = None
+    checks: Checks | None = None
+    testing: bool = False
+    archives: tuple[str, ...] = ()
+    installing: bool = False
+    installed: Fault | None = None
+    desk: Desk = field(default_factory=Desk)
+    case: Case | None = None
+    lesion: LesionChoice | None = None
+    seconds: float = 0.0
 
 
 class ByIdentity(Generic[Value]):

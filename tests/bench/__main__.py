@@ -29,7 +29,7 @@ from device.frame import Frame, frame_now
 from device.inference.analyzer import Analyzer
 from device.inference.runtimes import installed_runtime
 from device.models.bundle import Bundle, load_bundle
-from device.records.folder_archive import FolderArchive
+from device.records.encrypted_archive import EncryptedArchive
 from tests.device.clocks import ManualClock
 
 if TYPE_CHECKING:
@@ -302,7 +302,7 @@ def listing(number: int) -> float:
             (Path(folder) / f"{n:06d}-20260102T030405Z-abcdef").mkdir()
 
         def once() -> None:
-            archive = FolderArchive(Path(folder))
+            archive = EncryptedArchive(Path(folder))
             archive.open()
             assert len(archive.identifiers()) == number
             archive.close()

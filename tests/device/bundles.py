@@ -63,9 +63,15 @@ def sign_bundle(folder: Path, manifest: dict[str, Any], models: dict[str, bytes]
 
 
 def plain_manifest(bundle: Bundle) -> dict[str, Any]:
-    """Return a bundle's manifest as version 2 is written, to be changed."""
-    plain: dict[str, Any] = json.loads(msgspec.json.encode(bundle.manifest))
+    """Return the manifest of a bundle's live network alone as version 2 is, to be changed."""
+    plain: dict[str, Any] = json.loads(msgspec.json.encode(one_network(bundle).manifest))
     return plain
+
+
+def one_network(bundle: Bundle) -> Bundle:
+    """Return a bundle with the live network alone, which then answers for every picture."""
+    manifest = msgspec.structs.replace(bundle.manifest, captured=None, similar_cases=None)
+    return replace(bundle, manifest=manifest, models={MODEL_FILE: bundle.live_model})
 
 
 def calling(bundle: Bundle) -> Bundle:

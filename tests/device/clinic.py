@@ -130,6 +130,12 @@ class Clinic:
     def click(self, place: tuple[int, int], button: int = 1) -> None:
         pygame.event.post(pygame.event.Event(pygame.MOUSEBUTTONDOWN, pos=place, button=button))
 
+    def open_compare(self) -> None:
+        """Open the page that compares, from the live one."""
+        self.click(self.target("more"))
+        self.until(lambda: self.app.session.state.page == PageName.SETTINGS)
+        self.click(self.target(PageName.COMPARE, "settings"))
+
     def take(self) -> None:
         """Press the shutter and wait for the picture."""
         self.press(pygame.K_SPACE)

@@ -215,7 +215,7 @@ def test_every_page_is_reached_and_left_by_touch_alone(clinic: Clinic) -> None:
             clinic.until(lambda: isinstance(clinic.view(), kind))
 
         clinic.until_finding()
-        clinic.click(clinic.target("compare"))
+        clinic.open_compare()
         at(CompareView)
         clinic.click(clinic.target("back", "compare"))
         at(LiveView)

@@ -8,7 +8,7 @@ import pygame
 from device.capture.replay import ReplaySource
 from device.frame import SourceKind, frame_now
 from device.platform.clock import Clock
-from device.records.folder_archive import FolderArchive
+from device.records.encrypted_archive import EncryptedArchive
 from device.runtime.recent import MAX_RECENT
 from device.screen.pages.compare import CompareView
 from device.screen.view import LiveView
@@ -24,7 +24,7 @@ def test_released_pictures_can_be_compared_the_newest_first(clinic: Clinic) -> N
             kept.append(clinic.live())
             clinic.release()
             clinic.settle()
-        clinic.click(clinic.target("compare"))
+        clinic.open_compare()
         clinic.until(lambda: isinstance(clinic.view(), CompareView))
         view = clinic.view()
         assert (view.number, view.count, view.present.time) == (1, 2, None)
@@ -48,7 +48,7 @@ def test_still_picture_is_compared_without_a_change(clinic: Clinic, photo: Path)
         clinic.release()
         clinic.until(lambda: clinic.live().finding.probabilities == alone.probabilities)
         clinic.press(pygame.K_o)
-        clinic.click(clinic.target("compare"))
+        clinic.open_compare()
         clinic.until(lambda: isinstance(clinic.view(), CompareView))
         end = time.monotonic() + 1.0
         findings = set()
@@ -82,12 +82,13 @@ def test_no_more_than_twelve_earlier_pictures_are_held(clinic: Clinic) -> None:
 
 
 def test_examinations_of_earlier_days_can_be_compared(clinic: Clinic, tmp_path: Path) -> None:
-    records = FolderArchive(tmp_path)
+    records = EncryptedArchive(tmp_path)
     frame = replace(frame_now(lesion(blur=1.0), 0, "camera"), kind=SourceKind.CAMERA)
     finding = clinic.analyzer.asked.analyze(frame)
     records.keep(frame, finding, [], None)
     damaged = records.keep(frame, finding, [], None)
-    (tmp_path / damaged / "image.png").write_bytes(b"no picture")
+    assert damaged.startswith("000002-")
+    (tmp_path / "pictures" / "0000" / "0000002.picture").write_bytes(b"no picture")
     clinic.options = {"archive": records}
 
     def deeds() -> None:

@@ -107,7 +107,7 @@ def test_camera_that_is_lost_is_seen_beside_an_earlier_picture_too(clinic: Clini
 
     def deeds() -> None:
         clinic.until_finding()
-        clinic.click(clinic.target("compare"))
+        clinic.open_compare()
         clinic.until(lambda: isinstance(clinic.view(), CompareView))
         assert clinic.view().lost is None
         camera.failures = 2

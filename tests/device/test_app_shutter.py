@@ -17,7 +17,7 @@ from device.inference.analyzer import Analyzer, Progress
 from device.inference.finding import Finding
 from device.models.manifest import Manifest
 from device.optics import Optics
-from device.records.folder_archive import FolderArchive
+from device.records.encrypted_archive import EncryptedArchive
 from device.runtime.analysis import NOT_JUDGED
 from device.runtime.camera import BURST
 from device.screen.display import close_screen, open_offscreen
@@ -103,7 +103,7 @@ def test_shutter_keeps_the_sharpest_of_a_burst_with_the_exposure_held(clinic: Cl
 
 
 def test_taken_picture_is_measured_and_kept(clinic: Clinic, tmp_path: Path) -> None:
-    records = FolderArchive(tmp_path / "examinations")
+    records = EncryptedArchive(tmp_path / "examinations")
     optics = Optics(mm_per_pixel=0.05, width=400, height=300, calibrated=datetime.now(UTC))
     clinic.options = {"archive": records, "optics": optics}
 
@@ -126,7 +126,7 @@ def test_taken_picture_is_measured_and_kept(clinic: Clinic, tmp_path: Path) -> N
 def test_picture_that_cannot_be_judged_is_kept_and_that_is_told(
     clinic: Clinic, tmp_path: Path
 ) -> None:
-    records = FolderArchive(tmp_path)
+    records = EncryptedArchive(tmp_path)
     clinic.options = {"archive": records}
 
     def fails_at_the_model(
@@ -150,7 +150,7 @@ def test_picture_that_cannot_be_judged_is_kept_and_that_is_told(
 
 def test_picture_that_cannot_be_kept_is_told(clinic: Clinic, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    clinic.options = {"archive": FolderArchive(tmp_path / "file" / "examinations")}
+    clinic.options = {"archive": EncryptedArchive(tmp_path / "file" / "examinations")}
 
     def deeds() -> None:
         clinic.until_finding()
@@ -203,7 +203,7 @@ def test_motion_of_the_hand_is_part_of_the_finding(clinic: Clinic) -> None:
 def test_pressing_again_while_the_picture_is_taken_loses_nothing(
     clinic: Clinic, tmp_path: Path
 ) -> None:
-    records = FolderArchive(tmp_path)
+    records = EncryptedArchive(tmp_path)
     clinic.options = {"archive": records}
     judge, begun, go_on = clinic.analyzer.burst, threading.Event(), threading.Event()
 
@@ -241,7 +241,7 @@ def test_press_that_came_to_nothing_is_told_long_enough_to_be_read(clinic: Clini
 
     def deeds() -> None:
         clinic.until_finding()
-        clinic.click(clinic.target("compare"))
+        clinic.open_compare()
         clinic.until(lambda: isinstance(clinic.view(), CompareView))
         clinic.press(pygame.K_SPACE)
         clinic.until(clinic.fault)
@@ -259,7 +259,7 @@ def test_press_that_came_to_nothing_is_told_long_enough_to_be_read(clinic: Clini
 def test_picture_that_is_let_go_before_it_could_be_kept_is_told(
     clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records, go_on = FolderArchive(tmp_path), threading.Event()
+    records, go_on = EncryptedArchive(tmp_path), threading.Event()
     clinic.options = {"archive": records}
 
     def slow(*given: object) -> str:
@@ -282,7 +282,7 @@ def test_picture_that_is_let_go_before_it_could_be_kept_is_told(
 def test_picture_that_could_not_be_kept_is_told_though_the_next_is_held_already(
     clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive, go_on = FolderArchive(tmp_path), threading.Event()
+    archive, go_on = EncryptedArchive(tmp_path), threading.Event()
     clinic.options = {"archive": archive}
     keep, times = archive.keep, []
 

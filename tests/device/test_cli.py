@@ -61,7 +61,7 @@ def someone_who(does: Callable[[], None], every: float) -> Iterator[None]:
 
 def complaints(err: str) -> list[str]:
     """Return what standard error holds beside the log of what was started and how it ended."""
-    return [line for line in err.splitlines() if not line.startswith("INFO device.cli: ")]
+    return [line for line in err.splitlines() if not line.startswith("INFO device.instrument: ")]
 
 
 def leave() -> None:
@@ -76,7 +76,7 @@ def test_model_is_verified_and_described(bundle: Bundle, capsys: Capture) -> Non
     assert bundle.signed_by[:16] in out
     assert bundle.manifest.provenance.licence in out
     assert f"model.tflite: input 96 x 96, center-square; {len(bundle.live_model):,} bytes" in out
-    assert out.count(".tflite: ") == 1
+    assert out.count(".tflite: ") == len(bundle.manifest.networks)
     assert err == ""
 
 
@@ -90,7 +90,7 @@ def test_each_of_two_networks_is_described(tmp_path: Path, bundle: Bundle, capsy
     lines = [line for line in out.splitlines() if ".tflite: " in line]
     assert lines == [
         f"model.tflite: input 96 x 96, center-square; {len(bundle.live_model):,} bytes; saliency "
-        "by class-activation-map, of a captured picture by rise",
+        "by class-activation-map, of a captured picture by class-activation-map",
         f"captured.tflite: input 28 x 28, full-frame; {len(other.live_model):,} bytes; saliency "
         "by occlusion, of a captured picture by occlusion",
     ]
@@ -299,7 +299,7 @@ def test_help_tells_what_each_exit_status_means(capsys: Capture) -> None:
         main(["--help"])
     assert ended.value.code == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert sorted(ExitStatus) == [0, 2, 70, 78, 80, 81, 130]
+    assert sorted(ExitStatus) == [0, 2, 3, 70, 78, 80, 81, 130]
     for status in ExitStatus:
         assert f"{status.value} {status.meaning}" in told
 
@@ -308,7 +308,7 @@ def test_help_tells_what_each_exit_status_means(capsys: Capture) -> None:
 def test_error_of_the_program_itself_is_told_as_one(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture, debug: bool
 ) -> None:
-    monkeypatch.setattr("device.models.bundle.load_bundle", {}.__getitem__)
+    monkeypatch.setattr("device.models.chosen.load_bundle", {}.__getitem__)
     if debug:
         monkeypatch.setenv(DEBUG_VARIABLE, "1")
     assert main(["model"]) == ExitStatus.INTERNAL_ERROR
@@ -322,7 +322,7 @@ def test_interrupted_program_says_nothing(monkeypatch: pytest.MonkeyPatch, capsy
     def interrupted(*given: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("device.models.bundle.load_bundle", interrupted)
+    monkeypatch.setattr("device.models.chosen.load_bundle", interrupted)
     assert main(["model"]) == ExitStatus.INTERRUPTED
     assert capsys.readouterr() == ("", "")
 

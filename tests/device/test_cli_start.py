@@ -6,15 +6,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from device.capture.demo import SCENES
-from device.cli import CLOCK_NOT_SET
 from device.exit_status import ExitStatus
+from device.frame import Frame, SourceKind
+from device.instrument import CLOCK_NOT_SET
 from device.models.bundle import Bundle
+from device.records.encrypted_archive import EncryptedArchive
 from tests.device.commands import GIVE_UP_SECONDS, ROOT, run
 from tests.device.manager import Manager
 from tests.device.scripted import until
@@ -219,9 +223,13 @@ def test_folder_that_cannot_take_examinations_is_told_and_it_starts(
     assert "no examination can be kept" in err
 
 
-def test_clock_that_went_back_is_said_at_the_start(start: Start, tmp_path: Path) -> None:
-    folder = tmp_path / "state" / "examinations" / "000001-21500101T000000Z-abcdef"
-    folder.mkdir(parents=True)
+def test_clock_that_went_back_is_said_at_the_start(
+    start: Start, tmp_path: Path, frames: tuple[Frame, ...]
+) -> None:
+    later = datetime(2150, 1, 1, tzinfo=UTC)
+    archive = EncryptedArchive(tmp_path / "state" / "examinations")
+    archive.keep(replace(frames[0], kind=SourceKind.CAMERA, time=later), None, [], None)
+    archive.close()
     started = start("run", "--source", "picamera-fake", before=CAMERA)
     until(lambda: started.hears(CLOCK_NOT_SET))
     assert started.end_by(signal.SIGTERM)[0] == 0

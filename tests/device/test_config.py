@@ -226,3 +226,25 @@ def test_records_folder_that_cannot_be_is_refused_in_one_line() -> None:
     with pytest.raises(ConfigError, match=r"^records_folder: ") as caught:
         records_folder(Config(records_folder="~nobody-of-this-name/kept"))
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_exchange_names_whom_the_instrument_sends_to(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        '[exchange]\ninstitution = "Clínica del Sur"\nimmersion = "alcohol"\n'
+        '[[exchange.dicom]]\nname = "pacs"\nhost = "pacs.local"\ntitle = "PACS"\n'
+        '[exchange.dicom.tls]\nauthority = "/etc/ca.pem"\n'
+        '[[exchange.fhir]]\nname = "records"\nurl = "https://records.local/fhir"\n'
+        'patients = "urn:oid:1.2.3"\n'
+    )
+    exchange = load_config(path).exchange
+    (pacs,) = exchange.dicom
+    assert (pacs.port, pacs.own_title, pacs.tls.authority) == (104, "DERMASCOPE", "/etc/ca.pem")
+    assert exchange.fhir[0].url == "https://records.local/fhir"
+    assert Config().exchange.dicom == Config().exchange.fhir == ()
+    path.write_text(
+        '[[exchange.dicom]]\nname = "a"\nhost = "h"\ntitle = "T"\n'
+        '[[exchange.fhir]]\nname = "a"\nurl = "https://h/fhir"\npatients = "urn:oid:1.2.3"\n'
+    )
+    with pytest.raises(ConfigError, match="two targets have the same name"):
+        load_config(path)

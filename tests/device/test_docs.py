@@ -7,6 +7,7 @@ import pytest
 
 from device.config import PROJECT_KEY, Config
 from device.exit_status import ExitStatus
+from device.provisioning.file import Machine
 
 ROOT = Path(__file__).parents[2]
 GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -20,6 +21,11 @@ def integrator() -> str:
 def test_every_setting_is_told(integrator: str) -> None:
     for name in Config.__struct_fields__:
         assert f"| `{name}` |" in integrator
+
+
+def test_every_setting_of_the_machine_is_told(integrator: str) -> None:
+    for name in Machine.__struct_fields__:
+        assert f"| `machine.{name}` |" in integrator
 
 
 def test_every_exit_status_is_told(integrator: str) -> None:

@@ -1,6 +1,7 @@
 """The program on a screen that nobody sees, and the hands and eyes before it."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,11 +18,12 @@ from pygame import Rect, Surface, image
 
 from device.appearance import Rotation
 from device.config import CONFIG_VARIABLE
+from device.errors import RecordError
 from device.imaging.field_of_view import crop, find_field
 from device.language import Language
 from device.models.bundle import Bundle
 from device.preferences import Preferences, save_preferences
-from device.records.folder_archive import FolderArchive
+from device.records.encrypted_archive import EncryptedArchive
 from device.records.model import Examination
 from device.screen.display import close_screen, open_offscreen
 from device.screen.events import Target
@@ -46,6 +48,9 @@ PATIENCE = 300.0
 SETTLED = 4.0
 
 Pixels = NDArray[np.uint8]
+
+
+PICTURES = "pictures/*/*"
 
 
 class Instrument:
@@ -76,7 +81,6 @@ class Instrument:
         self.layout: Layout = arrange(*size)
         self._rotation = rotation
         self.state = folder / "state"
-        self.records = FolderArchive(self.state / "examinations")
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
         self._name = f"{size[0]}x{size[1]}-{language}"
@@ -226,26 +230,40 @@ class Instrument:
                 pytest.fail(f"never seen: {what}; the screen is in {path}\n{log}")
             time.sleep(0.2)
 
+    def kept_nothing(self) -> bool:
+        """Return whether there is no picture in the clinic's archive."""
+        return not list((self.state / "examinations").glob(PICTURES))
+
     def kept(self, count: int) -> Examination:
         """Wait until so many examinations are in the clinic's archive, and read the newest."""
-        return self._newest(self.state / "examinations", count)
-
-    def kept_until_the_end(self, count: int) -> Examination:
-        """Wait until so many are in the archive that the program throws away; read the newest."""
-        self.wait(lambda: any(self.temporary.glob("dermascope-*/[0-9]*Z-*")), "an archive")
-        return self._newest(next(self.temporary.glob("dermascope-*")), count)
-
-    def _newest(self, folder: Path, count: int) -> Examination:
-        self.wait(lambda: len(list(folder.glob("[0-9]*Z-*"))) == count, f"examination {count}")
-        archive = FolderArchive(folder)
+        folder = self.state / "examinations"
+        self.wait(lambda: len(list(folder.glob(PICTURES))) == count, f"examination {count}")
 
         def read() -> list[Examination]:
-            return [archive.read(name) for name in archive.identifiers()]
+            # The program alone may open them: a copy is read, as a backup would be.
+            copied = self._folder / "copy"
+            shutil.rmtree(copied, ignore_errors=True)
+            shutil.copytree(folder, copied)
+            archive = EncryptedArchive(copied)
+            try:
+                return [archive.read(name) for name in archive.identifiers()]
+            except RecordError:
+                # Copied while it was written.
+                return []
+            finally:
+                archive.close()
 
         # A picture is kept before it is judged.
-        self.wait(lambda: all(one.record.finding for one in read()), f"finding {count}")
-        found = read()
-        return max(found, key=lambda examination: examination.record.taken)
+        self.wait(
+            lambda: len([one for one in read() if one.record.finding]) == count,
+            f"finding {count}",
+        )
+        return max(read(), key=lambda examination: examination.record.taken)
+
+    def kept_until_the_end(self, count: int) -> None:
+        """Wait until so many are in the archive that the program throws away with its key."""
+        pictures = f"dermascope-*/{PICTURES}"
+        self.wait(lambda: len(list(self.temporary.glob(pictures))) == count, "an examination")
 
     def sees(self, what: str, expected: Pixels, *areas: Rect) -> None:
         """Wait until parts of the screen look like those of a picture."""

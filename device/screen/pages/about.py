@@ -12,11 +12,12 @@ from device.inference.recommendation import GROUPS, Recommendation, band_figure
 from device.language import translatable
 from device.models.manifest import Manifest
 from device.screen import theme
+from device.screen.canvas import Button
 from device.screen.events import Target
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
-from device.screen.state import State
+from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import PageView, Snapshot
 from device.screen.wording import NOTICE, Wording, percent
 
@@ -73,13 +74,25 @@ class AboutPage(Page):
 
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
-        """Return the first and the last of the row."""
-        return {Control.SHUTTER: layout.row[0], Control.BACK: layout.row[-1]}
+        """Return the row."""
+        return {
+            Control.SHUTTER: layout.row[0],
+            PageName.MODELS: layout.row[1],
+            PageName.SELFTEST: layout.row[2],
+            Control.BACK: layout.row[-1],
+        }
 
     @classmethod
     def targets(cls, state: State) -> tuple[Target, ...]:
-        """Return the two buttons."""
-        return (Control.SHUTTER, Control.BACK)
+        """Return the row."""
+        return (Control.SHUTTER, PageName.MODELS, PageName.SELFTEST, Control.BACK)
+
+    @classmethod
+    def pressed(cls, state: State, target: Target, context: Context) -> Step:
+        """Look for models, or begin a self-test, and show what is found."""
+        if target == PageName.MODELS:
+            return with_page(state, PageName.MODELS), Command.LOOK_FOR_MODELS
+        return with_page(state, PageName.SELFTEST), Command.SELF_TEST
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
@@ -88,7 +101,11 @@ class AboutPage(Page):
 
     def draw(self, view: AboutView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
-        self.draw_buttons(view, wording, {}, frozen=view.frozen)
+        own: dict[Target, Button] = {
+            PageName.MODELS: Button(wording.translate("Models")),
+            PageName.SELFTEST: Button(wording.translate("Self-test")),
+        }
+        self.draw_buttons(view, wording, own, frozen=view.frozen)
         self.canvas.part(
             self.canvas.layout.page,
             view.signed_by,
@@ -114,7 +131,7 @@ class AboutPage(Page):
 
     def _draw_words(self, area: Rect, signed_by: str, wording: Wording) -> None:
         manifest, px = self.manifest, self.canvas.layout.px
-        origin = manifest.provenance
+        licence = manifest.provenance.licence
         signature = wording.translate("Signature holds; signed by key {key}…", key=signed_by[:16])
         top = area.top
         for words, colour in (
@@ -123,8 +140,7 @@ class AboutPage(Page):
             *((words, self.palette.text) for words in _case_mix(manifest, wording)),
             (wording.translate(NOTICE), self.palette.warning),
             (wording.translate(LIMITS), self.palette.warning),
-            (wording.translate("Licence: {licence}", licence=origin.licence), self.palette.quiet),
-            (wording.translate("Data: {data}", data=origin.dataset), self.palette.quiet),
+            (wording.translate("Licence: {licence}", licence=licence), self.palette.quiet),
         ):  # fmt: skip
             room = Rect(area.left, top, area.width, area.bottom - top)
             top = self.canvas.draw_paragraph(words, 20, room, colour) + px(10)

@@ -12,7 +12,7 @@ from pygame import Rect
 from device.language import translatable
 from device.models.manifest import Manifest
 from device.screen.canvas import Button, Canvas
-from device.screen.events import Target
+from device.screen.events import Place, Target
 from device.screen.field_view import FieldView
 from device.screen.layout import Layout
 from device.screen.registry import PageName
@@ -87,6 +87,16 @@ class Page(ABC):
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
         """Return where a press of one of the page's own targets leads."""
         return state, None
+
+    @classmethod
+    def touched(cls, state: State, target: Target, place: Place, context: Context) -> Step:
+        """Return where a finger on one of the page's own targets leads, where its place matters."""
+        return cls.pressed(state, target, context)
+
+    @classmethod
+    def pinched(cls, state: State, by: float) -> State:
+        """Return where two fingers lead that are `by` times as far apart."""
+        return state
 
     @classmethod
     def left(cls, state: State) -> Step:
@@ -164,4 +174,5 @@ def shown(name: PageName, snapshot: Snapshot) -> PageView:
         language=state.language,
         theme=state.theme,
         focus=state.focus,
+        case=snapshot.case,
     )

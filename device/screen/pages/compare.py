@@ -13,6 +13,7 @@ from pygame import Rect
 
 from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
 from device.inference.recommendation import Recommendation
+from device.language import translatable
 from device.models.manifest import Manifest
 from device.runtime.messages import Picture
 from device.screen import theme
@@ -51,6 +52,8 @@ class CompareView(PageView):
         When the present picture was taken, where the camera gives no more.
     flash
         The shutter was pressed just now.
+    unfiled
+        No lesion is open: nobody knows whether both pictures are of one.
     """
 
     page: ClassVar[PageName] = PageName.COMPARE
@@ -60,6 +63,7 @@ class CompareView(PageView):
     count: int = 0
     lost: datetime | None = None
     flash: bool = False
+    unfiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ class ComparePage(Page):
     In portrait the bars stand below the pictures.
     """
 
+    menu_label: ClassVar[str] = translatable("Compare")
     shows_capture: ClassVar[bool] = True
 
     @classmethod
@@ -141,6 +146,7 @@ class ComparePage(Page):
             count=len(recent),
             lost=live.lost,
             flash=live.flash,
+            unfiled=snapshot.lesion is None,
         )
 
     def __init__(self, canvas: Canvas, field_view: FieldView, manifest: Manifest) -> None:
@@ -327,6 +333,8 @@ def _earlier(view: CompareView, wording: Wording) -> str:
 def _notes(view: CompareView, wording: Wording) -> tuple[str, ...]:
     """Return what else is to be known of the earlier picture."""
     notes = []
+    if view.earlier and view.unfiled:
+        notes.append(wording.translate("Without a code: perhaps another lesion"))
     if view.earlier and view.earlier.time and view.clock:
         days = (view.clock.date() - view.earlier.time.astimezone().date()).days
         if days > 0:

@@ -17,6 +17,7 @@ from device.screen import theme
 from device.screen.canvas import Button, Canvas
 from device.screen.events import Target
 from device.screen.field_view import STALE_SECONDS
+from device.screen.forms import DecisionForm
 from device.screen.layout import Layout
 from device.screen.legend import Legend, draw_legend, evidence
 from device.screen.pages.base import Control, Page
@@ -32,7 +33,7 @@ class LiveControl(StrEnum):
     """The live page's own targets, beside the diagnoses."""
 
     OVERLAY = "overlay"
-    COMPARE = "compare"
+    CASE = "case"
     MORE = "more"
 
 
@@ -118,8 +119,8 @@ class LivePage(Page):
         match target:
             case LiveControl.OVERLAY:
                 return replace(state, overlay=not state.overlay), Command.EXPLAIN
-            case LiveControl.COMPARE:
-                return with_page(state, PageName.COMPARE), None
+            case LiveControl.CASE:
+                return _case(state, context), None
             case LiveControl.MORE:
                 return with_page(state, PageName.SETTINGS), None
             case LegendControl.NEXT:
@@ -457,9 +458,26 @@ def own_buttons(view: LiveView, wording: Wording) -> Mapping[Target, Button]:
     """Return the live page's own buttons, which the fault page shows too."""
     return {
         LiveControl.OVERLAY: Button(wording.translate("Overlay"), view.overlay_wanted),
-        LiveControl.COMPARE: Button(wording.translate("Compare")),
+        LiveControl.CASE: Button(
+            wording.translate("Decide") if view.frozen else wording.translate("Patient"),
+            view.case is not None and not view.frozen,
+        ),
         LiveControl.MORE: Button(wording.translate("More")),
     }
+
+
+def _case(state: State, context: Context) -> State:
+    """Return where the third button leads: to a decision about the picture that is held."""
+    if state.frozen:
+        if context.shot is None:
+            # It is still being taken.
+            return state
+        form = DecisionForm(context.shot)
+        return replace(with_page(state, PageName.DECISION), page_state=form)
+    desk = context.desk
+    if desk.lesion is not None:
+        return with_page(state, PageName.LESION)
+    return with_page(state, PageName.PATIENT if desk.patient else PageName.START)
 
 
 def headline(canvas: Canvas, words: str, colour: theme.Colour, indent: int = 0) -> int:

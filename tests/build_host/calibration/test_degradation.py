@@ -20,14 +20,16 @@ from device.imaging.quality import measure_quality
 from device.models.bundle import Bundle
 from device.models.manifest import MODEL_FILE, Manifest
 from tests.build_host.conftest import Done
+from tests.device.models.two_networks import shipped_bundle
 
 FRAME = demo_frame(SCENES[1]).pixels[::4, ::4]
 MEASURED = [kind for kind in DEGRADATIONS if kind.measure not in (None, "motion")]
 
 
 @pytest.fixture
-def run(bundle: Bundle, config_text: str, tmp_path: Path) -> Path:
-    """Return a run's folder as it is after compression, around the shipped model."""
+def run(config_text: str, tmp_path: Path) -> Path:
+    """Return a run's folder as it is after compression, around a shipped model."""
+    bundle = shipped_bundle("paper-28")
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "run.toml").write_text(config_text)
@@ -127,8 +129,9 @@ def test_a_runs_limits_become_those_of_the_study(
 
 
 def test_a_signed_bundle_is_studied_and_left_as_it_is(
-    command: Callable[..., Done], bundle: Bundle, ham10000: Path, tmp_path: Path
+    command: Callable[..., Done], ham10000: Path, tmp_path: Path
 ) -> None:
+    bundle = shipped_bundle("paper-28")
     before = sorted(p.name for p in bundle.folder.iterdir())
     arguments = ("--images", 7, "--levels", 1, "--out", tmp_path / "out")
     done = command("quality-limits", bundle.folder, "--ham10000", ham10000, *arguments)

@@ -31,7 +31,7 @@ def test_only_the_parts_asked_for_are_read(tmp_path: Path) -> None:
         ("ISIC_0000000", "nv"),
         ("ISIC_0000001", "mel"),
     ]
-    assert dataset.name == "ISIC 2017 train, validation"
+    assert dataset.name == "ISIC 2017 (train, validation)"
 
 
 def test_a_square_picture_gets_the_shape_of_its_frame_back(tmp_path: Path) -> None:

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from build_host.datasets.ham10000 import read_ham10000
-from build_host.datasets.sources import SOURCES, DataFolders, read_sources, split_sources
+from build_host.datasets.sources import (
+    SOURCES,
+    DataFolders,
+    licences,
+    read_sources,
+    split_sources,
+)
 from build_host.datasets.split import fold_of
 from build_host.errors import DataError
 from tests.build_host import drawn
@@ -35,7 +41,7 @@ def test_several_sources_are_one_collection_in_the_order_of_their_names(
     folders: DataFolders,
 ) -> None:
     dataset = read_sources(("clinic", "ham10000", "isic-2017"), folders)
-    assert dataset.name == "ours and HAM10000 and ISIC 2017 train, validation"
+    assert dataset.name == "ours, HAM10000, ISIC 2017 (train, validation)"
     assert dataset.sources == ("ours", "HAM10000", "ISIC 2017")
     assert np.bincount(dataset.source_indices).tolist() == [2, 176, 2]
     assert dataset.source_indices.dtype == np.int64
@@ -47,6 +53,13 @@ def test_several_sources_are_one_collection_in_the_order_of_their_names(
         np.testing.assert_array_equal(
             dataset.read(dataset.records[place]), own.read(own.records[0])
         )
+
+
+def test_a_licence_is_told_once_with_whose_it_is() -> None:
+    assert licences(["ham10000", "isic-2017", "bcn20000"]) == (
+        "CC BY-NC 4.0 (HAM10000, BCN20000: attribution, non-commercial use); CC0 (ISIC 2017)"
+    )
+    assert licences(["clinic"]) == "the clinic's own pictures"
 
 
 @pytest.mark.parametrize("first", ["ham10000", "isic-2019"])

@@ -17,6 +17,7 @@ from device.inference.analyzer import Analyzer
 from device.inference.calibration import probabilities
 from device.inference.network import Network
 from device.models.bundle import Bundle
+from tests.device.bundles import one_network
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +46,9 @@ def test_the_logits_are_those_behind_the_devices_finding(
 def test_the_mean_over_views_is_what_a_burst_averages(
     bundle: Bundle, network: Network, frame: Frame
 ) -> None:
-    live = msgspec.structs.replace(bundle.manifest.live, test_time_augmentation="dihedral")
-    averaging = msgspec.structs.replace(bundle.manifest, live=live)
+    alone = one_network(bundle).manifest
+    live = msgspec.structs.replace(alone.live, test_time_augmentation="dihedral")
+    averaging = msgspec.structs.replace(alone, live=live)
     mean = mean_logits_over_views(network, averaging.live.input, frame.pixels)
     assert (mean.shape, mean.dtype) == ((7,), np.float32)
     _, finding = Analyzer(replace(bundle, manifest=averaging)).analyze_burst([frame])
@@ -56,7 +58,7 @@ def test_the_mean_over_views_is_what_a_burst_averages(
 def test_the_devices_finding_abstains_below_the_threshold_of_the_score(
     bundle: Bundle, network: Network, frame: Frame
 ) -> None:
-    score = in_distribution_score(network, bundle.manifest, frame.pixels)
+    score = in_distribution_score(network, frame.pixels)
     for threshold, abstains in ((np.nextafter(score, -np.inf), False), (score + 1e-6, True)):
         abstention = msgspec.structs.replace(
             bundle.manifest.live.abstention, uncertain_below=0.0, unfamiliar_below=float(threshold)

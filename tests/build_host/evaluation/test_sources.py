@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from build_host.datasets.dataset import Dataset, ImageRecord
-from build_host.evaluation.metrics import accuracy, balanced_accuracy
+from build_host.evaluation.metrics import accuracy, balanced_accuracy, malignant_auc
 from build_host.evaluation.predictions import Predictions, predict
 from build_host.evaluation.sources import SourceEvaluation, evaluate_sources, warned
 from device.diagnoses import CODES
@@ -15,6 +15,7 @@ from device.frame import frame_now
 from device.inference.analyzer import Analyzer
 from device.models.bundle import Bundle, load_bundle
 from tests.build_host import drawn
+from tests.device.bundles import one_network
 from tests.device.models.case_mixes import SHARES, with_case_mixes
 from tests.device.models.two_networks import shipped_bundle, sign_two_networks, two_networks
 
@@ -56,7 +57,7 @@ def folds() -> Dataset:
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A bundle of two networks, each read for two practices; the larger one is for captures."""
     folder = tmp_path_factory.mktemp("mixed")
-    live, captured = shipped_bundle("paper-28"), shipped_bundle("slim-96")
+    live, captured = shipped_bundle("paper-28"), one_network(shipped_bundle("multicentre"))
     manifest = with_case_mixes(two_networks(live, captured))
     return load_bundle(folder, (sign_two_networks(folder, manifest, live, captured),))
 
@@ -122,6 +123,9 @@ def test_figures_are_of_what_the_device_finds_with_its_case_mix(
         assert row.figures["balanced_accuracy_of_its_own_mix"].value == balanced_accuracy(
             labels, at_home
         )
+        assert row.figures["malignant_auc_of_its_own_mix"].value == malignant_auc(
+            labels, at_home / at_home.sum(axis=1, keepdims=True)
+        )
     of_a = [row.figures["accuracy"].value for row in found if row.source == "clinic-a"]
     assert of_a[0] != of_a[1]
 
@@ -149,6 +153,7 @@ def test_what_is_apart_from_the_practice_does_not_depend_on_it(
         for name in (
             "balanced_accuracy_as_if_equally_common",
             "balanced_accuracy_of_its_own_mix",
+            "malignant_auc_of_its_own_mix",
             "expected_calibration_error",
         ):
             assert one.figures[name].value == pytest.approx(other.figures[name].value, abs=1e-6)

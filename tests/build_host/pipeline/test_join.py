@@ -17,7 +17,7 @@ from device.frame import Frame
 from device.inference.analyzer import Analyzer
 from device.models.bundle import Bundle, load_bundle
 from device.models.manifest import CAPTURED_FILE, MODEL_FILE, Manifest
-from tests.device.bundles import plain_manifest
+from tests.device.bundles import one_network, plain_manifest
 from tests.device.models.case_mixes import with_case_mixes, without_case_mixes
 from tests.device.models.two_networks import shipped_bundle
 
@@ -26,7 +26,7 @@ Runs = tuple[RunFolder, RunFolder]
 
 def mixed(name: str) -> Bundle:
     """Return a shipped bundle as if it had been calibrated for two practices."""
-    bundle = shipped_bundle(name)
+    bundle = one_network(shipped_bundle(name))
     manifest = msgspec.convert(with_case_mixes(plain_manifest(bundle)), Manifest)
     return replace(bundle, manifest=manifest)
 
@@ -44,7 +44,7 @@ def runs(tmp_path: Path) -> Runs:
     origin = msgspec.structs.replace(first.manifest.provenance, further=("a start from drawings",))
     manifest = msgspec.structs.replace(first.manifest, provenance=origin)
     write_draft(live, replace(first, manifest=manifest))
-    write_draft(captured, mixed("slim-96"))
+    write_draft(captured, mixed("multicentre"))
     return live, captured
 
 
@@ -73,7 +73,7 @@ def test_joined_run_tells_where_both_come_from(runs: Runs, joined: RunFolder) ->
     found = open_draft(joined).manifest.provenance
     assert found.further[: len(first.further)] == first.further
     (told,) = found.further[len(first.further) :]
-    assert "for captured pictures, slim-96" in told
+    assert "for captured pictures, multicentre" in told
     assert second.run_digest[:16] in told
     assert msgspec.structs.replace(found, further=first.further) == first
 

@@ -134,7 +134,7 @@ def test_both_networks_are_calibrated_for_every_case_mix_on_both_sources(made: M
             assert mix.conformal.fitted_on == "fold 4 of HAM10000, MILK10k"
         assert manifest.live == manifest.live.with_case_mix(manifest.live.case_mixes[0])
         assert manifest.provenance.sources == ("ham10000", "milk10k")
-        assert manifest.provenance.dataset == "HAM10000 and MILK10k"
+        assert manifest.provenance.dataset == "HAM10000, MILK10k"
     assert "Next: dermascope-build quality-limits" in made.printed["live"]
 
 

@@ -2,7 +2,12 @@ import os
 import struct
 from pathlib import Path
 
-from device.capture.v4l2 import UsbCamera, gives_pictures_over_usb, usb_cameras
+from device.capture.v4l2 import (
+    UsbCamera,
+    camera_modes,
+    gives_pictures_over_usb,
+    usb_cameras,
+)
 
 CAPTURE, METADATA, OUTPUT, DEVICE_CAPS = 0x1, 0x00800000, 0x2, 0x80000000
 
@@ -60,3 +65,41 @@ def test_what_a_camera_calls_itself_is_made_printable(tmp_path: Path) -> None:
     content = capability(USB, CAPTURE).replace(b"card\0".ljust(32, b"\0"), name.ljust(32, b"\0"))
     (camera,) = usb_cameras(tmp_path, lambda device: content)
     assert camera.card == "Scope\\x1b[2J\ufffd"
+
+
+def test_modes_are_what_the_kernel_lists() -> None:
+    formats = {b"MJPG": [(1280, 720), (640, 480)], b"YUYV": [(640, 480)]}
+
+    def ask(request: int, answer: bytearray) -> None:
+        index = struct.unpack_from("=I", answer)[0]
+        if request == 0xC0405602:  # VIDIOC_ENUM_FMT
+            if index >= len(formats):
+                raise OSError(22, "Invalid argument")
+            answer[44:48] = list(formats)[index]
+        else:
+            assert request == 0xC02C564A  # VIDIOC_ENUM_FRAMESIZES
+            sizes = formats[bytes(answer[4:8])]
+            if index >= len(sizes):
+                raise OSError(22, "Invalid argument")
+            struct.pack_into("=3I", answer, 8, 1, *sizes[index])
+
+    assert camera_modes(Path("/dev/video0"), ask) == (
+        "MJPG 1280x720", "MJPG 640x480", "YUYV 640x480",
+    )  # fmt: skip
+
+
+def test_modes_from_smallest_to_largest_are_told_by_the_largest() -> None:
+    def ask(request: int, answer: bytearray) -> None:
+        index = struct.unpack_from("=I", answer)[0]
+        if index:
+            raise OSError(22, "Invalid argument")
+        if request == 0xC0405602:
+            answer[44:48] = b"RGB3"
+        else:
+            struct.pack_into("=7I", answer, 8, 3, 32, 4056, 2, 32, 3040, 2)
+
+    assert camera_modes(Path("/dev/video0"), ask) == ("RGB3 4056x3040",)
+
+
+def test_camera_that_is_gone_has_no_modes() -> None:
+    assert camera_modes(Path("/no/such/device")) == ()

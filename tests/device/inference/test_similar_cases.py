@@ -24,7 +24,7 @@ from device.inference.similar_cases import NEIGHBOURS, SimilarCases, encode_case
 from device.models.bundle import MANIFEST_FILE, Bundle, load_bundle
 from device.models.manifest import CAPTURED_FILE, MODEL_FILE, Manifest
 from device.models.manifest import SimilarCases as Section
-from device.records.folder_archive import FolderArchive
+from device.records.encrypted_archive import EncryptedArchive
 from tests.device.bundles import plain_manifest, sign_bundle
 from tests.device.commands import Capture, complaint, records
 from tests.device.models.two_networks import shipped_bundle, two_networks
@@ -382,7 +382,7 @@ def test_record_keeps_them_and_gives_them_back(
     plain = msgspec.json.decode(msgspec.json.encode(record))
     assert plain["similar"] == [str(code) for code in finding.similar]
     assert from_record(record, finding.field).similar == finding.similar
-    kept = FolderArchive(tmp_path)
+    kept = EncryptedArchive(tmp_path)
     identifier = kept.keep(frame, finding, [], None)
     assert kept.read(identifier).record.finding.similar == list(finding.similar)
 

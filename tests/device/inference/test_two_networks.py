@@ -15,8 +15,9 @@ from device.inference.finding import Finding
 from device.inference.network import Network
 from device.models.bundle import Bundle, load_bundle
 from device.models.network_spec import NetworkSpec
-from tests.device.bundles import plain_manifest, write_bundle
+from tests.device.bundles import one_network, plain_manifest, write_bundle
 from tests.device.clocks import ManualClock
+from tests.device.models.case_mixes import without_case_mixes
 from tests.device.models.two_networks import shipped_bundle, sign_two_networks, two_networks
 
 SCENE = 3
@@ -45,7 +46,7 @@ class Pair:
     def alone(self, name: str) -> Analyzer:
         folder, bundle = self._folder / name, self._bundles[name == "captured"]
         network = self.manifest[name] | {"file": "model.tflite"}
-        manifest = plain_manifest(bundle) | {
+        manifest = without_case_mixes(plain_manifest(bundle)) | {
             "live": network,
             "quality": self.manifest["quality"],
             "name": self.manifest["name"],
@@ -54,9 +55,9 @@ class Pair:
         return Analyzer(load_bundle(folder, (write_bundle(folder, manifest, bundle.live_model),)))
 
 
-@pytest.fixture(params=[("slim-96", "paper-28"), ("paper-28", "slim-96")], ids="+".join)
+@pytest.fixture(params=[("multicentre", "paper-28"), ("paper-28", "multicentre")], ids="+".join)
 def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Pair:
-    live, captured = map(shipped_bundle, request.param)
+    live, captured = (one_network(shipped_bundle(name)) for name in request.param)
     return Pair(tmp_path, live, captured)
 
 

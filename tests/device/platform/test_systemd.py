@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from device.app import CLOSING_SECONDS
-from device.cli import LATE_SECONDS, RECORDS_SECONDS
 from device.exit_status import ExitStatus
 from device.fault_screen import TRY_AGAIN
+from device.instrument import LATE_SECONDS, RECORDS_SECONDS
+from device.platform.sdl_drivers import INVISIBLE
 from device.platform.signals import NOTICE_SECONDS
 from device.platform.systemd import Notifier
 from device.runtime.health import ALLOWANCES, Part
-from device.screen.display import INVISIBLE
 from tests.device.manager import Manager
 
 UNITS = sorted((Path(__file__).parents[3] / "systemd").glob("*.service"))

@@ -9,7 +9,7 @@ from device.frame import Frame, SourceKind
 from device.imaging.field_of_view import FieldOfView
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding
-from device.records.folder_archive import FolderArchive
+from device.records.encrypted_archive import EncryptedArchive
 from device.records.model import Examination
 from device.runtime.recent import MAX_RECENT, RecentPictures
 
@@ -20,7 +20,7 @@ def finding(analyzer: Analyzer, frames: tuple[Frame, ...]) -> Finding:
 
 
 def kept(frame: Frame, finding: Finding, folder: Path) -> Examination:
-    archive = FolderArchive(folder)
+    archive = EncryptedArchive(folder)
     by_camera = replace(frame, kind=SourceKind.CAMERA)
     return archive.read(archive.keep(by_camera, finding, [], None))
 

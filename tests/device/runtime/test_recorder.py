@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 import pytest
 
@@ -18,8 +18,10 @@ from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding
 from device.platform.clock import Clock
 from device.preferences import Preferences, load_preferences
+from device.records.access import Holder
 from device.records.archive import Archive
-from device.records.folder_archive import FolderArchive
+from device.records.encrypted_archive import EncryptedArchive
+from device.records.patients import Role
 from device.runtime.health import Health, Part, PartState
 from device.runtime.messages import KeepExamination, Shot
 from device.runtime.recent import MAX_RECENT, RecentPictures
@@ -32,12 +34,13 @@ from device.runtime.recorder import (
     NOT_KEPT,
     Recorder,
 )
+from tests.device.records.plain import write_plain
 from tests.device.scripted import GIVE_UP_SECONDS, until
 
 PORTUGUESE = Preferences(language="pt", opacity=0.3)
 
 
-class ScriptedArchive(FolderArchive):
+class ScriptedArchive(EncryptedArchive):
     """A folder that does as a test says before it does its work."""
 
     error: Exception | None = None
@@ -54,16 +57,17 @@ class ScriptedArchive(FolderArchive):
         finding: Finding | None,
         flags: Sequence[str],
         measures: AbcdMeasures | None,
+        **more: Any,
     ) -> str:
         self.go_on.wait(GIVE_UP_SECONDS)
         if self.error:
             raise self.error
-        return super().keep(frame, finding, flags, measures)
+        return super().keep(frame, finding, flags, measures, **more)
 
-    def identifiers(self) -> list[str]:
+    def identifiers(self, newest: int | None = None) -> list[str]:
         if self.listing_error:
             raise self.listing_error
-        return super().identifiers()
+        return super().identifiers(newest)
 
 
 def recorder_of(
@@ -252,11 +256,11 @@ def test_older_examinations_are_read_newest_first_and_no_more_than_are_shown(
 
 
 def test_damaged_examination_does_not_hide_the_others(
-    archive: ScriptedArchive, keep: KeepExamination, tmp_path: Path
+    archive: ScriptedArchive, keep: KeepExamination
 ) -> None:
     for _ in range(3):
-        identifier = archive.keep(keep.frame, keep.finding, [], None)
-    (tmp_path / "examinations" / identifier / "image.png").write_bytes(b"no picture")
+        archive.keep(keep.frame, keep.finding, [], None)
+    (archive.folder / "pictures" / "0000" / "0000003.picture").write_bytes(b"no picture")
     recent = RecentPictures()
     recorder, _ = recorder_of(archive, recent=recent)
     with running(recorder):
@@ -290,7 +294,7 @@ def test_little_room_is_told_at_the_start_once_all_is_measured(
 def test_room_of_what_is_gone_with_the_program_is_not_told(
     tmp_path: Path, keep: KeepExamination, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive = FolderArchive(tmp_path, permanent=False)
+    archive = EncryptedArchive(tmp_path, permanent=False)
     monkeypatch.setattr(archive, "room", lambda: 7)
     recorder, _ = recorder_of(archive)
     recorder.inbox.send(keep)
@@ -298,28 +302,11 @@ def test_room_of_what_is_gone_with_the_program_is_not_told(
     assert recorder.space_fault is None
 
 
-@pytest.mark.parametrize(
-    "content", [b"[" * 3000 + b"]" * 3000, b'{"a": ' * 3000 + b"1" + b"}" * 3000]
-)
-def test_record_of_any_depth_neither_hides_others_nor_ends_the_thread(
-    archive: ScriptedArchive, keep: KeepExamination, tmp_path: Path, content: bytes
-) -> None:
-    identifiers = [archive.keep(keep.frame, keep.finding, [], None) for _ in range(3)]
-    path = tmp_path / "examinations" / max(identifiers) / "examination.json"
-    path.write_bytes(content)
-    recent = RecentPictures()
-    recorder, _ = recorder_of(archive, recent=recent)
-    with running(recorder):
-        until(lambda: len(recent) == 2)
-        recorder.inbox.send(keep)
-        until(recorder.kept.peek)
-
-
 def test_search_among_records_that_cannot_be_read_comes_to_an_end(tmp_path: Path) -> None:
     class Unreadable(ScriptedArchive):
         reads = 0
 
-        def identifiers(self) -> list[str]:
+        def identifiers(self, newest: int | None = None) -> list[str]:
             return [f"{n:04d}" for n in range(3000)]
 
         def read(self, identifier: str) -> Never:
@@ -358,6 +345,35 @@ def test_records_that_cannot_be_listed_are_told(archive: ScriptedArchive) -> Non
     with running(recorder):
         until(lambda: recorder.reading_fault)
     assert recorder.reading_fault is archive.listing_error.fault
+
+
+def test_locked_records_are_no_fault(archive: ScriptedArchive, keep: KeepExamination) -> None:
+    archive.keep(keep.frame, keep.finding, [], None)
+    archive.set_pin(Holder("A", Role.CLINICIAN), "123456")
+    archive.lock()
+    recorder, health = recorder_of(archive)
+    with running(recorder):
+        until(lambda: health.report()[Part.RECORDER].state is PartState.WAITING)
+        recorder.inbox.send(keep)
+        until(recorder.kept.peek)
+    assert recorder.reading_fault is None
+    assert recorder.fault.text == "the records are locked; enter your PIN"
+
+
+def test_plain_files_of_earlier_releases_are_brought_over_and_shown(
+    archive: ScriptedArchive, keep: KeepExamination
+) -> None:
+    names = [f"{number:06d}-20260102T030405Z-abcdef" for number in range(1, 4)]
+    folders = [write_plain(archive.folder, name, keep.frame.pixels) for name in names]
+    (folders[1] / "examination.json").write_bytes(b"{}")
+    archive.open()
+    recent = RecentPictures()
+    recorder, _ = recorder_of(archive, recent=recent)
+    with running(recorder):
+        until(lambda: len(recent) == 2)
+    assert archive.identifiers() == [names[0], names[2]]
+    assert [folder.exists() for folder in folders] == [False, True, False]
+    assert recorder.reading_fault == Fault(DAMAGED, COPY_AND_CHECK, values={"count": 1})
 
 
 def test_told_to_end_it_reads_no_more(archive: ScriptedArchive, keep: KeepExamination) -> None:

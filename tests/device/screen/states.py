@@ -11,6 +11,7 @@ from device.appearance import Theme
 from device.faults import Fault, unexpected
 from device.imaging.abcd import ABCD_COLOURS, AbcdMeasures
 from device.imaging.quality import Remark
+from device.installation.installer import ASK_THE_MAKER, NOT_INSTALLED
 from device.runtime.analysis import FAILED as ANALYSIS_FAILED
 from device.runtime.health import RESTART_AND_REPORT
 from device.runtime.messages import CalibrationResult
@@ -20,10 +21,15 @@ from device.screen.pages.compare import CompareView
 from device.screen.pages.fault import FaultView
 from device.screen.pages.limits import LimitsView
 from device.screen.pages.measures import MeasuresView
+from device.screen.pages.models import ModelsView
 from device.screen.pages.power import PowerView
+from device.screen.pages.selftest import SelftestView
 from device.screen.pages.settings import SettingsView
 from device.screen.view import KeepStatus, LiveView, PageView, Picture
+from device.selftest import machine
+from device.selftest.check import Check, CheckState, Item, failed, passed, untested, warned
 from tests.device.screen.findings import make_finding
+from tests.device.screen.record_states import record_states
 
 NOON = datetime(2026, 3, 4, 12, 34, 56).astimezone()
 WEEKS_BEFORE = datetime(2026, 2, 11, 9, 5, 0).astimezone()
@@ -122,6 +128,39 @@ COMPARE = CompareView(
     clock=NOON,
     source="demo",
 )
+CHECKS = (
+    Check(
+        Item.CAMERA,
+        CheckState.FAILED,
+        Fault("the camera was unplugged", "plug it in again", where="/dev/video0"),
+    ),
+    warned(
+        Item.OPTICS,
+        "not calibrated: no millimetres are shown",
+        "calibrate with a ruler: dermascope calibrate",
+    ),
+    passed(Item.SCREEN, "{driver}, {size} pixels", driver="kmsdrm", size="1024 x 600"),
+    passed(Item.MODEL, "{model}, its signature holds", model="slim-96 1.2.1"),
+    passed(Item.ANSWERS, "as on the machine that it was built on"),
+    passed(
+        Item.SPEED,
+        "{taken}: {times} times as long as where it was measured",
+        taken="0.9 ms",
+        times="6.5",
+    ),
+    passed(Item.TOUCH, "found: {names}", names="FT5406 memory based driver"),
+    passed(Item.DISK, "{free} of {whole} GB are free", free="21.3", whole="31.2"),
+    warned(Item.WEAR, "{share} of its life is used up", machine.REPLACE_CARD, share="100 %"),
+    passed(Item.CLOCK, "it shows {time}", time="2026-03-04 12:34"),
+    passed(Item.TEMPERATURE, "{degrees} °C", degrees="48"),
+    failed(
+        Item.POWER,
+        "the voltage is too low now",
+        "use the power supply and the cable that belong to it",
+    ),
+    untested(Item.NETWORK, "not connected, and none is needed"),
+)
+
 STATES: dict[str, PageView] = {
     "empty": LiveView(None, clock=NOON, source="demo"),
     "benign": LIVE,
@@ -213,6 +252,20 @@ STATES: dict[str, PageView] = {
     ),
     "limits": LimitsView(clock=NOON, source="demo"),
     "power": PowerView(LIVE, clock=NOON, source="demo"),
+    "selftest": SelftestView(CHECKS, clock=NOON, source="demo"),
+    "selftest-running": SelftestView(None, running=True, clock=NOON, source="demo"),
+    "models": ModelsView(("slim-96-1.3.0.dermascope", "wide-160-2.0.0.dermascope"), clock=NOON),
+    "models-none": ModelsView(clock=NOON),
+    "models-running": ModelsView(("slim-96-1.3.0.dermascope",), running=True, clock=NOON),
+    "models-refused": ModelsView(
+        ("slim-96-1.3.0.dermascope",),
+        outcome=Fault(
+            NOT_INSTALLED,
+            ASK_THE_MAKER,
+            values={"reason": "the trial took 901 MiB of memory, and 640 MiB are allowed"},
+        ),
+        clock=NOON,
+    ),
     "about": AboutView("d17d3dc7e0c69560" * 4, clock=NOON, source="demo"),
     "camera-fault": FaultView(
         Fault("the camera was unplugged", "plug it in again", where="/dev/video0"),
@@ -227,3 +280,4 @@ STATES: dict[str, PageView] = {
         source="demo",
     ),
 }
+STATES |= record_states(LIVE)

@@ -11,8 +11,8 @@ from pygame import Surface
 
 import device
 from device.capture.sources import open_source
-from device.cli import CLOCK_NOT_SET, SET_THE_CLOCK
 from device.faults import Fault
+from device.instrument import CLOCK_NOT_SET, SET_THE_CLOCK
 from device.language import LANGUAGES, Language, translations
 from device.models.manifest import Manifest
 from device.platform.clock import Clock

@@ -59,13 +59,13 @@ def after(state: State, *keys: str) -> State:
 
 @given(state=states)
 def test_few_escapes_lead_back_to_the_live_view_from_anywhere(state: State) -> None:
-    live = after(state, "escape", "escape", "escape")
+    live = after(state, *["escape"] * 5)
     assert (live.page, live.frozen) == (PageName.LIVE, False)
 
 
 @given(state=states)
 def test_escape_in_the_live_view_does_nothing(state: State) -> None:
-    live = after(state, "escape", "escape", "escape")
+    live = after(state, *["escape"] * 5)
     assert step(live, Key("escape")) == (live, None)
 
 
@@ -207,7 +207,8 @@ def test_earlier_pictures_are_gone_through_and_end_at_both_ends() -> None:
 def test_comparing_begins_with_the_newest_picture_each_time() -> None:
     older, _ = step(State(PageName.COMPARE), Touch(CompareControl.OLDER), Context(recent=3))
     live, _ = step(older, Touch(Control.BACK))
-    assert step(live, Touch(LiveControl.COMPARE)) == (State(PageName.COMPARE), None)
+    settings, _ = step(live, Touch(LiveControl.MORE))
+    assert step(settings, Touch(PageName.COMPARE)) == (State(PageName.COMPARE), None)
 
 
 def test_language_is_chosen_and_saved() -> None:
@@ -253,7 +254,7 @@ def test_appliance_is_not_quit_but_asked_whether_to_restart_or_to_switch_off() -
 
 
 def test_pages_are_reached_and_left_by_the_same_corner() -> None:
-    assert step(State(), Touch(LiveControl.COMPARE))[0].page == PageName.COMPARE
+    assert step(State(), Touch(LiveControl.CASE))[0].page == PageName.START
     settings = step(State(), Touch(LiveControl.MORE))[0]
     assert settings.page == PageName.SETTINGS
     about = step(settings, Touch(PageName.ABOUT))[0]

@@ -23,11 +23,13 @@ MOST = (
     "overlay", "frozen-overlay", "overlay-empty", "progress", "flash", "focus", "compare",
     "compare-first", "settings", "about", "lost", "camera-fault", "analysis-fault", "compare-lost",
     "compare-days", "settings-appliance", "power", "limits", "malignant-light",
-    "frozen-overlay-light", "uncertain-light",
+    "frozen-overlay-light", "uncertain-light", "selftest", "models",
+    "models-refused",
 )  # fmt: skip
 SOME = (
     "malignant", "frozen-overlay", "settings", "uncertain", "unfamiliar", "compare", "about",
-    "settings-light", "limits",
+    "settings-light", "limits", "selftest",
+    "models-refused",
 )  # fmt: skip
 SHOWN: list[tuple[str, tuple[int, int], Language]] = [
     *((state, (1024, 600), "en") for state in MOST),

@@ -34,7 +34,7 @@ mmdebstrap --quiet --variant=minbase --mode=root --skip=check/empty \
     --platform "manylinux_2_28_$machine" --platform "manylinux_2_27_$machine" \
     --platform "manylinux_2_17_$machine" --platform "manylinux2014_$machine" \
     -r "$here/packages.txt"
-cp -r "$here/stubs/." "$root/opt/site/"
+cp -r "$here/../../../../build_host/image/camera/." "$root/opt/site/"
 
 gcc -shared -fPIC -O1 -Wall -Werror -o "$root/opt/dma_heap.so" "$here/dma_heap.c" -ldl
 mkdir -p "$root/dev/dma_heap" "$root/usr/share/libcamera/pipeline/virtual"

@@ -1,0 +1,73 @@
+"""The command that makes images of cards."""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from build_host.cli.options import Add
+from build_host.image.recipe import FOLDER
+from device import __version__
+
+_SETTINGS: Final = FOLDER / "dermascope.toml"
+
+
+def add_image_commands(add: Add) -> None:
+    """Add them to the command line."""
+    image = add(
+        "image", _image, "Build the image that an instrument's card is flashed with, as root.",
+        more="The first time it takes most of an hour; then minutes, while the list of Debian "
+        "packages is the same.",
+    )  # fmt: skip
+    image.add_argument(
+        "--config", type=Path, metavar="FILE", default=_SETTINGS,
+        help="the instrument's settings, for the card's first partition",
+    )  # fmt: skip
+    image.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("build/image"),
+        help="folder to write to (default: %(default)s)",
+    )  # fmt: skip
+    image.add_argument(
+        "--version", default=__version__, help="version of the image (default: %(default)s)"
+    )
+    image.add_argument(
+        "--url", default="https://example.org/dermascope",
+        help="where the files will be served from, for Raspberry Pi Imager",
+    )  # fmt: skip
+    image.add_argument(
+        "--raw", action="store_true", help="leave the image as it is: for an emulated machine"
+    )
+
+
+def _image(options: argparse.Namespace, console: Console) -> int:
+    from build_host.image.build import Build, build_image
+    from build_host.image.release import publish
+    from build_host.image.tools import Tools, cache_folder
+    from build_host.image.update_key import default_update_key
+
+    began = time.monotonic()
+
+    def say(step: str) -> None:
+        console.print(f"{time.monotonic() - began:6.0f} s  {step}", soft_wrap=True)
+
+    say("Tools of Debian 13 (minutes, once)")
+    tools = Tools(cache_folder())
+    folder = options.out.resolve()
+    build = Build(
+        work=folder / "work",
+        settings=options.config,
+        key=default_update_key(),
+        version=options.version,
+    )
+    built = build_image(build, tools, say)
+    if not options.raw:
+        say("Compressing")
+        files = publish(built.card, folder, build.version, built.released, options.url, tools)
+        for path in files:
+            console.print(f"Wrote {path}", soft_wrap=True)
+    console.print(f"Wrote {built.card}", soft_wrap=True)
+    console.print(f"Wrote {built.update}", soft_wrap=True)
+    say("Done")
+    return 0

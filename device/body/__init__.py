@@ -1,0 +1,1 @@
+"""The body map: a drawing of the body as lines and areas, for the screen and for paper."""

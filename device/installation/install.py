@@ -1,0 +1,233 @@
+"""Installing a model, and taking it back.
+
+A new bundle is unpacked beside the others, verified, and tried in a process of its own. Then one
+small file is replaced, and the next start uses it, on trial. Power that fails leaves the old model
+or the new one. A model that fails, or whose instrument is started again and again, is taken back.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from device.config import Config
+from device.errors import BundleError
+from device.inference.trial import Trial, try_bundle
+from device.installation.keys import follow_key_list_in
+from device.installation.lock import locked
+from device.models.archive import unpack
+from device.models.bundle import MANIFEST_FILE, Bundle
+from device.models.chosen import open_bundle
+from device.models.installed import (
+    Entry,
+    Event,
+    Installed,
+    models_folder,
+    noted,
+    read_installed,
+    switched,
+    write_installed,
+)
+from device.platform.clock import Clock
+from device.platform.durable_files import fsync_file, fsync_folder
+from device.text import printable_path
+
+_INCOMING: Final = ".incoming"
+_SPARE_BYTES: Final = 16 << 20
+_FILE: Final = 0o644
+_FOLDER: Final = 0o755
+_MOST_FILES: Final = 32
+
+Try = Callable[[Path, Sequence[str], int], Trial]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was installed.
+
+    Attributes
+    ----------
+    model
+        Name and version.
+    trial
+        What was measured on this device; None where it is installed already.
+    """
+
+    model: str
+    trial: Trial | None
+
+
+def install_model(
+    source: Path,
+    config: Config,
+    state: Path,
+    clock: Clock,
+    *,
+    downgrade: bool = False,
+    attempt: Try = try_bundle,
+) -> Outcome:
+    """Verify a bundle, try it on this device, and put it in the place of the one in use.
+
+    Parameters
+    ----------
+    source
+        A ``.dermascope`` archive, or a bundle's folder.
+    state
+        The state folder, in which models are kept.
+    clock
+        That the history is written by.
+    downgrade
+        Also install an older version than that in use.
+    attempt
+        Tries it.
+
+    Raises
+    ------
+    device.errors.BundleError
+        If it is not trusted, damaged, for another kind of device, older, or fails its trial; or if
+        there is no room. What is in use stays so.
+    """
+    if config.model:
+        raise BundleError(
+            f"the setting model names {config.model}, and an installed model would not be used; "
+            "remove the setting first"
+        )
+    folder = models_folder(state)
+    try:
+        with locked(folder):
+            return _install(source, config, state, clock, downgrade, attempt)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise BundleError("the disk is full; free space on it, and install it again") from None
+        raise BundleError(
+            f"{printable_path(error.filename or source)}: {error.strerror or error}; nothing was "
+            "installed"
+        ) from None
+
+
+def _install(
+    source: Path, config: Config, state: Path, clock: Clock, downgrade: bool, attempt: Try
+) -> Outcome:
+    folder = models_folder(state)
+    staged = folder / _INCOMING
+    # Of an attempt that power ended.
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir()
+    try:
+        _stage(source, staged)
+        trust = follow_key_list_in(staged, config, folder)
+        bundle = open_bundle(config, staged, state)
+        installed = read_installed(folder)
+        name = _folder_name(bundle)
+        if name == installed.current:
+            return Outcome(bundle.manifest.model_id, None)
+        if not downgrade:
+            _refuse_older(bundle, config, state)
+        model = bundle.manifest.model_id
+        try:
+            trial = attempt(staged, trust.keys, config.threads)
+        except BundleError as error:
+            refused = Entry(
+                at=clock.now(), event=Event.REFUSED, model=model, folder=name, reason=str(error)
+            )
+            write_installed(folder, noted(installed, refused))
+            raise
+        _settle(staged, folder / name)
+        entry = Entry(at=clock.now(), event=Event.INSTALLED, model=model, folder=name)
+        write_installed(folder, switched(installed, name, entry))
+        _prune(folder, read_installed(folder))
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return Outcome(model, trial)
+
+
+def _stage(source: Path, staged: Path) -> None:
+    if source.is_dir():
+        _check_room(staged, sum(path.stat().st_size for path in _files(source)))
+        for path in _files(source):
+            shutil.copyfile(path, staged / path.name)
+        return
+    try:
+        size = source.stat().st_size
+    except FileNotFoundError:
+        raise BundleError(f"{printable_path(source)}: there is no such file or folder") from None
+    _check_room(staged, size)
+    unpack(source, staged)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the plain files of a bundle's folder; a link may lead anywhere."""
+    found = [p for p in sorted(folder.iterdir()) if p.is_file() and not p.is_symlink()]
+    if len(found) > _MOST_FILES:
+        raise BundleError(
+            f"{printable_path(folder)}: holds more files than a bundle has; name the bundle's own "
+            "folder"
+        )
+    return found
+
+
+def _check_room(folder: Path, size: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < size + _SPARE_BYTES:
+        raise BundleError(
+            f"the model needs {_mebibytes(size + _SPARE_BYTES)} MiB, and {_mebibytes(free)} MiB "
+            "are free on the disk; free space on it, and install it again"
+        )
+
+
+def _mebibytes(size: int) -> int:
+    return -(-size // (1 << 20))
+
+
+def _folder_name(bundle: Bundle) -> str:
+    """Return a name that is another for every other content: of one number there may be two."""
+    manifest = (bundle.folder / MANIFEST_FILE).read_bytes()
+    release = repr(bundle.release).encode()
+    digest = hashlib.sha256(manifest + release).hexdigest()[:12]
+    return f"{bundle.manifest.name}-{bundle.manifest.version}-{digest}"
+
+
+def _refuse_older(bundle: Bundle, config: Config, state: Path) -> None:
+    try:
+        used = open_bundle(config, state=state)
+    except BundleError:
+        return
+    new, old = bundle.manifest, used.manifest
+    if new.name == old.name and _number(new.version) < _number(old.version):
+        raise BundleError(
+            f"{new.model_id} is older than {old.model_id}, which is in use; say --allow-downgrade "
+            "if that is meant"
+        )
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _settle(staged: Path, place: Path) -> None:
+    """Put what was staged in its place, where no power failure takes it away."""
+    owner = staged.parent.stat()
+    for path in (*staged.iterdir(), staged):
+        path.chmod(_FOLDER if path == staged else _FILE)
+        if os.geteuid() == 0:
+            # What root installs is read by the service's own user.
+            os.chown(path, owner.st_uid, owner.st_gid)
+        if path != staged:
+            fsync_file(path)
+    fsync_folder(staged)
+    # Left behind by a switch that power ended: the same content, perhaps in part.
+    shutil.rmtree(place, ignore_errors=True)
+    staged.rename(place)
+    fsync_folder(place.parent)
+
+
+def _prune(folder: Path, installed: Installed) -> None:
+    """Delete the bundles that are neither in use nor would be after a roll-back."""
+    kept = {installed.current, installed.previous}
+    for path in folder.iterdir():
+        if path.is_dir() and (path / MANIFEST_FILE).exists() and path.name not in kept:
+            shutil.rmtree(path, ignore_errors=True)

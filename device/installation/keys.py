@@ -1,0 +1,66 @@
+"""Following a signed list of keys, without locking the instrument out of its own model."""
+
+from pathlib import Path
+
+from device.config import Config
+from device.errors import BundleError
+from device.installation.lock import locked
+from device.models.chosen import open_bundle
+from device.models.installed import models_folder
+from device.models.trust import (
+    KEY_LIST_FILE,
+    Trust,
+    followed,
+    keep_key_list,
+    read_key_list,
+    trust_of,
+)
+
+
+def follow_key_list(path: Path, config: Config, state: Path) -> Trust:
+    """Follow a list of keys, and return what holds after it.
+
+    Raises
+    ------
+    device.errors.BundleError
+        If it is not one to follow, or would keep the model in use from starting.
+    """
+    folder = models_folder(state)
+    content = read_key_list(path)
+    try:
+        with locked(folder):
+            after = followed(trust_of(config.trusted_keys, folder), content)
+            _check_model_in_use(config, folder, after)
+            keep_key_list(folder, content, after)
+    except OSError as error:
+        raise BundleError(
+            f"the list of keys cannot be kept ({error.strerror}); free space on the disk, or check "
+            "that it can be written"
+        ) from None
+    return after
+
+
+def follow_key_list_in(staged: Path, config: Config, folder: Path) -> Trust:
+    """Return the keys that hold, changed by the list that comes with the bundle where it is new."""
+    trust = trust_of(config.trusted_keys, folder)
+    if not (staged / KEY_LIST_FILE).exists():
+        return trust
+    content = read_key_list(staged / KEY_LIST_FILE)
+    try:
+        after = followed(trust, content)
+    except BundleError:
+        # Followed already, or by another maker: then the bundle must stand by itself.
+        return trust
+    _check_model_in_use(config, folder, after)
+    keep_key_list(folder, content, after)
+    return after
+
+
+def _check_model_in_use(config: Config, folder: Path, after: Trust) -> None:
+    """Refuse a list after which the instrument would not start."""
+    used = open_bundle(config, state=folder.parent)
+    if used.signed_by not in after.keys:
+        raise BundleError(
+            f"the list of keys revokes the key of {used.manifest.model_id}, which is in use; "
+            "install a model that another key signed first"
+        )

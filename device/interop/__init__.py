@@ -1,0 +1,1 @@
+"""What leaves for the clinic's own systems: DICOM, FHIR, PDF, tables and training pictures."""

@@ -1,0 +1,135 @@
+"""The clinic's worklist: who is to be examined today (PS3.4 K, Modality Worklist, C-FIND)."""
+
+import contextlib
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
+
+from device.errors import RefusedError
+from device.exchange import DicomPeer
+from device.interop.dicom_image import text
+from device.interop.dicom_network import CHECK_OTHER_END, PATIENCE, associated, no_answer
+from device.interop.study import Order
+from device.language import translatable
+from device.records.patients import Sex
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_FIND: Final = "1.2.840.10008.5.1.4.31"
+_PENDING: Final = (0xFF00, 0xFF01)
+_SEXES: Final = {"F": Sex.FEMALE, "M": Sex.MALE, "O": Sex.OTHER}
+_MOST: Final = 500
+"""Entries that are read: a peer that never ends would fill the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """Someone who is to be examined.
+
+    Attributes
+    ----------
+    identifier, name
+        As the clinic calls the patient; the name may be empty.
+    birth_year, sex
+        Where the worklist tells them.
+    time
+        Of the appointment, as HHMM; may be empty.
+    order
+        What was asked for.
+    """
+
+    identifier: str
+    name: str
+    birth_year: int | None
+    sex: Sex | None
+    time: str
+    order: Order
+
+
+def find_scheduled(peer: DicomPeer, day: date, patience: float = PATIENCE) -> tuple[Scheduled, ...]:
+    """Return who is scheduled for the instrument on a day, by time.
+
+    Raises
+    ------
+    device.errors.UnreachableError
+        If the worklist cannot be reached, or does not answer.
+    device.errors.RefusedError
+        If it answers with a failure.
+    """
+    with associated(peer, (_FIND,), patience) as association:
+        found: list[Scheduled] = []
+        for status, answer in association.send_c_find(_question(peer, day), _FIND):
+            if "Status" not in status:
+                raise no_answer(peer)
+            if status.Status in _PENDING:
+                if answer is not None and len(found) < _MOST:
+                    found.extend(_scheduled(answer))
+            elif status.Status != 0:
+                raise _refused(peer, f"{status.Status:04X}")
+    return tuple(sorted(found, key=lambda one: (one.time, one.identifier)))
+
+
+def _question(peer: DicomPeer, day: date) -> "Dataset":
+    from pydicom import Dataset
+
+    question = Dataset()
+    question.SpecificCharacterSet = "ISO_IR 192"
+    for name in (
+        "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "AccessionNumber",
+        "StudyInstanceUID", "RequestedProcedureID", "RequestedProcedureDescription",
+    ):  # fmt: skip
+        setattr(question, name, "")
+    step = Dataset()
+    step.ScheduledStationAETitle = peer.own_title
+    step.ScheduledProcedureStepStartDate = f"{day:%Y%m%d}"
+    step.ScheduledProcedureStepStartTime = ""
+    step.Modality = ""
+    step.ScheduledProcedureStepID = ""
+    step.ScheduledProcedureStepDescription = ""
+    question.ScheduledProcedureStepSequence = [step]
+    return question
+
+
+def _scheduled(answer: "Dataset") -> list[Scheduled]:
+    """Return an entry; none where it names no patient or no study, without which it is no use."""
+    steps = answer.get("ScheduledProcedureStepSequence") or [None]
+    step = steps[0] if steps[0] is not None else answer
+    identifier = text(str(answer.get("PatientID") or ""))
+    study = str(answer.get("StudyInstanceUID") or "")
+    if not identifier or not study:
+        return []
+    born = None
+    with contextlib.suppress(ValueError):
+        born = int(str(answer.get("PatientBirthDate") or "")[:4])
+    return [
+        Scheduled(
+            identifier=identifier,
+            name=_plain_name(answer.get("PatientName")),
+            birth_year=born if born and 1900 <= born <= 2200 else None,
+            sex=_SEXES.get(str(answer.get("PatientSex") or "")),
+            time=str(step.get("ScheduledProcedureStepStartTime") or "")[:4],
+            order=Order(
+                study_uid=study,
+                accession_number=text(str(answer.get("AccessionNumber") or ""), 16),
+                procedure=text(str(answer.get("RequestedProcedureID") or ""), 16),
+                step=text(str(step.get("ScheduledProcedureStepID") or ""), 16),
+                description=text(str(answer.get("RequestedProcedureDescription") or "")),
+            ),
+        )
+    ]
+
+
+def _plain_name(name: Any) -> str:
+    """Return a DICOM person name as it is typed here: family name, given names."""
+    parts = [text(str(getattr(name, part, ""))) for part in ("family_name", "given_name")]
+    return ", ".join(part for part in parts if part)
+
+
+def _refused(peer: DicomPeer, detail: str) -> RefusedError:
+    return RefusedError(
+        translatable("{target} does not answer with a worklist"),
+        action=CHECK_OTHER_END,
+        detail=detail,
+        target=peer.name,
+    )

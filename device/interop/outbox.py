@@ -1,0 +1,240 @@
+"""What waits to be sent: kept on the disk, so that no restart and no failure loses any of it.
+
+It names examinations, which say nothing of a patient, and never holds their content: that is read
+from the archive when it is sent.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from device.errors import ExportError
+from device.faults import Fault
+from device.language import translatable
+from device.platform.durable_files import PRIVATE_FILE, make_folder, set_mode
+from device.text import printable_path
+
+OUTBOX_FILE: Final = "outbox.sqlite3"
+
+SOONEST: Final = timedelta(minutes=1)
+LATEST: Final = timedelta(hours=1)
+"""How long after a failure it is tried again: the longer, the oftener it failed."""
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS outbox (
+    target TEXT NOT NULL,
+    examination TEXT NOT NULL,
+    content TEXT NOT NULL,
+    queued REAL NOT NULL,
+    due REAL NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    fault TEXT,
+    sent REAL,
+    PRIMARY KEY (target, examination)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS outbox_due ON outbox (target, due) WHERE sent IS NULL;
+"""
+
+_COLUMNS: Final = "target, examination, queued, attempts, due, fault"
+
+
+class _WrittenFault(msgspec.Struct, frozen=True):
+    message: str
+    action: str = ""
+    where: str = ""
+    detail: str = ""
+    values: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An examination that waits to be sent.
+
+    Attributes
+    ----------
+    target
+        Name of where to.
+    examination
+        Its identifier in the archive.
+    queued
+        Since when, UTC.
+    attempts
+        How often it failed.
+    due
+        When it is tried next, UTC.
+    fault
+        Why it failed last; None while it was not tried.
+    """
+
+    target: str
+    examination: str
+    queued: datetime
+    attempts: int
+    due: datetime
+    fault: Fault | None
+
+
+class Outbox:
+    """The queue of what is sent, a table in a file.
+
+    Every method returns once what it did is on the disk. SQLite's own journal, with every commit
+    forced to the disk (``synchronous = FULL``): an SD card may lose power at any instant.
+
+    Parameters
+    ----------
+    folder
+        Of its file; made where it is missing.
+
+    Raises
+    ------
+    device.errors.ExportError
+        If it cannot be opened; every method likewise.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / OUTBOX_FILE
+        with self._told():
+            make_folder(folder)
+            self._database = sqlite3.connect(self._path, timeout=30.0, isolation_level=None)
+            set_mode(self._path, PRIVATE_FILE)
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.executescript(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what waits stays in it."""
+        self._database.close()
+
+    def add(self, target: str, examination: str, content: str, now: datetime) -> bool:
+        """Queue an examination, and return whether there is now something to send.
+
+        What waits already waits once, and what was sent is not sent again unless it has changed.
+
+        Parameters
+        ----------
+        target
+            Name of where to.
+        examination
+            Its identifier in the archive.
+        content
+            Tells whether it has changed since it was sent.
+        """
+        moment = now.timestamp()
+        with self._told():
+            done = self._database.execute(
+                "INSERT INTO outbox (target, examination, content, queued, due)"
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET content = excluded.content,"
+                " queued = excluded.queued, due = excluded.due, attempts = 0, fault = NULL,"
+                " sent = NULL WHERE content <> excluded.content",
+                (target, examination, content, moment, moment),
+            )
+            return done.rowcount > 0
+
+    def waiting(self, target: str | None = None) -> Iterator[Waiting]:
+        """Yield what waits, the oldest first; for one target, or for all."""
+        yield from self._read("sent IS NULL AND target = ifnull(?, target)", target)
+
+    def due(self, target: str, now: datetime) -> list[Waiting]:
+        """Return what is to be tried now, the oldest first.
+
+        A clock that went back makes nothing wait longer than it would have.
+        """
+        moment = now.timestamp()
+        return list(
+            self._read(
+                "sent IS NULL AND target = ? AND (due <= ? OR due > ?)",
+                target, moment, moment + LATEST.total_seconds(),
+            )
+        )  # fmt: skip
+
+    def done(self, waiting: Waiting, now: datetime) -> None:
+        """Note that an examination has arrived."""
+        with self._told():
+            # What was queued anew meanwhile has changed, and is still to be sent.
+            self._database.execute(
+                "UPDATE outbox SET sent = ?, fault = NULL WHERE target = ? AND examination = ?"
+                " AND queued = ?",
+                (now.timestamp(), *_key(waiting)),
+            )
+
+    def failed(self, waiting: Waiting, fault: Fault, now: datetime) -> None:
+        """Note why an examination did not arrive, and when to try again."""
+        pause = min(LATEST, SOONEST * 2 ** min(waiting.attempts, 10))
+        written = _WrittenFault(
+            fault.message, fault.action, fault.where, fault.detail,
+            {name: str(value) for name, value in fault.values.items()},
+        )  # fmt: skip
+        with self._told():
+            self._database.execute(
+                "UPDATE outbox SET attempts = attempts + 1, due = ?, fault = ?"
+                " WHERE target = ? AND examination = ? AND queued = ?",
+                ((now + pause).timestamp(), msgspec.json.encode(written).decode(), *_key(waiting)),
+            )
+
+    def retry(self, now: datetime) -> None:
+        """Have everything that waits tried now, as someone has mended what was wrong."""
+        with self._told():
+            self._database.execute(
+                "UPDATE outbox SET due = ? WHERE sent IS NULL", (now.timestamp(),)
+            )
+
+    def forget(self, examination: str) -> None:
+        """Send an examination nowhere, and forget where it was sent: it was deleted."""
+        with self._told():
+            self._database.execute("DELETE FROM outbox WHERE examination = ?", (examination,))
+
+    def _read(self, condition: str, *values: object) -> Iterator[Waiting]:
+        with self._told():
+            rows = self._database.execute(
+                f"SELECT {_COLUMNS} FROM outbox WHERE {condition} "  # noqa: S608 -- our own words
+                "ORDER BY queued, examination",
+                values,
+            ).fetchall()
+        for target, examination, queued, attempts, due, fault in rows:
+            yield Waiting(
+                target, examination, _moment(queued), attempts, _moment(due), _read_fault(fault)
+            )
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise ExportError(
+                translatable("the queue of what is sent cannot be read or written"),
+                action=translatable("check the disk; what was captured is kept all the same"),
+                where=printable_path(self._path),
+                detail=str(error),
+            ) from None
+
+
+def _key(waiting: Waiting) -> tuple[str, str, float]:
+    return (waiting.target, waiting.examination, waiting.queued.timestamp())
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _read_fault(written: str | None) -> Fault | None:
+    if written is None:
+        return None
+    fault = msgspec.json.decode(written, type=_WrittenFault)
+    return Fault(fault.message, fault.action, fault.where, fault.detail, fault.values)

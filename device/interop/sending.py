@@ -1,0 +1,71 @@
+"""From the queue to where it goes; what fails stays in the queue with the reason."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+
+from device.errors import ExportError, RecordError, UnreachableError
+from device.interop.identifiers import derived_uuid
+from device.interop.outbox import Outbox
+from device.interop.study import ExaminedLesion
+
+Send = Callable[[ExaminedLesion], None]
+"""Sends an examination, and returns once it has arrived."""
+
+Connect = Callable[[], AbstractContextManager[Send]]
+"""Connects with a target for as long as the block lasts."""
+
+
+def content_of(examined: ExaminedLesion) -> str:
+    """Return what changes whenever an examination is to be sent again."""
+    return derived_uuid("content", str(examined.image_uuid), str(examined.report_uuid)).hex
+
+
+def send_due(
+    outbox: Outbox,
+    targets: Mapping[str, Connect],
+    find: Callable[[str], ExaminedLesion | None],
+    now: Callable[[], datetime],
+) -> None:
+    """Send what is due, target by target.
+
+    Parameters
+    ----------
+    targets
+        By the names that the queue knows them by. What waits for another one goes on waiting.
+    find
+        Reads an examination from the archive by its identifier; None for one that was deleted.
+    now
+        Tells the time, UTC.
+
+    Raises
+    ------
+    device.errors.ExportError
+        If the queue itself cannot be written. What goes wrong with a target, or with one
+        examination, stands in the queue.
+    """
+    for name, connect in targets.items():
+        due = outbox.due(name, now())
+        if not due:
+            continue
+        left = list(due)
+        try:
+            with connect() as send:
+                while left:
+                    waiting = left[0]
+                    try:
+                        examined = find(waiting.examination)
+                        if examined is None:
+                            outbox.forget(waiting.examination)
+                        else:
+                            send(examined)
+                            outbox.done(waiting, now())
+                    except UnreachableError:
+                        raise
+                    except (ExportError, RecordError) as error:
+                        outbox.failed(waiting, error.fault, now())
+                    left.pop(0)
+        except ExportError as error:
+            # Each would have failed alike, and waited as long.
+            for waiting in left:
+                outbox.failed(waiting, error.fault, now())

@@ -1,0 +1,101 @@
+"""A bundle as one file, ``NAME-VERSION.dermascope``: a plain tar of its files in a fixed order.
+
+The order and every field of the headers are fixed, so that the same bundle gives the same bytes.
+What is read comes from anywhere: a stick that was found, a download that broke off.
+"""
+
+import io
+import re
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from device.errors import BundleError
+from device.models.bundle import MANIFEST_FILE, SIGNATURE_FILE
+from device.text import printable, printable_path
+
+SUFFIX: Final = ".dermascope"
+MOST_BYTES: Final = 160 << 20
+"""Of all files together: two networks, an index, and what tells of them."""
+
+_MOST_FILES: Final = 32
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_BLOCK: Final = 64 << 10
+_FIRST: Final = (MANIFEST_FILE, SIGNATURE_FILE)
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """Return an archive of a bundle's files.
+
+    Parameters
+    ----------
+    files
+        Their contents by name.
+    """
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name in sorted(files, key=lambda name: (name not in _FIRST, name)):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(files[name])
+            entry.mode = 0o644
+            archive.addfile(entry, io.BytesIO(files[name]))
+    return written.getvalue()
+
+
+def unpack(path: Path, folder: Path) -> None:
+    """Write the files of an archive into a folder that is empty.
+
+    Nothing is trusted: only plain files with plain names are taken, as many and as large as a
+    bundle has, and none outside the folder.
+
+    Raises
+    ------
+    device.errors.BundleError
+        If it is no archive of a bundle, damaged or cut short.
+    OSError
+        If the folder cannot be written, or the archive cannot be read.
+    """
+    with path.open("rb") as file:
+        try:
+            # Uncompressed: nothing small on the stick becomes large on the card.
+            with tarfile.open(fileobj=file, mode="r:") as archive:
+                _unpack(archive, path, folder)
+        except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+            if isinstance(error, BundleError):
+                raise
+            raise BundleError(
+                f"{printable_path(path)}: is no archive of a bundle, or damaged; copy it again"
+            ) from None
+
+
+def _unpack(archive: tarfile.TarFile, path: Path, folder: Path) -> None:
+    left, names = MOST_BYTES, set[str]()
+    for entry in archive:
+        name = printable(entry.name)[:80]
+        if not entry.isreg() or entry.issparse() or not _NAME.fullmatch(entry.name):
+            raise _hostile(path, f"holds {name}, which is no plain file of a bundle")
+        if entry.name in names or len(names) >= _MOST_FILES:
+            raise _hostile(path, "holds more files than a bundle has")
+        names.add(entry.name)
+        left -= entry.size
+        if left < 0 or entry.size < 0:
+            raise _hostile(path, f"is larger than the limit of {MOST_BYTES >> 20} MiB")
+        content = archive.extractfile(entry)
+        if content is None:
+            raise _hostile(path, f"holds {name}, which is no plain file of a bundle")
+        written = 0
+        with (folder / entry.name).open("xb") as out:
+            while block := content.read(_BLOCK):
+                written += len(block)
+                out.write(block)
+        if written != entry.size:
+            raise BundleError(f"{printable_path(path)}: is cut short; copy it again")
+    if not names.issuperset(_FIRST):
+        raise _hostile(path, f"holds no bundle ({MANIFEST_FILE} or {SIGNATURE_FILE} is missing)")
+
+
+def _hostile(path: Path, reason: str) -> BundleError:
+    return BundleError(
+        f"{printable_path(path)}: {reason}; take a bundle that dermascope-build made"
+    )

@@ -1,0 +1,56 @@
+"""The bundle to use: the settings', else the one that was installed, else the one that ships."""
+
+from pathlib import Path
+
+from device.config import Config, model_folder
+from device.errors import BundleError
+from device.models.bundle import Bundle, load_bundle
+from device.models.installed import current_folder, models_folder
+from device.models.trust import trust_of
+from device.paths import state_folder
+
+
+def chosen_folder(config: Config, state: Path | None = None) -> Path:
+    """Return the folder of the bundle to use.
+
+    Parameters
+    ----------
+    state
+        The state folder; by default this user's.
+    """
+    if config.model:
+        return model_folder(config)
+    return current_folder(models_folder(state or state_folder())) or model_folder(config)
+
+
+def open_bundle(config: Config, folder: Path | None = None, state: Path | None = None) -> Bundle:
+    """Return the verified bundle, read for the practice that the settings name.
+
+    Parameters
+    ----------
+    folder
+        The bundle's folder, where it is not the one to use.
+    state
+        The state folder; by default this user's.
+
+    Raises
+    ------
+    device.errors.BundleError
+        If it does not hold, is for another kind of device, or is not calibrated for the practice.
+    """
+    state = state or state_folder()
+    trust = trust_of(config.trusted_keys, models_folder(state))
+    try:
+        bundle = load_bundle(folder or chosen_folder(config, state), trust.keys)
+    except BundleError as error:
+        # Whoever revoked a key should not have to guess why a bundle is refused.
+        if trust.revoked and "is not a signature of" in str(error):
+            raise BundleError(f"{error}; {len(trust.revoked)} keys were revoked") from None
+        raise
+    classes = bundle.release.device_classes if bundle.release else ()
+    if classes and config.device_class not in classes:
+        raise BundleError(
+            f"{bundle.folder}: is for devices of the class {', '.join(classes)}, and the setting "
+            f"device_class says {config.device_class or 'none'}; take the bundle of this device"
+        )
+    return bundle.with_case_mix(config.case_mix) if config.case_mix else bundle

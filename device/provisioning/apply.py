@@ -1,0 +1,149 @@
+"""Applying a provisioning file at the start of the machine, before the program.
+
+Nothing here may keep the screen dark: whatever is wrong is left to the program, which says on its
+screen what is wrong and in which line.
+"""
+
+import logging
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from device.config import CONFIG_VARIABLE
+from device.errors import ConfigError
+from device.faults import Fault
+from device.language import translatable
+from device.platform.durable_files import write_atomically
+from device.platform.toml_file import read_text
+from device.provisioning.file import (
+    Machine,
+    Wifi,
+    provision_problems,
+    read_provision,
+    without_machine,
+)
+
+RUN_FOLDER: Final = Path("/run/dermascope")
+SETTINGS: Final = "config.toml"
+"""What the program reads: the file without the section ``machine``."""
+
+PROBLEM: Final = "problem"
+"""The first thing that is wrong with the file; empty where nothing is."""
+
+ENVIRONMENT: Final = "environment"
+"""What the program's unit sets: the time zone."""
+
+AUTHORIZED_KEYS: Final = "authorized_keys"
+WPA_SUPPLICANT: Final = "wpa_supplicant-wlan0.conf"
+
+PROVISION_WRONG: Final = translatable("the provisioning file is wrong ({problem})")
+CORRECT_IT: Final = translatable("correct it on the boot partition, and start again")
+
+_PUBLIC: Final = 0o644
+_PRIVATE: Final = 0o600
+_FOLDER: Final = 0o755
+
+_log = logging.getLogger(__name__)
+
+SystemCtl = Callable[[Sequence[str]], None]
+"""Asks systemd for something."""
+
+
+def apply_provision(
+    file: Path,
+    folder: Path,
+    systemctl: SystemCtl,
+    set_name: Callable[[str], None],
+) -> list[str]:
+    """Apply a file as far as it is right; return what is wrong with it.
+
+    Parameters
+    ----------
+    file
+        On the boot partition; where there is none, the defaults hold.
+    folder
+        Where the results are written: in memory, so that a file that was taken away is forgotten.
+    systemctl
+        Starts units; `ask_systemd` on a machine.
+    set_name
+        Names the host.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(_FOLDER)
+    try:
+        text = read_text(file)
+        settings = without_machine(text).encode()
+        problems = [str(problem) for problem in provision_problems(text)]
+    except ConfigError as error:
+        text, problems = "", []
+        settings = b""
+        if file.exists():
+            # The program refuses it for the same reason; what is in it may hold secrets.
+            problems, settings = [str(error)], b"\xff"
+    write_atomically(folder / SETTINGS, settings, _PUBLIC)
+    write_atomically(folder / PROBLEM, "\n".join(problems[:1]).encode(), _PUBLIC)
+    if problems:
+        _log.error("the provisioning file is wrong; the screen says where")
+    machine = Machine() if problems or not text else read_provision(file).machine
+    write_atomically(folder / ENVIRONMENT, f"TZ={machine.time_zone}\n".encode(), _PUBLIC)
+    if machine.name:
+        set_name(machine.name)
+    if machine.ssh_keys:
+        keys = "".join(f"{key}\n" for key in machine.ssh_keys)
+        write_atomically(folder / AUTHORIZED_KEYS, keys.encode(), _PRIVATE)
+        systemctl(["start", "ssh.service"])
+    if machine.wifi is not None:
+        content = wpa_supplicant(machine.wifi)
+        write_atomically(folder / WPA_SUPPLICANT, content.encode(), _PRIVATE)
+        systemctl(["start", "wpa_supplicant@wlan0.service"])
+    return problems
+
+
+def provision_notices(environment: Mapping[str, str] = os.environ) -> list[Fault]:
+    """Return what is wrong with the file that the program's settings were made from.
+
+    Parameters
+    ----------
+    environment
+        Names the program's settings (``DERMASCOPE_CONFIG``); what is wrong lies beside them.
+    """
+    named = environment.get(CONFIG_VARIABLE)
+    try:
+        problem = Path(named).with_name(PROBLEM).read_text(encoding="utf-8") if named else ""
+    except (OSError, ValueError):
+        return []
+    return [Fault(PROVISION_WRONG, CORRECT_IT, values={"problem": problem})] if problem else []
+
+
+def under_systemd(environment: Mapping[str, str]) -> bool:
+    """Return whether a unit started this program (systemd.exec(5), ``INVOCATION_ID``)."""
+    return bool(environment.get("INVOCATION_ID"))
+
+
+def wpa_supplicant(wifi: Wifi) -> str:
+    """Return wpa_supplicant.conf(5) for one network."""
+    security = "key_mgmt=NONE"
+    if wifi.password:
+        security = f'psk="{wifi.password}"\n    key_mgmt=WPA-PSK SAE\n    ieee80211w=1'
+    return (
+        f"country={wifi.country}\nupdate_config=0\nnetwork={{\n"
+        f'    ssid="{wifi.ssid}"\n    {security}\n}}\n'
+    )
+
+
+def ask_systemd(arguments: Sequence[str]) -> None:
+    """Ask without waiting: it is itself waiting for this start to go on."""
+    program = shutil.which("systemctl")
+    if program is None:
+        return
+    done = subprocess.run([program, "--no-block", *arguments], check=False, capture_output=True)
+    if done.returncode:
+        _log.error("systemctl %s failed with %d", " ".join(arguments), done.returncode)

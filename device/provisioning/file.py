@@ -1,0 +1,177 @@
+"""The provisioning file: every setting of the program, and a section for the machine.
+
+It lies on the boot partition of a card, which any computer can write. The section ``machine`` holds
+secrets, and never reaches the program.
+"""
+
+import re
+import stat
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from device.config import Config
+from device.errors import ConfigError
+from device.platform.toml_file import read_text
+from device.platform.toml_problems import Problem, line_of, toml_problems
+from device.platform.toml_writer import to_toml
+
+FILE_NAME: Final = "dermascope.toml"
+BOOT_FILE: Final = Path("/boot/firmware") / FILE_NAME
+VERSION: Final = 1
+
+HostName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")]
+SshKey = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com)"
+        r" [A-Za-z0-9+/=]+( [ -~]*)?\Z"
+    ),
+]
+Country = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")]
+TimeZone = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*\Z")]
+
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_MACHINE_LINE: Final = re.compile(r"^\s*machine\s*[.=]")
+_HEADER: Final = re.compile(r"^\s*\[")
+_MACHINE_HEADER: Final = re.compile(r"^\s*\[\[?\s*machine\s*[\].]")
+
+
+class Wifi(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A wireless network; without this section the radio stays off.
+
+    Attributes
+    ----------
+    ssid
+        Its name.
+    password
+        Of WPA2 or WPA3; empty for an open network.
+    country
+        Whose rules the radio follows, as ISO 3166 has it (``ES``).
+    """
+
+    ssid: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+    password: Annotated[str, msgspec.Meta(max_length=63, pattern=r"^([ -~]{8,63})?\Z")] = ""
+    country: Country
+
+    def __post_init__(self) -> None:
+        # The quotes and lines of wpa_supplicant's own file.
+        if not self.ssid.isprintable() or '"' in self.ssid or '"' in self.password:
+            raise ValueError('the name and the password must hold neither " nor line breaks')
+
+
+class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is set for the machine below the program.
+
+    Attributes
+    ----------
+    version
+        Of this section: a program reads that of its own time.
+    name
+        The host's; empty for that of the image.
+    time_zone
+        As the IANA names it (``America/Lima``).
+    ssh_keys
+        Public keys that may log in as root over ssh; ssh stays off without one.
+    wifi
+        None to leave the radio off.
+    """
+
+    version: Literal[1] = VERSION
+    name: HostName | Literal[""] = ""
+    time_zone: TimeZone = "UTC"
+    ssh_keys: tuple[SshKey, ...] = ()
+    wifi: Wifi | None = None
+
+    @property
+    def secret(self) -> bool:
+        """Whether it holds what others may not read."""
+        return self.wifi is not None and bool(self.wifi.password)
+
+
+class Provision(Config, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The program's settings, and the machine's.
+
+    Attributes
+    ----------
+    machine
+        For the machine below the program.
+    """
+
+    machine: Machine = Machine()
+
+
+def provision_problems(text: str) -> list[Problem]:
+    """Return all that is wrong with a provisioning file; empty where nothing is."""
+    reason = f"this program reads version {VERSION}; use the program that the file is for"
+    return [
+        replace(problem, reason=reason) if problem.key == "machine.version" else problem
+        for problem in toml_problems(text, Provision)
+    ]
+
+
+def check_provision(path: Path) -> list[Problem]:
+    """Return all that is wrong with a file on an integrator's desk.
+
+    Also that others may read the secrets in it, where the file system knows of others.
+
+    Raises
+    ------
+    device.errors.ConfigError
+        If the file is missing, cannot be read or is no text.
+    """
+    text = read_text(path)
+    problems = provision_problems(text)
+    if problems:
+        return problems
+    open_to_others = bool(path.stat().st_mode & _OTHERS)
+    if open_to_others and read_provision(path).machine.secret:
+        reason = f"others may read this secret; run: chmod 600 {path}"
+        return [Problem("machine.wifi.password", reason, line_of(text, _PASSWORD))]
+    return []
+
+
+_PASSWORD: Final = ("machine", "wifi", "password")
+
+
+def read_provision(path: Path) -> Provision:
+    """Return what a provisioning file says.
+
+    Raises
+    ------
+    device.errors.ConfigError
+        If it is missing, or anything in it is wrong.
+    """
+    text = read_text(path)
+    problems = provision_problems(text)
+    if problems:
+        raise ConfigError(f"{path}: {problems[0]}")
+    return msgspec.toml.decode(text, type=Provision)
+
+
+def without_machine(text: str) -> str:
+    """Return a file's text with the section ``machine`` left blank, so that every line stays.
+
+    For the program, which tells the line of whatever else is wrong, and may not see the secrets.
+    """
+    kept, inside = [], False
+    for line in text.splitlines():
+        if _HEADER.match(line):
+            inside = bool(_MACHINE_HEADER.match(line))
+        kept.append("" if inside or _MACHINE_LINE.match(line) else line)
+    blanked = "\n".join(kept) + "\n"
+    try:
+        values = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return blanked
+    values.pop("machine", None)
+    try:
+        if tomllib.loads(blanked) == values:
+            return blanked
+    except tomllib.TOMLDecodeError:
+        pass
+    # It is written in a way that lines cannot tell: over several of them, for instance.
+    return to_toml(values)

@@ -1,0 +1,246 @@
+"""The archive's tables: how they are opened, what they are, and how older ones become these.
+
+Why the journal is what it is stands in ``docs/records.md``.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from device.errors import RecordError
+from device.language import translatable
+from device.platform.durable_files import PRIVATE_FILE, fsync_folder, set_mode
+
+if TYPE_CHECKING:
+    from sqlcipher3.dbapi2 import Connection
+
+DATABASE_FILE: Final = "archive.db"
+
+_VERSION_1: Final = """
+CREATE TABLE archive (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT;
+INSERT INTO archive VALUES ('pictures', 0), ('bytes', 0), ('keyring', 0);
+
+CREATE TABLE patient (
+    key TEXT PRIMARY KEY,
+    folded TEXT NOT NULL UNIQUE,
+    record BLOB NOT NULL,
+    secret BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE lesion (
+    key TEXT PRIMARY KEY,
+    patient TEXT NOT NULL REFERENCES patient,
+    number INTEGER NOT NULL,
+    record BLOB NOT NULL,
+    UNIQUE (patient, number)
+) STRICT;
+
+CREATE TABLE examination (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    identifier TEXT NOT NULL UNIQUE,
+    taken TEXT NOT NULL,
+    lesion TEXT REFERENCES lesion,
+    kind TEXT NOT NULL,
+    action TEXT,
+    planned TEXT,
+    proven INTEGER NOT NULL DEFAULT 0,
+    work TEXT,
+    due TEXT,
+    size INTEGER NOT NULL,
+    secret BLOB NOT NULL,
+    record BLOB NOT NULL
+) STRICT;
+CREATE INDEX listed ON examination (number, identifier);
+CREATE INDEX of_lesion ON examination (lesion, number);
+CREATE INDEX by_work ON examination (work, due, number) WHERE work IS NOT NULL;
+CREATE TRIGGER kept AFTER INSERT ON examination BEGIN
+    UPDATE archive SET value = value + 1 WHERE name = 'pictures';
+    UPDATE archive SET value = value + new.size WHERE name = 'bytes';
+END;
+CREATE TRIGGER deleted AFTER DELETE ON examination BEGIN
+    UPDATE archive SET value = value - 1 WHERE name = 'pictures';
+    UPDATE archive SET value = value - old.size WHERE name = 'bytes';
+END;
+
+CREATE TABLE removal (number INTEGER PRIMARY KEY) STRICT;
+
+CREATE TABLE imported (
+    name TEXT PRIMARY KEY,
+    number INTEGER NOT NULL UNIQUE,
+    state TEXT NOT NULL
+) STRICT;
+CREATE INDEX to_import ON imported (state, number);
+
+CREATE TABLE trail (
+    number INTEGER PRIMARY KEY,
+    time TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    event TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+CREATE INDEX trail_subject ON trail (subject, event);
+CREATE TRIGGER trail_is_not_altered BEFORE UPDATE ON trail BEGIN
+    SELECT RAISE(ABORT, 'the trail is not altered');
+END;
+CREATE TRIGGER trail_is_not_shortened BEFORE DELETE ON trail BEGIN
+    SELECT RAISE(ABORT, 'the trail is not shortened');
+END;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_VERSION_1,)
+"""What brings tables from each version to the next, the first from nothing. What was released
+stays as it is."""
+
+_MOST_NAMED: Final = 3
+
+_SETTINGS: Final = """
+PRAGMA auto_vacuum = INCREMENTAL;
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA secure_delete = ON;
+PRAGMA foreign_keys = ON;
+PRAGMA trusted_schema = OFF;
+PRAGMA journal_size_limit = 4194304;
+"""
+
+
+def open_database(path: Path, key: bytes) -> "Connection":
+    """Open the tables, and make them where there are none. One connection alone may be open.
+
+    Parameters
+    ----------
+    path
+        Of the file; its folder exists.
+    key
+        256 bits; the file's own, and no password.
+
+    Raises
+    ------
+    device.errors.RecordError
+        If they were made by a newer release, are damaged, or the key is another's.
+    OSError, sqlcipher3.dbapi2.Error
+        If the disk fails.
+    """
+    from sqlcipher3 import dbapi2
+
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
+        set_mode(path, PRIVATE_FILE)
+        fsync_folder(path.parent)
+    connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA cipher_log_level = NONE").fetchall()
+        connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+        for setting in _SETTINGS.strip().splitlines():
+            connection.execute(setting)
+        migrate(connection, MIGRATIONS)
+    except BaseException as error:
+        if is_damage(error):
+            error = damage(connection, error)
+        connection.close()
+        raise error from None
+    return connection
+
+
+def is_damage(error: BaseException) -> bool:
+    """Return whether an error says that the tables' file is not as it was written."""
+    from sqlcipher3 import dbapi2
+
+    return isinstance(error, dbapi2.DatabaseError) and not isinstance(
+        error, dbapi2.OperationalError | dbapi2.ProgrammingError | dbapi2.IntegrityError
+    )
+
+
+def damage(connection: "Connection", error: BaseException) -> RecordError:
+    """Return the error that the tables are damaged, which names where."""
+    pages = damaged_pages(connection)
+    return RecordError(
+        "the records are damaged",
+        action=translatable("restore them from a backup"),
+        detail=f"{DATABASE_FILE}: {'; '.join(pages[:_MOST_NAMED]) or error}",
+    )
+
+
+def damaged_pages(connection: "Connection") -> list[str]:
+    """Return what is wrong with each page of the file that does not authenticate."""
+    from sqlcipher3 import dbapi2
+
+    try:
+        return [row[0] for row in connection.execute("PRAGMA cipher_integrity_check")]
+    except dbapi2.Error as error:
+        return [str(error)]
+
+
+def migrate(connection: "Connection", migrations: Sequence[str]) -> int:
+    """Bring tables of any version to the newest: each step whole or not at all.
+
+    Returns
+    -------
+    int
+        The version that they had; 0 where there were none.
+
+    Raises
+    ------
+    device.errors.RecordError
+        If a newer release made them.
+    """
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if found > len(migrations):
+        raise RecordError(
+            "the records were kept by a newer release",
+            action=translatable("update the instrument"),
+            detail=f"schema version {found}, {len(migrations)} is read",
+        )
+    for version in range(found, len(migrations)):
+        with transaction(connection):
+            for statement in statements(migrations[version]):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {version + 1}")
+    return found
+
+
+@contextlib.contextmanager
+def transaction(connection: "Connection") -> Iterator[None]:
+    """Do all of what the block does to the tables, on the disk when it ends, or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def value_of(connection: "Connection", name: str) -> int:
+    """Return a number that is kept of the archive: ``pictures``, ``bytes`` or ``keyring``."""
+    row: Any = connection.execute("SELECT value FROM archive WHERE name = ?", (name,)).fetchone()
+    return int(row[0])
+
+
+def purge(connection: "Connection") -> None:
+    """Take what was deleted out of the file and its journal."""
+    connection.execute("PRAGMA incremental_vacuum").fetchall()
+    checkpoint(connection)
+
+
+def checkpoint(connection: "Connection") -> None:
+    """Bring all that the journal holds into the file, and empty the journal."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script, triggers whole."""
+    from sqlcipher3 import dbapi2
+
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if dbapi2.complete_statement(statement):
+            if statement.strip():
+                yield statement
+            statement = ""

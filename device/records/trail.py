@@ -1,0 +1,98 @@
+"""The audit trail: what was done with the records, by whom and when, each entry chained to another.
+
+It names patients and lesions by their keys alone, which say nothing once these are deleted.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    from sqlcipher3.dbapi2 import Connection
+
+_START: Final = bytes(32)
+
+
+class Event(StrEnum):
+    """What was done."""
+
+    MADE = "archive made"
+    MIGRATED = "archive brought to a newer version"
+    UNLOCKED = "unlocked"
+    LOCKED = "locked"
+    WRONG_PINS = "wrong PINs before this"
+    PIN_SET = "PIN set"
+    PIN_REMOVED = "PIN removed"
+    KEPT = "picture kept"
+    IMPORTED = "picture imported"
+    COMPLETED = "finding kept"
+    FILED = "picture filed"
+    DECIDED = "decision entered"
+    UNDECIDED = "decision taken back"
+    EXAMINATION_DELETED = "examination deleted"
+    PATIENT_ADDED = "patient added"
+    PATIENT_CHANGED = "patient changed"
+    PATIENT_DELETED = "patient deleted"
+    LESION_ADDED = "lesion added"
+    LESION_CHANGED = "lesion changed"
+    EXPORTED = "exported"
+    BACKED_UP = "backed up"
+    RESTORED = "restored from a backup"
+
+
+class Entry(NamedTuple):
+    """An entry of the trail, as it is kept."""
+
+    number: int
+    time: str
+    holder: str
+    event: str
+    subject: str
+    digest: bytes
+
+
+def append(
+    connection: "Connection", event: Event, subject: str, holder: str, time: datetime
+) -> None:
+    """Add an entry, within the transaction of what it tells of.
+
+    Parameters
+    ----------
+    subject
+        An examination's identifier, a key, or someone's name that has a PIN.
+    holder
+        Who did it.
+    """
+    last = connection.execute(
+        "SELECT number, digest FROM trail ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    number, digest = (last[0] + 1, last[1]) if last else (1, _START)
+    told = (number, time.isoformat(), holder, str(event), subject)
+    connection.execute(
+        "INSERT INTO trail VALUES (?, ?, ?, ?, ?, ?)", (*told, _digest(digest, told))
+    )
+
+
+def first_break(connection: "Connection") -> int | None:
+    """Return the number of the first entry that does not follow from those before, or None."""
+    digest = _START
+    expected = 1
+    for entry in entries(connection):
+        if entry.number != expected or entry.digest != _digest(digest, entry[:-1]):
+            return expected
+        digest, expected = entry.digest, expected + 1
+    return None
+
+
+def entries(connection: "Connection") -> Iterator[Entry]:
+    """Yield the trail from its beginning."""
+    for row in connection.execute("SELECT * FROM trail ORDER BY number"):
+        yield Entry(*row)
+
+
+def _digest(before: bytes, told: tuple[object, ...]) -> bytes:
+    return hashlib.sha256(before + msgspec.json.encode(told)).digest()

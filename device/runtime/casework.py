@@ -1,0 +1,334 @@
+"""Answers what the screen asks of the records, on the recorder's thread."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final, assert_never
+
+from device.errors import NoSuchRecordError, RecordError
+from device.faults import Fault
+from device.imaging.field_of_view import crop, find_field
+from device.imaging.registration import Registration, laid_over, register
+from device.inference.change import Sight, changes, sight
+from device.inference.finding import Finding, from_record
+from device.language import translatable
+from device.latest import Latest
+from device.platform.clock import Clock
+from device.platform.logs import log_expected
+from device.records.archive import PatientArchive
+from device.records.model import Examination, ExaminationRecord, PictureKind
+from device.records.patients import Key, Lesion
+from device.runtime.desk import (
+    Comparison,
+    Desk,
+    LesionEntry,
+    OpenedPicture,
+    Pixels,
+    Visit,
+    WorkEntry,
+    WorkPage,
+)
+from device.runtime.requests import (
+    AddPatient,
+    ChangePatient,
+    ClosePatient,
+    CompareVisits,
+    Decide,
+    Entry,
+    FileExamination,
+    Filing,
+    FindPatient,
+    LesionChoice,
+    Lock,
+    NewLesion,
+    OpenLesion,
+    OpenPicture,
+    OpenWork,
+    Request,
+    Unlock,
+)
+
+NOT_DONE: Final = translatable("The records could not be read or written.")
+NOT_KEPT_YET: Final = translatable("the picture that was decided on is not kept")
+
+WORK_ROWS: Final = 4
+"""Entries of the worklist that are shown at a time."""
+
+MOST_VISITS: Final = 60
+"""Pictures of a lesion that are shown: the newest."""
+
+_LAID_SIDE: Final = 900
+
+_log = logging.getLogger(__name__)
+
+
+class Casework:
+    """Finds, shows and changes the records of patients.
+
+    Parameters
+    ----------
+    archive
+        Where they are kept.
+    clock
+        Of the worklist's day.
+
+    Attributes
+    ----------
+    desk
+        What the screen may read.
+    """
+
+    def __init__(self, archive: PatientArchive, clock: Clock) -> None:
+        self._archive = archive
+        self._clock = clock
+        self._added: tuple[NewLesion, Key] | None = None
+        self._cursors: list[str | None] = [None]
+        self.desk: Latest[Desk] = Latest(clock)
+        self._lay(Desk(access=archive.access))
+
+    def do(self, request: Request, identifier: str | None = None) -> None:
+        """Do what is asked for, and lay the answer on the desk.
+
+        Parameters
+        ----------
+        request
+            What is asked for.
+        identifier
+            Of the examination that a decision about a shot is of; None where it is not kept.
+        """
+        before = replace(self._desk, answered=request, fault=None)
+        try:
+            after = self._done(before, request, identifier)
+        except RecordError as error:
+            log_expected(_log, error)
+            after = replace(before, fault=error.fault)
+        access = self._archive.access
+        if access.locked:
+            # What was on the desk is behind the lock again.
+            after = Desk(access=access, answered=request, fault=after.fault)
+        wait = self._archive.pin_wait() if access.locked else 0.0
+        self._lay(replace(after, access=access, pin_wait=self._clock.monotonic() + wait))
+
+    def failed(self, request: Request, fault: Fault) -> None:
+        """Say that something was not done."""
+        self._lay(replace(self._desk, answered=request, fault=fault))
+
+    def key_of(self, filing: Filing) -> Key | None:
+        """Return the lesion that a picture is filed under, which is added where it is new."""
+        return None if filing.lesion is None else self._key(filing.lesion)
+
+    def kept(self, lesion: Key | None) -> None:
+        """Lay what was just kept of the open lesion on the desk."""
+        desk = self._desk
+        if lesion is None or desk.patient is None or desk.lesion is None:
+            return
+        if self._known(desk.lesion) != lesion:
+            return
+        try:
+            self._lay(self._with_lesion(self._with_lesions(desk), desk.lesion))
+        except RecordError as error:
+            # It is kept; that is what matters.
+            log_expected(_log, error)
+
+    @property
+    def _desk(self) -> Desk:
+        return self.desk.peek() or Desk()
+
+    def _lay(self, desk: Desk) -> None:
+        self.desk.put(desk)
+
+    def _done(self, desk: Desk, request: Request, identifier: str | None) -> Desk:
+        archive = self._archive
+        match request:
+            case FindPatient():
+                patient = archive.find_patient(request.identifier)
+                unknown = "" if patient else request.identifier
+                found = replace(_cleared(desk), patient=patient, unknown=unknown)
+                return self._with_lesions(found)
+            case ClosePatient():
+                return _cleared(desk)
+            case OpenLesion(lesion=None):
+                return self._with_lesions(_without_lesion(desk))
+            case OpenLesion(lesion=lesion):
+                assert lesion is not None
+                return self._with_lesion(self._with_patient_of(desk, lesion), lesion)
+            case OpenWork():
+                return replace(desk, work=self._work(desk, request))
+            case OpenPicture():
+                return replace(desk, picture=_opened(archive.read(request.identifier)))
+            case CompareVisits():
+                return replace(desk, comparison=self._compared(request))
+            case _:
+                return self._changed(desk, request, identifier)
+
+    def _changed(self, desk: Desk, request: Entry, identifier: str | None) -> Desk:
+        archive = self._archive
+        match request:
+            case AddPatient():
+                patient = archive.add_patient(
+                    request.identifier,
+                    name=request.name,
+                    birth_year=request.birth_year,
+                    sex=request.sex,
+                    phototype=request.phototype,
+                )
+                return replace(_cleared(desk), patient=patient)
+            case ChangePatient():
+                archive.change_patient(request.patient)
+                return replace(desk, patient=request.patient)
+            case FileExamination():
+                archive.file_examination(request.identifier, self._key(request.lesion))
+                return self._with_lesion(self._with_lesions(desk), request.lesion)
+            case Decide():
+                identifier = identifier or _identifier(request.subject)
+                if identifier is None:
+                    raise NoSuchRecordError(NOT_KEPT_YET, action=translatable("take it again"))
+                archive.decide(identifier, request.decision)
+                # The next one is chosen anew, so that nothing is filed under the wrong one.
+                return self._with_lesions(_without_lesion(desk))
+            case Unlock():
+                archive.unlock(request.pin)
+                return Desk(answered=request)
+            case Lock():
+                archive.lock()
+                return Desk(answered=request)
+            case _:
+                assert_never(request)
+
+    def _key(self, choice: LesionChoice) -> Key:
+        known = self._known(choice)
+        if known is None:
+            assert isinstance(choice, NewLesion)
+            known = self._archive.add_lesion(choice.patient, choice.spot).key
+            self._added = choice, known
+        return known
+
+    def _known(self, choice: LesionChoice) -> Key | None:
+        """Return the key of a lesion; None of one that is not added yet."""
+        if isinstance(choice, str):
+            return choice
+        return self._added[1] if self._added and self._added[0] is choice else None
+
+    def _with_patient_of(self, desk: Desk, choice: LesionChoice) -> Desk:
+        if isinstance(choice, NewLesion):
+            return desk
+        owner = self._archive.lesion(choice).patient
+        if desk.patient is not None and desk.patient.key == owner:
+            return desk
+        return self._with_lesions(replace(_cleared(desk), patient=self._archive.patient(owner)))
+
+    def _with_lesions(self, desk: Desk) -> Desk:
+        if desk.patient is None:
+            return replace(desk, lesions=())
+        entries = tuple(
+            LesionEntry(
+                summary.lesion,
+                summary.examinations,
+                self._visit(summary.newest) if summary.newest else None,
+            )
+            for summary in self._archive.lesions(desk.patient.key)
+        )
+        return replace(desk, lesions=entries)
+
+    def _with_lesion(self, desk: Desk, choice: LesionChoice) -> Desk:
+        key = self._known(choice)
+        opened: Lesion | None = None
+        visits: tuple[Visit, ...] = ()
+        if key is not None:
+            opened = self._archive.lesion(key)
+            page = self._archive.of_lesion(key, limit=MOST_VISITS)
+            known = {visit.record.identifier: visit for visit in desk.visits}
+            visits = tuple(self._visit_again(record, known) for record in page.items)
+        return replace(desk, lesion=choice, opened=opened, visits=visits)
+
+    def _visit_again(self, record: ExaminationRecord, known: dict[str, Visit]) -> Visit:
+        """Return a visit with the thumbnail that was read before: a picture never changes."""
+        before = known.get(record.identifier)
+        return Visit(record, before.thumbnail) if before else self._visit(record)
+
+    def _visit(self, record: ExaminationRecord) -> Visit:
+        try:
+            return Visit(record, self._archive.thumbnail(record.identifier))
+        except RecordError as error:
+            # A picture that is damaged must not hide the others.
+            log_expected(_log, error)
+            return Visit(record, None)
+
+    def _work(self, desk: Desk, request: OpenWork) -> WorkPage:
+        number = 1
+        if request.turn and desk.work is not None and desk.work.kind == request.kind:
+            number = max(1, min(desk.work.number + request.turn, len(self._cursors)))
+        after = self._cursors[number - 1] if number > 1 else None
+        today = self._clock.now().astimezone().date()
+        entries: Iterable[WorkEntry]
+        if request.kind is None:
+            pictures = self._archive.unfiled(after, WORK_ROWS)
+            following = pictures.following
+            entries = [WorkEntry(self._visit(record), None) for record in pictures.items]
+        else:
+            items = self._archive.worklist(request.kind, today, after, WORK_ROWS)
+            following = items.following
+            entries = [WorkEntry(self._visit(item.record), item) for item in items.items]
+        self._cursors = [*(self._cursors[:number] if number > 1 else [None]), following]
+        if following is None:
+            self._cursors.pop()
+        return WorkPage(
+            request.kind,
+            tuple(entries),
+            number,
+            following is None,
+            self._archive.work_counts(today),
+        )
+
+    def _compared(self, request: CompareVisits) -> Comparison:
+        pair = tuple(self._archive.read(name) for name in (request.earlier, request.later))
+        earlier, later = (_opened(one) for one in pair)
+        registered = register(earlier.field, later.field)
+        laid = None
+        if isinstance(registered, Registration):
+            laid = laid_over(registered, later.field, min(len(earlier.field), _LAID_SIDE))
+        comparable = _same_model(earlier.record, later.record)
+        sights = tuple(_sight(one, judged=comparable) for one in (earlier, later))
+        scale = registered.scale if isinstance(registered, Registration) else None
+        found = changes(sights[0], sights[1], scale) if sights[0] and sights[1] else ()
+        return Comparison(earlier, later, registered, laid, found)
+
+
+def _cleared(desk: Desk) -> Desk:
+    """Return the desk without any patient."""
+    return Desk(access=desk.access, work=desk.work, answered=desk.answered)
+
+
+def _without_lesion(desk: Desk) -> Desk:
+    return replace(desk, lesion=None, opened=None, visits=(), comparison=None)
+
+
+def _identifier(subject: object) -> str | None:
+    return subject if isinstance(subject, str) else None
+
+
+def _opened(kept: Examination) -> OpenedPicture:
+    return OpenedPicture(kept.record, _field(kept))
+
+
+def _field(kept: Examination) -> Pixels:
+    if kept.record.kind is PictureKind.REGION:
+        return kept.image
+    return crop(kept.image, kept.record.field_of_view or find_field(kept.image))
+
+
+def _sight(opened: OpenedPicture, *, judged: bool) -> Sight | None:
+    finding = _finding(opened.record) if judged else None
+    return sight(opened.field, opened.record.measures, finding)
+
+
+def _same_model(one: ExaminationRecord, other: ExaminationRecord) -> bool:
+    """Return whether probabilities can be compared: another practice's are of another scale."""
+    said = [(r.finding.model, r.finding.case_mix) for r in (one, other) if r.finding]
+    return len(said) == 2 and said[0] == said[1]
+
+
+def _finding(record: ExaminationRecord) -> Finding | None:
+    if record.finding is None or record.field_of_view is None:
+        return None
+    return from_record(record.finding, record.field_of_view)

@@ -1,0 +1,171 @@
+"""What the screen asks of the records: commands to the recorder, each answered on its desk."""
+
+from dataclasses import dataclass
+
+from device.anatomy import BodySpot
+from device.records.listing import WorkKind
+from device.records.model import PictureKind, Polarization
+from device.records.patients import Decision, Key, Patient, Sex
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewLesion:
+    """A lesion that was pointed at on the body map; it is added when its first picture is.
+
+    What is filed under the same object is of the same lesion.
+
+    Attributes
+    ----------
+    patient
+        Key of whose it is.
+    spot
+        Where it lies.
+    """
+
+    patient: Key
+    spot: BodySpot
+
+
+LesionChoice = Key | NewLesion
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """What is known of a picture before it is taken.
+
+    Attributes
+    ----------
+    lesion
+        That it is of; None to file it later.
+    kind
+        What it shows.
+    polarization
+        The light that it is taken in; None where that is not known.
+    """
+
+    lesion: LesionChoice | None = None
+    kind: PictureKind = PictureKind.DERMOSCOPIC
+    polarization: Polarization | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FindPatient:
+    """Open the patient of an identifier, or say that there is none."""
+
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddPatient:
+    """Add a patient and open it."""
+
+    identifier: str
+    name: str = ""
+    birth_year: int | None = None
+    sex: Sex | None = None
+    phototype: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePatient:
+    """Replace what is known of the patient."""
+
+    patient: Patient
+
+
+@dataclass(frozen=True, slots=True)
+class ClosePatient:
+    """Take the patient off the desk."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLesion:
+    """Lay the pictures of a lesion on the desk, and its patient where another is open.
+
+    Attributes
+    ----------
+    lesion
+        A new one has none yet; None to take the one that is open off the desk.
+    """
+
+    lesion: LesionChoice | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWork:
+    """Lay a page of the worklist on the desk.
+
+    Attributes
+    ----------
+    kind
+        None for what is filed under no lesion.
+    turn
+        0 for the first page, 1 for the one that follows, -1 for the one before.
+    """
+
+    kind: WorkKind | None
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPicture:
+    """Lay a picture on the desk, as large as it is."""
+
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompareVisits:
+    """Lay two pictures over each other, and say what has changed.
+
+    Attributes
+    ----------
+    earlier, later
+        Identifiers of examinations of one lesion.
+    """
+
+    earlier: str
+    later: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileExamination:
+    """File a picture under a lesion."""
+
+    identifier: str
+    lesion: LesionChoice
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decide:
+    """Enter the decision of an examination.
+
+    Attributes
+    ----------
+    subject
+        The examination's identifier, or the shot that it came of.
+    """
+
+    subject: object
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    """Open the records."""
+
+    pin: str
+
+    def __repr__(self) -> str:
+        return "Unlock()"
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Close the records."""
+
+
+Entry = AddPatient | ChangePatient | FileExamination | Decide | Unlock | Lock
+"""What changes the records, or who may see them."""
+
+Request = FindPatient | ClosePatient | OpenLesion | OpenWork | OpenPicture | CompareVisits | Entry

@@ -1,0 +1,129 @@
+"""What is filled in on a page, before it is kept. Plain values."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Final
+
+from device.diagnoses import Code
+from device.inference.finding import Finding
+from device.records.patients import Action, Decision, Patient, Role, Sex
+
+MONTHS: Final = (3, 6, 12)
+"""After how many a lesion can be seen again."""
+
+LONGEST_NOTE: Final = 500
+LONGEST_NAME: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsForm:
+    """What is entered of a patient.
+
+    Attributes
+    ----------
+    identifier, name, birth_year, sex, phototype
+        As `device.records.patients.Patient` has them.
+    before
+        The patient as it is kept; None for one who is not yet.
+    """
+
+    identifier: str = ""
+    name: str = ""
+    birth_year: int | None = None
+    sex: Sex | None = None
+    phototype: int | None = None
+    before: Patient | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionForm:
+    """What is entered of a decision.
+
+    Attributes
+    ----------
+    subject
+        The shot whose picture is held, or the identifier of a kept examination.
+    action, months
+        What is done, and after how many months the lesion is seen again.
+    diagnosis, other
+        The clinician's own: one of the seven, or in words.
+    agrees
+        Whether the clinician agrees with the model, where that was said.
+    note
+        In the clinician's words.
+    """
+
+    subject: object = None
+    action: Action | None = None
+    months: int | None = None
+    diagnosis: Code | None = None
+    other: str = ""
+    agrees: bool | None = None
+    note: str = ""
+
+
+def form_of(subject: object, before: Decision | None) -> DecisionForm:
+    """Return the form for an examination, with what was decided before."""
+    if before is None:
+        return DecisionForm(subject)
+    months = None
+    if before.due is not None:
+        days = (before.due - before.decided.astimezone().date()).days
+        months = min(MONTHS, key=lambda each: abs(each * 30.4 - days))
+    return DecisionForm(
+        subject,
+        before.action,
+        months,
+        before.diagnosis,
+        before.other_diagnosis,
+        before.agrees,
+        before.note,
+    )
+
+
+def with_diagnosis(form: DecisionForm, code: Code, finding: Finding | None) -> DecisionForm:
+    """Return the form with the clinician's diagnosis, or without it where it was that already.
+
+    Whoever names what the model named agrees with it, unless the other is said.
+    """
+    if form.diagnosis == code:
+        return replace(form, diagnosis=None, agrees=None)
+    agrees = code == finding.leading if finding is not None and finding.rankable else None
+    return replace(form, diagnosis=code, other="", agrees=agrees)
+
+
+def decision_of(form: DecisionForm, now: datetime, role: Role) -> Decision:
+    """Return a filled-in form as the decision that is kept.
+
+    Parameters
+    ----------
+    now
+        Local time.
+    role
+        Of whoever decides.
+    """
+    assert form.action is not None
+    due = None
+    if form.action == Action.FOLLOW_UP:
+        due = months_later(now.date(), form.months or MONTHS[0])
+    return Decision(
+        decided=now,
+        role=role,
+        action=form.action,
+        due=due,
+        diagnosis=form.diagnosis,
+        other_diagnosis=form.other,
+        agrees=form.agrees,
+        note=form.note,
+    )
+
+
+def months_later(day: date, months: int) -> date:
+    """Return the same day of a later month, or its last day."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    for last in (day.day, 30, 29, 28):
+        try:
+            return date(year, month + 1, min(day.day, last))
+        except ValueError:
+            continue
+    raise AssertionError(day)

@@ -1,0 +1,194 @@
+"""Patients, lesions and decisions as words, in the clinician's language."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Final
+
+from device.anatomy import BodySite, BodySpot, BodyView, Laterality
+from device.imaging.registration import Refusal
+from device.inference.change import Change, Measure
+from device.language import translatable
+from device.records.listing import WorkKind
+from device.records.patients import Action, Decision, Patient, Role, Sex
+from device.screen.view import Case
+from device.screen.wording import Wording, percent
+
+SITES: Final[Mapping[BodySite, str]] = {
+    BodySite.SCALP: translatable("Scalp"),
+    BodySite.FOREHEAD: translatable("Forehead"),
+    BodySite.FACE: translatable("Face"),
+    BodySite.NOSE: translatable("Nose"),
+    BodySite.LIP: translatable("Lip"),
+    BodySite.EAR: translatable("Ear"),
+    BodySite.NECK: translatable("Neck"),
+    BodySite.CHEST: translatable("Chest"),
+    BodySite.ABDOMEN: translatable("Abdomen"),
+    BodySite.UPPER_BACK: translatable("Upper back"),
+    BodySite.LOWER_BACK: translatable("Lower back"),
+    BodySite.BUTTOCK: translatable("Buttock"),
+    BodySite.GENITAL: translatable("Genital area"),
+    BodySite.UPPER_ARM: translatable("Upper arm"),
+    BodySite.FOREARM: translatable("Forearm"),
+    BodySite.HAND: translatable("Back of the hand"),
+    BodySite.PALM: translatable("Palm"),
+    BodySite.FINGER: translatable("Finger"),
+    BodySite.THIGH: translatable("Thigh"),
+    BodySite.LOWER_LEG: translatable("Lower leg"),
+    BodySite.FOOT: translatable("Top of the foot"),
+    BodySite.SOLE: translatable("Sole"),
+    BodySite.TOE: translatable("Toe"),
+}
+
+SIDES: Final[Mapping[Laterality, str]] = {
+    Laterality.LEFT: translatable("{site}, on the left"),
+    Laterality.RIGHT: translatable("{site}, on the right"),
+}
+
+SIDE_LETTERS: Final[Mapping[Laterality, str]] = {
+    Laterality.LEFT: translatable("L"),
+    Laterality.RIGHT: translatable("R"),
+}
+"""The first letters of left and right, as they are written beside a body."""
+
+VIEWS: Final[Mapping[BodyView, str]] = {
+    BodyView.FRONT: translatable("Front"),
+    BodyView.BACK: translatable("Back view"),
+    BodyView.HEAD_FRONT: translatable("Head"),
+    BodyView.HEAD_LEFT: translatable("Head, left"),
+    BodyView.HEAD_RIGHT: translatable("Head, right"),
+    BodyView.HANDS: translatable("Hands"),
+    BodyView.FEET: translatable("Feet"),
+}
+
+ACTIONS: Final[Mapping[Action, str]] = {
+    Action.NOTHING: translatable("Nothing to do"),
+    Action.FOLLOW_UP: translatable("Follow up"),
+    Action.REFER: translatable("Refer"),
+    Action.EXCISE: translatable("Excise"),
+}
+
+SEXES: Final[Mapping[Sex, str]] = {
+    Sex.FEMALE: translatable("Female"),
+    Sex.MALE: translatable("Male"),
+    Sex.OTHER: translatable("Other"),
+}
+
+ROLES: Final[Mapping[Role, str]] = {
+    Role.CLINICIAN: translatable("Clinician"),
+    Role.FIELD: translatable("Field worker"),
+    Role.SERVICE: translatable("Service"),
+}
+
+WORK: Final[Mapping[WorkKind | None, str]] = {
+    WorkKind.OVERDUE: translatable("Overdue"),
+    WorkKind.DUE: translatable("Due"),
+    WorkKind.UNDECIDED: translatable("Undecided"),
+    WorkKind.REFERRED: translatable("Referred"),
+    None: translatable("No code"),
+}
+
+MEASURES: Final[Mapping[Measure, str]] = {
+    Measure.AREA: translatable("Area"),
+    Measure.DIAMETER: translatable("Diameter"),
+    Measure.ASYMMETRY: translatable("Asymmetry"),
+    Measure.COLOUR: translatable("Colour"),
+    Measure.MALIGNANCY: translatable("Malignancy"),
+}
+
+REFUSALS: Final[Mapping[Refusal, str]] = {
+    Refusal.FEATURELESS: translatable("Not aligned: one picture shows too little to hold on to."),
+    Refusal.UNLIKE: translatable("Not aligned: too little is alike in both pictures."),
+    Refusal.MAGNIFIED: translatable("Not aligned: the magnifications differ too much."),
+}
+
+PHRASES: Final = (
+    translatable("New lesion"),
+    translatable("Has changed, says the patient"),
+    translatable("Itches or bleeds"),
+    translatable("Family history of melanoma"),
+    translatable("Unlike the patient's other lesions"),
+    translatable("Second opinion wanted"),
+)
+"""What a note is mostly made of."""
+
+
+def site_line(spot: BodySpot | None, wording: Wording) -> str:
+    """Return where a lesion lies; empty where that was not entered."""
+    if spot is None:
+        return ""
+    site = wording.translate(SITES[spot.site])
+    return wording.translate(SIDES[spot.laterality], site=site) if spot.laterality else site
+
+
+def lesion_name(number: int, wording: Wording) -> str:
+    """Return what a lesion is called; 0 is a new one."""
+    if number == 0:
+        return wording.translate("New lesion")
+    return wording.translate("Lesion {number}", number=number)
+
+
+def case_lines(case: Case, wording: Wording) -> tuple[str, ...]:
+    """Return whom and what the next picture is of, in fewer and fewer words."""
+    if case.filing:
+        return wording.translate("{patient}: choose a lesion", patient=case.patient), case.patient
+    if case.lesion is None:
+        return (case.patient,)
+    lesion = f"{case.patient} · {lesion_name(case.lesion, wording)}"
+    short = f"{case.patient} · {case.lesion or '+'}"
+    more = wording.translate("Region") if case.region else site_line(case.spot, wording)
+    return (f"{lesion} · {more}", lesion, short, case.patient) if more else (lesion, short)
+
+
+def about(patient: Patient, wording: Wording) -> str:
+    """Return what is known of a patient beside the identifier; may be empty."""
+    words = [patient.name]
+    if patient.birth_year:
+        words.append(wording.translate("born {year}", year=patient.birth_year))
+    if patient.sex:
+        words.append(wording.translate(SEXES[patient.sex]))
+    if patient.phototype:
+        words.append(wording.translate("phototype {type}", type=roman(patient.phototype)))
+    return ", ".join(word for word in words if word)
+
+
+def roman(phototype: int) -> str:
+    """Return a phototype as it is written."""
+    return ("I", "II", "III", "IV", "V", "VI")[phototype - 1]
+
+
+def decided(decision: Decision | None, wording: Wording) -> str:
+    """Return a decision in a line."""
+    if decision is None:
+        return wording.translate("Not decided")
+    if decision.action == Action.FOLLOW_UP and decision.due is not None:
+        return wording.translate("Follow up {date}", date=decision.due.isoformat())
+    return wording.translate(ACTIONS[decision.action])
+
+
+def due_line(due: date, today: date, wording: Wording) -> str:
+    """Return when something is due, and by how many days it is late."""
+    late = (today - due).days
+    if late > 0:
+        return wording.translate("{date}, {days} days late", date=due.isoformat(), days=late)
+    return due.isoformat()
+
+
+def change_words(change: Change, wording: Wording) -> tuple[str, str]:
+    """Return what became of a measure, and how sure that is."""
+    sign = "+" if change.difference > 0 else "−"
+    size, unsure = abs(change.difference), change.uncertainty
+    match change.measure:
+        case Measure.AREA | Measure.DIAMETER:
+            said = f"{sign}{size * 100:.0f} %", f"± {unsure * 100:.0f} %"
+        case Measure.COLOUR:
+            said = f"ΔE {wording.number(size, 1)}", f"± {wording.number(unsure, 1)}"
+        case Measure.ASYMMETRY:
+            said = f"{sign}{size * 100:.0f}", f"± {unsure * 100:.0f}"
+        case Measure.MALIGNANCY:
+            assert change.before is not None
+            assert change.after is not None
+            moved = wording.translate(
+                "{before} to {after}", before=percent(change.before), after=percent(change.after)
+            )
+            said = moved, f"± {unsure * 100:.0f}"
+    return said

@@ -1,0 +1,1 @@
+"""Whether the instrument is sound: what is checked of it, and what was found."""

@@ -1,0 +1,83 @@
+"""Which checks make up a self-test: alone on the machine, or beside the live view."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from device.config import Config, records_folder
+from device.frame import Frame
+from device.platform.clock import Clock
+from device.runtime.health import PartHealth
+from device.selftest import equipment, machine
+from device.selftest.check import Check, Checks, Item, carried_out
+from device.selftest.model import model_checks
+
+Step = tuple[Item, Callable[[], Iterable[Check]]]
+
+Beside = Callable[[PartHealth, Frame | None], Checks]
+"""A self-test beside the live view: given how the camera is, and its newest frame."""
+
+
+def checks_alone(
+    config: Config,
+    clock: Clock,
+    folder: Path,
+    *,
+    model: Path | None = None,
+    source: str | None = None,
+    running: bool = False,
+) -> Checks:
+    """Carry out every check.
+
+    Parameters
+    ----------
+    folder
+        Where the calibration is kept.
+    model, source
+        The bundle's folder and where frames come from, where they are not the setting's.
+    running
+        Leave out what an instrument that runs holds for itself: camera, screen and buttons.
+    """
+    held: tuple[Step, ...] = (
+        (Item.CAMERA, lambda: equipment.camera_checks(config, clock, folder, source)),
+        (Item.SCREEN, lambda: [equipment.found_screen()]),
+        (Item.BUTTONS, lambda: [equipment.buttons_check(config, clock)]),
+    )
+    return carried_out((*(() if running else held), *_machine(config, clock, model)))
+
+
+def checks_beside(
+    config: Config, clock: Clock, folder: Path, model: Path | None, screen: Check
+) -> Beside:
+    """Return the self-test of an instrument that is in use.
+
+    Parameters
+    ----------
+    folder, model
+        As for `checks_alone`.
+    screen
+        What was found of the screen when it was opened.
+    """
+
+    def run(camera: PartHealth, frame: Frame | None) -> Checks:
+        return carried_out(
+            (
+                (Item.CAMERA, lambda: [equipment.camera_at_work(camera, frame)]),
+                (Item.OPTICS, lambda: [equipment.optics_check(folder, frame)]),
+                (Item.SCREEN, lambda: [screen]),
+                *_machine(config, clock, model),
+            )
+        )
+
+    return run
+
+
+def _machine(config: Config, clock: Clock, model: Path | None) -> tuple[Step, ...]:
+    return (
+        (Item.MODEL, lambda: model_checks(config, model)),
+        (Item.TOUCH, lambda: [machine.touch_check()]),
+        (Item.DISK, lambda: machine.disk_checks(records_folder(config))),
+        (Item.CLOCK, lambda: [machine.clock_check(clock)]),
+        (Item.TEMPERATURE, lambda: [machine.temperature_check()]),
+        (Item.POWER, lambda: [machine.power_check()]),
+        (Item.NETWORK, lambda: [machine.network_check()]),
+    )

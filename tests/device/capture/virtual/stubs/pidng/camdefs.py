@@ -1,2 +1,0 @@
-class Picamera2Camera:
-    """Imported by picamera2, and never used."""

@@ -1,2 +1,0 @@
-class PICAM2DNG:
-    """Imported by picamera2, and never used."""

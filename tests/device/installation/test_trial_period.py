@@ -1,0 +1,217 @@
+"""The first minutes with a new model, at the start and in use."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from device.app import App
+from device.config import Config
+from device.errors import BundleError
+from device.faults import Fault
+from device.installation.install import install_model
+from device.installation.installer import Installer
+from device.installation.trial_period import (
+    CONFIRMED_SECONDS,
+    ROLLED_BACK,
+    TAKEN_BACK,
+    TrialPeriod,
+    begin_trial,
+    confirm,
+    roll_back,
+)
+from device.models.archive import pack
+from device.models.bundle import Bundle
+from device.models.chosen import chosen_folder, open_bundle
+from device.models.installed import STARTS, models_folder, read_installed
+from device.runtime.health import FAILURES, PartHealth, PartState
+from device.screen.state import Command
+from tests.device.clinic import Camera, Clinic
+from tests.device.clocks import ManualClock
+from tests.device.installation.models import Maker
+from tests.device.installation.test_install import events, sound, used
+from tests.device.scripted import fails, until
+
+
+@pytest.fixture
+def maker(bundle: Bundle) -> Maker:
+    return Maker(bundle)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def state(tmp_path: Path, maker: Maker, clock: ManualClock) -> Path:
+    """A device on which a model was just installed."""
+    state = tmp_path / "state"
+    install_model(maker.archive(tmp_path), maker.config, state, clock, attempt=sound)
+    return state
+
+
+def health(state: PartState, failures: int = 0) -> PartHealth:
+    fault = Fault("no memory") if failures else None
+    return PartHealth(state, 0.0, 0.0, failures, fault)
+
+
+WORKING, FAILING = health(PartState.WORKING), health(PartState.FAILING, FAILURES)
+
+
+def test_each_start_on_trial_is_counted_and_the_last_takes_it_back(
+    state: Path, maker: Maker, clock: ManualClock
+) -> None:
+    for _ in range(STARTS):
+        assert begin_trial(maker.config, state, clock) == []
+        assert used(maker, state) == "9.0.0"
+    (fault,) = begin_trial(maker.config, state, clock)
+    assert fault.message == ROLLED_BACK
+    assert "3 times" in fault.detail
+    assert chosen_folder(maker.config, state).name == "slim-96"
+    assert events(state)[-1] == ("rolled back", "9.0.0")
+    assert begin_trial(maker.config, state, clock) == []
+
+
+def test_model_that_no_longer_holds_is_taken_back_at_the_start(
+    state: Path, maker: Maker, clock: ManualClock
+) -> None:
+    with (chosen_folder(maker.config, state) / "model.tflite").open("r+b") as file:
+        file.write(b"\xff")
+    with pytest.raises(BundleError, match="SHA-256 differs"):
+        open_bundle(maker.config, state=state)
+    (fault,) = begin_trial(maker.config, state, clock)
+    assert "SHA-256 differs" in fault.detail
+    assert open_bundle(maker.config, state=state).manifest.version != "9.0.0"
+
+
+def test_model_that_was_confirmed_is_started_as_often_as_one_likes(
+    state: Path, maker: Maker, clock: ManualClock
+) -> None:
+    assert confirm(state, clock)
+    assert not confirm(state, clock)
+    for _ in range(STARTS + 2):
+        assert begin_trial(maker.config, state, clock) == []
+    assert used(maker, state) == "9.0.0"
+    assert events(state) == [("installed", "9.0.0"), ("confirmed", "9.0.0")]
+
+
+def test_setting_that_names_a_model_has_no_trial(
+    state: Path, maker: Maker, clock: ManualClock
+) -> None:
+    named = Config(model=str(chosen_folder(maker.config, state)))
+    assert begin_trial(named, state, clock) == []
+    assert read_installed(models_folder(state)).starts == 0
+
+
+def test_device_without_models_has_nothing_to_take_back(tmp_path: Path, clock: ManualClock) -> None:
+    assert begin_trial(Config(), tmp_path, clock) == []
+    assert not confirm(tmp_path, clock)
+    with pytest.raises(BundleError, match="no model was installed"):
+        roll_back(tmp_path, clock, "by hand")
+
+
+def test_state_that_cannot_be_written_keeps_nothing_from_starting(
+    state: Path, maker: Maker, clock: ManualClock, no_privilege: None
+) -> None:
+    assert begin_trial(maker.config, state, clock) == []
+
+
+def written() -> None:
+    """Wait for what the trial period writes in threads of its own."""
+    until(lambda: not any(t.name == "trial period" for t in threading.enumerate()))
+
+
+def test_minutes_of_work_confirm_a_model(state: Path, clock: ManualClock) -> None:
+    period = TrialPeriod(state, clock)
+    period.watch(WORKING)
+    clock.seconds += CONFIRMED_SECONDS
+    period.watch(health(PartState.WAITING))
+    written()
+    assert read_installed(models_folder(state)).on_trial
+    period.watch(WORKING)
+    written()
+    assert not read_installed(models_folder(state)).on_trial
+    # From then on it may fail as any model may.
+    period.watch(FAILING)
+    assert period.fault is None
+
+
+def test_model_that_fails_in_use_is_taken_back(
+    state: Path, maker: Maker, clock: ManualClock
+) -> None:
+    period = TrialPeriod(state, clock)
+    period.watch(health(PartState.FAILING, FAILURES - 1))
+    assert period.fault is None
+    period.watch(FAILING)
+    written()
+    assert period.fault
+    assert period.fault.message == TAKEN_BACK
+    assert chosen_folder(maker.config, state).name == "slim-96"
+
+
+def test_model_that_is_not_on_trial_is_left_alone(tmp_path: Path, clock: ManualClock) -> None:
+    period = TrialPeriod(tmp_path, clock)
+    period.watch(FAILING)
+    assert period.fault is None
+
+
+@pytest.mark.parametrize("appliance", [False, True])
+def test_instrument_whose_new_model_fails_says_so_or_starts_again(
+    clinic: Clinic, state: Path, maker: Maker, appliance: bool
+) -> None:
+    clinic.options = {"trial": TrialPeriod(state, clinic.clock), "appliance": appliance}
+    said = []
+
+    def deeds() -> None:
+        clinic.until_live()
+        clinic.analyzer.live = fails
+        clinic.until(lambda: clinic.app.session.ending or TAKEN_BACK in _notices(clinic.app))
+        said.extend(_notices(clinic.app))
+
+    clinic.use(Camera(), deeds)
+    written()
+    assert TAKEN_BACK in said
+    assert clinic.ending is (Command.RESTART if appliance else Command.QUIT)
+    assert chosen_folder(maker.config, state).name == "slim-96"
+
+
+def _notices(app: App) -> list[str]:
+    fault = app.session.fault
+    return [fault.message] if fault else []
+
+
+def test_model_is_installed_from_a_stick_on_the_screen(
+    clinic: Clinic, tmp_path: Path, maker: Maker
+) -> None:
+    state, stick = tmp_path / "state", tmp_path / "stick"
+    stick.mkdir()
+    maker.archive(stick, "9.3.0")
+    (stick / "wrong\n.dermascope").write_bytes(pack({"holiday.jpg": b"x"}))
+    clinic.options = {
+        "installer": Installer(
+            lambda: sorted(stick.iterdir()),
+            lambda path: install_model(path, maker.config, state, clinic.clock, attempt=sound),
+        )
+    }
+
+    def outcome() -> str:
+        fault = getattr(clinic.view(), "outcome", None)
+        return fault.text if fault else ""
+
+    def deeds() -> None:
+        clinic.until_finding()
+        clinic.click(clinic.target("more"))
+        clinic.click(clinic.target("about", "settings"))
+        clinic.click(clinic.target("models", "about"))
+        clinic.until(lambda: len(getattr(clinic.view(), "archives", ())) == 2)
+        assert clinic.view().archives == ("slim-96-9.3.0.dermascope", "wrong\\n.dermascope")
+        clinic.click(clinic.target("third archive", "models"))
+        clinic.click(clinic.target("second archive", "models"))
+        clinic.until(lambda: "nothing was installed" in outcome())
+        assert chosen_folder(maker.config, state).name == "slim-96"
+        clinic.click(clinic.target("first archive", "models"))
+        clinic.until(lambda: "is used from the next start" in outcome())
+
+    clinic.use(Camera(), deeds)
+    assert used(maker, state) == "9.3.0"

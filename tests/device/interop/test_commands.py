@@ -1,0 +1,85 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from device.cli import main
+from device.frame import Frame, SourceKind
+from device.interop.outbox import Outbox
+from device.records.encrypted_archive import EncryptedArchive
+from tests.device.commands import Capture, complaint
+from tests.device.interop.peers import LEFT_TO_PYTHON, archive, closed_port
+from tests.device.interop.test_dicom_worklist import entry
+
+pytestmark = LEFT_TO_PYTHON
+
+
+@pytest.fixture
+def settings(tmp_path: Path, kept_examination: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return what writes a settings file of a clinic with one examination."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+
+    def write(more: str) -> list[str]:
+        path = tmp_path / "config.toml"
+        path.write_text(f'records_folder = "{kept_examination}"\n{more}')
+        return ["--config", str(path)]
+
+    return write
+
+
+def dicom(port: int, section: str = "[[exchange.dicom]]") -> str:
+    return f'{section}\nname = "pacs"\nhost = "127.0.0.1"\nport = {port}\ntitle = "PACS"\n'
+
+
+def test_what_is_kept_is_sent_once(settings, capsys: Capture) -> None:
+    with archive() as pacs:
+        for _ in range(2):
+            assert main([*settings(dicom(pacs.port)), "send"]) == 0
+            out, err = capsys.readouterr()
+            assert (out, err) == ("pacs: waiting: 0.\n", "")
+        assert len(pacs.stored) == 2
+
+
+def test_what_cannot_be_sent_waits_and_is_told(settings, capsys: Capture, tmp_path: Path) -> None:
+    assert main([*settings(dicom(closed_port())), "send"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "pacs: waiting: 1.\n"
+    assert err.startswith("dermascope: pacs cannot be reached; check the network")
+    assert len(err.splitlines()) == 1
+    with Outbox(tmp_path / "state") as outbox:
+        assert len(list(outbox.waiting())) == 1
+    with archive() as pacs:
+        assert main([*settings(dicom(pacs.port)), "send"]) == 0
+        assert len(pacs.stored) == 2
+
+
+def test_nothing_leaves_unless_a_target_is_named(settings, capsys: Capture) -> None:
+    assert main([*settings(""), "send"]) == 2
+    assert "the settings name no target" in complaint(capsys)
+    assert main([*settings(""), "worklist"]) == 2
+    assert "the settings name no worklist" in complaint(capsys)
+
+
+def test_damaged_examination_is_told_and_the_others_go(
+    settings,
+    kept_examination: Path,
+    frames: tuple[Frame, ...],
+    tmp_path: Path,
+    capsys: Capture,
+) -> None:
+    records = EncryptedArchive(kept_examination)
+    records.keep(replace(frames[0], kind=SourceKind.CAMERA), None, [], None)
+    records.close()
+    *_, damaged = sorted(kept_examination.rglob("*.picture"))
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"\0\0")
+    assert main([*settings(""), "export", "dicom", str(tmp_path / "out")]) == 2
+    out, err = capsys.readouterr()
+    assert out.endswith("examinations written: 1.\n")
+    assert "is damaged" in err
+
+
+def test_worklist_is_printed(settings, capsys: Capture) -> None:
+    with archive() as ris:
+        ris.entries = [entry()]
+        assert main([*settings(dicom(ris.port, "[exchange.worklist]")), "worklist"]) == 0
+    assert capsys.readouterr().out == "0930\tMRN-4711\tNúñez, María\tSkin check\n"

@@ -1,0 +1,68 @@
+from datetime import date
+
+import pytest
+from pydicom import Dataset
+
+from device.errors import RefusedError, UnreachableError
+from device.interop.dicom_image import DERMOSCOPIC
+from device.interop.dicom_worklist import find_scheduled
+from device.records.patients import Sex
+from tests.device.interop.peers import LEFT_TO_PYTHON, archive, closed_port, hang, listener, peer
+
+DAY = date(2026, 3, 4)
+
+pytestmark = LEFT_TO_PYTHON
+
+
+def entry(identifier: str = "MRN-4711", time: str = "093000", **changes: object) -> Dataset:
+    made = Dataset()
+    made.SpecificCharacterSet = "ISO_IR 100"
+    made.PatientID, made.PatientName = identifier, "Núñez^María"
+    made.PatientBirthDate, made.PatientSex = "19610203", "F"
+    made.StudyInstanceUID, made.AccessionNumber = "1.2.3.4", "ACC1"
+    made.RequestedProcedureID, made.RequestedProcedureDescription = "P7", "Skin check"
+    step = Dataset()
+    step.ScheduledProcedureStepStartTime, step.ScheduledProcedureStepID = time, "S8"
+    made.ScheduledProcedureStepSequence = [step]
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+def test_worklist_tells_who_comes_when_and_what_was_asked_for() -> None:
+    with archive() as ris:
+        ris.entries = [entry("LATE", "1500"), entry()]
+        first, second = find_scheduled(peer(ris.port), DAY)
+    assert (first.identifier, first.name, first.time) == ("MRN-4711", "Núñez, María", "0930")
+    assert (first.birth_year, first.sex) == (1961, Sex.FEMALE)
+    assert (first.order.study_uid, first.order.accession_number) == ("1.2.3.4", "ACC1")
+    assert (first.order.procedure, first.order.step) == ("P7", "S8")
+    assert second.identifier == "LATE"
+
+
+def test_entries_that_name_nobody_or_nothing_are_passed_over() -> None:
+    with archive() as ris:
+        ris.entries = [
+            entry(""), entry(StudyInstanceUID=""), entry("BARE", PatientBirthDate="",
+            PatientSex="", PatientName=""),
+        ]  # fmt: skip
+        (bare,) = find_scheduled(peer(ris.port), DAY)
+    assert (bare.identifier, bare.name, bare.birth_year, bare.sex) == ("BARE", "", None, None)
+
+
+def test_empty_worklist_is_no_failure() -> None:
+    with archive() as ris:
+        assert find_scheduled(peer(ris.port), DAY) == ()
+
+
+def test_worklist_that_fails_or_hangs_or_is_none_is_told() -> None:
+    with archive() as ris:
+        ris.answer = lambda: 0xA700
+        with pytest.raises(RefusedError, match=r"does not answer with a worklist.*A700"):
+            find_scheduled(peer(ris.port), DAY, 1.0)
+    with archive(classes=(DERMOSCOPIC,)) as ris, pytest.raises(UnreachableError):
+        find_scheduled(peer(ris.port), DAY, 1.0)
+    with listener(hang) as port, pytest.raises(UnreachableError, match="does not answer"):
+        find_scheduled(peer(port), DAY, 1.0)
+    with pytest.raises(UnreachableError, match="cannot be reached"):
+        find_scheduled(peer(closed_port()), DAY, 1.0)

@@ -1,0 +1,154 @@
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from device.errors import ExportError, RecordError, RefusedError, UnreachableError
+from device.inference.finding import Finding
+from device.interop.outbox import Outbox
+from device.interop.sending import content_of, send_due
+from device.interop.study import ExaminedLesion
+from device.models.manifest import Manifest
+from tests.device.interop.studies import DECISION, examined, without_patient
+
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+@dataclass
+class Target:
+    """Where things are sent: takes what `takes` lets pass."""
+
+    takes: Callable[[str], None] = lambda identifier: None
+    connects: Callable[[], None] = lambda: None
+    arrived: list[str] = field(default_factory=list)
+    connected: int = 0
+
+    @contextmanager
+    def connect(self) -> Iterator[Callable[[ExaminedLesion], None]]:
+        self.connected += 1
+        self.connects()
+
+        def send(one: ExaminedLesion) -> None:
+            identifier = one.examination.record.identifier
+            self.takes(identifier)
+            self.arrived.append(identifier)
+
+        yield send
+
+
+class Clinic:
+    """Three examinations in an archive, queued for one target."""
+
+    def __init__(self, manifest: Manifest, folder: Path) -> None:
+        every = [examined(manifest, number=n) for n in (1, 2, 3)]
+        self.kept = {one.examination.record.identifier: one for one in every}
+        self.names = list(self.kept)
+        self.outbox = Outbox(folder)
+        self.now = NOW
+        self.queue("pacs")
+
+    def queue(self, target: str) -> None:
+        for name, one in self.kept.items():
+            self.outbox.add(target, name, content_of(one), NOW)
+
+    def find(self, identifier: str) -> ExaminedLesion | None:
+        return self.kept.get(identifier)
+
+    def send(self, target: Target) -> None:
+        send_due(self.outbox, {"pacs": target.connect}, self.find, lambda: self.now)
+
+    def waiting(self) -> list[tuple[str, int, str]]:
+        return [
+            (w.examination, w.attempts, w.fault.message if w.fault else "")
+            for w in self.outbox.waiting()
+        ]
+
+
+@pytest.fixture
+def clinic(manifest: Manifest, tmp_path: Path) -> Iterator[Clinic]:
+    made = Clinic(manifest, tmp_path)
+    yield made
+    made.outbox.close()
+
+
+def test_all_is_sent_once_through_one_connection(clinic: Clinic) -> None:
+    target = Target()
+    clinic.send(target)
+    clinic.send(target)
+    assert (target.arrived, target.connected, clinic.waiting()) == (clinic.names, 1, [])
+
+
+def test_one_that_is_refused_holds_up_no_other(clinic: Clinic) -> None:
+    def takes(identifier: str) -> None:
+        if identifier == clinic.names[0]:
+            raise RefusedError("refused")
+
+    target = Target(takes)
+    clinic.send(target)
+    assert target.arrived == clinic.names[1:]
+    assert clinic.waiting() == [(clinic.names[0], 1, "refused")]
+
+
+def test_target_that_breaks_off_keeps_the_rest_waiting(clinic: Clinic) -> None:
+    def takes(identifier: str) -> None:
+        if identifier != clinic.names[0]:
+            raise UnreachableError("gone")
+
+    target = Target(takes)
+    clinic.send(target)
+    assert target.arrived == clinic.names[:1]
+    assert clinic.waiting() == [(name, 1, "gone") for name in clinic.names[1:]]
+    clinic.send(target)
+    assert target.connected == 1
+    clinic.now += timedelta(minutes=2)
+    target.takes = lambda identifier: None
+    clinic.send(target)
+    assert (target.arrived, clinic.waiting()) == (clinic.names, [])
+
+
+def test_target_that_cannot_be_reached_keeps_all_waiting_and_stops_no_other(
+    clinic: Clinic,
+) -> None:
+    def connects() -> None:
+        raise UnreachableError("no route")
+
+    clinic.queue("records")
+    bad, good = Target(connects=connects), Target()
+    targets = {"pacs": bad.connect, "records": good.connect}
+    send_due(clinic.outbox, targets, clinic.find, lambda: NOW)
+    assert good.arrived == clinic.names
+    assert clinic.waiting() == [(name, 1, "no route") for name in clinic.names]
+
+
+def test_missing_library_is_told_in_the_queue(clinic: Clinic) -> None:
+    def connects() -> None:
+        raise ExportError("not installed")
+
+    clinic.send(Target(connects=connects))
+    assert [fault for _, _, fault in clinic.waiting()] == ["not installed"] * 3
+
+
+def test_examination_that_was_deleted_waits_no_more_and_a_damaged_one_does(
+    clinic: Clinic,
+) -> None:
+    del clinic.kept[clinic.names[0]]
+
+    def find(identifier: str) -> ExaminedLesion | None:
+        if identifier == clinic.names[1]:
+            raise RecordError("damaged")
+        return clinic.find(identifier)
+
+    target = Target()
+    send_due(clinic.outbox, {"pacs": target.connect}, find, lambda: NOW)
+    assert target.arrived == clinic.names[2:]
+    assert clinic.waiting() == [(clinic.names[1], 1, "damaged")]
+
+
+def test_what_is_decided_or_filed_later_is_sent_again(manifest: Manifest, finding: Finding) -> None:
+    plain = examined(manifest, finding)
+    others = examined(manifest, finding, decision=DECISION), without_patient(plain)
+    assert len({content_of(plain), content_of(examined(manifest, finding))}) == 1
+    assert len({content_of(one) for one in (plain, *others)}) == 3

@@ -1,0 +1,1 @@
+"""The very image, started in an emulated machine."""

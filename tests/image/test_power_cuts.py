@@ -1,0 +1,84 @@
+"""Power that fails at any moment: the instrument comes back, and nothing acknowledged is lost."""
+
+import hashlib
+import os
+import random
+import re
+import time
+from pathlib import Path
+
+import pytest
+from device.records.folder_archive import FolderArchive
+
+from tests.image.card import Card, partitions
+from tests.image.conftest import Flash
+from tests.image.machine import READY, Machine
+from tests.image.test_boot import CAMERA, KEPT, LOG, START_SECONDS
+
+CUTS = int(os.environ.get("DERMASCOPE_CUTS", "5"))
+SEED = int(os.environ.get("DERMASCOPE_SEED", "28"))
+SYSTEM = (2, 3, 5, 6)
+"""Partitions that nothing but an update writes to."""
+
+SETTINGS = 'source = "usb"\nlanguage = "en"\n'
+
+
+def content(card: Card, number: int) -> str:
+    """Return the SHA-256 of a partition."""
+    part = partitions(card.path)[number]
+    digest = hashlib.sha256()
+    with card.path.open("rb") as file:
+        file.seek(part.start)
+        left = part.size
+        while left:
+            block = file.read(min(left, 1 << 22))
+            digest.update(block)
+            left -= len(block)
+    return digest.hexdigest()
+
+
+def examinations(card: Card, folder: Path) -> list[str]:
+    """Return the examinations that a card holds, each read whole by the program's own reader."""
+    folder.mkdir()
+    image = folder / "data.img"
+    card.copy_out(7, image)
+    shared = [folder]
+    card.tools.run(["e2fsck", "-fy", str(image)], shared, accepted=(0, 1))
+    card.tools.run(["debugfs", "-R", f"rdump /state/examinations {folder}", str(image)], shared)
+    image.unlink()
+    archive = FolderArchive(folder / "examinations", create=False)
+    identifiers = list(archive.identifiers())
+    for identifier in identifiers:
+        archive.read(identifier)
+    return identifiers
+
+
+@pytest.mark.skipif(CUTS == 0, reason="no cuts were asked for")
+def test_nothing_acknowledged_is_lost_and_the_program_comes_back(flash: Flash, tools, tmp_path):
+    chance = random.Random(SEED)
+    card = flash(SETTINGS)
+    before = {number: content(card, number) for number in SYSTEM}
+    acknowledged = 0
+    for number in range(CUTS):
+        # Some cuts fall into the start, the first of which makes the data partition.
+        while_starting = number == 0 or chance.random() < 0.3
+        with Machine(card, tmp_path / "machine", tools, extra=f"{CAMERA} {LOG}") as machine:
+            if while_starting:
+                machine.wait_for(r"dermascope-data\.service", START_SECONDS)
+                time.sleep(chance.uniform(0.0, 20.0))
+            else:
+                machine.wait_for(READY, START_SECONDS)
+                end = time.monotonic() + chance.uniform(5.0, 90.0)
+                while time.monotonic() < end:
+                    machine.press("spc")
+                    time.sleep(chance.uniform(0.5, 4.0))
+            machine.cut_power()
+            acknowledged += len(re.findall(KEPT, machine.said))
+        found = {number: content(card, number) for number in SYSTEM}
+        assert found == before, f"cut {number}: the system was written to"
+    with Machine(card, tmp_path / "machine", tools, extra=f"{CAMERA} {LOG}") as machine:
+        machine.wait_for(READY, START_SECONDS)
+        assert machine.root("systemctl --failed --plain --no-legend").strip() == ""
+        machine.root("sync")
+    kept = examinations(card, tmp_path / "data")
+    assert len(kept) >= acknowledged > 0
