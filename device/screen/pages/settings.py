@@ -94,7 +94,7 @@ class SettingsPage(Page):
         first, second, *others = menu()
         languages = Rect(panel.left, panel.top, panel.width, height)
         themes = languages.move(0, height + gap)
-        slider = Rect(panel.left, themes.bottom + gap, panel.width, height)
+        slider = Rect(panel.left, themes.bottom + gap, panel.width, layout.px(71))
         entries = (*others, SettingsControl.QUIT)
         # The way out in the upper row: the lower one is near the overlay's legend.
         upper = Rect(panel.left, slider.bottom + gap, panel.width, height)
