@@ -158,6 +158,7 @@ class Session:
         self._touched = clock.monotonic()
         self._desk = Desk()
         self._told_locked = False
+        self._faulty: PageName | None = None
         self._codes_seen = 0
         self._scanned: str | None = None
         self._shot: Shot | None = None
@@ -227,6 +228,9 @@ class Session:
         """Return what there is to be shown now."""
         installer = self._installer
         desk = self._recorder.desk
+        if desk.fault is not None and self.state.page is not self._faulty:
+            # It is told where it was asked for, and nowhere else.
+            desk = replace(desk, fault=None)
         snapshot = Snapshot(
             state=self.state,
             live=self._live_view(),
@@ -260,14 +264,18 @@ class Session:
             if self.state.page is not PageName.LIMITS:
                 self._told_locked = True
                 self.state = with_page(self.state, PageName.PIN)
+                self._request_overlay()
         elif not desk.locked:
             self._told_locked = False
+        if self.state.page is not self._faulty:
+            self._faulty = None
         if desk is self._desk:
             return
         new = desk.answered is not self._desk.answered
         self._desk = desk
         if new:
             self.state = followed(self.state, desk)
+            self._faulty = self.state.page if desk.fault else None
             if self.state.page is PageName.LIVE:
                 # Other pages say it themselves.
                 self._notify(desk.fault)

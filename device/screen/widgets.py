@@ -12,6 +12,7 @@ from pygame import Rect, Surface
 from device.anatomy import BodySpot, BodyView
 from device.body.atlas import DRAWINGS
 from device.body.drawing import Drawing
+from device.faults import Fault
 from device.screen import theme
 from device.screen.canvas import Canvas
 from device.screen.events import Place
@@ -111,6 +112,13 @@ def draw_empty(canvas: Canvas, area: Rect) -> None:
     """Draw the place of a card that there is none of."""
     px = canvas.layout.px
     pygame.draw.rect(canvas.screen, canvas.palette.surface, area, px(1), border_radius=px(8))
+
+
+def draw_fault(canvas: Canvas, area: Rect, fault: Fault, wording: Wording) -> None:
+    """Draw what is wrong, and what to do, as large as there is room for."""
+    words = wording.sentence(fault)
+    _, size = canvas.fitting(([words],), (20, theme.SMALL, 15, 13), area)
+    canvas.draw_paragraph(words, size, area, canvas.palette.warning)
 
 
 def draw_picture(canvas: Canvas, area: Rect, pixels: Pixels | None) -> None:

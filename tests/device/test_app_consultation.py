@@ -438,9 +438,9 @@ def test_undecided_picture_is_on_the_worklist_and_decided_from_there(practice: P
 
     def deeds() -> None:
         practice.clinic.until_live()
-        practice.clinic.click(practice.clinic.target("more"))
-        practice.until_page(PageName.SETTINGS)
-        practice.touch(PageName.WORKLIST, "settings")
+        practice.touch("case", "live")
+        practice.until_page(PageName.START)
+        practice.touch("worklist", "start")
         practice.until_page(PageName.WORKLIST)
         practice.until(lambda: practice.desk().work)
         assert practice.desk().work.kind == WorkKind.OVERDUE
@@ -541,5 +541,30 @@ def test_decision_about_a_picture_that_was_not_kept_is_told(practice: Practice) 
         practice.touch("keep", "decision")
         practice.until(lambda: practice.desk().fault)
         practice.until(practice.clinic.fault)
+
+    practice.use(deeds)
+
+
+def test_what_was_not_done_is_told_where_it_was_asked_for_and_not_again(
+    practice: Practice,
+) -> None:
+    for identifier in ("P-1", "P-2"):
+        practice.archive.add_patient(identifier)
+
+    def deeds() -> None:
+        practice.clinic.until_live()
+        practice.show_code("P-3")
+        practice.touch("case", "live")
+        practice.until_page(PageName.DETAILS)
+        practice.archive.add_patient("P-3")
+        practice.touch("keep", "details")
+        practice.until(lambda: practice.clinic.view().fault)
+        practice.show_skin()
+        practice.touch("back", "details")
+        practice.until_page(PageName.START)
+        assert practice.clinic.view().fault is None
+        practice.touch("back", "start")
+        practice.until_page(PageName.LIVE)
+        assert practice.clinic.fault() == ""
 
     practice.use(deeds)

@@ -28,7 +28,6 @@ from device.screen.pages.lesion import LesionView
 from device.screen.pages.patient import PatientView
 from device.screen.pages.start import StartView
 from device.screen.pages.worklist import WorkView
-from device.screen.registry import PageName
 from device.screen.view import LiveView
 from device.screen.widgets import fitted
 from tests.device.capture.drivers import begin, send, serving
@@ -140,11 +139,8 @@ def consult(it: Instrument, language: Language) -> None:
         it.sees("live-again", it.drawn(skin), it.row)
         it.touch("live", "case")
         it.sees("start", start, it.place("start", "worklist"))
-        it.key("Escape")
-        it.touch("live", "more")
-        it.touch("settings", PageName.WORKLIST)
+        it.touch("start", "worklist")
         it.sees("worklist", worklist, it.place("worklist", "earlier"))
-        it.key("Escape")
         it.key("Escape")
         it.touch("live", "more")
         it.touch("settings", "quit")

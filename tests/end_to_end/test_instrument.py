@@ -71,7 +71,7 @@ SHOWN: list[tuple[tuple[int, int], Language, Language]] = [
 
 def photo() -> Pixels:
     """Draw a lesion, small enough that every page shows it at its own size."""
-    whole = Image.fromarray(demo_frame(SCENES[3]).pixels)
+    whole = Image.fromarray(demo_frame(SCENES[0]).pixels)
     return np.asarray(whole.resize((640, 480), Image.Resampling.LANCZOS))
 
 
@@ -187,9 +187,13 @@ def first_visit(
         )
         it.touch("live", "vasc")
         it.sees("overlay-vasc", it.drawn(vasc), *overlay)
+        # Of the diagnosis that the picture is called by, there is something to be seen.
+        it.touch("live", "nv")
+        naevus = explained(bundle, examination, frozen, Code.NV)
+        it.sees("overlay-nv", it.drawn(naevus), *overlay)
         strong = it.skin()
         opacity = it.drag("live", "opacity", to=0.25)
-        it.sees("opacity", it.drawn(replace(vasc, opacity=opacity)), layout.quality)
+        it.sees("opacity", it.drawn(replace(naevus, opacity=opacity)), layout.quality)
         assert not np.array_equal(it.skin(), strong)
         it.key("o")
         it.sees("overlay-off", it.drawn(frozen), it.all_but_the_clock)

@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 
 from pygame import Rect
 
+from device.faults import Fault
 from device.language import translatable
 from device.records.model import PictureKind, Polarization
 from device.runtime.desk import Visit
@@ -23,7 +24,7 @@ from device.screen.records_wording import ACTIONS, lesion_name, site_line
 from device.screen.registry import PageName
 from device.screen.state import Context, State, Step, with_page
 from device.screen.view import ByIdentity, Case, LiveView, PageView, Snapshot
-from device.screen.widgets import Card, draw_card, draw_empty
+from device.screen.widgets import Card, draw_card, draw_empty, draw_fault
 from device.screen.wording import Wording
 
 _HEADER: Final = 62
@@ -70,6 +71,8 @@ class LesionView(PageView):
         The next picture shows the region.
     polarization
         The light of the next picture.
+    fault
+        Why what was asked for last was not done, or None.
     """
 
     page: ClassVar[PageName] = PageName.LESION
@@ -77,6 +80,7 @@ class LesionView(PageView):
     visits: tuple[Visit, ...] = ()
     region: bool = False
     polarization: Polarization | None = None
+    fault: Fault | None = None
 
 
 class LesionPage(Page):
@@ -146,7 +150,8 @@ class LesionPage(Page):
     def view(cls, snapshot: Snapshot) -> PageView:
         """Return the lesion's pictures, beside the skin."""
         state = snapshot.state
-        return LesionView(snapshot.live, snapshot.desk.visits, state.region, state.polarization)
+        desk = snapshot.desk
+        return LesionView(snapshot.live, desk.visits, state.region, state.polarization, desk.fault)
 
     def draw(self, view: LesionView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
@@ -167,13 +172,23 @@ class LesionPage(Page):
         panel = layout.panel
         header = Rect(panel.left, panel.top, panel.width, layout.px(_HEADER) - layout.px(4))
         canvas.part(
-            header, (view.case, len(view.visits)),
-            lambda shown: self._draw_header(header, shown[0], shown[1], wording),
+            header, (view.case, len(view.visits), view.fault),
+            lambda shown: self._draw_header(header, *shown, wording),
         )  # fmt: skip
         for place, slot in enumerate(PictureSlot):
             self._draw_visit(places[slot], place, slot, view, wording)
 
-    def _draw_header(self, area: Rect, case: Case | None, pictures: int, wording: Wording) -> None:
+    def _draw_header(
+        self,
+        area: Rect,
+        case: Case | None,
+        pictures: int,
+        fault: Fault | None,
+        wording: Wording,
+    ) -> None:
+        if fault is not None:
+            draw_fault(self.canvas, area, fault, wording)
+            return
         if case is None:
             return
         canvas, px = self.canvas, self.canvas.layout.px

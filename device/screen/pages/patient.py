@@ -9,6 +9,7 @@ from pygame import Rect
 
 from device.anatomy import BodySpot, BodyView
 from device.body.atlas import spots
+from device.faults import Fault
 from device.language import translatable
 from device.records.patients import Action, Patient
 from device.runtime.desk import LesionEntry
@@ -37,6 +38,7 @@ from device.screen.widgets import (
     draw_body,
     draw_card,
     draw_empty,
+    draw_fault,
     nearest,
     spot_touched,
 )
@@ -121,6 +123,8 @@ class PatientView(PageView):
         A picture is held.
     filing
         A lesion is chosen for a picture that is kept already.
+    fault
+        Why what was asked for last was not done, or None.
     """
 
     page: ClassVar[PageName] = PageName.PATIENT
@@ -129,6 +133,7 @@ class PatientView(PageView):
     shown: PatientState = PatientState()
     frozen: bool = False
     filing: bool = False
+    fault: Fault | None = None
 
 
 class PatientPage(Page):
@@ -211,7 +216,12 @@ class PatientPage(Page):
         """Return the patient and the lesions."""
         desk, state = snapshot.desk, snapshot.state
         return PatientView(
-            desk.patient, desk.lesions, _shown(state), state.frozen, bool(state.filing)
+            desk.patient,
+            desk.lesions,
+            _shown(state),
+            state.frozen,
+            bool(state.filing),
+            desk.fault,
         )
 
     def draw(self, view: PatientView, wording: Wording) -> None:
@@ -235,8 +245,8 @@ class PatientPage(Page):
         header = Rect(layout.panel.left, layout.panel.top, layout.panel.width, layout.px(_HEADER))
         canvas.part(
             header,
-            (view.patient, view.filing),
-            lambda shown: self._draw_header(header, shown[0], shown[1], wording),
+            (view.patient, view.filing, view.fault),
+            lambda shown: self._draw_header(header, *shown, wording),
         )
         area = places[PatientControl.MAP]
         canvas.part(
@@ -259,11 +269,19 @@ class PatientPage(Page):
         return MapSlice(shown.view, dots, cursor, focused=view.focus == PatientControl.MAP)
 
     def _draw_header(
-        self, area: Rect, patient: Patient | None, filing: bool, wording: Wording
+        self,
+        area: Rect,
+        patient: Patient | None,
+        filing: bool,
+        fault: Fault | None,
+        wording: Wording,
     ) -> None:
         if patient is None:
             return
         canvas, px = self.canvas, self.canvas.layout.px
+        if fault is not None:
+            draw_fault(canvas, area, fault, wording)
+            return
         canvas.draw_text(patient.identifier, 28, area.topleft, area.width, bold=True)
         said = about(patient, wording) or wording.translate("Touch where the lesion lies.")
         colour = self.palette.quiet

@@ -91,7 +91,7 @@ class SettingsPage(Page):
         Nothing that ends the program stands where the live page has a target.
         """
         panel, height, gap = layout.panel, layout.target_height, round(13 * layout.unit)
-        first, second, *others = menu()
+        one, two, *others = menu()
         languages = Rect(panel.left, panel.top, panel.width, height)
         themes = languages.move(0, height + gap)
         slider = Rect(panel.left, themes.bottom + gap, panel.width, layout.px(71))
@@ -101,8 +101,8 @@ class SettingsPage(Page):
         lower = upper.move(0, height + gap)
         return {
             Control.SHUTTER: layout.row[0],
-            second: layout.row[1],
-            first: layout.row[2],
+            one: layout.row[1],
+            two: layout.row[2],
             Control.BACK: layout.row[3],
             **dict(zip(LANGUAGES, layout.columns(languages, len(LANGUAGES)), strict=True)),
             **dict(zip(THEMES, layout.columns(themes, len(THEMES)), strict=True)),
@@ -114,8 +114,8 @@ class SettingsPage(Page):
     @classmethod
     def targets(cls, state: State) -> tuple[Target, ...]:
         """Return the row, then languages, themes, the slider, further pages, and the way out."""
-        first, second, *others = menu()
-        row = (Control.SHUTTER, second, first, Control.BACK)
+        one, two, *others = menu()
+        row = (Control.SHUTTER, one, two, Control.BACK)
         return (*row, *LANGUAGES, *THEMES, Control.OPACITY, *others, SettingsControl.QUIT)
 
     @classmethod
@@ -131,8 +131,7 @@ class SettingsPage(Page):
                 if state.appliance
                 else (state, Command.QUIT)
             )
-        page = PageName(target)
-        return with_page(state, page), page_class(page).opening
+        return with_page(state, PageName(target)), None
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:

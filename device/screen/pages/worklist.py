@@ -9,10 +9,9 @@ from typing import ClassVar, Final
 from pygame import Rect
 
 from device.faults import Fault
-from device.language import translatable
 from device.records.listing import WorkKind
 from device.runtime.desk import WorkEntry, WorkPage
-from device.runtime.requests import OpenPicture, OpenWork, Request
+from device.runtime.requests import OpenPicture, OpenWork
 from device.screen import theme
 from device.screen.canvas import Button
 from device.screen.events import Target
@@ -77,9 +76,6 @@ class WorkView(PageView):
 
 class WorklistPage(Page):
     """Shows what is to be done, and opens it."""
-
-    menu_label: ClassVar[str] = translatable("Worklist")
-    opening: ClassVar[Request | None] = OpenWork(WorkKind.OVERDUE)
 
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:

@@ -145,6 +145,8 @@ def record_states(live: LiveView) -> dict[str, PageView]:
         "start-typed": StartView(beside, "P-004711", filing=True, focus="open", **common),
         "start-fault": StartView(beside, "P-004711", FAULT, **common),
         "patient": PatientView(PATIENT, LESIONS, **cased),
+        "patient-fault": PatientView(PATIENT, LESIONS, fault=FAULT, **cased),
+        "lesion-fault": LesionView(beside, VISITS, fault=FAULT, **cased),
         "patient-new": PatientView(
             Patient(key="b" * 32, identifier="P-004712"), case=Case("P-004712"), **common
         ),
