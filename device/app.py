@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pygame
 
@@ -41,6 +41,9 @@ from device.selftest.background import BackgroundTest
 from device.selftest.check import Checks
 from device.selftest.runs import Beside
 from device.session import Session
+
+if TYPE_CHECKING:
+    from device.runtime.sender import Sender
 
 FRAMES_PER_SECOND: Final = 30
 """How often the screen is drawn, where no frame comes to be drawn."""
@@ -100,6 +103,8 @@ class App:
         Installs models; None to install none.
     trial
         Watches a model that was installed; None where none can be.
+    sender
+        Sends what is kept to other systems; None where the settings name none.
 
     Attributes
     ----------
@@ -140,6 +145,7 @@ class App:
         selftest: Beside | None = None,
         installer: Installer | None = None,
         trial: TrialPeriod | None = None,
+        sender: "Sender | None" = None,
     ) -> None:
         self._trial = trial
         self._appliance = appliance
@@ -182,6 +188,7 @@ class App:
             installer=installer,
             names=names,
             lock_after=lock_after,
+            sending_fault=lambda: sender.fault if sender else None,
         )
         self._stop = threading.Event()
         self._stop_recorder = threading.Event()
@@ -190,11 +197,19 @@ class App:
             Part.ANALYSIS: self._thread(Part.ANALYSIS, self._analysis.run, self._stop),
             Part.RECORDER: self._thread(Part.RECORDER, self._recorder.run, self._stop_recorder),
         }
+        # No part of the instrument's health: another system that hangs is not its fault.
+        self._sending = (
+            threading.Thread(target=sender.run, args=(self._stop,), name="sender", daemon=True)
+            if sender
+            else None
+        )
 
     def run(self, screen: pygame.Surface, seconds: float | None = None) -> Command:
         """Run until the clinician ends it, or for so many seconds; return what is to follow."""
         for thread in self._threads.values():
             thread.start()
+        if self._sending is not None:
+            self._sending.start()
         panel = Panel(screen, self._rotation)
         pace = pygame.time.Clock()
         seen = 0
@@ -232,6 +247,9 @@ class App:
         self._join(Part.ANALYSIS, end)
         self._stop_recorder.set()
         self._join(Part.RECORDER, end)
+        if self._sending is not None and self._sending.is_alive():
+            # One that hangs in a network is left behind: its queue is on the disk.
+            self._clock.join(self._sending, max(0.0, end - self._clock.monotonic()))
 
     def _handle(self, event: pygame.event.Event) -> None:
         if event.type == pygame.QUIT:

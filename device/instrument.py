@@ -3,7 +3,7 @@
 import logging
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pygame
 
@@ -48,6 +48,10 @@ from device.screen.renderer import Renderer
 from device.screen.state import Command
 from device.selftest.equipment import screen_check
 from device.selftest.runs import checks_beside
+
+if TYPE_CHECKING:
+    from device.models.bundle import Bundle
+    from device.runtime.sender import Sender
 
 _log = logging.getLogger(__name__)
 
@@ -129,6 +133,8 @@ def run_instrument(
         else:
             archive = opened.enter_context(throwaway_archive())
         ending.if_it_hangs.callback(archive.close)
+        optics = open_optics(folder, notices)
+        sends = frames.kind is SourceKind.CAMERA and (config.exchange.dicom or config.exchange.fhir)
         app = App(
             frames,
             analyzer,
@@ -143,7 +149,7 @@ def run_instrument(
             archive=archive,
             names=config.patient_names,
             lock_after=config.lock_minutes * 60.0 or None,
-            optics=open_optics(folder, notices),
+            optics=optics,
             notifier=notifier,
             appliance=appliance,
             rotation=config.rotation,
@@ -160,6 +166,7 @@ def run_instrument(
                 found_archives, lambda path: install_model(path, config, folder, clock)
             ),
             trial=TrialPeriod(folder, clock) if model is None else None,
+            sender=open_sender(config, clock, archive, bundle, optics) if sends else None,
         )
         ending.if_it_hangs.callback(app.close)
         if config.shutter_pin is not None:
@@ -197,6 +204,27 @@ def open_archive(
         _log.warning("the clock is not set")
         notices.append(Fault(CLOCK_NOT_SET, SET_THE_CLOCK))
     return archive
+
+
+def open_sender(
+    config: Config, clock: Clock, archive: EncryptedArchive, bundle: "Bundle", optics: Optics | None
+) -> "Sender":
+    """Return what sends the examinations to the targets of the settings."""
+    # Loaded only where there is something to be done with it.
+    from device.interop.equipment import equipment_of
+    from device.interop.gather import Source
+    from device.interop.targets import connections
+    from device.runtime.sender import Sender
+
+    source = Source(
+        pictures=archive,
+        patients=archive,
+        classes=bundle.manifest.classes,
+        equipment=equipment_of(config.exchange),
+        optics=optics,
+    )
+    targets = connections(config.exchange)
+    return Sender(state_folder(), archive, source, config.exchange, targets, clock)
 
 
 def open_optics(folder: Path, notices: list[Fault]) -> Optics | None:

@@ -5,7 +5,7 @@ Needs no screen: events go in, views come out.
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -123,7 +123,9 @@ class Session:
         installer: Installer | None = None,
         names: bool = False,
         lock_after: float | None = None,
+        sending_fault: Callable[[], Fault | None] = lambda: None,
     ) -> None:
+        self._sending_fault = sending_fault
         self._selftest = selftest or BackgroundTest(lambda: ())
         self._installer = installer
         self._camera = camera
@@ -207,6 +209,7 @@ class Session:
         self._lock_in_time()
         self._notify_once("reading", self._recorder.reading_fault)
         self._notify_once("space", self._recorder.space_fault)
+        self._notify_once("sending", self._sending_fault())
         for kept in self._recorder.news():
             # A picture that is held says itself that it is not kept.
             if kept.fault and (kept.shot is not self._shot or not self._captured()):

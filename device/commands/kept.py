@@ -1,23 +1,35 @@
 """The kept examinations, for commands that take them elsewhere."""
 
+import contextlib
+import getpass
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from device.commands.standard_error import print_error
 from device.config import Config, records_folder, records_key_file
-from device.errors import RecordError
+from device.errors import DermascopeError, RecordError
 from device.exit_status import ExitStatus
+from device.platform.clock import Clock
 
 if TYPE_CHECKING:
     from device.interop.gather import Source
     from device.interop.study import ExaminedLesion
+    from device.records.encrypted_archive import EncryptedArchive
 
 
 class Kept:
-    """The kept examinations, and whether some could not be read."""
+    """The kept examinations, and whether some could not be read.
 
-    def __init__(self, config: Config) -> None:
-        self._source = _source(config)
+    Attributes
+    ----------
+    archive
+        Where they are kept; open.
+    """
+
+    def __init__(self, archive: "EncryptedArchive", source: "Source") -> None:
+        self.archive = archive
+        self._source = source
         self._damaged = 0
 
     @property
@@ -31,33 +43,62 @@ class Kept:
         return gather(self._source, self._pass_over)
 
     def find(self, identifier: str) -> "ExaminedLesion | None":
-        """Return an examination; None where it was deleted.
+        """Return an examination; None where it was deleted."""
+        from device.interop.gather import find
 
-        Raises
-        ------
-        device.errors.RecordError
-            If it is damaged.
-        """
-        if identifier not in self._source.pictures.identifiers():
-            return None
-        return self._source.read(identifier)
+        return find(self._source, identifier)
 
     def _pass_over(self, error: RecordError) -> None:
         self._damaged += 1
         print_error(str(error))
 
 
-def _source(config: Config) -> "Source":
+@contextlib.contextmanager
+def kept_examinations(config: Config, clock: Clock, what: str) -> Iterator[Kept]:
+    """Yield the kept examinations to someone who may take them out; asks for a PIN if there is one.
+
+    Parameters
+    ----------
+    what
+        How they leave, for the trail.
+
+    Raises
+    ------
+    device.errors.RecordError
+        If the records cannot be opened, or whoever opens them may not take them out.
+    """
+    from device.records.encrypted_archive import EncryptedArchive
+
+    archive = EncryptedArchive(
+        records_folder(config), clock, create=False, key_file=records_key_file(config)
+    )
+    try:
+        archive.open()
+        if archive.access.locked:
+            archive.unlock(_ask_pin())
+        archive.note_export(what)
+        yield Kept(archive, _source(config, archive))
+    finally:
+        archive.close()
+
+
+def _ask_pin() -> str:
+    """Return a PIN that a person types unseen, or a program writes."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        return getpass.getpass("PIN: ")
+    line = sys.stdin.readline() if sys.stdin is not None else ""
+    if not line:
+        raise DermascopeError("the records are locked, and no PIN was entered")
+    return line.rstrip("\n")
+
+
+def _source(config: Config, archive: "EncryptedArchive") -> "Source":
     from device.interop.equipment import equipment_of
     from device.interop.gather import Source
     from device.models.chosen import open_bundle
     from device.optics import load_optics
     from device.paths import state_folder
-    from device.records.encrypted_archive import EncryptedArchive
 
-    archive = EncryptedArchive(
-        records_folder(config), create=False, key_file=records_key_file(config)
-    )
     return Source(
         pictures=archive,
         patients=archive,

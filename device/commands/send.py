@@ -2,7 +2,7 @@
 
 import argparse
 
-from device.commands.kept import Kept
+from device.commands.kept import kept_examinations
 from device.commands.options import Add
 from device.commands.standard_error import print_error
 from device.config import load_config
@@ -31,11 +31,11 @@ def send(options: argparse.Namespace, clock: Clock) -> int:
     targets = connections(config.exchange)
     if not targets:
         raise ConfigError("nothing is sent, as the settings name no target; see docs/interop.md")
-    kept, waits = Kept(config), 0
-    with Outbox(state_folder()) as outbox:
-        queue(outbox, kept, config.exchange, clock.now())
+    waits = 0
+    with kept_examinations(config, clock, "network") as kept, Outbox(state_folder()) as outbox:
+        queue(outbox, kept.archive, config.exchange, clock.now())
         outbox.retry(clock.now())
-        send_due(outbox, targets, kept.find, clock.now)
+        send_due(outbox, targets, kept.find, clock.now, kept.archive.note_sent)
         for name in targets:
             waiting = list(outbox.waiting(name))
             waits += len(waiting)

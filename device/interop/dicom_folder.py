@@ -5,13 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.errors import ExportError
 from device.interop.dicom_image import dicom_image
 from device.interop.dicom_report import dicom_report
+from device.interop.files import write_export
 from device.interop.study import ExaminedLesion
-from device.language import translatable
-from device.platform.durable_files import write_atomically
-from device.text import printable_path
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -46,22 +43,3 @@ def dicom_bytes(dataset: "Dataset") -> bytes:
     file = io.BytesIO()
     dataset.save_as(file, enforce_file_format=True)
     return file.getvalue()
-
-
-def write_export(path: Path, content: bytes) -> None:
-    """Write a file that is exported, whole or not at all.
-
-    Raises
-    ------
-    device.errors.ExportError
-        If it cannot be written.
-    """
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        raise ExportError(
-            translatable("what is exported cannot be written"),
-            action=translatable("free space on the disk, or name another folder"),
-            where=printable_path(path.parent),
-            detail=error.strerror or str(error),
-        ) from None

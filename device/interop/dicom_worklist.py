@@ -93,31 +93,40 @@ def _question(peer: DicomPeer, day: date) -> "Dataset":
 
 def _scheduled(answer: "Dataset") -> list[Scheduled]:
     """Return an entry; none where it names no patient or no study, without which it is no use."""
-    steps = answer.get("ScheduledProcedureStepSequence") or [None]
-    step = steps[0] if steps[0] is not None else answer
-    identifier = text(str(answer.get("PatientID") or ""))
-    study = str(answer.get("StudyInstanceUID") or "")
-    if not identifier or not study:
+    try:
+        steps = answer.get("ScheduledProcedureStepSequence") or [answer]
+        step = steps[0]
+        identifier, study = _said(answer, "PatientID"), _said(answer, "StudyInstanceUID")
+        if not identifier or not study:
+            return []
+        born = None
+        with contextlib.suppress(ValueError):
+            born = int(_said(answer, "PatientBirthDate")[:4])
+        return [
+            Scheduled(
+                identifier=identifier,
+                name=_plain_name(answer.get("PatientName")),
+                birth_year=born if born and 1900 <= born <= 2200 else None,
+                sex=_SEXES.get(_said(answer, "PatientSex")),
+                time=_said(step, "ScheduledProcedureStepStartTime")[:4],
+                order=Order(
+                    study_uid=study,
+                    accession_number=_said(answer, "AccessionNumber", 16),
+                    procedure=_said(answer, "RequestedProcedureID", 16),
+                    step=_said(step, "ScheduledProcedureStepID", 16),
+                    description=_said(answer, "RequestedProcedureDescription"),
+                ),
+            )
+        ]
+    except Exception:
+        # A value that is none shows only when it is read, and each kind in its own way.
         return []
-    born = None
-    with contextlib.suppress(ValueError):
-        born = int(str(answer.get("PatientBirthDate") or "")[:4])
-    return [
-        Scheduled(
-            identifier=identifier,
-            name=_plain_name(answer.get("PatientName")),
-            birth_year=born if born and 1900 <= born <= 2200 else None,
-            sex=_SEXES.get(str(answer.get("PatientSex") or "")),
-            time=str(step.get("ScheduledProcedureStepStartTime") or "")[:4],
-            order=Order(
-                study_uid=study,
-                accession_number=text(str(answer.get("AccessionNumber") or ""), 16),
-                procedure=text(str(answer.get("RequestedProcedureID") or ""), 16),
-                step=text(str(step.get("ScheduledProcedureStepID") or ""), 16),
-                description=text(str(answer.get("RequestedProcedureDescription") or "")),
-            ),
-        )
-    ]
+
+
+def _said(dataset: "Dataset", name: str, longest: int = 64) -> str:
+    """Return one value as text; empty where there is none, or there are several."""
+    value = dataset.get(name)
+    return text(str(value), longest) if isinstance(value, str | int) else ""
 
 
 def _plain_name(name: Any) -> str:

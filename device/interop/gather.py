@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from device.errors import RecordError
+from device.errors import NoSuchRecordError, RecordError
 from device.interop.study import Equipment, ExaminedLesion
 from device.models.manifest import DiagnosisClass
 from device.optics import Optics
@@ -98,3 +98,17 @@ def gather(source: Source, pass_over: Callable[[RecordError], None]) -> Iterator
             pass_over(error)
             continue
         yield examined
+
+
+def find(source: Source, identifier: str) -> ExaminedLesion | None:
+    """Return an examination; None where it was deleted.
+
+    Raises
+    ------
+    device.errors.RecordError
+        If it is damaged, or the records are locked.
+    """
+    try:
+        return source.read(identifier)
+    except NoSuchRecordError:
+        return None

@@ -5,7 +5,7 @@ from the archive when it is sent.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,10 +39,17 @@ CREATE TABLE IF NOT EXISTS outbox (
     sent REAL,
     PRIMARY KEY (target, examination)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seen (
+    target TEXT PRIMARY KEY,
+    mark TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (target, due) WHERE sent IS NULL;
 """
 
-_COLUMNS: Final = "target, examination, queued, attempts, due, fault"
+_AT_ONCE: Final = 200
+"""Examinations that are sent through one connection."""
+
+_COLUMNS: Final = "target, examination, content, queued, attempts, due, fault"
 
 
 class _WrittenFault(msgspec.Struct, frozen=True):
@@ -63,6 +70,8 @@ class Waiting:
         Name of where to.
     examination
         Its identifier in the archive.
+    content
+        Tells whether it has changed since it was queued.
     queued
         Since when, UTC.
     attempts
@@ -75,6 +84,7 @@ class Waiting:
 
     target: str
     examination: str
+    content: str
     queued: datetime
     attempts: int
     due: datetime
@@ -122,8 +132,24 @@ class Outbox:
         """Close the file; what waits stays in it."""
         self._database.close()
 
-    def add(self, target: str, examination: str, content: str, now: datetime) -> bool:
-        """Queue an examination, and return whether there is now something to send.
+    def seen(self, target: str) -> str:
+        """Return the mark of the last change that was queued for a target; empty for none."""
+        with self._told():
+            row = self._database.execute(
+                "SELECT mark FROM seen WHERE target = ?", (target,)
+            ).fetchone()
+        return row[0] if row else ""
+
+    def add(
+        self,
+        target: str,
+        changed: Iterable[tuple[str, str]],
+        now: datetime,
+        *,
+        pause: timedelta = timedelta(0),
+        seen: str = "",
+    ) -> None:
+        """Queue examinations, all of them or none.
 
         What waits already waits once, and what was sent is not sent again unless it has changed.
 
@@ -131,28 +157,48 @@ class Outbox:
         ----------
         target
             Name of where to.
-        examination
-            Its identifier in the archive.
-        content
-            Tells whether it has changed since it was sent.
+        changed
+            Their identifiers in the archive, each with what tells whether it has changed since it
+            was sent.
+        pause
+            How long to wait before the first try.
+        seen
+            What `seen` returns from now on; empty to leave it.
         """
         moment = now.timestamp()
-        with self._told():
-            done = self._database.execute(
+        due = (now + pause).timestamp()
+        with self._told(), self._transaction():
+            self._database.executemany(
                 "INSERT INTO outbox (target, examination, content, queued, due)"
                 " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET content = excluded.content,"
                 " queued = excluded.queued, due = excluded.due, attempts = 0, fault = NULL,"
                 " sent = NULL WHERE content <> excluded.content",
-                (target, examination, content, moment, moment),
+                [(target, identifier, content, moment, due) for identifier, content in changed],
             )
-            return done.rowcount > 0
+            if seen:
+                self._database.execute(
+                    "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET mark = excluded.mark",
+                    (target, seen),
+                )
 
     def waiting(self, target: str | None = None) -> Iterator[Waiting]:
         """Yield what waits, the oldest first; for one target, or for all."""
         yield from self._read("sent IS NULL AND target = ifnull(?, target)", target)
 
+    def failing(self) -> tuple[Waiting, int] | None:
+        """Return what has failed for the longest, and how much fails of the same target."""
+        for first in self._read("sent IS NULL AND fault IS NOT NULL", most=1):
+            with self._told():
+                (count,) = self._database.execute(
+                    "SELECT count(*) FROM outbox"
+                    " WHERE sent IS NULL AND fault IS NOT NULL AND target = ?",
+                    (first.target,),
+                ).fetchone()
+            return first, count
+        return None
+
     def due(self, target: str, now: datetime) -> list[Waiting]:
-        """Return what is to be tried now, the oldest first.
+        """Return what is to be tried now, the oldest first; of very much, some.
 
         A clock that went back makes nothing wait longer than it would have.
         """
@@ -160,7 +206,7 @@ class Outbox:
         return list(
             self._read(
                 "sent IS NULL AND target = ? AND (due <= ? OR due > ?)",
-                target, moment, moment + LATEST.total_seconds(),
+                target, moment, moment + LATEST.total_seconds(), most=_AT_ONCE,
             )
         )  # fmt: skip
 
@@ -170,7 +216,7 @@ class Outbox:
             # What was queued anew meanwhile has changed, and is still to be sent.
             self._database.execute(
                 "UPDATE outbox SET sent = ?, fault = NULL WHERE target = ? AND examination = ?"
-                " AND queued = ?",
+                " AND content = ?",
                 (now.timestamp(), *_key(waiting)),
             )
 
@@ -184,7 +230,7 @@ class Outbox:
         with self._told():
             self._database.execute(
                 "UPDATE outbox SET attempts = attempts + 1, due = ?, fault = ?"
-                " WHERE target = ? AND examination = ? AND queued = ?",
+                " WHERE target = ? AND examination = ? AND content = ?",
                 ((now + pause).timestamp(), msgspec.json.encode(written).decode(), *_key(waiting)),
             )
 
@@ -200,17 +246,33 @@ class Outbox:
         with self._told():
             self._database.execute("DELETE FROM outbox WHERE examination = ?", (examination,))
 
-    def _read(self, condition: str, *values: object) -> Iterator[Waiting]:
+    def _read(self, condition: str, *values: object, most: int = -1) -> Iterator[Waiting]:
         with self._told():
             rows = self._database.execute(
                 f"SELECT {_COLUMNS} FROM outbox WHERE {condition} "  # noqa: S608 -- our own words
-                "ORDER BY queued, examination",
-                values,
+                "ORDER BY queued, examination LIMIT ?",
+                (*values, most),
             ).fetchall()
-        for target, examination, queued, attempts, due, fault in rows:
+        for target, examination, content, queued, attempts, due, fault in rows:
             yield Waiting(
-                target, examination, _moment(queued), attempts, _moment(due), _read_fault(fault)
+                target=target,
+                examination=examination,
+                content=content,
+                queued=_moment(queued),
+                attempts=attempts,
+                due=_moment(due),
+                fault=_read_fault(fault),
             )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -225,8 +287,8 @@ class Outbox:
             ) from None
 
 
-def _key(waiting: Waiting) -> tuple[str, str, float]:
-    return (waiting.target, waiting.examination, waiting.queued.timestamp())
+def _key(waiting: Waiting) -> tuple[str, str, str]:
+    return (waiting.target, waiting.examination, waiting.content)
 
 
 def _moment(seconds: float) -> datetime:

@@ -4,8 +4,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from device.errors import ExportError, RecordError, UnreachableError
-from device.interop.identifiers import derived_uuid
+from device.errors import (
+    ExportError,
+    NotAllowedError,
+    RecordError,
+    RecordsLockedError,
+    UnreachableError,
+)
 from device.interop.outbox import Outbox
 from device.interop.study import ExaminedLesion
 
@@ -16,16 +21,12 @@ Connect = Callable[[], AbstractContextManager[Send]]
 """Connects with a target for as long as the block lasts."""
 
 
-def content_of(examined: ExaminedLesion) -> str:
-    """Return what changes whenever an examination is to be sent again."""
-    return derived_uuid("content", str(examined.image_uuid), str(examined.report_uuid)).hex
-
-
 def send_due(
     outbox: Outbox,
     targets: Mapping[str, Connect],
     find: Callable[[str], ExaminedLesion | None],
     now: Callable[[], datetime],
+    arrived: Callable[[str, str], None] = lambda identifier, target: None,
 ) -> None:
     """Send what is due, target by target.
 
@@ -37,12 +38,16 @@ def send_due(
         Reads an examination from the archive by its identifier; None for one that was deleted.
     now
         Tells the time, UTC.
+    arrived
+        Told of each examination and target.
 
     Raises
     ------
     device.errors.ExportError
         If the queue itself cannot be written. What goes wrong with a target, or with one
         examination, stands in the queue.
+    device.errors.RecordsLockedError, device.errors.NotAllowedError
+        If the records are locked meanwhile: what waits has not failed.
     """
     for name, connect in targets.items():
         due = outbox.due(name, now())
@@ -60,7 +65,8 @@ def send_due(
                         else:
                             send(examined)
                             outbox.done(waiting, now())
-                    except UnreachableError:
+                            arrived(waiting.examination, name)
+                    except (UnreachableError, RecordsLockedError, NotAllowedError):
                         raise
                     except (ExportError, RecordError) as error:
                         outbox.failed(waiting, error.fault, now())

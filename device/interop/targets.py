@@ -1,15 +1,28 @@
 """The targets of the settings: how they are connected with, and what each is sent."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Protocol
 
+from device.errors import NoSuchRecordError
 from device.exchange import Exchange
 from device.interop.dicom_network import dicom_store
 from device.interop.fhir_client import fhir_store
 from device.interop.outbox import Outbox
-from device.interop.sending import Connect, content_of
-from device.interop.study import ExaminedLesion
+from device.interop.sending import Connect
+from device.records.model import ExaminationRecord
+
+
+class Changing(Protocol):
+    """What is asked of an archive whose examinations are sent."""
+
+    def changes(self, after: str) -> list[tuple[str, str]]:
+        """Return which examinations changed after a mark, each with its own; not all at once."""
+        ...
+
+    def record(self, identifier: str) -> ExaminationRecord:
+        """Return what is written of an examination."""
+        ...
 
 
 def connections(exchange: Exchange) -> dict[str, Connect]:
@@ -20,15 +33,38 @@ def connections(exchange: Exchange) -> dict[str, Connect]:
 
 
 def queue(
-    outbox: Outbox, examined: Iterable[ExaminedLesion], exchange: Exchange, now: datetime
+    outbox: Outbox,
+    archive: Changing,
+    exchange: Exchange,
+    now: datetime,
+    pause: timedelta = timedelta(0),
 ) -> None:
-    """Queue examinations for every target, as far as they are not there in this state already.
+    """Queue what has changed since it was last queued, for every target.
 
     A FHIR server is sent only what is filed under a patient.
+
+    Parameters
+    ----------
+    pause
+        How long to wait with what is new: a picture that is taken is soon decided as well.
+
+    Raises
+    ------
+    device.errors.RecordError
+        If the archive cannot be read.
+    device.errors.ExportError
+        If the queue cannot be written.
     """
-    for one in examined:
-        names = [peer.name for peer in exchange.dicom]
-        if one.patient is not None:
-            names += [server.name for server in exchange.fhir]
-        for name in names:
-            outbox.add(name, one.examination.record.identifier, content_of(one), now)
+    filed_only = {server.name for server in exchange.fhir}
+    for target in connections(exchange):
+        while changed := archive.changes(outbox.seen(target)):
+            queued = {}
+            for identifier, mark in changed:
+                try:
+                    filed = archive.record(identifier).lesion is not None
+                except NoSuchRecordError:
+                    outbox.forget(identifier)
+                    continue
+                if filed or target not in filed_only:
+                    queued[identifier] = mark
+            outbox.add(target, queued.items(), now, pause=pause, seen=changed[-1][1])

@@ -58,7 +58,7 @@ from device.records.picture_files import (
 )
 from device.records.roles import Permission
 from device.records.sealing import new_secret, seal, unseal
-from device.records.trail import Event
+from device.records.trail import Event, changes
 from device.records.vault import Opened, Vault, reason
 from device.text import printable_path
 
@@ -239,6 +239,33 @@ class EncryptedArchive(Vault):
         """
         with self.changing(Permission.EXPORT) as opened:
             self.note(opened, Event.EXPORTED, what)
+
+    def note_sent(self, identifier: str, target: str) -> None:
+        """Note in the trail that an examination went where the settings say it goes.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If the records are locked, or whoever opened them may not see them.
+        """
+        with self.changing(Permission.READ) as opened:
+            self.note(opened, Event.EXPORTED, f"{identifier} to {target}")
+
+    def changes(self, after: str, limit: int = 500) -> list[tuple[str, str]]:
+        """Return which examinations were kept, filed, decided or deleted, in that order.
+
+        Parameters
+        ----------
+        after
+            The mark of the last change that is known; empty for all.
+
+        Returns
+        -------
+        list
+            Of identifiers, each with the mark of its change.
+        """
+        with self.reading() as connection:
+            return changes(connection, after, limit)
 
     def catch_up(self) -> Iterator[bool]:
         """Bring over what earlier releases kept in the folder as plain files, one a step."""

@@ -45,6 +45,13 @@ class Event(StrEnum):
     LOST = "changes lost, as the medium damaged the journal"
 
 
+_CHANGES: Final = (
+    Event.KEPT, Event.IMPORTED, Event.COMPLETED, Event.FILED, Event.DECIDED, Event.UNDECIDED,
+    Event.EXAMINATION_DELETED,
+)  # fmt: skip
+"""After which an examination is not what it was."""
+
+
 class Entry(NamedTuple):
     """An entry of the trail, as it is kept."""
 
@@ -93,6 +100,27 @@ def entries(connection: "Connection") -> Iterator[Entry]:
     """Yield the trail from its beginning."""
     for row in connection.execute("SELECT * FROM trail ORDER BY number"):
         yield Entry(*row)
+
+
+def changes(connection: "Connection", after: str, limit: int) -> list[tuple[str, str]]:
+    """Return which examinations changed, each with the mark of its change; see `after`.
+
+    Parameters
+    ----------
+    after
+        A mark that this returned before; empty for the beginning, from which the trail is read too
+        where it is not the one that the mark is of, as after a restore.
+    """
+    number, _, digest = after.partition(" ")
+    known = connection.execute(
+        "SELECT 1 FROM trail WHERE number = ? AND hex(digest) = ?", (number, digest)
+    ).fetchone()
+    rows = connection.execute(
+        "SELECT subject, number || ' ' || hex(digest) FROM trail WHERE number > ?"
+        " AND event IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?",
+        (int(number) if known else 0, msgspec.json.encode(_CHANGES).decode(), limit),
+    )
+    return [(subject, mark) for subject, mark in rows]
 
 
 def _digest(before: bytes, told: tuple[object, ...]) -> bytes:

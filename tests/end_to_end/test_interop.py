@@ -23,7 +23,7 @@ import pytest
 
 from device.anatomy import BodySite, BodySpot, BodyView
 from device.errors import UnreachableError
-from device.exchange import DicomPeer, Exchange, FhirServer
+from device.exchange import DicomPeer, FhirServer
 from device.frame import Frame
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding, NoCallReason
@@ -34,9 +34,10 @@ from device.interop.dicom_network import dicom_store
 from device.interop.dicom_worklist import find_scheduled
 from device.interop.fhir_client import fhir_store
 from device.interop.outbox import Outbox
+from device.interop.referral_page import Paper, referral_page
 from device.interop.sending import send_due
 from device.interop.study import ExaminedLesion
-from device.interop.targets import queue
+from device.language import Language
 from device.models.manifest import Manifest
 from device.records.model import Examination, PictureKind, Polarization
 from device.records.patients import Action, Lesion, Proof
@@ -52,7 +53,7 @@ from tests.device.interop.studies import (
 )
 from tests.device.interop.test_dicom_worklist import entry
 
-_WANTED = ("dciodvfy", "storescp", "wlmscpfs", "Orthanc", "npm")
+_WANTED = ("dciodvfy", "storescp", "wlmscpfs", "Orthanc", "npm", "pdftotext")
 
 _KINDS = (
     "Patient", "Device", "Media", "Observation", "DiagnosticReport", "ServiceRequest", "Provenance",
@@ -184,7 +185,7 @@ def test_dcmtk_that_misbehaves_leaves_the_queue_whole(
     """And once it is well, everything arrives."""
     port, names = free_port(), {one.examination.record.identifier: one for one in kept}
     with Outbox(tmp_path / "state") as outbox:
-        queue(outbox, kept, Exchange(dicom=(peer(port),)), TAKEN)
+        outbox.add("pacs", [(name, "v1") for name in names], TAKEN)
         targets = {"pacs": lambda: dicom_store(peer(port), 5.0)}
         with running(port, "storescp", ill, "-od", str(tmp_path), str(port)):
             send_due(outbox, targets, names.get, lambda: TAKEN)
@@ -373,3 +374,29 @@ def test_medplum_takes_every_resource_once_however_often_it_is_sent(
 
         assert (of_it(first)["status"], of_it(then)["status"]) == (before, after)
     assert len(then["Provenance"]) == len(first["Provenance"]) + 1
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (Language.ENGLISH, ("Dermoscopy report", "Excise", "Forearm, on the left", "born 1961")),
+        (Language.SPANISH, ("Informe de dermatoscopia", "Extirpar", "Antebrazo, izquierda")),
+        (Language.PORTUGUESE, ("Laudo de dermatoscopia", "Excisar", "Antebraço, esquerda")),
+    ],
+)
+def test_poppler_reads_the_page(
+    kept: list[ExaminedLesion],
+    finding: Finding,
+    tmp_path: Path,
+    language: Language,
+    words: tuple[str, ...],
+) -> None:
+    path = tmp_path / "page.pdf"
+    path.write_bytes(referral_page(kept[0], language, Paper.A4, kept[0].examination.image))
+    said = subprocess.run(
+        ["pdftotext", "-layout", path, "-"], capture_output=True, text=True, check=True
+    ).stdout
+    for word in (*words, "MRN-4711", "Núñez, María", "2026-03-04", finding.model, DECISION.note):
+        assert word in said
+    subprocess.run(["pdftoppm", "-png", "-singlefile", path, tmp_path / "page"], check=True)
+    assert (tmp_path / "page.png").stat().st_size > 10_000

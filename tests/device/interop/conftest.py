@@ -9,6 +9,7 @@ from device.frame import Frame, SourceKind
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding
 from device.records.encrypted_archive import EncryptedArchive
+from tests.device.records.conftest import CHEAP
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def _a_time_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def kept_examination(tmp_path: Path, frames: tuple[Frame, ...], finding: Finding) -> Path:
     """Return a clinic's folder with one examination."""
     folder = tmp_path / "examinations"
-    archive = EncryptedArchive(folder)
+    archive = EncryptedArchive(folder, pin_cost=CHEAP)
     archive.keep(replace(frames[1], kind=SourceKind.CAMERA), finding, [], None)
     archive.close()
     return folder

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from device.anatomy import BodySite, BodySpot, BodyView, Laterality
+from device.diagnoses import Code
 from device.exchange import Immersion
 from device.inference.finding import Finding, to_record
 from device.interop.study import Equipment, ExaminedLesion
@@ -47,7 +48,7 @@ DECISION = Decision(
     decided=datetime(2026, 3, 4, 15, 20, tzinfo=UTC),
     role=Role.CLINICIAN,
     action=Action.EXCISE,
-    diagnosis="mel",
+    diagnosis=Code.MEL,
     agrees=True,
     note="asymmetric",
 )

@@ -6,8 +6,11 @@ import pytest
 from device.cli import main
 from device.frame import Frame, SourceKind
 from device.interop.outbox import Outbox
+from device.records.access import Holder
 from device.records.encrypted_archive import EncryptedArchive
-from tests.device.commands import Capture, complaint
+from device.records.patients import Role
+from device.records.trail import entries
+from tests.device.commands import Capture, complaint, run
 from tests.device.interop.peers import LEFT_TO_PYTHON, archive, closed_port
 from tests.device.interop.test_dicom_worklist import entry
 
@@ -83,3 +86,57 @@ def test_worklist_is_printed(settings, capsys: Capture) -> None:
         ris.entries = [entry()]
         assert main([*settings(dicom(ris.port, "[exchange.worklist]")), "worklist"]) == 0
     assert capsys.readouterr().out == "0930\tMRN-4711\tNúñez, María\tSkin check\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "files"),
+    [("pdf", "out", 1), ("csv", "a.csv", 1), ("json", "a.jsonl", 1), ("training", "out", 1)],
+)
+def test_every_kind_of_export_is_written(
+    settings, tmp_path: Path, capsys: Capture, kind: str, where: str, files: int
+) -> None:
+    place = tmp_path / where
+    assert main([*settings(""), "export", kind, str(place)]) == 0
+    out, err = capsys.readouterr()
+    # No picture of it has a diagnosis yet.
+    count = 0 if kind == "training" else 1
+    assert (out, err) == (f"{place}: examinations written: {count}.\n", "")
+    written = [path for path in [place, *place.rglob("*")] if path.is_file()]
+    assert len(written) == files
+
+
+@pytest.fixture
+def locked(kept_examination: Path) -> Path:
+    """Lock the records with a clinician's PIN and a field worker's."""
+    kept = EncryptedArchive(kept_examination)
+    kept.open()
+    kept.set_pin(Holder("Ana", Role.CLINICIAN), "111111")
+    kept.set_pin(Holder("Luis", Role.FIELD), "222222")
+    kept.close()
+    return kept_examination
+
+
+@pytest.mark.parametrize(
+    ("typed", "status", "said"),
+    [
+        ("111111\n", 0, ""),
+        ("222222\n", 2, "this is not allowed with your PIN"),
+        ("333333\n", 2, "PIN"),
+        ("", 2, "the records are locked, and no PIN was entered"),
+    ],
+)
+def test_records_are_taken_out_by_whoever_may_and_the_trail_tells(
+    settings, locked: Path, tmp_path: Path, typed: str, status: int, said: str
+) -> None:
+    done = run(*settings(""), "export", "dicom", tmp_path / "out", input=typed)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert "internal error" not in done.stderr
+    assert bool(list(tmp_path.glob("out/*/*.dcm"))) == (status == 0)
+    kept = EncryptedArchive(locked)
+    kept.open()
+    kept.unlock("111111")
+    with kept.reading() as connection:
+        told = [(e.holder, e.event, e.subject) for e in entries(connection)]
+    kept.close()
+    assert (("Ana", "exported", "dicom") in told) == (status == 0)

@@ -1,7 +1,7 @@
 from datetime import date
 
 import pytest
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 
 from device.errors import RefusedError, UnreachableError
 from device.interop.dicom_image import DERMOSCOPIC
@@ -48,6 +48,16 @@ def test_entries_that_name_nobody_or_nothing_are_passed_over() -> None:
         ]  # fmt: skip
         (bare,) = find_scheduled(peer(ris.port), DAY)
     assert (bare.identifier, bare.name, bare.birth_year, bare.sex) == ("BARE", "", None, None)
+
+
+def test_entries_that_cannot_be_read_are_passed_over() -> None:
+    broken = entry("BROKEN")
+    broken.ScheduledProcedureStepSequence = []
+    broken["PatientBirthDate"] = DataElement("PatientBirthDate", "LO", "born")
+    with archive() as ris:
+        ris.entries = [entry(["A", "B"]), broken, entry("GOOD")]
+        found = find_scheduled(peer(ris.port), DAY)
+    assert [(one.identifier, one.birth_year) for one in found] == [("BROKEN", None), ("GOOD", 1961)]
 
 
 def test_empty_worklist_is_no_failure() -> None:

@@ -28,8 +28,8 @@ def names(outbox: Outbox) -> list[str]:
 
 def test_what_is_queued_waits_until_it_is_done_through_restarts(tmp_path: Path) -> None:
     with Outbox(tmp_path) as box:
-        assert box.add("pacs", "one", "v1", NOW)
-        assert box.add("pacs", "two", "v1", NOW + timedelta(seconds=1))
+        box.add("pacs", [("one", "v1")], NOW)
+        box.add("pacs", [("two", "v1")], NOW + timedelta(seconds=1))
         box.done(box.due("pacs", NOW)[0], NOW)
     with Outbox(tmp_path) as box:
         assert names(box) == ["two"]
@@ -39,26 +39,45 @@ def test_what_is_queued_waits_until_it_is_done_through_restarts(tmp_path: Path) 
 
 
 def test_queueing_again_changes_nothing_unless_the_examination_has(outbox: Outbox) -> None:
-    assert outbox.add("pacs", "one", "v1", NOW)
-    assert not outbox.add("pacs", "one", "v1", NOW)
-    assert names(outbox) == ["one"]
+    for _ in range(2):
+        outbox.add("pacs", [("one", "v1")], NOW)
+        assert names(outbox) == ["one"]
     outbox.done(outbox.due("pacs", NOW)[0], NOW)
-    assert not outbox.add("pacs", "one", "v1", NOW)
+    outbox.add("pacs", [("one", "v1")], NOW)
     assert names(outbox) == []
-    assert outbox.add("pacs", "one", "v2", NOW)
+    outbox.add("pacs", [("one", "v2")], NOW)
     assert names(outbox) == ["one"]
+
+
+def test_what_is_new_waits_a_while_where_that_is_asked_for(outbox: Outbox) -> None:
+    outbox.add("pacs", [("one", "v1")], NOW, pause=timedelta(minutes=1))
+    assert outbox.due("pacs", NOW) == []
+    assert len(outbox.due("pacs", NOW + timedelta(minutes=1))) == 1
+
+
+def test_mark_is_kept_for_each_target_together_with_what_was_queued(outbox: Outbox) -> None:
+    def breaks():
+        yield "one", "v1"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        outbox.add("pacs", breaks(), NOW, seen="7")
+    assert (names(outbox), outbox.seen("pacs")) == ([], "")
+    outbox.add("pacs", [("one", "v1")], NOW, seen="7")
+    outbox.add("pacs", [], NOW, seen="9")
+    assert (outbox.seen("pacs"), outbox.seen("records")) == ("9", "")
 
 
 def test_what_changes_while_it_is_sent_is_sent_again(outbox: Outbox) -> None:
-    outbox.add("pacs", "one", "v1", NOW)
+    outbox.add("pacs", [("one", "v1")], NOW)
     (sending,) = outbox.due("pacs", NOW)
-    outbox.add("pacs", "one", "v2", NOW + timedelta(seconds=1))
+    outbox.add("pacs", [("one", "v2")], NOW + timedelta(seconds=1))
     outbox.done(sending, NOW)
     assert names(outbox) == ["one"]
 
 
 def test_failure_is_told_and_tried_again_ever_later(outbox: Outbox) -> None:
-    outbox.add("pacs", "one", "v1", NOW)
+    outbox.add("pacs", [("one", "v1")], NOW)
     now, pauses = NOW, []
     for attempt in range(8):
         (waiting,) = outbox.due("pacs", now)
@@ -75,15 +94,29 @@ def test_failure_is_told_and_tried_again_ever_later(outbox: Outbox) -> None:
     assert len(outbox.due("pacs", now)) == 1
 
 
+def test_of_very_much_some_is_tried_at_once_and_all_that_fails_is_counted(
+    outbox: Outbox,
+) -> None:
+    outbox.add("pacs", [(f"{number:04d}", "v1") for number in range(500)], NOW)
+    outbox.add("records", [("one", "v1")], NOW + timedelta(seconds=1))
+    assert outbox.failing() is None
+    due = outbox.due("pacs", NOW)
+    assert [one.examination for one in due] == [f"{number:04d}" for number in range(200)]
+    for one in (*due[:3], *outbox.due("records", NOW + timedelta(seconds=1))):
+        outbox.failed(one, FAULT, NOW)
+    first, count = outbox.failing()
+    assert (first.target, first.examination, first.fault, count) == ("pacs", "0000", FAULT, 3)
+
+
 def test_clock_that_goes_back_keeps_nothing_waiting_for_long(outbox: Outbox) -> None:
-    outbox.add("pacs", "one", "v1", NOW)
+    outbox.add("pacs", [("one", "v1")], NOW)
     assert len(outbox.due("pacs", NOW - timedelta(days=9000))) == 1
 
 
 def test_targets_wait_each_for_itself_and_a_deleted_examination_for_none(outbox: Outbox) -> None:
     for target in ("pacs", "records"):
         for name in ("one", "two"):
-            outbox.add(target, name, "v1", NOW)
+            outbox.add(target, [(name, "v1")], NOW)
     outbox.done(outbox.due("pacs", NOW)[0], NOW)
     assert [w.examination for w in outbox.waiting("pacs")] == ["two"]
     assert len(list(outbox.waiting("records"))) == 2
@@ -109,7 +142,7 @@ from pathlib import Path
 from device.interop.outbox import Outbox
 box = Outbox(Path(sys.argv[1]))
 for number in count():
-    box.add("pacs", f"{number:06d}", "v1", datetime.now(UTC))
+    box.add("pacs", [(f"{number:06d}", "v1")], datetime.now(UTC))
     print("add", number, flush=True)
     if number % 3 == 2:
         box.done(next(iter(box.waiting())), datetime.now(UTC))

@@ -6,13 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from device.errors import ExportError, RecordError, RefusedError, UnreachableError
-from device.inference.finding import Finding
+from device.errors import (
+    ExportError,
+    NotAllowedError,
+    RecordError,
+    RecordsLockedError,
+    RefusedError,
+    UnreachableError,
+)
 from device.interop.outbox import Outbox
-from device.interop.sending import content_of, send_due
+from device.interop.sending import send_due
 from device.interop.study import ExaminedLesion
 from device.models.manifest import Manifest
-from tests.device.interop.studies import DECISION, examined, without_patient
+from tests.device.interop.studies import examined
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -51,14 +57,17 @@ class Clinic:
         self.queue("pacs")
 
     def queue(self, target: str) -> None:
-        for name, one in self.kept.items():
-            self.outbox.add(target, name, content_of(one), NOW)
+        self.outbox.add(target, [(name, "v1") for name in self.kept], NOW)
 
     def find(self, identifier: str) -> ExaminedLesion | None:
         return self.kept.get(identifier)
 
     def send(self, target: Target) -> None:
         send_due(self.outbox, {"pacs": target.connect}, self.find, lambda: self.now)
+
+    def refuse_first(self, identifier: str) -> None:
+        if identifier == self.names[0]:
+            raise RefusedError("refused")
 
     def waiting(self) -> list[tuple[str, int, str]]:
         return [
@@ -82,11 +91,7 @@ def test_all_is_sent_once_through_one_connection(clinic: Clinic) -> None:
 
 
 def test_one_that_is_refused_holds_up_no_other(clinic: Clinic) -> None:
-    def takes(identifier: str) -> None:
-        if identifier == clinic.names[0]:
-            raise RefusedError("refused")
-
-    target = Target(takes)
+    target = Target(clinic.refuse_first)
     clinic.send(target)
     assert target.arrived == clinic.names[1:]
     assert clinic.waiting() == [(clinic.names[0], 1, "refused")]
@@ -147,8 +152,23 @@ def test_examination_that_was_deleted_waits_no_more_and_a_damaged_one_does(
     assert clinic.waiting() == [(clinic.names[1], 1, "damaged")]
 
 
-def test_what_is_decided_or_filed_later_is_sent_again(manifest: Manifest, finding: Finding) -> None:
-    plain = examined(manifest, finding)
-    others = examined(manifest, finding, decision=DECISION), without_patient(plain)
-    assert len({content_of(plain), content_of(examined(manifest, finding))}) == 1
-    assert len({content_of(one) for one in (plain, *others)}) == 3
+def test_what_arrives_is_told(clinic: Clinic) -> None:
+    told = []
+    targets = {"pacs": Target(takes=clinic.refuse_first).connect}
+    send_due(clinic.outbox, targets, clinic.find, lambda: NOW, lambda *what: told.append(what))
+    assert told == [(name, "pacs") for name in clinic.names[1:]]
+
+
+@pytest.mark.parametrize("error", [RecordsLockedError, NotAllowedError])
+def test_records_that_are_locked_meanwhile_are_no_failure(
+    clinic: Clinic, error: type[RecordError]
+) -> None:
+    def find(identifier: str) -> ExaminedLesion | None:
+        if identifier == clinic.names[1]:
+            raise error("locked")
+        return clinic.find(identifier)
+
+    target = Target()
+    with pytest.raises(error):
+        send_due(clinic.outbox, {"pacs": target.connect}, find, lambda: NOW)
+    assert clinic.waiting() == [(name, 0, "") for name in clinic.names[1:]]

@@ -1,0 +1,67 @@
+"""Files that are exported: each whole or not at all, and its owner's alone."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from device.errors import ExportError
+from device.language import translatable
+from device.platform.durable_files import fsync_folder, make_folder, write_atomically
+from device.text import printable_path
+
+
+def write_export(path: Path, content: bytes) -> None:
+    """Write a file that is exported.
+
+    Raises
+    ------
+    device.errors.ExportError
+        If it cannot be written.
+    """
+    with _told(path):
+        write_atomically(path, content)
+
+
+@contextlib.contextmanager
+def export_file(path: Path) -> Iterator[IO[str]]:
+    """Yield a text file to write to, line by line; it has its name once the block ends well.
+
+    Raises
+    ------
+    device.errors.ExportError
+        If it cannot be written.
+    """
+    with _told(path):
+        make_folder(path.parent)
+        descriptor, name = tempfile.mkstemp(
+            prefix=f".{path.name}.", suffix=".part", dir=path.parent
+        )
+        part = Path(name)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        fsync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ExportError:
+        raise
+    except OSError as error:
+        raise ExportError(
+            translatable("what is exported cannot be written"),
+            action=translatable("free space on the disk, or name another folder"),
+            where=printable_path(path.parent),
+            detail=error.strerror or str(error),
+        ) from None
