@@ -1,7 +1,6 @@
 """``dermascope records``: what is done with the archive while the instrument does not run."""
 
 import argparse
-import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from device.commands.options import Add, Command, option_path
 from device.commands.standard_error import print_error
+from device.commands.unseen import ask_unseen
 from device.config import Config, load_config, records_folder, records_key_file
 from device.errors import DermascopeError, RecordError
 from device.exit_status import ExitStatus
@@ -275,13 +275,7 @@ def _secret(options: argparse.Namespace, prompt: str, anew: bool = False) -> "Se
 
 
 def _ask(prompt: str) -> str:
-    """Return a secret that a person types unseen, or a program writes."""
-    if sys.stdin is not None and sys.stdin.isatty():
-        return getpass.getpass(prompt)
-    line = sys.stdin.readline() if sys.stdin is not None else ""
-    if not line:
-        raise DermascopeError(f"{prompt.rstrip(': ')}: none was entered")
-    return line.rstrip("\n")
+    return ask_unseen(prompt, f"{prompt.rstrip(': ')}: none was entered")
 
 
 def _ask_twice(prompt: str) -> str:
