@@ -36,6 +36,7 @@ help:
 	@echo "make fuzz    100,000 damaged files, and those that would take much memory; COUNT=1000 for fewer"
 	@echo "make bench-build  the training input pipeline against a bare Keras fit"
 	@echo "make messages  renew the screen's catalogues from the code, and compile them"
+	@echo "make regulatory  renew what is generated of docs/regulatory, after make lock or a new model"
 	@echo "make lock    renew requirements/*.txt from pyproject.toml"
 
 demo: $(DEVICE)/.ready
@@ -119,6 +120,9 @@ messages: $(DEV)/.ready
 	    --ignore-pot-creation-date
 	$(DEV)/bin/pybabel -q compile --domain dermascope --directory device/locale
 
+regulatory: $(DEV)/.ready
+	$(DEV)/bin/dermascope-build regulatory
+
 lock: $(DEV)/.ready
 	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-annotate --no-header --group build --extra device --extra gpio --extra interop \
@@ -149,4 +153,4 @@ define environment
 	@touch $@
 endef
 
-.PHONY: help demo test test-device test-build coverage test-picamera test-screen test-interop test-kill image image-tools test-image test-arm64 lint bench bench-live fuzz bench-build messages lock
+.PHONY: help demo test test-device test-build test-kill coverage test-picamera test-screen test-interop image-tools image test-image test-arm64 lint bench bench-live fuzz bench-build messages regulatory lock

@@ -16,9 +16,11 @@ import pygame
 from device.appearance import Rotation
 from device.capture.source import FrameSource
 from device.faults import Fault
+from device.frame import Frame
 from device.inference.analyzer import FrameAnalyzer
 from device.installation.installer import Installer
 from device.installation.trial_period import TrialPeriod
+from device.latest import Latest
 from device.optics import Optics
 from device.platform.clock import Clock
 from device.platform.signals import Ending
@@ -105,6 +107,8 @@ class App:
         Watches a model that was installed; None where none can be.
     sender
         Sends what is kept to other systems; None where the settings name none.
+    accelerator
+        Returns why the model does not run on the Edge TPU that it is meant for, or None.
 
     Attributes
     ----------
@@ -146,6 +150,7 @@ class App:
         installer: Installer | None = None,
         trial: TrialPeriod | None = None,
         sender: "Sender | None" = None,
+        accelerator: Callable[[], Fault | None] = lambda: None,
     ) -> None:
         self._trial = trial
         self._appliance = appliance
@@ -159,8 +164,11 @@ class App:
         inbox: Inbox[Burst | ExplainCapture, LiveFrame] = Inbox(clock)
         self.recent = RecentPictures()
         self._camera = Camera(source, inbox, self.health, clock)
+        scale: Latest[Optics] = Latest(clock)
+        if optics is not None:
+            scale.put(optics)
         self._recorder = Recorder(
-            archive, preferences_folder, self.recent, self.health, clock, patients
+            archive, preferences_folder, self.recent, self.health, clock, patients, scale
         )
         self._analysis = Analysis(
             analyzer,
@@ -169,7 +177,7 @@ class App:
             clock,
             self._camera.use_field,
             self._recorder.inbox.send if archive is not None else None,
-            optics,
+            scale,
         )
         self.session = Session(
             self._camera,
@@ -181,7 +189,7 @@ class App:
             clock=clock,
             source=source.name,
             preferences=preferences or Preferences(),
-            optics=optics,
+            optics=scale,
             appliance=appliance,
             notices=notices,
             selftest=BackgroundTest(lambda: self._test(selftest) if selftest else ()),
@@ -189,6 +197,7 @@ class App:
             names=names,
             lock_after=lock_after,
             sending_fault=lambda: sender.fault if sender else None,
+            accelerator=accelerator,
         )
         self._stop = threading.Event()
         self._stop_recorder = threading.Event()
@@ -203,6 +212,16 @@ class App:
             if sender
             else None
         )
+
+    @property
+    def frames(self) -> Latest[Frame]:
+        """The camera's newest frame."""
+        return self._camera.frames
+
+    @property
+    def findings(self) -> int:
+        """How many findings of the live view there have been."""
+        return self._analysis.live.count
 
     def run(self, screen: pygame.Surface, seconds: float | None = None) -> Command:
         """Run until the clinician ends it, or for so many seconds; return what is to follow."""

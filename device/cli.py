@@ -27,6 +27,7 @@ from device.commands.schema import add_schema
 from device.commands.selftest import add_selftest
 from device.commands.send import add_send
 from device.commands.standard_error import print_error
+from device.commands.status import add_status
 from device.commands.worklist import add_worklist
 from device.config import CONFIG_VARIABLE, SYSTEM_CONFIG
 from device.errors import BundleError, ConfigError, DermascopeError, SourceError
@@ -42,6 +43,7 @@ _COMMANDS: Final = (
     add_model_command,
     add_calibrate,
     add_selftest,
+    add_status,
     add_provision,
     add_export,
     add_send,

@@ -74,6 +74,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         expire``; 0 for ever.
     records_share
         How much of the disk that they lie on examinations may take up, in per cent.
+    status_address
+        Where the status can be read over a port: ``localhost:PORT`` or ``INTERFACE:PORT``; empty
+        for nowhere.
     device_class
         Name of the kind of device, for bundles that are made for some kinds alone; empty for none.
     exchange
@@ -102,6 +105,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     records_key_file: str = ""
     records_years: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     records_share: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80
+    status_address: str = ""
     device_class: Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = ""
     exchange: Exchange = Exchange()
     patient_names: bool = False

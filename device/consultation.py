@@ -45,18 +45,19 @@ def followed(state: State, desk: Desk) -> State:
     desk
         With the answer.
     """
-    if desk.locked and state.page in _BEHIND_THE_LOCK:
-        return with_page(state, PageName.PIN)
+    if desk.locked:
+        closed = replace(state, lesion=None, filing="")
+        return with_page(closed, PageName.PIN) if state.page in _BEHIND_THE_LOCK else closed
     if desk.fault is not None:
         return state
     match desk.answered, state.page:
         case FindPatient(), PageName.START if desk.patient is not None:
-            return with_page(state, PageName.PATIENT)
+            return replace(with_page(state, PageName.PATIENT), lesion=None)
         case FindPatient(), PageName.START if desk.unknown:
             opened = with_page(state, PageName.DETAILS)
             return replace(opened, page_state=DetailsForm(desk.unknown))
         case AddPatient() | ChangePatient(), PageName.DETAILS:
-            return with_page(state, PageName.PATIENT)
+            return replace(with_page(state, PageName.PATIENT), lesion=None)
         case Unlock(), PageName.PIN:
             return with_page(state, PageName.LIVE)
     return state
@@ -67,26 +68,28 @@ def case_of(desk: Desk, state: State) -> Case | None:
     if desk.patient is None:
         return None
     number, spot = None, None
-    if desk.opened is not None:
-        number, spot = desk.opened.number, desk.opened.spot
-    elif isinstance(desk.lesion, NewLesion):
-        number, spot = 0, desk.lesion.spot
-    filing = bool(state.filing)
-    return Case(desk.patient.identifier, number, spot, state.region, filing)
+    known = [entry.lesion for entry in desk.lesions if entry.lesion.key == state.lesion]
+    if desk.opened is not None and desk.lesion == state.lesion:
+        known = [desk.opened]
+    if known:
+        number, spot = known[0].number, known[0].spot
+    elif isinstance(state.lesion, NewLesion):
+        number, spot = 0, state.lesion.spot
+    return Case(desk.patient.identifier, number, spot, state.region, bool(state.filing))
 
 
-def filing_of(desk: Desk, state: State) -> Filing:
+def filing_of(state: State) -> Filing:
     """Return what is known of the next picture before it is taken."""
     kind = PictureKind.REGION if state.region else PictureKind.DERMOSCOPIC
-    return Filing(desk.lesion, kind, state.polarization)
+    return Filing(state.lesion, kind, state.polarization)
 
 
-def comparable(pictures: Iterable[Picture], desk: Desk) -> tuple[Picture, ...]:
+def comparable(pictures: Iterable[Picture], desk: Desk, state: State) -> tuple[Picture, ...]:
     """Return the pictures of the lesion that is open; while none is, those that are of none.
 
     Another patient's lesion must never stand beside the present one without a word.
     """
-    same: tuple[LesionChoice | None, ...] = (desk.lesion,)
-    if desk.opened is not None:
-        same = (desk.lesion, desk.opened.key)
+    same: tuple[LesionChoice | None, ...] = (state.lesion,)
+    if desk.opened is not None and desk.lesion == state.lesion:
+        same = (state.lesion, desk.opened.key)
     return tuple(picture for picture in pictures if picture.lesion in same)

@@ -87,6 +87,10 @@ class RecordError(DermascopeError, OSError):
     """An examination cannot be kept or read back."""
 
 
+class StatusError(DermascopeError, OSError):
+    """No instrument tells how it is."""
+
+
 class RecordsInUseError(RecordError):
     """Another program keeps examinations in the same folder."""
 

@@ -30,7 +30,7 @@ from device.installation.trial_period import TrialPeriod, begin_trial
 from device.language import translatable
 from device.models.chosen import chosen_folder, open_bundle
 from device.optics import Optics, load_optics
-from device.paths import state_folder
+from device.paths import state_folder, status_folder
 from device.platform.clock import Clock, clock_is_set
 from device.platform.gpio_button import GpioButton
 from device.platform.logs import log_expected
@@ -48,6 +48,8 @@ from device.screen.renderer import Renderer
 from device.screen.state import Command
 from device.selftest.equipment import screen_check
 from device.selftest.runs import checks_beside
+from device.status.publisher import Publisher, telling
+from device.status.server import listening_address
 
 if TYPE_CHECKING:
     from device.models.bundle import Bundle
@@ -99,6 +101,7 @@ def run_instrument(
     """
     notifier = Notifier()
     notices = provision_notices()
+    address = listening_address(config.status_address) if config.status_address else None
     folder = state_folder()
     if model is None:
         notices += begin_trial(config, folder, clock)
@@ -147,6 +150,7 @@ def run_instrument(
             preferences_folder=folder,
             pedal_key=config.pedal_key,
             archive=archive,
+            patients=archive,
             names=config.patient_names,
             lock_after=config.lock_minutes * 60.0 or None,
             optics=optics,
@@ -167,12 +171,23 @@ def run_instrument(
             ),
             trial=TrialPeriod(folder, clock) if model is None else None,
             sender=open_sender(config, clock, archive, bundle, optics) if sends else None,
+            accelerator=lambda: analyzer.fault,
         )
         ending.if_it_hangs.callback(app.close)
         if config.shutter_pin is not None:
             opened.enter_context(GpioButton(config.shutter_pin, press_shutter, clock))
         opened.enter_context(SnapshotButton(press_shutter))
         _log.info("started: model %s, source %s", bundle.manifest.model_id, frames.kind)
+        publisher = Publisher(
+            bundle.manifest.model_id,
+            app.health,
+            app.frames,
+            lambda: app.findings,
+            clock,
+            records_folder(config),
+            status_folder(),
+        )
+        opened.enter_context(telling(publisher, address))
         command = app.run(screen)
         _log.info("ended: %s", command)
     return {

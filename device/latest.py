@@ -35,6 +35,12 @@ class Latest(Generic[T]):
         with self._condition:
             return self._value
 
+    @property
+    def count(self) -> int:
+        """How many values there have been."""
+        with self._condition:
+            return self._number
+
     def next(self, seen: int, timeout: float) -> tuple[int, T | None]:
         """Wait for a value newer than number `seen`; return its number and it, or None.
 

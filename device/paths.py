@@ -23,6 +23,19 @@ def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(named) if named else platformdirs.user_state_path("dermascope")
 
 
+def status_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return where the running instrument tells how it is: in memory, so that no card wears.
+
+    Where the service manager says (``RUNTIME_DIRECTORY``), else in the user's own session; None
+    where there is neither.
+    """
+    named = environment.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    if named:
+        return Path(named)
+    session = environment.get("XDG_RUNTIME_DIR")
+    return Path(session) / "dermascope" if session else None
+
+
 def shipped_models(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the folder of the project's own model bundles.
 

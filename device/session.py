@@ -21,6 +21,7 @@ from device.imaging.field_of_view import FieldOfView, central_field, crop, salie
 from device.inference.analyzer import likeliest_malignant
 from device.inference.finding import Finding
 from device.installation.installer import Installer
+from device.latest import Latest
 from device.models.manifest import Manifest
 from device.optics import Optics
 from device.platform.clock import Clock
@@ -31,6 +32,7 @@ from device.runtime.camera import Camera
 from device.runtime.desk import Desk
 from device.runtime.messages import (
     AnalyzedFrame,
+    CalibrateOptics,
     Capture,
     ExplainCapture,
     OverlayRequest,
@@ -93,6 +95,8 @@ class Session:
         The clinic's settings allow patients' names.
     lock_after
         Seconds without a touch after which records that a PIN opened are locked; None for never.
+    accelerator
+        Returns why the model does not run on the Edge TPU that it is meant for, or None.
 
     Attributes
     ----------
@@ -116,7 +120,7 @@ class Session:
         clock: Clock,
         source: str,
         preferences: Preferences,
-        optics: Optics | None = None,
+        optics: Latest[Optics] | None = None,
         appliance: bool = False,
         notices: Sequence[Fault] = (),
         selftest: BackgroundTest | None = None,
@@ -124,8 +128,10 @@ class Session:
         names: bool = False,
         lock_after: float | None = None,
         sending_fault: Callable[[], Fault | None] = lambda: None,
+        accelerator: Callable[[], Fault | None] = lambda: None,
     ) -> None:
         self._sending_fault = sending_fault
+        self._accelerator = accelerator
         self._selftest = selftest or BackgroundTest(lambda: ())
         self._installer = installer
         self._camera = camera
@@ -183,7 +189,7 @@ class Session:
         explained = self._explained(analyzed.finding if analyzed else None)
         desk = self._recorder.desk
         context = Context(
-            recent=len(comparable(self._recent.pictures(), desk)),
+            recent=len(comparable(self._recent.pictures(), desk, self.state)),
             explained=explained,
             desk=desk,
             shot=self._shot if capture else None,
@@ -210,6 +216,7 @@ class Session:
         self._notify_once("reading", self._recorder.reading_fault)
         self._notify_once("space", self._recorder.space_fault)
         self._notify_once("sending", self._sending_fault())
+        self._notify_once("accelerator", self._accelerator())
         for kept in self._recorder.news():
             # A picture that is held says itself that it is not kept.
             if kept.fault and (kept.shot is not self._shot or not self._captured()):
@@ -227,7 +234,7 @@ class Session:
             source=frame.source if (frame := self._camera.frames.peek()) else self._source,
             signed_by=self._signed_by,
             mm_per_pixel=self._mm_per_pixel(),
-            recent=comparable(self._recent.pictures(), desk),
+            recent=comparable(self._recent.pictures(), desk, self.state),
             fault=self.fault,
             preferences_fault=self._recorder.preferences_fault,
             checks=self._selftest.found,
@@ -237,8 +244,9 @@ class Session:
             installed=installer.outcome if installer else None,
             desk=desk,
             case=case_of(desk, self.state),
-            lesion=desk.lesion,
+            lesion=self.state.lesion,
             seconds=self._clock.monotonic(),
+            calibration=self._recorder.calibration.peek(),
         )
         page = self.state.page
         if page == PageName.LIVE and snapshot.fault is not None:
@@ -293,17 +301,11 @@ class Session:
             case Command.QUIT | Command.RESTART | Command.POWER_OFF:
                 self.ending = command
             case Command.CAPTURE:
-                if self._notice_ends is not None:
-                    self._next_notice()
-                self._shot = Shot(filing_of(self._recorder.desk, self.state))
-                live = self._analysis.live.peek()
-                self._live_before = live.finding if live else None
-                now = self._clock.monotonic()
-                if now - self._flash_began >= FLASHES_APART_SECONDS:
-                    self._flash_began = now
-                self._camera.inbox.send(TakeBurst(self._shot))
+                self._capture()
             case Command.RELEASE:
                 self._release()
+            case Command.CALIBRATE:
+                self._calibrate()
             case Command.EXPLAIN:
                 if self._captured():
                     self._analysis.inbox.send(ExplainCapture())
@@ -324,6 +326,22 @@ class Session:
                 self._recorder.inbox.send(command)
                 if isinstance(command, Decide) and command.subject is self._shot:
                     self._release()
+
+    def _capture(self) -> None:
+        if self._notice_ends is not None:
+            self._next_notice()
+        self._shot = Shot(filing_of(self.state))
+        live = self._analysis.live.peek()
+        self._live_before = live.finding if live else None
+        now = self._clock.monotonic()
+        if now - self._flash_began >= FLASHES_APART_SECONDS:
+            self._flash_began = now
+        self._camera.inbox.send(TakeBurst(self._shot))
+
+    def _calibrate(self) -> None:
+        frame = self._camera.frames.peek()
+        if frame is not None:
+            self._recorder.inbox.send(CalibrateOptics(frame))
 
     def _execute_on_models(self, command: Command) -> None:
         if self._installer is None:
@@ -439,6 +457,7 @@ class Session:
             progress=progress if state.frozen and not capture else None,
             kept=self._kept(capture) if capture else None,
             lost=frame.time if frame and not capture and self._camera.lost else None,
+            field_mm=self._field_mm(frame, field) if frame and field else None,
             live_before=self._live_before if capture else None,
             flash=self._clock.monotonic() - self._flash_began < FLASH_SECONDS,
         )
@@ -468,10 +487,16 @@ class Session:
 
     def _mm_per_pixel(self) -> float | None:
         frame = self._camera.frames.peek()
-        if frame is None or self._optics is None:
-            return None
+        return self._scale(frame) if frame else None
+
+    def _field_mm(self, frame: Frame, field: FieldOfView) -> float | None:
+        scale = self._scale(frame)
+        return None if scale is None else scale * field.side
+
+    def _scale(self, frame: Frame) -> float | None:
         height, width = frame.pixels.shape[:2]
-        return self._optics.mm_per_pixel_at(width, height)
+        optics = self._optics.peek() if self._optics else None
+        return optics.mm_per_pixel_at(width, height) if optics else None
 
 
 def _crop_frame(frame: Frame, field: FieldOfView) -> NDArray[np.uint8]:

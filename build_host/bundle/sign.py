@@ -8,6 +8,7 @@ from typing import Final
 import platformdirs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from build_host.bundle.edge_tpu import READINESS_FILE
 from build_host.evaluation.assessment import Assessment
 from build_host.files import write_file
 from build_host.reporting.model_card import render_card
@@ -124,7 +125,7 @@ def write_bundle(
         CARD_FILE: render_card(manifest, assessment, sections, first).encode(),
     }
     # What was said of an older bundle is not about this one.
-    for name in (RELEASE_FILE, RELEASE_SIGNATURE_FILE):
+    for name in (RELEASE_FILE, RELEASE_SIGNATURE_FILE, READINESS_FILE):
         (folder / name).unlink(missing_ok=True)
     for name, content in contents.items():
         write_file(folder / name, content)

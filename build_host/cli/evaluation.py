@@ -9,12 +9,14 @@ from build_host.cli.options import (
     Add,
     data_options,
     folders,
+    positive,
     run_argument,
     run_or_bundle_argument,
 )
 from build_host.pipeline import release, stages
 from build_host.reporting.console import (
     assessment_tables,
+    judgement_tables,
     peers_table,
 )
 from build_host.run_folder import RunFolder
@@ -31,6 +33,27 @@ def add_evaluation_commands(add: Add) -> None:
         "detection, saliency maps, file size and speed. All is printed; for a run it is also "
         "written to metrics.json in its folder.",
     )  # fmt: skip
+
+    judgement = add(
+        "judgement", _judgement, "Tell whether a run or a bundle sees through round stops, refuses "
+        "pictures with reason, and lets melanomas pass; on the test folds.",
+        run_or_bundle_argument(), data_options(),
+        more="Three tables are printed: stops drawn onto the first collection, with and without "
+        "looking for them; refused pictures by source, diagnosis and skin tone; and what melanomas "
+        "are headlined as.",
+    )  # fmt: skip
+    judgement.add_argument(
+        "--fold",
+        choices=("test", "validation"),
+        default="test",
+        help="whose images of each collection are judged (default: %(default)s)",
+    )
+    judgement.add_argument(
+        "--images",
+        type=positive,
+        metavar="N",
+        help="number of images of each collection, at random (default: all)",
+    )
 
     compare = add(
         "compare", _compare, "Compare a run with other models on the test fold.",
@@ -70,6 +93,14 @@ def _evaluate(options: argparse.Namespace, console: Console) -> int:
         console.print(table)
     if not release.is_bundle(options.run):
         console.print(f"Next: dermascope-build bundle {options.run}", soft_wrap=True)
+    return 0
+
+
+def _judgement(options: argparse.Namespace, console: Console) -> int:
+    bundle = release.open_run_or_bundle(options.run, load_config().trusted_keys)
+    found = stages.judge_bundle(bundle, folders(options), options.fold, options.images)
+    for table in judgement_tables(found):
+        console.print(table)
     return 0
 
 

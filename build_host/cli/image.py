@@ -26,6 +26,10 @@ def add_image_commands(add: Add) -> None:
         help="the instrument's settings, for the card's first partition",
     )  # fmt: skip
     image.add_argument(
+        "--provision", type=Path, metavar="CSV",
+        help="a table with a row for each device: also write a settings file for each card",
+    )  # fmt: skip
+    image.add_argument(
         "--out", type=Path, metavar="DIR", default=Path("build/image"),
         help="folder to write to (default: %(default)s)",
     )  # fmt: skip
@@ -37,16 +41,28 @@ def add_image_commands(add: Add) -> None:
         help="where the files will be served from, for Raspberry Pi Imager",
     )  # fmt: skip
     image.add_argument(
+        "--layer", type=Path, metavar="DIR",
+        help="also write the same as a source folder for rpi-image-gen",
+    )  # fmt: skip
+    image.add_argument(
         "--raw", action="store_true", help="leave the image as it is: for an emulated machine"
     )
 
 
 def _image(options: argparse.Namespace, console: Console) -> int:
     from build_host.image.build import Build, build_image
+    from build_host.image.provisioning import checked_settings, write_settings
+    from build_host.image.recipe import load_recipe
     from build_host.image.release import publish
+    from build_host.image.rpi_image_gen import write_layer
     from build_host.image.tools import Tools, cache_folder
     from build_host.image.update_key import default_update_key
 
+    folder = options.out.resolve()
+    settings = checked_settings(options.config)
+    cards = []
+    if options.provision:
+        cards = write_settings(options.provision, settings, folder / "cards")
     began = time.monotonic()
 
     def say(step: str) -> None:
@@ -54,14 +70,16 @@ def _image(options: argparse.Namespace, console: Console) -> int:
 
     say("Tools of Debian 13 (minutes, once)")
     tools = Tools(cache_folder())
-    folder = options.out.resolve()
     build = Build(
         work=folder / "work",
-        settings=options.config,
+        settings=settings,
         key=default_update_key(),
         version=options.version,
     )
     built = build_image(build, tools, say)
+    if options.layer:
+        write_layer(load_recipe(), built.root, options.layer)
+        console.print(f"Wrote {options.layer}", soft_wrap=True)
     if not options.raw:
         say("Compressing")
         files = publish(built.card, folder, build.version, built.released, options.url, tools)
@@ -69,5 +87,7 @@ def _image(options: argparse.Namespace, console: Console) -> int:
             console.print(f"Wrote {path}", soft_wrap=True)
     console.print(f"Wrote {built.card}", soft_wrap=True)
     console.print(f"Wrote {built.update}", soft_wrap=True)
+    for path in cards:
+        console.print(f"Wrote {path}, for the card of {path.parent.name}", soft_wrap=True)
     say("Done")
     return 0

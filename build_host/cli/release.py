@@ -6,6 +6,7 @@ from typing import Final
 
 from rich.console import Console
 
+from build_host.bundle.edge_tpu import COMPILER, compile_model, found_compiler, readiness
 from build_host.bundle.keys import revoke_keys, rotate_key
 from build_host.bundle.release import write_archive, write_release
 from build_host.bundle.sign import (
@@ -20,8 +21,10 @@ from build_host.cli.options import (
     Add,
     out_option,
     run_argument,
+    run_or_bundle_argument,
 )
 from build_host.pipeline import release
+from build_host.regulatory.write import write_all
 from build_host.reproduction.tables import REPRODUCTION
 from build_host.run_folder import RunFolder
 from device.config import load_config
@@ -83,6 +86,12 @@ def add_release_commands(add: Add) -> None:
         "~/.config/dermascope/signing.key). An existing key is never overwritten.",
     )  # fmt: skip
 
+    add(
+        "edgetpu", _edgetpu, "Tell whether a model could run on Coral's Edge TPU, and compile it "
+        "where edgetpu_compiler is installed.", run_or_bundle_argument(),
+        more="Of a bundle, the compiled file is put beside the plain one and signed; a device uses "
+        "it only where it has an Edge TPU that gives the known answers.",
+    )  # fmt: skip
     key = add(
         "key", _key, "Put a new signing key in the place of the one in use, or revoke keys.",
         more="Either writes a signed list that devices follow: by `dermascope model trust FILE`, "
@@ -96,6 +105,15 @@ def add_release_commands(add: Add) -> None:
     key.add_argument(
         "--out", type=Path, metavar="FILE", default=Path(KEY_LIST_FILE),
         help="where the list is written (default: %(default)s)",
+    )  # fmt: skip
+
+    regulatory = add(
+        "regulatory", _regulatory, "Renew what is generated of docs/regulatory: bill of materials, "
+        "tables of risks, threats and foreign software.",
+    )  # fmt: skip
+    regulatory.add_argument(
+        "--root", type=Path, metavar="DIR", default=Path(),
+        help="root of the repository (default: here)",
     )  # fmt: skip
 
 
@@ -120,6 +138,48 @@ def _archive(options: argparse.Namespace, folder: Path, console: Console) -> Non
     write_release(load_bundle(folder, (own,)), key, options.device_class)
     path = write_archive(load_bundle(folder, (own,)), options.archive)
     console.print(f"Wrote {path}", soft_wrap=True)
+
+
+def _edgetpu(options: argparse.Namespace, console: Console) -> int:
+    key_path, folder = default_key_path(), options.run
+    trusted = load_config().trusted_keys
+    own = (public_key(read_key(key_path)),) if key_path.is_file() else ()
+    bundle = release.open_run_or_bundle(folder, (*trusted, *own))
+    ready = [readiness(name, model) for name, model in bundle.models.items()]
+    for network in ready:
+        told = "ready: one sub-graph" if network.ready else "not ready"
+        mapped = f"{network.mapped} of {network.of} operations"
+        console.print(f"{network.file}: {told}, {mapped}", soft_wrap=True)
+        for words, names in (
+            ("not supported", network.unsupported),
+            ("floating point", network.floating_point[:5]),
+            ("of no fixed size", network.dynamic[:5]),
+        ):
+            if names:
+                console.print(f"  {words}: {', '.join(names)}", soft_wrap=True)
+    compiler = found_compiler()
+    if compiler is None or not release.is_bundle(folder):
+        needed = f"{COMPILER} is not installed" if compiler is None else "a run has no signature"
+        console.print(f"Nothing was compiled: {needed}.", soft_wrap=True)
+        return 0
+    if bundle.signed_by not in own:
+        raise BundleError(
+            f"{folder}: is not signed with your own key; run: dermascope-build sign {folder}"
+        )
+    compiled = {
+        spec.sha256: compile_model(compiler, bundle.models[spec.file])
+        for spec, network in zip(bundle.manifest.networks, ready, strict=True)
+        if network.ready
+    }
+    write_release(bundle, read_key(key_path), compiled=compiled)
+    console.print(f"Wrote {len(compiled)} compiled files into {folder}", soft_wrap=True)
+    return 0
+
+
+def _regulatory(options: argparse.Namespace, console: Console) -> int:
+    for path in write_all(options.root):
+        console.print(f"Wrote {path}", soft_wrap=True)
+    return 0
 
 
 def _key(options: argparse.Namespace, console: Console) -> int:

@@ -43,8 +43,9 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):
-    """What was built: the raw image of a card, and the update to the same system."""
+    """What was built: the system, the raw image of a card, and the update to the same system."""
 
+    root: Path
     card: Path
     update: Path
     released: date
@@ -116,4 +117,4 @@ def build_image(build: Build, tools: Tools, say: Callable[[str], None]) -> Built
         build.version,
         tools,
     )
-    return Built(card=card, update=update, released=built.date())
+    return Built(root=root, card=card, update=update, released=built.date())

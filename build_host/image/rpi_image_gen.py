@@ -12,7 +12,7 @@ from typing import Final
 from build_host.files import write_file
 from build_host.image.program import PREFIX, TREE
 from build_host.image.recipe import OVERLAY, Recipe
-from build_host.image.system import UNITS
+from build_host.image.system import place_of
 
 LAYER: Final = "layer/dermascope.yaml"
 CONFIG: Final = "config/dermascope.yaml"
@@ -86,9 +86,10 @@ def write_layer(recipe: Recipe, program: Path, folder: Path) -> None:
         if not path.is_dir() and _has_place(path.name) and name.parts[1] != "initramfs-tools":
             (files / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, files / name, follow_symlinks=False)
-    (files / UNITS).mkdir(parents=True, exist_ok=True)
     for path in sorted((TREE / "systemd").iterdir()):
-        shutil.copyfile(path, files / UNITS / path.name)
+        place = files / place_of(path.name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
     _write({"etc/rpi-image-gen/slot-shared.d/dermascope.conf": _SHARED}, files)
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Final
 
 from build_host.image.commands import run
 from build_host.image.layout import ROOT_A, ROOT_B, part_uuid
@@ -10,7 +11,12 @@ from build_host.image.program import TREE
 from build_host.image.recipe import INITRAMFS, OVERLAY, Recipe
 from build_host.image.tools import Tools
 
-UNITS = Path("usr/lib/systemd/system")
+UNITS: Final = Path("usr/lib/systemd/system")
+
+_PLACES: Final = {
+    ".rules": Path("usr/lib/udev/rules.d/70-dermascope.rules"),
+    ".sysusers": Path("usr/lib/sysusers.d/dermascope.conf"),
+}
 
 
 def install_system(root: Path, recipe: Recipe, certificate: Path, tools: Tools, epoch: int) -> None:
@@ -37,7 +43,7 @@ def install_system(root: Path, recipe: Recipe, certificate: Path, tools: Tools, 
                 continue
             (root / name).chmod(0o755 if os.access(path, os.X_OK) else 0o644)
     for path in sorted((TREE / "systemd").iterdir()):
-        shutil.copyfile(path, root / UNITS / path.name)
+        shutil.copyfile(path, root / place_of(path.name))
     (root / "etc/hostname").write_text("dermascope\n")
     resolver = root / "etc/resolv.conf"
     resolver.unlink(missing_ok=True)
@@ -45,12 +51,15 @@ def install_system(root: Path, recipe: Recipe, certificate: Path, tools: Tools, 
     (root / "etc/rauc").mkdir(exist_ok=True)
     (root / "etc/rauc/system.conf").write_text(update_config(recipe))
     shutil.copyfile(certificate, root / "etc/rauc/keyring.pem")
-    # systemd never lets the clock show a time before this file's.
-    clock = root / "usr/lib/clock-epoch"
-    clock.touch()
-    os.utime(clock, (epoch, epoch))
+    # systemd never lets the clock show a time before clock-epoch's, and renews what is made of /usr
+    # (ldconfig's cache, the journal's catalogue) where .updated is older than that.
+    for stamp in ("usr/lib/clock-epoch", "etc/.updated", "var/.updated"):
+        (root / stamp).touch()
+        os.utime(root / stamp, (epoch, epoch))
     tools.emulate()
-    run(["chroot", str(root), "systemd-sysusers"])
+    # The day on which a user was made is part of /etc/shadow.
+    day = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SOURCE_DATE_EPOCH": str(epoch)}
+    run(["chroot", str(root), "systemd-sysusers"], day)
     for verb, units in (
         ("enable", recipe.units.enabled),
         ("disable", recipe.units.disabled),
@@ -61,6 +70,11 @@ def install_system(root: Path, recipe: Recipe, certificate: Path, tools: Tools, 
     default = root / "etc/systemd/system/default.target"
     default.unlink(missing_ok=True)
     default.symlink_to("/usr/lib/systemd/system/multi-user.target")
+
+
+def place_of(name: str) -> Path:
+    """Return where a file of ``systemd/`` lies in a root."""
+    return _PLACES.get(Path(name).suffix, UNITS / name)
 
 
 def update_config(recipe: Recipe) -> str:

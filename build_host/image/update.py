@@ -56,6 +56,11 @@ def make_update(
     shutil.copyfile(boot, content / "boot.img")
     (content / "manifest.raucm").write_text(update_manifest(compatible, version))
     update.unlink(missing_ok=True)
-    command = [f"--cert={certificate_of(key)}", f"--key={key}", "bundle", str(content), str(update)]
-    tools.run(["rauc", *command], [update.parent, key.parent])
+    signing = [f"--cert={certificate_of(key)}", f"--key={key}"]
+    # The root is compressed already.
+    quickly = "--mksquashfs-args=-comp zstd -Xcompression-level 1"
+    tools.run(
+        ["rauc", *signing, "bundle", quickly, str(content), str(update)],
+        [update.parent, key.parent],
+    )
     shutil.rmtree(content)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from build_host.bundle.edge_tpu import READINESS_FILE, readiness
 from build_host.bundle.sign import read_key, write_bundle
 from build_host.errors import DataError
 from build_host.evaluation.assessment import Assessment
@@ -18,7 +19,7 @@ from build_host.reporting.model_card import (
     leave_one_out_section,
     peers_section,
 )
-from build_host.results import read_result
+from build_host.results import read_result, to_json
 from build_host.run_folder import RunFolder
 from device.errors import ConfigError
 from device.models.bundle import MANIFEST_FILE, Bundle, load_bundle
@@ -220,6 +221,9 @@ def make_bundle(
     write_bundle(
         bundle, manifest, files_of(draft), assessment, key, sections[False], sections[True]
     )
+    ready = [readiness(name, model) for name, model in draft.models.items()]
+    if not any(network.floating_point for network in ready):
+        write_file(bundle / READINESS_FILE, to_json(ready))
     for path in kept:
         if path.is_file():
             write_file(bundle / path.name, path.read_bytes())

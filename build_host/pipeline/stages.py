@@ -14,12 +14,13 @@ from rich.console import Console
 from build_host.bundle.draft import calibrate_draft, draft, provenance
 from build_host.calibration.degradation import Study, study_degradation
 from build_host.calibration.fits import percentile_quality_limits
-from build_host.datasets.dataset import Dataset
+from build_host.datasets.dataset import Dataset, concatenate
 from build_host.datasets.image_cache import (
     load_examples,
     resized_images,
     without_look_alikes_of_others,
 )
+from build_host.datasets.isic2017 import read_isic2017
 from build_host.datasets.milk10k import Photograph, milk10k_out_of_scope, milk10k_photographs
 from build_host.datasets.sampling import balanced_sample
 from build_host.datasets.sources import (
@@ -35,6 +36,7 @@ from build_host.errors import DataError
 from build_host.evaluation.assessment import Assessment, assess
 from build_host.evaluation.comparison import Peer, measure_peer
 from build_host.evaluation.inference import network_outputs
+from build_host.evaluation.judgement import Judgement, judge
 from build_host.evaluation.similar_cases import embed_lesions, measure_retrieval
 from build_host.files import replacing, write_file
 from build_host.pipeline.release import open_run_or_bundle
@@ -268,6 +270,31 @@ def study_quality(
     write_result(out.quality_study, result)
     _write_figure(out.quality_plot, degradation_curves(result), dpi=120)
     return result
+
+
+def judge_bundle(
+    bundle: Bundle,
+    folders: DataFolders,
+    part: Literal["validation", "test"],
+    images: int | None = None,
+) -> Judgement:
+    """Measure a bundle's judgement on a fold of every collection that is there, HAM10000's first.
+
+    Parameters
+    ----------
+    images
+        How many of each collection, or None for all.
+    """
+    held: list[SourceName] = [n for n in folders.sources if n not in ("isic-2017", "ham10000")]
+    named = (*(("ham10000",) if "ham10000" in folders.sources else ()), *held)
+    dataset = fold(named, folders, part)
+    order = np.random.default_rng(0).permutation(len(dataset))
+    source = dataset.source_indices
+    rows = [order[source[order] == i][: images or len(order)] for i in range(len(dataset.sources))]
+    judged = dataset.subset(np.concatenate([np.sort(own) for own in rows]))
+    if part == "test" and "isic-2017" in folders.sources:
+        judged = concatenate(judged, read_isic2017(folders.folder("isic-2017"), ("test",)))
+    return judge(bundle, judged)
 
 
 def write_example_sheet(bundle: Bundle, folders: DataFolders, path: Path) -> None:

@@ -8,6 +8,7 @@ from build_host.calibration.degradation import Study
 from build_host.evaluation.assessment import Assessment
 from build_host.evaluation.comparison import Ablation, LeaveOneOut, Peer
 from build_host.evaluation.evaluation import Evaluation
+from build_host.evaluation.judgement import Judgement
 from build_host.evaluation.out_of_distribution import DetectionFigures
 from build_host.evaluation.saliency_faithfulness import Faithfulness
 from build_host.evaluation.sources import SourceEvaluation
@@ -216,6 +217,48 @@ def peers_table(peers: list[Peer]) -> Table:
     for name in peers[0].figures:
         table.add_row(words(name), *(format_interval(peer.figures[name]) for peer in peers))
     return table
+
+
+def judgement_tables(judgement: Judgement) -> Iterator[Table]:
+    """Yield the tables of what the instrument makes of stops, poor pictures and melanomas."""
+    stops = Table(
+        "stop", "called", "unfamiliar", "accuracy", "melanoma AUC",
+        title=f"{judgement.model}: stops drawn onto the first collection",
+        caption="From the frame's square as it is -> from the square inside the stop",
+    )  # fmt: skip
+    for before, after in zip(judgement.stops[::2], judgement.stops[1::2], strict=True):
+        stops.add_row(
+            before.stop or "none",
+            f"{before.called:.0%} -> {after.called:.0%}",
+            f"{before.unfamiliar:.0%} -> {after.unfamiliar:.0%}",
+            f"{before.accuracy:.3f} -> {after.accuracy:.3f}",
+            f"{before.melanoma_auc:.3f} -> {after.melanoma_auc:.3f}",
+        )
+    yield stops
+    refused = Table(
+        "images of", "how many", "refused", "for", "accuracy of accepted", "of refused",
+        title="Refused for their quality",
+    )  # fmt: skip
+    for row in judgement.refused:
+        reasons = ", ".join(f"{name} {share:.1%}" for name, share in row.by_reason.items() if share)
+        right = (row.accuracy_accepted, row.accuracy_refused)
+        refused.add_row(
+            row.group, str(row.images), f"{row.refused:.1%}", reasons,
+            *("-" if value is None else f"{value:.3f}" for value in right),
+        )  # fmt: skip
+    yield refused
+    melanomas = Table(
+        "melanomas of", "called", "first diagnosis benign", "no sign of malignancy",
+        "of all, by recommendation", title="What melanomas are headlined as",
+    )  # fmt: skip
+    for line in judgement.melanomas:
+        shares = ", ".join(
+            f"{name or 'none'} {share:.0%}" for name, share in line.by_recommendation.items()
+        )
+        melanomas.add_row(
+            line.source, str(line.called), str(line.benign_diagnosis), str(line.calm), shares
+        )
+    yield melanomas
 
 
 def quality_table(study: Study) -> Table:

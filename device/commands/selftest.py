@@ -4,6 +4,7 @@ import argparse
 
 from device.commands.options import Add, add_model
 from device.config import load_config
+from device.errors import DermascopeError
 from device.exit_status import ExitStatus
 from device.platform.clock import Clock
 
@@ -28,6 +29,13 @@ def add_selftest(add: Add) -> None:
         help="leave out camera, screen and buttons, which an instrument that runs holds for itself",
     )
     parser.add_argument(
+        "--only",
+        action="append",
+        metavar="ITEM",
+        help="check nothing but this, as the table calls it (camera, disk, ...); may be given "
+        "several times",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print one JSON object, for a factory line"
     )
     add_model(parser)
@@ -37,9 +45,16 @@ def selftest(options: argparse.Namespace, clock: Clock) -> int:
     """Carry every check out, and print what was found."""
     from device.console import print_checks
     from device.paths import state_folder
-    from device.selftest.check import CheckState, to_json, worst
+    from device.selftest.check import CheckState, Item, to_json, worst
     from device.selftest.runs import checks_alone
 
+    named = options.only or tuple(Item)
+    unknown = set(named) - set(Item)
+    if unknown:
+        raise DermascopeError(
+            f"--only: {', '.join(sorted(unknown))}: there is no such check; choose from "
+            f"{', '.join(Item)}"
+        )
     checks = checks_alone(
         load_config(options.config),
         clock,
@@ -47,6 +62,7 @@ def selftest(options: argparse.Namespace, clock: Clock) -> int:
         model=options.model,
         source=options.source,
         running=options.running,
+        only=[Item(name) for name in named],
     )
     if options.json:
         print(to_json(checks).decode())

@@ -1,5 +1,6 @@
 """The saliency overlay: colour, opacity and a contour, laid over a picture."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -10,21 +11,38 @@ from numpy.typing import NDArray
 CONTOUR_LEVEL: Final = 0.5
 """Where the contour is drawn: in the middle of the scale that all maps have in common."""
 
-_DRAWN_SIDE: Final = 192
-"""Maps are coarse, and coloured at this many pixels to a side; one scaling makes the rest."""
+_COARSENESS: Final = 2
+"""Maps are coloured at half the picture's size: they are far coarser still."""
 
 _STAIR: Final = 0.6
 _FRACTION: Final = 4
 """Bits of a pixel to which lines are drawn."""
 
-_CONTOUR_COLOUR: Final = (255, 255, 255)
-_CONTOUR_EDGE: Final = (0, 0, 0)
+_CONTOUR_COLOUR: Final = (255, 255, 255, 255)
+_CONTOUR_EDGE: Final = (0, 0, 0, 255)
 
 
-def saliency_rgba(
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """What lies over a part of a picture.
+
+    Attributes
+    ----------
+    pixels
+        uint8, (height, width, 4), BGRA as screens have it, the colours multiplied by their opacity.
+    left, top
+        Where the part begins, in pixels of the picture.
+    """
+
+    pixels: NDArray[np.uint8]
+    left: int
+    top: int
+
+
+def saliency_layer(
     saliency: NDArray[np.float32], size: tuple[int, int], opacity: float
-) -> NDArray[np.uint8]:
-    """Return a saliency map as a translucent picture.
+) -> Layer | None:
+    """Return a saliency map as a translucent picture, as far as there is anything to be seen.
 
     Parameters
     ----------
@@ -37,33 +55,47 @@ def saliency_rgba(
 
     Returns
     -------
-    numpy.ndarray
-        uint8, (height, width, 4), RGBA, the colours multiplied by their opacity: the perceptually
-        uniform colour map "inferno" (van der Walt & Smith), and where the map passes
-        `CONTOUR_LEVEL` a white line with a dark edge, so that the area is marked by shape as well
-        as by colour.
+    Layer or None
+        The perceptually uniform colour map "inferno" (van der Walt & Smith), and where the map
+        passes `CONTOUR_LEVEL` a white line with a dark edge, so that the area is marked by shape as
+        well as by colour. None where the map is empty.
     """
-    levels = _levels(saliency)
-    small = np.take(_translucent(opacity), levels).view(np.uint8).reshape(*levels.shape, 4)
-    picture = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
-    thick = max(1, size[1] // 250)
-    for line in _contours(levels):
-        exact = (line + 0.5) * size / levels.shape[::-1] - 0.5
-        contour = np.rint(exact * 2**_FRACTION).astype(np.int32)
-        for colour, width in ((_CONTOUR_EDGE, 3 * thick), (_CONTOUR_COLOUR, thick)):
-            cv2.polylines(picture, [contour], True, (*colour, 255), width, cv2.LINE_AA, _FRACTION)
-    return picture
+    levels = _levels(saliency, size)
+    x, y, across, down = cv2.boundingRect(levels)
+    if across == 0:
+        return None
+    shown = levels[y : y + down, x : x + across]
+    small = np.take(_translucent(opacity), shown).view(np.uint8).reshape(down, across, 4)
+    # The last one may lie half outside.
+    width = min(_COARSENESS * across, size[0] - _COARSENESS * x)
+    height = min(_COARSENESS * down, size[1] - _COARSENESS * y)
+    whole = (_COARSENESS * across, _COARSENESS * down)
+    picture = np.asarray(cv2.resize(small, whole, interpolation=cv2.INTER_NEAREST), np.uint8)
+    thick = max(2, round(size[1] / 250))
+    for line in _contours(shown):
+        exact = (line + 0.5) * _COARSENESS - 0.5
+        rough, fine = (np.rint(exact * 2**bits).astype(np.int32) for bits in (0, _FRACTION))
+        cv2.polylines(picture, [rough], True, _CONTOUR_EDGE, 3 * thick)
+        cv2.polylines(picture, [fine], True, _CONTOUR_COLOUR, thick, cv2.LINE_AA, _FRACTION)
+    if (height, width) != picture.shape[:2]:
+        picture = np.ascontiguousarray(picture[:height, :width])
+    return Layer(picture, _COARSENESS * x, _COARSENESS * y)
 
 
 def blend_overlay(
     pixels: NDArray[np.uint8], saliency: NDArray[np.float32], opacity: float = 0.6
 ) -> NDArray[np.uint8]:
     """Return a picture with the overlay on it: uint8, (height, width, 3), RGB."""
-    height, width = pixels.shape[:2]
-    heat = saliency_rgba(saliency, (width, height), opacity)
-    alpha = heat[:, :, 3:].astype(np.float32) / 255.0
-    mixed = pixels.astype(np.float32) * (1.0 - alpha) + heat[:, :, :3].astype(np.float32)
-    return np.asarray(np.rint(np.minimum(mixed, 255.0)), np.uint8)
+    mixed = pixels.copy()
+    layer = saliency_layer(saliency, pixels.shape[1::-1], opacity)
+    if layer is None:
+        return mixed
+    heat = layer.pixels.astype(np.float32)
+    height, width = heat.shape[:2]
+    part = mixed[layer.top : layer.top + height, layer.left : layer.left + width]
+    blended = part * (1.0 - heat[:, :, 3:] / 255.0) + heat[:, :, 2::-1]
+    part[:] = np.rint(np.minimum(blended, 255.0)).astype(np.uint8)
+    return mixed
 
 
 def colour_scale(steps: int) -> NDArray[np.uint8]:
@@ -71,13 +103,12 @@ def colour_scale(steps: int) -> NDArray[np.uint8]:
     return np.asarray(_inferno()[np.linspace(0, 255, steps).round().astype(np.intp)], np.uint8)
 
 
-def _levels(saliency: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _levels(saliency: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return a map at the size at which it is coloured: uint8, 0 to 255."""
     # One byte a pixel is all that the screen can tell apart, and much faster than four.
     coarse = np.rint(np.clip(saliency, 0, 1) * 255).astype(np.uint8)
-    rows, columns = coarse.shape
-    size = (max(columns, _DRAWN_SIDE), max(rows, _DRAWN_SIDE))
-    return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+    coloured = (-(-size[0] // _COARSENESS), -(-size[1] // _COARSENESS))
+    return np.asarray(cv2.resize(coarse, coloured, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def _contours(levels: NDArray[np.uint8]) -> list[NDArray[np.int32]]:
@@ -90,12 +121,12 @@ def _contours(levels: NDArray[np.uint8]) -> list[NDArray[np.int32]]:
 
 @lru_cache(maxsize=2)
 def _translucent(opacity: float) -> NDArray[np.uint32]:
-    """Return the pixel of each level, four bytes (RGBA, multiplied) in one number."""
+    """Return the pixel of each level, four bytes (BGRA, multiplied) in one number."""
     pixels = np.empty((256, 4), np.uint8)
     level = np.linspace(0.0, 1.0, 256)
     # The lowest tenth fades out, or the map would end in a line of its own.
     alpha = np.sqrt(level) * np.minimum(1.0, level / 0.1) * opacity
-    pixels[:, :3] = np.rint(_inferno() * alpha[:, None])
+    pixels[:, :3] = np.rint(_inferno()[:, ::-1] * alpha[:, None])
     pixels[:, 3] = np.rint(alpha * 255)
     return np.asarray(pixels.view(np.uint32)[:, 0])
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import ImageError
+from device.language import translatable
 
 _LARGEST_SIDE: Final = 450
 _FEWEST_TICKS: Final = 5
@@ -54,7 +55,10 @@ def find_ticks(field: NDArray[np.uint8]) -> Ticks:
     factor = max(1, -(-len(field) // _LARGEST_SIDE))
     side = len(field) // factor
     if side < 10 * _FEWEST_TICKS:
-        raise ImageError("the picture is too small for a ruler; take a larger one")
+        raise ImageError(
+            translatable("the picture is too small for a ruler"),
+            action=translatable("take a larger one"),
+        )
     grey = cv2.cvtColor(field[: side * factor, : side * factor], cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
     # Light and lesion change slowly.
@@ -97,8 +101,11 @@ def _strongest(windowed: NDArray[np.float32]) -> tuple[float, float]:
             standing_out = max(standing_out, height / least)
     if standing_out < _STANDS_OUT:
         raise ImageError(
-            "no ruler was found in the picture; lay one with millimetre ticks across the whole "
-            "field, focus on it, and take the picture again"
+            translatable("no ruler was found in the picture"),
+            action=translatable(
+                "lay one with millimetre ticks across the whole field, focus on it, and take the "
+                "picture again"
+            ),
         )
     return found[0], found[1]
 

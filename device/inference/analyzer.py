@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
+from device.faults import Fault
 from device.frame import Frame
 from device.imaging.burst import motion_in_burst, sharpest_frame
 from device.imaging.field_of_view import FieldOfView
@@ -127,6 +128,11 @@ class Analyzer:
     def runtime(self) -> str:
         """Name of the TensorFlow Lite runtime in use."""
         return self._live.runtime
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why a network does not run on the Edge TPU that it is meant for; None where it does."""
+        return self._live.fault or self._captured.fault
 
     def analyze(
         self, frame: Frame, motion: float | None = None, *, as_captured: bool = False

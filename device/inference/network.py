@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import BundleError
+from device.faults import Fault
 from device.imaging.preprocessing import scale_table
 from device.inference.known_answers import TOLERANCE, known_answers, known_pictures
-from device.inference.runtimes import Runtime, installed_runtime
+from device.inference.runtimes import Interpreter, Runtime, installed_runtime
+from device.language import translatable
 from device.models.bundle import Bundle
 from device.models.network_spec import NetworkSpec, TensorSpec
 
@@ -42,6 +44,25 @@ class NetworkOutput(NamedTuple):
     views: NDArray[np.float32] | None = None
 
 
+NO_EDGE_TPU: Final = translatable("no Edge TPU is found, and the processor is used instead")
+EDGE_TPU_LOST: Final = translatable("the Edge TPU is gone, and the processor is used instead")
+EDGE_TPU_WRONG: Final = translatable("the Edge TPU answers wrongly, and the processor is used")
+PLUG_IN_EDGE_TPU: Final = translatable("plug it in and start again, or go on without it")
+TELL_THE_MAKER: Final = translatable("go on without it, and tell whoever made the model")
+
+
+class _Bound(NamedTuple):
+    """An interpreter, the place of its input, and its outputs' places with how they are read."""
+
+    interpreter: Interpreter
+    input: int
+    outputs: list[tuple[int, TensorSpec] | None]
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
 class Network:
     """A network of a bundle, ready to run.
 
@@ -57,6 +78,12 @@ class Network:
         Threads that the runtime may use.
     runtime
         Runs it; by default what is installed.
+
+    Attributes
+    ----------
+    fault
+        Why it does not run on the Edge TPU that the bundle has a file for; None where it does, or
+        where there is no such file.
 
     Raises
     ------
@@ -75,24 +102,27 @@ class Network:
         runtime = runtime or installed_runtime()
         self.spec: Final = spec
         self.runtime: Final = runtime.name
+        self.fault: Fault | None = None
         self._where = f"{bundle.folder}: {spec.file}"
         try:
-            self._interpreter = runtime.load(bundle.models[spec.file], threads)
+            interpreter = runtime.load(bundle.models[spec.file], threads)
         except (ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise BundleError(f"{self._where} does not load in the runtime: {reason}") from None
-        self._input = self._match(self._interpreter.get_input_details(), spec.input_tensor)
-        details = self._interpreter.get_output_details()
-        outputs = spec.outputs
-        self._outputs = [
-            None if tensor is None else (self._match(details, tensor), tensor)
-            for tensor in (
-                outputs.logits, outputs.class_activation_map, outputs.whitened, outputs.dermoscopic,
-                outputs.embedding,
-            )
-        ]  # fmt: skip
+            raise BundleError(
+                f"{self._where} does not load in the runtime: {_reason(error)}"
+            ) from None
         self._table: Final = quantize(scale_table(spec.input), spec.input_tensor)
-        self._try(_known_answers(bundle, spec))
+        self._plain: Final = self._bound(interpreter)
+        self._used = self._plain
+        answers = _known_answers(bundle, spec)
+        self._try(answers)
+        compiled = bundle.compiled.get(spec.sha256)
+        if compiled is not None:
+            self._try_edge_tpu(runtime, compiled, answers)
+
+    @property
+    def on_edge_tpu(self) -> bool:
+        """Whether it runs on an Edge TPU now, and not on the processor."""
+        return self._used is not self._plain
 
     def run(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         """Run the network once.
@@ -103,28 +133,74 @@ class Network:
             The resized image, uint8, (height, width, 3), RGB, as
             `device.imaging.preprocessing.resize_to_input` returns it.
         """
+        try:
+            return self._run(pixels)
+        except (OSError, ValueError, RuntimeError) as error:
+            if not self.on_edge_tpu:
+                raise
+            # It was pulled out, or failed: the picture is not lost.
+            self._leave_edge_tpu(EDGE_TPU_LOST, PLUG_IN_EDGE_TPU, _reason(error))
+            return self._run(pixels)
+
+    def _run(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
+        interpreter, place, outputs = self._used
         # Scaling and quantization act on each pixel value alone, so a table of 256 does both.
-        self._interpreter.set_tensor(self._input, cv2.LUT(pixels, self._table)[None])
-        self._interpreter.invoke()
+        interpreter.set_tensor(place, cv2.LUT(pixels, self._table)[None])
+        interpreter.invoke()
         logits, class_map, whitened, dermoscopic, embedding = (
-            None if o is None else dequantize(self._interpreter.get_tensor(o[0])[0], o[1])
-            for o in self._outputs
+            None if o is None else dequantize(interpreter.get_tensor(o[0])[0], o[1])
+            for o in outputs
         )
         if logits is None:
             raise AssertionError("every manifest names the logits")
         taken = None if dermoscopic is None else float(dermoscopic[0])
         return NetworkOutput(logits, class_map, whitened, taken, embedding)
 
+    def _bound(self, interpreter: Interpreter) -> "_Bound":
+        """Return an interpreter with the places of its tensors, which are as the manifest says."""
+        details, told = interpreter.get_output_details(), self.spec.outputs
+        return _Bound(
+            interpreter,
+            self._match(interpreter.get_input_details(), self.spec.input_tensor),
+            [
+                None if tensor is None else (self._match(details, tensor), tensor)
+                for tensor in (
+                    told.logits, told.class_activation_map, told.whitened, told.dermoscopic,
+                    told.embedding,
+                )
+            ],
+        )  # fmt: skip
+
+    def _try_edge_tpu(
+        self, runtime: Runtime, compiled: bytes, answers: Sequence[Sequence[int]] | None
+    ) -> None:
+        """Run on an Edge TPU from now on, where there is one and its answers are the known ones."""
+        try:
+            self._used = self._bound(runtime.load_on_edge_tpu(compiled))
+        except (OSError, ValueError, RuntimeError) as error:
+            self._leave_edge_tpu(NO_EDGE_TPU, PLUG_IN_EDGE_TPU, _reason(error))
+            return
+        if answers is None:
+            self._leave_edge_tpu(EDGE_TPU_WRONG, TELL_THE_MAKER, "its answers are not known")
+            return
+        try:
+            self._try(answers)
+        except BundleError as error:
+            self._leave_edge_tpu(EDGE_TPU_WRONG, TELL_THE_MAKER, str(error))
+
+    def _leave_edge_tpu(self, message: str, action: str, detail: str) -> None:
+        self._used = self._plain
+        self.fault = Fault(message, action, detail=detail)
+
     def _try(self, answers: Sequence[Sequence[int]] | None) -> None:
         """Run the network on pictures whose answers may be known."""
         spec = self.spec
         for number, pixels in enumerate(known_pictures(spec.input.height, spec.input.width)):
             try:
-                output = self.run(pixels)
-            except (ValueError, RuntimeError) as error:
-                reason = " ".join(str(error).split())
+                output = self._run(pixels)
+            except (OSError, ValueError, RuntimeError) as error:
                 raise BundleError(
-                    f"{self._where} loads, and fails when it is run: {reason}"
+                    f"{self._where} loads, and fails when it is run: {_reason(error)}"
                 ) from None
             given = [output.logits, output.class_activation_map, output.whitened, output.embedding]
             if not all(x is None or np.isfinite(x).all() for x in (*given, output.dermoscopic)):

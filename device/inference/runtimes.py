@@ -1,5 +1,6 @@
 """TensorFlow Lite runtimes: the one seam to whatever runs a model file."""
 
+import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -7,6 +8,9 @@ from numpy.typing import NDArray
 
 from device.errors import BundleError
 from device.platform.stderr_filter import filtered_stderr
+
+EDGE_TPU_LIBRARY: Final = "libedgetpu.so.1"
+"""Coral's delegate, as Debian's and Google's packages name it."""
 
 
 class Interpreter(Protocol):
@@ -51,19 +55,45 @@ class Runtime(Protocol):
         """
         ...
 
+    def load_on_edge_tpu(self, model: bytes) -> Interpreter:
+        """Return an interpreter of a file that the Edge TPU's compiler made, on that processor.
+
+        Raises
+        ------
+        OSError, ValueError, RuntimeError
+            If its library or the processor is not there, or refuses the file.
+        """
+        ...
+
 
 class _PythonRuntime:
     """A package with an ``Interpreter`` class of the TensorFlow Lite kind."""
 
-    def __init__(self, name: str, interpreter_class: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        interpreter_class: Callable[..., Any],
+        load_delegate: Callable[[str], Any],
+    ) -> None:
         self.name: Final[str] = name
         self._interpreter_class = interpreter_class
+        self._load_delegate = load_delegate
 
     def load(self, model: bytes, threads: int) -> Interpreter:
         # No setting turns these lines off.
         with filtered_stderr(lambda line: line.startswith(b"INFO:")):
             interpreter = self._interpreter_class(model_content=model, num_threads=threads)
             interpreter.allocate_tensors()
+        loaded: Interpreter = interpreter
+        return loaded
+
+    def load_on_edge_tpu(self, model: bytes) -> Interpreter:
+        # The delegate comes first: without it the file cannot even be prepared.
+        delegate = self._load_delegate(EDGE_TPU_LIBRARY)
+        interpreter = self._interpreter_class(
+            model_content=model, experimental_delegates=[delegate]
+        )
+        interpreter.allocate_tensors()
         loaded: Interpreter = interpreter
         return loaded
 
@@ -76,9 +106,9 @@ def litert() -> Runtime:
     ImportError
         If it is not installed.
     """
-    from ai_edge_litert.interpreter import Interpreter as LiteRTInterpreter
+    from ai_edge_litert import interpreter
 
-    return _PythonRuntime("ai-edge-litert", LiteRTInterpreter)
+    return _PythonRuntime("ai-edge-litert", interpreter.Interpreter, _delegates(interpreter))
 
 
 def tflite_runtime() -> Runtime:
@@ -89,9 +119,23 @@ def tflite_runtime() -> Runtime:
     ImportError
         If it is not installed.
     """
-    from tflite_runtime.interpreter import Interpreter as TfliteInterpreter
+    from tflite_runtime import interpreter
 
-    return _PythonRuntime("tflite-runtime", TfliteInterpreter)
+    return _PythonRuntime("tflite-runtime", interpreter.Interpreter, _delegates(interpreter))
+
+
+def _delegates(package: Any) -> Callable[[str], Any]:
+    """Return what loads a delegate's library."""
+
+    def load(library: str) -> Any:
+        # Where it is missing, the package's own class complains on standard error as it is freed.
+        ctypes.CDLL(library)
+        loaded = getattr(package, "load_delegate", None)
+        if loaded is None:
+            raise RuntimeError("the runtime loads no delegates")
+        return loaded(library)
+
+    return load
 
 
 def installed_runtime() -> Runtime:

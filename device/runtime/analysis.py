@@ -85,7 +85,7 @@ class Analysis:
         clock: Clock,
         use_field: Callable[[FieldOfView], None],
         keep: Callable[[KeepExamination], None] | None = None,
-        optics: Optics | None = None,
+        optics: Latest[Optics] | None = None,
     ) -> None:
         self._analyzer = analyzer
         self.inbox = inbox
@@ -221,7 +221,8 @@ class Analysis:
         if lesion is None:
             return capture
         height, width = frame.pixels.shape[:2]
-        scale = self._optics.mm_per_pixel_at(width, height) if self._optics else None
+        optics = self._optics.peek() if self._optics else None
+        scale = optics.mm_per_pixel_at(width, height) if optics else None
         return replace(
             capture,
             outline=lesion_contour(lesion),

@@ -117,12 +117,12 @@ class Casework:
         """Return the lesion that a picture is filed under, which is added where it is new."""
         return None if filing.lesion is None else self._key(filing.lesion)
 
-    def kept(self, lesion: Key | None) -> None:
+    def kept(self, filing: Filing) -> None:
         """Lay what was just kept of the open lesion on the desk."""
         desk = self._desk
-        if lesion is None or desk.patient is None or desk.lesion is None:
+        if filing.lesion is None or desk.patient is None or desk.lesion is None:
             return
-        if self._known(desk.lesion) != lesion:
+        if self._known(desk.lesion) != self._known(filing.lesion):
             return
         try:
             self._lay(self._with_lesion(self._with_lesions(desk), desk.lesion))
@@ -220,11 +220,14 @@ class Casework:
     def _with_lesions(self, desk: Desk) -> Desk:
         if desk.patient is None:
             return replace(desk, lesions=())
+        known = {
+            entry.newest.record.identifier: entry.newest for entry in desk.lesions if entry.newest
+        }
         entries = tuple(
             LesionEntry(
                 summary.lesion,
                 summary.examinations,
-                self._visit(summary.newest) if summary.newest else None,
+                self._visit_again(summary.newest, known) if summary.newest else None,
             )
             for summary in self._archive.lesions(desk.patient.key)
         )

@@ -14,6 +14,8 @@ value                  owner       what it is
 `AnalyzedFrame`        analysis    the newest finding of the live view
 `Capture`              analysis    what came of a shot
 `KeepExamination`      analysis    command to the recorder
+`CalibrateOptics`      session     command to the recorder
+`CalibrationResult`    recorder    what came of it
 `KeepResult`                 recorder    whether the examination of a shot is on the disk
 `Picture`              session     one that can be compared with the present one
 `Request`              session     command to the recorder (`device.runtime.requests`)
@@ -178,6 +180,35 @@ class KeepExamination:
     finding: Finding | None = None
     flags: tuple[str, ...] = ()
     measures: AbcdMeasures | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibrateOptics:
+    """A ruler with millimetre ticks is before the lens: the scale is to be read off it, and kept.
+
+    Attributes
+    ----------
+    frame
+        In which the ruler is.
+    """
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibrationResult:
+    """What came of a calibration.
+
+    Attributes
+    ----------
+    mm_per_pixel
+        In the frame's own pixels, or None where it failed.
+    fault
+        Why it failed, or None.
+    """
+
+    mm_per_pixel: float | None = None
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

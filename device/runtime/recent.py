@@ -29,6 +29,11 @@ class RecentPictures:
     def __len__(self) -> int:
         return len(self._pictures)
 
+    def clear(self) -> None:
+        """Forget them."""
+        with self._lock:
+            self._pictures.clear()
+
     def pictures(self) -> tuple[Picture, ...]:
         """Return them, the newest first."""
         with self._lock:

@@ -11,25 +11,43 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from device.errors import RecordError, RecordsLockedError, ScreenError
+from device.errors import (
+    ConfigError,
+    ImageError,
+    NoSuchRecordError,
+    RecordError,
+    RecordsLockedError,
+    ScreenError,
+)
 from device.faults import Fault
+from device.imaging.field_of_view import crop, find_field
+from device.imaging.ruler import find_ticks
 from device.language import translatable
 from device.latest import Latest
+from device.optics import Optics, save_optics
 from device.platform.clock import Clock
 from device.platform.logs import log_expected
 from device.preferences import Preferences, save_preferences
 from device.records.archive import Archive, PatientArchive
 from device.records.model import PictureKind
+from device.records.patients import Key
 from device.runtime.casework import NOT_DONE, Casework
 from device.runtime.desk import Desk
 from device.runtime.health import Health, Part, report_unexpected
 from device.runtime.inbox import Inbox
-from device.runtime.messages import KeepExamination, KeepResult, Shot
+from device.runtime.messages import (
+    CalibrateOptics,
+    CalibrationResult,
+    KeepExamination,
+    KeepResult,
+    Shot,
+)
 from device.runtime.recent import MAX_RECENT, RecentPictures
-from device.runtime.requests import Decide, Request, Unlock
+from device.runtime.requests import Decide, Request
 
 NOT_KEPT: Final = translatable("The examination could not be kept.")
 NOT_SAVED: Final = translatable("The settings could not be kept.")
+NOT_CALIBRATED: Final = translatable("The scale could not be read off the ruler.")
 NOT_READ: Final = translatable("Earlier examinations could not be read.")
 DAMAGED: Final = translatable("Earlier examinations that are damaged, and not shown: {count}.")
 COPY_AND_CHECK: Final = translatable("Copy what is there, and have the disk checked.")
@@ -59,20 +77,25 @@ class Recorder:
     archive
         Used by this thread alone; None to keep nothing.
     preferences_folder
-        Where preferences are kept; None to forget them.
+        Where preferences and the optics' scale are kept; None to forget them.
     recent
         Takes what was kept before.
     health
         Notified of every step.
     clock
-        Time source for waits.
+        Time source for waits, and of a calibration.
     patients
         The same archive, where it holds the records of patients; else None.
+    optics
+        Takes the scale of a calibration.
 
     Attributes
     ----------
     inbox
-        Examinations to keep, what is asked of the records, and the newest preferences.
+        Examinations to keep, calibrations, what is asked of the records, and the newest
+        preferences.
+    calibration
+        What came of the last calibration.
     kept
         Whether the examination of the last shot is on the disk.
     """
@@ -85,7 +108,10 @@ class Recorder:
         health: Health,
         clock: Clock,
         patients: PatientArchive | None = None,
+        optics: Latest[Optics] | None = None,
     ) -> None:
+        self._clock = clock
+        self._optics = optics
         self._archive = archive
         self._casework = Casework(patients, clock) if patients is not None else None
         self._preferences_folder = preferences_folder
@@ -99,7 +125,8 @@ class Recorder:
         self._space_fault: Fault | None = None
         self._told_room = FEW
         self._unreadable = 0
-        self.inbox: Inbox[KeepExamination | Request, Preferences] = Inbox(clock)
+        self.inbox: Inbox[KeepExamination | CalibrateOptics | Request, Preferences] = Inbox(clock)
+        self.calibration: Latest[CalibrationResult] = Latest(clock)
         self.kept: Latest[KeepResult] = Latest(clock)
 
     @property
@@ -144,17 +171,20 @@ class Recorder:
                     self._keep(work)
                 case Preferences():
                     self._save(work)
+                case CalibrateOptics():
+                    self._calibrate(work)
                 case None if ending:
                     return
                 case None:
                     self._health.waiting(Part.RECORDER, self._fault)
                     reading = reading and next(older, None) is not None
                 case _:
+                    locked = self.desk.locked
                     self._answer(work)
-                    if isinstance(work, Unlock) and not reading:
-                        # What could not be read while it was locked.
-                        recent = () if len(self._recent) else self._older()
-                        older, reading = chain(self._caught_up(), recent), True
+                    if self.desk.locked != locked:
+                        # Behind the lock is no picture; whoever opens it sees them again.
+                        self._recent.clear()
+                        older, reading = chain(self._caught_up(), self._older()), True
 
     def _keep(self, work: KeepExamination) -> None:
         if self._archive is None:
@@ -181,21 +211,31 @@ class Recorder:
     def _write(self, archive: Archive, work: KeepExamination) -> None:
         """Keep an examination, or complete the newest one."""
         if self._newest is None or self._newest[0] is not work.shot:
-            lesion = self._casework.key_of(work.shot.filing) if self._casework else None
-            identifier = archive.keep(
-                work.frame,
-                work.finding,
-                work.flags,
-                work.measures,
-                kind=work.shot.filing.kind,
-                polarization=work.shot.filing.polarization,
-                lesion=lesion,
-            )
+            try:
+                identifier = self._filed(archive, work, self._key_of(work))
+            except NoSuchRecordError:
+                # The patient was deleted meanwhile; a picture can be filed later, and not retaken.
+                identifier = self._filed(archive, work, None)
             self._newest = work.shot, identifier
         elif work.finding is not None:
             archive.complete(self._newest[1], work.finding, work.flags, work.measures)
         if self._casework is not None:
-            self._casework.kept(self._casework.key_of(work.shot.filing))
+            self._casework.kept(work.shot.filing)
+
+    def _key_of(self, work: KeepExamination) -> Key | None:
+        return self._casework.key_of(work.shot.filing) if self._casework else None
+
+    @staticmethod
+    def _filed(archive: Archive, work: KeepExamination, lesion: Key | None) -> str:
+        return archive.keep(
+            work.frame,
+            work.finding,
+            work.flags,
+            work.measures,
+            kind=work.shot.filing.kind,
+            polarization=work.shot.filing.polarization,
+            lesion=lesion,
+        )
 
     def _answer(self, request: Request) -> None:
         """Do what is asked of the records."""
@@ -230,6 +270,27 @@ class Recorder:
             self._preferences_fault = self._failed(NOT_SAVED, error)
         else:
             self._preferences_fault = None
+            self._health.worked(Part.RECORDER)
+
+    def _calibrate(self, work: CalibrateOptics) -> None:
+        pixels = work.frame.pixels
+        height, width = pixels.shape[:2]
+        try:
+            scale = 1.0 / find_ticks(crop(pixels, find_field(pixels))).spacing
+            optics = Optics(
+                mm_per_pixel=scale, width=width, height=height, calibrated=self._clock.now()
+            )
+            if self._preferences_folder is not None:
+                save_optics(self._preferences_folder, optics)
+        except (ImageError, ConfigError) as error:
+            log_expected(_log, error)
+            self.calibration.put(CalibrationResult(fault=error.fault))
+        except Exception as error:
+            self.calibration.put(CalibrationResult(fault=self._failed(NOT_CALIBRATED, error)))
+        else:
+            if self._optics is not None:
+                self._optics.put(optics)
+            self.calibration.put(CalibrationResult(scale))
             self._health.worked(Part.RECORDER)
 
     def _older(self) -> Iterator[bool]:

@@ -10,7 +10,7 @@ import pygame
 from numpy.typing import NDArray
 from pygame import Rect, Surface
 
-from device.imaging.overlay import saliency_rgba
+from device.imaging.overlay import Layer, saliency_layer
 from device.language import translatable
 from device.screen import theme
 from device.screen.canvas import Canvas
@@ -23,6 +23,11 @@ _DIM: Final = (84, 84, 84)
 
 _FLASH: Final = (96, 96, 96)
 """Seen from the corner of the eye, and far from the whole screen in white."""
+
+_SCALE_BARS: Final = (1, 2, 5, 10, 20)
+_LONGEST_BAR: Final = 0.3
+_BLACK: Final = (0, 0, 0)
+_WHITE: Final = (255, 255, 255)
 
 Pixels = NDArray[np.uint8]
 
@@ -48,6 +53,7 @@ class _Field:
     lost: datetime | None
     age: int
     flash: bool
+    field_mm: float | None
 
 
 class PictureBox:
@@ -94,7 +100,7 @@ class FieldView:
     def __init__(self, canvas: Canvas) -> None:
         self._canvas = canvas
         self._box = PictureBox(canvas.layout.field.width)
-        self._heat: tuple[NDArray[np.float32], float, Surface] | None = None
+        self._heat: tuple[NDArray[np.float32], float, Layer | None] | None = None
 
     def draw(self, view: LiveView, wording: Wording) -> None:
         """Draw the field."""
@@ -110,9 +116,15 @@ class FieldView:
             lost=view.lost,
             age=round(view.finding_age) if stale else 0,
             flash=view.flash,
+            field_mm=view.field_mm,
         )
         area = self._canvas.layout.field_area
-        self._canvas.part(area, shown, lambda shown: self._draw(shown, wording))
+        self._canvas.part(
+            area,
+            shown,
+            lambda shown: self._draw(shown, wording),
+            covered=view.field is not None and not self._canvas.layout.portrait,
+        )
 
     def _draw(self, shown: _Field, wording: Wording) -> None:
         area, px = self._canvas.layout.field, self._canvas.layout.px
@@ -123,15 +135,36 @@ class FieldView:
         if shown.frozen is not None or shown.lost is not None:
             colour = self._canvas.palette.warning if shown.lost else self._canvas.palette.touch
             pygame.draw.rect(self._canvas.screen, colour, area, px(6))
+        if shown.field_mm is not None:
+            self._draw_scale_bar(shown.field_mm)
         self._draw_label(shown, wording)
+
+    def _draw_scale_bar(self, field_mm: float) -> None:
+        """Draw a length that can be counted by, above the bottom of the field."""
+        canvas, px, area = self._canvas, self._canvas.layout.px, self._canvas.layout.field
+        fitting = [length for length in _SCALE_BARS if length <= _LONGEST_BAR * field_mm]
+        if not fitting:
+            return
+        length = fitting[-1]
+        right, y = area.right - px(18), area.bottom - px(22)
+        left = right - round(length / field_mm * area.width)
+        for colour, wide in ((_BLACK, px(6)), (_WHITE, px(2))):
+            edge = wide // 2
+            pygame.draw.line(canvas.screen, colour, (left - edge, y), (right + edge, y), wide)
+            for x in (left, right):
+                ends = (x, y - px(7) - edge), (x, y + px(7) + edge)
+                pygame.draw.line(canvas.screen, colour, *ends, wide)
+        words = canvas.fonts.text(f"{length} mm", px(18), _WHITE, bold=True)
+        ground = words.get_rect(midbottom=((left + right) // 2, y - px(9)))
+        pygame.draw.rect(canvas.screen, _BLACK, ground.inflate(px(8), 0))
+        canvas.screen.blit(words, ground)
 
     def _draw_picture(self, shown: _Field) -> None:
         screen, area = self._canvas.screen, self._canvas.layout.field
         if shown.picture.value is not None:
             screen.blit(self._box.picture(shown.picture.value), area)
         if shown.overlay_wanted and shown.overlay.value is not None:
-            heat = self._heat_surface(shown.overlay.value, shown.opacity)
-            screen.blit(heat, area, special_flags=pygame.BLEND_PREMULTIPLIED)
+            self._blend(shown.overlay.value, shown.opacity)
         if shown.overlay_wanted and shown.outline.value is not None:
             self._draw_outline(shown.outline.value)
         if shown.lost is not None:
@@ -157,13 +190,17 @@ class FieldView:
             text = wording.translate("Finding is {seconds} s old", seconds=shown.age)
             self._label(text, self._canvas.palette.warning)
 
-    def _heat_surface(self, overlay: NDArray[np.float32], opacity: float) -> Surface:
+    def _blend(self, overlay: NDArray[np.float32], opacity: float) -> None:
+        """Blend a map with the picture; the same map is coloured once."""
+        area = self._canvas.layout.field
         if self._heat is None or self._heat[0] is not overlay or self._heat[1] != opacity:
-            size = self._canvas.layout.field.size
-            # In the screen's own order its bytes need no other copy.
-            colours = cv2.cvtColor(saliency_rgba(overlay, size, opacity), cv2.COLOR_RGBA2BGRA)
-            self._heat = (overlay, opacity, pygame.image.frombuffer(colours.data, size, "BGRA"))
-        return self._heat[2]
+            self._heat = (overlay, opacity, saliency_layer(overlay, area.size, opacity))
+        layer = self._heat[2]
+        if layer is not None:
+            size = layer.pixels.shape[1::-1]
+            heat = pygame.image.frombuffer(layer.pixels.data, size, "BGRA")
+            place = (area.left + layer.left, area.top + layer.top)
+            self._canvas.screen.blit(heat, place, special_flags=pygame.BLEND_PREMULTIPLIED)
 
     def _draw_outline(self, outline: NDArray[np.float32]) -> None:
         """Draw the lesion's outline, dashed so that it is not taken for the overlay's contour."""

@@ -16,6 +16,8 @@ class PageName(StrEnum):
     ABOUT = "about"
     SELFTEST = "selftest"
     MODELS = "models"
+    MEASURES = "measures"
+    CALIBRATION = "calibration"
     POWER = "power"
     FAULT = "fault"
     LIMITS = "limits"

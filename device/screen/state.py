@@ -12,7 +12,7 @@ from device.language import Language
 from device.records.model import Polarization
 from device.runtime.desk import Desk
 from device.runtime.messages import Shot
-from device.runtime.requests import Request
+from device.runtime.requests import LesionChoice, Request
 from device.screen.events import Target
 from device.screen.registry import PageName
 
@@ -25,6 +25,7 @@ class Command(StrEnum):
     CAPTURE = "capture"
     RELEASE = "release"
     EXPLAIN = "explain"
+    CALIBRATE = "calibrate"
     SAVE_PREFERENCES = "save preferences"
     SELF_TEST = "self-test"
     LOOK_FOR_MODELS = "look for models"
@@ -63,6 +64,8 @@ class State:
     appliance
         There is nothing behind the program that a finger could reach: it is not quit, but restarted
         or switched off, and only on a page that asks for it.
+    lesion
+        That the next picture is filed under; None to file it later.
     region
         The next picture shows the region, to find the lesion again.
     polarization
@@ -84,6 +87,7 @@ class State:
     limits_read: bool = True
     page_state: object = None
     appliance: bool = False
+    lesion: LesionChoice | None = None
     region: bool = False
     polarization: Polarization | None = None
     filing: str = ""

@@ -16,7 +16,7 @@ from device.imaging.abcd import AbcdMeasures
 from device.inference.finding import Finding
 from device.language import Language
 from device.runtime.desk import Desk
-from device.runtime.messages import Picture
+from device.runtime.messages import CalibrationResult, Picture
 from device.runtime.requests import LesionChoice
 from device.screen.events import Target
 from device.screen.registry import PageName
@@ -131,6 +131,8 @@ class LiveView(PageView):
         When the picture was taken, where the camera gives no more: it looks live and is not.
     flash
         The shutter was pressed just now.
+    field_mm
+        How wide the field is in millimetres, or None where the optics are not calibrated.
     live_before
         What the live view said as the shutter was pressed, where a picture is held.
     """
@@ -150,6 +152,7 @@ class LiveView(PageView):
     kept: KeepStatus | None = None
     lost: datetime | None = None
     flash: bool = False
+    field_mm: float | None = None
     live_before: Finding | None = None
 
 
@@ -195,6 +198,8 @@ class Snapshot:
         That the next picture is filed under, or None.
     seconds
         By the clock's `monotonic`: what changes by itself follows it.
+    calibration
+        What came of the last calibration since the start, or None.
     """
 
     state: State
@@ -215,6 +220,7 @@ class Snapshot:
     case: Case | None = None
     lesion: LesionChoice | None = None
     seconds: float = 0.0
+    calibration: CalibrationResult | None = None
 
 
 class ByIdentity(Generic[Value]):

@@ -72,6 +72,19 @@ REASONS: Final = (
 """What the operating system says, in its own English, of a disk or a device that fails."""
 
 
+NAMED_MEASURES: Final[dict[str, str]] = {
+    "shape": translatable("shape"),
+    "colour": translatable("colour"),
+    "structure": translatable("structure"),
+    "white": translatable("white"),
+    "red": translatable("red"),
+    "light brown": translatable("light brown"),
+    "dark brown": translatable("dark brown"),
+    "blue-grey": translatable("blue-grey"),
+    "black": translatable("black"),
+}
+
+
 RECOMMENDATIONS: Final[dict[Recommendation, str]] = {
     Recommendation.REFER: translatable("Excise or refer"),
     Recommendation.NOT_EXCLUDED: translatable("Follow up or refer"),
@@ -144,20 +157,45 @@ class Wording:
         return self.translate("For the technician: {detail}", detail=": ".join((*where, reason)))
 
     def measured(self, measures: AbcdMeasures) -> tuple[tuple[str, str], ...]:
-        """Return the ABCD rule's four measures, each with its name."""
-        axes = (self.translate("none"), self.translate("1 axis"), self.translate("2 axes"))[
-            measures.asymmetry
-        ]
+        """Return the ABCD rule's figures and the diameter in short, each with its name."""
         diameter = measures.diameter_mm
         return (
-            (self.translate("Asymmetry"), axes),
-            (self.translate("Border"), self.number(measures.border_irregularity, 1)),
-            (self.translate("Colours"), str(len(measures.colours))),
+            (self.translate("Asymmetry"), self._of(measures.asymmetry, 2)),
+            (self.translate("Border"), self._of(measures.border, 8)),
+            (self.translate("Colours"), self._of(len(measures.colours), 6)),
             (
                 self.translate("Diameter"),
                 "–" if diameter is None else f"{self.number(diameter, 1)} mm",
             ),
         )
+
+    def abcd(self, measures: AbcdMeasures) -> list[str]:
+        """Return the ABCD rule's figures and the diameter, each as a line."""
+        diameter = self.translate("not calibrated")
+        if measures.diameter_mm is not None:
+            diameter = f"{self.number(measures.diameter_mm, 1)} mm"
+        return [
+            self._figure("Asymmetry", self._of(measures.asymmetry, 2), measures.asymmetric_in),
+            self._figure("Border", self._of(measures.border, 8), ()),
+            self._figure("Colours", self._of(len(measures.colours), 6), measures.colours),
+            self._figure("Diameter", diameter, ()),
+        ]
+
+    def scale(self, mm_per_pixel: float | None) -> str:
+        """Return what the optics are calibrated to."""
+        if mm_per_pixel is None:
+            return self.translate("Lengths: not calibrated, so no millimetres are shown.")
+        micrometres = self.number(mm_per_pixel * 1000, 1)
+        return self.translate("Lengths: {length} µm per pixel.", length=micrometres)
+
+    def _of(self, value: int | None, most: int) -> str:
+        if value is None:
+            return "–"
+        return self.translate("{value} of {most}", value=value, most=most)
+
+    def _figure(self, name: str, value: str, named: tuple[str, ...]) -> str:
+        words = ", ".join(self.translate(NAMED_MEASURES.get(word, word)) for word in named)
+        return f"{self.translate(name)}: {value}" + (f" ({words})" if words else "")
 
 
 def shutter_label(frozen: bool, wording: Wording) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 from device.language import translatable
 from device.platform.clock import Clock, clock_is_set
 from device.platform.locked_folder import mount_point
+from device.platform.sensors import read_line, temperature
 from device.selftest.check import Check, Item, failed, passed, untested, warned
 
 LITTLE_BYTES: Final = 500 << 20
@@ -81,7 +82,7 @@ def _block_device(mounted: Path, sys: Path) -> Path | None:
 
 def _wear(disk: Path | None) -> Check:
     """Return how much of its life a card says that it has used up: only eMMC says it."""
-    told = _read(disk / "device" / "life_time") if disk else ""
+    told = read_line(disk / "device" / "life_time") if disk else ""
     try:
         tenths = max(int(part, 16) for part in told.split())
     except ValueError:
@@ -111,16 +112,6 @@ def clock_check(clock: Clock) -> Check:
     )
 
 
-def temperature(sys: Path = _SYS) -> float | None:
-    """Return that of the hottest part which tells it, in degrees Celsius, or None."""
-    told = []
-    for zone in sorted((sys / "class" / "thermal").glob("thermal_zone*/temp")):
-        text = _read(zone)
-        if text.lstrip("-").isdigit():
-            told.append(int(text) / 1000.0)
-    return max(told, default=None)
-
-
 def temperature_check(sys: Path = _SYS) -> Check:
     """Return whether the processor is cool enough to keep its speed."""
     degrees = temperature(sys)
@@ -146,7 +137,7 @@ def power_check(sys: Path = _SYS) -> Check:
     Its flags are those of ``vcgencmd get_throttled``: bits 0 to 3 tell of now, 16 to 19
     of the time since the start.
     """
-    told = _read(sys / _THROTTLED)
+    told = read_line(sys / _THROTTLED)
     try:
         flags = int(told, 16)
     except ValueError:
@@ -179,8 +170,8 @@ def power_check(sys: Path = _SYS) -> Check:
 def _voltage_alarm(sys: Path) -> bool | None:
     """Return what the kernel's own monitor of a Raspberry Pi's voltage says, where there is one."""
     for monitor in sorted((sys / "class" / "hwmon").glob("hwmon*")):
-        if _read(monitor / "name") == "rpi_volt":
-            return _read(monitor / "in0_lcrit_alarm") == "1"
+        if read_line(monitor / "name") == "rpi_volt":
+            return read_line(monitor / "in0_lcrit_alarm") == "1"
     return None
 
 
@@ -189,7 +180,7 @@ def network_check(sys: Path = _SYS) -> Check:
     up = [
         interface.name
         for interface in sorted((sys / "class" / "net").glob("*"))
-        if interface.name != "lo" and _read(interface / "operstate") == "up"
+        if interface.name != "lo" and read_line(interface / "operstate") == "up"
     ]
     if up:
         return passed(Item.NETWORK, translatable("connected by {names}"), names=", ".join(up))
@@ -199,7 +190,7 @@ def network_check(sys: Path = _SYS) -> Check:
 def touch_check(sys: Path = _SYS) -> Check:
     """Return whether the kernel has found a touch panel."""
     names = [
-        _read(device / "name")
+        read_line(device / "name")
         for device in sorted((sys / "class" / "input").glob("input*"))
         if _able(device, "abs", _MULTI_TOUCH) or _able(device, "key", _TOUCH)
     ]
@@ -214,17 +205,9 @@ def touch_check(sys: Path = _SYS) -> Check:
 
 def _able(device: Path, kind: str, code: int) -> bool:
     """Return whether an input device has an axis or a key: words of bits, the highest first."""
-    words = _read(device / "capabilities" / kind).split()
+    words = read_line(device / "capabilities" / kind).split()
     bits = 8 * (4 if os.uname().machine.startswith("armv") else 8)
     try:
         return bool(int(words[-1 - code // bits], 16) >> code % bits & 1)
     except (IndexError, ValueError):
         return False
-
-
-def _read(path: Path) -> str:
-    """Return a line that the kernel gives, or nothing."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""

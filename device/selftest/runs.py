@@ -1,7 +1,8 @@
 """Which checks make up a self-test: alone on the machine, or beside the live view."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import Final
 
 from device.config import Config, records_folder
 from device.frame import Frame
@@ -12,6 +13,13 @@ from device.selftest.check import Check, Checks, Item, carried_out
 from device.selftest.model import model_checks
 
 Step = tuple[Item, Callable[[], Iterable[Check]]]
+
+_WITH: Final = {
+    Item.CAMERA: (Item.OPTICS,),
+    Item.MODEL: (Item.ANSWERS, Item.SPEED),
+    Item.DISK: (Item.WEAR,),
+}
+"""What a step tells of beside the item that it is named by."""
 
 Beside = Callable[[PartHealth, Frame | None], Checks]
 """A self-test beside the live view: given how the camera is, and its newest frame."""
@@ -25,8 +33,9 @@ def checks_alone(
     model: Path | None = None,
     source: str | None = None,
     running: bool = False,
+    only: Collection[Item] = tuple(Item),
 ) -> Checks:
-    """Carry out every check.
+    """Carry out the checks.
 
     Parameters
     ----------
@@ -36,13 +45,17 @@ def checks_alone(
         The bundle's folder and where frames come from, where they are not the setting's.
     running
         Leave out what an instrument that runs holds for itself: camera, screen and buttons.
+    only
+        What is to be told of; what belongs together is checked together.
     """
     held: tuple[Step, ...] = (
         (Item.CAMERA, lambda: equipment.camera_checks(config, clock, folder, source)),
         (Item.SCREEN, lambda: [equipment.found_screen()]),
         (Item.BUTTONS, lambda: [equipment.buttons_check(config, clock)]),
     )
-    return carried_out((*(() if running else held), *_machine(config, clock, model)))
+    steps = (*(() if running else held), *_machine(config, clock, model))
+    wanted = [step for step in steps if {step[0], *_WITH.get(step[0], ())} & set(only)]
+    return tuple(check for check in carried_out(wanted) if check.item in only)
 
 
 def checks_beside(

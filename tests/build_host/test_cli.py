@@ -351,6 +351,13 @@ def test_the_device_loads_the_bundle_and_reads_a_frame_with_it(
 
 
 @pytest.mark.tensorflow
+def test_bundle_of_whole_numbers_tells_whether_an_edge_tpu_could_run_it(bundled: Stage) -> None:
+    (told,) = json.loads((bundled.folder / "edgetpu.json").read_bytes())
+    assert told["file"] == "model.tflite"
+    assert told["floating_point"] == []
+    assert sum(told["operations"].values()) == told["of"] >= told["mapped"] > 0
+
+
 def test_another_devices_key_does_not_open_the_bundle(bundled: Stage) -> None:
     with pytest.raises(BundleError, match="by a key that this device trusts"):
         load_bundle(bundled.folder, ["0" * 63 + "1"])

@@ -155,7 +155,11 @@ class Instrument:
 
     def touch(self, page: str, target: Target | str) -> None:
         """Click into the middle of a target."""
-        self._point(*self.place(page, target).center)
+        self.touch_place(*self.place(page, target).center)
+
+    def touch_place(self, x: int, y: int) -> None:
+        """Click on a place of the picture."""
+        self._point(x, y)
         self._xdotool("mousedown", 1)
         self._xdotool("mouseup", 1)
 

@@ -28,13 +28,14 @@ from device.capture.demo import SCENES, demo_frame
 from device.config import Config, model_folder
 from device.diagnoses import Code
 from device.faults import Fault
-from device.frame import Frame
+from device.frame import Frame, SourceKind
 from device.imaging.camera_jpeg import decode_frame
 from device.imaging.field_of_view import crop
 from device.inference.analyzer import Analyzer
 from device.inference.finding import from_record
 from device.language import Language
 from device.models.bundle import Bundle, load_bundle
+from device.records.encrypted_archive import EncryptedArchive
 from device.records.model import Examination
 from device.runtime.messages import Picture
 from device.screen.pages.about import AboutView
@@ -45,6 +46,7 @@ from device.screen.pages.settings import SettingsView
 from device.screen.view import KeepStatus, LiveView
 from tests.device.capture.drivers import begin, send, serving
 from tests.device.images import encoded
+from tests.device.records.conftest import CHEAP
 from tests.end_to_end.screen import (
     SETTLED,
     TOOLS,
@@ -132,7 +134,7 @@ def compare_view(earlier: LiveView, present: LiveView, count: int) -> CompareVie
         for view in (earlier, present)
         if view.field is not None
     )
-    return CompareView(before, now, number=1, count=count, language=present.language)
+    return CompareView(before, now, number=1, count=count, unfiled=True, language=present.language)
 
 
 def walk(it: Instrument, bundle: Bundle, folder: Path, first: Language, second: Language) -> None:
@@ -173,7 +175,7 @@ def first_visit(
         it.wait(lambda: not np.array_equal(it.skin(), bare), "overlay")
         it.touch("live", "mel")
         it.sees("overlay-mel", it.drawn(explained(bundle, examination, frozen, Code.MEL)), *overlay)
-        for target in ("shutter", "overlay", "compare", "more", "next"):
+        for target in ("shutter", "overlay", "case", "more", "next"):
             # A gloved finger needs 10 mm: 66 pixels on a 7-inch screen of 1024 x 600.
             assert min(it.seen_size("live", target)) >= round(66 * layout.unit), target
         it.touch("live", "vasc")
@@ -238,25 +240,28 @@ def first_visit(
         assert it.ended() == 0
 
 
-def compare_with_weeks_ago(it: Instrument, folder: Path, language: Language) -> None:
-    """Take a picture, come back after three weeks, and take it again."""
-    with camera_of(photo()) as (source, _):
-        two_visits(it, source, language)
+def compare_with_weeks_ago(it: Instrument, bundle: Bundle, language: Language) -> None:
+    """Come back three weeks after a picture was taken, and take it again."""
+    with camera_of(photo()) as (source, camera):
+        two_visits(it, bundle, source, camera.picture, language)
 
 
-def two_visits(it: Instrument, source: str, language: Language) -> None:
-    with it.started(source):
-        it.sees_live()
-        it.key("space")
-        it.kept(1)
-    # The three weeks.
-    (kept,) = (it.state / "examinations").iterdir()
-    record = json.loads((kept / "examination.json").read_bytes())
-    taken = datetime.fromisoformat(record["taken"]) - timedelta(days=21)
-    record["taken"] = taken.isoformat()
-    (kept / "examination.json").write_text(json.dumps(record), encoding="utf-8")
-    number, _, end = kept.name.split("-")
-    kept.rename(kept.with_name(f"{number}-{taken:%Y%m%dT%H%M%SZ}-{end}"))
+def keep_weeks_ago(it: Instrument, bundle: Bundle, pixels: Pixels) -> None:
+    """Let the same picture have been kept three weeks ago."""
+    analyzer = Analyzer(bundle)
+    then = datetime.now(UTC) - timedelta(days=21)
+    frame = Frame(pixels, then, 0, "network camera", SourceKind.CAMERA)
+    finding = analyzer.analyze(frame, as_captured=True)
+    archive = EncryptedArchive(it.state / "examinations", pin_cost=CHEAP)
+    archive.open()
+    archive.keep(frame, finding, analyzer.reached_operating_points(finding), None)
+    archive.close()
+
+
+def two_visits(
+    it: Instrument, bundle: Bundle, source: str, pixels: Pixels, language: Language
+) -> None:
+    keep_weeks_ago(it, bundle, pixels)
     before = live_view(it.kept(1), language)
     with it.started(source):
         it.sees_live()
@@ -315,7 +320,7 @@ def test_picture_of_weeks_ago_is_known_for_one_and_has_not_changed(
     size: tuple[int, int], language: Language, bundle: Bundle, tmp_path: Path
 ) -> None:
     with instrument(size, language, bundle, tmp_path) as it:
-        compare_with_weeks_ago(it, tmp_path, language)
+        compare_with_weeks_ago(it, bundle, language)
 
 
 @pytest.mark.parametrize(("size", "language"), [s[:2] for s in SHOWN], ids=str)
@@ -410,7 +415,7 @@ def main(out: Path) -> None:
                 if deed == "walk":
                     walk(it, bundle, at, first, second)
                 elif deed == "weeks":
-                    compare_with_weeks_ago(it, at, first)
+                    compare_with_weeks_ago(it, bundle, first)
                 elif deed == "dark":
                     see_a_dark_picture(it, at)
                 else:

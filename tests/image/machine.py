@@ -20,9 +20,11 @@ from tests.image.card import Card
 SIZE = (800, 480)
 READY = r"Started .*dermascope\.service"
 _AXIS = 32767
-_PATIENCE = (
-    "systemd.set_credential_binary=systemd.unit-dropin.dermascope.service:"
-    + b64encode(b"[Service]\nTimeoutStartSec=1h\nWatchdogSec=20min\n").decode()
+_SLOW_UNITS = ("dermascope", "dermascope-data-check")
+_PATIENCE = " ".join(
+    f"systemd.set_credential_binary=systemd.unit-dropin.{unit}.service:{drop_in}"
+    for unit in _SLOW_UNITS
+    for drop_in in [b64encode(b"[Service]\nTimeoutStartSec=1h\nWatchdogSec=20min\n").decode()]
 )
 """An emulated machine is slow: its time is never what is tested."""
 
@@ -90,12 +92,13 @@ class Machine:
             "-qmp", f"unix:{folder / 'qmp'},server=on,wait=off",
             *arguments,
         ]  # fmt: skip
-        self._process = subprocess.Popen(
-            tools.command(command, [folder, card.path.parent, *shared]),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(folder / "qemu.log").open("ab"),
-        )
+        with (folder / "qemu.log").open("ab") as complaints:
+            self._process = subprocess.Popen(
+                tools.command(command, [folder, card.path.parent, *shared]),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+            )
         self._qmp = _connect(folder / "qmp", self._process)
         self._qmp_lines = self._qmp.makefile("r", encoding="utf-8")
         self._qmp_lines.readline()
@@ -191,6 +194,12 @@ class Machine:
         """Press a key, by its name as QEMU has it."""
         self.ask("send-key", keys=[{"type": "qcode", "data": key}])
 
+    def put(self, path: str, content: bytes) -> None:
+        """Write a file in the machine."""
+        for number, line in enumerate(_lines(content)):
+            self.root(f"echo {line} {'>>' if number else '>'} {path}.64")
+        self.root(f"base64 -d {path}.64 > {path}")
+
     def root(self, command: str, seconds: float = 120.0) -> str:
         """Run a command in the machine as root, and return what it printed.
 
@@ -198,9 +207,15 @@ class Machine:
         """
         if self._shell is None:
             self._shell = _connect(self.folder / "shell", self._process)
+            # Neither colours nor what was typed.
+            self._shell.sendall(b"stty -echo; exec env TERM=dumb PS1= PS2= SYSTEMD_PAGER= sh\n")
         mark = f"end-{time.monotonic_ns()}"
         self._shell.settimeout(1.0)
-        self._shell.sendall(f"stty -echo; {command}; echo {mark[:4]}'{mark[4:]}' $?\n".encode())
+        # Written apart, so that the mark is not found in the command itself.
+        self._shell.sendall(
+            f"printf '%s%s\\n' begin- {mark[4:]}; {command}; "
+            f"printf '%s%s %d\\n' end- {mark[4:]} $?\n".encode()
+        )
         heard, end = "", time.monotonic() + seconds
         while not (match := re.search(rf"{mark} (\d+)\r?\n", heard)):
             if time.monotonic() > end:
@@ -209,7 +224,15 @@ class Machine:
                 heard += self._shell.recv(65536).decode("utf-8", "replace")
             except TimeoutError:
                 continue
-        return heard[: match.start()].replace("\r", "")
+        return (
+            heard[: match.start()].partition(f"begin-{mark[4:]}")[2].replace("\r", "").lstrip("\n")
+        )
+
+
+def _lines(content: bytes) -> list[str]:
+    """Return bytes in lines that a terminal takes."""
+    text = b64encode(content).decode()
+    return [text[start : start + 1000] for start in range(0, len(text), 1000)]
 
 
 def _connect(path: Path, process: subprocess.Popen[bytes]) -> socket.socket:

@@ -25,7 +25,7 @@ def on_arm64(program: Path) -> str:
     """Return what a program prints on the instrument's own Python and libraries."""
     python = f"/{PREFIX}/bin/python"
     command = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _IN_ROOT, "sh"]
-    environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp"}  # noqa: S108
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp"}  # noqa: S108
     done = subprocess.run(
         [*command, str(ROOT), python, str(program)],
         env=environment,

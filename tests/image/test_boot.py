@@ -1,5 +1,6 @@
 """The image starts into the instrument, and is what an image should be."""
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from build_host.image.contents import MANIFEST
+from build_host.image.program import PREFIX, TREE
 from tests.image.conftest import BUILT, Flash
 from tests.image.machine import READY, Machine
 
@@ -20,13 +22,29 @@ CAMERA = "modules_load=vivid vivid.n_devs=1"
 LOG = "systemd.journald.forward_to_console=1"
 KEPT = r"an examination was kept"
 
+VIRTUAL = "tests/device/capture/virtual"
+VIRTUAL_CAMERA = """\
+"Virtual0":
+  supported_formats:
+  - width: 1024
+    height: 576
+    frame_rates:
+    - 30
+  test_pattern: "bars"
+  location: "CameraLocationFront"
+  model: "Virtual camera"
+"""
+
+UNDERSTOOD = (710.0, 422.0)
+"""Where the button of the first page is, in pixels."""
+
 START_SECONDS = 1500.0
 """For a machine that has other work too: on an idle one it is two minutes."""
 
 
 @pytest.fixture(scope="module")
 def machine(flash: Flash, tools, tmp_path_factory) -> Iterator[Machine]:
-    card = flash('source = "usb"\nlanguage = "en"\n')
+    card = flash('source = "usb:/dev/video0"\nlanguage = "en"\n')
     folder = tmp_path_factory.mktemp("machine")
     with Machine(card, folder, tools, extra=f"{CAMERA} {LOG}") as started:
         started.wait_for(READY, START_SECONDS)
@@ -43,14 +61,9 @@ def settled(machine: Machine, path: Path, seconds: float = 120.0) -> Image.Image
         time.sleep(2.0)
 
 
-def test_the_screen_shows_the_instrument(machine, shown):
-    picture = settled(machine, shown / "live.png")
-    assert picture.size == (800, 480)
-    assert ImageStat.Stat(picture).stddev[0] > 10.0
-
-
-def test_the_camera_the_analysis_and_the_model_work(machine):
-    end = time.monotonic() + 300.0
+def working(machine: Machine, seconds: float = 600.0) -> None:
+    """Wait until the instrument says that all of it works."""
+    end = time.monotonic() + seconds
     while "camera working, analysis working, model working" not in (
         status := machine.root("systemctl show --property StatusText dermascope.service")
     ):
@@ -58,23 +71,29 @@ def test_the_camera_the_analysis_and_the_model_work(machine):
         time.sleep(5.0)
 
 
+def test_the_screen_asks_first_whether_its_limits_were_understood(machine, shown):
+    picture = settled(machine, shown / "limits.png")
+    assert picture.size == (800, 480)
+    assert ImageStat.Stat(picture).stddev[0] > 10.0
+
+
+def test_a_touch_shows_the_live_view(machine, shown):
+    before = Image.open(shown / "limits.png").convert("RGB")
+    working(machine)
+    machine.touch(*UNDERSTOOD)
+    time.sleep(30.0)
+    after = Image.open(machine.screenshot(shown / "live.png")).convert("RGB")
+    changed = ImageStat.Stat(ImageChops.difference(before, after)).mean
+    assert sum(changed) > 15.0
+
+
 def test_a_key_captures_and_the_examination_is_kept(machine, shown):
     machine.press("spc")
     machine.wait_for(KEPT, 300.0)
+    time.sleep(10.0)
     machine.screenshot(shown / "captured.png")
     kept = machine.root("ls /var/lib/dermascope/examinations/pictures/0000").split()
     assert any(re.fullmatch(r"\d{7}\.picture", name) for name in kept), kept
-    machine.press("spc")
-    time.sleep(5.0)
-
-
-def test_a_touch_opens_the_menu(machine, shown):
-    before = settled(machine, shown / "before-touch.png")
-    machine.touch(760, 455)
-    time.sleep(10.0)
-    after = Image.open(machine.screenshot(shown / "after-touch.png")).convert("RGB")
-    changed = ImageStat.Stat(ImageChops.difference(before, after)).mean
-    assert sum(changed) > 15.0
 
 
 def test_no_unit_failed(machine):
@@ -118,3 +137,23 @@ def test_the_clock_never_shows_a_time_before_the_image(machine):
 
 def test_the_program_runs_as_its_own_user(machine):
     assert machine.root("ps -o user= -C dermascope").split()[:1] == ["dermascope"]
+
+
+def test_a_frame_of_libcameras_virtual_camera_is_analyzed(machine):
+    machine.root("mkdir -p /run/virtual/upper/virtual /run/virtual/work /run/camera")
+    machine.put("/run/virtual/upper/virtual/virtual.yaml", VIRTUAL_CAMERA.encode())
+    machine.root(
+        "mount -t overlay overlay /usr/share/libcamera/pipeline"
+        " -o lowerdir=/usr/share/libcamera/pipeline,upperdir=/run/virtual/upper"
+        ",workdir=/run/virtual/work"
+    )
+    machine.put("/run/camera/camera.py", (TREE / VIRTUAL / "camera.py").read_bytes())
+    machine.put("/run/camera/frame.py", (TREE / "tests/image/virtual_frame.py").read_bytes())
+    # libcamera 0.4 leaves the status of such a frame as it finds it: not zero, so no failure.
+    tunables = "glibc.malloc.perturb=255:glibc.malloc.tcache_count=0"
+    said = machine.root(
+        f"GLIBC_TUNABLES={tunables} HOME=/tmp /{PREFIX}/bin/python /run/camera/frame.py"
+        " 2>/run/camera/errors || cat /run/camera/errors",
+        600.0,
+    )
+    assert json.loads(said.splitlines()[-1]) == {"shape": [576, 1024, 3], "probabilities": 7}, said

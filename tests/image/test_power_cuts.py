@@ -14,14 +14,14 @@ from device.records.verification import verify
 from tests.image.card import Card, partitions
 from tests.image.conftest import Flash
 from tests.image.machine import READY, Machine
-from tests.image.test_boot import CAMERA, KEPT, LOG, START_SECONDS
+from tests.image.test_boot import CAMERA, KEPT, LOG, START_SECONDS, UNDERSTOOD, working
 
 CUTS = int(os.environ.get("DERMASCOPE_CUTS", "5"))
 SEED = int(os.environ.get("DERMASCOPE_SEED", "28"))
 SYSTEM = (2, 3, 5, 6)
 """Partitions that nothing but an update writes to."""
 
-SETTINGS = 'source = "usb"\nlanguage = "en"\n'
+SETTINGS = 'source = "usb:/dev/video0"\nlanguage = "en"\n'
 
 
 def content(card: Card, number: int) -> str:
@@ -71,6 +71,8 @@ def test_nothing_acknowledged_is_lost_and_the_program_comes_back(flash: Flash, t
                 time.sleep(chance.uniform(0.0, 20.0))
             else:
                 machine.wait_for(READY, START_SECONDS)
+                working(machine)
+                machine.touch(*UNDERSTOOD)
                 end = time.monotonic() + chance.uniform(5.0, 90.0)
                 while time.monotonic() < end:
                     machine.press("spc")

@@ -1,26 +1,25 @@
 """Updates of the system: one that works is kept, one that does not is left, records stay."""
 
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from build_host.image.disk import make_erofs
-from build_host.image.layout import SLOT_A, SLOT_B
+from build_host.image.layout import SLOT_A, SLOT_B, kernel_command_line
 from build_host.image.recipe import load_recipe
 from build_host.image.tools import Tools
 from build_host.image.update import make_update
 from build_host.image.update_key import default_update_key
-from tests.image.card import Card
+from tests.image.card import Card, partitions
 from tests.image.conftest import BUILT, Flash
 from tests.image.machine import READY, Machine
-from tests.image.test_boot import CAMERA, KEPT, LOG, START_SECONDS
+from tests.image.test_boot import CAMERA, KEPT, LOG, START_SECONDS, UNDERSTOOD, working
 from tests.image.test_power_cuts import SETTINGS, examinations
 
 WORK = BUILT / "work"
+NO_MODEL = "systemd.setenv=DERMASCOPE_MODELS=/nowhere"
 INSTALL_SECONDS = 2400.0
 
 
@@ -29,23 +28,26 @@ def work(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("update")
 
 
-def update(work: Path, tools: Tools, version: str, *, broken: bool) -> Path:
-    """Return a stick with an update: the same system under another version."""
+def update(work: Path, tools: Tools, version: str, *, broken: bool = False) -> Path:
+    """Return a stick with an update: the same system, under another version.
+
+    In a broken one the program does not find its model, whatever it tries.
+    """
     folder = work / version
     folder.mkdir()
-    root = folder / "root"
-    subprocess.run(["cp", "--archive", str(WORK / "root"), str(root)], check=True)
-    (root / "usr/share/dermascope/version").write_text(f"{version}\n")
+    boot = WORK / "boot-a.vfat"
     if broken:
-        (root / "opt/dermascope/bin/dermascope").write_text("#!/bin/sh\nexit 70\n")
-    make_erofs(root, folder / "root.erofs", tools, int(time.time()), version)
-    shutil.rmtree(root)
+        boot = folder / "boot.vfat"
+        shutil.copyfile(WORK / "boot-a.vfat", boot)
+        for slot in (SLOT_A, SLOT_B):
+            line = folder / f"cmdline.{slot.name}"
+            line.write_text(f"{kernel_command_line(slot)} {NO_MODEL}\n")
+            shared = [folder]
+            tools.run(["mcopy", "-D", "o", "-i", str(boot), str(line), "::/"], shared)
     bundle = folder / "dermascope-update.raucb"
     compatible = load_recipe().compatible
-    key = default_update_key()
-    boot = WORK / "boot-a.vfat"
-    make_update(folder / "root.erofs", boot, bundle, key, compatible, version, tools)
-    (folder / "root.erofs").unlink()
+    root = WORK / "root.erofs"
+    make_update(root, boot, bundle, default_update_key(), compatible, version, tools)
     return stick(bundle, tools)
 
 
@@ -94,65 +96,73 @@ def instrument(flash: Flash, tools: Tools, work: Path) -> Iterator[Instrument]:
     made = Instrument(flash(SETTINGS), work / "machine", tools)
     with made.start() as machine:
         machine.wait_for(READY, START_SECONDS)
+        working(machine)
+        machine.touch(*UNDERSTOOD)
         machine.press("spc")
         machine.wait_for(KEPT, 300.0)
         machine.root("sync")
     yield made
 
 
-def version(machine: Machine) -> str:
-    return machine.root("cat /usr/share/dermascope/version").strip()
+@pytest.fixture(scope="module")
+def good(work: Path, tools: Tools) -> Path:
+    return update(work, tools, "10.0.0")
 
 
-def test_power_that_fails_while_an_update_is_installed_changes_nothing(instrument, work, tools):
-    image = update(work, tools, "8.0.0", broken=False)
-    with instrument.start(image) as machine:
+def holds(card: Card, number: int, image: Path) -> bool:
+    """Tell whether a partition begins with an image."""
+    start = partitions(card.path)[number].start
+    with card.path.open("rb") as disk, image.open("rb") as file:
+        disk.seek(start)
+        while block := file.read(1 << 22):
+            if disk.read(len(block)) != block:
+                return False
+    return True
+
+
+def test_power_that_fails_while_an_update_is_installed_changes_nothing(instrument, good):
+    with instrument.start(good) as machine:
         machine.wait_for(READY, START_SECONDS)
-        machine.wait_for(r"[Ii]nstalling|Copying image", INSTALL_SECONDS)
-        time.sleep(20.0)
+        machine.wait_for(r"rauc.*[Ii]nstall", INSTALL_SECONDS)
+        time.sleep(30.0)
         machine.cut_power()
+        assert not machine.asks_for_trial
     with instrument.start() as machine:
         assert machine.partition == SLOT_A.boot
         machine.wait_for(READY, START_SECONDS)
-        assert version(machine) != "8.0.0"
         machine.root("sync")
-    image.unlink()
 
 
 def test_an_update_that_does_not_start_is_left_without_a_hand(instrument, work, tools):
-    image = update(work, tools, "9.0.0", broken=True)
-    with instrument.start(image) as machine:
-        machine.wait_until_off(INSTALL_SECONDS)
-        assert machine.asks_for_trial, machine.said[-3000:]
-    with instrument.start(image, trial=True) as machine:
-        assert machine.partition == SLOT_B.boot
-        # The system goes back by itself: the machine is started again, and not for a trial.
-        machine.wait_until_off(START_SECONDS)
-        assert not machine.asks_for_trial
-    with instrument.start(image) as machine:
-        assert machine.partition == SLOT_A.boot
-        machine.wait_for(READY, START_SECONDS)
-        machine.wait_for("the update 9.0.0 did not start before", START_SECONDS)
-        assert version(machine) != "9.0.0"
-        machine.root("sync")
-    image.unlink()
-
-
-def test_an_update_that_works_is_kept(instrument, work, tools):
-    image = update(work, tools, "10.0.0", broken=False)
-    with instrument.start(image) as machine:
+    broken = update(work, tools, "9.0.0", broken=True)
+    with instrument.start(broken) as machine:
         machine.wait_until_off(INSTALL_SECONDS)
         assert machine.asks_for_trial, machine.said[-3000:]
     with instrument.start(trial=True) as machine:
         assert machine.partition == SLOT_B.boot
+        # The system goes back by itself: the machine is started again, and not for a trial.
+        machine.wait_until_off(START_SECONDS)
+        assert not machine.asks_for_trial
+    with instrument.start() as machine:
+        assert machine.partition == SLOT_A.boot
+        machine.wait_for("the update 9.0.0 did not start", START_SECONDS)
+        machine.wait_for(READY, START_SECONDS)
+        machine.root("sync")
+
+
+def test_an_update_that_works_is_kept(instrument, good):
+    with instrument.start(good) as machine:
+        machine.wait_until_off(INSTALL_SECONDS)
+        assert machine.asks_for_trial, machine.said[-3000:]
+    assert holds(instrument.card, SLOT_B.root, WORK / "root.erofs")
+    with instrument.start(trial=True) as machine:
+        assert machine.partition == SLOT_B.boot
         machine.wait_for(READY, START_SECONDS)
         machine.wait_for(r"Finished .*dermascope-confirm\.service", START_SECONDS)
-        assert version(machine) == "10.0.0"
         machine.root("sync")
     with instrument.start() as machine:
         assert machine.partition == SLOT_B.boot
         machine.wait_for(READY, START_SECONDS)
-        assert version(machine) == "10.0.0"
 
 
 def test_the_records_are_untouched(instrument, work):

@@ -11,6 +11,7 @@ from pygame import Rect
 
 from device.language import translatable
 from device.models.manifest import Manifest
+from device.runtime.requests import Request
 from device.screen.canvas import Button, Canvas
 from device.screen.events import Place, Target
 from device.screen.field_view import FieldView
@@ -63,6 +64,8 @@ class Page(ABC):
         What is typed is for this page.
     keys
         What keys of its own press.
+    opening
+        What is asked of the records when it is opened from the menu.
     """
 
     parent: ClassVar[PageName | None] = PageName.LIVE
@@ -72,6 +75,7 @@ class Page(ABC):
     takes_pictures: ClassVar[bool] = True
     text_field: ClassVar[bool] = False
     keys: ClassVar[Mapping[str, Target]] = {}
+    opening: ClassVar[Request | None] = None
 
     @classmethod
     @abstractmethod

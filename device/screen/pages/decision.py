@@ -235,7 +235,7 @@ def _areas(layout: Layout) -> tuple[Rect, Rect, Rect]:
 def _after(state: State, context: Context) -> State:
     """Return where a decision leads: to the patient's next lesion, or back to the live view."""
     page = PageName.PATIENT if context.desk.patient is not None else PageName.LIVE
-    return replace(with_page(state, page), frozen=False)
+    return replace(with_page(state, page), frozen=False, lesion=None)
 
 
 PAGE = DecisionPage

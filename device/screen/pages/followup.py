@@ -319,7 +319,7 @@ class FollowUpPage(Page):
         name = wording.translate(MEASURES[change.measure])
         half = area.width // 2
         canvas.draw_text(name, 20, area.topleft, half, self.palette.text, bold=changed)
-        verdict = wording.translate("changed") if changed else wording.translate("none")
+        verdict = wording.translate("changed") if changed else wording.translate("no change")
         canvas.draw_text(
             verdict, 20, (area.right, area.top + px(12)), half, colour, bold=changed,
             anchor="midright",

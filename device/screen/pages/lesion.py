@@ -139,7 +139,8 @@ class LesionPage(Page):
     @classmethod
     def left(cls, state: State) -> Step:
         """Go back to the patient, and close the lesion: the next picture is not of it."""
-        return replace(with_page(state, PageName.PATIENT), region=False), OpenLesion(None)
+        closed = replace(with_page(state, PageName.PATIENT), region=False, lesion=None)
+        return closed, OpenLesion(None)
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:

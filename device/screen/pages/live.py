@@ -474,10 +474,9 @@ def _case(state: State, context: Context) -> State:
             return state
         form = DecisionForm(context.shot)
         return replace(with_page(state, PageName.DECISION), page_state=form)
-    desk = context.desk
-    if desk.lesion is not None:
+    if state.lesion is not None:
         return with_page(state, PageName.LESION)
-    return with_page(state, PageName.PATIENT if desk.patient else PageName.START)
+    return with_page(state, PageName.PATIENT if context.desk.patient else PageName.START)
 
 
 def headline(canvas: Canvas, words: str, colour: theme.Colour, indent: int = 0) -> int:

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 from pygame import Rect
 
 from device.anatomy import BodySpot, BodyView
-from device.body.atlas import DRAWINGS
+from device.body.atlas import spots
 from device.language import translatable
 from device.records.patients import Action, Patient
 from device.runtime.desk import LesionEntry
@@ -172,11 +172,11 @@ class PatientPage(Page):
                 first = first if first < len(lesions) else 0
                 return replace(state, page_state=replace(shown, first=first)), None
             case PatientControl.MAP:
-                spot = DRAWINGS[shown.view].spots()[shown.cursor or 0]
+                spot = spots(shown.view)[shown.cursor or 0]
                 return _chosen(state, spot, context)
             case PatientControl.NEXT_SPOT | PatientControl.LAST_SPOT:
                 by = 1 if target == PatientControl.NEXT_SPOT else -1
-                count = len(DRAWINGS[shown.view].spots())
+                count = len(spots(shown.view))
                 cursor = 0 if shown.cursor is None else (shown.cursor + by) % count
                 return replace(
                     state,
@@ -203,7 +203,8 @@ class PatientPage(Page):
     @classmethod
     def left(cls, state: State) -> Step:
         """Close the patient."""
-        return replace(with_page(state, PageName.LIVE), filing=""), ClosePatient()
+        closed = replace(with_page(state, PageName.LIVE), filing="", lesion=None)
+        return closed, ClosePatient()
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
@@ -253,7 +254,7 @@ class PatientPage(Page):
         )
         cursor = None
         if shown.cursor is not None:
-            spot = DRAWINGS[shown.view].spots()[shown.cursor]
+            spot = spots(shown.view)[shown.cursor]
             cursor = spot, site_line(spot, wording)
         return MapSlice(shown.view, dots, cursor, focused=view.focus == PatientControl.MAP)
 
@@ -313,7 +314,7 @@ def open_lesion(state: State, choice: LesionChoice) -> Step:
 
     It is the next one that is photographed.
     """
-    opened = replace(with_page(state, PageName.LESION), filing="", region=False)
+    opened = replace(with_page(state, PageName.LESION), filing="", region=False, lesion=choice)
     if state.filing:
         return opened, FileExamination(state.filing, choice)
     return opened, OpenLesion(choice)

@@ -96,13 +96,11 @@ class PicturePage(Page):
     parent: ClassVar[PageName | None] = PageName.LESION
     keys: ClassVar[Mapping[str, Target]] = {
         "=": PictureControl.LARGER,
-        "[+]": PictureControl.LARGER,
         "-": PictureControl.SMALLER,
-        "[-]": PictureControl.SMALLER,
         "home": PictureControl.LEFT,
         "end": PictureControl.RIGHT,
-        "[": PictureControl.UP,
-        "]": PictureControl.DOWN,
+        "insert": PictureControl.UP,
+        "delete": PictureControl.DOWN,
     }
 
     @classmethod

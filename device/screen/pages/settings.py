@@ -126,7 +126,8 @@ class SettingsPage(Page):
                 if state.appliance
                 else (state, Command.QUIT)
             )
-        return with_page(state, PageName(target)), None
+        page = PageName(target)
+        return with_page(state, page), page_class(page).opening
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
@@ -195,12 +196,7 @@ class SettingsPage(Page):
             rest = Rect(area.left, end, area.width, area.bottom - end)
             canvas.draw_paragraph(said[1], size, rest, self.palette.quiet)
             return
-        if shown.mm_per_pixel is None:
-            words = wording.translate("Lengths: not calibrated, so no millimetres are shown.")
-        else:
-            micrometres = wording.number(shown.mm_per_pixel * 1000, 1)
-            words = wording.translate("Lengths: {length} µm per pixel.", length=micrometres)
-        canvas.draw_paragraph(words, theme.BODY, area)
+        canvas.draw_paragraph(wording.scale(shown.mm_per_pixel), theme.BODY, area)
 
 
 PAGE = SettingsPage

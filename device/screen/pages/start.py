@@ -122,7 +122,8 @@ class StartPage(Page):
         """Return what was typed, beside what the camera sees."""
         desk = snapshot.desk
         return StartView(
-            snapshot.live,
+            # While a code is looked for, nothing is said of the skin.
+            replace(snapshot.live, finding=None),
             _text(snapshot.state),
             desk.fault,
             unlocked(desk.access),

@@ -12,13 +12,14 @@ from device.faults import Fault
 from device.language import translatable
 from device.records.listing import WorkKind
 from device.runtime.desk import WorkEntry, WorkPage
-from device.runtime.requests import OpenLesion, OpenPicture, OpenWork
+from device.runtime.requests import OpenPicture, OpenWork, Request
 from device.screen import theme
 from device.screen.canvas import Button
 from device.screen.events import Target
 from device.screen.grid import below, rows_of_targets, stacked, tiled
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
+from device.screen.pages.patient import open_lesion
 from device.screen.pages.picture import PictureState
 from device.screen.records_wording import WORK, decided, due_line, lesion_name, site_line
 from device.screen.registry import PageName
@@ -78,6 +79,7 @@ class WorklistPage(Page):
     """Shows what is to be done, and opens it."""
 
     menu_label: ClassVar[str] = translatable("Worklist")
+    opening: ClassVar[Request | None] = OpenWork(WorkKind.OVERDUE)
 
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
@@ -115,7 +117,7 @@ class WorklistPage(Page):
             return state, None
         record = work.entries[place].visit.record
         if record.lesion is not None:
-            return with_page(state, PageName.LESION), OpenLesion(record.lesion)
+            return open_lesion(replace(state, filing=""), record.lesion)
         shown = PictureState(record.identifier, PageName.WORKLIST)
         opened = replace(with_page(state, PageName.PICTURE), page_state=shown)
         return opened, OpenPicture(record.identifier)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from device.imaging.overlay import blend_overlay, saliency_rgba
+from device.imaging.overlay import blend_overlay, saliency_layer
 
 
 def hill(peak: float = 1.0, side: int = 28) -> NDArray[np.float32]:
@@ -13,6 +13,18 @@ def hill(peak: float = 1.0, side: int = 28) -> NDArray[np.float32]:
     x = np.arange(side, dtype=np.float32)
     far = np.sqrt((x[None, :] - side * 0.3) ** 2 + (x[:, None] - side * 0.3) ** 2)
     return (peak * np.clip(1.0 - far / (side * 0.3), 0, 1)).astype(np.float32)
+
+
+def saliency_bgra(
+    saliency: NDArray[np.float32], size: tuple[int, int], opacity: float
+) -> NDArray[np.uint8]:
+    """Return the whole of what lies over a picture of a size."""
+    whole = np.zeros((size[1], size[0], 4), np.uint8)
+    layer = saliency_layer(saliency, size, opacity)
+    if layer is not None:
+        height, width = layer.pixels.shape[:2]
+        whole[layer.top : layer.top + height, layer.left : layer.left + width] = layer.pixels
+    return whole
 
 
 GREY = np.full((200, 200, 3), 120, np.uint8)
@@ -45,9 +57,9 @@ def test_map_may_be_of_another_shape_than_the_picture() -> None:
     assert columns.mean() == pytest.approx(0.3 * 200, abs=8)
 
 
-def test_highest_values_are_the_bright_end_of_inferno_in_rgb_order() -> None:
-    heat = saliency_rgba(np.ones((4, 4), np.float32), (40, 40), 0.6)
-    red, green, blue, alpha = (int(v) for v in heat[20, 20])
+def test_highest_values_are_the_bright_end_of_inferno_in_the_screens_order() -> None:
+    heat = saliency_bgra(np.ones((4, 4), np.float32), (40, 40), 0.6)
+    blue, green, red, alpha = (int(v) for v in heat[20, 20])
     assert red > 0.6 * 240
     assert green > 0.6 * 240
     assert 0.6 * 140 < blue < 0.6 * 180
@@ -55,7 +67,7 @@ def test_highest_values_are_the_bright_end_of_inferno_in_rgb_order() -> None:
 
 
 def test_lowest_values_are_transparent() -> None:
-    heat = saliency_rgba(hill(), (100, 100), 0.6)
+    heat = saliency_bgra(hill(), (100, 100), 0.6)
     assert heat.shape == (100, 100, 4)
     assert heat.dtype == np.uint8
     assert heat[90, 90, 3] == 0
@@ -63,8 +75,8 @@ def test_lowest_values_are_transparent() -> None:
 
 def middle(level: float, opacity: float) -> tuple[float, int]:
     """Return luminance and opacity in the middle of an even map, away from any contour."""
-    heat = saliency_rgba(np.full((4, 4), level, np.float32), (40, 40), opacity)
-    red, green, blue, alpha = (int(v) for v in heat[20, 20])
+    heat = saliency_bgra(np.full((4, 4), level, np.float32), (40, 40), opacity)
+    blue, green, red, alpha = (int(v) for v in heat[20, 20])
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue, alpha
 
 
@@ -89,7 +101,7 @@ def test_without_opacity_only_the_contour_is_seen() -> None:
 
 def contour(saliency: NDArray[np.float32], side: int = 400) -> NDArray[np.bool_]:
     """Return where the contour is drawn, alone."""
-    heat = saliency_rgba(saliency, (side, side), 0.0)
+    heat = saliency_bgra(saliency, (side, side), 0.0)
     return np.asarray(heat[:, :, 3] == 255)
 
 
@@ -124,7 +136,7 @@ def test_separate_areas_have_separate_contours() -> None:
 
 
 def test_contour_is_white_between_dark_edges() -> None:
-    heat = saliency_rgba(hill(), (500, 500), 0.0)
+    heat = saliency_bgra(hill(), (500, 500), 0.0)
     row = heat[150]
     drawn = row[row[:, 3] == 255][:, :3].astype(int)
     assert (drawn >= 250).all(axis=1).any()
@@ -138,3 +150,14 @@ def test_any_map_goes_over_any_picture(seed: int, height: int, width: int) -> No
     mixed = blend_overlay(picture, random.random((28, 28), np.float32))
     assert mixed.shape == picture.shape
     assert mixed.dtype == np.uint8
+
+
+@pytest.mark.parametrize("size", [(40, 40), (41, 57), (1, 1), (566, 566)])
+def test_layer_is_no_larger_than_what_is_to_be_seen(size: tuple[int, int]) -> None:
+    assert saliency_layer(NOTHING, size, 0.6) is None
+    layer = saliency_layer(np.ones((5, 5), np.float32), size, 0.6)
+    assert layer is not None
+    assert (layer.left, layer.top, layer.pixels.shape[1::-1]) == (0, 0, size)
+    small = saliency_layer(hill(), (200, 200), 0.6)
+    assert small is not None
+    assert max(small.pixels.shape) < 0.8 * 200

@@ -1,4 +1,5 @@
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from device.app import CLOSING_SECONDS
+from device.cli import main
 from device.exit_status import ExitStatus
 from device.fault_screen import TRY_AGAIN
 from device.instrument import LATE_SECONDS, RECORDS_SECONDS
@@ -15,9 +17,11 @@ from device.platform.sdl_drivers import INVISIBLE
 from device.platform.signals import NOTICE_SECONDS
 from device.platform.systemd import Notifier
 from device.runtime.health import ALLOWANCES, Part
+from device.status.reader import SERVICE_FOLDER
 from tests.device.manager import Manager
 
 UNITS = sorted((Path(__file__).parents[3] / "systemd").glob("*.service"))
+WITH_A_SCREEN = [u for u in UNITS if u.name != "dermascope-data-check.service"]
 EXPOSURE_AT_MOST = 20  # tenths of systemd's own score, where 100 is the worst
 
 
@@ -172,7 +176,7 @@ def test_unit_of_the_trouble_screen_starts_the_instrument_again(
     assert asked == (again if status == TRY_AGAIN else [])
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda u: u.name)
+@pytest.mark.parametrize("unit", WITH_A_SCREEN, ids=lambda u: u.name)
 def test_unit_has_a_screen_and_keys_of_its_own_and_leaves_no_core(unit: Path) -> None:
     lines = unit.read_text().splitlines()
     (drivers,) = [x for x in lines if x.startswith("Environment=SDL_VIDEODRIVER=")]
@@ -190,3 +194,60 @@ def test_program_waits_and_ends_within_what_the_unit_gives_it() -> None:
     (stop,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
     assert int(start) > LATE_SECONDS + RECORDS_SECONDS
     assert int(stop) > NOTICE_SECONDS + CLOSING_SECONDS
+
+
+def test_disk_is_checked_before_the_instrument_and_moves_nothing() -> None:
+    check, unit = text("dermascope-data-check.service"), text("dermascope.service")
+    assert "Before=dermascope.service\n" in check
+    # Wanted, not required: what is wrong with a disk keeps nobody from seeing a lesion.
+    assert "Wants=dermascope-data-check.service\n" in unit
+    assert "Requires=" not in unit
+    # Two units of one folder, of which one has a user for each start, would move it to and fro.
+    assert "StateDirectory=dermascope\n" in unit
+    assert not re.search(r"^(StateDirectory|DynamicUser|User)=", check, re.MULTILINE)
+    assert "Environment=STATE_DIRECTORY=/var/lib/dermascope\n" in check
+
+
+def test_data_check_runs_what_the_program_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (command,) = re.findall(
+        r"^ExecStart=/opt/dermascope/bin/dermascope (.*)$",
+        text("dermascope-data-check.service"), re.MULTILINE,
+    )  # fmt: skip
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    assert main(shlex.split(command)) == ExitStatus.OK
+
+
+def groups(unit: str) -> set[str]:
+    return {g for line in re.findall(r"^SupplementaryGroups=(.*)$", unit, re.MULTILINE)
+            for g in line.split()}  # fmt: skip
+
+
+def test_groups_that_the_units_name_are_made_where_a_system_lacks_them(tmp_path: Path) -> None:
+    lines = (UNITS[0].parent / "dermascope.sysusers").read_text().splitlines()
+    made = {line.split()[1] for line in lines if line.startswith("g ")}
+    named = groups(text("dermascope.service"))
+    assert named == {"video", "render", "input", "gpio"} == made
+    # That one is the journal's own.
+    assert groups(text("dermascope-fault.service")) - {"systemd-journal"} <= made
+    rules = (UNITS[0].parent / "dermascope.rules").read_text()
+    assert set(re.findall(r'GROUP="(\w+)"', rules)) <= made
+
+
+@pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="systemd is not installed")
+def test_groups_are_understood_by_systemd(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    file = UNITS[0].parent / "dermascope.sysusers"
+    done = subprocess.run(
+        ["systemd-sysusers", f"--root={tmp_path}", "-"],
+        input=file.read_text(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    made = (tmp_path / "etc" / "group").read_text()
+    assert {line.split(":")[0] for line in made.splitlines()} >= {"video", "render", "gpio"}
+
+
+def test_status_lies_where_it_is_looked_for() -> None:
+    (name,) = re.findall(r"^RuntimeDirectory=(.*)$", text("dermascope.service"), re.MULTILINE)
+    assert Path("/run") / name == SERVICE_FOLDER

@@ -9,15 +9,18 @@ from numpy.typing import NDArray
 
 from device.appearance import Theme
 from device.faults import Fault, unexpected
-from device.imaging.abcd import AbcdMeasures
+from device.imaging.abcd import ABCD_COLOURS, AbcdMeasures
 from device.imaging.quality import Remark
 from device.installation.installer import ASK_THE_MAKER, NOT_INSTALLED
 from device.runtime.analysis import FAILED as ANALYSIS_FAILED
 from device.runtime.health import RESTART_AND_REPORT
+from device.runtime.messages import CalibrationResult
 from device.screen.pages.about import AboutView
+from device.screen.pages.calibration import CalibrationView
 from device.screen.pages.compare import CompareView
 from device.screen.pages.fault import FaultView
 from device.screen.pages.limits import LimitsView
+from device.screen.pages.measures import MeasuresView
 from device.screen.pages.models import ModelsView
 from device.screen.pages.power import PowerView
 from device.screen.pages.selftest import SelftestView
@@ -93,6 +96,16 @@ MEASURES = AbcdMeasures(
     diameter=0.41,
     area=0.2,
     diameter_mm=6.2,
+    asymmetric_in=("shape", "colour"),
+    border=5,
+)
+MOST_MEASURES = replace(
+    MEASURES,
+    asymmetry=2,
+    asymmetric_in=("shape", "colour", "structure"),
+    border=8,
+    colours=tuple(ABCD_COLOURS),
+    diameter_mm=None,
 )
 FROZEN = replace(LIVE, finding=MELANOMA, frozen=NOON, kept=KeepStatus.KEPT, measures=MEASURES)
 UNFAMILIAR = replace(LIVE, finding=make_finding("mel", 0.4, abstention="unfamiliar"))
@@ -216,6 +229,27 @@ STATES: dict[str, PageView] = {
     ),
     "uncertain-light": replace(UNCERTAIN, theme=Theme.LIGHT),
     "settings-light": SettingsView(LIVE, theme=Theme.LIGHT, clock=NOON, source="demo"),
+    "measures": MeasuresView(FROZEN, 4, clock=NOON, source="demo"),
+    "measures-none": MeasuresView(LIVE, clock=NOON, source="demo"),
+    "measures-most": MeasuresView(
+        replace(FROZEN, measures=MOST_MEASURES), 5, clock=NOON, source="demo"
+    ),
+    "calibration": CalibrationView(
+        replace(LIVE, field_mm=14.0), 0.0214, CalibrationResult(0.0214), clock=NOON, source="demo"
+    ),
+    "calibration-fault": CalibrationView(
+        LIVE,
+        None,
+        CalibrationResult(
+            fault=Fault(
+                "no ruler was found in the picture",
+                "lay one with millimetre ticks across the whole field, focus on it, and take the "
+                "picture again",
+            )
+        ),
+        clock=NOON,
+        source="demo",
+    ),
     "limits": LimitsView(clock=NOON, source="demo"),
     "power": PowerView(LIVE, clock=NOON, source="demo"),
     "selftest": SelftestView(CHECKS, clock=NOON, source="demo"),

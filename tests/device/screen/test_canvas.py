@@ -87,7 +87,7 @@ CHANGES = {
         replace(MELANOMA, quality=POOR), quality=replace(POOR, shortcomings=("moved",))
     ),
     "measures": change("frozen", measures=None),
-    "measure": change("frozen", measures=replace(MEASURES, border_irregularity=2.4)),
+    "measure": change("frozen", measures=replace(MEASURES, border=6)),
     "progress": change("progress", progress=(4, 8)),
     "progress that is there": change("progress", progress=None),
     "earlier picture": change("compare", earlier=Picture(BEFORE, SKIN, NAEVUS)),

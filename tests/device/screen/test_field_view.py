@@ -146,6 +146,28 @@ def test_outline_is_drawn_with_the_overlay_alone(manifest: Manifest, size: Size)
     assert far.max() < 0.04 * area.width
 
 
+@pytest.mark.parametrize(("field_mm", "length"), [(20.0, 5), (11.0, 2), (4.0, 1)])
+def test_scale_bar_is_as_long_as_it_says(
+    manifest: Manifest, drawn: list[str], size: Size, field_mm: float, length: int
+) -> None:
+    area = arrange(*size).field
+    plain = part(draw(manifest, size, LIVE), area).astype(int)
+    drawn.clear()
+    scaled = part(draw(manifest, size, replace(LIVE, field_mm=field_mm)), area)
+    assert f"{length} mm" in drawn
+    row = scaled[area.height - arrange(*size).px(22)]
+    white = np.flatnonzero((row == 255).all(axis=1))
+    assert np.ptp(white) == pytest.approx(length / field_mm * area.width, abs=4)
+    changed = (scaled != plain).any(axis=2)
+    assert not changed[: area.height * 3 // 4].any()
+
+
+def test_no_scale_bar_is_longer_than_it_may_be(manifest: Manifest) -> None:
+    size = SIZES[0]
+    one, other = (draw(manifest, size, replace(LIVE, field_mm=mm)) for mm in (None, 2.0))
+    assert not differ(one, other, arrange(*size).field)
+
+
 def test_what_became_of_a_picture_stands_beside_its_time(manifest: Manifest, size: Size) -> None:
     layout = arrange(*size)
     label = Rect(layout.field.left, layout.field.top, layout.field.width, layout.px(34))

@@ -6,7 +6,7 @@ from pygame.event import Event
 
 from device.errors import ConfigError
 from device.models.manifest import Manifest
-from device.screen.events import Drag, Key, Lift, ShutterPress, Target, Text, Touch
+from device.screen.events import Drag, Key, Lift, Pinch, Place, ShutterPress, Target, Text, Touch
 from device.screen.input_mapper import InputMapper, press_shutter
 from device.screen.navigation import used_keys
 from device.screen.pages.base import Control
@@ -147,3 +147,40 @@ def test_pedal_that_sends_a_letter_does_not_type_it(hands: InputMapper) -> None:
     assert hands.event(Event(pygame.TEXTINPUT, text="b"), LIVE) is None
     hands.event(pressed(pygame.K_o), LIVE)
     assert hands.event(Event(pygame.TEXTINPUT, text="b"), LIVE) == Text("b")
+
+
+def finger(kind: int, which: int, x: float, y: float = 0.5) -> Event:
+    return Event(kind, finger_id=which, x=x, y=y)
+
+
+def test_two_fingers_that_move_apart_are_a_pinch(hands: InputMapper) -> None:
+    for which, x in ((1, 0.4), (2, 0.6)):
+        assert hands.event(finger(pygame.FINGERDOWN, which, x), LIVE) is None
+    apart = hands.event(finger(pygame.FINGERMOTION, 2, 0.8), LIVE)
+    assert isinstance(apart, Pinch)
+    assert apart.by == pytest.approx(2.0)
+    together = hands.event(finger(pygame.FINGERMOTION, 1, 0.7), LIVE)
+    assert together.by == pytest.approx(0.25)
+    assert hands.event(finger(pygame.FINGERUP, 1, 0.7), LIVE) is None
+    assert hands.event(finger(pygame.FINGERMOTION, 2, 0.2), LIVE) is None
+
+
+def test_one_finger_and_three_are_none(hands: InputMapper) -> None:
+    hands.event(finger(pygame.FINGERDOWN, 1, 0.4), LIVE)
+    assert hands.event(finger(pygame.FINGERMOTION, 1, 0.5), LIVE) is None
+    for which in (2, 3):
+        hands.event(finger(pygame.FINGERDOWN, which, 0.1 * which), LIVE)
+    assert hands.event(finger(pygame.FINGERMOTION, 1, 0.9), LIVE) is None
+
+
+@pytest.mark.parametrize(("turned", "larger"), [(1, True), (-1, False)])
+def test_wheel_is_a_pinch(hands: InputMapper, turned: int, larger: bool) -> None:
+    pinch = hands.event(Event(pygame.MOUSEWHEEL, y=turned), LIVE)
+    assert (pinch.by > 1) == larger
+
+
+def test_touch_says_where_in_its_target_it_is(renderer: Renderer, hands: InputMapper) -> None:
+    patient = State(PageName.PATIENT)
+    area = places(PageName.PATIENT, renderer.layout)["map"]
+    touch = hands.event(down((area.left + 30, area.top + 40)), patient)
+    assert touch.place == Place(30, 40, area.width, area.height)

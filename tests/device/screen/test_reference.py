@@ -18,18 +18,23 @@ from device.screen.renderer import Renderer
 from tests.device.screen.states import STATES
 
 REFERENCE = Path(__file__).parent / "reference"
+CONSULTATION = (
+    "start", "patient", "lesion", "followup", "decision", "keyboard", "worklist", "pin-wait",
+    "note-long",
+)  # fmt: skip
 MOST = (
     "empty", "benign", "no-sign", "malignant", "low-quality", "uncertain", "unfamiliar", "frozen",
     "overlay", "frozen-overlay", "overlay-empty", "progress", "flash", "focus", "compare",
     "compare-first", "settings", "about", "lost", "camera-fault", "analysis-fault", "compare-lost",
     "compare-days", "settings-appliance", "power", "limits", "malignant-light",
-    "frozen-overlay-light", "uncertain-light", "selftest", "models",
-    "models-refused",
+    "frozen-overlay-light", "uncertain-light", "selftest", "models", "models-refused",
+    *CONSULTATION, "live-case", "patient-light", "patient-hands", "patient-feet",
+    "patient-head-front", "patient-head-left", "picture-zoomed", "followup-blended",
+    "followup-unlike", "details-new", "pin-open",
 )  # fmt: skip
 SOME = (
     "malignant", "frozen-overlay", "settings", "uncertain", "unfamiliar", "compare", "about",
-    "settings-light", "limits", "selftest",
-    "models-refused",
+    "settings-light", "limits", "selftest", "models-refused", *CONSULTATION,
 )  # fmt: skip
 SHOWN: list[tuple[str, tuple[int, int], Language]] = [
     *((state, (1024, 600), "en") for state in MOST),

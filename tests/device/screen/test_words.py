@@ -282,14 +282,14 @@ def test_malignant_diagnoses_are_named_however_many_are_listed(manifest: Manifes
 
 
 @pytest.mark.parametrize(
-    ("language", "border", "diameter"),
-    [("en", "1.8", "6.2 mm"), ("es", "1,8", "6,2 mm"), ("pt", "1,8", "6,2 mm")],
+    ("language", "diameter"),
+    [("en", "6.2 mm"), ("es", "6,2 mm"), ("pt", "6,2 mm")],
 )
 def test_numbers_have_the_decimal_sign_of_their_language(
-    manifest: Manifest, drawn: list[str], language: str, border: str, diameter: str
+    manifest: Manifest, drawn: list[str], language: str, diameter: str
 ) -> None:
     said(manifest, drawn, replace(STATES["frozen"], language=language))
-    assert {border, diameter} <= set(drawn)
+    assert diameter in drawn
     about = said(manifest, drawn, replace(STATES["about"], language=language))
     accuracy = manifest.metrics["accuracy"]
     assert (f"{accuracy.value:.2f} (".replace(".", ",") in about) == (language != "en")

@@ -67,6 +67,16 @@ def test_running_instrument_keeps_what_it_holds(capsys: Capture) -> None:
     assert tested == set(Item) - {Item.CAMERA, Item.OPTICS, Item.SCREEN, Item.BUTTONS}
 
 
+def test_only_what_is_named_is_checked(capsys: Capture) -> None:
+    source = "replay:/no/such/folder"
+    words = ["--only", "disk", "--only", "golden outputs", "--json", "--source", source]
+    assert main(["selftest", *words]) == ExitStatus.OK
+    tested = [check["check"] for check in json.loads(capsys.readouterr().out)["checks"]]
+    assert sorted(tested) == ["disk", "golden outputs"]
+    assert main(["selftest", "--only", "toaster"]) == ExitStatus.BAD_INPUT
+    assert "toaster: there is no such check; choose from camera" in capsys.readouterr().err
+
+
 def test_altered_model_fails(tmp_path: Path, bundle: Bundle) -> None:
     for path in bundle.folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -78,13 +88,13 @@ def test_altered_model_fails(tmp_path: Path, bundle: Bundle) -> None:
 
 
 def test_machine_that_computes_wrongly_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = Network.run
+    right = Network._run
 
     def wrong(network: Network, pixels: NDArray[np.uint8]) -> NetworkOutput:
         output = right(network, pixels)
         return output._replace(logits=output.logits[::-1])
 
-    monkeypatch.setattr(Network, "run", wrong)
+    monkeypatch.setattr(Network, "_run", wrong)
     signature, answers = model.model_checks(Config())
     assert signature.state is CheckState.PASSED
     assert (answers.item, answers.state) == (Item.ANSWERS, CheckState.FAILED)

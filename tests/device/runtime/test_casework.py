@@ -1,0 +1,269 @@
+"""What the recorder lays on the desk for what the screen asks of the records."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from device.anatomy import BodySite, BodySpot, BodyView, Laterality
+from device.capture.demo import SCENES, demo_frame
+from device.faults import Fault
+from device.frame import Frame, SourceKind
+from device.imaging.registration import Refusal, Registration
+from device.records.access import Holder
+from device.records.encrypted_archive import EncryptedArchive
+from device.records.listing import WorkKind
+from device.records.model import PictureKind
+from device.records.patients import Action, Decision, Key, Role
+from device.runtime.casework import NOT_KEPT_YET, WORK_ROWS, Casework
+from device.runtime.desk import Desk
+from device.runtime.messages import Shot
+from device.runtime.requests import (
+    AddPatient,
+    ChangePatient,
+    ClosePatient,
+    CompareVisits,
+    Decide,
+    FileExamination,
+    Filing,
+    FindPatient,
+    Lock,
+    NewLesion,
+    OpenLesion,
+    OpenPicture,
+    OpenWork,
+    Request,
+    Unlock,
+)
+from tests.device.clocks import ManualClock
+from tests.device.records.conftest import CHEAP
+
+SPOT = BodySpot(BodyView.BACK, 0.4, 0.25, BodySite.UPPER_BACK, Laterality.LEFT)
+
+
+class Desktop:
+    """Casework on an archive of its own, and what lies on the desk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = ManualClock()
+        self.archive = EncryptedArchive(folder, self.clock, pin_cost=CHEAP)
+        self.archive.open()
+        self.work = Casework(self.archive, self.clock)
+
+    @property
+    def desk(self) -> Desk:
+        return self.work.desk.peek()
+
+    def ask(self, request: Request, identifier: str | None = None) -> Desk:
+        self.work.do(request, identifier)
+        assert self.desk.answered is request
+        return self.desk
+
+    def picture(self, scene: int = 3, days_ago: float = 0.0, **filed: object) -> str:
+        frame = demo_frame(SCENES[scene])
+        time = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(days=days_ago)
+        frame = Frame(
+            np.ascontiguousarray(frame.pixels[::2, ::2]), time, 0, "camera", SourceKind.CAMERA
+        )
+        return self.archive.keep(frame, None, (), None, **filed)
+
+    def lesion(self, identifier: str = "P-1") -> Key:
+        self.ask(AddPatient(identifier))
+        return self.archive.add_lesion(self.desk.patient.key, SPOT).key
+
+
+@pytest.fixture
+def it(tmp_path: Path) -> Iterator[Desktop]:
+    desktop = Desktop(tmp_path / "examinations")
+    yield desktop
+    desktop.archive.close()
+
+
+def decision(action: Action = Action.NOTHING, **more: object) -> Decision:
+    return Decision(
+        decided=datetime(2026, 1, 1, tzinfo=UTC), role=Role.CLINICIAN, action=action, **more
+    )
+
+
+def test_patient_is_found_whatever_the_capitals_and_an_unknown_one_is_told(it: Desktop) -> None:
+    it.ask(AddPatient("P-1", birth_year=1961, sex="female", phototype=2))
+    assert it.desk.patient.birth_year == 1961
+    it.ask(ClosePatient())
+    assert it.desk.patient is None
+    assert it.ask(FindPatient("p-1")).patient.identifier == "P-1"
+    desk = it.ask(FindPatient("P-2"))
+    assert (desk.patient, desk.unknown, desk.fault) == (None, "P-2", None)
+    assert it.ask(FindPatient("P-1")).unknown == ""
+
+
+def test_identifier_of_another_patient_is_a_fault_and_changes_nothing(it: Desktop) -> None:
+    it.ask(AddPatient("P-1"))
+    it.ask(AddPatient("P-2"))
+    desk = it.ask(AddPatient("p-1"))
+    assert desk.fault is not None
+    assert desk.patient.identifier == "P-2"
+    desk = it.ask(ChangePatient(it.archive.find_patient("P-2")))
+    assert desk.fault is None
+
+
+def test_new_lesion_is_added_with_its_first_picture_and_once(it: Desktop) -> None:
+    it.ask(AddPatient("P-1"))
+    new = NewLesion(it.desk.patient.key, SPOT)
+    desk = it.ask(OpenLesion(new))
+    assert (desk.lesion, desk.opened, desk.visits, desk.lesions) == (new, None, (), ())
+    filing = Filing(new)
+    keys = set()
+    for _ in range(2):
+        keys.add(it.work.key_of(filing))
+        it.picture(lesion=it.work.key_of(filing))
+        it.work.kept(filing)
+    (key,) = keys
+    desk = it.desk
+    assert (desk.opened.key, desk.opened.number, desk.opened.spot) == (key, 1, SPOT)
+    assert len(desk.visits) == 2
+    assert [entry.pictures for entry in desk.lesions] == [2]
+    # The same spot on the map again is another one.
+    assert it.work.key_of(Filing(NewLesion(it.desk.patient.key, SPOT))) != key
+
+
+def test_pictures_come_the_newest_first_with_their_thumbnails(it: Desktop) -> None:
+    key = it.lesion()
+    older, newer = (it.picture(lesion=key, days_ago=days) for days in (30, 0))
+    it.ask(FindPatient("P-1"))
+    desk = it.ask(OpenLesion(key))
+    assert [visit.record.identifier for visit in desk.visits] == [newer, older]
+    assert {visit.thumbnail.shape[2] for visit in desk.visits} == {3}
+    assert desk.lesions[0].newest.record.identifier == newer
+    # What was read once is not read again.
+    it.work.kept(Filing(key))
+    assert it.desk.visits[0].thumbnail is desk.visits[0].thumbnail
+    assert it.desk.lesions[0].newest.thumbnail is desk.lesions[0].newest.thumbnail
+
+
+def test_picture_that_is_damaged_hides_no_other(it: Desktop, tmp_path: Path) -> None:
+    key = it.lesion()
+    it.picture(lesion=key)
+    picture = max(
+        (path for path in (tmp_path / "examinations").rglob("*") if path.is_file()),
+        key=lambda path: path.stat().st_size,
+    )
+    picture.write_bytes(b"no picture")
+    it.picture(lesion=key)
+    desk = it.ask(OpenLesion(key))
+    assert [visit.thumbnail is None for visit in desk.visits] == [False, True]
+    assert desk.fault is None
+
+
+def test_lesion_of_another_patient_brings_that_patient(it: Desktop) -> None:
+    one, other = it.lesion("P-1"), it.lesion("P-2")
+    assert it.ask(OpenLesion(one)).patient.identifier == "P-1"
+    desk = it.ask(OpenLesion(other))
+    assert desk.patient.identifier == "P-2"
+    assert [entry.lesion.key for entry in desk.lesions] == [other]
+    closed = it.ask(OpenLesion(None))
+    assert (closed.lesion, closed.opened, closed.visits) == (None, None, ())
+    assert closed.patient.identifier == "P-2"
+
+
+def test_decision_about_a_shot_is_entered_where_that_was_kept(it: Desktop) -> None:
+    key = it.lesion()
+    identifier = it.picture(lesion=key)
+    it.ask(OpenLesion(key))
+    shot = Shot()
+    desk = it.ask(Decide(shot, decision(Action.REFER)), identifier)
+    assert it.archive.record(identifier).decision.action == Action.REFER
+    # The next lesion is chosen anew.
+    assert (desk.lesion, desk.fault) == (None, None)
+    assert desk.lesions[0].newest.record.decision.action == Action.REFER
+    desk = it.ask(Decide(Shot(), decision()))
+    assert desk.fault.message == NOT_KEPT_YET
+
+
+def test_picture_is_filed_by_hand_under_an_old_or_a_new_lesion(it: Desktop) -> None:
+    key = it.lesion()
+    one, other = it.picture(), it.picture()
+    desk = it.ask(FileExamination(one, key))
+    assert [visit.record.identifier for visit in desk.visits] == [one]
+    new = NewLesion(it.desk.patient.key, SPOT)
+    desk = it.ask(FileExamination(other, new))
+    assert desk.opened.number == 2
+    assert it.archive.record(other).lesion == desk.opened.key
+    assert it.archive.unfiled().items == ()
+
+
+def test_worklist_is_turned_forwards_and_back_and_counts(it: Desktop) -> None:
+    names = [it.picture(days_ago=i) for i in range(2 * WORK_ROWS + 1)]
+    pages = [it.ask(OpenWork(None, turn)).work for turn in (0, 1, 1, 1, -1, -1, -1)]
+    assert [page.number for page in pages] == [1, 2, 3, 3, 2, 1, 1]
+    assert [page.last for page in pages[:3]] == [False, False, True]
+    shown = [entry.visit.record.identifier for page in pages[:3] for entry in page.entries]
+    assert sorted(shown) == sorted(names)
+    assert [e.visit.record.identifier for e in pages[5].entries] == shown[:WORK_ROWS]
+    # Another kind begins at its first page.
+    page = it.ask(OpenWork(WorkKind.UNDECIDED, 1)).work
+    assert (page.number, page.kind) == (1, WorkKind.UNDECIDED)
+    assert set(page.counts) == set(WorkKind)
+
+
+def test_picture_is_opened_whole_and_cropped_as_it_is_shown(it: Desktop) -> None:
+    region = it.picture(kind=PictureKind.REGION)
+    lesion = it.picture()
+    whole = it.ask(OpenPicture(region)).picture.field
+    assert whole.shape == demo_frame(SCENES[3]).pixels[::2, ::2].shape
+    field = it.ask(OpenPicture(lesion)).picture.field
+    assert field.shape[0] == field.shape[1] <= whole.shape[0]
+    assert it.ask(OpenPicture("000099-20260101T000000Z-abcdef")).fault is not None
+
+
+def test_two_visits_are_registered_or_it_is_said_why_not(it: Desktop) -> None:
+    key = it.lesion()
+    one, same, other = (it.picture(scene, lesion=key) for scene in (3, 3, 1))
+    found = it.ask(CompareVisits(one, same)).comparison
+    assert isinstance(found.registered, Registration)
+    assert found.registered.scale == pytest.approx(1.0, abs=0.01)
+    assert found.laid.shape == found.earlier.field.shape
+    found = it.ask(CompareVisits(one, other)).comparison
+    assert isinstance(found.registered, Refusal)
+    assert found.laid is None
+    # Neither was judged or measured.
+    assert found.changes == ()
+
+
+def test_behind_the_lock_lies_nothing_and_the_right_pin_opens_it(it: Desktop) -> None:
+    it.lesion()
+    it.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), "471100")
+    desk = it.ask(Lock())
+    assert desk.locked
+    assert (desk.patient, desk.lesions, desk.unknown) == (None, (), "")
+    desk = it.ask(FindPatient("P-1"))
+    assert desk.patient is None
+    assert desk.fault is not None
+    desk = it.ask(Unlock("000000"))
+    assert desk.locked
+    assert desk.fault is not None
+    it.clock.sleep(it.archive.pin_wait() + 1)
+    desk = it.ask(Unlock("471100"))
+    assert not desk.locked
+    assert desk.access.holder.name == "Dr Silva"
+
+
+def test_wait_after_wrong_pins_is_told(it: Desktop) -> None:
+    it.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), "471100")
+    it.ask(Lock())
+    for _ in range(8):
+        desk = it.ask(Unlock("000000"))
+        if desk.pin_wait > it.clock.monotonic():
+            break
+    assert desk.pin_wait == pytest.approx(it.clock.monotonic() + it.archive.pin_wait())
+    assert it.archive.pin_wait() > 0
+
+
+def test_what_fails_in_another_way_is_told_too(it: Desktop) -> None:
+    request = OpenWork(None)
+    before = it.desk
+    it.work.failed(request, Fault("broken"))
+    assert (it.desk.answered, it.desk.fault.message) == (request, "broken")
+    assert replace(it.desk, answered=None, fault=None).access == before.access

@@ -1,0 +1,298 @@
+"""Where the pages of the consultation lead. Plain values: no screen, no archive."""
+
+from dataclasses import replace
+
+import pytest
+
+from device.anatomy import BodySite, BodyView, Laterality
+from device.body.atlas import DRAWINGS
+from device.records.access import Access, Holder, Protection
+from device.records.patients import Action, Role
+from device.runtime.desk import Desk
+from device.runtime.messages import Shot
+from device.runtime.requests import (
+    AddPatient,
+    ChangePatient,
+    ClosePatient,
+    CompareVisits,
+    Decide,
+    FileExamination,
+    FindPatient,
+    Lock,
+    NewLesion,
+    OpenLesion,
+    OpenWork,
+    Unlock,
+)
+from device.screen.events import Key, Pinch, Place, ShutterPress, Text, Touch
+from device.screen.forms import DecisionForm, DetailsForm
+from device.screen.navigation import step
+from device.screen.pages.followup import FollowUpState
+from device.screen.pages.keyboard import Field, KeyboardState
+from device.screen.pages.patient import PatientState
+from device.screen.pages.picture import PictureState
+from device.screen.registry import PageName
+from device.screen.state import Command, Context, State
+from device.screen.widgets import fitted
+from tests.device.screen.record_states import LESIONS, PATIENT, PICTURE, VISITS, WORK
+
+DESK = Desk(patient=PATIENT, lesions=LESIONS, visits=VISITS, work=WORK, picture=PICTURE)
+OPEN = Context(desk=DESK)
+BEHIND = [
+    page
+    for page in PageName
+    if page not in (PageName.LIVE, PageName.COMPARE, PageName.FAULT, PageName.LIMITS)
+]
+
+
+def on_body(spot: object, size: tuple[int, int] = (400, 500)) -> Place:
+    drawing = DRAWINGS[spot.view]
+    scale, left, top = fitted(drawing, *size)
+    return Place(
+        left + spot.x * drawing.width * scale, top + spot.y * drawing.height * scale, *size
+    )
+
+
+def spot_of(view: BodyView, site: BodySite, side: Laterality | None) -> object:
+    (spot,) = (s for s in DRAWINGS[view].spots() if (s.site, s.laterality) == (site, side))
+    return spot
+
+
+@pytest.mark.parametrize("page", BEHIND)
+def test_shutter_works_at_once_on_every_page(page: PageName) -> None:
+    state, command = step(State(page), ShutterPress(), OPEN)
+    assert (state.page, state.frozen, command) == (PageName.LIVE, True, Command.CAPTURE)
+
+
+def test_live_page_leads_to_the_patient_and_to_the_decision() -> None:
+    assert step(State(), Touch("case"), Context())[0].page == PageName.START
+    assert step(State(), Touch("case"), OPEN)[0].page == PageName.PATIENT
+    assert step(State(lesion="c" * 32), Touch("case"), OPEN)[0].page == PageName.LESION
+    shot = Shot()
+    held, _ = step(State(frozen=True), Touch("case"), Context(shot=shot))
+    assert (held.page, held.page_state) == (PageName.DECISION, DecisionForm(shot))
+    # While it is still being taken there is nothing to decide about.
+    assert step(State(frozen=True), Touch("case"), Context())[0].page == PageName.LIVE
+
+
+def test_identifier_is_typed_cleaned_and_looked_for() -> None:
+    state = State(PageName.START)
+    for event in (Touch("4"), Touch("7"), Touch("7"), Touch("delete"), Text("1a "), Text("b")):
+        state, _ = step(state, event)
+    assert state.page_state == "471a b"
+    assert step(state, Touch("open")) == (state, FindPatient("471a b"))
+    assert step(state, Key("return")) == (state, FindPatient("471a b"))
+    assert step(State(PageName.START), Touch("open"))[1] is None
+    letters, _ = step(state, Touch("letters"))
+    assert letters.page_state == KeyboardState(Field.IDENTIFIER, "471a b")
+    typed, _ = step(letters, Touch("z"))
+    back, request = step(typed, Touch("done"))
+    assert (back.page, request) == (PageName.START, FindPatient("471a bZ"))
+
+
+def test_a_hundred_letters_are_no_longer_than_an_identifier() -> None:
+    state, _ = step(State(PageName.START), Text("x" * 100))
+    assert len(state.page_state) == 64
+
+
+def test_finger_beside_a_known_lesion_means_it_and_elsewhere_a_new_one() -> None:
+    state = State(PageName.PATIENT)
+    opened, request = step(state, Touch("map", 0.0, on_body(LESIONS[1].lesion.spot)), OPEN)
+    assert request == OpenLesion(LESIONS[1].lesion.key)
+    assert (opened.page, opened.lesion) == (PageName.LESION, LESIONS[1].lesion.key)
+    thigh = spot_of(BodyView.FRONT, BodySite.THIGH, Laterality.LEFT)
+    opened, request = step(state, Touch("map", 0.0, on_body(thigh)), OPEN)
+    assert isinstance(request.lesion, NewLesion)
+    assert opened.lesion is request.lesion
+    assert request.lesion.patient == PATIENT.key
+    spot = request.lesion.spot
+    assert (spot.site, spot.laterality) == (BodySite.THIGH, Laterality.LEFT)
+    # Of another view is another lesion, wherever that lies on the sheet.
+    back = State(PageName.PATIENT, page_state=PatientState(BodyView.BACK))
+    _, request = step(back, Touch("map", 0.0, on_body(LESIONS[1].lesion.spot)), OPEN)
+    assert isinstance(request.lesion, NewLesion)
+
+
+def test_finger_beside_the_body_means_nothing() -> None:
+    state = State(PageName.PATIENT)
+    assert step(state, Touch("map", 0.0, Place(2, 2, 400, 500)), OPEN) == (state, None)
+
+
+def test_body_is_turned_and_the_keyboard_points_at_it() -> None:
+    state, _ = step(State(PageName.PATIENT), Touch("side"), OPEN)
+    assert state.page_state.view == BodyView.HEAD_LEFT
+    state, _ = step(state, Touch("side"), OPEN)
+    assert state.page_state.view == BodyView.HEAD_RIGHT
+    for place in (0, 1):
+        state, _ = step(state, Key("."), OPEN)
+        assert (state.page_state.cursor, state.focus) == (place, "map")
+    state, _ = step(state, Key(","), OPEN)
+    _, request = step(state, Key("return"), OPEN)
+    assert request.lesion.spot == DRAWINGS[BodyView.HEAD_RIGHT].spots()[0]
+
+
+def test_lesions_are_gone_through_and_begin_anew() -> None:
+    state, _ = step(State(PageName.PATIENT), Touch("more"), OPEN)
+    _, request = step(state, Touch("lesion 1"), OPEN)
+    assert request == OpenLesion(LESIONS[3].lesion.key)
+    assert step(state, Touch("lesion 2"), OPEN) == (state, None)
+    state, _ = step(state, Touch("more"), OPEN)
+    assert state.page_state.first == 0
+
+
+def test_picture_that_waits_is_filed_under_the_lesion_that_is_chosen() -> None:
+    state = State(PageName.PATIENT, filing="000001-x")
+    opened, request = step(state, Touch("lesion 1"), OPEN)
+    assert request == FileExamination("000001-x", LESIONS[0].lesion.key)
+    assert (opened.filing, opened.page) == ("", PageName.LESION)
+    for way_out in (Touch("back"), Key("escape")):
+        closed, request = step(state, way_out, OPEN)
+        assert (closed.filing, request) == ("", ClosePatient())
+
+
+def test_leaving_a_lesion_closes_it() -> None:
+    state = State(PageName.LESION, lesion="c" * 32, region=True)
+    left, request = step(state, Touch("back"), OPEN)
+    assert (left.page, left.lesion, left.region) == (PageName.PATIENT, None, False)
+    assert request == OpenLesion(None)
+
+
+def test_details_are_optional_and_taken_back_by_a_second_touch() -> None:
+    new = Context(desk=Desk(unknown="P-9"))
+    state = State(PageName.DETAILS, page_state=DetailsForm("P-9"))
+    assert step(state, Touch("keep"), new) == (state, AddPatient("P-9"))
+    for target in ("male", "III", "III"):
+        state, _ = step(state, Touch(target), new)
+    assert step(state, Touch("keep"), new)[1] == AddPatient("P-9", sex="male")
+    # A name only where the clinic's settings allow it.
+    assert step(state, Touch("name"), new)[0] == state
+    named, _ = step(replace(state, names=True), Touch("name"), new)
+    assert named.page_state.field == Field.NAME
+    year, _ = step(state, Touch("birth year"), new)
+    for letter in "19x61":
+        year, _ = step(year, Text(letter))
+    state, _ = step(year, Touch("done"))
+    assert (state.page, state.page_state.birth_year) == (PageName.DETAILS, 1961)
+
+
+def test_details_of_a_known_patient_are_changed() -> None:
+    details, _ = step(State(PageName.PATIENT), Touch("details"), OPEN)
+    details, _ = step(details, Touch("VI"), OPEN)
+    _, request = step(details, Touch("keep"), OPEN)
+    assert isinstance(request, ChangePatient)
+    assert (request.patient.key, request.patient.phototype) == (PATIENT.key, 6)
+    assert step(details, Touch("back"), OPEN)[0].page == PageName.PATIENT
+    unknown = State(PageName.DETAILS, page_state=DetailsForm("P-9"))
+    assert step(unknown, Touch("back"))[0].page == PageName.START
+
+
+def test_decision_is_kept_with_an_action_and_not_without() -> None:
+    shot = Shot()
+    access = Access(Protection.PIN, Holder("Ana", Role.FIELD))
+    context = Context(desk=replace(DESK, access=access))
+    state = State(PageName.DECISION, frozen=True, page_state=DecisionForm(shot))
+    assert step(state, Touch("keep"), context) == (state, None)
+    for target in ("12 months", "bkl", "disagree"):
+        state, _ = step(state, Touch(target), context)
+    after, request = step(state, Touch("keep"), context)
+    assert isinstance(request, Decide)
+    assert request.subject is shot
+    decision = request.decision
+    assert (decision.action, decision.diagnosis, decision.agrees, decision.role) == (
+        Action.FOLLOW_UP, "bkl", False, Role.FIELD,
+    )  # fmt: skip
+    assert (after.page, after.frozen, after.lesion) == (PageName.PATIENT, False, None)
+    assert step(state, Touch("keep"), Context())[0].page == PageName.LIVE
+
+
+def test_nothing_forces_a_decision() -> None:
+    held = State(PageName.DECISION, frozen=True, page_state=DecisionForm(Shot(), Action.REFER))
+    left, command = step(held, Touch("back"), OPEN)
+    assert (left.page, left.frozen, command) == (PageName.LIVE, True, None)
+    kept = State(PageName.DECISION, page_state=DecisionForm("000001-x"))
+    assert step(kept, Touch("back"), OPEN)[0].page == PageName.LESION
+
+
+def test_note_is_put_together_and_goes_into_the_decision() -> None:
+    state = State(PageName.DECISION, page_state=DecisionForm("x"), language="pt")
+    state, _ = step(state, Touch("note"))
+    for target in ("phrase 1", "phrase 3", "phrase 1"):
+        state, _ = step(state, Touch(target))
+    assert state.page_state.note == "Coça ou sangra"
+    state, _ = step(state, Touch("keyboard"))
+    state, _ = step(state, Text("; dói"))
+    state, _ = step(state, Key("return"))
+    state, _ = step(state, Touch("back"))
+    assert (state.page, state.page_state.note) == (PageName.DECISION, "Coça ou sangra; dói")
+    other, _ = step(state, Touch("other"))
+    other, _ = step(other, Text("Lichen"))
+    other, _ = step(other, Touch("done"))
+    assert (other.page_state.other, other.page_state.note) == ("Lichen", "Coça ou sangra; dói")
+
+
+def test_typing_is_given_up_without_a_change() -> None:
+    form = DecisionForm("x", note="kept")
+    typing = State(PageName.KEYBOARD, page_state=KeyboardState(Field.NOTE, "lost", form))
+    left, _ = step(typing, Key("escape"))
+    assert (left.page, left.page_state) == (PageName.NOTE, form)
+
+
+def test_worklist_is_turned_and_opens_what_it_names() -> None:
+    state = State(PageName.WORKLIST)
+    assert step(state, Touch("due"), OPEN)[1] == OpenWork("due")
+    assert step(state, Touch("unfiled"), OPEN)[1] == OpenWork(None)
+    assert step(state, Touch("further"), OPEN)[1] == OpenWork("overdue", 1)
+    opened, request = step(state, Touch("entry 1"), OPEN)
+    lesion = WORK.entries[0].visit.record.lesion
+    assert (opened.page, opened.lesion, request) == (PageName.LESION, lesion, OpenLesion(lesion))
+    assert step(state, Touch("entry 4"), OPEN) == (state, None)
+
+
+def test_two_visits_are_gone_through_and_end_at_both_ends() -> None:
+    lesion = State(PageName.LESION)
+    state, request = step(lesion, Touch("follow up"), OPEN)
+    names = [v.record.identifier for v in VISITS if v.record.kind == "dermoscopic"]
+    assert request == CompareVisits(names[1], names[0])
+    state, request = step(state, Touch("older"), OPEN)
+    assert request == CompareVisits(names[2], names[0])
+    for _ in range(4):
+        state, request = step(state, Touch("older"), OPEN)
+    assert (state.page_state.earlier, request) == (3, None)
+    state, _ = step(state, Touch("flicker"), OPEN)
+    state = step(state, Pinch(2.0), OPEN)[0]
+    assert state.page_state == FollowUpState(3, "flicker", state.page_state.zoom)
+    assert state.page_state.zoom.by == pytest.approx(2.0)
+    alone = Context(desk=replace(DESK, visits=VISITS[:1]))
+    assert step(lesion, Touch("follow up"), alone) == (lesion, None)
+
+
+def test_picture_is_made_larger_by_buttons_keys_and_two_fingers() -> None:
+    state = State(PageName.PICTURE, page_state=PictureState("x"))
+    by_button = step(state, Touch("larger"), OPEN)[0]
+    assert step(state, Key("="), OPEN)[0].page_state == by_button.page_state
+    assert by_button.page_state.zoom.by == pytest.approx(1.5)
+    assert step(by_button, Touch("smaller"), OPEN)[0].page_state.zoom.by == pytest.approx(1.0)
+    assert step(state, Pinch(3.0), OPEN)[0].page_state.zoom.by == pytest.approx(3.0)
+    moved = step(step(state, Pinch(3.0), OPEN)[0], Key("end"), OPEN)[0]
+    assert moved.page_state.zoom.x > 0.5
+    corner = Touch("picture", 0.0, Place(0, 0, 300, 300))
+    assert step(by_button, corner, OPEN)[0].page_state.zoom.x < 0.5
+    from_list = State(PageName.PICTURE, page_state=PictureState("x", PageName.WORKLIST))
+    assert step(from_list, Touch("back"), OPEN)[0].page == PageName.WORKLIST
+
+
+def test_picture_is_filed_by_hand() -> None:
+    state = State(PageName.PICTURE, page_state=PictureState("x"))
+    assert step(state, Touch("file"), OPEN)[0] == State(PageName.PATIENT, filing="x")
+    assert step(state, Touch("file"), Context())[0] == State(PageName.START, filing="x")
+
+
+def test_pin_is_entered_and_never_stays() -> None:
+    state = State(PageName.PIN)
+    for event in (*(Touch(figure) for figure in "123"), Text("x"), Touch("delete"), Text("4")):
+        state, _ = step(state, event)
+    after, request = step(state, Touch("open"))
+    assert (after.page_state, request) == (None, Unlock("1234"))
+    assert "1234" not in repr(request)
+    assert step(State(PageName.PIN), Touch("open"))[1] is None
+    assert step(state, Touch("lock")) == (State(PageName.PIN), Lock())

@@ -1,0 +1,545 @@
+"""A consultation, from the patient's code to what was decided, by touch and by key."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pygame
+import pytest
+import zxingcpp
+
+from device.anatomy import BodySite, BodyView, Laterality
+from device.body.atlas import DRAWINGS
+from device.errors import RecordsLockedError
+from device.frame import Frame, SourceKind, frame_now
+from device.records.access import Holder
+from device.records.encrypted_archive import EncryptedArchive
+from device.records.listing import WorkKind
+from device.records.model import ExaminationRecord, PictureKind, Polarization
+from device.records.patients import Action, Role
+from device.runtime.requests import Lock
+from device.screen.forms import months_later
+from device.screen.pages.decision import DecisionControl
+from device.screen.pages.patient import PatientControl
+from device.screen.registry import PageName
+from device.screen.view import KeepStatus
+from device.screen.widgets import fitted
+from tests.device.clinic import READ, Camera, Clinic, lesion
+from tests.device.records.conftest import CHEAP
+
+PIN = "471100"
+SKIN = lesion(blur=0.6)
+
+
+class Scene(Camera):
+    """A camera before which something is held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pixels = SKIN
+
+    def read(self, timeout: float = 1.0) -> Frame:
+        super().read(timeout)
+        return self._taken(self.pixels)
+
+    def still(self, timeout: float = 1.0) -> Frame:
+        return self._taken(self.pixels)
+
+
+def code_of(identifier: str) -> np.ndarray:
+    code = zxingcpp.create_barcode(identifier, zxingcpp.BarcodeFormat.QRCode)
+    printed = np.asarray(code.to_image(scale=4), np.uint8)
+    frame = np.full((300, 400), 230, np.uint8)
+    top, left = ((a - b) // 2 for a, b in zip(frame.shape, printed.shape, strict=True))
+    frame[top : top + len(printed), left : left + printed.shape[1]] = printed
+    return np.repeat(frame[:, :, None], 3, axis=2)
+
+
+class Practice:
+    """A clinic whose records are kept, and a hand whose touches are counted."""
+
+    def __init__(self, clinic: Clinic, archive: EncryptedArchive) -> None:
+        self.clinic = clinic
+        self.archive = archive
+        self.scene = Scene()
+        self.touches = 0
+        clinic.options = {"archive": archive, "patients": archive}
+
+    @property
+    def page(self) -> PageName:
+        return self.clinic.app.session.state.page
+
+    def until_page(self, page: PageName) -> None:
+        self.clinic.until(lambda: self.page == page)
+
+    def until(self, holds: object) -> None:
+        self.clinic.until(holds)
+
+    def desk(self) -> object:
+        return self.clinic.app.session._recorder.desk
+
+    def touch(self, target: str, page: str) -> None:
+        self.touches += 1
+        self.clinic.click(self.clinic.target(target, page))
+
+    def touch_body(self, site: BodySite, side: Laterality, view: BodyView) -> None:
+        self.touches += 1
+        drawing = DRAWINGS[view]
+        (spot,) = (s for s in drawing.spots() if (s.site, s.laterality) == (site, side))
+        area = self.clinic.renderer.layout.field_area
+        scale, left, top = fitted(drawing, area.width, area.height)
+        x = area.left + left + spot.x * drawing.width * scale
+        y = area.top + top + spot.y * drawing.height * scale
+        self.clinic.click((round(x), round(y)))
+
+    def show_code(self, identifier: str) -> None:
+        self.scene.pixels = code_of(identifier)
+
+    def show_skin(self) -> None:
+        self.scene.pixels = SKIN
+
+    def shoot(self, page: str) -> None:
+        self.touch("shutter", page)
+        self.until_page(PageName.LIVE)
+        self.until(lambda: self.clinic.live().frozen and self.clinic.live().kept)
+
+    def use(self, deeds: object) -> None:
+        self.clinic.use(self.scene, deeds)
+
+    def records(self) -> tuple[ExaminationRecord, ...]:
+        return self.archive.examinations().items
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[EncryptedArchive]:
+    archive = EncryptedArchive(tmp_path / "examinations", pin_cost=CHEAP)
+    archive.open()
+    yield archive
+    archive.close()
+
+
+@pytest.fixture
+def practice(clinic: Clinic, archive: EncryptedArchive) -> Practice:
+    return Practice(clinic, archive)
+
+
+def earlier_visit(archive: EncryptedArchive, identifier: str = "P-1") -> str:
+    """Keep a picture of a lesion on the left forearm; return the lesion's key."""
+    patient = archive.add_patient(identifier)
+    drawing = DRAWINGS[BodyView.FRONT]
+    (spot,) = (
+        s for s in drawing.spots() if (s.site, s.laterality) == (BodySite.FOREARM, Laterality.LEFT)
+    )
+    key = archive.add_lesion(patient.key, spot).key
+    frame = replace(frame_now(SKIN, 0, "camera"), kind=SourceKind.CAMERA)
+    archive.keep(frame, None, (), None, lesion=key)
+    return key
+
+
+def test_known_lesion_is_photographed_and_decided_in_six_touches(practice: Practice) -> None:
+    key = earlier_visit(practice.archive)
+
+    def deeds() -> None:
+        practice.clinic.until_live()
+        practice.show_code("P-1")
+        practice.touch("case", "live")
+        practice.until_page(PageName.PATIENT)
+        practice.show_skin()
+        practice.touch(PatientControl.FIRST, "patient")
+        practice.until_page(PageName.LESION)
+        practice.until(lambda: len(practice.desk().visits) == 1)
+        practice.shoot("lesion")
+        practice.touch("case", "live")
+        practice.until_page(PageName.DECISION)
+        practice.touch(DecisionControl.LATER, "decision")
+        practice.touch(DecisionControl.KEEP, "decision")
+        practice.until(lambda: practice.records()[0].decision)
+        assert practice.touches <= 6
+        practice.until_page(PageName.PATIENT)
+        assert not practice.clinic.app.session.state.frozen
+
+    practice.use(deeds)
+    newest = practice.records()[0]
+    assert (newest.lesion, newest.kind) == (key, PictureKind.DERMOSCOPIC)
+    assert newest.finding is not None
+    assert newest.decision.action == Action.FOLLOW_UP
+    today = newest.decision.decided.astimezone().date()
+    assert newest.decision.due == months_later(today, 6)
+    assert newest.decision.role == Role.CLINICIAN
+
+
+def test_new_lesion_of_a_known_patient_takes_no_more(practice: Practice) -> None:
+    key = earlier_visit(practice.archive)
+
+    def deeds() -> None:
+        practice.clinic.until_live()
+        practice.show_code("P-1")
+        practice.touch("case", "live")
+        practice.until_page(PageName.PATIENT)
+        practice.show_skin()
+        practice.touch_body(BodySite.THIGH, Laterality.RIGHT, BodyView.FRONT)
+        practice.until_page(PageName.LESION)
+        practice.shoot("lesion")
+        practice.touch("case", "live")
+        practice.until_page(PageName.DECISION)
+        practice.touch(DecisionControl.EXCISE, "decision")
+        practice.touch(DecisionControl.KEEP, "decision")
+        practice.until(lambda: practice.records()[0].decision)
+        assert practice.touches <= 6
+        # What is touched again where the new one lies is that one.
+        practice.until(lambda: len(practice.desk().lesions) == 2)
+        practice.touch_body(BodySite.THIGH, Laterality.RIGHT, BodyView.FRONT)
+        practice.until(lambda: practice.desk().opened and practice.desk().opened.number == 2)
+
+    practice.use(deeds)
+    newest = practice.records()[0]
+    assert newest.lesion != key
+    found = practice.archive.lesion(newest.lesion)
+    assert (found.number, found.spot.site, found.spot.laterality) == (2, "thigh", "right")
+    assert newest.decision.action == Action.EXCISE
+    assert practice.archive.work_counts(newest.taken.date())[WorkKind.REFERRED] == 1
+
+
+def test_lesion_that_was_only_pointed_at_is_not_kept(practice: Practice) -> None:
+    earlier_visit(practice.archive)
+
+    def deeds() -> None:
+        practice.clinic.until_live()
+        practice.show_code("P-1")
+        practice.touch("case", "live")
+        practice.until_page(PageName.PATIENT)
+        practice.touch_body(BodySite.THIGH, Laterality.RIGHT, BodyView.FRONT)
+        practice.until_page(PageName.LESION)
+        practice.touch("back", "lesion")
+        # Nor is the next picture filed under what was left.
+        practice.show_skin()
+        practice.shoot("patient")
+        practice.until(lambda: practice.records()[0].finding)
+
+    practice.use(deeds)
+    assert practice.records()[0].lesion is None
+    (patient,) = practice.archive.patients().items
+    assert len(practice.archive.lesions(patient.key)) == 1
+
+
+def test_unknown_code_is_added_with_one_touch_and_what_is_known(practice: Practice) -> None:
+    def deeds() -> None:
+        practice.clinic.until_live()
+        practice.show_code("NEW-7")
+        practice.touch("case", "live")
+        practice.until_page(PageName.DETAILS)
+        practice.touch("female", "details")
+        practice.touch("IV", "details")
+        practice.touch("keep", "details")
+        practice.until_page(PageName.PATIENT)
+
+    practice.use(deeds)
+    patient = practice.archive.find_patient("new-7")
+    assert (patient.identifier, patient.sex, patient.phototype) == ("NEW-7", "female", 4)
+    assert (patient.name, patient.birth_year) == ("", None)
+
+
+def test_patient_is_opened_with_the_figures_and_by_a_reader_that_types(
+    practice: Practice,
+) -> None:
+    for identifier in ("4711", "abc 8"):
+        earlier_visit(practice.archive, identifier)
+
+    def deeds() -> None:
+        practice.clinic.until_live()
+        practice.touch("case", "live")
+        practice.until_page(PageName.START)
+        for figure in "4711":
+            practice.touch(figure, "start")
+        practice.touch("open", "start")
+        practice.until_page(PageName.PATIENT)
+        assert practice.desk().patient.identifier == "4711"
+        practice.touch("back", "patient")
+        practice.until(lambda: practice.desk().patient is None)
+        practice.touch("case", "live")
+        practice.until_page(PageName.START)
+        for letter in "ABC 8":
+            pygame.event.post(pygame.event.Event(pygame.TEXTINPUT, text=letter))
+        practice.clinic.press(pygame.K_RETURN)
+        practice.until_page(PageName.PATIENT)
+        assert practice.desk().patient.identifier == "abc 8"
+
+    practice.use(deeds)
+
+
+def test_picture_without_a_code_is_filed_later_by_hand(practice: Practice) -> None:
+    key = earlier_visit(practice.archive)
+
+    def deeds() -> None:
+        practice.clinic.until_finding()
+        practice.clinic.take()
+        practice.until(lambda: practice.clinic.live().kept)
+        practice.clinic.release()
+        practice.touch("case", "live")
+        practice.until_page(PageName.START)
+        practice.touch("worklist", "start")
+        practice.until(lambda: practice.desk().work)
+        practice.touch("unfiled", "worklist")
+        practice.until(lambda: practice.desk().work.kind is None)
+        practice.touch("entry 1", "worklist")
+        practice.until_page(PageName.PICTURE)
+        practice.until(lambda: practice.desk().picture)
+        practice.touch("file", "picture")
+        practice.until_page(PageName.START)
+        practice.show_code("P-1")
+        practice.until_page(PageName.PATIENT)
+        assert practice.clinic.app.session.view().case.filing
+        practice.touch(PatientControl.FIRST, "patient")
+        practice.until(lambda: len(practice.desk().visits) == 2)
+        assert practice.page == PageName.LESION
+
+    practice.use(deeds)
+    assert [record.lesion for record in practice.records()] == [key, key]
+    assert practice.archive.unfiled().items == ()
+
+
+def test_region_is_kept_without_a_finding_and_the_light_is_told(practice: Practice) -> None:
+    key = earlier_visit(practice.archive)
+
+    def deeds() -> None:
+        practice.clinic.until_live()
+        practice.show_code("P-1")
+        practice.touch("case", "live")
+        practice.until_page(PageName.PATIENT)
+        practice.show_skin()
+        practice.touch(PatientControl.FIRST, "patient")
+        practice.until_page(PageName.LESION)
+        practice.touch("region", "lesion")
+        practice.touch("polarized", "lesion")
+        practice.touch("shutter", "lesion")
+        practice.until(lambda: len(practice.desk().visits) == 2)
+        practice.until(lambda: not practice.clinic.app.session.state.frozen)
+        # The next one shows the lesion again.
+        assert not practice.clinic.app.session.state.region
+        practice.shoot("live")
+        practice.until(lambda: practice.records()[0].finding)
+
+    practice.use(deeds)
+    lesion, region, _ = practice.records()
+    assert (region.kind, region.lesion, region.finding) == (PictureKind.REGION, key, None)
+    assert (lesion.kind, lesion.lesion) == (PictureKind.DERMOSCOPIC, key)
+    assert {lesion.polarization, region.polarization} == {Polarization.POLARIZED}
+
+
+def test_another_patients_lesion_is_never_compared_without_a_word(practice: Practice) -> None:
+    earlier_visit(practice.archive, "P-1")
+    earlier_visit(practice.archive, "P-2")
+
+    def deeds() -> None:
+        practice.clinic.until_finding()
+        practice.until(lambda: len(practice.clinic.app.recent) == 2)
+        practice.clinic.take()
+        practice.until(lambda: practice.clinic.live().kept)
+        practice.clinic.release()
+        practice.clinic.open_compare()
+        practice.until_page(PageName.COMPARE)
+        # No patient is open: pictures that are nobody's, and that is said.
+        view = practice.clinic.view()
+        assert (view.count, view.unfiled) == (1, True)
+        practice.touch("back", "compare")
+        practice.until_page(PageName.LIVE)
+        practice.show_code("P-2")
+        practice.touch("case", "live")
+        practice.until_page(PageName.PATIENT)
+        practice.show_skin()
+        practice.touch(PatientControl.FIRST, "patient")
+        practice.until(lambda: practice.desk().visits)
+        practice.touch("compare", "lesion")
+        practice.until_page(PageName.COMPARE)
+        view = practice.clinic.view()
+        assert (view.count, view.unfiled) == (1, False)
+        shown = practice.desk().visits[0].record.taken
+        assert abs(view.earlier.time - shown) < timedelta(seconds=1)
+
+    practice.use(deeds)
+
+
+def test_two_visits_are_laid_over_each_other_and_nothing_has_changed(practice: Practice) -> None:
+    key = earlier_visit(practice.archive)
+    frame = replace(frame_now(SKIN, 0, "camera"), kind=SourceKind.CAMERA)
+    practice.archive.keep(frame, None, (), None, lesion=key)
+
+    def deeds() -> None:
+        practice.clinic.until_live()
+        practice.show_code("P-1")
+        practice.touch("case", "live")
+        practice.until_page(PageName.PATIENT)
+        practice.touch(PatientControl.FIRST, "patient")
+        practice.until(lambda: len(practice.desk().visits) == 2)
+        practice.touch("follow up", "lesion")
+        practice.until_page(PageName.FOLLOW_UP)
+        practice.until(lambda: practice.clinic.view().comparison)
+        practice.touch("flicker", "followup")
+        seen = set()
+        practice.until(lambda: seen.add(practice.clinic.view().second) or len(seen) == 2)
+
+    practice.use(deeds)
+
+
+def test_whole_consultation_is_done_with_keys(practice: Practice) -> None:
+    key = earlier_visit(practice.archive, "77")
+
+    def deeds() -> None:
+        clinic = practice.clinic
+
+        def focus(target: str) -> None:
+            for _ in range(60):
+                if clinic.app.session.state.focus == target:
+                    return
+                before = clinic.app.session.state.focus
+                clinic.press(pygame.K_TAB)
+                clinic.until(lambda before=before: clinic.app.session.state.focus != before)
+            raise AssertionError(target)
+
+        def enter(target: str) -> None:
+            focus(target)
+            clinic.press(pygame.K_RETURN)
+
+        clinic.until_finding()
+        enter("case")
+        practice.until_page(PageName.START)
+        for figure in "77":
+            pygame.event.post(pygame.event.Event(pygame.TEXTINPUT, text=figure))
+        clinic.press(pygame.K_RETURN)
+        practice.until_page(PageName.PATIENT)
+        # The next spot on the body: none has been touched.
+        clinic.press(pygame.K_PERIOD)
+        practice.until(lambda: clinic.app.session.state.focus == PatientControl.MAP)
+        clinic.press(pygame.K_RETURN)
+        practice.until_page(PageName.LESION)
+        clinic.press(pygame.K_SPACE)
+        practice.until(lambda: clinic.live().frozen and clinic.live().kept)
+        enter("case")
+        practice.until_page(PageName.DECISION)
+        enter("refer")
+        practice.until(lambda: clinic.app.session.state.page_state.action)
+        enter("mel")
+        practice.until(lambda: clinic.app.session.state.page_state.diagnosis)
+        enter("keep")
+        practice.until(lambda: practice.records()[0].decision)
+
+    practice.use(deeds)
+    newest = practice.records()[0]
+    assert newest.lesion not in (None, key)
+    assert (newest.decision.action, newest.decision.diagnosis) == ("refer", "mel")
+    # The model named another diagnosis, or none.
+    assert not newest.decision.agrees
+
+
+def test_undecided_picture_is_on_the_worklist_and_decided_from_there(practice: Practice) -> None:
+    earlier_visit(practice.archive)
+
+    def deeds() -> None:
+        practice.clinic.until_live()
+        practice.clinic.click(practice.clinic.target("more"))
+        practice.until_page(PageName.SETTINGS)
+        practice.touch(PageName.WORKLIST, "settings")
+        practice.until_page(PageName.WORKLIST)
+        practice.until(lambda: practice.desk().work)
+        assert practice.desk().work.kind == WorkKind.OVERDUE
+        practice.touch("undecided", "worklist")
+        practice.until(lambda: practice.desk().work.entries)
+        practice.touch("entry 1", "worklist")
+        practice.until(lambda: practice.desk().visits)
+        practice.touch("picture 1", "lesion")
+        practice.until(lambda: practice.desk().picture)
+        practice.touch("larger", "picture")
+        practice.until(lambda: practice.clinic.view().zoom.by > 1)
+        practice.touch("decide", "picture")
+        practice.until_page(PageName.DECISION)
+        practice.touch("note", "decision")
+        practice.until_page(PageName.NOTE)
+        practice.touch("phrase 3", "note")
+        practice.touch("back", "note")
+        practice.until_page(PageName.DECISION)
+        practice.touch("nothing", "decision")
+        practice.touch("keep", "decision")
+        practice.until(lambda: practice.records()[0].decision)
+
+    practice.use(deeds)
+    decision = practice.records()[0].decision
+    assert (decision.action, decision.note) == (Action.NOTHING, "Itches or bleeds")
+
+
+def test_locked_records_are_opened_with_a_pin_and_locked_when_nobody_touches(
+    practice: Practice,
+) -> None:
+    earlier_visit(practice.archive)
+    practice.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), PIN)
+    practice.archive.lock()
+    practice.clinic.options |= {"lock_after": 1.5, "preferences": READ}
+
+    def deeds() -> None:
+        practice.until_page(PageName.PIN)
+        # The shutter works, and tells that nothing is kept.
+        practice.clinic.press(pygame.K_ESCAPE)
+        practice.until_page(PageName.LIVE)
+        practice.clinic.take()
+        practice.until(lambda: practice.clinic.live().kept == KeepStatus.LOCKED)
+        practice.clinic.release()
+        practice.touch("case", "live")
+        practice.until_page(PageName.START)
+        practice.touch("worklist", "start")
+        practice.until_page(PageName.PIN)
+        for figure in "000000":
+            practice.touch(figure, "pin")
+        practice.touch("open", "pin")
+        practice.until(lambda: practice.desk().fault)
+        practice.until(lambda: not practice.archive.pin_wait())
+        for figure in PIN:
+            practice.touch(figure, "pin")
+        practice.touch("open", "pin")
+        practice.until(lambda: not practice.desk().locked)
+        assert practice.desk().access.holder.name == "Dr Silva"
+        practice.until_page(PageName.LIVE)
+        practice.until(lambda: len(practice.clinic.app.recent) == 1)
+        # Nobody touches it.
+        practice.until(lambda: practice.desk().locked)
+        practice.until_page(PageName.PIN)
+
+    practice.use(deeds)
+    with pytest.raises(RecordsLockedError):
+        practice.archive.examinations()
+
+
+def test_nothing_of_a_patient_is_shown_behind_the_lock(practice: Practice) -> None:
+    earlier_visit(practice.archive)
+    practice.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), PIN)
+
+    def deeds() -> None:
+        practice.clinic.until_live()
+        practice.until(lambda: len(practice.clinic.app.recent) == 1)
+        practice.show_code("P-1")
+        practice.touch("case", "live")
+        practice.until_page(PageName.PATIENT)
+        practice.clinic.app.session._recorder.inbox.send(Lock())
+        practice.until_page(PageName.PIN)
+        desk = practice.desk()
+        assert (desk.patient, desk.lesions, desk.visits, desk.picture) == (None, (), (), None)
+        practice.until(lambda: len(practice.clinic.app.recent) == 0)
+        assert practice.clinic.view().case is None
+
+    practice.use(deeds)
+
+
+def test_decision_about_a_picture_that_was_not_kept_is_told(practice: Practice) -> None:
+    def deeds() -> None:
+        practice.clinic.until_finding()
+        practice.clinic.take()
+        practice.until(lambda: practice.clinic.live().kept)
+        practice.touch("case", "live")
+        practice.until_page(PageName.DECISION)
+        practice.archive.delete_examination(practice.records()[0].identifier)
+        practice.touch("nothing", "decision")
+        practice.touch("keep", "decision")
+        practice.until(lambda: practice.desk().fault)
+        practice.until(practice.clinic.fault)
+
+    practice.use(deeds)
