@@ -1,14 +1,13 @@
 """The kept examinations, for commands that take them elsewhere."""
 
 import contextlib
-import getpass
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from device.commands.secret_input import ask_secret
 from device.commands.standard_error import print_error
 from device.config import Config, records_folder, records_key_file
-from device.errors import DermascopeError, RecordError
+from device.errors import RecordError
 from device.exit_status import ExitStatus
 from device.platform.clock import Clock
 
@@ -75,21 +74,11 @@ def kept_examinations(config: Config, clock: Clock, what: str) -> Iterator[Kept]
     try:
         archive.open()
         if archive.access.locked:
-            archive.unlock(_ask_pin())
+            archive.unlock(ask_secret("PIN: "))
         archive.note_export(what)
         yield Kept(archive, _source(config, archive))
     finally:
         archive.close()
-
-
-def _ask_pin() -> str:
-    """Return a PIN that a person types unseen, or a program writes."""
-    if sys.stdin is not None and sys.stdin.isatty():
-        return getpass.getpass("PIN: ")
-    line = sys.stdin.readline() if sys.stdin is not None else ""
-    if not line:
-        raise DermascopeError("the records are locked, and no PIN was entered")
-    return line.rstrip("\n")
 
 
 def _source(config: Config, archive: "EncryptedArchive") -> "Source":

@@ -1,13 +1,12 @@
 """``dermascope records``: what is done with the archive while the instrument does not run."""
 
 import argparse
-import getpass
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from device.commands.options import Add, Command, option_path
+from device.commands.secret_input import ask_secret, ask_secret_twice
 from device.commands.standard_error import print_error
 from device.config import Config, load_config, records_folder, records_key_file
 from device.errors import DermascopeError, RecordError
@@ -140,7 +139,7 @@ def _verify(options: argparse.Namespace, clock: Clock) -> int:
     try:
         backup.open()
         if backup.access.locked:
-            backup.unlock(_ask("Passphrase of the backup: "))
+            backup.unlock(ask_secret("Passphrase of the backup: "))
         return _tell_what_is_wrong(backup)
     finally:
         backup.close()
@@ -185,7 +184,7 @@ def _pin(options: argparse.Namespace, clock: Clock) -> int:
         elif options.remove:
             archive.remove_pin(options.name)
         else:
-            pin = _ask_twice(f"New PIN of {printable(options.name)}: ")
+            pin = ask_secret_twice(f"New PIN of {printable(options.name)}: ")
             archive.set_pin(Holder(options.name, Role(options.role)), pin)
     return ExitStatus.OK
 
@@ -242,7 +241,7 @@ def _opened(
         if options.key_file:
             archive.unlock_with_key_file()
         elif ask and archive.access.locked:
-            archive.unlock(_ask("PIN: "))
+            archive.unlock(ask_secret("PIN: "))
         yield archive
     finally:
         archive.close()
@@ -264,7 +263,7 @@ def _secret(options: argparse.Namespace, prompt: str, anew: bool = False) -> "Se
     from device.records.keyring import read_key_file
 
     if options.backup_key is None:
-        return _ask_twice(prompt) if anew else _ask(prompt)
+        return ask_secret_twice(prompt) if anew else ask_secret(prompt)
     try:
         return read_key_file(options.backup_key)
     except (OSError, ValueError) as error:
@@ -272,20 +271,3 @@ def _secret(options: argparse.Namespace, prompt: str, anew: bool = False) -> "Se
         raise DermascopeError(
             f"{printable_path(options.backup_key)}: cannot be read as a key ({reason})"
         ) from None
-
-
-def _ask(prompt: str) -> str:
-    """Return a secret that a person types unseen, or a program writes."""
-    if sys.stdin is not None and sys.stdin.isatty():
-        return getpass.getpass(prompt)
-    line = sys.stdin.readline() if sys.stdin is not None else ""
-    if not line:
-        raise DermascopeError(f"{prompt.rstrip(': ')}: none was entered")
-    return line.rstrip("\n")
-
-
-def _ask_twice(prompt: str) -> str:
-    secret = _ask(prompt)
-    if sys.stdin.isatty() and _ask("The same again: ") != secret:
-        raise DermascopeError("the two are not the same; begin again")
-    return secret

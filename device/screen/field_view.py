@@ -119,12 +119,7 @@ class FieldView:
             field_mm=view.field_mm,
         )
         area = self._canvas.layout.field_area
-        self._canvas.part(
-            area,
-            shown,
-            lambda shown: self._draw(shown, wording),
-            covered=view.field is not None and not self._canvas.layout.portrait,
-        )
+        self._canvas.part(area, shown, lambda shown: self._draw(shown, wording))
 
     def _draw(self, shown: _Field, wording: Wording) -> None:
         area, px = self._canvas.layout.field, self._canvas.layout.px

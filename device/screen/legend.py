@@ -17,7 +17,7 @@ from device.screen.wording import Wording
 
 Evidence = Literal["sought", "none", "some", "unlikely", "no call"]
 
-_SIZES: Final = (20, theme.SMALL, 16, 15)
+_SIZES: Final = (20, theme.SMALL, 16, 15, 14)
 
 _SAID: Final[dict[Evidence, str]] = {
     "sought": translatable("Calculating: {diagnosis}"),
@@ -27,7 +27,7 @@ _SAID: Final[dict[Evidence, str]] = {
     "no call": translatable("No overlay where no call is made"),
 }
 
-_ESTIMATED: Final = translatable("Live estimate, points to: {diagnosis}")
+_ESTIMATED: Final = translatable("Live estimate: {diagnosis}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,10 @@ from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
 from device.screen.wording import Wording
 
-_FAULT_SIZES: Final = (theme.BODY, 20, theme.SMALL, 16)
+_ENTRIES: Final = 3
+"""Targets to a row above the lowest."""
+
+_FAULT_SIZES: Final = (theme.BODY, 20, theme.SMALL, 16, 14)
 
 THEMES: Final[Mapping[Theme, str]] = {
     Theme.DARK: translatable("Dark screen"),
@@ -89,13 +92,13 @@ class SettingsPage(Page):
         """
         panel, height, gap = layout.panel, layout.target_height, round(13 * layout.unit)
         one, two, *others = menu()
-        languages = Rect(panel.left, panel.top + round(48 * layout.unit), panel.width, height)
+        languages = Rect(panel.left, panel.top, panel.width, height)
         themes = languages.move(0, height + gap)
-        slider = Rect(panel.left, themes.bottom + gap, panel.width, round(78 * layout.unit))
+        slider = Rect(panel.left, themes.bottom + gap, panel.width, layout.px(71))
         entries = (*others, SettingsControl.QUIT)
-        # Above the place of the overlay's legend.
-        below = Rect(panel.left, slider.bottom + gap, panel.width, height)
-        columns = layout.columns(below, max(2, len(entries)))
+        # The way out in the upper row: the lower one is near the overlay's legend.
+        upper = Rect(panel.left, slider.bottom + gap, panel.width, height)
+        lower = upper.move(0, height + gap)
         return {
             Control.SHUTTER: layout.row[0],
             one: layout.row[1],
@@ -104,7 +107,8 @@ class SettingsPage(Page):
             **dict(zip(LANGUAGES, layout.columns(languages, len(LANGUAGES)), strict=True)),
             **dict(zip(THEMES, layout.columns(themes, len(THEMES)), strict=True)),
             Control.OPACITY: slider,
-            **dict(zip(entries, columns, strict=False)),
+            **dict(zip(entries[-_ENTRIES:], layout.columns(upper, _ENTRIES), strict=False)),
+            **dict(zip(entries[:-_ENTRIES], layout.columns(lower, _ENTRIES), strict=False)),
         }
 
     @classmethod
@@ -146,29 +150,23 @@ class SettingsPage(Page):
         places = self.places(canvas.layout)
         buttons = self._buttons(view, wording)
         self.draw_buttons(view, wording, buttons, frozen=view.beside.frozen is not None)
-        first = places[next(iter(LANGUAGES))]
-        above = Rect(panel.left, panel.top, panel.width, first.top - panel.top)
-        heading = wording.translate("Settings")
-        canvas.part(
-            above,
-            heading,
-            lambda heading: canvas.draw_text(
-                heading, theme.HEADLINE, above.topleft, above.width, bold=True
-            ),
-        )
         slider = places[Control.OPACITY]
         canvas.part(
             slider,
             _Slider(view.beside.opacity, view.focus == Control.OPACITY),
             lambda shown: self._draw_slider(slider, shown, wording),
         )
-        top = places[SettingsControl.QUIT].bottom + px(6)
+        top = max(area.bottom for area in self._entries(places)) + px(6)
         below = Rect(panel.left, top, panel.width, panel.bottom - top)
         canvas.part(
             below,
             _Notes(view.mm_per_pixel, view.fault),
             lambda shown: self._draw_notes(below, shown, wording),
         )
+
+    @staticmethod
+    def _entries(places: Mapping[Target, Rect]) -> list[Rect]:
+        return [places[name] for name in (*menu()[2:], SettingsControl.QUIT)]
 
     def _buttons(self, view: SettingsView, wording: Wording) -> Mapping[Target, Button]:
         leave = wording.translate("Off") if view.appliance else wording.translate("Quit")

@@ -7,12 +7,15 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from device.config import Config
+from device.config import DEFAULT_MODEL, Config
 from device.models.archive import pack
 from device.models.bundle import MANIFEST_FILE, SIGNATURE_FILE, Bundle
 from device.models.manifest import MODEL_FILE
 from device.models.release import RELEASE_FILE, RELEASE_SIGNATURE_FILE
 from tests.device.bundles import new_key, plain_manifest
+
+NAME = DEFAULT_MODEL
+"""Of the model that ships, which the others are of another version of."""
 
 
 class Maker:
@@ -29,7 +32,7 @@ class Maker:
     def files(
         self,
         version: str = "9.0.0",
-        name: str = "slim-96",
+        name: str = NAME,
         model: bytes | None = None,
         key: Ed25519PrivateKey | None = None,
         **release: Any,
@@ -49,6 +52,6 @@ class Maker:
 
     def archive(self, folder: Path, version: str = "9.0.0", **options: Any) -> Path:
         """Write a bundle as an archive."""
-        path = folder / f"slim-96-{version}.dermascope"
+        path = folder / f"{NAME}-{version}.dermascope"
         path.write_bytes(pack(self.files(version, **options)))
         return path

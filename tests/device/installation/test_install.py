@@ -26,14 +26,14 @@ from device.models.installed import Event, Installed, models_folder, read_instal
 from device.models.trust import KEY_LIST_FILE, KeyList, sign_key_list
 from tests.device.bundles import new_key
 from tests.device.clocks import ManualClock
-from tests.device.installation.models import Maker
+from tests.device.installation.models import NAME, Maker
 
 CLOCK = ManualClock()
 
 
 def sound(folder: Path, keys: Sequence[str], threads: int) -> Trial:
     """Stand for a trial that is passed: what it measures is tested by its own tests."""
-    return Trial("slim-96", 1.0, 100)
+    return Trial(NAME, 1.0, 100)
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def kept(state: Path) -> list[str]:
 
 
 def test_installed_model_is_used_from_then_on(tmp_path: Path, maker: Maker, state: Path) -> None:
-    assert chosen_folder(maker.config, state).name == "slim-96"
+    assert chosen_folder(maker.config, state).name == NAME
     outcome = install(maker.archive(tmp_path), maker, state)
-    assert (outcome.model, outcome.trial) == ("slim-96 9.0.0", Trial("slim-96", 1.0, 100))
+    assert (outcome.model, outcome.trial) == (f"{NAME} 9.0.0", Trial(NAME, 1.0, 100))
     assert used(maker, state) == "9.0.0"
     installed = read_installed(models_folder(state))
     assert (installed.on_trial, installed.previous) == (True, "")
@@ -106,7 +106,7 @@ def test_only_the_model_in_use_and_the_one_before_are_kept(
         install(maker.archive(tmp_path, version), maker, state)
         folder = models_folder(state)
         installing.write_installed(folder, _confirmed(read_installed(folder)))
-    assert kept(state) == ["slim-96-9.1.0", "slim-96-9.2.0"]
+    assert kept(state) == [f"{NAME}-9.1.0", f"{NAME}-9.2.0"]
 
 
 def _confirmed(installed: Installed) -> Installed:
@@ -180,7 +180,7 @@ def test_older_version_is_refused_unless_asked_for(
 ) -> None:
     install(maker.archive(tmp_path, "10.0.0"), maker, state)
     older = maker.archive(tmp_path, "9.9.9")
-    assert "slim-96 9.9.9 is older than slim-96 10.0.0" in refusal(older, maker, state)
+    assert f"{NAME} 9.9.9 is older than {NAME} 10.0.0" in refusal(older, maker, state)
     install(older, maker, state, downgrade=True)
     assert used(maker, state) == "9.9.9"
 
@@ -204,7 +204,7 @@ def test_trial_that_fails_leaves_the_model_in_use(
     assert said == "the trial took 900 MiB"
     assert used(maker, state) == "9.0.0"
     assert events(state) == [(Event.INSTALLED, "9.0.0"), (Event.REFUSED, "9.1.0")]
-    assert kept(state) == ["slim-96-9.0.0"]
+    assert kept(state) == [f"{NAME}-9.0.0"]
 
 
 def test_trial_on_this_device_is_passed_by_a_sound_model_alone(
@@ -335,7 +335,7 @@ def test_power_that_fails_at_any_moment_leaves_the_old_model_or_the_new(
         install(source, maker, tmp_path / "now")
         assert used(maker, tmp_path / "now") == "9.1.0"
         assert not (models_folder(tmp_path / "now") / ".incoming").exists()
-        assert set(kept(tmp_path / "now")) <= {"slim-96-9.0.0", "slim-96-9.1.0"}
+        assert set(kept(tmp_path / "now")) <= {f"{NAME}-9.0.0", f"{NAME}-9.1.0"}
     assert calls > 10
     assert seen == {"9.0.0", "9.1.0"}
 
@@ -345,7 +345,7 @@ def test_switch_that_is_damaged_leaves_the_model_that_ships(
 ) -> None:
     install(maker.archive(tmp_path), maker, state)
     (models_folder(state) / "installed.json").write_bytes(b"{")
-    assert chosen_folder(maker.config, state).name == "slim-96"
+    assert chosen_folder(maker.config, state).name == NAME
 
 
 def test_name_in_a_damaged_switch_leads_nowhere(tmp_path: Path, state: Path) -> None:

@@ -28,7 +28,7 @@ from device.runtime.health import FAILURES, PartHealth, PartState
 from device.screen.state import Command
 from tests.device.clinic import Camera, Clinic
 from tests.device.clocks import ManualClock
-from tests.device.installation.models import Maker
+from tests.device.installation.models import NAME, Maker
 from tests.device.installation.test_install import events, sound, used
 from tests.device.scripted import fails, until
 
@@ -68,7 +68,7 @@ def test_each_start_on_trial_is_counted_and_the_last_takes_it_back(
     (fault,) = begin_trial(maker.config, state, clock)
     assert fault.message == ROLLED_BACK
     assert "3 times" in fault.detail
-    assert chosen_folder(maker.config, state).name == "slim-96"
+    assert chosen_folder(maker.config, state).name == NAME
     assert events(state)[-1] == ("rolled back", "9.0.0")
     assert begin_trial(maker.config, state, clock) == []
 
@@ -147,7 +147,7 @@ def test_model_that_fails_in_use_is_taken_back(
     written()
     assert period.fault
     assert period.fault.message == TAKEN_BACK
-    assert chosen_folder(maker.config, state).name == "slim-96"
+    assert chosen_folder(maker.config, state).name == NAME
 
 
 def test_model_that_is_not_on_trial_is_left_alone(tmp_path: Path, clock: ManualClock) -> None:
@@ -173,7 +173,7 @@ def test_instrument_whose_new_model_fails_says_so_or_starts_again(
     written()
     assert TAKEN_BACK in said
     assert clinic.ending is (Command.RESTART if appliance else Command.QUIT)
-    assert chosen_folder(maker.config, state).name == "slim-96"
+    assert chosen_folder(maker.config, state).name == NAME
 
 
 def _notices(app: App) -> list[str]:
@@ -205,11 +205,11 @@ def test_model_is_installed_from_a_stick_on_the_screen(
         clinic.click(clinic.target("about", "settings"))
         clinic.click(clinic.target("models", "about"))
         clinic.until(lambda: len(getattr(clinic.view(), "archives", ())) == 2)
-        assert clinic.view().archives == ("slim-96-9.3.0.dermascope", "wrong\\n.dermascope")
+        assert clinic.view().archives == (f"{NAME}-9.3.0.dermascope", "wrong\\n.dermascope")
         clinic.click(clinic.target("third archive", "models"))
         clinic.click(clinic.target("second archive", "models"))
         clinic.until(lambda: "nothing was installed" in outcome())
-        assert chosen_folder(maker.config, state).name == "slim-96"
+        assert chosen_folder(maker.config, state).name == NAME
         clinic.click(clinic.target("first archive", "models"))
         clinic.until(lambda: "is used from the next start" in outcome())
 

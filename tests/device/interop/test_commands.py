@@ -122,7 +122,7 @@ def locked(kept_examination: Path) -> Path:
         ("111111\n", 0, ""),
         ("222222\n", 2, "this is not allowed with your PIN"),
         ("333333\n", 2, "PIN"),
-        ("", 2, "the records are locked, and no PIN was entered"),
+        ("", 2, "PIN: none was entered"),
     ],
 )
 def test_records_are_taken_out_by_whoever_may_and_the_trail_tells(

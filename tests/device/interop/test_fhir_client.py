@@ -63,6 +63,10 @@ def records(tls: ssl.SSLContext | None = None) -> Iterator[Records]:
             self.end_headers()
             self.wfile.write(held.answer(held.sent[-1]))
 
+        def do_GET(self) -> None:
+            held.asked.append(dict(self.headers))
+            self.send_error(404)
+
         def log_message(self, *args: object) -> None:
             pass
 
@@ -155,7 +159,8 @@ def test_redirection_is_not_followed(one: ExaminedLesion, status: int) -> None:
         held.status, held.body = status, b""
         held.headers = {"Location": f"http://127.0.0.1:{other.port}/"}
         assert "does not answer" in refusal(at(held.port), one)
-        assert other.sent == []
+        # Neither what is of patients nor the token goes elsewhere.
+        assert other.sent == other.asked == []
 
 
 @pytest.mark.parametrize(

@@ -114,14 +114,16 @@ def test_restart_goes_on_where_it_was(
     again.close()
 
 
-def test_nothing_is_sent_while_the_records_are_locked(instrument: Instrument) -> None:
+def test_nothing_is_sent_or_said_while_the_records_are_locked(
+    instrument: Instrument, caplog: pytest.LogCaptureFixture
+) -> None:
     name = instrument.keep()
     instrument.archive.set_pin(Holder("Ana", Role.CLINICIAN), "111111")
     instrument.archive.lock()
     instrument.thread.start()
     before = instrument.clock.monotonic()
     until(lambda: instrument.clock.monotonic() - before > 300.0)
-    assert (instrument.arrived, instrument.sender.fault) == ([], None)
+    assert (instrument.arrived, instrument.sender.fault, caplog.records) == ([], None, [])
     instrument.archive.unlock("111111")
     until(lambda: instrument.arrived == [name])
 

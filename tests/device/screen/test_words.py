@@ -43,7 +43,7 @@ def test_overlay_says_whether_anything_points_to_the_diagnosis(
     manifest: Manifest, drawn: list[str]
 ) -> None:
     for state, words, scale in (
-        ("overlay", "Points to: Melanoma", True),
+        ("frozen-overlay", "Points to: Melanoma", True),
         ("overlay-empty", "Nothing here points to: Melanoma", False),
         ("overlay-sought", "Calculating: Melanoma", False),
     ):

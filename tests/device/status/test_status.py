@@ -32,7 +32,7 @@ from tests.device.scripted import until
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 WHOLE = Status(
     version="1.0",
-    model='slim-96 "a\\b"',
+    model='multicentre "a\\b"',
     at=NOON,
     started=NOON - timedelta(hours=5),
     uptime_seconds=18_000.0,
@@ -57,8 +57,8 @@ class Desk:
         self.frames: Latest[Frame] = Latest(self.clock)
         self.findings = 0
         self.publisher = Publisher(
-            "slim-96 1.2.1", self.health, self.frames, lambda: self.findings, self.clock, folder,
-            folder / "run",
+            "multicentre 1.0.1", self.health, self.frames, lambda: self.findings, self.clock,
+            folder, folder / "run",
         )  # fmt: skip
 
     def frame(self) -> None:
@@ -78,7 +78,7 @@ def test_ages_and_counts_are_told(desk: Desk) -> None:
     desk.clock.seconds += 7.0
     desk.findings = 12
     status = desk.publisher.gather()
-    assert (status.version, status.model) == (__version__, "slim-96 1.2.1")
+    assert (status.version, status.model) == (__version__, "multicentre 1.0.1")
     assert (status.frame_age_seconds, status.uptime_seconds, status.findings) == (7.0, 7.0, 12)
 
 
@@ -189,7 +189,7 @@ def test_metrics_are_in_the_format_that_prometheus_reads() -> None:
             assert SAMPLE.fullmatch(line), line
             names.append(re.split(r"[{ ]", line)[0])
     assert "dermascope_temperature_celsius" in names
-    assert r'model="slim-96 \"a\\b\""' in as_prometheus(WHOLE)
+    assert r'model="multicentre \"a\\b\""' in as_prometheus(WHOLE)
 
 
 def test_what_is_not_known_is_left_out() -> None:
@@ -221,7 +221,7 @@ def asked(server: StatusServer, method: str, path: str) -> tuple[int, str]:
 
 def test_page_and_metrics_can_be_read_and_nothing_else(server: StatusServer) -> None:
     status, text = asked(server, "GET", "/")
-    assert (status, "model: slim-96" in text) == (200, True)
+    assert (status, "model: multicentre" in text) == (200, True)
     assert asked(server, "GET", "/metrics") == (200, as_prometheus(WHOLE))
     for path in ("/records", "/../etc/passwd", "/?a=b"):
         assert asked(server, "GET", path)[0] == 404
