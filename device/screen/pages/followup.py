@@ -119,6 +119,14 @@ class _Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class _Side:
+    """A picture and what stands above it."""
+
+    caption: str
+    picture: _Picture
+
+
+@dataclass(frozen=True, slots=True)
 class _Table:
     """The slice of a view that the table shows."""
 
@@ -206,9 +214,13 @@ class FollowUpPage(Page):
             **{mode: Button(wording.translate(MODES[mode]), mode == shown.mode) for mode in Mode},
         }
         self.draw_buttons(view, wording, buttons, frozen=view.frozen)
-        pictures, table = self._areas(beside=shown.mode is Mode.BESIDE)
-        for i, area in enumerate(pictures):
-            self._draw_side(i, area, view, wording)
+        pictures, table = self._areas()
+        sides = 2 if shown.mode is Mode.BESIDE else 1
+        self.canvas.part(
+            pictures,
+            tuple(self._side(i, view, wording) for i in range(sides)),
+            lambda drawn: self._draw_sides(pictures, drawn, wording),
+        )
         compared = view.comparison
         refused = None
         if compared is not None and isinstance(compared.registered, Refusal):
@@ -218,12 +230,12 @@ class FollowUpPage(Page):
         )
         self.canvas.part(table, said, lambda said: self._draw_table(table, said, wording))
 
-    def _areas(self, *, beside: bool) -> tuple[list[Rect], Rect]:
+    def _areas(self) -> tuple[Rect, Rect]:
         """Return where the pictures stand, and the table."""
         canvas, px = self.canvas, self.canvas.layout.px
         area = work_area(canvas.layout)
         if canvas.layout.portrait:
-            side = (area.width - px(14)) // 2 if beside else min(area.width, px(380))
+            side = min(area.width, px(380))
             pictures = Rect(area.left, area.top, area.width, side + px(_CAPTION))
             table = Rect(area.left, pictures.bottom + px(10), area.width, 0)
             table.height = area.bottom - table.top
@@ -231,20 +243,10 @@ class FollowUpPage(Page):
             width = area.width - px(_TABLE)
             pictures = Rect(area.left, area.top, width - px(14), area.height)
             table = Rect(pictures.right + px(14), area.top, px(_TABLE), area.height)
-        columns = canvas.layout.columns(pictures, 2) if beside else [pictures]
-        return columns, table
+        return pictures, table
 
-    def _draw_side(self, i: int, area: Rect, view: FollowUpView, wording: Wording) -> None:
-        canvas, px = self.canvas, self.canvas.layout.px
+    def _side(self, i: int, view: FollowUpView, wording: Wording) -> _Side:
         compared, mode = view.comparison, view.shown.mode
-        caption = Rect(area.left, area.top, area.width, px(_CAPTION) - px(2))
-        rest = Rect(area.left, area.top + px(_CAPTION), area.width, area.height - px(_CAPTION))
-        canvas.part(
-            caption, self._caption(i, view, wording),
-            lambda said: canvas.draw_text(
-                said, 20, caption.midleft, caption.width, bold=True, anchor="midleft"
-            ),
-        )  # fmt: skip
         pixels = over = None
         if compared is not None:
             earlier = compared.earlier.field
@@ -252,8 +254,19 @@ class FollowUpPage(Page):
             first = i == 0 and not view.second
             pixels = earlier if first else later
             over = later if mode is Mode.BLENDED else None
-        shown = _Picture(ByIdentity(pixels), ByIdentity(over), view.shown.zoom)
-        canvas.part(rest, shown, lambda shown: self._draw_picture(rest, shown, wording))
+        picture = _Picture(ByIdentity(pixels), ByIdentity(over), view.shown.zoom)
+        return _Side(self._caption(i, view, wording), picture)
+
+    def _draw_sides(self, area: Rect, sides: tuple[_Side, ...], wording: Wording) -> None:
+        px = self.canvas.layout.px
+        for side, column in zip(sides, self.canvas.layout.columns(area, len(sides)), strict=True):
+            caption = Rect(column.left, column.top, column.width, px(_CAPTION) - px(2))
+            self.canvas.draw_text(
+                side.caption, 20, caption.midleft, caption.width, bold=True, anchor="midleft"
+            )
+            column.height -= px(_CAPTION)
+            column.top += px(_CAPTION)
+            self._draw_picture(column, side.picture)
 
     def _caption(self, i: int, view: FollowUpView, wording: Wording) -> str:
         if view.comparison is None:
@@ -271,7 +284,7 @@ class FollowUpPage(Page):
             else wording.translate("Earlier {date}", date=days[0])
         )
 
-    def _draw_picture(self, area: Rect, shown: _Picture, wording: Wording) -> None:
+    def _draw_picture(self, area: Rect, shown: _Picture) -> None:
         if shown.pixels.value is None:
             return
         pixels = shown.pixels.value

@@ -178,7 +178,7 @@ def test_what_became_of_a_picture_stands_beside_its_time(manifest: Manifest, siz
         assert differ(one, other, label)
     warned = [kept for kept, drawn in zip(KeepStatus, known, strict=True)
               if count(part(drawn, label), theme.DARK.warning)]  # fmt: skip
-    assert warned == [KeepStatus.NOT_KEPT]
+    assert warned == [KeepStatus.NOT_KEPT, KeepStatus.LOCKED]
 
 
 @pytest.mark.parametrize("side", [40, 566, 600, 1080, 1800, 3000])
