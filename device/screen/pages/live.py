@@ -13,6 +13,7 @@ from device.imaging.abcd import AbcdMeasures
 from device.imaging.quality import Remark, Shortcoming
 from device.inference.finding import Finding, NoCallReason
 from device.inference.recommendation import Recommendation
+from device.language import translatable
 from device.screen import theme
 from device.screen.canvas import Button, Canvas
 from device.screen.events import Target
@@ -401,7 +402,7 @@ class LivePage(Page):
         elif shown.measures:
             self._draw_measures(below, wording.measured(shown.measures))
         elif failed is not None:
-            said = INSTRUCTIONS[failed[0]] if failed else "The picture is good"
+            said = INSTRUCTIONS[failed[0]] if failed else translatable("The picture is good")
             if shown.remark is not None and not failed:
                 said = REMARKS[shown.remark]
             told = bool(failed or shown.remark)

@@ -1,5 +1,6 @@
 """What is written on the screen, word by word."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -337,3 +338,19 @@ def test_what_it_is_not_for_is_said(
 ) -> None:
     seen = said(manifest, drawn, replace(STATES[state], language=language)).lower()
     assert [words for words in NOT_FOR[language] if words not in seen] == []
+
+
+NOT_THE_PROGRAMS = ("attribution, non-commercial use", "Lichen planus", "New lesion", "Unlike the")
+"""A licence, and what clinicians have written."""
+
+
+@pytest.mark.parametrize("language", ["es", "pt"])
+def test_no_sentence_on_any_page_stays_english(
+    manifest: Manifest, drawn: list[str], language: str
+) -> None:
+    for view in STATES.values():
+        said(manifest, drawn, view)
+        sentences = {words for words in drawn if re.search("[a-z]{3,} [a-z]{2,}", words)}
+        said(manifest, drawn, replace(view, language=language))
+        kept = sentences.intersection(drawn)
+        assert not [words for words in kept if not any(n in words for n in NOT_THE_PROGRAMS)]
