@@ -403,4 +403,4 @@ def test_schema_describes_what_is_printed(photo: Path, capsys: Capture) -> None:
     # What older records lack.
     assert set(definition["required"]) == set(printed) - {"case_mix", "similar", "recommendation"}
     quality = schema["$defs"]["QualityRecord"]
-    assert set(quality["required"]) == set(printed["quality"]) - {"remarks"}
+    assert set(quality["required"]) == set(printed["quality"]) - {"extent", "remarks"}

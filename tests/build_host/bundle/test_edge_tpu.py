@@ -94,7 +94,7 @@ def test_compiled_file_lies_signed_beside_the_plain_one_and_is_used(
     folder, public = own
     done = command("edgetpu", folder)
     assert done.status == 0, done.err
-    assert "Wrote 1 compiled files" in done.out
+    assert "Wrote 2 compiled files" in done.out
     read = load_bundle(folder, (public,))
     spec = read.manifest.live
     assert (folder / "model_edgetpu.tflite").read_bytes() == compile_for_fake(read.live_model)

@@ -246,6 +246,8 @@ def test_what_is_far_from_the_training_images_fails_its_measure() -> None:
     assert "too-dark" in measure_quality((frame * 0.3).astype(np.uint8), limits).shortcomings
     flat = np.full_like(frame, 150)
     assert "out-of-focus" in measure_quality(flat, limits).shortcomings
-    white = frame.copy()
-    white[60:130, 60:130] = 255
-    assert "glare" in measure_quality(white, limits).shortcomings
+    spotted = frame.copy()
+    for row in range(60, 130, 16):
+        for column in range(60, 130, 16):
+            spotted[row : row + 8, column : column + 8] = 255
+    assert "glare" in measure_quality(spotted, limits).shortcomings
