@@ -81,10 +81,10 @@ image-tools:
 image: $(DEV)/.ready image-tools
 	$(DEV)/bin/dermascope-build image $(if $(CONFIG),--config $(CONFIG))
 
-# CUTS=50 for a night; SCREENS are in build/image/screens.
+# CUTS=50 for a night; pictures of the screen are in build/image/screens.
 test-image: $(DEV)/.ready image-tools
 	$(DEV)/bin/dermascope-build image --raw
-	DERMASCOPE_CUTS=$(or $(CUTS),5) $(DEV)/bin/pytest tests/image --ignore tests/image/test_arm64.py
+	DERMASCOPE_CUTS=$(or $(CUTS),5) $(DEV)/bin/pytest --timeout 14400 tests/image --ignore tests/image/test_arm64.py
 
 test-arm64: $(DEV)/.ready image-tools
 	$(DEV)/bin/dermascope-build image --raw

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -175,7 +176,10 @@ class Machine:
 
     def screenshot(self, path: Path) -> Path:
         """Write what the screen shows as a PNG."""
-        self.ask("screendump", filename=str(path), format="png")
+        # The emulator sees the machine's own folder alone.
+        drawn = self.folder / "screen.png"
+        self.ask("screendump", filename=str(drawn), format="png")
+        shutil.copyfile(drawn, path)
         return path
 
     def touch(self, x: float, y: float) -> None:

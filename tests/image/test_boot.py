@@ -1,6 +1,5 @@
 """The image starts into the instrument, and is what an image should be."""
 
-import json
 import re
 import time
 from collections.abc import Iterator
@@ -115,7 +114,7 @@ def test_nobody_can_log_in(machine):
     unlocked = machine.root("awk -F: '$2 !~ /^[!*]/ { print $1 }' /etc/shadow")
     assert unlocked.strip() == ""
     assert machine.root("systemctl is-active ssh.service ssh.socket").split() == ["inactive"] * 2
-    assert machine.root("systemctl list-units --plain --no-legend 'getty*' 'serial-getty*'") == ""
+    assert machine.root("systemctl list-units --plain --no-legend 'getty@*' 'serial-getty@*'") == ""
 
 
 @pytest.mark.parametrize("tool", ["gcc", "cc", "pip", "pip3", "apt-get", "make"])
@@ -156,4 +155,4 @@ def test_a_frame_of_libcameras_virtual_camera_is_analyzed(machine):
         " 2>/run/camera/errors || cat /run/camera/errors",
         600.0,
     )
-    assert json.loads(said.splitlines()[-1]) == {"shape": [576, 1024, 3], "probabilities": 7}, said
+    assert '{"shape": [576, 1024, 3], "probabilities": 7}' in said, said
