@@ -198,12 +198,6 @@ class Machine:
         """Press a key, by its name as QEMU has it."""
         self.ask("send-key", keys=[{"type": "qcode", "data": key}])
 
-    def put(self, path: str, content: bytes) -> None:
-        """Write a file in the machine."""
-        for number, line in enumerate(_lines(content)):
-            self.root(f"echo {line} {'>>' if number else '>'} {path}.64")
-        self.root(f"base64 -d {path}.64 > {path}")
-
     def root(self, command: str, seconds: float = 120.0) -> str:
         """Run a command in the machine as root, and return what it printed.
 
@@ -231,12 +225,6 @@ class Machine:
         return (
             heard[: match.start()].partition(f"begin-{mark[4:]}")[2].replace("\r", "").lstrip("\n")
         )
-
-
-def _lines(content: bytes) -> list[str]:
-    """Return bytes in lines that a terminal takes."""
-    text = b64encode(content).decode()
-    return [text[start : start + 1000] for start in range(0, len(text), 1000)]
 
 
 def _connect(path: Path, process: subprocess.Popen[bytes]) -> socket.socket:

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from build_host.image.contents import MANIFEST
-from build_host.image.program import PREFIX, TREE
 from tests.image.conftest import BUILT, Flash
 from tests.image.machine import READY, Machine
 
@@ -20,19 +19,6 @@ CAMERA = "modules_load=vivid vivid.n_devs=1"
 
 LOG = "systemd.journald.forward_to_console=1"
 KEPT = r"an examination was kept"
-
-VIRTUAL = "tests/device/capture/virtual"
-VIRTUAL_CAMERA = """\
-"Virtual0":
-  supported_formats:
-  - width: 1024
-    height: 576
-    frame_rates:
-    - 30
-  test_pattern: "bars"
-  location: "CameraLocationFront"
-  model: "Virtual camera"
-"""
 
 UNDERSTOOD = (710.0, 422.0)
 """Where the button of the first page is, in pixels."""
@@ -136,23 +122,3 @@ def test_the_clock_never_shows_a_time_before_the_image(machine):
 
 def test_the_program_runs_as_its_own_user(machine):
     assert machine.root("ps -o user= -C dermascope").split()[:1] == ["dermascope"]
-
-
-def test_a_frame_of_libcameras_virtual_camera_is_analyzed(machine):
-    machine.root("mkdir -p /run/virtual/upper/virtual /run/virtual/work /run/camera")
-    machine.put("/run/virtual/upper/virtual/virtual.yaml", VIRTUAL_CAMERA.encode())
-    machine.root(
-        "mount -t overlay overlay /usr/share/libcamera/pipeline"
-        " -o lowerdir=/usr/share/libcamera/pipeline,upperdir=/run/virtual/upper"
-        ",workdir=/run/virtual/work"
-    )
-    machine.put("/run/camera/camera.py", (TREE / VIRTUAL / "camera.py").read_bytes())
-    machine.put("/run/camera/frame.py", (TREE / "tests/image/virtual_frame.py").read_bytes())
-    # libcamera 0.4 leaves the status of such a frame as it finds it: not zero, so no failure.
-    tunables = "glibc.malloc.perturb=255:glibc.malloc.tcache_count=0"
-    said = machine.root(
-        f"GLIBC_TUNABLES={tunables} HOME=/tmp /{PREFIX}/bin/python /run/camera/frame.py"
-        " 2>/run/camera/errors || cat /run/camera/errors",
-        600.0,
-    )
-    assert '{"shape": [576, 1024, 3], "probabilities": 7}' in said, said

@@ -11,12 +11,10 @@ def virtual_camera() -> type:
     """Return ``Picamera2`` as it opens the virtual camera: no raw stream, libcamera's buffers."""
     from picamera2 import Picamera2
     from picamera2.allocators import LibcameraAllocator
-    from picamera2.allocators.allocator import Allocator
 
     class VirtualCamera(Picamera2):
         def __init__(self, camera_num: int = 0) -> None:
-            # Its own allocator asks for a dma_heap at once, which few machines have.
-            super().__init__(camera_num, allocator=Allocator())
+            super().__init__(camera_num)
             self.allocator = LibcameraAllocator(self.camera)
 
         def _get_raw_modes(self) -> list[dict[str, object]]:
