@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 
 class Language(StrEnum):
@@ -31,6 +31,14 @@ _DECIMAL_SIGN: Final[Mapping[Language, str]] = {
 
 DOMAIN: Final = "dermascope"
 LOCALE: Final = Path(__file__).parent / "locale"
+
+
+class Translating(Protocol):
+    """Whatever puts English words into the language that is in use."""
+
+    def translate(self, words: str, **values: object) -> str:
+        """Return the words in that language; see `Translations.translate`."""
+        ...
 
 
 class Translations:

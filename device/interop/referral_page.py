@@ -15,11 +15,11 @@ from device.diagnoses import MALIGNANT, SCREEN_ORDER, Code
 from device.imaging.field_of_view import crop
 from device.inference.finding import FindingRecord, NoCallReason
 from device.inference.recommendation import Recommendation
-from device.interop import words
 from device.interop.dicom_image import MANUFACTURER, age_in_years
 from device.interop.extra import extra_installed
 from device.interop.study import ExaminedLesion
 from device.language import Language, Translations, translations
+from device.records import words
 from device.records.patients import Decision
 
 _FONTS: Final = Path(__file__).parents[1] / "screen" / "fonts"

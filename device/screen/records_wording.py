@@ -4,51 +4,15 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
-from device.anatomy import BodySite, BodySpot, BodyView, Laterality
+from device.anatomy import BodyView
 from device.imaging.registration import Refusal
 from device.inference.change import Change, Measure
 from device.language import translatable
 from device.records.listing import WorkKind
-from device.records.patients import Action, Decision, Patient, Role, Sex
+from device.records.patients import Action, Decision, Patient, Role
+from device.records.words import ACTIONS, SEXES, site_line
 from device.screen.view import Case
 from device.screen.wording import Wording, percent
-
-SITES: Final[Mapping[BodySite, str]] = {
-    BodySite.SCALP: translatable("Scalp"),
-    BodySite.FOREHEAD: translatable("Forehead"),
-    BodySite.FACE: translatable("Face"),
-    BodySite.NOSE: translatable("Nose"),
-    BodySite.LIP: translatable("Lip"),
-    BodySite.EAR: translatable("Ear"),
-    BodySite.NECK: translatable("Neck"),
-    BodySite.CHEST: translatable("Chest"),
-    BodySite.ABDOMEN: translatable("Abdomen"),
-    BodySite.UPPER_BACK: translatable("Upper back"),
-    BodySite.LOWER_BACK: translatable("Lower back"),
-    BodySite.BUTTOCK: translatable("Buttock"),
-    BodySite.GENITAL: translatable("Genital area"),
-    BodySite.UPPER_ARM: translatable("Upper arm"),
-    BodySite.FOREARM: translatable("Forearm"),
-    BodySite.HAND: translatable("Back of the hand"),
-    BodySite.PALM: translatable("Palm"),
-    BodySite.FINGER: translatable("Finger"),
-    BodySite.THIGH: translatable("Thigh"),
-    BodySite.LOWER_LEG: translatable("Lower leg"),
-    BodySite.FOOT: translatable("Top of the foot"),
-    BodySite.SOLE: translatable("Sole"),
-    BodySite.TOE: translatable("Toe"),
-}
-
-SIDES: Final[Mapping[Laterality, str]] = {
-    Laterality.LEFT: translatable("{site}, on the left"),
-    Laterality.RIGHT: translatable("{site}, on the right"),
-}
-
-SIDE_LETTERS: Final[Mapping[Laterality, str]] = {
-    Laterality.LEFT: translatable("L"),
-    Laterality.RIGHT: translatable("R"),
-}
-"""The first letters of left and right, as they are written beside a body."""
 
 VIEWS: Final[Mapping[BodyView, str]] = {
     BodyView.FRONT: translatable("Front"),
@@ -58,19 +22,6 @@ VIEWS: Final[Mapping[BodyView, str]] = {
     BodyView.HEAD_RIGHT: translatable("Head, right"),
     BodyView.HANDS: translatable("Hands"),
     BodyView.FEET: translatable("Feet"),
-}
-
-ACTIONS: Final[Mapping[Action, str]] = {
-    Action.NOTHING: translatable("Nothing to do"),
-    Action.FOLLOW_UP: translatable("Follow up"),
-    Action.REFER: translatable("Refer"),
-    Action.EXCISE: translatable("Excise"),
-}
-
-SEXES: Final[Mapping[Sex, str]] = {
-    Sex.FEMALE: translatable("Female"),
-    Sex.MALE: translatable("Male"),
-    Sex.OTHER: translatable("Other"),
 }
 
 ROLES: Final[Mapping[Role, str]] = {
@@ -110,14 +61,6 @@ PHRASES: Final = (
     translatable("Second opinion wanted"),
 )
 """What a note is mostly made of."""
-
-
-def site_line(spot: BodySpot | None, wording: Wording) -> str:
-    """Return where a lesion lies; empty where that was not entered."""
-    if spot is None:
-        return ""
-    site = wording.translate(SITES[spot.site])
-    return wording.translate(SIDES[spot.laterality], site=site) if spot.laterality else site
 
 
 def lesion_name(number: int, wording: Wording) -> str:

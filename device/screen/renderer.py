@@ -4,6 +4,7 @@ from pygame import Rect, Surface
 
 from device.language import Language
 from device.models.manifest import Manifest
+from device.records.words import NOTICE
 from device.screen import theme
 from device.screen.canvas import Canvas
 from device.screen.events import Drag, Place, Target, Touch
@@ -14,7 +15,7 @@ from device.screen.records_wording import case_lines
 from device.screen.registry import PageName
 from device.screen.state import State
 from device.screen.view import Case, PageView
-from device.screen.wording import NOTICE, Wording
+from device.screen.wording import Wording
 
 
 class Renderer:

@@ -13,10 +13,10 @@ from device.anatomy import BodySpot, BodyView
 from device.body.atlas import DRAWINGS
 from device.body.drawing import Drawing
 from device.faults import Fault
+from device.records.words import SIDE_LETTERS
 from device.screen import theme
 from device.screen.canvas import Canvas
 from device.screen.events import Place
-from device.screen.records_wording import SIDE_LETTERS
 from device.screen.view import ByIdentity
 from device.screen.wording import Wording
 

@@ -7,12 +7,11 @@ from device.diagnoses import MALIGNANT, Code
 from device.faults import Fault, joined
 from device.imaging.abcd import AbcdMeasures
 from device.imaging.quality import Remark, Shortcoming
-from device.inference.finding import Finding, NoCallReason
+from device.inference.finding import Finding
 from device.inference.recommendation import Recommendation
 from device.language import Language, translatable, translations
 from device.models.manifest import Manifest
-
-NOTICE: Final = translatable("Decision support. The diagnosis is the clinician's.")
+from device.records.words import NO_CALLS, RECOMMENDATIONS
 
 INSTRUCTIONS: Final[dict[Shortcoming, str]] = {
     Shortcoming.TOO_SMALL: translatable("Move closer"),
@@ -50,15 +49,6 @@ MARKS: Final[tuple[tuple[str, frozenset[Shortcoming]], ...]] = (
     ),
 )
 
-_IN_ONE_LINE: Final[dict[NoCallReason, str]] = {
-    NoCallReason.QUALITY: translatable("No call: poor picture"),
-    NoCallReason.UNFAMILIAR: translatable("No call: unfamiliar"),
-    NoCallReason.UNCERTAIN: translatable("No call: uncertain"),
-    NoCallReason.NOT_DERMOSCOPIC: translatable("No call: not dermoscopic"),
-    NoCallReason.UNSTABLE: translatable("No call: unstable"),
-}
-
-
 REASONS: Final = (
     translatable("No space left on device"),
     translatable("Permission denied"),
@@ -82,13 +72,6 @@ NAMED_MEASURES: Final[dict[str, str]] = {
     "dark brown": translatable("dark brown"),
     "blue-grey": translatable("blue-grey"),
     "black": translatable("black"),
-}
-
-
-RECOMMENDATIONS: Final[dict[Recommendation, str]] = {
-    Recommendation.REFER: translatable("Excise or refer"),
-    Recommendation.NOT_EXCLUDED: translatable("Follow up or refer"),
-    Recommendation.NO_SIGN: translatable("No sign of malignancy"),
 }
 
 
@@ -128,7 +111,7 @@ class Wording:
         if finding is None:
             return self.translate("No finding")
         if finding.no_call is not None:
-            return self.translate(_IN_ONE_LINE[finding.no_call])
+            return self.translate(NO_CALLS[finding.no_call])
         code = finding.leading
         return f"{self.names[code]}  {percent(finding.probability(code))}"
 

@@ -11,6 +11,7 @@ from device.diagnoses import CODES, MALIGNANT
 from device.inference.recommendation import GROUPS, Recommendation, band_figure
 from device.language import translatable
 from device.models.manifest import Manifest
+from device.records.words import NOTICE
 from device.screen import theme
 from device.screen.canvas import Button
 from device.screen.events import Target
@@ -19,7 +20,7 @@ from device.screen.pages.base import Control, Page
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import PageView, Snapshot
-from device.screen.wording import NOTICE, Wording, percent
+from device.screen.wording import Wording, percent
 
 PRACTICES: Final[Mapping[str, str]] = {
     "screening": translatable("screening practice"),

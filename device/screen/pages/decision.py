@@ -11,6 +11,7 @@ from device.diagnoses import SCREEN_ORDER, Code
 from device.faults import Fault
 from device.inference.finding import Finding
 from device.records.patients import Action, Role
+from device.records.words import ACTIONS
 from device.runtime.requests import Decide
 from device.screen import theme
 from device.screen.canvas import Button
@@ -20,7 +21,6 @@ from device.screen.grid import rows_of_targets, tiled
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.pages.keyboard import Field, KeyboardState
-from device.screen.records_wording import ACTIONS
 from device.screen.registry import PageName
 from device.screen.state import Context, State, Step, with_page
 from device.screen.view import PageView, Snapshot

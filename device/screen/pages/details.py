@@ -10,6 +10,7 @@ from pygame import Rect
 
 from device.faults import Fault
 from device.records.patients import Sex
+from device.records.words import SEXES
 from device.runtime.requests import AddPatient, ChangePatient
 from device.screen import theme
 from device.screen.canvas import Button
@@ -18,7 +19,7 @@ from device.screen.forms import DetailsForm
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.pages.keyboard import Field, KeyboardState
-from device.screen.records_wording import SEXES, roman
+from device.screen.records_wording import roman
 from device.screen.registry import PageName
 from device.screen.state import Context, State, Step, with_page
 from device.screen.view import PageView, Snapshot

@@ -10,6 +10,7 @@ from pygame import Rect
 from device.faults import Fault
 from device.language import translatable
 from device.records.model import PictureKind, Polarization
+from device.records.words import ACTIONS, site_line
 from device.runtime.desk import Visit
 from device.runtime.requests import CompareVisits, OpenLesion, OpenPicture
 from device.screen import theme
@@ -20,7 +21,7 @@ from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.pages.followup import FollowUpState, dermoscopic
 from device.screen.pages.picture import PictureState
-from device.screen.records_wording import ACTIONS, lesion_name, site_line
+from device.screen.records_wording import lesion_name
 from device.screen.registry import PageName
 from device.screen.state import Context, State, Step, with_page
 from device.screen.view import ByIdentity, Case, LiveView, PageView, Snapshot

@@ -12,6 +12,7 @@ from device.body.atlas import spots
 from device.faults import Fault
 from device.language import translatable
 from device.records.patients import Action, Patient
+from device.records.words import site_line
 from device.runtime.desk import LesionEntry
 from device.runtime.requests import (
     ClosePatient,
@@ -27,7 +28,7 @@ from device.screen.forms import DetailsForm
 from device.screen.grid import below, rows_of_targets, stacked, tiled
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
-from device.screen.records_wording import VIEWS, about, decided, lesion_name, site_line
+from device.screen.records_wording import VIEWS, about, decided, lesion_name
 from device.screen.registry import PageName
 from device.screen.state import Context, State, Step, with_page
 from device.screen.view import ByIdentity, PageView, Snapshot

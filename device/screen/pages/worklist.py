@@ -10,6 +10,7 @@ from pygame import Rect
 
 from device.faults import Fault
 from device.records.listing import WorkKind
+from device.records.words import site_line
 from device.runtime.desk import WorkEntry, WorkPage
 from device.runtime.requests import OpenPicture, OpenWork
 from device.screen import theme
@@ -20,7 +21,7 @@ from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.pages.patient import open_lesion
 from device.screen.pages.picture import PictureState
-from device.screen.records_wording import WORK, decided, due_line, lesion_name, site_line
+from device.screen.records_wording import WORK, decided, due_line, lesion_name
 from device.screen.registry import PageName
 from device.screen.state import Context, State, Step, with_page
 from device.screen.view import ByIdentity, PageView, Snapshot

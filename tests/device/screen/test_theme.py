@@ -13,10 +13,11 @@ from pygame import Surface
 from device.appearance import Theme
 from device.language import LANGUAGES, translations
 from device.models.manifest import Manifest
+from device.records.words import NOTICE
 from device.screen import theme
 from device.screen.display import close_screen, open_offscreen
 from device.screen.renderer import Renderer
-from device.screen.wording import INSTRUCTIONS, MARKS, NOTICE
+from device.screen.wording import INSTRUCTIONS, MARKS
 from tests.device.screen import states
 from tests.device.screen.drawing import count, draw, pixels_of
 

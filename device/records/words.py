@@ -1,4 +1,4 @@
-"""What is entered of patients, lesions and decisions, as words that the catalogues hold."""
+"""What records hold, as words that the catalogues hold: on the screen and on paper the same."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from device.anatomy import BodySite, BodySpot, Laterality
 from device.inference.finding import NoCallReason
 from device.inference.recommendation import Recommendation
-from device.language import Translations, translatable
+from device.language import Translating, translatable
 from device.records.patients import Action, Proof, Sex
 
 SITES: Final[Mapping[BodySite, str]] = {
@@ -74,7 +74,7 @@ NO_CALLS: Final[Mapping[NoCallReason, str]] = {
 NOTICE: Final = translatable("Decision support. The diagnosis is the clinician's.")
 
 
-def site_line(spot: BodySpot | None, texts: Translations) -> str:
+def site_line(spot: BodySpot | None, texts: Translating) -> str:
     """Return where a lesion lies; empty where that was not entered."""
     if spot is None:
         return ""
