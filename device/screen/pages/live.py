@@ -9,12 +9,11 @@ import pygame
 from pygame import Rect
 
 from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
-from device.imaging.abcd import AbcdMeasures
-from device.imaging.quality import Remark, Shortcoming
+from device.imaging.quality import Shortcoming
 from device.inference.finding import Finding, NoCallReason
 from device.inference.recommendation import Recommendation
-from device.language import translatable
 from device.screen import theme
+from device.screen.bars import bar_of, draw_bar
 from device.screen.canvas import Button, Canvas
 from device.screen.events import Target
 from device.screen.field_view import STALE_SECONDS
@@ -22,10 +21,11 @@ from device.screen.forms import DecisionForm
 from device.screen.layout import Layout
 from device.screen.legend import Legend, draw_legend, evidence
 from device.screen.pages.base import Control, Page
+from device.screen.quality_marks import QualityShown, draw_quality, quality_of
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
-from device.screen.wording import INSTRUCTIONS, MARKS, REMARKS, Wording, percent
+from device.screen.wording import INSTRUCTIONS, Wording, percent
 
 _DETAIL_SIZES: Final = (theme.BODY, 20, theme.SMALL, 16)
 
@@ -58,31 +58,6 @@ class _Finding:
     preview: bool
     parted: str
     faded: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Bar:
-    """The slice of a view that a diagnosis's bar shows."""
-
-    code: Code
-    figure: str
-    length: int | None
-    leading: bool
-    faded: bool
-    explained: bool
-    focused: bool
-    ticks: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Quality:
-    """The slice of a view that marks, instruction, progress and measures show."""
-
-    shortcomings: tuple[Shortcoming, ...] | None
-    measured: bool
-    remark: Remark | None
-    measures: AbcdMeasures | None
-    progress: tuple[int, int] | None
 
 
 class LivePage(Page):
@@ -155,13 +130,13 @@ class LivePage(Page):
         for code in SCREEN_ORDER:
             self.canvas.part(
                 layout.bars[code],
-                self._bar(code, ranked, faded or doubted, view),
-                lambda shown: self._draw_bar(shown, wording),
+                bar_of(code, ranked, faded or doubted, view, layout, self.manifest),
+                lambda shown: draw_bar(self.canvas, shown, wording),
             )
         self.canvas.part(layout.rule, None, lambda _: self._draw_rule())
         self.canvas.part(
             layout.quality,
-            self._legend(view) or self._quality(view),
+            self._legend(view) or quality_of(view),
             lambda shown: self._draw_quality_or_legend(shown, wording),
         )
 
@@ -178,20 +153,11 @@ class LivePage(Page):
             slider_focused=view.focus == Control.OPACITY,
         )
 
-    def _quality(self, view: LiveView) -> _Quality:
-        quality = view.finding.quality if view.finding else None
-        if quality is None:
-            return _Quality(None, False, None, None, view.progress)
-        remark = quality.remarks[0] if quality.remarks else None
-        # What is cut off, or beside another, is not what would be measured.
-        measures = view.measures if view.frozen and quality.sufficient and not remark else None
-        return _Quality(quality.shortcomings, quality.measured, remark, measures, view.progress)
-
-    def _draw_quality_or_legend(self, shown: Legend | _Quality, wording: Wording) -> None:
+    def _draw_quality_or_legend(self, shown: Legend | QualityShown, wording: Wording) -> None:
         if isinstance(shown, Legend):
             draw_legend(self.canvas, shown, wording)
         else:
-            self._draw_quality(shown, wording)
+            draw_quality(self.canvas, shown, wording)
 
     def _finding(self, finding: Finding, faded: bool, parted: str) -> _Finding:
         code = finding.leading
@@ -314,145 +280,6 @@ class LivePage(Page):
 
     def _draw_rule(self) -> None:
         pygame.draw.rect(self.canvas.screen, self.palette.surface, self.canvas.layout.rule)
-
-    def _bar_track(self, code: Code) -> Rect:
-        area, px = self.canvas.layout.bars[code], self.canvas.layout.px
-        inset = px(4)
-        return Rect(area.left + inset, area.bottom - px(9), area.width - 2 * inset, px(7))
-
-    def _bar(self, code: Code, finding: Finding | None, faded: bool, view: LiveView) -> _Bar:
-        leading = finding is not None and finding.no_call is None and finding.leading == code
-        width = self._bar_track(code).width
-        return _Bar(
-            code=code,
-            figure=percent(finding.probability(code)) if finding else "–",
-            length=round(width * finding.probability(code)) if finding else None,
-            leading=leading,
-            faded=faded,
-            explained=view.overlay_wanted and view.explained == code,
-            focused=view.focus == code,
-            ticks=self._ticks(finding) if code == Code.MEL else (),
-        )
-
-    def _ticks(self, finding: Finding | None) -> tuple[float, ...]:
-        """Return the thresholds on melanoma's probability of the network that answered."""
-        as_captured = finding is not None and finding.as_captured
-        points = self.manifest.network_for(as_captured=as_captured).operating_points
-        return tuple(sorted(p.threshold for p in points if p.score == "mel"))
-
-    def _draw_bar(self, shown: _Bar, wording: Wording) -> None:
-        canvas, px, code = self.canvas, self.canvas.layout.px, shown.code
-        area, screen, bar = canvas.layout.bars[code], canvas.screen, self._bar_track(code)
-        malignant = code in MALIGNANT
-        colour = self.palette.quiet if shown.faded or shown.length is None else self.palette.text
-        middle = (area.top + bar.top) // 2 - px(1)
-        left = bar.left
-        pygame.draw.rect(screen, self.palette.surface, bar)
-        if malignant:
-            canvas.draw_malignant_sign(left, middle)
-        left += px(22)
-        figure = canvas.draw_text(
-            shown.figure, 20, (bar.right, middle), area.width, colour,
-            bold=shown.leading, anchor="midright",
-        )  # fmt: skip
-        if shown.leading:
-            tip, side = figure.left - px(8), px(7)
-            points = [(tip - side, middle - side), (tip - side, middle + side), (tip, middle)]
-            pygame.draw.polygon(screen, colour, points)
-        short = canvas.fonts.text(code, px(theme.SMALL - 1), self.palette.quiet)
-        room = bar.right - left - px(96) - short.get_width() - px(8)
-        name = canvas.draw_text(
-            wording.names[code], 20, (left, middle), room, colour,
-            bold=shown.leading, anchor="midleft",
-        )  # fmt: skip
-        screen.blit(short, short.get_rect(midleft=(name.right + px(8), middle + px(1))))
-        if shown.explained:
-            line = bar.top - px(2)
-            pygame.draw.line(screen, self.palette.touch, (left, line), (name.right, line), px(3))
-        ticks = [bar.left + round(t * bar.width) for t in shown.ticks]
-        if len(ticks) > 1:
-            band = Rect(ticks[0], bar.top, ticks[-1] - ticks[0], bar.height)
-            pygame.draw.rect(screen, self.palette.unsure, band)
-        if shown.length is not None:
-            full = self.palette.malignant if malignant else self.palette.benign
-            filled = Rect(bar.left, bar.top, shown.length, bar.height)
-            pygame.draw.rect(screen, self.palette.quiet if shown.faded else full, filled)
-            if shown.leading:
-                pygame.draw.rect(screen, self.palette.text, filled, px(2))
-        for tick in ticks:
-            ends = (tick, bar.top - px(3)), (tick, bar.bottom + px(1))
-            pygame.draw.line(screen, self.palette.text, *ends, px(2))
-        canvas.draw_focus(area, focused=shown.focused)
-
-    def _draw_quality(self, shown: _Quality, wording: Wording) -> None:
-        canvas, failed = self.canvas, shown.shortcomings
-        area, px = canvas.layout.quality, canvas.layout.px
-        step = area.width / len(MARKS)
-        for i, (name, shortcomings) in enumerate(MARKS):
-            left, middle = area.left + round(i * step), area.top + px(14)
-            bad = failed is not None and bool(shortcomings.intersection(failed))
-            self._draw_mark((left + px(9), middle), bad, not (bad or shown.measured))
-            canvas.draw_text(
-                wording.translate(name), 20, (left + px(23), middle), round(step) - px(26),
-                self.palette.warning if bad else self.palette.text, anchor="midleft",
-            )  # fmt: skip
-        below = Rect(area.left, area.top + px(32), area.width, area.height - px(32))
-        if shown.progress is not None:
-            self._draw_progress(below, *shown.progress, wording)
-        elif shown.measures:
-            self._draw_measures(below, wording.measured(shown.measures))
-        elif failed is not None:
-            said = INSTRUCTIONS[failed[0]] if failed else translatable("The picture is good")
-            if shown.remark is not None and not failed:
-                said = REMARKS[shown.remark]
-            told = bool(failed or shown.remark)
-            canvas.draw_text(
-                wording.translate(said), 24, (area.left, below.centery), area.width,
-                self.palette.warning if told else self.palette.quiet,
-                bold=bool(failed), anchor="midleft",
-            )  # fmt: skip
-
-    def _draw_progress(self, area: Rect, done: int, of: int, wording: Wording) -> None:
-        px = self.canvas.layout.px
-        words = wording.translate("Analyzing {done} of {of}", done=done, of=of)
-        self.canvas.draw_text(
-            words if of else wording.translate("Taking the picture: hold still"),
-            theme.BODY, area.topleft, area.width,
-        )  # fmt: skip
-        bar = Rect(area.left, area.bottom - px(14), area.width, px(10))
-        pygame.draw.rect(self.canvas.screen, self.palette.surface, bar)
-        bar.width = round(bar.width * done / of) if of else 0
-        pygame.draw.rect(self.canvas.screen, self.palette.text, bar)
-
-    def _draw_measures(self, area: Rect, measures: tuple[tuple[str, str], ...]) -> None:
-        px = self.canvas.layout.px
-        step = area.width / len(MARKS)
-        for i, (label, value) in enumerate(measures[: len(MARKS)]):
-            left, room = area.left + round(i * step), round(step) - px(8)
-            self.canvas.draw_text(
-                label,
-                theme.SMALL,
-                (left, area.top + px(9)),
-                room,
-                self.palette.quiet,
-                anchor="midleft",
-            )
-            self.canvas.draw_text(
-                value, theme.BODY, (left, area.top + px(31)), room, bold=True, anchor="midleft"
-            )
-
-    def _draw_mark(self, centre: tuple[int, int], bad: bool, empty: bool) -> None:
-        """Draw a hook for good, a filled triangle for bad, a ring for not known."""
-        px, screen = self.canvas.layout.px, self.canvas.screen
-        x, y = centre
-        if empty:
-            pygame.draw.circle(screen, self.palette.quiet, centre, px(8), px(2))
-        elif bad:
-            points = [(x - px(9), y + px(8)), (x + px(9), y + px(8)), (x, y - px(9))]
-            pygame.draw.polygon(screen, self.palette.warning, points)
-        else:
-            hook = [(x - px(8), y), (x - px(2), y + px(6)), (x + px(8), y - px(7))]
-            pygame.draw.lines(screen, self.palette.text, False, hook, px(3))
 
 
 def own_buttons(view: LiveView, wording: Wording) -> Mapping[Target, Button]:
