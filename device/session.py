@@ -4,7 +4,6 @@ Needs no screen: events go in, views come out.
 """
 
 import math
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -23,6 +22,7 @@ from device.inference.finding import Finding
 from device.installation.installer import Installer
 from device.latest import Latest
 from device.models.manifest import Manifest
+from device.notices import Notices
 from device.optics import Optics
 from device.platform.clock import Clock
 from device.preferences import Preferences
@@ -54,11 +54,6 @@ from device.text import printable
 FLASH_SECONDS: Final = 0.15
 FLASHES_APART_SECONDS: Final = 0.5
 """From one flash's beginning to the next: more than three in a second can harm (WCAG 2.3.1)."""
-
-NOTICE_SECONDS: Final = 6.0
-"""How long a fault is shown that would else be gone with the next frame."""
-
-_MOST_NOTICES: Final = 8
 
 
 class Session:
@@ -164,9 +159,7 @@ class Session:
         self._shot: Shot | None = None
         self._live_before: Finding | None = None
         self._flash_began = -math.inf
-        self._notices = deque(notices, maxlen=_MOST_NOTICES)
-        self._notice_ends: float | None = None
-        self._known: dict[str, Fault | None] = {}
+        self._notices = Notices(clock, notices)
         # The same frame gives the same array: the screen draws again only what is another object.
         self._cropped = lru_cache(maxsize=2)(_crop_frame)
         self._saliency = lru_cache(maxsize=2)(self._saliency_of)
@@ -178,8 +171,8 @@ class Session:
             return self.model_fault
         if self._analysis.fault or self._captured():
             return self._analysis.fault
-        if self._notices and not self.state.frozen:
-            return self._notices[0]
+        if self._notices.first is not None and not self.state.frozen:
+            return self._notices.first
         return self._camera.fault
 
     def handle(self, event: Event) -> None:
@@ -210,19 +203,20 @@ class Session:
             self.state = replace(live, frozen=False, region=False)
             self._request_overlay()
             self._release_shot()
-            self._notify(capture.fault)
+            self._notices.add(capture.fault)
         self._follow_desk()
         self._look_for_code()
         self._lock_in_time()
-        self._notify_once("reading", self._recorder.reading_fault)
-        self._notify_once("space", self._recorder.space_fault)
-        self._notify_once("sending", self._sending_fault())
-        self._notify_once("accelerator", self._accelerator())
+        self._notices.add_once("reading", self._recorder.reading_fault)
+        self._notices.add_once("space", self._recorder.space_fault)
+        self._notices.add_once("sending", self._sending_fault())
+        self._notices.add_once("accelerator", self._accelerator())
         for kept in self._recorder.news():
             # A picture that is held says itself that it is not kept.
             if kept.fault and (kept.shot is not self._shot or not self._captured()):
-                self._notify(kept.fault)
-        self._time_notice()
+                self._notices.add(kept.fault)
+        if not self.state.frozen:
+            self._notices.seen()
 
     def view(self) -> PageView:
         """Return what there is to be shown now."""
@@ -278,7 +272,7 @@ class Session:
             self._faulty = self.state.page if desk.fault else None
             if self.state.page is PageName.LIVE:
                 # Other pages say it themselves.
-                self._notify(desk.fault)
+                self._notices.add(desk.fault)
             self._request_overlay()
 
     def _look_for_code(self) -> None:
@@ -336,8 +330,7 @@ class Session:
                     self._release()
 
     def _capture(self) -> None:
-        if self._notice_ends is not None:
-            self._next_notice()
+        self._notices.touched()
         self._shot = Shot(filing_of(self.state))
         live = self._analysis.live.peek()
         self._live_before = live.finding if live else None
@@ -388,41 +381,6 @@ class Session:
         self._analysis.overlay_request.put(request)
         if request.enabled and before.comparing and self._captured():
             self._analysis.inbox.send(ExplainCapture())
-
-    def _notify(self, fault: Fault | None) -> None:
-        """Show for a while what would otherwise vanish with the next frame; the newest first."""
-        if fault is None:
-            return
-        if fault in self._notices:
-            self._notices.remove(fault)
-        self._notices.appendleft(fault)
-        self._notice_ends = None
-
-    def _notify_once(self, about: str, fault: Fault | None) -> None:
-        """Notify of a fault that stays, when it is new."""
-        known = self._known.get(about)
-        if fault is known:
-            return
-        self._known[about] = fault
-        if known is not None and known in self._notices:
-            # It has come to be another of its kind: a count that rises.
-            self._notices.remove(known)
-        self._notify(fault)
-
-    def _time_notice(self) -> None:
-        """Take the notice away after its time, which begins when it can be seen."""
-        now = self._clock.monotonic()
-        if not self._notices or self.state.frozen:
-            return
-        if self._notice_ends is None:
-            self._notice_ends = now + NOTICE_SECONDS
-        elif now >= self._notice_ends:
-            self._next_notice()
-
-    def _next_notice(self) -> None:
-        if self._notices:
-            self._notices.popleft()
-        self._notice_ends = None
 
     def _result(self) -> Capture | None:
         """Return what came of the present shot, or None while nothing has."""
