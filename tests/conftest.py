@@ -10,6 +10,9 @@ from PIL import Image
 # one another, and on a busy machine lose most of their time by it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# Before anything imports TensorFlow, whose own SQLite would take the place of SQLCipher's.
+import sqlcipher3  # noqa: F401
+
 from device.capture.demo import SCENES, demo_frame
 from device.config import CONFIG_VARIABLE, Config, model_folder
 from device.frame import Frame

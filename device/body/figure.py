@@ -120,7 +120,6 @@ _HEAD_AREAS: Final = (
         middle=_MIDDLE,
     ),
 )
-_EARS: Final = _pair(BodySite.EAR, Laterality.LEFT, _EAR.part())
 
 FRONT: Final = Drawing(
     view=BodyView.FRONT,
@@ -128,7 +127,7 @@ FRONT: Final = Drawing(
     height=_HEIGHT,
     areas=(
         *_HEAD_AREAS,
-        *_EARS,
+        *_pair(BodySite.EAR, Laterality.LEFT, _EAR.part()),
         Area(BodySite.FACE, _across(_HEAD.part()), middle=_MIDDLE),
         Area(
             BodySite.SCALP,
@@ -188,7 +187,7 @@ BACK: Final = Drawing(
     height=_HEIGHT,
     areas=(
         *_HEAD_AREAS,
-        *(other_side(ear, _MIDDLE) for ear in reversed(_EARS)),
+        *_pair(BodySite.EAR, Laterality.RIGHT, _EAR.part()),
         Area(
             BodySite.SCALP,
             _across(_HEAD.part(0, 5), curve((39, 116), (30, 132), (0, 138))),

@@ -140,7 +140,8 @@ def open_database(path: Path, key: bytes, make: bool = True) -> Tables:
     Raises
     ------
     device.errors.RecordError
-        If they were made by a newer release, are damaged, or the key is another's.
+        If they were made by a newer release, are damaged, or the key is another's, or if they
+        could not be encrypted.
     OSError, sqlcipher3.dbapi2.Error
         If the disk fails.
     """
@@ -156,6 +157,12 @@ def open_database(path: Path, key: bytes, make: bool = True) -> Tables:
     connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA cipher_log_level = NONE").fetchall()
+        if not connection.execute("PRAGMA cipher_version").fetchall():
+            raise RecordError(
+                "the records cannot be encrypted, and nothing is kept unencrypted",
+                action=translatable("install the program again"),
+                detail=f"SQLite {dbapi2.sqlite_version} stands in the place of SQLCipher",
+            )
         connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
         # Before anything is read, or an index of the journal would be made that programs share.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")

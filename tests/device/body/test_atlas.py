@@ -1,7 +1,7 @@
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from device.anatomy import BodySite, BodyView, Laterality
@@ -64,6 +64,7 @@ def test_a_body_is_alike_on_both_sides(view: BodyView, x: float, y: float) -> No
 
 
 @given(x=st.floats(0.0, 0.48), y=parts)
+@example(x=0.375, y=0.0625)  # An ear.
 def test_patients_right_is_on_the_left_from_the_front_and_left_from_behind(
     x: float, y: float
 ) -> None:

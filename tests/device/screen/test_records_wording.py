@@ -9,6 +9,7 @@ from device.language import Language
 from device.models.manifest import Manifest
 from device.records.listing import WorkKind
 from device.records.patients import Action, Patient, Role, Sex
+from device.records.words import ACTIONS, SEXES, SIDE_LETTERS, SITES, site_line
 from device.screen import records_wording as words
 from device.screen.view import Case
 from device.screen.wording import Wording
@@ -27,8 +28,8 @@ def english(manifest: Manifest) -> Wording:
 
 def test_there_is_a_word_for_everything(wording: Wording) -> None:
     for table, kinds in (
-        (words.SITES, BodySite), (words.VIEWS, BodyView), (words.ACTIONS, Action),
-        (words.SEXES, Sex), (words.ROLES, Role), (words.MEASURES, Measure),
+        (SITES, BodySite), (words.VIEWS, BodyView), (ACTIONS, Action),
+        (SEXES, Sex), (words.ROLES, Role), (words.MEASURES, Measure),
         (words.REFUSALS, Refusal), (words.WORK, {*WorkKind, None}),
     ):  # fmt: skip
         assert set(table) == set(kinds)
@@ -38,9 +39,9 @@ def test_there_is_a_word_for_everything(wording: Wording) -> None:
 
 
 def test_sides_are_told_apart_in_every_language(wording: Wording) -> None:
-    letters = {wording.translate(letter) for letter in words.SIDE_LETTERS.values()}
+    letters = {wording.translate(letter) for letter in SIDE_LETTERS.values()}
     assert len(letters) == 2
-    assert words.site_line(None, wording) == ""
+    assert site_line(None, wording) == ""
 
 
 def test_next_picture_is_told_in_fewer_and_fewer_words(english: Wording) -> None:
