@@ -133,7 +133,8 @@ class Finding:
     @property
     def leading(self) -> Code:
         """The likeliest diagnosis."""
-        return CODES[int(np.argmax(self.probabilities))]
+        # Asked for by every part of every picture of the screen.
+        return CODES[self.probabilities.index(max(self.probabilities))]
 
     def probability(self, code: Code) -> float:
         """Return the probability of one diagnosis."""
