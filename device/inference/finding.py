@@ -112,6 +112,11 @@ class Finding:
             NoCallReason.QUALITY, NoCallReason.NOT_DERMOSCOPIC, NoCallReason.UNFAMILIAR,
         )  # fmt: skip
 
+    @property
+    def headlined(self) -> Recommendation | None:
+        """What it asks for, where that may come first: the probabilities may be shown."""
+        return self.recommendation if self.rankable else None
+
     def explainable(self, code: Code) -> bool:
         """Return whether a map may be shown: a call is made, and the diagnosis not excluded."""
         return self.no_call is None and code in self.prediction_set
