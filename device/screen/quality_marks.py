@@ -7,6 +7,7 @@ from pygame import Rect
 
 from device.imaging.abcd import AbcdMeasures
 from device.imaging.quality import Remark, Shortcoming
+from device.inference.finding import NoCallReason
 from device.language import translatable
 from device.screen import theme
 from device.screen.canvas import Canvas
@@ -27,9 +28,11 @@ class QualityShown:
 
 def quality_of(view: LiveView) -> QualityShown:
     """Return what is to be shown of a picture's quality, or of progress and measures instead."""
-    quality = view.finding.quality if view.finding else None
-    if quality is None:
+    finding = view.finding
+    # Of what no dermatoscope took nobody is told that it is good.
+    if finding is None or finding.no_call == NoCallReason.NOT_DERMOSCOPIC:
         return QualityShown(None, False, None, None, view.progress)
+    quality = finding.quality
     remark = quality.remarks[0] if quality.remarks else None
     # What is cut off, or beside another, is not what would be measured.
     measures = view.measures if view.frozen and quality.sufficient and not remark else None

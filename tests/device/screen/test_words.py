@@ -198,6 +198,14 @@ def test_what_is_outside_its_scope_is_said_with_what_to_do(
     assert words not in said(manifest, drawn, STATES["frozen"])
 
 
+def test_picture_that_no_dermatoscope_took_is_not_said_to_be_good(
+    manifest: Manifest, drawn: list[str]
+) -> None:
+    for state in ("benign", "not-dermoscopic"):
+        seen = said(manifest, drawn, STATES[state])
+        assert ("The picture is good" in seen) == (state == "benign")
+
+
 def test_only_what_must_not_be_missed_is_said_not_to_be_excluded(
     manifest: Manifest, drawn: list[str]
 ) -> None:
