@@ -13,7 +13,7 @@ WORKERS ?= 2
 PYTEST = $(DEV)/bin/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # What make test-screen and make test-interop run, which install what they need.
-NOT_INSTALLED := $(addprefix --ignore tests/end_to_end/test_,instrument.py consultation.py interop.py)
+NOT_INSTALLED := $(addprefix --ignore tests/end_to_end/test_,instrument.py judgement.py consultation.py interop.py)
 
 .DEFAULT_GOAL := help
 
@@ -65,7 +65,7 @@ test-picamera: $(PICAMERA_ROOT)/.ready
 test-screen: $(DEV)/.ready
 	apt-get update -qq
 	apt-get install -y -qq xvfb xdotool imagemagick
-	$(DEV)/bin/pytest tests/end_to_end/test_instrument.py tests/end_to_end/test_consultation.py
+	$(DEV)/bin/pytest $(addprefix tests/end_to_end/test_,instrument.py judgement.py consultation.py)
 
 test-interop: $(DEV)/.ready
 	apt-get update -qq
