@@ -17,11 +17,13 @@ import contextlib
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -67,6 +69,16 @@ NEXT = (
     "UPDATE patient SET length = length(record);\n"
 )
 """A migration such as a later release may bring."""
+
+WORK = {
+    "use": "pictures kept, judged, filed, decided, deleted",
+    "backup": "a backup",
+    "restore": "a restore",
+    "import": "plain files brought over",
+    "migration": "tables brought to a later release",
+    "pin": "a PIN set or changed",
+}
+"""What is done while it is killed."""
 
 Tell = Callable[..., None]
 
@@ -139,8 +151,9 @@ class Trials:
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder
         self.random = random.Random(seed)
-        self.began = 0
-        self.killed = 0
+        self.began: Counter[str] = Counter()
+        self.killed: Counter[str] = Counter()
+        self.longest: dict[str, float] = dict.fromkeys(WORK, 0.0)
         self.durations: dict[str, float] = {}
         self.known = Known()
         self._make_templates()
@@ -155,7 +168,7 @@ class Trials:
         """
         kinds = {"use": 10, "backup": 3, "restore": 2, "import": 3, "migration": 3, "pin": 2}
         number = 0
-        while self.killed < count:
+        while self.killed.total() < count:
             if number % 40 == 0:
                 self._begin_anew()
             number += 1
@@ -169,6 +182,7 @@ class Trials:
                 "migration": self.migrate,
                 "pin": self.set_pin,
             }[kind](seed)
+            self.longest[kind] = max(self.longest[kind], time.monotonic() - self._ended)
 
     @classmethod
     def of_what_is_left(cls, folder: Path, told: list[list[Any]]) -> None:
@@ -297,7 +311,7 @@ class Trials:
                 os._exit(status)
         os.close(writing)
         began = time.monotonic()
-        self.began += 1
+        self.began[kind] += 1
         ended = 0
         while not ended and time.monotonic() - began < wait:
             time.sleep(min(0.0005, wait))
@@ -306,12 +320,13 @@ class Trials:
             os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
         if os.WIFSIGNALED(status):
-            self.killed += 1
+            self.killed[kind] += 1
             # One that takes longer than others is killed later the next time.
             self.durations[kind] = usual * 1.02
         else:
             assert os.WEXITSTATUS(status) == 0, f"the program failed at {kind}"
             self.durations[kind] = 0.5 * usual + 0.5 * (time.monotonic() - began)
+        self._ended = time.monotonic()
         with os.fdopen(reading, "rb") as pipe:
             return [json.loads(line) for line in pipe.read().splitlines()]
 
@@ -511,9 +526,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         trials = Trials(Path(folder), options.seed)
         trials.run(options.count)
+    lines = ["| killed during | begun | killed | lost, half there or damaged | longest look |"]
+    lines += ["| --- | --- | --- | --- | --- |"]
+    lines += [
+        f"| {what} | {trials.began[kind]:,} | {trials.killed[kind]:,} | 0 | "
+        f"{1000 * trials.longest[kind]:.0f} ms |"
+        for kind, what in WORK.items()
+    ]
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print("\n".join(lines))
     print(
-        f"{trials.killed} killed of {trials.began} begun, seed {options.seed}, "
-        f"{time.monotonic() - began:.0f} s: nothing lost, nothing half there, no break in the trail"
+        f"\n{trials.killed.total():,} killed of {trials.began.total():,} begun, seed "
+        f"{options.seed}, {time.monotonic() - began:.0f} s; the peak was {most} MiB."
     )
 
 
