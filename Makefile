@@ -113,7 +113,7 @@ bench-build: $(DEV)/.ready
 # Fill in what is new in device/locale/*/LC_MESSAGES/dermascope.po, then run it again.
 messages: $(DEV)/.ready
 	@mkdir -p build
-	$(DEV)/bin/pybabel -q extract --keywords "translate translatable SourceError UnexpectedSourceError RecordError ScreenError" --no-location --sort-output \
+	$(DEV)/bin/pybabel -q extract --keywords "translate translatable SourceError UnexpectedSourceError RecordError ScreenError BundleError UntrustedError" --no-location --sort-output \
 	    --project dermascope --output-file build/dermascope.pot device
 	$(DEV)/bin/pybabel -q update --domain dermascope --input-file build/dermascope.pot \
 	    --output-dir device/locale --no-fuzzy-matching --ignore-obsolete \
