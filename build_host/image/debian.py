@@ -22,6 +22,10 @@ _REMOVED: Final = (
 )
 """What belongs to one machine or to the making of the root."""
 
+_MADE: Final = {"SOURCE_DATE_EPOCH": "1754697600", "PYTHONHASHSEED": "0"}
+"""What packages write while they are installed: the same for whoever installs them, and when. The
+day is that of Debian 13."""
+
 
 def debian_root(recipe: Recipe, cache: Path, tools: Tools) -> Path:
     """Return the root with the recipe's packages; it is made where the recipe has changed.
@@ -42,6 +46,8 @@ def debian_root(recipe: Recipe, cache: Path, tools: Tools) -> Path:
         folder,
         [
             "--variant=essential",
+            # It looks for Debian 12's own emulator by name; ours is the kernel's already.
+            "--skip=check/qemu",
             f"--architectures={ARCHITECTURE}",
             f"--components={components}",
             *left_out,
@@ -53,6 +59,7 @@ def debian_root(recipe: Recipe, cache: Path, tools: Tools) -> Path:
             "{}",
             *archives,
         ],
+        _MADE,
     )
     return folder
 
