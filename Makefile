@@ -37,7 +37,7 @@ help:
 	@echo "make bench-build  the training input pipeline against a bare Keras fit"
 	@echo "make messages  renew the screen's catalogues from the code, and compile them"
 	@echo "make regulatory  renew what is generated of docs/regulatory, after make lock or a new model"
-	@echo "make lock    renew requirements/*.txt from pyproject.toml"
+	@echo "make lock    renew the locked packages: requirements/*.txt and the image's hardware.txt"
 
 demo: $(DEVICE)/.ready
 	$(DEVICE)/bin/dermascope demo --out demo
@@ -130,6 +130,10 @@ lock: $(DEV)/.ready
 	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-annotate --no-header --group build --extra dev --constraint requirements/device.txt \
 	    pyproject.toml --output-file requirements/dev.txt
+	$(DEV)/bin/uv pip compile --upgrade --no-deps --python-version 3.13 \
+	    --python-platform aarch64-manylinux_2_28 --only-binary :all: --generate-hashes \
+	    --no-annotate --no-header --constraint requirements/device.txt \
+	    build_host/image/hardware.in --output-file build_host/image/hardware.txt
 
 $(DEVICE)/.ready: requirements/device.txt
 	$(call environment,$(DEVICE),requirements/device.txt)
