@@ -23,7 +23,7 @@ _THEIRS: Final = frozenset(
     {"firmware-brcm80211", "initramfs-tools", "linux-image-arm64", "raspi-firmware"}
     | {"rauc", "rauc-service"}
 )
-_LEFT_OUT: Final = ("data", "confirm", "selector", "slot", "update", "card.sh")
+_LEFT_OUT: Final = ("data", "confirm", "selector", "slot", "update", "offer@", "card.sh")
 """Scripts for a card that is divided as ours is."""
 
 _SHARED: Final = """\

@@ -146,7 +146,7 @@ def test_an_update_that_does_not_start_is_left_without_a_hand(instrument, work, 
         assert machine.partition == SLOT_A.boot
         machine.wait_for("the update 9.0.0 does not work here", START_SECONDS)
         machine.wait_for(READY, START_SECONDS)
-        machine.wait_for(r"Finished .*dermascope-stick@", START_SECONDS)
+        machine.wait_for(r"Finished .*dermascope-offer@", START_SECONDS)
         assert "refused 9.0.0" in machine.root("cat /run/dermascope-update/offer")
         machine.root("sync")
 

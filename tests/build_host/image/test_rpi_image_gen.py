@@ -53,4 +53,4 @@ def test_the_layer_mounts_sticks_and_leaves_updates_to_rpi_image_gen(written):
     files = written / FILES
     assert (files / "usr/lib/dermascope/stick").is_file()
     assert (files / "usr/lib/udev/rules.d/90-dermascope.rules").is_file()
-    assert list(files.rglob("*update*")) == []
+    assert [*files.rglob("*update*"), *files.rglob("dermascope-offer*")] == []
