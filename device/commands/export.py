@@ -34,7 +34,7 @@ def add_export(add: Add) -> None:
     )
     kinds = parser.add_subparsers(required=True, metavar="KIND")
     for name, command, where, text in (
-        ("dicom", export_dicom, "FOLDER", "DICOM pictures and reports, in a folder for each visit"),
+        ("dicom", export_dicom, "FOLDER", "DICOM pictures and reports with their index (DICOMDIR)"),
         ("pdf", export_pdf, "FOLDER", "a page about each examination, to refer a patient with"),
         ("csv", export_csv, "FILE", "a table for spreadsheets, a row for each examination"),
         ("json", export_json, "FILE", "JSON Lines, an object for each examination"),
@@ -84,7 +84,7 @@ def export_training(options: argparse.Namespace, clock: Clock) -> int:
 
 def export_pdf(options: argparse.Namespace, clock: Clock) -> int:
     """Write a page about every examination."""
-    from device.interop.files import write_export
+    from device.interop.files import remove_unfinished, write_export
     from device.interop.referral_page import Paper, referral_page
 
     config = load_config(options.config)
@@ -93,6 +93,7 @@ def export_pdf(options: argparse.Namespace, clock: Clock) -> int:
 
     def write(kept: Kept, folder: Path) -> int:
         count = 0
+        remove_unfinished(folder, "*.pdf")
         for one in kept:
             page = referral_page(one, language, Paper(options.paper), draw(one))
             write_export(folder / f"{one.report_uuid.hex[:16]}.pdf", page)

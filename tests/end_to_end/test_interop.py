@@ -6,6 +6,7 @@ They run on loopback, from this test, and are ended by it.
 import contextlib
 import io
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -51,6 +52,7 @@ from tests.device.interop.studies import (
     examined,
     without_patient,
 )
+from tests.device.interop.test_dicom_folder import listed
 from tests.device.interop.test_dicom_worklist import entry
 
 _WANTED = ("dciodvfy", "storescp", "wlmscpfs", "Orthanc", "npm", "pdftotext")
@@ -142,15 +144,33 @@ def pictures(datasets: Any) -> list[pydicom.Dataset]:
 
 def test_dciodvfy_finds_no_error(kept: list[ExaminedLesion], tmp_path: Path) -> None:
     assert export_dicom(kept, tmp_path) == len(kept)
-    files = sorted(tmp_path.rglob("*.dcm"))
+    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert len(files) > len(kept)
     for path in files:
         said = subprocess.run(
             ["dciodvfy", path], capture_output=True, text=True, check=False
         ).stderr  # fmt: skip
-        kind = "ComprehensiveSR|DermoscopicPhotographyImage|VLPhotographicImage"
+        kind = "ComprehensiveSR|DermoscopicPhotographyImage|VLPhotographicImage|BasicDirectory"
         assert any(name in said for name in kind.split("|")), said
         assert "Error" not in said, f"{path}: {said}"
+
+
+def test_others_read_the_index_and_make_the_same(
+    kept: list[ExaminedLesion], tmp_path: Path
+) -> None:
+    """DCMTK's dcmdump and dcmmkdir, and dcdirdmp of dicom3tools."""
+    export_dicom(kept, tmp_path)
+    index = tmp_path / "DICOMDIR"
+    files = {str(path.relative_to(tmp_path)) for path in (tmp_path / "DICOM").glob("*/*")}
+    for command in (["dcmdump", "-ml", "+P", "0004,1500", index], ["dcdirdmp", index]):
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        said = done.stdout + done.stderr
+        assert {name.replace("\\", "/") for name in re.findall(r"DICOM[\\\w]+", said)} == files
+    other = tmp_path / "OTHER"
+    # The time of a study is not known, which an index may not leave out.
+    command = ["dcmmkdir", "--invent", "+r", "+id", tmp_path, "+D", other, "DICOM"]
+    subprocess.run(command, check=True)
+    assert listed(other) == listed(index)
 
 
 def test_dcmtk_receives_and_keeps_every_pixel(kept: list[ExaminedLesion], tmp_path: Path) -> None:
