@@ -84,23 +84,18 @@ def export_training(options: argparse.Namespace, clock: Clock) -> int:
 
 def export_pdf(options: argparse.Namespace, clock: Clock) -> int:
     """Write a page about every examination."""
-    from device.interop.files import remove_unfinished, write_export
-    from device.interop.referral_page import Paper, referral_page
+    from device.interop.page_folder import export_pages
+    from device.interop.referral_page import Paper
 
     config = load_config(options.config)
-    language = Language(options.language or config.language)
+    language, paper = Language(options.language or config.language), Paper(options.paper)
     draw = _overlays(config)
-
-    def write(kept: Kept, folder: Path) -> int:
-        count = 0
-        remove_unfinished(folder, "*.pdf")
-        for one in kept:
-            page = referral_page(one, language, Paper(options.paper), draw(one))
-            write_export(folder / f"{one.report_uuid.hex[:16]}.pdf", page)
-            count += 1
-        return count
-
-    return _export(options, clock, "pdf", write)
+    return _export(
+        options,
+        clock,
+        "pdf",
+        lambda kept, folder: export_pages(kept, folder, language, paper, draw),
+    )
 
 
 def _export(options: argparse.Namespace, clock: Clock, kind: str, write: Write) -> int:

@@ -64,8 +64,10 @@ def send_due(
                             outbox.forget(waiting.examination)
                         else:
                             send(examined)
-                            outbox.done(waiting, now())
+                            # Told of before it is crossed off: whatever fails in between is sent
+                            # again, and nothing has left that the trail does not know of.
                             arrived(waiting.examination, name)
+                            outbox.done(waiting, now())
                     except (UnreachableError, RecordsLockedError, NotAllowedError):
                         raise
                     except (ExportError, RecordError) as error:

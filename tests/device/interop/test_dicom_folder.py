@@ -1,11 +1,9 @@
-import contextlib
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pydicom
 import pytest
 from pydicom import Dataset
@@ -171,41 +169,3 @@ def test_the_live_view_loads_none_of_them() -> None:
         [sys.executable, "-c", _LOADED], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert done.stdout == "[]\n"
-
-
-_EXPORTING = """
-import sys
-from pathlib import Path
-from device.config import Config
-from device.interop.dicom_folder import export_dicom
-from device.models.chosen import open_bundle
-from tests.device.interop.studies import DECISION, examined
-manifest = open_bundle(Config()).manifest
-kept = [examined(manifest, number=number, decision=DECISION) for number in range(1, 6)]
-print("ready", flush=True)
-while True:
-    export_dicom(kept, Path(sys.argv[1]))
-    print("whole", flush=True)
-"""
-
-
-def test_export_that_is_killed_leaves_whole_files_alone(tmp_path: Path) -> None:
-    random = np.random.default_rng(7)
-
-    for _ in range(6):
-        program = subprocess.Popen(
-            [sys.executable, "-c", _EXPORTING, str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT
-        )
-        assert program.stdout.readline() == b"ready\n"
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            program.wait(timeout=random.uniform(0.01, 0.4))
-        program.kill()
-        program.wait()
-        program.stdout.close()
-        for path in written(tmp_path):
-            if path.name.startswith("."):
-                continue
-            dataset = pydicom.dcmread(path)
-            assert dataset.PatientID == "MRN-4711"
-            if dataset.Modality != "SR":
-                assert dataset.pixel_array.shape == (61, 83, 3)

@@ -159,6 +159,16 @@ def test_what_arrives_is_told(clinic: Clinic) -> None:
     assert told == [(name, "pacs") for name in clinic.names[1:]]
 
 
+def test_nothing_is_crossed_off_that_the_trail_does_not_know_of(clinic: Clinic) -> None:
+    def arrived(identifier: str, target: str) -> None:
+        if identifier == clinic.names[0]:
+            raise RecordError("the disk is full")
+
+    target = Target()
+    send_due(clinic.outbox, {"pacs": target.connect}, clinic.find, lambda: NOW, arrived)
+    assert clinic.waiting() == [(clinic.names[0], 1, "the disk is full")]
+
+
 @pytest.mark.parametrize("error", [RecordsLockedError, NotAllowedError])
 def test_records_that_are_locked_meanwhile_are_no_failure(
     clinic: Clinic, error: type[RecordError]
