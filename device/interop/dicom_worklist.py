@@ -20,7 +20,7 @@ _FIND: Final = "1.2.840.10008.5.1.4.31"
 _PENDING: Final = (0xFF00, 0xFF01)
 _SEXES: Final = {"F": Sex.FEMALE, "M": Sex.MALE, "O": Sex.OTHER}
 _MOST: Final = 500
-"""Entries that are read: a peer that never ends would fill the memory."""
+"""Entries that are read: a peer may never end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,15 @@ def find_scheduled(peer: DicomPeer, day: date, patience: float = PATIENCE) -> tu
     """
     with associated(peer, (_FIND,), patience) as association:
         found: list[Scheduled] = []
-        for status, answer in association.send_c_find(_question(peer, day), _FIND):
+        answers = association.send_c_find(_question(peer, day), _FIND)
+        for number, (status, answer) in enumerate(answers):
             if "Status" not in status:
                 raise no_answer(peer)
+            if number == _MOST:
+                association.abort()
+                break
             if status.Status in _PENDING:
-                if answer is not None and len(found) < _MOST:
+                if answer is not None:
                     found.extend(_scheduled(answer))
             elif status.Status != 0:
                 raise _refused(peer, f"{status.Status:04X}")

@@ -1,3 +1,4 @@
+import itertools
 from datetime import date
 
 import pytest
@@ -76,3 +77,11 @@ def test_worklist_that_fails_or_hangs_or_is_none_is_told() -> None:
         find_scheduled(peer(port), DAY, 1.0)
     with pytest.raises(UnreachableError, match="cannot be reached"):
         find_scheduled(peer(closed_port()), DAY, 1.0)
+
+
+def test_worklist_that_never_ends_is_cut_short() -> None:
+    with archive() as ris:
+        ris.entries = itertools.repeat(entry(""))
+        assert find_scheduled(peer(ris.port), DAY) == ()
+        ris.entries = (entry(str(number)) for number in itertools.count())
+        assert len(find_scheduled(peer(ris.port), DAY)) == 500

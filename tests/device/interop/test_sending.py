@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from device.errors import (
+    BusyError,
     ExportError,
     NotAllowedError,
     RecordError,
@@ -126,6 +127,14 @@ def test_target_that_cannot_be_reached_keeps_all_waiting_and_stops_no_other(
     send_due(clinic.outbox, targets, clinic.find, lambda: NOW)
     assert good.arrived == clinic.names
     assert clinic.waiting() == [(name, 1, "no route") for name in clinic.names]
+
+
+def test_target_that_is_busy_is_left_alone_for_as_long_as_it_asks(clinic: Clinic) -> None:
+    def takes(identifier: str) -> None:
+        raise BusyError("busy", seconds=1200)
+
+    clinic.send(Target(takes))
+    assert [w.due - NOW for w in clinic.outbox.waiting()] == [timedelta(minutes=20)] * 3
 
 
 def test_missing_library_is_told_in_the_queue(clinic: Clinic) -> None:
