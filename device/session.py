@@ -360,7 +360,8 @@ class Session:
             # It is still being taken and will be kept: it must be seen before it is released.
             self.state = replace(self.state, frozen=True)
             return
-        if capture.analyzed:
+        if capture.analyzed and not self._recorder.desk.locked:
+            # What is kept behind the lock is not seen there.
             lesion = capture.shot.filing.lesion
             self._recent.add(capture.analyzed.frame, capture.analyzed.finding, lesion)
         self._release_shot()
@@ -441,6 +442,8 @@ class Session:
         if kept.fault is not None:
             locked = self._recorder.desk.locked
             return KeepStatus.LOCKED if locked else KeepStatus.NOT_KEPT
+        if kept.sealed:
+            return KeepStatus.SEALED
         return KeepStatus.KEPT if self._recorder.permanent else KeepStatus.UNTIL_THE_END
 
     def _saliency_of(self, analyzed: AnalyzedFrame) -> NDArray[np.float32] | None:

@@ -205,8 +205,9 @@ class Recorder:
                 # Not all of it is kept yet.
                 return
             _log.info("an examination was kept")
-        self.kept.put(KeepResult(work.shot, self._fault))
-        self._news.append(KeepResult(work.shot, self._fault))
+        kept = KeepResult(work.shot, self._fault, sealed=self.desk.locked)
+        self.kept.put(kept)
+        self._news.append(kept)
 
     def _write(self, archive: Archive, work: KeepExamination) -> None:
         """Keep an examination, or complete the newest one."""
@@ -223,7 +224,11 @@ class Recorder:
             self._casework.kept(work.shot.filing)
 
     def _key_of(self, work: KeepExamination) -> Key | None:
-        return self._casework.key_of(work.shot.filing) if self._casework else None
+        try:
+            return self._casework.key_of(work.shot.filing) if self._casework else None
+        except RecordsLockedError:
+            # They were locked as it was taken: no lesion can be added, and the picture is kept.
+            return None
 
     @staticmethod
     def _filed(archive: Archive, work: KeepExamination, lesion: Key | None) -> str:

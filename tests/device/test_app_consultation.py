@@ -478,12 +478,13 @@ def test_locked_records_are_opened_with_a_pin_and_locked_when_nobody_touches(
 
     def deeds() -> None:
         practice.until_page(PageName.PIN)
-        # The shutter works, and tells that nothing is kept.
+        # The shutter works: what it takes is kept, and seen by nobody.
         practice.clinic.press(pygame.K_ESCAPE)
         practice.until_page(PageName.LIVE)
         practice.clinic.take()
-        practice.until(lambda: practice.clinic.live().kept == KeepStatus.LOCKED)
+        practice.until(lambda: practice.clinic.live().kept == KeepStatus.SEALED)
         practice.clinic.release()
+        assert len(practice.clinic.app.recent) == 0
         practice.touch("case", "live")
         practice.until_page(PageName.START)
         practice.touch("worklist", "start")
@@ -499,7 +500,7 @@ def test_locked_records_are_opened_with_a_pin_and_locked_when_nobody_touches(
         practice.until(lambda: not practice.desk().locked)
         assert practice.desk().access.holder.name == "Dr Silva"
         practice.until_page(PageName.LIVE)
-        practice.until(lambda: len(practice.clinic.app.recent) == 1)
+        practice.until(lambda: len(practice.clinic.app.recent) == 2)
         # Nobody touches it.
         practice.until(lambda: practice.desk().locked)
         practice.until_page(PageName.PIN)
@@ -507,6 +508,9 @@ def test_locked_records_are_opened_with_a_pin_and_locked_when_nobody_touches(
     practice.use(deeds)
     with pytest.raises(RecordsLockedError):
         practice.archive.examinations()
+    practice.archive.unlock(PIN)
+    (sealed,) = practice.archive.unfiled().items
+    assert sealed.finding is not None
 
 
 def test_nothing_of_a_patient_is_shown_behind_the_lock(practice: Practice) -> None:

@@ -41,7 +41,7 @@ class PinView(PageView):
     Attributes
     ----------
     beside
-        The skin: without a PIN no picture is kept, but it is seen.
+        The skin: without a PIN it is seen, and what is taken is kept, sealed.
     figures
         How many were entered.
     access
@@ -159,7 +159,9 @@ class PinPage(Page):
             words = wording.translate("Records are not locked: no PIN is set.")
             return words, self.palette.warning
         if access.holder is None:
-            words = wording.translate("Locked: no picture is kept until it is opened.")
+            words = wording.translate(
+                "Locked. Pictures are kept, and seen again once it is opened."
+            )
             return words, self.palette.warning
         role = wording.translate(ROLES[access.holder.role])
         words = wording.translate("Opened by {name} ({role}).", name=access.holder.name, role=role)

@@ -153,7 +153,15 @@ class Trials:
         AssertionError
             If something was lost, half there, damaged, or came back.
         """
-        kinds = {"use": 10, "backup": 3, "restore": 2, "import": 3, "migration": 3, "pin": 2}
+        kinds = {
+            "use": 10,
+            "backup": 3,
+            "restore": 2,
+            "import": 3,
+            "migration": 3,
+            "pin": 2,
+            "locked": 4,
+        }
         number = 0
         while self.killed < count:
             if number % 40 == 0:
@@ -168,6 +176,7 @@ class Trials:
                 "import": self.bring_over,
                 "migration": self.migrate,
                 "pin": self.set_pin,
+                "locked": self.keep_while_locked,
             }[kind](seed)
 
     @classmethod
@@ -266,6 +275,34 @@ class Trials:
             assert pins == []
         assert not archive.access.locked
         assert len(archive.identifiers()) == len(self.names)
+        _see_whole(archive)
+        archive.close()
+
+    def keep_while_locked(self, seed: int) -> None:
+        """Kill, twice, while pictures are kept behind the lock and taken in."""
+        folder = self._fresh("locked")
+        kept: set[str] = set()
+        judged: set[str] = set()
+        begun = 0
+        for _ in range(2):
+            told = self._killed(
+                "locked", lambda tell: _keep_while_locked(EncryptedArchive(folder), tell)
+            )
+            kept |= {words[2] for words in told if words[:2] == ["done", "keep"]}
+            judged |= {words[2] for words in told if words[:2] == ["done", "complete"]}
+            begun += sum(words == ["begin", "keep"] for words in told)
+        archive = EncryptedArchive(folder)
+        archive.unlock(PIN)
+        assert all(archive.catch_up())
+        found = set(archive.identifiers())
+        assert kept <= found, f"lost {kept - found}"
+        assert len(found) <= begun, "one came twice"
+        for identifier in found:
+            examination = archive.read(identifier)
+            assert np.array_equal(examination.image, FRAME.pixels)
+            assert examination.record.finding is not None or identifier not in judged
+        assert [path.name for path in (folder / "sealed").iterdir()] == ["public.key"]
+        assert len(list(folder.rglob("*.picture"))) == len(found)
         _see_whole(archive)
         archive.close()
 
@@ -382,6 +419,9 @@ class Trials:
         for error in back_up(archive, self.folder / "copied", PASSPHRASE, CHEAP):
             assert error is None
         archive.close()
+        archive = EncryptedArchive(self.folder / "locked", pin_cost=CHEAP)
+        archive.set_pin(Holder("A", Role.CLINICIAN), PIN)
+        archive.close()
         self.names = [f"{number:06d}-20260102T030405Z-abcdef" for number in range(1, 6)]
         for name in self.names:
             write_plain(self.folder / "plain", name, FRAME.pixels)
@@ -490,6 +530,19 @@ def _set_pins(archive: EncryptedArchive, tell: Tell) -> None:
     for pin in ("1" * 6, "2" * 6):
         archive.set_pin(Holder("A", Role.CLINICIAN), pin)
         tell("done", pin)
+
+
+def _keep_while_locked(archive: EncryptedArchive, tell: Tell) -> None:
+    for _ in range(2):
+        for _ in range(2):
+            tell("begin", "keep")
+            identifier = archive.keep(FRAME, None, [], None)
+            tell("done", "keep", identifier)
+            archive.complete(identifier, FINDING, ["melanoma-0.90"], None)
+            tell("done", "complete", identifier)
+        archive.unlock(PIN)
+        assert all(archive.catch_up())
+        archive.lock()
 
 
 def _see_whole(archive: EncryptedArchive, but: str = "\0") -> None:
