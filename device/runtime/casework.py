@@ -86,19 +86,17 @@ class Casework:
         self.desk: Latest[Desk] = Latest(clock)
         self._lay(Desk(access=archive.access))
 
-    def do(self, request: Request, identifier: str | None = None) -> None:
+    def do(self, request: Request) -> None:
         """Do what is asked for, and lay the answer on the desk.
 
         Parameters
         ----------
         request
-            What is asked for.
-        identifier
-            Of the examination that a decision about a shot is of; None where it is not kept.
+            What is asked for; a decision about a shot that is kept names its examination.
         """
         before = replace(self._desk, answered=request, fault=None)
         try:
-            after = self._done(before, request, identifier)
+            after = self._done(before, request)
         except RecordError as error:
             log_expected(_log, error)
             after = replace(before, fault=error.fault)
@@ -137,7 +135,7 @@ class Casework:
     def _lay(self, desk: Desk) -> None:
         self.desk.put(desk)
 
-    def _done(self, desk: Desk, request: Request, identifier: str | None) -> Desk:
+    def _done(self, desk: Desk, request: Request) -> Desk:
         archive = self._archive
         match request:
             case FindPatient():
@@ -159,9 +157,9 @@ class Casework:
             case CompareVisits():
                 return replace(desk, comparison=self._compared(request))
             case _:
-                return self._changed(desk, request, identifier)
+                return self._changed(desk, request)
 
-    def _changed(self, desk: Desk, request: Entry, identifier: str | None) -> Desk:
+    def _changed(self, desk: Desk, request: Entry) -> Desk:
         archive = self._archive
         match request:
             case AddPatient():
@@ -180,8 +178,8 @@ class Casework:
                 archive.file_examination(request.identifier, self._key(request.lesion))
                 return self._with_lesion(self._with_lesions(desk), request.lesion)
             case Decide():
-                identifier = identifier or _identifier(request.subject)
-                if identifier is None:
+                identifier = request.subject
+                if not isinstance(identifier, str):
                     raise NoSuchRecordError(NOT_KEPT_YET, action=translatable("take it again"))
                 archive.decide(identifier, request.decision)
                 # The next one is chosen anew, so that nothing is filed under the wrong one.
@@ -304,10 +302,6 @@ def _cleared(desk: Desk) -> Desk:
 
 def _without_lesion(desk: Desk) -> Desk:
     return replace(desk, lesion=None, opened=None, visits=(), comparison=None)
-
-
-def _identifier(subject: object) -> str | None:
-    return subject if isinstance(subject, str) else None
 
 
 def _opened(kept: Examination) -> OpenedPicture:

@@ -6,7 +6,7 @@ from typing import Final
 
 from device.diagnoses import Code
 from device.inference.finding import Finding
-from device.records.patients import Action, Decision, Patient, Role, Sex
+from device.records.patients import Action, Decision, Key, Patient, Proof, Role, Sex
 
 MONTHS: Final = (3, 6, 12)
 """After how many a lesion can be seen again."""
@@ -49,8 +49,12 @@ class DecisionForm:
         The clinician's own: one of the seven, or in words.
     agrees
         Whether the clinician agrees with the model, where that was said.
+    proof
+        How the diagnosis was proven; None while it is clinical.
     note
         In the clinician's words.
+    resumed
+        It was filled in before the records were locked.
     """
 
     subject: object = None
@@ -59,7 +63,33 @@ class DecisionForm:
     diagnosis: Code | None = None
     other: str = ""
     agrees: bool | None = None
+    proof: Proof | None = None
     note: str = ""
+    resumed: bool = False
+
+    @property
+    def diagnosed(self) -> bool:
+        """Whether a diagnosis is entered."""
+        return self.diagnosis is not None or bool(self.other)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A decision that was being entered when the records were locked.
+
+    Attributes
+    ----------
+    form
+        As far as it was filled in.
+    role
+        Of whoever filled it in; None where the records were locked already.
+    lesion
+        The lesion that was open, or None.
+    """
+
+    form: DecisionForm
+    role: Role | None = None
+    lesion: Key | None = None
 
 
 def form_of(subject: object, before: Decision | None) -> DecisionForm:
@@ -77,8 +107,17 @@ def form_of(subject: object, before: Decision | None) -> DecisionForm:
         before.diagnosis,
         before.other_diagnosis,
         before.agrees,
+        before.proof,
         before.note,
     )
+
+
+def with_next_proof(form: DecisionForm) -> DecisionForm:
+    """Return the form with the next way in which a diagnosis can be proven, or with none."""
+    if not form.diagnosed:
+        return form
+    ways = (None, *Proof)
+    return replace(form, proof=ways[(ways.index(form.proof) + 1) % len(ways)])
 
 
 def with_diagnosis(form: DecisionForm, code: Code, finding: Finding | None) -> DecisionForm:
@@ -87,7 +126,7 @@ def with_diagnosis(form: DecisionForm, code: Code, finding: Finding | None) -> D
     Whoever names what the model named agrees with it, unless the other is said.
     """
     if form.diagnosis == code:
-        return replace(form, diagnosis=None, agrees=None)
+        return replace(form, diagnosis=None, agrees=None, proof=None)
     agrees = code == finding.leading if finding is not None and finding.rankable else None
     return replace(form, diagnosis=code, other="", agrees=agrees)
 
@@ -114,6 +153,7 @@ def decision_of(form: DecisionForm, now: datetime, role: Role) -> Decision:
         diagnosis=form.diagnosis,
         other_diagnosis=form.other,
         agrees=form.agrees,
+        proof=form.proof if form.diagnosed else None,
         note=form.note,
     )
 

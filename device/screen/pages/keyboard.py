@@ -246,21 +246,27 @@ def _before(typing: KeyboardState) -> PageName:
 
 def _done(state: State, typing: KeyboardState) -> Step:
     before = with_page(state, _before(typing))
-    text, form = typing.text.strip(), typing.form
     if typing.field == Field.IDENTIFIER:
+        text = typing.text.strip()
         identifier = clean_identifier(text)
         request = FindPatient(identifier) if identifier else None
         return replace(before, page_state=text), request
-    if isinstance(form, DetailsForm):
-        if typing.field == Field.NAME:
-            return replace(before, page_state=replace(form, name=text)), None
-        year = int(text) if len(text) == _YEAR else None
-        return replace(before, page_state=replace(form, birth_year=year)), None
-    if isinstance(form, DecisionForm):
-        if typing.field == Field.NOTE:
-            return replace(before, page_state=replace(form, note=text)), None
-        return replace(before, page_state=replace(form, other=text, diagnosis=None)), None
-    return before, None
+    return replace(before, page_state=filled_in(typing)), None
+
+
+def filled_in(typing: KeyboardState) -> DetailsForm | DecisionForm | None:
+    """Return the form that what is typed is a part of, with it; None where it is part of none."""
+    text, form = typing.text.strip(), typing.form
+    match form:
+        case DetailsForm() if typing.field == Field.NAME:
+            return replace(form, name=text)
+        case DetailsForm():
+            return replace(form, birth_year=int(text) if len(text) == _YEAR else None)
+        case DecisionForm() if typing.field == Field.NOTE:
+            return replace(form, note=text)
+        case DecisionForm():
+            return replace(form, other=text, diagnosis=None, proof=form.proof if text else None)
+    return None
 
 
 PAGE = KeyboardPage

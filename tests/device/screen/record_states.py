@@ -17,7 +17,7 @@ from device.inference.finding import to_record
 from device.records.access import Access, Holder, Protection
 from device.records.listing import WorkItem, WorkKind
 from device.records.model import ExaminationRecord, PictureKind, Polarization
-from device.records.patients import Action, Decision, Lesion, Patient, Role, Sex
+from device.records.patients import Action, Decision, Lesion, Patient, Proof, Role, Sex
 from device.runtime.desk import Comparison, LesionEntry, OpenedPicture, Visit, WorkEntry, WorkPage
 from device.screen.forms import DecisionForm, DetailsForm
 from device.screen.pages.decision import DecisionView
@@ -190,6 +190,9 @@ def record_states(live: LiveView) -> dict[str, PageView]:
         "followup-comparing": FollowUpView(None, count=4, **cased),
         "followup-unmeasured": FollowUpView(replace(ALIGNED, changes=()), count=2, **cased),
         "decision": DecisionView(FORM, make_finding("mel", 0.62), frozen=True, **cased),
+        "decision-resumed": DecisionView(
+            replace(FORM, proof=Proof.HISTOPATHOLOGY, resumed=True), **cased
+        ),
         "decision-empty": DecisionView(DecisionForm(), **cased),
         "decision-other": DecisionView(
             replace(FORM, diagnosis=None, other="Lichen planus", action=Action.EXCISE, months=None),

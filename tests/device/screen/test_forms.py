@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.diagnoses import Code
-from device.records.patients import Action, Role
+from device.records.patients import Action, Proof, Role
 from device.screen.forms import (
     MONTHS,
     DecisionForm,
@@ -14,6 +14,7 @@ from device.screen.forms import (
     form_of,
     months_later,
     with_diagnosis,
+    with_next_proof,
 )
 from tests.device.screen.findings import make_finding
 
@@ -67,3 +68,23 @@ def test_whoever_names_what_the_model_named_agrees() -> None:
     unfamiliar = replace(finding, abstention="unfamiliar")
     for nothing_said in (None, unfamiliar):
         assert with_diagnosis(DecisionForm("x"), Code.MEL, nothing_said).agrees is None
+
+
+def test_diagnosis_is_proven_in_one_way_after_another_and_nothing_else_is() -> None:
+    form = DecisionForm("x", Action.EXCISE, diagnosis=Code.MEL)
+    ways = []
+    for _ in range(len(Proof) + 1):
+        form = with_next_proof(form)
+        ways.append(form.proof)
+    assert ways == [*Proof, None]
+    assert with_next_proof(DecisionForm("x", Action.EXCISE)).proof is None
+    other = with_next_proof(DecisionForm("x", Action.EXCISE, other="Lichen planus"))
+    assert other.proof == Proof.HISTOPATHOLOGY
+    assert with_diagnosis(replace(other, diagnosis=Code.MEL), Code.MEL, None).proof is None
+
+
+def test_proof_outlives_a_decision_that_is_entered_anew() -> None:
+    form = DecisionForm("x", Action.EXCISE, diagnosis=Code.MEL, proof=Proof.HISTOPATHOLOGY)
+    again = form_of("x", decision_of(form, NOON, Role.CLINICIAN))
+    assert again == form
+    assert decision_of(replace(again, diagnosis=None), NOON, Role.CLINICIAN).proof is None

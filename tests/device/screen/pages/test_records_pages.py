@@ -21,6 +21,7 @@ from device.runtime.requests import (
     Lock,
     NewLesion,
     OpenLesion,
+    OpenPicture,
     OpenWork,
     Unlock,
 )
@@ -211,7 +212,11 @@ def test_nothing_forces_a_decision() -> None:
     left, command = step(held, Touch("back"), OPEN)
     assert (left.page, left.frozen, command) == (PageName.LIVE, True, None)
     kept = State(PageName.DECISION, page_state=DecisionForm("000001-x"))
-    assert step(kept, Touch("back"), OPEN)[0].page == PageName.LESION
+    for lesion, before in ((None, PageName.WORKLIST), ("c" * 32, PageName.LESION)):
+        left, command = step(replace(kept, lesion=lesion), Touch("back"), OPEN)
+        shown = PictureState("000001-x", before)
+        assert (left.page, left.page_state) == (PageName.PICTURE, shown)
+        assert command == OpenPicture("000001-x")
 
 
 def test_note_is_put_together_and_goes_into_the_decision() -> None:
