@@ -11,16 +11,19 @@ from device.runtime.messages import Picture
 from device.runtime.requests import (
     AddPatient,
     ChangePatient,
+    ChangePin,
     Decide,
     Filing,
     FindPatient,
     LesionChoice,
     NewLesion,
     OpenLesion,
+    RemovePin,
     Request,
+    SetPin,
     Unlock,
 )
-from device.screen.forms import DecisionForm, DetailsForm, Draft, form_of
+from device.screen.forms import DecisionForm, DetailsForm, Draft, NewPinForm, form_of
 from device.screen.pages.keyboard import KeyboardState, filled_in
 from device.screen.registry import PageName
 from device.screen.state import State, with_page
@@ -41,6 +44,9 @@ _BEHIND_THE_LOCK: Final = frozenset(
         PageName.KEYBOARD,
         PageName.DECISION,
         PageName.NOTE,
+        PageName.HOLDERS,
+        PageName.HOLDER,
+        PageName.NEW_PIN,
     }
 )
 
@@ -68,6 +74,8 @@ def followed(state: State, desk: Desk, before: Desk | None = None) -> State:
             # What was entered is not lost: it can be kept again.
             form = form_of(desk.answered.subject, desk.answered.decision)
             return _deciding(state, form)
+        if state.page is PageName.NEW_PIN and isinstance(state.page_state, NewPinForm):
+            return replace(state, page_state=NewPinForm(state.page_state.holder))
         return state
     match desk.answered, state.page:
         case FindPatient(), PageName.START if desk.patient is not None:
@@ -77,6 +85,10 @@ def followed(state: State, desk: Desk, before: Desk | None = None) -> State:
             return replace(opened, page_state=DetailsForm(desk.unknown))
         case AddPatient() | ChangePatient(), PageName.DETAILS:
             return replace(with_page(state, PageName.PATIENT), lesion=None)
+        case SetPin() | ChangePin(), PageName.NEW_PIN:
+            return with_page(state, PageName.HOLDERS)
+        case RemovePin(), PageName.HOLDER:
+            return with_page(state, PageName.HOLDERS)
         case Unlock(), PageName.PIN:
             draft = state.draft
             if draft is not None and _may_resume(draft, desk):

@@ -31,6 +31,7 @@ from device.runtime.desk import (
 from device.runtime.requests import (
     AddPatient,
     ChangePatient,
+    ChangePin,
     ClosePatient,
     CompareVisits,
     Decide,
@@ -39,12 +40,16 @@ from device.runtime.requests import (
     Filing,
     FindPatient,
     LesionChoice,
+    ListHolders,
     Lock,
     NewLesion,
     OpenLesion,
     OpenPicture,
     OpenWork,
+    PinRequest,
+    RemovePin,
     Request,
+    SetPin,
     Unlock,
 )
 
@@ -154,6 +159,8 @@ class Casework:
                 return replace(desk, work=self._work(desk, request))
             case OpenPicture():
                 return replace(desk, picture=_opened(archive.read(request.identifier)))
+            case ListHolders():
+                return replace(desk, holders=archive.holders())
             case CompareVisits():
                 return replace(desk, comparison=self._compared(request))
             case _:
@@ -184,6 +191,9 @@ class Casework:
                 archive.decide(identifier, request.decision)
                 # The next one is chosen anew, so that nothing is filed under the wrong one.
                 return self._with_lesions(_without_lesion(desk))
+            case SetPin() | ChangePin() | RemovePin():
+                self._change_pins(request)
+                return replace(desk, holders=archive.holders())
             case Unlock():
                 archive.unlock(request.pin)
                 return Desk(answered=request)
@@ -192,6 +202,15 @@ class Casework:
                 return Desk(answered=request)
             case _:
                 assert_never(request)
+
+    def _change_pins(self, request: PinRequest) -> None:
+        match request:
+            case SetPin():
+                self._archive.set_pin(request.holder, request.pin)
+            case ChangePin():
+                self._archive.change_pin(request.old, request.new)
+            case RemovePin():
+                self._archive.remove_pin(request.name)
 
     def _key(self, choice: LesionChoice) -> Key:
         known = self._known(choice)

@@ -1,11 +1,12 @@
 """What is filled in on a page, before it is kept. Plain values."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
 
 from device.diagnoses import Code
 from device.inference.finding import Finding
+from device.records.access import Holder
 from device.records.patients import Action, Decision, Key, Patient, Proof, Role, Sex
 
 MONTHS: Final = (3, 6, 12)
@@ -13,6 +14,7 @@ MONTHS: Final = (3, 6, 12)
 
 LONGEST_NOTE: Final = 500
 LONGEST_NAME: Final = 64
+LONGEST_PIN: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +169,69 @@ def months_later(day: date, months: int) -> date:
         except ValueError:
             continue
     raise AssertionError(day)
+
+
+@dataclass(frozen=True, slots=True)
+class HolderForm:
+    """Whom a PIN is given.
+
+    Attributes
+    ----------
+    name, role
+        As `device.records.access.Holder` has them.
+    before
+        Whoever has one already, or None.
+    removing
+        It was touched once that it is taken away.
+    """
+
+    name: str = ""
+    role: Role = Role.CLINICIAN
+    before: Holder | None = None
+    removing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewPinForm:
+    """A new PIN, as far as it was entered.
+
+    Attributes
+    ----------
+    holder
+        Who is given it; None for whoever changes their own.
+    old
+        Their own, as it is.
+    new
+        The new one, once it was entered for the first time.
+    entered
+        What is being entered.
+    unlike
+        It was not the same the second time.
+    waiting
+        It is being kept.
+    """
+
+    holder: Holder | None = None
+    old: str = field(default="", repr=False)
+    new: str = field(default="", repr=False)
+    entered: str = field(default="", repr=False)
+    unlike: bool = False
+    waiting: bool = False
+
+    @property
+    def asks_old(self) -> bool:
+        """Whether the old one comes next."""
+        return self.holder is None and not self.old
+
+
+def after_pin(form: NewPinForm) -> NewPinForm:
+    """Return the form after what was entered is taken as the old, the new, or the same again."""
+    if not form.entered:
+        return form
+    if form.asks_old:
+        return replace(form, old=form.entered, entered="")
+    if not form.new:
+        return replace(form, new=form.entered, entered="")
+    if form.entered != form.new:
+        return replace(form, new="", entered="", unlike=True)
+    return replace(form, entered="", waiting=True)

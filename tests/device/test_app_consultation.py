@@ -20,7 +20,7 @@ from device.records.listing import WorkKind
 from device.records.model import ExaminationRecord, PictureKind, Polarization
 from device.records.patients import Action, Proof, Role
 from device.runtime.requests import Lock
-from device.screen.forms import DecisionForm, decision_of, months_later
+from device.screen.forms import DecisionForm, NewPinForm, decision_of, months_later
 from device.screen.pages.decision import DecisionControl
 from device.screen.pages.patient import PatientControl
 from device.screen.registry import PageName
@@ -642,6 +642,53 @@ def test_proof_is_entered_and_takes_the_lesion_off_the_worklist(practice: Practi
     assert (decision.diagnosis, decision.proof) == ("mel", Proof.HISTOPATHOLOGY)
     assert decision.action == Action.EXCISE
     assert practice.archive.work_counts(NOW.date())[WorkKind.REFERRED] == 0
+
+
+def test_pins_are_set_on_the_screen_and_open_the_records(practice: Practice) -> None:
+    def letters(page: str, *keys: str) -> None:
+        for key in keys:
+            practice.touch(key, page)
+
+    def deeds() -> None:
+        state = lambda: practice.clinic.app.session.state  # noqa: E731
+        practice.clinic.until_live()
+        practice.touch("more", "live")
+        practice.until_page(PageName.SETTINGS)
+        practice.touch("pin", "settings")
+        practice.until_page(PageName.PIN)
+        assert practice.clinic.view().access.protection == "nothing"
+        practice.touch("open", "pin")
+        practice.until_page(PageName.HOLDERS)
+        practice.touch("add", "holders")
+        practice.until_page(PageName.HOLDER)
+        practice.touch("name", "holder")
+        practice.until_page(PageName.KEYBOARD)
+        letters("keyboard", "a", "n", "a", "done")
+        practice.until_page(PageName.HOLDER)
+        practice.touch("set", "holder")
+        practice.until_page(PageName.NEW_PIN)
+        for _ in range(2):
+            letters("newpin", *PIN, "next")
+        practice.until_page(PageName.HOLDERS)
+        practice.until(lambda: practice.clinic.view().holders)
+        assert practice.archive.holders() == (Holder("Ana", Role.CLINICIAN),)
+        assert practice.desk().access.holder == Holder("Ana", Role.CLINICIAN)
+        # Her own: first with a wrong old one.
+        practice.touch("own", "holders")
+        practice.until_page(PageName.NEW_PIN)
+        for old in ("999999", PIN):
+            letters("newpin", *old, "next", *"123123", "next", *"123123", "next")
+            if old != PIN:
+                practice.until(lambda: practice.clinic.view().fault)
+                assert state().page_state == NewPinForm()
+        practice.until_page(PageName.HOLDERS)
+        practice.touch("back", "holders")
+        practice.until_page(PageName.PIN)
+        practice.touch("lock", "pin")
+        practice.until(lambda: practice.desk().locked)
+        enter_pin(practice, "123123")
+
+    practice.use(deeds)
 
 
 def test_decision_about_a_picture_that_was_not_kept_is_told(practice: Practice) -> None:

@@ -6,10 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.diagnoses import Code
+from device.records.access import Holder
 from device.records.patients import Action, Proof, Role
 from device.screen.forms import (
     MONTHS,
     DecisionForm,
+    NewPinForm,
+    after_pin,
     decision_of,
     form_of,
     months_later,
@@ -88,3 +91,20 @@ def test_proof_outlives_a_decision_that_is_entered_anew() -> None:
     again = form_of("x", decision_of(form, NOON, Role.CLINICIAN))
     assert again == form
     assert decision_of(replace(again, diagnosis=None), NOON, Role.CLINICIAN).proof is None
+
+
+def test_new_pin_is_entered_twice_and_ones_own_after_the_old_one() -> None:
+    form = NewPinForm(Holder("Dr Silva", Role.CLINICIAN))
+    assert after_pin(form) == form
+    for entered in ("471100", "471101"):
+        form = after_pin(replace(form, entered=entered))
+    assert (form.unlike, form.new, form.waiting) == (True, "", False)
+    for entered in ("471100", "471100"):
+        form = after_pin(replace(form, entered=entered))
+    assert (form.waiting, form.new, form.entered) == (True, "471100", "")
+    own = NewPinForm()
+    for entered in ("111111", "222222", "222222"):
+        assert not own.waiting
+        own = after_pin(replace(own, entered=entered))
+    assert (own.old, own.new, own.waiting) == ("111111", "222222", True)
+    assert "222222" not in repr(own)
