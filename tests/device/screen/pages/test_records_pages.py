@@ -342,12 +342,9 @@ def test_only_whoever_may_gives_pins_and_only_with_a_pin_is_there_an_own_one() -
         ):
             state, request = step(State(PageName.HOLDERS), Touch(target), context)
             assert (state.page == page, request) == (leads, None)
-    assert step(State(PageName.HOLDERS), Touch("holder 2"), OPEN_TO_ALL)[
-        0
-    ].page_state == HolderForm("Nurse", Role.FIELD, FIELD.holder)
-
-
-OPEN_TO_ALL = Context(desk=Desk(access=CLINICIAN, holders=(CLINICIAN.holder, FIELD.holder)))
+    context = Context(desk=Desk(access=CLINICIAN, holders=holders))
+    state, _ = step(State(PageName.HOLDERS), Touch("holder 2"), context)
+    assert state.page_state == HolderForm("Nurse", Role.FIELD, FIELD.holder)
 
 
 def test_first_pin_is_a_clinicians_unless_that_is_changed() -> None:
