@@ -34,8 +34,10 @@ import numpy as np
 from device.diagnoses import Code
 from device.errors import RecordError
 from device.records import database
+from device.records.access import Holder
 from device.records.backup import back_up
 from device.records.encrypted_archive import EncryptedArchive
+from device.records.patients import Role
 from tests.device.interop import kill_exports as outward
 from tests.device.records import kill_deeds as deeds
 from tests.device.records.kill_deeds import CHEAP, FINDING, FRAME, PASSPHRASE, Known, Tell
@@ -55,6 +57,7 @@ OPERATIONS = {
     "delete": "delete an examination",
     "add patient": "add a patient and a lesion",
     "delete patient": "delete a patient",
+    "locked": "save while locked, unlock and take in",
     "between": "open, close, and between changes",
     "pin": "set and remove PINs, which wraps the master key anew",
     "backup": "back up over an older backup",
@@ -98,6 +101,7 @@ class Trials:
             self.bring_over: 3,
             self.migrate: 3,
             self.set_pins: 2,
+            self.keep_while_locked: 4,
             self.export: 5,
             self.send: 3,
         }
@@ -215,6 +219,40 @@ class Trials:
         if not any(self._opens(archive, step) for step in (len(told) + 1, len(told))):
             raise LostError("a PIN that was set does not open the records")
         self._see_all(archive)
+
+    def keep_while_locked(self, seed: int) -> None:
+        """Kill, twice, while pictures are kept behind the lock and taken in."""
+        folder = self._fresh("locked")
+        kept: set[str] = set()
+        judged: set[str] = set()
+        begun = 0
+        for _ in range(2):
+            told = self._killed(
+                "locked", lambda tell: deeds.keep_while_locked(EncryptedArchive(folder), tell)
+            )
+            kept |= {words[2] for words in told if words[:2] == ["done", "keep"]}
+            judged |= {words[2] for words in told if words[:2] == ["done", "complete"]}
+            begun += sum(words == ["begin", "keep"] for words in told)
+        archive = EncryptedArchive(folder)
+        archive.unlock(deeds.PIN)
+        assert all(archive.catch_up())
+        found = set(archive.identifiers())
+        if lost := kept - found:
+            raise LostError(f"lost {lost}")
+        if len(found) > begun:
+            raise CorruptError("one came twice")
+        for identifier in found:
+            examination = archive.read(identifier)
+            if not np.array_equal(examination.image, FRAME.pixels):
+                raise CorruptError(f"{identifier} is another picture")
+            if examination.record.finding is None and identifier in judged:
+                raise LostError(f"{identifier}: its finding")
+        if [path.name for path in (folder / "sealed").iterdir()] != ["public.key"]:
+            raise CorruptError("what was taken in was left behind")
+        if len(list(folder.rglob("*.picture"))) != len(found):
+            raise CorruptError("pictures without an examination")
+        see_whole(archive)
+        archive.close()
 
     def export(self, seed: int) -> None:
         """Kill while an archive is taken out over what was taken out before."""
@@ -407,6 +445,9 @@ class Trials:
         for kept in decided.identifiers():
             decided.decide(kept, outward.decision(Code.MEL))
         decided.close()
+        locked = EncryptedArchive(self.folder / "locked", pin_cost=CHEAP)
+        locked.set_pin(Holder("A", Role.CLINICIAN), deeds.PIN)
+        locked.close()
         self.names = [f"{number:06d}-20260102T030405Z-abcdef" for number in range(1, 6)]
         for name in self.names:
             write_plain(self.folder / "plain", name, FRAME.pixels)

@@ -27,6 +27,7 @@ from device.records.patients import Action, Decision, Role
 from tests.device.records.plain import VERSION_2
 
 CHEAP = PinCost(passes=1, memory_kib=64)
+PIN = "123456"
 PASSPHRASE = "a word and another"  # noqa: S105
 FRAME = replace(demo_frame(SCENES[0]), kind=SourceKind.CAMERA)
 FRAME = replace(FRAME, pixels=np.ascontiguousarray(FRAME.pixels[::12, ::12]))
@@ -224,4 +225,19 @@ def set_pins(archive: EncryptedArchive, tell: Tell) -> None:
         else:
             archive.remove_pin(name)
         tell("done", "pin")
+    archive.close()
+
+
+def keep_while_locked(archive: EncryptedArchive, tell: Tell) -> None:
+    """Keep pictures behind the lock, then unlock and take them in."""
+    for _ in range(2):
+        for _ in range(2):
+            tell("begin", "keep")
+            identifier = archive.keep(FRAME, None, [], None)
+            tell("done", "keep", identifier)
+            archive.complete(identifier, FINDING, ["melanoma-0.90"], None)
+            tell("done", "complete", identifier)
+        archive.unlock(PIN)
+        assert all(archive.catch_up())
+        archive.lock()
     archive.close()
