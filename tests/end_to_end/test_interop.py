@@ -41,12 +41,14 @@ from device.interop.study import ExaminedLesion
 from device.language import Language
 from device.models.manifest import Manifest
 from device.records.model import Examination, PictureKind, Polarization
+from device.records.orders import Referrer
 from device.records.patients import Action, Lesion, Proof
 from tests.device.interop.peers import LEFT_TO_PYTHON, certificate, peer, trusting
 from tests.device.interop.studies import (
     DECISION,
     EQUIPMENT,
     LESION,
+    ORDER,
     PATIENT,
     TAKEN,
     examined,
@@ -96,6 +98,7 @@ def kept(manifest: Manifest, finding: Finding, frames: tuple[Frame, ...]) -> lis
             examined(manifest, decided, 6),
             equipment=replace(EQUIPMENT, contact=False, immersion=None, colour_temperature=5500),
         ),
+        examined(manifest, decided, 7, order=ORDER, decision=other),
         *(
             examined(manifest, finding, 10 + number, lesion=at(site))
             for number, site in enumerate(BodySite)
@@ -265,8 +268,12 @@ def test_orthanc_receives_indexes_and_gives_back_every_pixel(
                 {"Level": "Study", "Query": {"PatientID": PATIENT.identifier}, "Expand": True},
             )
         )
-        assert [one["PatientMainDicomTags"]["PatientName"] for one in found] == ["Núñez^María"]
-        assert found[0]["MainDicomTags"]["InstitutionName"] == "Clínica del Sur"
+        assert {one["PatientMainDicomTags"]["PatientName"] for one in found} == {"Núñez^María"}
+        studies = {one["MainDicomTags"]["StudyInstanceUID"]: one["MainDicomTags"] for one in found}
+        ordered = studies.pop(ORDER.study_uid)
+        assert ordered["AccessionNumber"] == ORDER.accession_number
+        (other,) = studies.values()
+        assert other["InstitutionName"] == "Clínica del Sur"
         lesions = {dataset.get("TrackingUID") for dataset in pictures(received)}
         assert dicom_image(kept[0]).TrackingUID in lesions
 
@@ -289,7 +296,7 @@ def test_dcmtk_answers_with_its_worklist(tmp_path: Path) -> None:
     (folder / "lockfile").touch()
     for number, station in enumerate(("DERMASCOPE", "ANOTHER")):
         asked_for = entry(f"MRN-{number}")
-        asked_for.ReferringPhysicianName = ""
+        asked_for.ReferringPhysicianName = "Gómez^Rita"
         (step,) = asked_for.ScheduledProcedureStepSequence
         step.ScheduledStationAETitle, step.Modality = station, "DMS"
         step.ScheduledProcedureStepStartDate = "20260304"
@@ -308,6 +315,7 @@ def test_dcmtk_answers_with_its_worklist(tmp_path: Path) -> None:
         assert find_scheduled(ris, date(2026, 3, 5)) == ()
     assert (one.identifier, one.name, one.time) == ("MRN-0", "Núñez, María", "0930")
     assert one.order.study_uid == "1.2.3.4"
+    assert one.order.referrer == Referrer(name="Gómez^Rita")
 
 
 @pytest.fixture(scope="module")

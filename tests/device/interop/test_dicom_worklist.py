@@ -7,8 +7,10 @@ from pydicom import DataElement, Dataset
 from device.errors import RefusedError, UnreachableError
 from device.interop.dicom_image import DERMOSCOPIC
 from device.interop.dicom_worklist import find_scheduled
+from device.records.orders import Referrer
 from device.records.patients import Sex
 from tests.device.interop.peers import LEFT_TO_PYTHON, archive, closed_port, hang, listener, peer
+from tests.device.interop.studies import ORDER
 
 DAY = date(2026, 3, 4)
 
@@ -39,6 +41,23 @@ def test_worklist_tells_who_comes_when_and_what_was_asked_for() -> None:
     assert (first.order.study_uid, first.order.accession_number) == ("1.2.3.4", "ACC1")
     assert (first.order.procedure, first.order.step) == ("P7", "S8")
     assert second.identifier == "LATE"
+
+
+def test_worklist_tells_who_refers_the_patient() -> None:
+    code, person = Dataset(), Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "7788", "L", "Rita Gómez"
+    person.PersonIdentificationCodeSequence, person.InstitutionName = [code], "Centro 5"
+    with archive() as ris:
+        ris.entries = [
+            entry("NAMED", ReferringPhysicianName="Gómez^Rita"),
+            entry("CODED", ReferringPhysicianName="Gómez^Rita",
+                  ReferringPhysicianIdentificationSequence=[person]),
+            entry("BARE"),
+        ]  # fmt: skip
+        found = {one.identifier: one.order for one in find_scheduled(peer(ris.port), DAY)}
+    assert found["NAMED"].referrer == Referrer(name="Gómez^Rita")
+    assert found["CODED"].referrer == ORDER.referrer
+    assert found["BARE"].referrer is None
 
 
 def test_entries_that_name_nobody_or_nothing_are_passed_over() -> None:
