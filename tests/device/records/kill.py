@@ -476,7 +476,9 @@ def main() -> None:
     memory = Path("/dev/shm")  # noqa: S108
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         trials = Trials(Path(folder), options.seed)
-        trials.run(options.count)
+        # Stopped, it tells what it has found by then.
+        with contextlib.suppress(KeyboardInterrupt):
+            trials.run(options.count)
     print(
         f"{trials.killed.total()} killed of {trials.began} begun, seed {options.seed}, "
         f"{time.monotonic() - began:.0f} s\n\n{trials.table()}"
