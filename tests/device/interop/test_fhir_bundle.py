@@ -73,7 +73,9 @@ def test_what_the_model_says_is_preliminary_and_labelled_until_the_clinician_dec
     ("code", "systems"),
     [
         (Code.BCC, ["http://snomed.info/sct", "http://hl7.org/fhir/sid/icd-10"]),
-        (Code.MEL, ["http://hl7.org/fhir/sid/icd-10"]),
+        (Code.MEL, ["http://snomed.info/sct", "http://hl7.org/fhir/sid/icd-10"]),
+        (Code.NV, ["http://snomed.info/sct", "http://hl7.org/fhir/sid/icd-10"]),
+        (Code.DF, ["http://hl7.org/fhir/sid/icd-10"]),
         # Groups of disorders, which no code names.
         (Code.AKIEC, []),
         (Code.VASC, []),
