@@ -34,6 +34,7 @@ Pixels = NDArray[np.uint8]
 
 _KEPT: Final[dict[KeepStatus, str]] = {
     KeepStatus.KEPT: translatable("Kept"),
+    KeepStatus.SEALED: translatable("Kept, sealed"),
     KeepStatus.UNTIL_THE_END: translatable("Kept until the program ends"),
     KeepStatus.NOT_KEPT: translatable("Not kept: check the disk"),
     KeepStatus.LOCKED: translatable("Not kept: locked"),
