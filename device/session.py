@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device.consultation import case_of, comparable, filing_of, followed
+from device.consultation import case_of, comparable, filing_of, followed, reopened
 from device.diagnoses import Code
 from device.faults import Fault
 from device.frame import Frame
@@ -20,6 +20,8 @@ from device.imaging.field_of_view import FieldOfView, central_field, crop, salie
 from device.inference.analyzer import likeliest_malignant
 from device.inference.finding import Finding
 from device.installation.installer import Installer
+from device.installation.permission import NOT_ALLOWED, may_install
+from device.installation.system_update import SystemUpdate
 from device.latest import Latest
 from device.models.manifest import Manifest
 from device.notices import Notices
@@ -86,6 +88,8 @@ class Session:
         Checks the instrument while it is in use.
     installer
         Installs models; None to install none.
+    update
+        The update of the system on a stick; None where the system has no updates.
     names
         The clinic's settings allow patients' names.
     lock_after
@@ -120,6 +124,7 @@ class Session:
         notices: Sequence[Fault] = (),
         selftest: BackgroundTest | None = None,
         installer: Installer | None = None,
+        update: SystemUpdate | None = None,
         names: bool = False,
         lock_after: float | None = None,
         sending_fault: Callable[[], Fault | None] = lambda: None,
@@ -129,6 +134,8 @@ class Session:
         self._accelerator = accelerator
         self._selftest = selftest or BackgroundTest(lambda: ())
         self._installer = installer
+        self._update = update
+        self._may_not_install = False
         self._camera = camera
         self._analysis = analysis
         self._recorder = recorder
@@ -211,6 +218,8 @@ class Session:
         self._notices.add_once("space", self._recorder.space_fault)
         self._notices.add_once("sending", self._sending_fault())
         self._notices.add_once("accelerator", self._accelerator())
+        if self._update is not None:
+            self._notices.add_once("update", self._update.look())
         for kept in self._recorder.news():
             # A picture that is held says itself that it is not kept.
             if kept.fault and (kept.shot is not self._shot or not self._captured()):
@@ -239,7 +248,8 @@ class Session:
             testing=self._selftest.running,
             archives=tuple(printable(p.name) for p in installer.found) if installer else (),
             installing=installer is not None and installer.running,
-            installed=installer.outcome if installer else None,
+            installed=self._installed(),
+            update=self._update.offer if self._update else None,
             desk=desk,
             case=case_of(desk, self.state),
             lesion=self.state.lesion,
@@ -253,27 +263,34 @@ class Session:
 
     def _follow_desk(self) -> None:
         """Go where a new answer of the records leads."""
-        desk = self._recorder.desk
-        if desk.locked and not self._told_locked and not self.state.frozen:
+        desk, before = self._recorder.desk, self._desk
+        if self.state.page is not self._faulty:
+            self._faulty = None
+        if desk is not before:
+            self._desk = desk
+            if desk.answered is not before.answered:
+                self._follow_answer(desk, before)
+        if desk.locked and self.state.page is PageName.PIN:
+            self._told_locked = True
+        elif desk.locked and not self._told_locked and not self.state.frozen:
             if self.state.page is not PageName.LIMITS:
                 self._told_locked = True
                 self.state = with_page(self.state, PageName.PIN)
                 self._request_overlay()
         elif not desk.locked:
             self._told_locked = False
-        if self.state.page is not self._faulty:
-            self._faulty = None
-        if desk is self._desk:
-            return
-        new = desk.answered is not self._desk.answered
-        self._desk = desk
-        if new:
-            self.state = followed(self.state, desk)
-            self._faulty = self.state.page if desk.fault else None
-            if self.state.page is PageName.LIVE:
-                # Other pages say it themselves.
-                self._notices.add(desk.fault)
-            self._request_overlay()
+
+    def _follow_answer(self, desk: Desk, before: Desk) -> None:
+        state = self.state
+        self.state = followed(state, desk, before)
+        again = reopened(state, self.state)
+        if again is not None:
+            self._recorder.inbox.send(again)
+        self._faulty = self.state.page if desk.fault else None
+        if self.state.page is PageName.LIVE:
+            # Other pages say it themselves.
+            self._notices.add(desk.fault)
+        self._request_overlay()
 
     def _look_for_code(self) -> None:
         """Open the patient whose code is held before the camera."""
@@ -313,7 +330,7 @@ class Session:
                     self._analysis.inbox.send(ExplainCapture())
             case Command.SELF_TEST:
                 self._selftest.start()
-            case Command.LOOK_FOR_MODELS | Command.INSTALL_MODEL:
+            case Command.LOOK_FOR_MODELS | Command.INSTALL_MODEL | Command.INSTALL_UPDATE:
                 self._execute_on_models(command)
             case Command.SAVE_PREFERENCES:
                 state = self.state
@@ -345,13 +362,24 @@ class Session:
             self._recorder.inbox.send(CalibrateOptics(frame))
 
     def _execute_on_models(self, command: Command) -> None:
-        if self._installer is None:
+        number, looks = self.state.page_state, command is Command.LOOK_FOR_MODELS
+        self._may_not_install = not looks and not may_install(self._recorder.desk.access)
+        if self._may_not_install:
             return
-        number = self.state.page_state
-        if command is Command.LOOK_FOR_MODELS:
+        if command is Command.INSTALL_UPDATE:
+            if self._update:
+                self._update.install()
+        elif self._installer is None:
+            return
+        elif looks:
             self._installer.look()
         elif isinstance(number, int):
             self._installer.install(number)
+
+    def _installed(self) -> tuple[Fault, ...]:
+        if self._may_not_install:
+            return (NOT_ALLOWED,)
+        return self._installer.outcome if self._installer else ()
 
     def _release(self) -> None:
         # What is held belongs to the state before this command.
@@ -360,7 +388,8 @@ class Session:
             # It is still being taken and will be kept: it must be seen before it is released.
             self.state = replace(self.state, frozen=True)
             return
-        if capture.analyzed:
+        if capture.analyzed and not self._recorder.desk.locked:
+            # What is kept behind the lock is not seen there.
             lesion = capture.shot.filing.lesion
             self._recent.add(capture.analyzed.frame, capture.analyzed.finding, lesion)
         self._release_shot()
@@ -441,6 +470,8 @@ class Session:
         if kept.fault is not None:
             locked = self._recorder.desk.locked
             return KeepStatus.LOCKED if locked else KeepStatus.NOT_KEPT
+        if kept.sealed:
+            return KeepStatus.SEALED
         return KeepStatus.KEPT if self._recorder.permanent else KeepStatus.UNTIL_THE_END
 
     def _saliency_of(self, analyzed: AnalyzedFrame) -> NDArray[np.float32] | None:

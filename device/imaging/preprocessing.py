@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import cv2
 import msgspec
@@ -45,8 +45,8 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     width: int
     geometry: Geometry
     resize: Resize = "area"
-    scale: float = 1.0 / 255.0
-    offset: float = 0.0
+    scale: Annotated[float, msgspec.Meta(gt=0.0, le=100.0)] = 1.0 / 255.0
+    offset: Annotated[float, msgspec.Meta(ge=-1000.0, le=1000.0)] = 0.0
 
     def __post_init__(self) -> None:
         if not (1 <= self.height <= _MAX_SIDE and 1 <= self.width <= _MAX_SIDE):

@@ -34,6 +34,7 @@ Pixels = NDArray[np.uint8]
 
 _KEPT: Final[dict[KeepStatus, str]] = {
     KeepStatus.KEPT: translatable("Kept"),
+    KeepStatus.SEALED: translatable("Kept, sealed"),
     KeepStatus.UNTIL_THE_END: translatable("Kept until the program ends"),
     KeepStatus.NOT_KEPT: translatable("Not kept: check the disk"),
     KeepStatus.LOCKED: translatable("Not kept: locked"),
@@ -90,7 +91,7 @@ class PictureBox:
                 ).astype(np.uint8, copy=False)  # fmt: skip
             cv2.resize(pixels, self._size, dst=self._scaled, interpolation=cv2.INTER_LINEAR)
             # A surface whose bytes are held cannot be drawn.
-            shared = np.frombuffer(self._surface.get_buffer(), np.uint8)
+            shared = np.asarray(self._surface.get_buffer())
             cv2.cvtColor(self._scaled, cv2.COLOR_RGB2BGRA, dst=shared.reshape(*self._size, 4))
         return self._surface
 

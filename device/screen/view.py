@@ -14,6 +14,7 @@ from device.diagnoses import Code
 from device.faults import Fault
 from device.imaging.abcd import AbcdMeasures
 from device.inference.finding import Finding
+from device.installation.system_update import Offer
 from device.language import Language
 from device.runtime.desk import Desk
 from device.runtime.messages import CalibrationResult, Picture
@@ -29,11 +30,12 @@ Value = TypeVar("Value")
 class KeepStatus(StrEnum):
     """What became of a captured picture.
 
-    ``until the end`` of the program: one that no camera took. ``locked``: not kept, as the records
-    are.
+    ``sealed``: kept, and to be seen once the records are opened. ``until the end`` of the program:
+    one that no camera took. ``locked``: not kept, as the records are.
     """
 
     KEPT = "kept"
+    SEALED = "sealed"
     UNTIL_THE_END = "until the end"
     NOT_KEPT = "not kept"
     LOCKED = "locked"
@@ -189,7 +191,9 @@ class Snapshot:
     installing
         A model is being looked for or installed.
     installed
-        What came of the last installation; None where there was none.
+        What came of the last installation, and why; empty where there was none.
+    update
+        The update of the system on a stick, or None.
     desk
         What lies on the desk of patients' records.
     case
@@ -215,7 +219,8 @@ class Snapshot:
     testing: bool = False
     archives: tuple[str, ...] = ()
     installing: bool = False
-    installed: Fault | None = None
+    installed: tuple[Fault, ...] = ()
+    update: Offer | None = None
     desk: Desk = field(default_factory=Desk)
     case: Case | None = None
     lesion: LesionChoice | None = None

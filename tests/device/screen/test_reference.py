@@ -20,7 +20,7 @@ from tests.device.screen.states import STATES
 REFERENCE = Path(__file__).parent / "reference"
 CONSULTATION = (
     "start", "patient", "lesion", "followup", "decision", "keyboard", "worklist", "pin-wait",
-    "note-long",
+    "note-long", "holders", "holder", "newpin-again",
 )  # fmt: skip
 MOST = (
     "empty", "benign", "no-sign", "malignant", "low-quality", "uncertain", "unfamiliar", "frozen",
@@ -28,7 +28,7 @@ MOST = (
     "compare-first", "settings", "about", "lost", "camera-fault", "analysis-fault", "compare-lost",
     "compare-days", "settings-appliance", "power", "limits", "malignant-light",
     "frozen-overlay-light", "uncertain-light", "selftest", "models", "models-refused",
-    *CONSULTATION, "live-case", "patient-light", "patient-hands", "patient-feet",
+    "models-update", *CONSULTATION, "live-case", "patient-light", "patient-hands", "patient-feet",
     "patient-head-front", "patient-head-left", "picture-zoomed", "followup-blended",
     "followup-unlike", "details-new", "pin-open",
 )  # fmt: skip
