@@ -31,7 +31,8 @@ def unmarked(manifest: Manifest) -> Manifest:
     """The shipped manifest without operating points: bars without ticks."""
     plain = msgspec.to_builtins(manifest)
     for name in ("live", "captured"):
-        plain[name]["operating_points"] = ()
+        for read in (plain[name], *plain[name]["case_mixes"]):
+            read["operating_points"] = ()
     return msgspec.convert(plain, Manifest)
 
 

@@ -184,10 +184,16 @@ def test_malignant_diagnoses_have_a_sign(manifest: Manifest, size: Size) -> None
 def ticked(spec: NetworkSpec, *thresholds: float) -> NetworkSpec:
     """Return a network with these operating points of melanoma, and one of the group."""
     points = tuple(
-        msgspec.structs.replace(spec.operating_points[0], score=score, threshold=threshold)
+        msgspec.structs.replace(
+            spec.operating_points[0],
+            name=f"{score}-{threshold}",
+            score=score,
+            threshold=threshold,
+        )
         for score, threshold in (*(("mel", t) for t in thresholds), ("malignant", 0.5))
     )
-    return msgspec.structs.replace(spec, operating_points=points)
+    mixes = (msgspec.structs.replace(mix, operating_points=points) for mix in spec.case_mixes)
+    return msgspec.structs.replace(spec, operating_points=points, case_mixes=tuple(mixes))
 
 
 def assert_ticks(pixels: Pixels, size: Size, bar: Rect, *thresholds: float) -> None:
