@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from device.appearance import Rotation, Theme
 from device.language import Language, translatable, translations
+from device.platform.regular_files import read_regular_file
 
 if TYPE_CHECKING:
     from pygame import Surface
@@ -54,6 +55,7 @@ _RESULT: Final = re.compile(rf"{re.escape(UNIT)}: Failed with result '(?P<result
 _EXITED: Final = "Main process exited"
 _SECONDS: Final = 5.0
 _LINES: Final = 500
+_LARGEST: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def chosen_look(environment: Mapping[str, str]) -> Look:
     """Return what the settings say, or the defaults where they are what is wrong."""
     try:
         path = Path(environment.get(CONFIG_VARIABLE) or SYSTEM_CONFIG)
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(read_regular_file(path, _LARGEST).decode("utf-8"))
         first = Language(settings.get("language", Language.ENGLISH))
         return Look(
             (first, *(language for language in Language if language != first)),

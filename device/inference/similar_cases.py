@@ -7,7 +7,7 @@ were what? No image is in the index, only what the network makes of each lesion.
 import io
 from tokenize import TokenError
 from typing import Final
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,13 @@ NEIGHBOURS: Final = 16
 doi:10.1111/bjd.17189)."""
 
 _UNREADABLE: Final = (
-    ValueError, KeyError, OSError, EOFError, TypeError, RuntimeError, BadZipFile, TokenError,
+    ValueError, KeyError, OSError, EOFError, TypeError, RuntimeError, MemoryError, BadZipFile,
+    TokenError,
 )  # fmt: skip
 """What NumPy raises of a file that is no such archive, or a damaged one."""
+
+_LARGEST: Final = 64 << 20
+"""Bytes of all arrays together: more than any manifest may name."""
 
 _VECTORS: Final = "vectors"
 _DIAGNOSES: Final = "diagnoses"
@@ -47,6 +51,7 @@ class SimilarCases:
         section = bundle.manifest.similar_cases
         where = f"{bundle.folder}: {section.file if section else 'the index of similar cases'}"
         try:
+            _check_size(bundle.similar_cases)
             # Never a pickle: it is data, not code.
             with np.load(io.BytesIO(bundle.similar_cases), allow_pickle=False) as arrays:
                 vectors, diagnoses = arrays[_VECTORS], arrays[_DIAGNOSES]
@@ -77,6 +82,19 @@ class SimilarCases:
         alike = self._vectors @ (embedding / length)
         order = np.argsort(-alike, kind="stable")[:count]
         return tuple(CODES[i] for i in self._diagnoses[order])
+
+
+def _check_size(content: bytes) -> None:
+    """Check that what is in an archive takes little memory: a compressed one may be of any size.
+
+    Raises
+    ------
+    ValueError
+        If it takes more than an index may.
+    """
+    with ZipFile(io.BytesIO(content)) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
+            raise ValueError("it is too large")
 
 
 def encode_cases(vectors: NDArray[np.float32], diagnoses: NDArray[np.int64]) -> bytes:

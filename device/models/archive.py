@@ -14,6 +14,7 @@ from typing import Any, Final
 from device.errors import BundleError
 from device.language import translatable
 from device.models.bundle import MANIFEST_FILE, SIGNATURE_FILE
+from device.platform.regular_files import open_regular_file
 from device.text import printable, printable_path
 
 SUFFIX: Final = ".dermascope"
@@ -62,7 +63,7 @@ def unpack(path: Path, folder: Path) -> None:
     OSError
         If the folder cannot be written, or the archive cannot be read.
     """
-    with path.open("rb") as file:
+    with open_regular_file(path) as file:
         try:
             # Uncompressed: nothing small on the stick becomes large on the card.
             with tarfile.open(fileobj=file, mode="r:") as archive:

@@ -15,6 +15,7 @@ from device.language import translatable
 from device.models.manifest import MODEL_FILE, Manifest
 from device.models.manifest_versions import decode_manifest
 from device.models.release import LIMIT, RELEASE_FILE, RELEASE_SIGNATURE_FILE, Release
+from device.platform.regular_files import open_regular_file
 
 MANIFEST_FILE: Final = "manifest.json"
 SIGNATURE_FILE: Final = "manifest.sig"
@@ -165,7 +166,7 @@ def _read_signed(folder: Path, name: str, sha256: str) -> bytes:
 def _read(folder: Path, name: str, limit: int) -> bytes:
     path = folder / name
     try:
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             content = file.read(limit + 1)
     except FileNotFoundError:
         if name not in (MANIFEST_FILE, SIGNATURE_FILE):

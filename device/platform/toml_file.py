@@ -2,12 +2,15 @@
 
 from codecs import BOM_UTF8
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from device.errors import ConfigError
+from device.platform.regular_files import read_regular_file
 from device.platform.toml_problems import toml_problems
+
+_LARGEST: Final = 1 << 20
 
 T = TypeVar("T")
 
@@ -40,7 +43,7 @@ def read_text(path: Path) -> str:
     """
     try:
         # Editors on Windows begin a file with a byte order mark.
-        return path.read_bytes().removeprefix(BOM_UTF8).decode("utf-8")
+        return read_regular_file(path, _LARGEST).removeprefix(BOM_UTF8).decode("utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such settings file") from None
     except OSError as error:

@@ -1,3 +1,4 @@
+import os
 import string
 import tempfile
 from collections.abc import Iterator
@@ -159,6 +160,17 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_folder_is_not_a_settings_file(tmp_path: Path) -> None:
     assert "cannot be read" in refusal(tmp_path)
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        assert "cannot be read (is no file)" in refusal(path)
+
+
+def test_settings_of_any_size_take_no_memory(tmp_path: Path) -> None:
+    os.truncate(write(tmp_path, "threads = 3"), 1 << 40)
+    assert "cannot be read (is larger than" in refusal(tmp_path / "config.toml")
 
 
 def test_variable_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

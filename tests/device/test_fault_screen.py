@@ -207,6 +207,8 @@ def test_it_needs_nothing_of_the_program_but_the_type() -> None:
         "device.appearance",
         "device.fault_screen",
         "device.language",
+        "device.platform",
+        "device.platform.regular_files",
         "device.screen",
         "device.screen.theme",
         "device.text",

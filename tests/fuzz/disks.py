@@ -39,6 +39,8 @@ ALLOWED: Final = (
 )
 """Whether disks may be mounted here."""
 
+MOMENTS: Final = ("before the start", "while it runs")
+
 NOBODY: Final = 65534
 WORKS: Final = "works"
 REASONS: Final = (
@@ -223,7 +225,7 @@ def attack() -> dict[str, dict[str, str]]:
     """
     table: dict[str, dict[str, str]] = {}
     for name, state in STATES.items():
-        for when in ("before the start", "while it runs"):
+        for when in MOMENTS:
             with TemporaryDirectory() as folder:
                 stick = Path(folder, "stick")
                 for made in (stick, stick.with_name("hand")):
@@ -231,7 +233,7 @@ def attack() -> dict[str, dict[str, str]]:
                 Path(folder).chmod(0o755)
                 _mount("-t", "tmpfs", "-o", "size=16m,nr_inodes=200", "none", str(stick))
                 try:
-                    row = _attack(Clinic(stick), stick, state, at_start=when == "before the start")
+                    row = _attack(Clinic(stick), stick, state, at_start=when == MOMENTS[0])
                 finally:
                     for path in (stick, stick.with_name("hand")):
                         subprocess.run(["umount", path], capture_output=True, check=False)

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from tests.device.commands import ROOT
-from tests.fuzz.disks import ALLOWED, STATES
+from tests.fuzz.disks import ALLOWED, MOMENTS, STATES
 
 
 @pytest.mark.skipif(not ALLOWED, reason="may not mount")
@@ -18,7 +18,7 @@ def test_whatever_the_disk_is_like_all_is_told_in_a_line_and_nothing_acknowledge
         line.split(" | ")[0].lstrip("| "): line.split(" | ") for line in done.stdout.splitlines()
     }
     for state in STATES:
-        for when in ("before the start", "while it runs"):
+        for when in MOMENTS:
             works, refused = rows[f"{state}, {when}"][1:3]
             assert ("keep a picture" in works) == (state == "sound")
             assert ("keep a picture" in refused) == (state != "sound")

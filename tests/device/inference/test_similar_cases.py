@@ -1,6 +1,8 @@
 import hashlib
 import io
 import pickle
+import tracemalloc
+import zipfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -170,6 +172,17 @@ def array(values: NDArray[Any]) -> bytes:
     return kept.getvalue()
 
 
+def claiming(size: int) -> bytes:
+    """Return an archive of an array that says it is larger than it is."""
+    header = io.BytesIO()
+    claim = {"descr": "|i1", "fortran_order": False, "shape": (size,)}
+    np.lib.format.write_array_header_1_0(header, claim)
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as kept:
+        kept.writestr("vectors.npy", header.getvalue())
+    return written.getvalue()
+
+
 def spoilt(kind: str, content: bytes, dimensions: int) -> bytes:
     """Return an index that is not as its manifest says."""
     vectors = np.ones((LESIONS, dimensions), np.int8)
@@ -197,6 +210,7 @@ def spoilt(kind: str, content: bytes, dimensions: int) -> bytes:
         "half": lambda: content[: len(content) // 2],
         "all but its last byte": lambda: content[:-1],
         "its first bytes": lambda: content[:4],
+        "a claim of a terabyte": lambda: claiming(1 << 40),
         "a byte changed": lambda: content[:200] + bytes([content[200] ^ 1]) + content[201:],
     }[kind]()
 
@@ -208,6 +222,7 @@ READABLE = (
 UNREADABLE = (
     "no vectors", "no diagnoses", "pickled diagnoses", "a pickle", "one array", "nothing",
     "a letter", "half", "all but its last byte", "its first bytes", "a byte changed",
+    "a claim of a terabyte",
 )  # fmt: skip
 
 
@@ -223,6 +238,18 @@ def test_index_that_is_not_as_the_manifest_says_is_refused_in_one_line(
     assert len(message.splitlines()) == 1
     assert ("cannot be read" in message) == (kind in UNREADABLE)
     assert ("not as the manifest says" in message) == (kind in READABLE)
+
+
+def test_small_index_of_large_arrays_takes_no_memory(bundle: Bundle) -> None:
+    written = io.BytesIO()
+    np.savez_compressed(written, vectors=np.zeros((1 << 18, 1 << 10), np.int8))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BundleError, match="cannot be read"):
+            SimilarCases(indexed(bundle, written.getvalue()))
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.filterwarnings("error")

@@ -1,6 +1,7 @@
 """A bundle as one file, and what else may lie on a stick under its name."""
 
 import io
+import os
 import tarfile
 import tracemalloc
 from pathlib import Path
@@ -128,6 +129,12 @@ def test_archive_that_is_cut_short_is_refused(tmp_path: Path, folder: Path, shar
     whole = pack(FILES)
     (tmp_path / "a.dermascope").write_bytes(whole[: int(len(whole) * share)])
     refusal(tmp_path / "a.dermascope", folder)
+
+
+def test_pipe_is_not_waited_for(tmp_path: Path, folder: Path) -> None:
+    os.mkfifo(tmp_path / "a.dermascope")
+    with pytest.raises(OSError, match="is no file"):
+        unpack(tmp_path / "a.dermascope", folder)
 
 
 def test_archive_of_something_else_is_refused(tmp_path: Path, folder: Path) -> None:

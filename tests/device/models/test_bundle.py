@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,13 @@ def test_file_that_cannot_be_read_is_named(copy: Path, name: str) -> None:
     message = refusal(copy)
     assert name in message
     assert "cannot be read" in message
+
+
+@pytest.mark.parametrize("name", [MANIFEST_FILE, SIGNATURE_FILE, MODEL_FILE])
+def test_pipe_in_a_files_place_is_not_waited_for(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    os.mkfifo(copy / name)
+    assert f"{name}: cannot be read (is no file)" in refusal(copy)
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def test_content_is_returned_up_to_the_limit(tmp_path: Path) -> None:
 def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
-        with pytest.raises(OSError, match="is no file"):
+        with pytest.raises(OSError, match=r"is no file|Is a directory"):
             read_regular_file(path, 5)
 
 
