@@ -24,7 +24,7 @@ from tests.image.card import Card
 SIZE = (800, 480)
 READY = r"Started .*dermascope\.service"
 _AXIS = 32767
-_SLOW_UNITS = ("dermascope", "dermascope-data-check")
+_SLOW_UNITS = ("dermascope", "dermascope-data-check", "systemd-modules-load")
 _PATIENCE = " ".join(
     f"systemd.set_credential_binary=systemd.unit-dropin.{unit}.service:{drop_in}"
     for unit in _SLOW_UNITS
