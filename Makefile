@@ -13,7 +13,7 @@ WORKERS ?= 2
 PYTEST = $(DEV)/bin/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # What make test-screen and make test-interop run, which install what they need.
-NOT_INSTALLED := $(addprefix --ignore tests/end_to_end/test_,instrument.py consultation.py interop.py)
+NOT_INSTALLED := $(addprefix --ignore tests/end_to_end/test_,instrument.py judgement.py consultation.py interop.py)
 
 .DEFAULT_GOAL := help
 
@@ -33,7 +33,8 @@ help:
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   how fast, as ratios in one run"
 	@echo "make bench-live  ten minutes of the live loop: frames, memory, latency"
-	@echo "make fuzz    100,000 damaged files, and those that would take much memory; COUNT=1000 for fewer"
+	@echo "make fuzz    damaged files, manifests, settings and records, hostile servers, kills, disks"
+	@echo "             (the last as root); 100,000 files, of the rest a share; COUNT=1000 for fewer"
 	@echo "make bench-build  the training input pipeline against a bare Keras fit"
 	@echo "make messages  renew the screen's catalogues from the code, and compile them"
 	@echo "make regulatory  renew what is generated of docs/regulatory, after make lock or a new model"
@@ -65,7 +66,7 @@ test-picamera: $(PICAMERA_ROOT)/.ready
 test-screen: $(DEV)/.ready
 	apt-get update -qq
 	apt-get install -y -qq xvfb xdotool imagemagick
-	$(DEV)/bin/pytest tests/end_to_end/test_instrument.py tests/end_to_end/test_consultation.py
+	$(DEV)/bin/pytest $(addprefix tests/end_to_end/test_,instrument.py judgement.py consultation.py)
 
 test-interop: $(DEV)/.ready
 	apt-get update -qq
@@ -105,7 +106,7 @@ bench-live: $(DEV)/.ready
 
 # Prints the tables of docs/robustness.md.
 fuzz: $(DEV)/.ready
-	$(DEV)/bin/python -m tests.fuzz.files --count $(or $(COUNT),100000)
+	$(DEV)/bin/python -m tests.fuzz --count $(or $(COUNT),100000) $(if $(SEED),--seed $(SEED))
 
 bench-build: $(DEV)/.ready
 	$(DEV)/bin/python -m tests.bench.build

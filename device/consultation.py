@@ -5,21 +5,32 @@ from dataclasses import replace
 from typing import Final
 
 from device.records.model import PictureKind
+from device.records.roles import Permission, may
 from device.runtime.desk import Desk
 from device.runtime.messages import Picture
 from device.runtime.requests import (
     AddPatient,
     ChangePatient,
+    ChangePin,
+    Decide,
     Filing,
     FindPatient,
     LesionChoice,
     NewLesion,
+    OpenLesion,
+    RemovePin,
+    Request,
+    SetPin,
     Unlock,
 )
-from device.screen.forms import DetailsForm
+from device.screen.forms import DecisionForm, DetailsForm, Draft, NewPinForm, form_of
+from device.screen.pages.keyboard import KeyboardState, filled_in
 from device.screen.registry import PageName
 from device.screen.state import State, with_page
 from device.screen.view import Case
+
+_AFTER_DECIDING: Final = frozenset({PageName.LIVE, PageName.PATIENT})
+"""Where a decision leads before it is known whether it was kept."""
 
 _BEHIND_THE_LOCK: Final = frozenset(
     {
@@ -31,11 +42,16 @@ _BEHIND_THE_LOCK: Final = frozenset(
         PageName.FOLLOW_UP,
         PageName.WORKLIST,
         PageName.KEYBOARD,
+        PageName.DECISION,
+        PageName.NOTE,
+        PageName.HOLDERS,
+        PageName.HOLDER,
+        PageName.NEW_PIN,
     }
 )
 
 
-def followed(state: State, desk: Desk) -> State:
+def followed(state: State, desk: Desk, before: Desk | None = None) -> State:
     """Return where an answer leads.
 
     Parameters
@@ -44,11 +60,22 @@ def followed(state: State, desk: Desk) -> State:
         Where the clinician is now, who may have gone on before the answer came.
     desk
         With the answer.
+    before
+        What lay on the desk before it came.
     """
     if desk.locked:
-        closed = replace(state, lesion=None, filing="")
-        return with_page(closed, PageName.PIN) if state.page in _BEHIND_THE_LOCK else closed
+        draft = _draft(state, desk, before or Desk()) or state.draft
+        closed = replace(state, lesion=None, filing="", draft=draft)
+        failed = isinstance(desk.answered, Decide) and draft is not None
+        hidden = state.page in _BEHIND_THE_LOCK or failed
+        return with_page(closed, PageName.PIN) if hidden else closed
     if desk.fault is not None:
+        if isinstance(desk.answered, Decide) and state.page in _AFTER_DECIDING and not state.frozen:
+            # What was entered is not lost: it can be kept again.
+            form = form_of(desk.answered.subject, desk.answered.decision)
+            return _deciding(state, form)
+        if state.page is PageName.NEW_PIN and isinstance(state.page_state, NewPinForm):
+            return replace(state, page_state=NewPinForm(state.page_state.holder))
         return state
     match desk.answered, state.page:
         case FindPatient(), PageName.START if desk.patient is not None:
@@ -58,9 +85,47 @@ def followed(state: State, desk: Desk) -> State:
             return replace(opened, page_state=DetailsForm(desk.unknown))
         case AddPatient() | ChangePatient(), PageName.DETAILS:
             return replace(with_page(state, PageName.PATIENT), lesion=None)
+        case SetPin() | ChangePin(), PageName.NEW_PIN:
+            return with_page(state, PageName.HOLDERS)
+        case RemovePin(), PageName.HOLDER:
+            return with_page(state, PageName.HOLDERS)
         case Unlock(), PageName.PIN:
+            draft = state.draft
+            if draft is not None and _may_resume(draft, desk):
+                resumed = replace(state, draft=None, lesion=draft.lesion)
+                return _deciding(resumed, replace(draft.form, resumed=True))
             return with_page(state, PageName.LIVE)
     return state
+
+
+def reopened(before: State, after: State) -> Request | None:
+    """Return what is to be laid on the desk again, where a draft was gone on with."""
+    if before.draft is not None and after.draft is None and after.lesion is not None:
+        return OpenLesion(after.lesion)
+    return None
+
+
+def _draft(state: State, desk: Desk, before: Desk) -> Draft | None:
+    """Return the decision that was being entered as the records were locked, or None."""
+    if isinstance(desk.answered, Decide):
+        form: object = form_of(desk.answered.subject, desk.answered.decision)
+    else:
+        form = state.page_state
+        if isinstance(form, KeyboardState):
+            form = filled_in(form)
+    if not isinstance(form, DecisionForm) or form == DecisionForm(form.subject):
+        return None
+    lesion = before.opened.key if before.opened is not None else None
+    return Draft(form, before.access.role if before.access else None, lesion)
+
+
+def _may_resume(draft: Draft, desk: Desk) -> bool:
+    role = desk.access.role if desk.access else None
+    return role == draft.role if draft.role is not None else may(role, Permission.DECIDE)
+
+
+def _deciding(state: State, form: DecisionForm) -> State:
+    return replace(with_page(state, PageName.DECISION), page_state=form)
 
 
 def case_of(desk: Desk, state: State) -> Case | None:

@@ -123,5 +123,14 @@ class UnreachableError(ExportError):
     """Another system cannot be reached, or does not answer as it should: nothing can be sent."""
 
 
+class BusyError(UnreachableError):
+    """Another system asks to be left alone for a while: for `seconds`, among the values."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it asks to wait."""
+        return float(str(self.fault.values["seconds"]))
+
+
 class RefusedError(ExportError):
     """Another system answers, and does not take this one thing."""

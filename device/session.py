@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device.consultation import case_of, comparable, filing_of, followed
+from device.consultation import case_of, comparable, filing_of, followed, reopened
 from device.diagnoses import Code
 from device.faults import Fault
 from device.frame import Frame
@@ -263,27 +263,34 @@ class Session:
 
     def _follow_desk(self) -> None:
         """Go where a new answer of the records leads."""
-        desk = self._recorder.desk
-        if desk.locked and not self._told_locked and not self.state.frozen:
+        desk, before = self._recorder.desk, self._desk
+        if self.state.page is not self._faulty:
+            self._faulty = None
+        if desk is not before:
+            self._desk = desk
+            if desk.answered is not before.answered:
+                self._follow_answer(desk, before)
+        if desk.locked and self.state.page is PageName.PIN:
+            self._told_locked = True
+        elif desk.locked and not self._told_locked and not self.state.frozen:
             if self.state.page is not PageName.LIMITS:
                 self._told_locked = True
                 self.state = with_page(self.state, PageName.PIN)
                 self._request_overlay()
         elif not desk.locked:
             self._told_locked = False
-        if self.state.page is not self._faulty:
-            self._faulty = None
-        if desk is self._desk:
-            return
-        new = desk.answered is not self._desk.answered
-        self._desk = desk
-        if new:
-            self.state = followed(self.state, desk)
-            self._faulty = self.state.page if desk.fault else None
-            if self.state.page is PageName.LIVE:
-                # Other pages say it themselves.
-                self._notices.add(desk.fault)
-            self._request_overlay()
+
+    def _follow_answer(self, desk: Desk, before: Desk) -> None:
+        state = self.state
+        self.state = followed(state, desk, before)
+        again = reopened(state, self.state)
+        if again is not None:
+            self._recorder.inbox.send(again)
+        self._faulty = self.state.page if desk.fault else None
+        if self.state.page is PageName.LIVE:
+            # Other pages say it themselves.
+            self._notices.add(desk.fault)
+        self._request_overlay()
 
     def _look_for_code(self) -> None:
         """Open the patient whose code is held before the camera."""
@@ -381,7 +388,8 @@ class Session:
             # It is still being taken and will be kept: it must be seen before it is released.
             self.state = replace(self.state, frozen=True)
             return
-        if capture.analyzed:
+        if capture.analyzed and not self._recorder.desk.locked:
+            # What is kept behind the lock is not seen there.
             lesion = capture.shot.filing.lesion
             self._recent.add(capture.analyzed.frame, capture.analyzed.finding, lesion)
         self._release_shot()
@@ -462,6 +470,8 @@ class Session:
         if kept.fault is not None:
             locked = self._recorder.desk.locked
             return KeepStatus.LOCKED if locked else KeepStatus.NOT_KEPT
+        if kept.sealed:
+            return KeepStatus.SEALED
         return KeepStatus.KEPT if self._recorder.permanent else KeepStatus.UNTIL_THE_END
 
     def _saliency_of(self, analyzed: AnalyzedFrame) -> NDArray[np.float32] | None:

@@ -20,9 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.anatomy import BodySpot
-from device.errors import (
-    RecordError,
-)
+from device.errors import NoSuchRecordError, RecordError
 from device.frame import Frame, SourceKind
 from device.imaging.abcd import AbcdMeasures
 from device.imaging.field_of_view import crop, find_field
@@ -30,13 +28,14 @@ from device.inference.finding import Finding, to_record
 from device.language import translatable
 from device.platform.clock import Clock, clock_is_set
 from device.platform.durable_files import remove_durably
-from device.records import examination_tables, patient_tables
+from device.records import drop_box, examination_tables, patient_tables
 from device.records.database import (
     DATABASE_FILE,
     purge,
     transaction,
     value_of,
 )
+from device.records.drop_box import SealedFinding, SealedPicture
 from device.records.examination_tables import Row
 from device.records.importing import import_plain, reserve_places
 from device.records.keyring import PinCost
@@ -48,6 +47,7 @@ from device.records.model import (
     PictureKind,
     Polarization,
 )
+from device.records.orders import Order
 from device.records.patients import Decision, Key, Lesion, Patient, Sex, new_key
 from device.records.picture_files import (
     encode_picture,
@@ -58,7 +58,7 @@ from device.records.picture_files import (
 )
 from device.records.roles import Permission
 from device.records.sealing import new_secret, seal, unseal
-from device.records.trail import Event, changes
+from device.records.trail import Event, changes, has_happened
 from device.records.vault import Opened, Vault, reason
 from device.text import printable_path
 
@@ -157,6 +157,7 @@ class EncryptedArchive(Vault):
         kind: PictureKind = PictureKind.DERMOSCOPIC,
         polarization: Polarization | None = None,
         lesion: Key | None = None,
+        order: Order | None = None,
     ) -> str:
         """Keep an examination and return its identifier once it cannot be lost."""
         if self.permanent and frame.kind is not SourceKind.CAMERA:
@@ -166,25 +167,40 @@ class EncryptedArchive(Vault):
         if kind is PictureKind.DERMOSCOPIC:
             small = crop(frame.pixels, finding.field if finding else find_field(frame.pixels))
         with self.guard, self.telling(NOT_KEPT):
-            opened = self.allowed(Permission.CAPTURE)
-            number = examination_tables.last_number(opened.connection) + 1
+            public = self._sealed_for()
+            opened = self.allowed(Permission.CAPTURE) if public is None else None
+            number = examination_tables.last_number(opened.connection) + 1 if opened else 0
             went_back = self._last_taken is not None and taken < self._last_taken
+            # Of what is sealed the name alone tells one from another of the same second.
+            mark = secrets.token_hex(3 if opened else 6)
             record = ExaminationRecord(
                 schema_version=SCHEMA_VERSION,
-                identifier=f"{number:06d}-{taken:{_TIME}}-{secrets.token_hex(3)}",
+                identifier=f"{number:06d}-{taken:{_TIME}}-{mark}",
                 taken=taken,
                 clock_set=clock_is_set(taken) and not went_back,
                 source=frame.kind,
                 kind=kind,
                 polarization=polarization,
                 lesion=lesion,
+                order=patient_tables.checked(order) if order and lesion is not None else None,
             )
             if finding is not None:
                 record = _judged(record, finding, flags, measures)
-            size = self.add(opened, number, record, frame.pixels, small, Event.KEPT)
-            if not self.is_there():
-                # Taken out in this very moment: the file may lie on the disk below.
-                remove_durably(self.path_of(number))
+            if opened is not None:
+                size = self.add(opened, number, record, frame.pixels, small, Event.KEPT)
+                if not self.is_there():
+                    # Taken out in this very moment: the file may lie on the disk below.
+                    remove_durably(self.path_of(number))
+            else:
+                assert public is not None
+                key = new_secret()
+                content = encode_picture(frame.pixels, small, key, record.identifier)
+                size = len(content)
+                self._check_room(size)
+                picture = SealedPicture(record=record, key=key, content=content)
+                drop_box.seal_picture(self.folder, public, picture)
+                if not self.is_there():
+                    drop_box.remove_sealed(self.folder, record.identifier)
             self.check_still_there()
             self._last_taken = taken
             self._size = size
@@ -201,11 +217,106 @@ class EncryptedArchive(Vault):
 
         Its room is never refused: the picture, which is far larger, was not.
         """
+        said = SealedFinding(
+            field_of_view=finding.field,
+            finding=to_record(finding, identifier, list(flags)),
+            measures=measures,
+        )
+        with self.guard, self.telling(FINDING_NOT_KEPT):
+            public = self._sealed_for()
+            if public is not None:
+                drop_box.seal_finding(self.folder, public, identifier, said)
+                self.check_still_there()
+                return
+        self._take_in_now(identifier)
         with self.changing(Permission.CAPTURE, FINDING_NOT_KEPT) as opened:
-            row = examination_tables.select(opened.connection, identifier)
-            record = _judged(row.record(), finding, flags, measures)
-            examination_tables.update_record(opened.connection, row.number, record)
-            self.note(opened, Event.COMPLETED, identifier)
+            self._write_finding(opened, identifier, said)
+
+    def _write_finding(self, opened: Opened, identifier: str, said: SealedFinding) -> None:
+        row = examination_tables.select(opened.connection, identifier)
+        record = msgspec.structs.replace(
+            row.record(),
+            field_of_view=said.field_of_view,
+            finding=said.finding,
+            measures=said.measures,
+        )
+        examination_tables.update_record(opened.connection, row.number, record)
+        self.note(opened, Event.COMPLETED, identifier)
+
+    # What is kept while the records are locked.
+
+    def _sealed_for(self) -> bytes | None:
+        """Return the key that a picture is sealed for; None where the records are open.
+
+        Raises
+        ------
+        device.errors.RecordsLockedError
+            If they are locked, and no release that has such a key has opened them yet.
+        """
+        self.open()
+        if self.opened is not None:
+            return None
+        public = drop_box.read_public_key(self.folder)
+        if public is None:
+            self.allowed(None)
+        return public
+
+    def _take_in_now(self, identifier: str) -> None:
+        """Take in what was kept of one examination while the records were locked."""
+        with self.guard, self.telling(NOT_KEPT):
+            if self.opened is not None and drop_box.is_sealed(self.folder, identifier):
+                self._take_in(self.opened, identifier)
+
+    def _take_in(self, opened: Opened, identifier: str) -> bool:
+        """Take in what was kept of an examination while locked; tell whether it was whole.
+
+        The trail, which is never shortened, knows what was taken in before: it neither comes twice,
+        nor comes back once it was deleted.
+        """
+        private = drop_box.private_key(opened.master)
+        connection = opened.connection
+        picture = None
+        try:
+            if not has_happened(connection, Event.TAKEN_IN, identifier):
+                picture = drop_box.open_picture(self.folder, private, identifier)
+            said = drop_box.open_finding(self.folder, private, identifier)
+        except (ValueError, FileNotFoundError):
+            return False
+        if picture is not None:
+            number = examination_tables.last_number(connection) + 1
+            record = self._filed_where_it_can_be(opened, picture.record)
+            content, key = picture.content, picture.key
+            self._insert(opened, number, record, content, key, Event.TAKEN_IN)
+        if said is not None:
+            with contextlib.suppress(NoSuchRecordError), transaction(connection):
+                if examination_tables.select(connection, identifier).record().finding is None:
+                    self._write_finding(opened, identifier, said)
+        drop_box.remove_sealed(self.folder, identifier)
+        return True
+
+    @staticmethod
+    def _filed_where_it_can_be(opened: Opened, record: ExaminationRecord) -> ExaminationRecord:
+        """Return a record under its lesion, or under none where that was deleted meanwhile."""
+        if record.lesion is not None:
+            try:
+                patient_tables.select_lesion(opened.connection, record.lesion)
+            except NoSuchRecordError:
+                return msgspec.structs.replace(record, lesion=None, order=None)
+        return record
+
+    def wrong_in_drop_box(self) -> Iterator[str]:
+        """Yield what is wrong with what was kept while the records were locked, in a line each."""
+        for identifier in drop_box.sealed_identifiers(self.folder):
+            with self.guard, self.telling():
+                private = drop_box.private_key(self.allowed(Permission.BACKUP).master)
+                try:
+                    drop_box.open_picture(self.folder, private, identifier)
+                    drop_box.open_finding(self.folder, private, identifier)
+                except (OSError, ValueError) as error:
+                    damaged = examination_tables.damaged(identifier, reason(error))
+                else:
+                    continue
+            yield f"{drop_box.FOLDER}: {damaged}"
 
     def identifiers(self, newest: int | None = None) -> list[str]:
         """Return the examinations that are kept, in the order in which they were."""
@@ -268,12 +379,28 @@ class EncryptedArchive(Vault):
             return changes(connection, after, limit)
 
     def catch_up(self) -> Iterator[bool]:
-        """Bring over what earlier releases kept in the folder as plain files, one a step."""
+        """Take in what was kept while locked, and what earlier releases kept as plain files.
+
+        One a step.
+        """
+        yield from self.take_in()
         if self.opened is None:
             return
         with self.telling():
             for error in import_plain(self, self.add, self.folder, remove=True):
                 yield error is None
+
+    def take_in(self) -> Iterator[bool]:
+        """Take in what was kept while the records were locked, one a step.
+
+        Yields whether it was whole; what is not stays where it is.
+        """
+        for identifier in drop_box.sealed_identifiers(self.folder):
+            with self.guard, self.telling(NOT_KEPT):
+                if self.opened is None:
+                    return
+                done = self._take_in(self.opened, identifier)
+            yield done
 
     def import_from(self, folder: Path, *, remove: bool) -> Iterator[RecordError | None]:
         """Bring over what an earlier release kept in a folder as plain files, one a step.
@@ -434,14 +561,28 @@ class EncryptedArchive(Vault):
         """File an examination under a lesion, or under another one, or under none."""
         with self.changing(Permission.ENTER) as opened:
             row = examination_tables.select(opened.connection, identifier)
-            record = msgspec.structs.replace(row.record(), lesion=lesion)
+            record = msgspec.structs.replace(
+                row.record(), lesion=lesion, order=self._order_there(opened, row.record(), lesion)
+            )
             secret = self._sealed(opened, self.key_of(row), identifier, lesion)
             examination_tables.move(opened.connection, row, record, secret)
             self.note(opened, Event.FILED, identifier)
 
+    @staticmethod
+    def _order_there(opened: Opened, record: ExaminationRecord, lesion: Key | None) -> Order | None:
+        """Return the order of an examination that is filed elsewhere: it stays with its patient."""
+        if record.order is None or record.lesion is None or lesion is None:
+            return None
+        before, after = (
+            patient_tables.select_lesion(opened.connection, key).patient
+            for key in (record.lesion, lesion)
+        )
+        return record.order if before == after else None
+
     def decide(self, identifier: str, decision: Decision | None) -> None:
         """Enter, replace or take back the decision of an examination."""
         decision = patient_tables.checked(decision) if decision else None
+        self._take_in_now(identifier)
         with self.changing(Permission.DECIDE) as opened:
             row = examination_tables.select(opened.connection, identifier)
             record = msgspec.structs.replace(row.record(), decision=decision)
@@ -534,10 +675,22 @@ class EncryptedArchive(Vault):
         also
             What else the transaction does.
         """
-        if record.lesion is not None:
-            patient_tables.select_lesion(opened.connection, record.lesion)
         key = new_secret()
         content = encode_picture(pixels, small, key, record.identifier)
+        return self._insert(opened, number, record, content, key, event, also)
+
+    def _insert(
+        self,
+        opened: Opened,
+        number: int,
+        record: ExaminationRecord,
+        content: bytes,
+        key: bytes,
+        event: Event,
+        also: Callable[["Connection"], None] | None = None,
+    ) -> int:
+        if record.lesion is not None:
+            patient_tables.select_lesion(opened.connection, record.lesion)
         self._check_room(len(content))
         path = self.path_of(number)
         write_picture(path, content)
@@ -609,6 +762,10 @@ class EncryptedArchive(Vault):
     def settle(self, opened: Opened) -> None:
         """Do what an interrupted program left undone, and look up the newest examination."""
         connection = opened.connection
+        drop_box.remove_unfinished(self.folder)
+        with contextlib.suppress(OSError):
+            # On a full disk someone must come in to make room.
+            drop_box.write_public_key(self.folder, drop_box.private_key(opened.master))
         self._remove_unnamed(connection)
         reserve_places(connection, self.folder)
         if connection.execute("SELECT 1 FROM removal LIMIT 1").fetchone():

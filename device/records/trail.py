@@ -29,6 +29,7 @@ class Event(StrEnum):
     PIN_REMOVED = "PIN removed"
     KEPT = "picture kept"
     IMPORTED = "picture imported"
+    TAKEN_IN = "picture taken in that was kept while locked"
     COMPLETED = "finding kept"
     FILED = "picture filed"
     DECIDED = "decision entered"
@@ -46,8 +47,8 @@ class Event(StrEnum):
 
 
 _CHANGES: Final = (
-    Event.KEPT, Event.IMPORTED, Event.COMPLETED, Event.FILED, Event.DECIDED, Event.UNDECIDED,
-    Event.EXAMINATION_DELETED,
+    Event.KEPT, Event.IMPORTED, Event.TAKEN_IN, Event.COMPLETED, Event.FILED, Event.DECIDED,
+    Event.UNDECIDED, Event.EXAMINATION_DELETED,
 )  # fmt: skip
 """After which an examination is not what it was."""
 
@@ -100,6 +101,14 @@ def entries(connection: "Connection") -> Iterator[Entry]:
     """Yield the trail from its beginning."""
     for row in connection.execute("SELECT * FROM trail ORDER BY number"):
         yield Entry(*row)
+
+
+def has_happened(connection: "Connection", event: Event, subject: str) -> bool:
+    """Return whether the trail tells of an event."""
+    row = connection.execute(
+        "SELECT 1 FROM trail WHERE subject = ? AND event = ? LIMIT 1", (subject, event)
+    ).fetchone()
+    return row is not None
 
 
 def changes(connection: "Connection", after: str, limit: int) -> list[tuple[str, str]]:

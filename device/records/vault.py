@@ -231,6 +231,9 @@ class Vault:
                     ring, cost=keyring.measure_cost(self.clock.monotonic)
                 )
             holder = patient_tables.checked(holder)
+            if not ring.pins:
+                # Whoever sets the first one is the first to be known by name.
+                opened.holder = holder
             self._replace_keyring(opened, keyring.with_pin(ring, opened.master, holder, pin))
             self.note(opened, Event.PIN_SET, holder.name)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 100
 
-_KEPT: Final = f"('{Event.KEPT}', '{Event.IMPORTED}')"
+_KEPT: Final = f"('{Event.KEPT}', '{Event.IMPORTED}', '{Event.TAKEN_IN}')"
 
 
 def verify(archive: EncryptedArchive) -> Iterator[str | None]:
@@ -59,6 +59,7 @@ def verify(archive: EncryptedArchive) -> Iterator[str | None]:
         wrong = _wrong_tables(archive.allowed(Permission.BACKUP).connection)
     yield from wrong
     yield from _wrong_pictures(archive)
+    yield from archive.wrong_in_drop_box()
 
 
 def _wrong_tables(connection: "Connection") -> list[str]:

@@ -31,6 +31,7 @@ from device.runtime.desk import (
 from device.runtime.requests import (
     AddPatient,
     ChangePatient,
+    ChangePin,
     ClosePatient,
     CompareVisits,
     Decide,
@@ -39,12 +40,16 @@ from device.runtime.requests import (
     Filing,
     FindPatient,
     LesionChoice,
+    ListHolders,
     Lock,
     NewLesion,
     OpenLesion,
     OpenPicture,
     OpenWork,
+    PinRequest,
+    RemovePin,
     Request,
+    SetPin,
     Unlock,
 )
 
@@ -86,19 +91,17 @@ class Casework:
         self.desk: Latest[Desk] = Latest(clock)
         self._lay(Desk(access=archive.access))
 
-    def do(self, request: Request, identifier: str | None = None) -> None:
+    def do(self, request: Request) -> None:
         """Do what is asked for, and lay the answer on the desk.
 
         Parameters
         ----------
         request
-            What is asked for.
-        identifier
-            Of the examination that a decision about a shot is of; None where it is not kept.
+            What is asked for; a decision about a shot that is kept names its examination.
         """
         before = replace(self._desk, answered=request, fault=None)
         try:
-            after = self._done(before, request, identifier)
+            after = self._done(before, request)
         except RecordError as error:
             log_expected(_log, error)
             after = replace(before, fault=error.fault)
@@ -137,7 +140,7 @@ class Casework:
     def _lay(self, desk: Desk) -> None:
         self.desk.put(desk)
 
-    def _done(self, desk: Desk, request: Request, identifier: str | None) -> Desk:
+    def _done(self, desk: Desk, request: Request) -> Desk:
         archive = self._archive
         match request:
             case FindPatient():
@@ -156,12 +159,14 @@ class Casework:
                 return replace(desk, work=self._work(desk, request))
             case OpenPicture():
                 return replace(desk, picture=_opened(archive.read(request.identifier)))
+            case ListHolders():
+                return replace(desk, holders=archive.holders())
             case CompareVisits():
                 return replace(desk, comparison=self._compared(request))
             case _:
-                return self._changed(desk, request, identifier)
+                return self._changed(desk, request)
 
-    def _changed(self, desk: Desk, request: Entry, identifier: str | None) -> Desk:
+    def _changed(self, desk: Desk, request: Entry) -> Desk:
         archive = self._archive
         match request:
             case AddPatient():
@@ -180,12 +185,15 @@ class Casework:
                 archive.file_examination(request.identifier, self._key(request.lesion))
                 return self._with_lesion(self._with_lesions(desk), request.lesion)
             case Decide():
-                identifier = identifier or _identifier(request.subject)
-                if identifier is None:
+                identifier = request.subject
+                if not isinstance(identifier, str):
                     raise NoSuchRecordError(NOT_KEPT_YET, action=translatable("take it again"))
                 archive.decide(identifier, request.decision)
                 # The next one is chosen anew, so that nothing is filed under the wrong one.
                 return self._with_lesions(_without_lesion(desk))
+            case SetPin() | ChangePin() | RemovePin():
+                self._change_pins(request)
+                return replace(desk, holders=archive.holders())
             case Unlock():
                 archive.unlock(request.pin)
                 return Desk(answered=request)
@@ -194,6 +202,15 @@ class Casework:
                 return Desk(answered=request)
             case _:
                 assert_never(request)
+
+    def _change_pins(self, request: PinRequest) -> None:
+        match request:
+            case SetPin():
+                self._archive.set_pin(request.holder, request.pin)
+            case ChangePin():
+                self._archive.change_pin(request.old, request.new)
+            case RemovePin():
+                self._archive.remove_pin(request.name)
 
     def _key(self, choice: LesionChoice) -> Key:
         known = self._known(choice)
@@ -304,10 +321,6 @@ def _cleared(desk: Desk) -> Desk:
 
 def _without_lesion(desk: Desk) -> Desk:
     return replace(desk, lesion=None, opened=None, visits=(), comparison=None)
-
-
-def _identifier(subject: object) -> str | None:
-    return subject if isinstance(subject, str) else None
 
 
 def _opened(kept: Examination) -> OpenedPicture:

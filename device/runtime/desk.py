@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from device.faults import Fault
 from device.imaging.registration import Refusal, Registration
 from device.inference.change import Change
-from device.records.access import Access
+from device.records.access import Access, Holder
 from device.records.listing import WorkItem, WorkKind
 from device.records.model import ExaminationRecord
 from device.records.patients import Lesion, Patient
@@ -164,6 +164,8 @@ class Desk:
         The picture that was opened last.
     comparison
         What was compared last.
+    holders
+        Who has a PIN, where that was asked for.
     answered
         The request that was done last.
     fault
@@ -181,6 +183,7 @@ class Desk:
     work: WorkPage | None = None
     picture: OpenedPicture | None = None
     comparison: Comparison | None = None
+    holders: tuple[Holder, ...] = ()
     answered: Request | None = None
     fault: Fault | None = None
 

@@ -219,10 +219,13 @@ class KeepResult:
     ----------
     fault
         Why it is not, or None where it is.
+    sealed
+        It was kept while the records were locked: nobody sees it until they are opened.
     """
 
     shot: Shot
     fault: Fault | None = None
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

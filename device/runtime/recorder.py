@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -119,7 +120,7 @@ class Recorder:
         self._health = health
         self._news: deque[KeepResult] = deque(maxlen=_MOST_NEWS)
         self._fault: Fault | None = None
-        self._newest: tuple[Shot, str] | None = None
+        self._identifiers: deque[tuple[Shot, str]] = deque(maxlen=_MOST_NEWS)
         self._reading_fault: Fault | None = None
         self._preferences_fault: Fault | None = None
         self._space_fault: Fault | None = None
@@ -205,25 +206,35 @@ class Recorder:
                 # Not all of it is kept yet.
                 return
             _log.info("an examination was kept")
-        self.kept.put(KeepResult(work.shot, self._fault))
-        self._news.append(KeepResult(work.shot, self._fault))
+        kept = KeepResult(work.shot, self._fault, sealed=self.desk.locked)
+        self.kept.put(kept)
+        self._news.append(kept)
 
     def _write(self, archive: Archive, work: KeepExamination) -> None:
-        """Keep an examination, or complete the newest one."""
-        if self._newest is None or self._newest[0] is not work.shot:
+        """Keep an examination, or complete the one that came of the same shot."""
+        identifier = self._identifier_of(work.shot)
+        if identifier is None:
             try:
                 identifier = self._filed(archive, work, self._key_of(work))
             except NoSuchRecordError:
                 # The patient was deleted meanwhile; a picture can be filed later, and not retaken.
                 identifier = self._filed(archive, work, None)
-            self._newest = work.shot, identifier
+            self._identifiers.append((work.shot, identifier))
         elif work.finding is not None:
-            archive.complete(self._newest[1], work.finding, work.flags, work.measures)
+            archive.complete(identifier, work.finding, work.flags, work.measures)
         if self._casework is not None:
             self._casework.kept(work.shot.filing)
 
+    def _identifier_of(self, subject: object) -> str | None:
+        """Return the examination that came of a shot; None where none is kept."""
+        return next((name for shot, name in self._identifiers if shot is subject), None)
+
     def _key_of(self, work: KeepExamination) -> Key | None:
-        return self._casework.key_of(work.shot.filing) if self._casework else None
+        try:
+            return self._casework.key_of(work.shot.filing) if self._casework else None
+        except RecordsLockedError:
+            # They were locked as it was taken: no lesion can be added, and the picture is kept.
+            return None
 
     @staticmethod
     def _filed(archive: Archive, work: KeepExamination, lesion: Key | None) -> str:
@@ -241,11 +252,11 @@ class Recorder:
         """Do what is asked of the records."""
         if self._casework is None:
             return
-        identifier = None
-        if isinstance(request, Decide) and self._newest is not None:
-            identifier = self._newest[1] if self._newest[0] is request.subject else None
+        if isinstance(request, Decide):
+            kept_as = self._identifier_of(request.subject)
+            request = replace(request, subject=kept_as or request.subject)
         try:
-            self._casework.do(request, identifier)
+            self._casework.do(request)
         except Exception as error:
             self._casework.failed(request, self._failed(NOT_DONE, error))
         else:

@@ -1,8 +1,9 @@
 """What the screen asks of the records: commands to the recorder, each answered on its desk."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from device.anatomy import BodySpot
+from device.records.access import Holder
 from device.records.listing import WorkKind
 from device.records.model import PictureKind, Polarization
 from device.records.patients import Decision, Key, Patient, Sex
@@ -154,10 +155,7 @@ class Decide:
 class Unlock:
     """Open the records."""
 
-    pin: str
-
-    def __repr__(self) -> str:
-        return "Unlock()"
+    pin: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +163,47 @@ class Lock:
     """Close the records."""
 
 
-Entry = AddPatient | ChangePatient | FileExamination | Decide | Unlock | Lock
+@dataclass(frozen=True, slots=True)
+class ListHolders:
+    """Lay on the desk who has a PIN."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetPin:
+    """Give someone a PIN, or another one."""
+
+    holder: Holder
+    pin: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePin:
+    """Replace one's own PIN."""
+
+    old: str = field(repr=False)
+    new: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePin:
+    """Take someone's PIN away."""
+
+    name: str
+
+
+PinRequest = SetPin | ChangePin | RemovePin
+"""What changes who can open the records."""
+
+Entry = AddPatient | ChangePatient | FileExamination | Decide | Unlock | Lock | PinRequest
 """What changes the records, or who may see them."""
 
-Request = FindPatient | ClosePatient | OpenLesion | OpenWork | OpenPicture | CompareVisits | Entry
+Request = (
+    FindPatient
+    | ClosePatient
+    | OpenLesion
+    | OpenWork
+    | OpenPicture
+    | CompareVisits
+    | ListHolders
+    | Entry
+)

@@ -1,18 +1,20 @@
 """What is filled in on a page, before it is kept. Plain values."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
 
 from device.diagnoses import Code
 from device.inference.finding import Finding
-from device.records.patients import Action, Decision, Patient, Role, Sex
+from device.records.access import Holder
+from device.records.patients import Action, Decision, Key, Patient, Proof, Role, Sex
 
 MONTHS: Final = (3, 6, 12)
 """After how many a lesion can be seen again."""
 
 LONGEST_NOTE: Final = 500
 LONGEST_NAME: Final = 64
+LONGEST_PIN: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,12 @@ class DecisionForm:
         The clinician's own: one of the seven, or in words.
     agrees
         Whether the clinician agrees with the model, where that was said.
+    proof
+        How the diagnosis was proven; None while it is clinical.
     note
         In the clinician's words.
+    resumed
+        It was filled in before the records were locked.
     """
 
     subject: object = None
@@ -59,7 +65,33 @@ class DecisionForm:
     diagnosis: Code | None = None
     other: str = ""
     agrees: bool | None = None
+    proof: Proof | None = None
     note: str = ""
+    resumed: bool = False
+
+    @property
+    def diagnosed(self) -> bool:
+        """Whether a diagnosis is entered."""
+        return self.diagnosis is not None or bool(self.other)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A decision that was being entered when the records were locked.
+
+    Attributes
+    ----------
+    form
+        As far as it was filled in.
+    role
+        Of whoever filled it in; None where the records were locked already.
+    lesion
+        The lesion that was open, or None.
+    """
+
+    form: DecisionForm
+    role: Role | None = None
+    lesion: Key | None = None
 
 
 def form_of(subject: object, before: Decision | None) -> DecisionForm:
@@ -77,8 +109,17 @@ def form_of(subject: object, before: Decision | None) -> DecisionForm:
         before.diagnosis,
         before.other_diagnosis,
         before.agrees,
+        before.proof,
         before.note,
     )
+
+
+def with_next_proof(form: DecisionForm) -> DecisionForm:
+    """Return the form with the next way in which a diagnosis can be proven, or with none."""
+    if not form.diagnosed:
+        return form
+    ways = (None, *Proof)
+    return replace(form, proof=ways[(ways.index(form.proof) + 1) % len(ways)])
 
 
 def with_diagnosis(form: DecisionForm, code: Code, finding: Finding | None) -> DecisionForm:
@@ -87,7 +128,7 @@ def with_diagnosis(form: DecisionForm, code: Code, finding: Finding | None) -> D
     Whoever names what the model named agrees with it, unless the other is said.
     """
     if form.diagnosis == code:
-        return replace(form, diagnosis=None, agrees=None)
+        return replace(form, diagnosis=None, agrees=None, proof=None)
     agrees = code == finding.leading if finding is not None and finding.rankable else None
     return replace(form, diagnosis=code, other="", agrees=agrees)
 
@@ -114,6 +155,7 @@ def decision_of(form: DecisionForm, now: datetime, role: Role) -> Decision:
         diagnosis=form.diagnosis,
         other_diagnosis=form.other,
         agrees=form.agrees,
+        proof=form.proof if form.diagnosed else None,
         note=form.note,
     )
 
@@ -127,3 +169,69 @@ def months_later(day: date, months: int) -> date:
         except ValueError:
             continue
     raise AssertionError(day)
+
+
+@dataclass(frozen=True, slots=True)
+class HolderForm:
+    """Whom a PIN is given.
+
+    Attributes
+    ----------
+    name, role
+        As `device.records.access.Holder` has them.
+    before
+        Whoever has one already, or None.
+    removing
+        It was touched once that it is taken away.
+    """
+
+    name: str = ""
+    role: Role = Role.CLINICIAN
+    before: Holder | None = None
+    removing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewPinForm:
+    """A new PIN, as far as it was entered.
+
+    Attributes
+    ----------
+    holder
+        Who is given it; None for whoever changes their own.
+    old
+        Their own, as it is.
+    new
+        The new one, once it was entered for the first time.
+    entered
+        What is being entered.
+    unlike
+        It was not the same the second time.
+    waiting
+        It is being kept.
+    """
+
+    holder: Holder | None = None
+    old: str = field(default="", repr=False)
+    new: str = field(default="", repr=False)
+    entered: str = field(default="", repr=False)
+    unlike: bool = False
+    waiting: bool = False
+
+    @property
+    def asks_old(self) -> bool:
+        """Whether the old one comes next."""
+        return self.holder is None and not self.old
+
+
+def after_pin(form: NewPinForm) -> NewPinForm:
+    """Return the form after what was entered is taken as the old, the new, or the same again."""
+    if not form.entered:
+        return form
+    if form.asks_old:
+        return replace(form, old=form.entered, entered="")
+    if not form.new:
+        return replace(form, new=form.entered, entered="")
+    if form.entered != form.new:
+        return replace(form, new="", entered="", unlike=True)
+    return replace(form, entered="", waiting=True)

@@ -7,7 +7,8 @@ from typing import Final
 from pygame import Rect
 
 from device.language import translatable
-from device.screen.canvas import Button
+from device.screen import theme
+from device.screen.canvas import Button, Canvas
 from device.screen.events import Target
 from device.screen.grid import rows_of_targets, tiled
 from device.screen.layout import Layout
@@ -32,6 +33,8 @@ class PadKey(StrEnum):
 
 
 _ROWS: Final = 4
+_MOST_DOTS: Final = 16
+_SIZES: Final = (theme.BODY, 20, theme.SMALL, 16)
 
 
 def pad_places(layout: Layout) -> Mapping[Target, Rect]:
@@ -56,3 +59,17 @@ def after_key(text: str, key: PadKey, longest: int) -> str:
     if key == PadKey.DELETE:
         return text[:-1]
     return (text + key.value)[:longest] if key != PadKey.LETTERS else text
+
+
+def draw_secret(
+    canvas: Canvas, area: Rect, heading: str, figures: int, said: str, *, warned: bool
+) -> None:
+    """Draw above the figures how many were entered, and what is said of it."""
+    px, palette = canvas.layout.px, canvas.palette
+    canvas.draw_text(heading, 24, area.topleft, area.width, palette.quiet, bold=True)
+    dots = "•" * min(figures, _MOST_DOTS)
+    canvas.draw_text(dots, theme.HEADLINE, (area.left, area.top + px(30)), area.width)
+    top = area.top + px(74)
+    room = Rect(area.left, top, area.width, area.bottom - top)
+    words, size = canvas.fitting(([said],), _SIZES, room)
+    canvas.draw_paragraph(words[0], size, room, palette.warning if warned else palette.text)

@@ -30,6 +30,14 @@ ROLES: Final[Mapping[Role, str]] = {
     Role.SERVICE: translatable("Service"),
 }
 
+ROLE_MAY: Final[Mapping[Role, str]] = {
+    Role.CLINICIAN: translatable("May do everything."),
+    Role.FIELD: translatable(
+        "Takes pictures, enters patients and decides. Deletes nothing, takes nothing out."
+    ),
+    Role.SERVICE: translatable("Backs up, restores and verifies. Sees no patient."),
+}
+
 WORK: Final[Mapping[WorkKind | None, str]] = {
     WorkKind.OVERDUE: translatable("Overdue"),
     WorkKind.DUE: translatable("Due"),

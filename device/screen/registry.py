@@ -32,3 +32,6 @@ class PageName(StrEnum):
     KEYBOARD = "keyboard"
     WORKLIST = "worklist"
     PIN = "pin"
+    HOLDERS = "holders"
+    HOLDER = "holder"
+    NEW_PIN = "newpin"

@@ -14,6 +14,7 @@ from device.runtime.desk import Desk
 from device.runtime.messages import Shot
 from device.runtime.requests import LesionChoice, Request
 from device.screen.events import Target
+from device.screen.forms import Draft
 from device.screen.registry import PageName
 
 LOWEST_OPACITY: Final = 0.1
@@ -75,6 +76,8 @@ class State:
         Identifier of a kept picture for which a lesion is chosen, or empty.
     names
         The clinic's settings allow patients' names.
+    draft
+        A decision that was being entered when the records were locked, or None.
     """
 
     page: PageName = PageName.LIVE
@@ -93,6 +96,7 @@ class State:
     polarization: Polarization | None = None
     filing: str = ""
     names: bool = False
+    draft: Draft | None = None
 
 
 @dataclass(frozen=True, slots=True)

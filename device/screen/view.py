@@ -30,11 +30,12 @@ Value = TypeVar("Value")
 class KeepStatus(StrEnum):
     """What became of a captured picture.
 
-    ``until the end`` of the program: one that no camera took. ``locked``: not kept, as the records
-    are.
+    ``sealed``: kept, and to be seen once the records are opened. ``until the end`` of the program:
+    one that no camera took. ``locked``: not kept, as the records are.
     """
 
     KEPT = "kept"
+    SEALED = "sealed"
     UNTIL_THE_END = "until the end"
     NOT_KEPT = "not kept"
     LOCKED = "locked"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,9 @@ from device.records.access import Holder
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.listing import WorkKind
 from device.records.model import ExaminationRecord, PictureKind, Polarization
-from device.records.patients import Action, Role
+from device.records.patients import Action, Proof, Role
 from device.runtime.requests import Lock
-from device.screen.forms import months_later
+from device.screen.forms import DecisionForm, NewPinForm, decision_of, months_later
 from device.screen.pages.decision import DecisionControl
 from device.screen.pages.patient import PatientControl
 from device.screen.registry import PageName
@@ -30,6 +30,7 @@ from tests.device.clinic import READ, Camera, Clinic, lesion
 from tests.device.records.conftest import CHEAP
 
 PIN = "471100"
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SKIN = lesion(blur=0.6)
 
 
@@ -478,12 +479,13 @@ def test_locked_records_are_opened_with_a_pin_and_locked_when_nobody_touches(
 
     def deeds() -> None:
         practice.until_page(PageName.PIN)
-        # The shutter works, and tells that nothing is kept.
+        # The shutter works: what it takes is kept, and seen by nobody.
         practice.clinic.press(pygame.K_ESCAPE)
         practice.until_page(PageName.LIVE)
         practice.clinic.take()
-        practice.until(lambda: practice.clinic.live().kept == KeepStatus.LOCKED)
+        practice.until(lambda: practice.clinic.live().kept == KeepStatus.SEALED)
         practice.clinic.release()
+        assert len(practice.clinic.app.recent) == 0
         practice.touch("case", "live")
         practice.until_page(PageName.START)
         practice.touch("worklist", "start")
@@ -499,7 +501,7 @@ def test_locked_records_are_opened_with_a_pin_and_locked_when_nobody_touches(
         practice.until(lambda: not practice.desk().locked)
         assert practice.desk().access.holder.name == "Dr Silva"
         practice.until_page(PageName.LIVE)
-        practice.until(lambda: len(practice.clinic.app.recent) == 1)
+        practice.until(lambda: len(practice.clinic.app.recent) == 2)
         # Nobody touches it.
         practice.until(lambda: practice.desk().locked)
         practice.until_page(PageName.PIN)
@@ -507,6 +509,9 @@ def test_locked_records_are_opened_with_a_pin_and_locked_when_nobody_touches(
     practice.use(deeds)
     with pytest.raises(RecordsLockedError):
         practice.archive.examinations()
+    practice.archive.unlock(PIN)
+    (sealed,) = practice.archive.unfiled().items
+    assert sealed.finding is not None
 
 
 def test_nothing_of_a_patient_is_shown_behind_the_lock(practice: Practice) -> None:
@@ -529,6 +534,163 @@ def test_nothing_of_a_patient_is_shown_behind_the_lock(practice: Practice) -> No
     practice.use(deeds)
 
 
+def enter_pin(practice: Practice, pin: str = PIN) -> None:
+    for figure in pin:
+        practice.touch(figure, "pin")
+    practice.touch("open", "pin")
+    practice.until(lambda: not practice.desk().locked)
+
+
+def test_decision_that_the_lock_interrupts_is_gone_on_with(practice: Practice) -> None:
+    key = earlier_visit(practice.archive)
+    practice.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), PIN)
+
+    def deeds() -> None:
+        practice.clinic.until_live()
+        practice.show_code("P-1")
+        practice.touch("case", "live")
+        practice.until_page(PageName.PATIENT)
+        practice.show_skin()
+        practice.touch(PatientControl.FIRST, "patient")
+        practice.until_page(PageName.LESION)
+        practice.shoot("lesion")
+        practice.touch("case", "live")
+        practice.until_page(PageName.DECISION)
+        practice.touch("excise", "decision")
+        practice.touch("mel", "decision")
+        practice.until(lambda: practice.clinic.app.session.state.page_state.diagnosis)
+        practice.clinic.app.session._recorder.inbox.send(Lock())
+        practice.until_page(PageName.PIN)
+        # Another picture is taken meanwhile.
+        practice.clinic.press(pygame.K_ESCAPE)
+        practice.until_page(PageName.LIVE)
+        practice.clinic.release()
+        practice.clinic.take()
+        practice.until(lambda: practice.clinic.live().kept == KeepStatus.SEALED)
+        practice.clinic.release()
+        practice.touch("case", "live")
+        practice.touch("worklist", "start")
+        practice.until_page(PageName.PIN)
+        enter_pin(practice)
+        practice.until_page(PageName.DECISION)
+        form = practice.clinic.view().form
+        assert (form.action, form.diagnosis, form.resumed) == (Action.EXCISE, "mel", True)
+        practice.until(lambda: practice.desk().patient)
+        practice.touch("keep", "decision")
+        practice.until_page(PageName.PATIENT)
+        practice.until(lambda: any(record.decision for record in practice.records()))
+
+    practice.use(deeds)
+    (decided,) = (record for record in practice.records() if record.decision)
+    assert (decided.lesion, decided.decision.action) == (key, Action.EXCISE)
+    assert decided.finding is not None
+
+
+def test_picture_taken_behind_the_lock_is_decided_once_it_is_opened(practice: Practice) -> None:
+    practice.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), PIN)
+    practice.archive.lock()
+
+    def deeds() -> None:
+        practice.until_page(PageName.PIN)
+        practice.clinic.press(pygame.K_ESCAPE)
+        practice.until_page(PageName.LIVE)
+        practice.clinic.take()
+        practice.until(lambda: practice.clinic.live().kept == KeepStatus.SEALED)
+        practice.touch("case", "live")
+        practice.until_page(PageName.DECISION)
+        practice.touch("refer", "decision")
+        practice.touch("keep", "decision")
+        practice.until_page(PageName.PIN)
+        enter_pin(practice)
+        practice.until_page(PageName.DECISION)
+        practice.touch("keep", "decision")
+        practice.until(lambda: practice.records() and practice.records()[0].decision)
+
+    practice.use(deeds)
+    (record,) = practice.records()
+    assert record.decision.action == Action.REFER
+
+
+def test_proof_is_entered_and_takes_the_lesion_off_the_worklist(practice: Practice) -> None:
+    earlier_visit(practice.archive)
+    identifier = practice.records()[0].identifier
+    form = DecisionForm(identifier, Action.EXCISE)
+    practice.archive.decide(identifier, decision_of(form, NOW, Role.CLINICIAN))
+
+    def deeds() -> None:
+        practice.clinic.until_live()
+        practice.touch("case", "live")
+        practice.until_page(PageName.START)
+        practice.touch("worklist", "start")
+        practice.until(lambda: practice.desk().work)
+        practice.touch("referred", "worklist")
+        practice.until(lambda: practice.desk().work.entries)
+        practice.touch("entry 1", "worklist")
+        practice.until(lambda: practice.desk().visits)
+        practice.touch("picture 1", "lesion")
+        practice.until(lambda: practice.desk().picture)
+        practice.touch("decide", "picture")
+        practice.until_page(PageName.DECISION)
+        practice.touch("mel", "decision")
+        practice.touch("proof", "decision")
+        practice.until(lambda: practice.clinic.app.session.state.page_state.proof)
+        practice.touch("keep", "decision")
+        practice.until(lambda: practice.records()[0].decision.proof)
+
+    practice.use(deeds)
+    decision = practice.records()[0].decision
+    assert (decision.diagnosis, decision.proof) == ("mel", Proof.HISTOPATHOLOGY)
+    assert decision.action == Action.EXCISE
+    assert practice.archive.work_counts(NOW.date())[WorkKind.REFERRED] == 0
+
+
+def test_pins_are_set_on_the_screen_and_open_the_records(practice: Practice) -> None:
+    def letters(page: str, *keys: str) -> None:
+        for key in keys:
+            practice.touch(key, page)
+
+    def deeds() -> None:
+        state = lambda: practice.clinic.app.session.state  # noqa: E731
+        practice.clinic.until_live()
+        practice.touch("more", "live")
+        practice.until_page(PageName.SETTINGS)
+        practice.touch("pin", "settings")
+        practice.until_page(PageName.PIN)
+        assert practice.clinic.view().access.protection == "nothing"
+        practice.touch("open", "pin")
+        practice.until_page(PageName.HOLDERS)
+        practice.touch("add", "holders")
+        practice.until_page(PageName.HOLDER)
+        practice.touch("name", "holder")
+        practice.until_page(PageName.KEYBOARD)
+        letters("keyboard", "a", "n", "a", "done")
+        practice.until_page(PageName.HOLDER)
+        practice.touch("set", "holder")
+        practice.until_page(PageName.NEW_PIN)
+        for _ in range(2):
+            letters("newpin", *PIN, "next")
+        practice.until_page(PageName.HOLDERS)
+        practice.until(lambda: practice.clinic.view().holders)
+        assert practice.archive.holders() == (Holder("Ana", Role.CLINICIAN),)
+        assert practice.desk().access.holder == Holder("Ana", Role.CLINICIAN)
+        # Her own: first with a wrong old one.
+        practice.touch("own", "holders")
+        practice.until_page(PageName.NEW_PIN)
+        for old in ("999999", PIN):
+            letters("newpin", *old, "next", *"123123", "next", *"123123", "next")
+            if old != PIN:
+                practice.until(lambda: practice.clinic.view().fault)
+                assert state().page_state == NewPinForm()
+        practice.until_page(PageName.HOLDERS)
+        practice.touch("back", "holders")
+        practice.until_page(PageName.PIN)
+        practice.touch("lock", "pin")
+        practice.until(lambda: practice.desk().locked)
+        enter_pin(practice, "123123")
+
+    practice.use(deeds)
+
+
 def test_decision_about_a_picture_that_was_not_kept_is_told(practice: Practice) -> None:
     def deeds() -> None:
         practice.clinic.until_finding()
@@ -540,7 +702,10 @@ def test_decision_about_a_picture_that_was_not_kept_is_told(practice: Practice) 
         practice.touch("nothing", "decision")
         practice.touch("keep", "decision")
         practice.until(lambda: practice.desk().fault)
-        practice.until(practice.clinic.fault)
+        # What was entered is not lost.
+        practice.until_page(PageName.DECISION)
+        practice.until(lambda: practice.clinic.view().fault)
+        assert practice.clinic.view().form.action == Action.NOTHING
 
     practice.use(deeds)
 

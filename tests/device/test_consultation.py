@@ -7,19 +7,28 @@ import numpy as np
 import pytest
 
 from device.anatomy import BodyView
-from device.consultation import case_of, comparable, filing_of, followed
+from device.consultation import case_of, comparable, filing_of, followed, reopened
 from device.faults import Fault
 from device.records.access import Access, Holder, Protection
 from device.records.model import PictureKind, Polarization
-from device.records.patients import Role
+from device.records.patients import Action, Role
 from device.runtime.desk import Desk
 from device.runtime.messages import Picture
-from device.runtime.requests import AddPatient, FindPatient, NewLesion, Unlock
-from device.screen.forms import DetailsForm
+from device.runtime.requests import (
+    AddPatient,
+    Decide,
+    FindPatient,
+    Lock,
+    NewLesion,
+    OpenLesion,
+    Unlock,
+)
+from device.screen.forms import DecisionForm, DetailsForm, Draft, decision_of
+from device.screen.pages.keyboard import Field, KeyboardState
 from device.screen.registry import PageName
 from device.screen.state import State
 from device.screen.view import Case
-from tests.device.screen.record_states import FOREARM, LESIONS, PATIENT
+from tests.device.screen.record_states import FOREARM, LESIONS, NOON, PATIENT
 
 OPEN = Access(Protection.PIN, Holder("Ana", Role.FIELD))
 LOCKED = Access(Protection.PIN, None)
@@ -96,3 +105,65 @@ def test_only_pictures_of_the_open_lesion_are_compared() -> None:
 
 def replace_key(key: str) -> object:
     return msgspec.structs.replace(LESIONS[0].lesion, key=key)
+
+
+BEFORE = replace(DESK, opened=LESIONS[1].lesion)
+FORM = DecisionForm("x", Action.REFER, note="Itches")
+DRAFT = Draft(FORM, Role.FIELD, LESIONS[1].lesion.key)
+
+
+@pytest.mark.parametrize(
+    ("page", "entered"),
+    [
+        (PageName.DECISION, FORM),
+        (PageName.NOTE, FORM),
+        (PageName.KEYBOARD, KeyboardState(Field.NOTE, "Itches", replace(FORM, note="It"))),
+    ],
+)
+def test_decision_that_the_lock_interrupts_is_kept_and_offered_again(
+    page: PageName, entered: object
+) -> None:
+    state = State(page, lesion=LESIONS[1].lesion.key, page_state=entered)
+    locked = followed(state, Desk(access=LOCKED, answered=Lock()), BEFORE)
+    assert (locked.page, locked.page_state, locked.draft) == (PageName.PIN, None, DRAFT)
+    again = followed(locked, Desk(access=OPEN, answered=Unlock("1")), Desk(access=LOCKED))
+    assert (again.page, again.page_state) == (PageName.DECISION, replace(FORM, resumed=True))
+    assert (again.draft, again.lesion) == (None, LESIONS[1].lesion.key)
+    assert reopened(locked, again) == OpenLesion(LESIONS[1].lesion.key)
+
+
+def test_draft_waits_for_the_role_that_began_it() -> None:
+    locked = State(PageName.PIN, draft=DRAFT)
+    clinician = Access(Protection.PIN, Holder("Dr", Role.CLINICIAN))
+    other = followed(locked, Desk(access=clinician, answered=Unlock("1")))
+    assert (other.page, other.draft, reopened(locked, other)) == (PageName.LIVE, DRAFT, None)
+    # Nothing was entered since: what waits goes on waiting.
+    assert followed(other, Desk(access=LOCKED, answered=Lock()), DESK).draft == DRAFT
+
+
+def test_decision_entered_while_locked_is_offered_to_whoever_may_decide() -> None:
+    asked = Decide("x", decision_of(FORM, NOON, Role.FIELD))
+    refused = Desk(access=LOCKED, answered=asked, fault=Fault("the records are locked"))
+    locked = followed(State(PageName.LIVE), refused, Desk(access=LOCKED))
+    assert (locked.page, locked.draft) == (PageName.PIN, Draft(FORM))
+    for role, page in ((Role.SERVICE, PageName.LIVE), (Role.FIELD, PageName.DECISION)):
+        access = Access(Protection.PIN, Holder("A", role))
+        assert followed(locked, Desk(access=access, answered=Unlock("1"))).page == page
+
+
+def test_form_in_which_nothing_is_entered_is_no_draft() -> None:
+    for entered in (None, DecisionForm("x"), DetailsForm("P-1")):
+        state = State(PageName.DECISION, page_state=entered)
+        assert followed(state, Desk(access=LOCKED, answered=Lock()), DESK).draft is None
+
+
+@pytest.mark.parametrize("page", [PageName.PATIENT, PageName.LIVE, PageName.START])
+def test_decision_that_cannot_be_kept_is_there_to_be_kept_again(page: PageName) -> None:
+    asked = Decide("x", decision_of(FORM, NOON, Role.FIELD))
+    failed = replace(DESK, answered=asked, fault=Fault("full"))
+    state = followed(State(page), failed, DESK)
+    if page == PageName.START:
+        # Who has gone on is led nowhere.
+        assert state == State(page)
+    else:
+        assert (state.page, state.page_state) == (PageName.DECISION, FORM)

@@ -11,16 +11,23 @@ from device.diagnoses import SCREEN_ORDER, Code
 from device.faults import Fault
 from device.inference.finding import Finding
 from device.records.patients import Action, Role
-from device.records.words import ACTIONS
-from device.runtime.requests import Decide
+from device.records.words import ACTIONS, PROOFS
+from device.runtime.requests import Decide, OpenPicture
 from device.screen import theme
 from device.screen.canvas import Button
 from device.screen.events import Target
-from device.screen.forms import MONTHS, DecisionForm, decision_of, with_diagnosis
-from device.screen.grid import rows_of_targets, tiled
+from device.screen.forms import (
+    MONTHS,
+    DecisionForm,
+    decision_of,
+    with_diagnosis,
+    with_next_proof,
+)
+from device.screen.grid import rows_of_targets, second_row, tiled, work_area
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.pages.keyboard import Field, KeyboardState
+from device.screen.pages.picture import PictureState
 from device.screen.registry import PageName
 from device.screen.state import Context, State, Step, with_page
 from device.screen.view import PageView, Snapshot
@@ -42,6 +49,7 @@ class DecisionControl(StrEnum):
     AGREE = "agree"
     DISAGREE = "disagree"
     OTHER = "other"
+    PROOF = "proof"
     NOTE = "note"
     KEEP = "keep"
 
@@ -102,13 +110,14 @@ class DecisionPage(Page):
             **dict(zip(_ACTIONS, tiled(layout, actions, 3, 2), strict=True)),
             **dict(zip(_OPINION, layout.columns(opinion, 2), strict=True)),
             **dict(zip(_DIAGNOSES, tiled(layout, diagnoses, 4, 2), strict=True)),
+            DecisionControl.PROOF: _proof_area(layout),
         }
 
     @classmethod
     def targets(cls, state: State) -> tuple[Target, ...]:
         """Return the row, then actions, opinion, diagnoses."""
         row = (Control.SHUTTER, DecisionControl.NOTE, DecisionControl.KEEP, Control.BACK)
-        return (*row, *_ACTIONS, *_OPINION, *_DIAGNOSES)
+        return (*row, *_ACTIONS, *_OPINION, *_DIAGNOSES, DecisionControl.PROOF)
 
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
@@ -126,6 +135,8 @@ class DecisionPage(Page):
         if target == DecisionControl.OTHER:
             typing = KeyboardState(Field.DIAGNOSIS, form.other, form)
             return replace(with_page(state, PageName.KEYBOARD), page_state=typing), None
+        if target == DecisionControl.PROOF:
+            return replace(state, page_state=with_next_proof(form)), None
         if target in _OF:
             action, months = _OF[target]
             again = (form.action, form.months) == (action, months)
@@ -139,9 +150,13 @@ class DecisionPage(Page):
 
     @classmethod
     def left(cls, state: State) -> Step:
-        """Go back undecided: to the picture that is held, or to the lesion."""
-        held = not isinstance(form_in(state).subject, str)
-        return with_page(state, PageName.LIVE if held else PageName.LESION), None
+        """Go back undecided: to the picture that is held, or to the one that was opened."""
+        subject = form_in(state).subject
+        if not isinstance(subject, str):
+            return with_page(state, PageName.LIVE), None
+        before = PageName.WORKLIST if state.lesion is None else PageName.LESION
+        opened = with_page(state, PageName.PICTURE)
+        return replace(opened, page_state=PictureState(subject, before)), OpenPicture(subject)
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
@@ -180,6 +195,10 @@ class DecisionPage(Page):
             DecisionControl.OTHER: Button(
                 form.other or translate("Other diagnosis"), bool(form.other)
             ),
+            DecisionControl.PROOF: Button(
+                translate(PROOFS[form.proof]) if form.proof else translate("Proven?"),
+                form.proof is not None if form.diagnosed else None,
+            ),
         }
         self.draw_buttons(view, wording, buttons, frozen=view.frozen)
         actions, opinion, diagnoses = _areas(self.canvas.layout)
@@ -188,17 +207,25 @@ class DecisionPage(Page):
         said = translate("Model: {finding}", finding=model) if model else translate("Model")
         self._draw_label(opinion, said, self.palette.quiet)
         self._draw_label(diagnoses, translate("Own diagnosis"), self.palette.quiet)
-        page = self.canvas.layout.page
+        page = work_area(self.canvas.layout)
         top = max(opinion.bottom, diagnoses.bottom) + self.canvas.layout.px(10)
         foot = Rect(page.left, top, page.width, page.bottom - top)
         self.canvas.part(
-            foot, (form.note, view.fault), lambda shown: self._draw_foot(foot, *shown, wording)
+            foot,
+            (form.note, form.resumed, view.fault),
+            lambda shown: self._draw_foot(foot, *shown, wording),
         )
 
-    def _draw_foot(self, area: Rect, note: str, fault: Fault | None, wording: Wording) -> None:
-        """Draw why it was not kept, else the note."""
-        words = wording.sentence(fault) if fault is not None else note
-        colour = self.palette.warning if fault is not None else self.palette.text
+    def _draw_foot(
+        self, area: Rect, note: str, resumed: bool, fault: Fault | None, wording: Wording
+    ) -> None:
+        """Draw why it is not kept, else the note."""
+        words, colour = note, self.palette.text
+        if fault is not None:
+            words, colour = wording.sentence(fault), self.palette.warning
+        elif resumed:
+            words = wording.translate("Entered before it was locked, and not kept yet.")
+            colour = self.palette.warning
         _, size = self.canvas.fitting(([words],), (20, theme.SMALL, 15), area)
         self.canvas.draw_paragraph(words, size, area, colour)
 
@@ -230,6 +257,12 @@ def _areas(layout: Layout) -> tuple[Rect, Rect, Rect]:
     if not layout.portrait:
         top = (page.right - width, page.top + label)
     return actions, opinion, rows_of_targets(layout, top, width, 4)
+
+
+def _proof_area(layout: Layout) -> Rect:
+    """Return the half of the second row that is nearer to Keep."""
+    _, _, third, fourth = second_row(layout)
+    return third.union(fourth)
 
 
 def _after(state: State, context: Context) -> State:

@@ -14,7 +14,15 @@ from device.runtime.requests import FindPatient
 from device.screen import theme
 from device.screen.canvas import Button
 from device.screen.events import Target
-from device.screen.forms import LONGEST_NAME, LONGEST_NOTE, DecisionForm, DetailsForm
+from device.screen.forms import (
+    LONGEST_NAME,
+    LONGEST_NOTE,
+    LONGEST_PIN,
+    DecisionForm,
+    DetailsForm,
+    HolderForm,
+    NewPinForm,
+)
 from device.screen.grid import rows_of_targets, second_row, stacked, work_area
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
@@ -38,6 +46,9 @@ class Field(StrEnum):
     BIRTH_YEAR = "birth year"
     NOTE = "note"
     DIAGNOSIS = "diagnosis"
+    HOLDER = "holder"
+    PIN = "pin"
+    NEW_PIN = "new pin"
 
 
 HEADINGS: Final[Mapping[Field, str]] = {
@@ -46,6 +57,9 @@ HEADINGS: Final[Mapping[Field, str]] = {
     Field.BIRTH_YEAR: translatable("Year of birth"),
     Field.NOTE: translatable("Note"),
     Field.DIAGNOSIS: translatable("Other diagnosis"),
+    Field.HOLDER: translatable("Name"),
+    Field.PIN: translatable("PIN"),
+    Field.NEW_PIN: translatable("PIN"),
 }
 _LONGEST: Final[Mapping[Field, int]] = {
     Field.IDENTIFIER: LONGEST,
@@ -53,7 +67,15 @@ _LONGEST: Final[Mapping[Field, int]] = {
     Field.BIRTH_YEAR: _YEAR,
     Field.NOTE: LONGEST_NOTE,
     Field.DIAGNOSIS: LONGEST_NAME,
+    Field.HOLDER: LONGEST_NAME,
+    Field.PIN: LONGEST_PIN,
+    Field.NEW_PIN: LONGEST_PIN,
 }
+_SECRET: Final = frozenset({Field.PIN, Field.NEW_PIN})
+_NAMES: Final = frozenset({Field.NAME, Field.HOLDER})
+
+Form = DetailsForm | DecisionForm | HolderForm | NewPinForm
+"""What something that is typed can be a part of."""
 
 LetterKey = StrEnum("LetterKey", {f"KEY_{i}": key for i, key in enumerate("".join(_WIDE))})  # type: ignore[misc]
 
@@ -85,7 +107,7 @@ class KeyboardState:
 
     field: Field = Field.NOTE
     text: str = ""
-    form: DetailsForm | DecisionForm | None = None
+    form: Form | None = None
     capitals: bool = False
 
 
@@ -184,8 +206,11 @@ class KeyboardPage(Page):
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
-        """Return what is typed."""
-        return KeyboardView(_typing(snapshot.state), snapshot.live.frozen is not None)
+        """Return what is typed; of a PIN only how much."""
+        typing = _typing(snapshot.state)
+        if typing.field in _SECRET:
+            typing = replace(typing, text="•" * len(typing.text), form=None)
+        return KeyboardView(typing, snapshot.live.frozen is not None)
 
     def draw(self, view: KeyboardView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
@@ -229,7 +254,7 @@ def _capital(typing: KeyboardState) -> bool:
     if typing.field == Field.IDENTIFIER:
         return not typing.capitals
     begins = not typing.text or typing.text.endswith(" ")
-    return typing.capitals or (begins and typing.field == Field.NAME)
+    return typing.capitals or (begins and typing.field in _NAMES)
 
 
 def _before(typing: KeyboardState) -> PageName:
@@ -242,25 +267,43 @@ def _before(typing: KeyboardState) -> PageName:
             return PageName.DECISION
         case Field.NOTE:
             return PageName.NOTE
+        case Field.HOLDER:
+            return PageName.HOLDER
+        case Field.PIN:
+            return PageName.PIN
+        case Field.NEW_PIN:
+            return PageName.NEW_PIN
 
 
 def _done(state: State, typing: KeyboardState) -> Step:
     before = with_page(state, _before(typing))
-    text, form = typing.text.strip(), typing.form
     if typing.field == Field.IDENTIFIER:
+        text = typing.text.strip()
         identifier = clean_identifier(text)
         request = FindPatient(identifier) if identifier else None
         return replace(before, page_state=text), request
-    if isinstance(form, DetailsForm):
-        if typing.field == Field.NAME:
-            return replace(before, page_state=replace(form, name=text)), None
-        year = int(text) if len(text) == _YEAR else None
-        return replace(before, page_state=replace(form, birth_year=year)), None
-    if isinstance(form, DecisionForm):
-        if typing.field == Field.NOTE:
-            return replace(before, page_state=replace(form, note=text)), None
-        return replace(before, page_state=replace(form, other=text, diagnosis=None)), None
-    return before, None
+    if typing.field == Field.PIN:
+        return replace(before, page_state=typing.text), None
+    return replace(before, page_state=filled_in(typing)), None
+
+
+def filled_in(typing: KeyboardState) -> Form | None:
+    """Return the form that what is typed is a part of, with it; None where it is part of none."""
+    text, form = typing.text.strip(), typing.form
+    match form:
+        case DetailsForm() if typing.field == Field.NAME:
+            return replace(form, name=text)
+        case DetailsForm():
+            return replace(form, birth_year=int(text) if len(text) == _YEAR else None)
+        case DecisionForm() if typing.field == Field.NOTE:
+            return replace(form, note=text)
+        case DecisionForm():
+            return replace(form, other=text, diagnosis=None, proof=form.proof if text else None)
+        case HolderForm():
+            return replace(form, name=text)
+        case NewPinForm():
+            return replace(form, entered=typing.text, unlike=False)
+    return None
 
 
 PAGE = KeyboardPage

@@ -3,28 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from pygame import Rect
 
 from device.faults import Fault
 from device.language import translatable
 from device.records.access import Access, Protection
-from device.runtime.requests import Lock, Unlock
-from device.screen import theme
+from device.runtime.requests import ListHolders, Lock, Unlock
 from device.screen.canvas import Button
 from device.screen.events import Target
-from device.screen.keypad import PadKey, after_key, pad_buttons, pad_places
+from device.screen.forms import LONGEST_PIN
+from device.screen.keypad import PadKey, after_key, draw_secret, pad_buttons, pad_places
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
+from device.screen.pages.keyboard import Field, KeyboardState
 from device.screen.records_wording import ROLES
 from device.screen.registry import PageName
-from device.screen.state import Context, State, Step
+from device.screen.state import Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
 from device.screen.wording import Wording
-
-_LONGEST: Final = 64
-_SIZES: Final = (theme.BODY, 20, theme.SMALL, 16)
 
 
 class PinControl(StrEnum):
@@ -41,7 +39,7 @@ class PinView(PageView):
     Attributes
     ----------
     beside
-        The skin: without a PIN no picture is kept, but it is seen.
+        The skin: without a PIN it is seen, and what is taken is kept, sealed.
     figures
         How many were entered.
     access
@@ -99,13 +97,21 @@ class PinPage(Page):
         if target == PinControl.LOCK:
             return replace(state, page_state=None), Lock()
         if target == PinControl.OPEN:
-            return replace(state, page_state=None), Unlock(pin) if pin else None
-        return replace(state, page_state=after_key(pin, PadKey(target), _LONGEST)), None
+            if pin:
+                return replace(state, page_state=None), Unlock(pin)
+            access = context.desk.access
+            if access is None or access.locked:
+                return state, None
+            return with_page(state, PageName.HOLDERS), ListHolders()
+        if target == PadKey.LETTERS:
+            typing = KeyboardState(Field.PIN, pin)
+            return replace(with_page(state, PageName.KEYBOARD), page_state=typing), None
+        return replace(state, page_state=after_key(pin, PadKey(target), LONGEST_PIN)), None
 
     @classmethod
     def typed(cls, state: State, text: str) -> Step:
         """Add to the PIN."""
-        return replace(state, page_state=(_pin(state) + text)[:_LONGEST]), None
+        return replace(state, page_state=(_pin(state) + text)[:LONGEST_PIN]), None
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
@@ -119,12 +125,14 @@ class PinPage(Page):
         self.field_view.draw(view.beside, wording)
         access = view.access
         lockable = access is not None and access.protection is Protection.PIN and not access.locked
-        pad = pad_buttons(wording)
-        pad[PadKey.LETTERS] = Button("", None)
+        open_label, opens = wording.translate("Open"), True if view.figures else None
+        if not view.figures and access is not None and not access.locked:
+            # Whoever is in comes from here to the PINs of others, and to the own one.
+            open_label, opens = wording.translate("PINs"), access.protection is Protection.NOTHING
         buttons: dict[Target, Button] = {
             PinControl.LOCK: Button(wording.translate("Lock"), False if lockable else None),
-            PinControl.OPEN: Button(wording.translate("Open"), True if view.figures else None),
-            **pad,
+            PinControl.OPEN: Button(open_label, opens),
+            **pad_buttons(wording),
         }
         self.draw_buttons(view, wording, buttons, frozen=view.beside.frozen is not None)
         panel = self.canvas.layout.panel
@@ -134,36 +142,31 @@ class PinPage(Page):
         self.canvas.part(above, shown, lambda shown: self._draw_entry(above, shown, wording))
 
     def _draw_entry(self, area: Rect, shown: _Entry, wording: Wording) -> None:
-        canvas, px = self.canvas, self.canvas.layout.px
-        canvas.draw_text(
-            wording.translate("PIN"), 24, area.topleft, area.width, self.palette.quiet, bold=True
-        )
-        dots = "•" * min(shown.figures, 16)
-        canvas.draw_text(dots, theme.HEADLINE, (area.left, area.top + px(30)), area.width)
-        said, colour = self._said(shown, wording)
-        top = area.top + px(74)
-        room = Rect(area.left, top, area.width, area.bottom - top)
-        words, size = canvas.fitting(([said],), _SIZES, room)
-        canvas.draw_paragraph(words[0], size, room, colour)
+        said, warned = self._said(shown, wording)
+        heading = wording.translate("PIN")
+        draw_secret(self.canvas, area, heading, shown.figures, said, warned=warned)
 
-    def _said(self, shown: _Entry, wording: Wording) -> tuple[str, theme.Colour]:
+    @staticmethod
+    def _said(shown: _Entry, wording: Wording) -> tuple[str, bool]:
+        """Return who opened the records or what is wrong, and whether something is."""
         access = shown.access
         if shown.wait:
             words = wording.translate("Wrong PIN: wait {seconds} s.", seconds=shown.wait)
-            return words, self.palette.warning
+            return words, True
         if shown.fault is not None:
-            return wording.sentence(shown.fault), self.palette.warning
+            return wording.sentence(shown.fault), True
         if access is None:
-            return wording.translate("No records of patients are kept here."), self.palette.text
+            return wording.translate("No records of patients are kept here."), False
         if access.protection is Protection.NOTHING:
-            words = wording.translate("Records are not locked: no PIN is set.")
-            return words, self.palette.warning
+            return wording.translate("Records are not locked: no PIN is set."), True
         if access.holder is None:
-            words = wording.translate("Locked: no picture is kept until it is opened.")
-            return words, self.palette.warning
+            words = wording.translate(
+                "Locked. Pictures are kept, and seen again once it is opened."
+            )
+            return words, True
         role = wording.translate(ROLES[access.holder.role])
         words = wording.translate("Opened by {name} ({role}).", name=access.holder.name, role=role)
-        return words, self.palette.text
+        return words, False
 
 
 def _pin(state: State) -> str:

@@ -105,11 +105,8 @@ def test_one_pin_takes_over_from_another(locked: EncryptedArchive) -> None:
         locked.patients()
 
 
-def test_nothing_can_be_asked_of_a_locked_archive(
-    locked: EncryptedArchive, small_frame: Frame
-) -> None:
+def test_nothing_can_be_asked_of_a_locked_archive(locked: EncryptedArchive) -> None:
     for attempt in (
-        lambda: locked.keep(small_frame, None, [], None),
         locked.identifiers,
         locked.patients,
         lambda: locked.add_patient("4711"),

@@ -57,8 +57,8 @@ class Desktop:
     def desk(self) -> Desk:
         return self.work.desk.peek()
 
-    def ask(self, request: Request, identifier: str | None = None) -> Desk:
-        self.work.do(request, identifier)
+    def ask(self, request: Request) -> Desk:
+        self.work.do(request)
         assert self.desk.answered is request
         return self.desk
 
@@ -172,8 +172,7 @@ def test_decision_about_a_shot_is_entered_where_that_was_kept(it: Desktop) -> No
     key = it.lesion()
     identifier = it.picture(lesion=key)
     it.ask(OpenLesion(key))
-    shot = Shot()
-    desk = it.ask(Decide(shot, decision(Action.REFER)), identifier)
+    desk = it.ask(Decide(identifier, decision(Action.REFER)))
     assert it.archive.record(identifier).decision.action == Action.REFER
     # The next lesion is chosen anew.
     assert (desk.lesion, desk.fault) == (None, None)

@@ -34,8 +34,9 @@ from device.runtime.recorder import (
     NOT_KEPT,
     Recorder,
 )
-from device.runtime.requests import Unlock
+from device.runtime.requests import Filing, NewLesion, Unlock
 from tests.device.records.plain import write_plain
+from tests.device.screen.record_states import FOREARM as SPOT
 from tests.device.scripted import GIVE_UP_SECONDS, until
 
 PORTUGUESE = Preferences(language="pt", opacity=0.3)
@@ -353,13 +354,18 @@ def test_locked_records_are_no_fault(archive: ScriptedArchive, keep: KeepExamina
     archive.keep(keep.frame, keep.finding, [], None)
     archive.set_pin(Holder("A", Role.CLINICIAN), "123456")
     archive.lock()
-    recorder, health = recorder_of(archive)
+    recorder, health = recorder_of(archive, patients=archive)
+    # Where it lies cannot be entered while they are locked; the picture is kept all the same.
+    new = KeepExamination(Shot(Filing(NewLesion("a" * 32, SPOT))), keep.frame, keep.finding)
     with running(recorder):
         until(lambda: health.report()[Part.RECORDER].state is PartState.WAITING)
-        recorder.inbox.send(keep)
-        until(recorder.kept.peek)
-    assert recorder.reading_fault is None
-    assert recorder.fault.text == "the records are locked; enter your PIN"
+        for work in (keep, new):
+            recorder.inbox.send(work)
+        until(lambda: (kept := recorder.kept.peek()) and kept.shot is new.shot)
+        assert [(kept.fault, kept.sealed) for kept in recorder.news()] == [(None, True)] * 2
+        recorder.inbox.send(Unlock("123456"))
+        until(lambda: not archive.access.locked and len(archive.identifiers()) == 3)
+    assert (recorder.reading_fault, recorder.fault) == (None, None)
 
 
 def test_plain_files_of_earlier_releases_are_brought_over_and_shown(

@@ -17,14 +17,17 @@ from device.inference.finding import to_record
 from device.records.access import Access, Holder, Protection
 from device.records.listing import WorkItem, WorkKind
 from device.records.model import ExaminationRecord, PictureKind, Polarization
-from device.records.patients import Action, Decision, Lesion, Patient, Role, Sex
+from device.records.patients import Action, Decision, Lesion, Patient, Proof, Role, Sex
 from device.runtime.desk import Comparison, LesionEntry, OpenedPicture, Visit, WorkEntry, WorkPage
-from device.screen.forms import DecisionForm, DetailsForm
+from device.screen.forms import DecisionForm, DetailsForm, HolderForm
 from device.screen.pages.decision import DecisionView
 from device.screen.pages.details import DetailsView
 from device.screen.pages.followup import FollowUpState, FollowUpView, Mode
+from device.screen.pages.holder import HolderView
+from device.screen.pages.holders import HoldersView
 from device.screen.pages.keyboard import Field, KeyboardState, KeyboardView
 from device.screen.pages.lesion import LesionView
+from device.screen.pages.newpin import NewPinView
 from device.screen.pages.note import NoteView
 from device.screen.pages.patient import PatientState, PatientView
 from device.screen.pages.picture import PictureView
@@ -122,6 +125,11 @@ WORK = WorkPage(
     {WorkKind.OVERDUE: 12, WorkKind.DUE: 104, WorkKind.UNDECIDED: 3, WorkKind.REFERRED: 27},
 )
 UNFILED = WorkPage(None, (WorkEntry(visit(0), None),), 1, True, WORK.counts)
+HOLDERS = (
+    Holder("Dr Silva", Role.CLINICIAN),
+    Holder("Nurse Oliveira", Role.FIELD),
+    Holder("Mr Costa", Role.SERVICE),
+)
 FORM = DecisionForm("000970-20260304T123456Z-abcdef", Action.FOLLOW_UP, 6, "nv", agrees=True)
 LONG_NOTE = (
     "New lesion; Has changed, says the patient; Family history of melanoma; Itches or bleeds; "
@@ -190,6 +198,9 @@ def record_states(live: LiveView) -> dict[str, PageView]:
         "followup-comparing": FollowUpView(None, count=4, **cased),
         "followup-unmeasured": FollowUpView(replace(ALIGNED, changes=()), count=2, **cased),
         "decision": DecisionView(FORM, make_finding("mel", 0.62), frozen=True, **cased),
+        "decision-resumed": DecisionView(
+            replace(FORM, proof=Proof.HISTOPATHOLOGY, resumed=True), **cased
+        ),
         "decision-empty": DecisionView(DecisionForm(), **cased),
         "decision-other": DecisionView(
             replace(FORM, diagnosis=None, other="Lichen planus", action=Action.EXCISE, months=None),
@@ -217,6 +228,22 @@ def record_states(live: LiveView) -> dict[str, PageView]:
         "pin-none": PinView(
             beside, 0, Access(Protection.NOTHING, Holder("instrument", Role.CLINICIAN)), **common
         ),
+        "holders": HoldersView(HOLDERS, Access(Protection.PIN, HOLDERS[0]), **common),
+        "holders-field": HoldersView(HOLDERS, Access(Protection.PIN, HOLDERS[1]), **common),
+        "holders-none": HoldersView(
+            access=Access(Protection.NOTHING, Holder("instrument", Role.CLINICIAN)), **common
+        ),
+        "holder": HolderView(HolderForm("Dr Silva", Role.CLINICIAN, HOLDERS[0]), **common),
+        "holder-removing": HolderView(
+            HolderForm("Dr Silva", Role.FIELD, HOLDERS[0], removing=True), fault=FAULT, **common
+        ),
+        "holder-new": HolderView(HolderForm(role=Role.SERVICE), **common),
+        "newpin": NewPinView(beside, "Dr Silva", 4, **common),
+        "newpin-old": NewPinView(beside, "", 6, old=True, **common),
+        "newpin-again": NewPinView(beside, "Dr Silva", 6, again=True, **common),
+        "newpin-unlike": NewPinView(beside, "Dr Silva", unlike=True, **common),
+        "newpin-waiting": NewPinView(beside, "Dr Silva", waiting=True, **common),
+        "newpin-fault": NewPinView(beside, "Dr Silva", fault=FAULT, **common),
         "live-case": replace(live, case=CASE),
     }
     for name in ("patient", "lesion", "decision", "followup", "worklist", "start"):

@@ -200,6 +200,7 @@ STATES: dict[str, PageView] = {
     "progress": replace(LIVE, progress=(3, 8)),
     "flash": replace(LIVE, progress=(0, 0), flash=True),
     "not-kept": replace(FROZEN, kept=KeepStatus.NOT_KEPT),
+    "kept-sealed": replace(FROZEN, kept=KeepStatus.SEALED),
     "kept-until-the-end": replace(FROZEN, kept=KeepStatus.UNTIL_THE_END),
     "focus": replace(LIVE, focus="bcc"),
     "compare": COMPARE,

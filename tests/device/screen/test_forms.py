@@ -6,14 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.diagnoses import Code
-from device.records.patients import Action, Role
+from device.records.access import Holder
+from device.records.patients import Action, Proof, Role
 from device.screen.forms import (
     MONTHS,
     DecisionForm,
+    NewPinForm,
+    after_pin,
     decision_of,
     form_of,
     months_later,
     with_diagnosis,
+    with_next_proof,
 )
 from tests.device.screen.findings import make_finding
 
@@ -67,3 +71,40 @@ def test_whoever_names_what_the_model_named_agrees() -> None:
     unfamiliar = replace(finding, abstention="unfamiliar")
     for nothing_said in (None, unfamiliar):
         assert with_diagnosis(DecisionForm("x"), Code.MEL, nothing_said).agrees is None
+
+
+def test_diagnosis_is_proven_in_one_way_after_another_and_nothing_else_is() -> None:
+    form = DecisionForm("x", Action.EXCISE, diagnosis=Code.MEL)
+    ways = []
+    for _ in range(len(Proof) + 1):
+        form = with_next_proof(form)
+        ways.append(form.proof)
+    assert ways == [*Proof, None]
+    assert with_next_proof(DecisionForm("x", Action.EXCISE)).proof is None
+    other = with_next_proof(DecisionForm("x", Action.EXCISE, other="Lichen planus"))
+    assert other.proof == Proof.HISTOPATHOLOGY
+    assert with_diagnosis(replace(other, diagnosis=Code.MEL), Code.MEL, None).proof is None
+
+
+def test_proof_outlives_a_decision_that_is_entered_anew() -> None:
+    form = DecisionForm("x", Action.EXCISE, diagnosis=Code.MEL, proof=Proof.HISTOPATHOLOGY)
+    again = form_of("x", decision_of(form, NOON, Role.CLINICIAN))
+    assert again == form
+    assert decision_of(replace(again, diagnosis=None), NOON, Role.CLINICIAN).proof is None
+
+
+def test_new_pin_is_entered_twice_and_ones_own_after_the_old_one() -> None:
+    form = NewPinForm(Holder("Dr Silva", Role.CLINICIAN))
+    assert after_pin(form) == form
+    for entered in ("471100", "471101"):
+        form = after_pin(replace(form, entered=entered))
+    assert (form.unlike, form.new, form.waiting) == (True, "", False)
+    for entered in ("471100", "471100"):
+        form = after_pin(replace(form, entered=entered))
+    assert (form.waiting, form.new, form.entered) == (True, "471100", "")
+    own = NewPinForm()
+    for entered in ("111111", "222222", "222222"):
+        assert not own.waiting
+        own = after_pin(replace(own, entered=entered))
+    assert (own.old, own.new, own.waiting) == ("111111", "222222", True)
+    assert "222222" not in repr(own)

@@ -13,19 +13,24 @@ from device.runtime.messages import Shot
 from device.runtime.requests import (
     AddPatient,
     ChangePatient,
+    ChangePin,
     ClosePatient,
     CompareVisits,
     Decide,
     FileExamination,
     FindPatient,
+    ListHolders,
     Lock,
     NewLesion,
     OpenLesion,
+    OpenPicture,
     OpenWork,
+    RemovePin,
+    SetPin,
     Unlock,
 )
 from device.screen.events import Key, Pinch, Place, ShutterPress, Text, Touch
-from device.screen.forms import DecisionForm, DetailsForm
+from device.screen.forms import DecisionForm, DetailsForm, HolderForm, NewPinForm
 from device.screen.navigation import step
 from device.screen.pages.base import page_class
 from device.screen.pages.followup import FollowUpState
@@ -211,7 +216,11 @@ def test_nothing_forces_a_decision() -> None:
     left, command = step(held, Touch("back"), OPEN)
     assert (left.page, left.frozen, command) == (PageName.LIVE, True, None)
     kept = State(PageName.DECISION, page_state=DecisionForm("000001-x"))
-    assert step(kept, Touch("back"), OPEN)[0].page == PageName.LESION
+    for lesion, before in ((None, PageName.WORKLIST), ("c" * 32, PageName.LESION)):
+        left, command = step(replace(kept, lesion=lesion), Touch("back"), OPEN)
+        shown = PictureState("000001-x", before)
+        assert (left.page, left.page_state) == (PageName.PICTURE, shown)
+        assert command == OpenPicture("000001-x")
 
 
 def test_note_is_put_together_and_goes_into_the_decision() -> None:
@@ -219,16 +228,19 @@ def test_note_is_put_together_and_goes_into_the_decision() -> None:
     state, _ = step(state, Touch("note"))
     for target in ("phrase 1", "phrase 3", "phrase 1"):
         state, _ = step(state, Touch(target))
-    assert state.page_state.note == "Coça ou sangra"
+    assert state.page_state.note == "Prurido ou sangramento"
     state, _ = step(state, Touch("keyboard"))
     state, _ = step(state, Text("; dói"))
     state, _ = step(state, Key("return"))
     state, _ = step(state, Touch("back"))
-    assert (state.page, state.page_state.note) == (PageName.DECISION, "Coça ou sangra; dói")
+    assert (state.page, state.page_state.note) == (PageName.DECISION, "Prurido ou sangramento; dói")
     other, _ = step(state, Touch("other"))
     other, _ = step(other, Text("Lichen"))
     other, _ = step(other, Touch("done"))
-    assert (other.page_state.other, other.page_state.note) == ("Lichen", "Coça ou sangra; dói")
+    assert (other.page_state.other, other.page_state.note) == (
+        "Lichen",
+        "Prurido ou sangramento; dói",
+    )
 
 
 def test_typing_is_given_up_without_a_change() -> None:
@@ -297,3 +309,108 @@ def test_pin_is_entered_and_never_stays() -> None:
     assert "1234" not in repr(request)
     assert step(State(PageName.PIN), Touch("open"))[1] is None
     assert step(state, Touch("lock")) == (State(PageName.PIN), Lock())
+
+
+CLINICIAN = Access(Protection.PIN, Holder("Dr Silva", Role.CLINICIAN))
+FIELD = Access(Protection.PIN, Holder("Nurse", Role.FIELD))
+BESIDE = Access(Protection.NOTHING, Holder("instrument", Role.CLINICIAN))
+
+
+def test_pins_are_reached_from_where_one_is_entered_by_whoever_is_in() -> None:
+    for access, page in (
+        (BESIDE, PageName.HOLDERS),
+        (FIELD, PageName.HOLDERS),
+        (Access(Protection.PIN, None), PageName.PIN),
+        (None, PageName.PIN),
+    ):
+        context = Context(desk=Desk(access=access))
+        opened, request = step(State(PageName.PIN), Touch("open"), context)
+        assert opened.page == page
+        assert request == (ListHolders() if page == PageName.HOLDERS else None)
+
+
+def test_only_whoever_may_gives_pins_and_only_with_a_pin_is_there_an_own_one() -> None:
+    holders = (CLINICIAN.holder, FIELD.holder)
+    for access, own, others in (
+        (CLINICIAN, True, True),
+        (FIELD, True, False),
+        (BESIDE, False, True),
+    ):
+        context = Context(desk=Desk(access=access, holders=holders))
+        for target, leads, page in (
+            ("own", own, PageName.NEW_PIN),
+            ("add", others, PageName.HOLDER),
+            ("holder 2", others, PageName.HOLDER),
+            ("holder 3", False, PageName.HOLDER),
+        ):
+            state, request = step(State(PageName.HOLDERS), Touch(target), context)
+            assert (state.page == page, request) == (leads, None)
+    context = Context(desk=Desk(access=CLINICIAN, holders=holders))
+    state, _ = step(State(PageName.HOLDERS), Touch("holder 2"), context)
+    assert state.page_state == HolderForm("Nurse", Role.FIELD, FIELD.holder)
+
+
+def test_first_pin_is_a_clinicians_unless_that_is_changed() -> None:
+    for holders, role in (((), Role.CLINICIAN), ((CLINICIAN.holder,), Role.FIELD)):
+        context = Context(desk=Desk(access=BESIDE, holders=holders))
+        state, _ = step(State(PageName.HOLDERS), Touch("add"), context)
+        assert state.page_state == HolderForm(role=role)
+
+
+def test_pin_is_given_to_a_name_with_a_role() -> None:
+    state = State(PageName.HOLDER, page_state=HolderForm())
+    assert step(state, Touch("set"), OPEN)[0] == state
+    state, _ = step(state, Touch("name"), OPEN)
+    for letter in "ana":
+        state, _ = step(state, Touch(letter), OPEN)
+    state, _ = step(state, Touch("done"), OPEN)
+    state, _ = step(state, Touch("service"), OPEN)
+    assert state.page_state == HolderForm("Ana", Role.SERVICE)
+    state, _ = step(state, Touch("set"), OPEN)
+    holder = Holder("Ana", Role.SERVICE)
+    assert (state.page, state.page_state) == (PageName.NEW_PIN, NewPinForm(holder))
+    for entered in ("12345", "123456", "123456"):
+        for figure in entered:
+            state, _ = step(state, Touch(figure), OPEN)
+        state, request = step(state, Touch("next"), OPEN)
+        if entered == "12345":
+            # Too short to be one: nothing happens until it is long enough.
+            assert state.page_state.entered == "12345"
+            for _ in entered:
+                state, _ = step(state, Key("backspace"), OPEN)
+    assert request == SetPin(holder, "123456")
+    assert "123456" not in repr(request)
+    # While it is kept nothing else is entered.
+    assert step(state, Touch("7"), OPEN) == (state, None)
+    assert step(state, Text("7"), OPEN) == (state, None)
+
+
+def test_own_pin_is_changed_after_the_old_one() -> None:
+    state = State(PageName.NEW_PIN, page_state=NewPinForm())
+    for entered in ("111111", "222222", "222222"):
+        state, _ = step(state, Text(entered), OPEN)
+        state, request = step(state, Key("return"), OPEN)
+    assert request == ChangePin("111111", "222222")
+
+
+def test_pin_with_letters_is_entered_by_touch() -> None:
+    state, _ = step(State(PageName.PIN, page_state="47"), Touch("letters"), OPEN)
+    assert state.page_state == KeyboardState(Field.PIN, "47")
+    state, _ = step(state, Touch("x"), OPEN)
+    state, _ = step(state, Touch("done"), OPEN)
+    assert (state.page, state.page_state) == (PageName.PIN, "47x")
+    new = State(PageName.NEW_PIN, page_state=NewPinForm(entered="47"))
+    state, _ = step(new, Touch("letters"), OPEN)
+    state, _ = step(state, Touch("y"), OPEN)
+    state, _ = step(state, Touch("done"), OPEN)
+    assert (state.page, state.page_state.entered) == (PageName.NEW_PIN, "47y")
+
+
+def test_pin_is_taken_away_where_that_is_touched_twice() -> None:
+    form = HolderForm("Nurse", Role.FIELD, FIELD.holder)
+    state, request = step(State(PageName.HOLDER, page_state=form), Touch("remove"), OPEN)
+    assert (state.page_state.removing, request) == (True, None)
+    assert step(state, Touch("remove"), OPEN)[1] == RemovePin("Nurse")
+    assert not step(state, Touch("clinician"), OPEN)[0].page_state.removing
+    new = State(PageName.HOLDER, page_state=HolderForm("Ana"))
+    assert step(new, Touch("remove"), OPEN) == (new, None)
