@@ -26,9 +26,11 @@ _REMOVED: Final = (
 )
 """What belongs to one machine or to the making of the root."""
 
-_MADE: Final = {"SOURCE_DATE_EPOCH": "1754697600", "PYTHONHASHSEED": "0"}
-"""What packages write while they are installed: the same for whoever installs them, and when. The
-day is that of Debian 13."""
+SUITE_EPOCH: Final = 1754697600
+"""The day that Debian 13 was released, seconds since 1970."""
+
+_MADE: Final = {"SOURCE_DATE_EPOCH": str(SUITE_EPOCH), "PYTHONHASHSEED": "0"}
+"""What packages write while they are installed is the same for whoever installs them, and when."""
 
 
 def debian_root(recipe: Recipe, cache: Path, tools: Tools) -> Path:

@@ -9,6 +9,7 @@ from typing import Final
 
 from build_host.image import layout
 from build_host.image.commands import ToolError
+from build_host.image.debian import SUITE_EPOCH
 from build_host.image.initramfs import with_ours
 from build_host.image.layout import SLOT_A, SLOT_B, Slot
 from build_host.image.recipe import Partitions
@@ -22,8 +23,6 @@ _ROM_STAGE: Final = "bootcode.bin"
 def make_erofs(root: Path, image: Path, tools: Tools, epoch: int, name: str) -> None:
     """Write a root as a read-only file system.
 
-    Times later than `epoch` are set to it, so that two builds are alike.
-
     Parameters
     ----------
     name
@@ -34,15 +33,28 @@ def make_erofs(root: Path, image: Path, tools: Tools, epoch: int, name: str) -> 
     build_host.image.commands.ToolError
         If it cannot be made.
     """
-    for path in root.rglob("*"):
-        if path.lstat().st_mtime > epoch:
-            os.utime(path, (epoch, epoch), follow_symlinks=False)
+    settle_times(root, epoch)
     image.unlink(missing_ok=True)
     tools.run(
         ["mkfs.erofs", "--quiet", "-zlz4hc", f"-T{epoch}", "--mkfs-time",
          f"-U{uuid.uuid5(_NAMESPACE, name)}", "-Ldermascope", str(image), str(root)],
         [root, image.parent],
     )  # fmt: skip
+
+
+def settle_times(root: Path, epoch: int) -> None:
+    """Set the times of all that was made while the image was, so that two builds are alike.
+
+    What Debian packed before its release keeps its own: compiled Python names that of its source.
+
+    Parameters
+    ----------
+    epoch
+        The time that they are set to.
+    """
+    for path in (root, *root.rglob("*")):
+        if path.lstat().st_mtime > SUITE_EPOCH:
+            os.utime(path, (epoch, epoch), follow_symlinks=False)
 
 
 def make_fat(

@@ -24,7 +24,7 @@ from tests.image.card import Card
 SIZE = (800, 480)
 READY = r"Started .*dermascope\.service"
 _AXIS = 32767
-_SLOW_UNITS = ("dermascope", "dermascope-data-check")
+_SLOW_UNITS = ("dermascope", "dermascope-data-check", "systemd-modules-load")
 _PATIENCE = " ".join(
     f"systemd.set_credential_binary=systemd.unit-dropin.{unit}.service:{drop_in}"
     for unit in _SLOW_UNITS
@@ -228,7 +228,7 @@ class Machine:
         """Press a key, by its name as QEMU has it."""
         self.ask("send-key", keys=[{"type": "qcode", "data": key}])
 
-    def root(self, command: str, seconds: float = 120.0) -> str:
+    def root(self, command: str, seconds: float = 900.0) -> str:
         """Run a command in the machine as root, and return what it printed.
 
         The shell is the emulated machine's alone: the kernel's command line opens it.

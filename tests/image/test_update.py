@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from build_host.image.recipe import load_recipe
 from build_host.image.tools import Tools
 from build_host.image.update import make_update
 from build_host.image.update_key import default_update_key
+from tests.image import firmware
 from tests.image.card import Card, partitions
 from tests.image.conftest import BUILT, Flash
 from tests.image.machine import READY, Machine, plugged, stick
@@ -20,7 +20,7 @@ from tests.image.test_power_cuts import SETTINGS, examinations
 
 WORK = BUILT / "work"
 NO_MODEL = "systemd.setenv=DERMASCOPE_MODELS=/nowhere"
-INSTALL_SECONDS = 2400.0
+INSTALL_SECONDS = 7200.0
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,6 @@ def update(work: Path, tools: Tools, version: str, *, broken: bool = False) -> P
 def install(machine: Machine, version: str, shown: Path) -> None:
     """Have the update on the stick installed, as a person does: on the screen."""
     machine.wait_for(READY, START_SECONDS)
-    working(machine)
     end = time.monotonic() + START_SECONDS
     while f"offered {version}" not in (offer := machine.root("cat /run/dermascope-update/offer")):
         assert time.monotonic() < end, offer
@@ -66,7 +65,7 @@ def install(machine: Machine, version: str, shown: Path) -> None:
         time.sleep(10.0)
     machine.screenshot(shown / f"update-{version}.png")
     machine.touch_target("models", "update")
-    machine.wait_for(r"Starting .*dermascope-update\.service", 120.0)
+    machine.wait_for(r"Starting .*dermascope-update\.service", 600.0)
 
 
 class Instrument:
@@ -76,6 +75,11 @@ class Instrument:
         self.card = card
         self._folder = folder
         self._tools = tools
+
+    @property
+    def next_system(self) -> int:
+        """The boot partition of the system that starts when it is switched on."""
+        return firmware.choose(self.card, self._folder, trial=False).partition
 
     def start(self, image: Path | None = None, *, trial: bool = False) -> Machine:
         return Machine(
@@ -90,16 +94,8 @@ class Instrument:
 
 
 @pytest.fixture(scope="module")
-def instrument(flash: Flash, tools: Tools, work: Path) -> Iterator[Instrument]:
-    made = Instrument(flash(SETTINGS), work / "machine", tools)
-    with made.start() as machine:
-        machine.wait_for(READY, START_SECONDS)
-        working(machine)
-        machine.touch(*UNDERSTOOD)
-        machine.press("spc")
-        machine.wait_for(KEPT, 300.0)
-        machine.root("sync")
-    yield made
+def instrument(flash: Flash, tools: Tools, work: Path) -> Instrument:
+    return Instrument(flash(SETTINGS), work / "machine", tools)
 
 
 @pytest.fixture(scope="module")
@@ -118,37 +114,36 @@ def holds(card: Card, number: int, image: Path) -> bool:
     return True
 
 
-def test_power_that_fails_while_an_update_is_installed_changes_nothing(instrument, good, shown):
-    with instrument.start(good) as machine:
-        install(machine, "10.0.0", shown)
-        time.sleep(20.0)
-        machine.screenshot(shown / "update-is-written.png")
-        machine.cut_power()
-        assert not machine.asks_for_trial
-    with instrument.start() as machine:
-        assert machine.partition == SLOT_A.boot
-        machine.wait_for(READY, START_SECONDS)
-        machine.root("sync")
-
-
 def test_an_update_that_does_not_start_is_left_without_a_hand(instrument, work, tools, shown):
     broken = update(work, tools, "9.0.0", broken=True)
     with instrument.start(broken) as machine:
+        machine.wait_for(READY, START_SECONDS)
+        working(machine)
+        machine.touch(*UNDERSTOOD)
+        machine.press("spc")
+        machine.wait_for(KEPT, START_SECONDS)
+        machine.press("spc")
         install(machine, "9.0.0", shown)
         machine.wait_until_off(INSTALL_SECONDS)
         assert machine.asks_for_trial, machine.said[-3000:]
     with instrument.start(trial=True) as machine:
         assert machine.partition == SLOT_B.boot
+        machine.wait_for("the update 9.0.0 does not start", START_SECONDS)
         # The system goes back by itself: the machine is started again, and not for a trial.
         machine.wait_until_off(START_SECONDS)
         assert not machine.asks_for_trial
-    with instrument.start(broken) as machine:
-        assert machine.partition == SLOT_A.boot
+    assert instrument.next_system == SLOT_A.boot
+
+
+def test_power_that_fails_while_an_update_is_installed_changes_nothing(instrument, good, shown):
+    with instrument.start(good) as machine:
         machine.wait_for("the update 9.0.0 does not work here", START_SECONDS)
-        machine.wait_for(READY, START_SECONDS)
-        machine.wait_for(r"Finished .*dermascope-offer@", START_SECONDS)
-        assert "refused 9.0.0" in machine.root("cat /run/dermascope-update/offer")
-        machine.root("sync")
+        install(machine, "10.0.0", shown)
+        time.sleep(20.0)
+        machine.screenshot(shown / "update-is-written.png")
+        machine.cut_power()
+        assert not machine.asks_for_trial
+    assert instrument.next_system == SLOT_A.boot
 
 
 def test_an_update_that_works_is_kept(instrument, good, shown):
@@ -161,10 +156,9 @@ def test_an_update_that_works_is_kept(instrument, good, shown):
         assert machine.partition == SLOT_B.boot
         machine.wait_for(READY, START_SECONDS)
         machine.wait_for(r"Finished .*dermascope-confirm\.service", START_SECONDS)
+        machine.screenshot(shown / "updated.png")
         machine.root("sync")
-    with instrument.start() as machine:
-        assert machine.partition == SLOT_B.boot
-        machine.wait_for(READY, START_SECONDS)
+    assert instrument.next_system == SLOT_B.boot
 
 
 def test_the_records_are_untouched(instrument, work):
