@@ -71,6 +71,10 @@ class BundleError(DermascopeError, ValueError):
     """A model bundle is incomplete, altered, not trusted or does not fit its own manifest."""
 
 
+class UntrustedError(BundleError):
+    """A model bundle is signed by no key that this device trusts."""
+
+
 class SourceError(DermascopeError, OSError):
     """A source of frames is absent, busy, stalled or gone."""
 
