@@ -85,7 +85,7 @@ def export_training(options: argparse.Namespace, clock: Clock) -> int:
 def export_pdf(options: argparse.Namespace, clock: Clock) -> int:
     """Write a page about every examination."""
     from device.interop.page_folder import export_pages
-    from device.interop.referral_page import Paper
+    from device.interop.sheet import Paper
 
     config = load_config(options.config)
     language, paper = Language(options.language or config.language), Paper(options.paper)

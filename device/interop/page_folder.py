@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.interop.files import remove_unfinished, write_export
-from device.interop.referral_page import Paper, referral_page
+from device.interop.referral_page import referral_page
+from device.interop.sheet import Paper
 from device.interop.study import ExaminedLesion
 from device.language import Language
 

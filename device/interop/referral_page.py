@@ -1,13 +1,9 @@
 """A page about one examination, for whoever the patient is referred to: PDF, A4 or Letter."""
 
-import io
-from enum import StrEnum
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from device.anatomy import BodySpot
 from device.body.atlas import DRAWINGS
@@ -16,20 +12,11 @@ from device.imaging.field_of_view import crop
 from device.inference.finding import FindingRecord, NoCallReason
 from device.inference.recommendation import Recommendation
 from device.interop.dicom_image import MANUFACTURER, age_in_years
-from device.interop.extra import extra_installed
+from device.interop.sheet import INK, LINE, MARGIN, QUIET, RULE, Paper, Sheet
 from device.interop.study import ExaminedLesion
 from device.language import Language, Translations, translations
 from device.records import words
 from device.records.patients import Decision
-
-_FONTS: Final = Path(__file__).parents[1] / "screen" / "fonts"
-_REGULAR: Final = "OpenSans-Regular"
-_BOLD: Final = "OpenSans-Bold"
-
-_MARGIN: Final = 42.0
-_LINE: Final = 13.0
-_LONGEST_SIDE: Final = 1400
-"""Pixels of a picture on paper: 300 to the inch at the width that it has."""
 
 _PICTURE_SHARE: Final = 0.26
 """Of the page's height: a decision with a long note has room on the same page."""
@@ -39,25 +26,11 @@ _BODY_HEIGHT: Final = 120.0
 _FOOT: Final = 56.0
 """Height of what stands at the bottom."""
 
-_INK: Final = (0.1, 0.1, 0.12)
-_QUIET: Final = (0.4, 0.4, 0.44)
-_RULE: Final = (0.75, 0.75, 0.78)
 _BENIGN: Final = (0.35, 0.5, 0.65)
 _SUSPECT: Final = (0.72, 0.27, 0.1)
 _MISLEADING: Final = frozenset(
     {NoCallReason.QUALITY, NoCallReason.NOT_DERMOSCOPIC, NoCallReason.UNFAMILIAR}
 )
-
-
-class Paper(StrEnum):
-    """A size of paper."""
-
-    A4 = "a4"
-    LETTER = "letter"
-
-
-_SIZES: Final = {Paper.A4: (595.28, 841.89), Paper.LETTER: (612.0, 792.0)}
-"""Width and height in points (ISO 216, ANSI/ASME Y14.1)."""
 
 
 def referral_page(
@@ -84,58 +57,47 @@ def referral_page(
     device.errors.ExportError
         If what it takes is not installed.
     """
-    with extra_installed():
-        from reportlab.pdfbase import pdfmetrics
-        from reportlab.pdfbase.ttfonts import TTFont
-        from reportlab.pdfgen.canvas import Canvas
-
-    for name in (_REGULAR, _BOLD):
-        pdfmetrics.registerFont(TTFont(name, _FONTS / f"{name}.ttf"))
-    file = io.BytesIO()
-    # Invariant: the same examination is the same file, and no time of printing is in it.
-    canvas = Canvas(file, pagesize=_SIZES[paper], invariant=1)
-    canvas.setTitle(translations(language).translate("Dermoscopy report"))
-    canvas.setCreator(MANUFACTURER)
-    _Page(canvas, _SIZES[paper], translations(language)).draw(examined, overlay)
-    canvas.save()
-    return file.getvalue()
+    texts = translations(language)
+    sheet = Sheet(paper, texts.translate("Dermoscopy report"), MANUFACTURER)
+    _Page(sheet, texts).draw(examined, overlay)
+    return sheet.finished()
 
 
 class _Page:
     """Where on the page the next thing is drawn."""
 
-    def __init__(self, canvas: Any, size: tuple[float, float], texts: Translations) -> None:
-        self._canvas = canvas
+    def __init__(self, sheet: Sheet, texts: Translations) -> None:
+        self._sheet = sheet
         self._texts = texts
-        self._left, self._right = _MARGIN, size[0] - _MARGIN
-        self._height = size[1]
-        self._top = size[1] - _MARGIN
-        self._width = self._right - self._left
+        self._top = sheet.height - MARGIN
 
     def draw(self, examined: ExaminedLesion, overlay: NDArray[np.uint8] | None) -> None:
         """Draw all of it, from the top."""
         self._head(examined)
         self._about(examined)
         self._pictures(examined, overlay)
-        middle = self._left + self._width * 0.6
-        below = self._finding(examined, self._left, middle - 16)
-        beside = self._beside(examined, middle, self._right)
+        middle = self._sheet.left + self._sheet.width * 0.6
+        below = self._finding(examined, self._sheet.left, middle - 16)
+        beside = self._beside(examined, middle, self._sheet.right)
         self._top = min(below, beside) - 8
         self._decision(examined)
         self._foot(examined)
 
     def _head(self, examined: ExaminedLesion) -> None:
         title = self._texts.translate("Dermoscopy report")
-        self._say(title, self._left, self._top - 14, 17, bold=True)
+        self._sheet.say(title, self._sheet.left, self._top - 14, 17, bold=True)
         taken = f"{examined.taken:%Y-%m-%d %H:%M}"
-        self._say(taken, self._right, self._top - 12, 11, right=True)
+        self._sheet.say(taken, self._sheet.right, self._top - 12, 11, right=True)
         equipment = examined.equipment
         whose = ", ".join(part for part in (equipment.institution, equipment.department) if part)
         self._top -= 20
         if whose:
-            self._say(whose, self._left, self._top - 11, 10, _QUIET, longest=self._width)
+            self._sheet.say(
+                whose, self._sheet.left, self._top - 11, 10, QUIET, longest=self._sheet.width
+            )
             self._top -= 15
-        self._rule()
+        self._sheet.rule(self._top - 5)
+        self._top -= 11
 
     def _about(self, examined: ExaminedLesion) -> None:
         patient, lesion = examined.patient, examined.lesion
@@ -160,16 +122,21 @@ class _Page:
         for parts, size in ((who, 12), (what, 11)):
             line = " · ".join(part for part in parts if part)
             if line:
-                self._say(
-                    line, self._left, self._top - 13, size, bold=size == 12, longest=self._width
+                self._sheet.say(
+                    line,
+                    self._sheet.left,
+                    self._top - 13,
+                    size,
+                    bold=size == 12,
+                    longest=self._sheet.width,
                 )
                 self._top -= 17
         self._top -= 8
 
     def _pictures(self, examined: ExaminedLesion, overlay: NDArray[np.uint8] | None) -> None:
         gap = 14.0
-        room = (self._width - gap) / 2
-        side = min(room, self._height * _PICTURE_SHARE)
+        room = (self._sheet.width - gap) / 2
+        side = min(room, self._sheet.height * _PICTURE_SHARE)
         pixels = examined.examination.image
         field = examined.examination.record.field_of_view
         shown = [pixels] if overlay is None else [pixels, overlay]
@@ -178,51 +145,34 @@ class _Page:
             part = crop(picture, field) if field is not None else picture
             height, width = part.shape[:2]
             scale = min(side / width, side / height)
-            left = self._left + number * (room + gap)
-            self._picture(part, left, self._top - height * scale, width * scale, height * scale)
+            left = self._sheet.left + number * (room + gap)
+            self._sheet.picture(
+                part, left, self._top - height * scale, width * scale, height * scale
+            )
             if number == 0 and examined.mm_per_pixel is not None:
-                self._scale(left, self._top - height * scale, scale / examined.mm_per_pixel)
+                self._sheet.scale_bar(
+                    left, self._top - height * scale, scale / examined.mm_per_pixel
+                )
             highest = max(highest, height * scale)
         self._top -= highest + 6
         if overlay is not None:
             what = self._texts.translate(
                 "Where the picture points to the likeliest malignant diagnosis"
             )
-            left = self._left + room + gap
-            self._say(what, left, self._top - 7, 8, _QUIET, longest=room)
+            left = self._sheet.left + room + gap
+            self._sheet.say(what, left, self._top - 7, 8, QUIET, longest=room)
         self._top -= 16
-
-    def _picture(
-        self, pixels: NDArray[np.uint8], left: float, bottom: float, width: float, height: float
-    ) -> None:
-        from reportlab.lib.utils import ImageReader
-
-        picture = Image.fromarray(np.ascontiguousarray(pixels))
-        picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.LANCZOS)
-        self._canvas.drawImage(ImageReader(picture), left, bottom, width, height)
-
-    def _scale(self, left: float, bottom: float, points_per_mm: float) -> None:
-        """Draw how long some millimetres are, on a white band that any skin lets be read."""
-        length = next((mm for mm in (5, 2, 1) if mm * points_per_mm < 120.0), 1)
-        long = length * points_per_mm
-        canvas = self._canvas
-        canvas.setFillColorRGB(1, 1, 1)
-        canvas.rect(left + 6, bottom + 6, long + 12, 18, stroke=0, fill=1)
-        canvas.setStrokeColorRGB(*_INK)
-        canvas.setLineWidth(1.5)
-        canvas.line(left + 12, bottom + 10, left + 12 + long, bottom + 10)
-        self._say(f"{length} mm", left + 12, bottom + 14, 8)
 
     def _finding(self, examined: ExaminedLesion, left: float, right: float) -> float:
         finding, top = examined.finding, self._top
-        top = self._heading(self._texts.translate("What the model says"), left, top)
+        top = self._sheet.heading(self._texts.translate("What the model says"), left, top)
         if finding is None:
-            self._say(self._texts.translate("No finding"), left, top - 10, 10)
-            return top - _LINE
+            self._sheet.say(self._texts.translate("No finding"), left, top - 10, 10)
+            return top - LINE
         if finding.recommendation is not None:
             top = self._recommended(finding.recommendation, left, top)
         if finding.no_call is not None:
-            self._say(
+            self._sheet.say(
                 self._texts.translate(words.NO_CALLS[finding.no_call]),
                 left,
                 top - 11,
@@ -237,7 +187,7 @@ class _Page:
         others = [c for c in finding.prediction_set if c != finding.diagnosis and c in MALIGNANT]
         if others and finding.no_call is None:
             names = ", ".join(examined.name_of(c, self._texts.language) for c in others)
-            top = self._paragraph(
+            top = self._sheet.paragraph(
                 self._texts.translate("Not excluded: {diagnoses}", diagnoses=names),
                 left,
                 right,
@@ -247,9 +197,9 @@ class _Page:
 
     def _recommended(self, recommendation: Recommendation, left: float, top: float) -> float:
         """Draw what the finding asks for, marked by shape as on the screen."""
-        canvas, middle = self._canvas, top - 8
-        canvas.setStrokeColorRGB(*_INK)
-        canvas.setFillColorRGB(*_INK)
+        canvas, middle = self._sheet.canvas, top - 8
+        canvas.setStrokeColorRGB(*INK)
+        canvas.setFillColorRGB(*INK)
         canvas.setLineWidth(1.3)
         if recommendation is Recommendation.NO_SIGN:
             canvas.circle(left + 6, middle, 5, stroke=1, fill=0)
@@ -261,7 +211,7 @@ class _Page:
             path.close()
             canvas.drawPath(path, stroke=1, fill=int(recommendation is Recommendation.REFER))
         text = self._texts.translate(words.RECOMMENDATIONS[recommendation])
-        self._say(text, left + 19, top - 12, 12, bold=True)
+        self._sheet.say(text, left + 19, top - 12, 12, bold=True)
         return top - 22
 
     def _bar(
@@ -277,20 +227,20 @@ class _Page:
         leads = code == finding.diagnosis and finding.no_call is None
         begin, end = left + 138, right - 38
         name = examined.name_of(code, self._texts.language)
-        self._say(name, left, top - 10, 9, bold=leads, longest=130)
-        canvas = self._canvas
+        self._sheet.say(name, left, top - 10, 9, bold=leads, longest=130)
+        canvas = self._sheet.canvas
         canvas.setFillColorRGB(*(_SUSPECT if code in MALIGNANT else _BENIGN))
         canvas.rect(begin, top - 11, max(0.6, (end - begin) * probability), 8, stroke=0, fill=1)
-        canvas.setStrokeColorRGB(*_RULE)
+        canvas.setStrokeColorRGB(*RULE)
         canvas.setLineWidth(0.5)
         canvas.rect(begin, top - 11, end - begin, 8, stroke=1, fill=0)
-        self._say(_percent(probability), right, top - 10, 9, bold=leads, right=True)
+        self._sheet.say(_percent(probability), right, top - 10, 9, bold=leads, right=True)
         return top - 14.5
 
     def _beside(self, examined: ExaminedLesion, left: float, right: float) -> float:
         measures, top = examined.examination.record.measures, self._top
         if measures is not None:
-            top = self._heading(self._texts.translate("Measured (ABCD)"), left, top)
+            top = self._sheet.heading(self._texts.translate("Measured (ABCD)"), left, top)
             translate = self._texts.translate
             axes = (translate("none"), translate("1 axis"), translate("2 axes"))
             diameter = measures.diameter_mm
@@ -306,9 +256,9 @@ class _Page:
                     "–" if diameter is None else f"{self._texts.number(diameter, 1)} mm",
                 ),
             ):
-                self._say(name, left, top - 10, 9)
-                self._say(value, right, top - 10, 9, right=True)
-                top -= _LINE
+                self._sheet.say(name, left, top - 10, 9)
+                self._sheet.say(value, right, top - 10, 9, right=True)
+                top -= LINE
             top -= 6
         spot = examined.lesion.spot if examined.lesion else None
         if spot is not None:
@@ -320,8 +270,8 @@ class _Page:
         body = DRAWINGS[spot.view]
         scale = min((right - left) / body.width, _BODY_HEIGHT / body.height)
         begin = left + (right - left - body.width * scale) / 2
-        canvas = self._canvas
-        canvas.setStrokeColorRGB(*_QUIET)
+        canvas = self._sheet.canvas
+        canvas.setStrokeColorRGB(*QUIET)
         for lines, width in ((body.details, 0.3), (body.contours, 0.7)):
             canvas.setLineWidth(width)
             for line in lines:
@@ -332,34 +282,36 @@ class _Page:
         for letter in body.letters:
             text = self._texts.translate(words.SIDE_LETTERS[letter.laterality])
             x, y = letter.at
-            self._say(text, begin + x * scale - 3, top - y * scale - 3, 8, _QUIET)
+            self._sheet.say(text, begin + x * scale - 3, top - y * scale - 3, 8, QUIET)
         x, y = spot.x * body.width, spot.y * body.height
         canvas.setFillColorRGB(*_SUSPECT)
-        canvas.setStrokeColorRGB(*_INK)
+        canvas.setStrokeColorRGB(*INK)
         canvas.circle(begin + x * scale, top - y * scale, 3.2, stroke=1, fill=1)
         return top - body.height * scale - 6
 
     def _decision(self, examined: ExaminedLesion) -> None:
-        self._top = self._heading(
-            self._texts.translate("The clinician's decision"), self._left, self._top
+        self._top = self._sheet.heading(
+            self._texts.translate("The clinician's decision"), self._sheet.left, self._top
         )
         decision = examined.decision
         if decision is None:
-            self._say(self._texts.translate("Not decided"), self._left, self._top - 10, 10)
-            self._top -= _LINE
+            self._sheet.say(
+                self._texts.translate("Not decided"), self._sheet.left, self._top - 10, 10
+            )
+            self._top -= LINE
             return
         action = self._texts.translate(words.ACTIONS[decision.action])
         if decision.due is not None:
             action = f"{action}: {decision.due.isoformat()}"
-        self._say(action, self._left, self._top - 12, 12, bold=True)
+        self._sheet.say(action, self._sheet.left, self._top - 12, 12, bold=True)
         self._top -= 19
         for text in self._decided(examined, decision):
-            for line in self._split(text, self._width):
-                if self._top - _LINE < _MARGIN + _FOOT:
+            for line in self._sheet.split(text, self._sheet.width):
+                if self._top - LINE < MARGIN + _FOOT:
                     self._foot(examined)
-                    self._canvas.showPage()
-                    self._top = self._height - _MARGIN
-                self._top = self._line(line, self._left, self._top)
+                    self._sheet.canvas.showPage()
+                    self._top = self._sheet.height - MARGIN
+                self._top = self._sheet.line(line, self._sheet.left, self._top)
 
     def _decided(self, examined: ExaminedLesion, decision: Decision) -> list[str]:
         lines = []
@@ -386,66 +338,21 @@ class _Page:
     def _foot(self, examined: ExaminedLesion) -> None:
         """Draw what stands at the bottom of every page, and the room for a signature."""
         equipment, finding = examined.equipment, examined.finding
-        bottom = _MARGIN
+        bottom = MARGIN
         made = f"{MANUFACTURER} {equipment.software}, {equipment.serial_number}"
         if finding is not None:
             made += " · " + self._texts.translate("Model {model}", model=finding.model)
-        self._say(made, self._left, bottom, 8, _QUIET, longest=self._width)
-        self._say(
-            self._texts.translate(words.NOTICE), self._left, bottom + 12, 9, bold=True,
-            longest=self._width,
+        self._sheet.say(made, self._sheet.left, bottom, 8, QUIET, longest=self._sheet.width)
+        self._sheet.say(
+            self._texts.translate(words.NOTICE), self._sheet.left, bottom + 12, 9, bold=True,
+            longest=self._sheet.width,
         )  # fmt: skip
-        canvas = self._canvas
-        canvas.setStrokeColorRGB(*_QUIET)
+        canvas = self._sheet.canvas
+        canvas.setStrokeColorRGB(*QUIET)
         canvas.setLineWidth(0.7)
-        line = self._left + self._width * 0.6
-        canvas.line(line, bottom + 40, self._right, bottom + 40)
-        self._say(self._texts.translate("Date and signature"), line, bottom + 30, 8, _QUIET)
-
-    def _heading(self, text: str, left: float, top: float) -> float:
-        self._say(text, left, top - 10, 9, _QUIET, bold=True)
-        return top - 16
-
-    def _paragraph(self, text: str, left: float, right: float, top: float) -> float:
-        for line in self._split(text, right - left):
-            top = self._line(line, left, top)
-        return top
-
-    def _line(self, text: str, left: float, top: float) -> float:
-        self._say(text, left, top - 10, 9.5)
-        return top - _LINE
-
-    def _split(self, text: str, width: float) -> list[str]:
-        from reportlab.lib.utils import simpleSplit
-
-        lines: list[str] = simpleSplit(text, _REGULAR, 9.5, width)
-        return lines
-
-    def _rule(self) -> None:
-        self._canvas.setStrokeColorRGB(*_RULE)
-        self._canvas.setLineWidth(0.7)
-        self._canvas.line(self._left, self._top - 5, self._right, self._top - 5)
-        self._top -= 11
-
-    def _say(
-        self,
-        text: str,
-        x: float,
-        y: float,
-        size: float,
-        colour: tuple[float, float, float] = _INK,
-        *,
-        bold: bool = False,
-        right: bool = False,
-        longest: float | None = None,
-    ) -> None:
-        """Draw a line of text; smaller where it would be longer than it may be."""
-        canvas, font = self._canvas, _BOLD if bold else _REGULAR
-        if longest is not None:
-            size = min(size, size * longest / max(1.0, canvas.stringWidth(text, font, size)))
-        canvas.setFillColorRGB(*colour)
-        canvas.setFont(font, size)
-        (canvas.drawRightString if right else canvas.drawString)(x, y, text)
+        line = self._sheet.left + self._sheet.width * 0.6
+        canvas.line(line, bottom + 40, self._sheet.right, bottom + 40)
+        self._sheet.say(self._texts.translate("Date and signature"), line, bottom + 30, 8, QUIET)
 
 
 def _percent(probability: float) -> str:

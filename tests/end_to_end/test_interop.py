@@ -35,8 +35,9 @@ from device.interop.dicom_network import dicom_store
 from device.interop.dicom_worklist import find_scheduled
 from device.interop.fhir_client import fhir_store
 from device.interop.outbox import Outbox
-from device.interop.referral_page import Paper, referral_page
+from device.interop.referral_page import referral_page
 from device.interop.sending import send_due
+from device.interop.sheet import Paper
 from device.interop.study import ExaminedLesion
 from device.language import Language
 from device.models.manifest import Manifest

@@ -16,8 +16,8 @@ from device.interop.dicom_folder import INDEX, export_dicom
 from device.interop.gather import Source, find, gather
 from device.interop.outbox import Outbox
 from device.interop.page_folder import export_pages
-from device.interop.referral_page import Paper
 from device.interop.sending import Connect, Send, send_due
+from device.interop.sheet import Paper
 from device.interop.study import ExaminedLesion
 from device.interop.tables import export_csv
 from device.interop.targets import queue

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from device.inference.finding import Finding
-from device.interop.referral_page import Paper, referral_page
+from device.interop.referral_page import referral_page
+from device.interop.sheet import Paper
 from device.language import Language
 from device.models.manifest import Manifest
 from tests.device.interop.studies import DECISION, SECRETS, examined, without_patient

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from device.errors import RecordError, RecordsLockedError
+from device.errors import RecordError, RecordsLockedError, WrongPinError
 from device.frame import Frame
 from device.records.access import Holder
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.patients import Role
 from device.records.verification import verify
+from tests.device.records.kill_deeds import FINDING
 
 
 @pytest.fixture
@@ -92,6 +93,69 @@ def test_every_byte_of_the_keyring_is_looked_at(filled: EncryptedArchive, name: 
     filled.close()
     flip(path, 100)
     assert wrong(filled) == [told]
+
+
+@pytest.fixture
+def every_file(filled: EncryptedArchive, small_frame: Frame) -> EncryptedArchive:
+    """An archive with each of the files that there may be, locked."""
+    patient = filled.add_patient("HOSPITAL-4711", name="Erika Mustermann")
+    filled.keep(small_frame, None, [], None, lesion=filled.add_lesion(patient.key).key)
+    filled.set_pin(Holder("A", Role.CLINICIAN), "111111")
+    filled.lock()
+    sealed = filled.keep(small_frame, None, [], None)
+    filled.complete(sealed, FINDING, ["melanoma-0.90"], None)
+    with pytest.raises(WrongPinError):
+        filled.unlock("999999")
+    filled.close()
+    return filled
+
+
+def test_no_file_is_left_out(every_file: EncryptedArchive) -> None:
+    """A new kind of file has to be looked at too, or has to say here why not."""
+    folder = every_file.folder
+    told: dict[str, set[bool]] = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        kind = path.suffix if path.parent != folder else path.name
+        whole = {other: other.read_bytes() for other in folder.rglob("*") if other.is_file()}
+        for place in (0, len(content) // 3, len(content) - 1):
+            flip(path, place)
+            name = str(path.relative_to(folder))
+            words = name if path.suffix == ".picture" and "sealed" not in name else path.parts[-2]
+            words = path.name if path.parent == folder else words
+            try:
+                every_file.unlock("111111")
+                said = " ".join(wrong(every_file))
+            except RecordError as error:
+                said = str(error)
+            told.setdefault(kind, set()).add(words in said)
+            every_file.close()
+            for other, before in whole.items():
+                other.write_bytes(before)
+    # The key that pictures are sealed for is made anew from the master key, and a count of wrong
+    # PINs that cannot be read counts as some.
+    assert told.pop(".key") == told.pop("wrong-pins.json") == {False}
+    assert told == {
+        name: {True}
+        for name in (
+            "archive.db",
+            "keyring.json",
+            "keyring.copy.json",
+            ".picture",
+            ".kept",
+            ".finding",
+        )
+    }
+
+
+def test_no_file_holds_anything_in_the_clear(every_file: EncryptedArchive) -> None:
+    for path in every_file.folder.rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        for words in (
+            b"HOSPITAL", b"Mustermann", b"4711", b"melanoma", b"field_of_view", b"SQLite format",
+            b"\x89PNG\r\n\x1a\n", b"\x00\x00\x00\rIHDR", b"\xff\xd8\xff\xe0\x00\x10JFIF",
+        ):  # fmt: skip
+            assert words not in content, path.name
 
 
 def test_key_beside_that_is_damaged_is_told(filled: EncryptedArchive) -> None:
