@@ -22,6 +22,7 @@ from device.runtime.desk import (
     Comparison,
     Desk,
     LesionEntry,
+    Matches,
     OpenedPicture,
     Pixels,
     Visit,
@@ -58,6 +59,9 @@ NOT_KEPT_YET: Final = translatable("the picture that was decided on is not kept"
 
 WORK_ROWS: Final = 4
 """Entries of the worklist that are shown at a time."""
+
+MOST_MATCHES: Final = 8
+"""Patients that are shown of those whose identifier begins so."""
 
 MOST_VISITS: Final = 60
 """Pictures of a lesion that are shown: the newest."""
@@ -146,7 +150,11 @@ class Casework:
             case FindPatient():
                 patient = archive.find_patient(request.identifier)
                 unknown = "" if patient else request.identifier
-                found = replace(_cleared(desk), patient=patient, unknown=unknown)
+                matches = Matches()
+                if unknown and request.beginning:
+                    page = archive.patients(unknown, limit=MOST_MATCHES)
+                    matches = Matches(page.items, page.following is not None)
+                found = replace(_cleared(desk), patient=patient, unknown=unknown, matches=matches)
                 return self._with_lesions(found)
             case ClosePatient():
                 return _cleared(desk)

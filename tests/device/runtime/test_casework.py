@@ -18,8 +18,8 @@ from device.records.encrypted_archive import EncryptedArchive
 from device.records.listing import WorkKind
 from device.records.model import PictureKind
 from device.records.patients import Action, Decision, Key, Role
-from device.runtime.casework import NOT_KEPT_YET, WORK_ROWS, Casework
-from device.runtime.desk import Desk
+from device.runtime.casework import MOST_MATCHES, NOT_KEPT_YET, WORK_ROWS, Casework
+from device.runtime.desk import Desk, Matches
 from device.runtime.messages import Shot
 from device.runtime.requests import (
     AddPatient,
@@ -266,3 +266,19 @@ def test_what_fails_in_another_way_is_told_too(it: Desktop) -> None:
     it.work.failed(request, Fault("broken"))
     assert (it.desk.answered, it.desk.fault.message) == (request, "broken")
     assert replace(it.desk, answered=None, fault=None).access == before.access
+
+
+def test_what_was_typed_may_be_the_beginning_of_an_identifier(it: Desktop) -> None:
+    for number in range(MOST_MATCHES + 1):
+        it.ask(AddPatient(f"P-1{number}"))
+    it.ask(AddPatient("Q-1"))
+    typed = it.ask(FindPatient("p-1", beginning=True))
+    assert [patient.identifier for patient in typed.matches.patients] == [
+        f"P-1{number}" for number in range(MOST_MATCHES)
+    ]
+    assert (typed.unknown, typed.patient, typed.matches.more) == ("p-1", None, True)
+    assert it.ask(FindPatient("P-10", beginning=True)).patient.identifier == "P-10"
+    assert it.desk.matches == Matches()
+    # A code that was read is whole.
+    assert it.ask(FindPatient("P-1")).matches == Matches()
+    assert it.ask(FindPatient("R", beginning=True)).matches == Matches()

@@ -18,11 +18,20 @@ from device.records.access import Access, Holder, Protection
 from device.records.listing import WorkItem, WorkKind
 from device.records.model import ExaminationRecord, PictureKind, Polarization
 from device.records.patients import Action, Decision, Lesion, Patient, Proof, Role, Sex
-from device.runtime.desk import Comparison, LesionEntry, OpenedPicture, Visit, WorkEntry, WorkPage
+from device.runtime.desk import (
+    Comparison,
+    LesionEntry,
+    Matches,
+    OpenedPicture,
+    Visit,
+    WorkEntry,
+    WorkPage,
+)
 from device.screen.forms import DecisionForm, DetailsForm, HolderForm
 from device.screen.pages.decision import DecisionView
 from device.screen.pages.details import DetailsView
 from device.screen.pages.followup import FollowUpState, FollowUpView, Mode
+from device.screen.pages.found import FoundView
 from device.screen.pages.holder import HolderView
 from device.screen.pages.holders import HoldersView
 from device.screen.pages.keyboard import Field, KeyboardState, KeyboardView
@@ -228,6 +237,15 @@ def record_states(live: LiveView) -> dict[str, PageView]:
         "pin-none": PinView(
             beside, 0, Access(Protection.NOTHING, Holder("instrument", Role.CLINICIAN)), **common
         ),
+        "found": FoundView(
+            "P-0047",
+            Matches(
+                (PATIENT, *(Patient(key=f"{i:032x}", identifier=f"P-00471{i}") for i in range(3)))
+            ),
+            **common,
+        ),
+        "found-more": FoundView("P-0047", Matches((PATIENT,) * 8, more=True), **common),
+        "keyboard-accents": KeyboardView(KeyboardState(Field.NAME, "Jo", accents=True), **common),
         "holders": HoldersView(HOLDERS, Access(Protection.PIN, HOLDERS[0]), **common),
         "holders-field": HoldersView(HOLDERS, Access(Protection.PIN, HOLDERS[1]), **common),
         "holders-none": HoldersView(
