@@ -134,6 +134,7 @@ WORK = WorkPage(
     {WorkKind.OVERDUE: 12, WorkKind.DUE: 104, WorkKind.UNDECIDED: 3, WorkKind.REFERRED: 27},
 )
 UNFILED = WorkPage(None, (WorkEntry(visit(0), None),), 1, True, WORK.counts)
+SIMILAR = ("mel",) * 11 + ("nv",) * 3 + ("bkl", "akiec")
 HOLDERS = (
     Holder("Dr Silva", Role.CLINICIAN),
     Holder("Nurse Oliveira", Role.FIELD),
@@ -209,6 +210,9 @@ def record_states(live: LiveView) -> dict[str, PageView]:
         "decision": DecisionView(FORM, make_finding("mel", 0.62), frozen=True, **cased),
         "decision-resumed": DecisionView(
             replace(FORM, proof=Proof.HISTOPATHOLOGY, resumed=True), **cased
+        ),
+        "decision-similar": DecisionView(
+            DecisionForm(), make_finding("mel", 0.62), SIMILAR, frozen=True, **cased
         ),
         "decision-empty": DecisionView(DecisionForm(), **cased),
         "decision-other": DecisionView(

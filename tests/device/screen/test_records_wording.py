@@ -83,3 +83,11 @@ def test_change_is_told_with_its_uncertainty(english: Wording, manifest: Manifes
     assert words.change_words(smaller, english)[0] == "−20 %"
     spanish = Wording(Language.SPANISH, manifest)
     assert words.change_words(CHANGES[3], spanish) == ("ΔE 12,3", "± 10,5")
+
+
+def test_similar_lesions_are_counted_the_commonest_first(english: Wording) -> None:
+    assert words.similar_line((), english) == ""
+    assert words.similar_line(("nv", *("mel",) * 11, *("bkl",) * 2, "nv", "vasc"), english) == (
+        "Of the 16 most similar proven lesions: "
+        "11 Melanoma, 2 Melanocytic naevus, 2 Benign keratosis"
+    )

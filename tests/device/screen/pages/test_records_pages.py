@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from device.anatomy import BodySite, BodyView, Laterality
 from device.body.atlas import DRAWINGS
+from device.inference.finding import to_record
 from device.records.access import Access, Holder, Protection
 from device.records.patients import Action, Role
 from device.runtime.desk import Desk, Matches
@@ -39,8 +41,10 @@ from device.screen.pages.patient import PatientState
 from device.screen.pages.picture import PictureState
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State
+from device.screen.view import LiveView, Snapshot
 from device.screen.widgets import fitted
-from tests.device.screen.record_states import LESIONS, PATIENT, PICTURE, VISITS, WORK
+from tests.device.screen.findings import make_finding
+from tests.device.screen.record_states import LESIONS, NOON, PATIENT, PICTURE, VISITS, WORK
 
 DESK = Desk(patient=PATIENT, lesions=LESIONS, visits=VISITS, work=WORK, picture=PICTURE)
 OPEN = Context(desk=DESK)
@@ -443,3 +447,27 @@ def test_one_of_several_patients_is_chosen_or_a_new_one_added() -> None:
     assert (added.page, added.page_state, request) == (
         PageName.DETAILS, DetailsForm("P-0047"), None,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("abstention", "told"), [(None, True), ("unfamiliar", False)])
+def test_similar_lesions_are_told_where_one_decides_unless_nothing_is_to_be_read(
+    abstention: str | None, told: bool
+) -> None:
+    finding = replace(make_finding("mel", 0.6, abstention=abstention), similar=("mel", "nv"))
+    held = Snapshot(
+        state=State(PageName.DECISION, frozen=True, page_state=DecisionForm(Shot())),
+        live=LiveView(None, finding),
+        clock=NOON,
+        source="demo",
+        signed_by="",
+    )
+    record = msgspec.structs.replace(PICTURE.record, finding=to_record(finding, "", []))
+    desk = replace(DESK, picture=replace(PICTURE, record=record))
+    opened = replace(
+        held, state=State(PageName.DECISION, page_state=DecisionForm(record.identifier)), desk=desk
+    )
+    page = page_class(PageName.DECISION)
+    for snapshot in (held, opened):
+        assert page.view(snapshot).similar == (("mel", "nv") if told else ())
+    other = replace(opened, state=State(PageName.DECISION, page_state=DecisionForm("another")))
+    assert page.view(other).similar == ()
