@@ -13,7 +13,7 @@ WORKERS ?= 2
 PYTEST = $(DEV)/bin/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # What make test-screen and make test-interop run, which install what they need.
-NOT_INSTALLED := $(addprefix --ignore tests/end_to_end/test_,instrument.py consultation.py interop.py)
+NOT_INSTALLED := $(addprefix --ignore tests/end_to_end/test_,instrument.py judgement.py consultation.py interop.py)
 
 .DEFAULT_GOAL := help
 
@@ -33,11 +33,12 @@ help:
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   how fast, as ratios in one run"
 	@echo "make bench-live  ten minutes of the live loop: frames, memory, latency"
-	@echo "make fuzz    100,000 damaged files, and those that would take much memory; COUNT=1000 for fewer"
+	@echo "make fuzz    damaged files, manifests, settings and records, hostile servers, kills, disks"
+	@echo "             (the last as root); 100,000 files, of the rest a share; COUNT=1000 for fewer"
 	@echo "make bench-build  the training input pipeline against a bare Keras fit"
 	@echo "make messages  renew the screen's catalogues from the code, and compile them"
 	@echo "make regulatory  renew what is generated of docs/regulatory, after make lock or a new model"
-	@echo "make lock    renew requirements/*.txt from pyproject.toml"
+	@echo "make lock    renew the locked packages: requirements/*.txt and the image's hardware.txt"
 
 demo: $(DEVICE)/.ready
 	$(DEVICE)/bin/dermascope demo --out demo
@@ -65,7 +66,7 @@ test-picamera: $(PICAMERA_ROOT)/.ready
 test-screen: $(DEV)/.ready
 	apt-get update -qq
 	apt-get install -y -qq xvfb xdotool imagemagick
-	$(DEV)/bin/pytest tests/end_to_end/test_instrument.py tests/end_to_end/test_consultation.py
+	$(DEV)/bin/pytest $(addprefix tests/end_to_end/test_,instrument.py judgement.py consultation.py)
 
 test-interop: $(DEV)/.ready
 	apt-get update -qq
@@ -105,7 +106,7 @@ bench-live: $(DEV)/.ready
 
 # Prints the tables of docs/robustness.md.
 fuzz: $(DEV)/.ready
-	$(DEV)/bin/python -m tests.fuzz.files --count $(or $(COUNT),100000)
+	$(DEV)/bin/python -m tests.fuzz --count $(or $(COUNT),100000) $(if $(SEED),--seed $(SEED))
 
 bench-build: $(DEV)/.ready
 	$(DEV)/bin/python -m tests.bench.build
@@ -113,7 +114,7 @@ bench-build: $(DEV)/.ready
 # Fill in what is new in device/locale/*/LC_MESSAGES/dermascope.po, then run it again.
 messages: $(DEV)/.ready
 	@mkdir -p build
-	$(DEV)/bin/pybabel -q extract --keywords "translate translatable SourceError UnexpectedSourceError RecordError ScreenError" --no-location --sort-output \
+	$(DEV)/bin/pybabel -q extract --keywords "translate translatable SourceError UnexpectedSourceError RecordError ScreenError BundleError UntrustedError" --no-location --sort-output \
 	    --project dermascope --output-file build/dermascope.pot device
 	$(DEV)/bin/pybabel -q update --domain dermascope --input-file build/dermascope.pot \
 	    --output-dir device/locale --no-fuzzy-matching --ignore-obsolete \
@@ -130,6 +131,10 @@ lock: $(DEV)/.ready
 	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-annotate --no-header --group build --extra dev --constraint requirements/device.txt \
 	    pyproject.toml --output-file requirements/dev.txt
+	$(DEV)/bin/uv pip compile --upgrade --no-deps --python-version 3.13 \
+	    --python-platform aarch64-manylinux_2_28 --only-binary :all: --generate-hashes \
+	    --no-annotate --no-header --constraint requirements/device.txt \
+	    build_host/image/hardware.in --output-file build_host/image/hardware.txt
 
 $(DEVICE)/.ready: requirements/device.txt
 	$(call environment,$(DEVICE),requirements/device.txt)

@@ -19,6 +19,7 @@ from device.faults import Fault
 from device.frame import Frame
 from device.inference.analyzer import FrameAnalyzer
 from device.installation.installer import Installer
+from device.installation.system_update import SystemUpdate
 from device.installation.trial_period import TrialPeriod
 from device.latest import Latest
 from device.optics import Optics
@@ -103,6 +104,8 @@ class App:
         Checks the instrument while it is in use; None to check nothing.
     installer
         Installs models; None to install none.
+    update
+        The update of the system on a stick; None where the system has no updates.
     trial
         Watches a model that was installed; None where none can be.
     sender
@@ -148,6 +151,7 @@ class App:
         ending: Ending | None = None,
         selftest: Beside | None = None,
         installer: Installer | None = None,
+        update: SystemUpdate | None = None,
         trial: TrialPeriod | None = None,
         sender: "Sender | None" = None,
         accelerator: Callable[[], Fault | None] = lambda: None,
@@ -194,6 +198,7 @@ class App:
             notices=notices,
             selftest=BackgroundTest(lambda: self._test(selftest) if selftest else ()),
             installer=installer,
+            update=update,
             names=names,
             lock_after=lock_after,
             sending_fault=lambda: sender.fault if sender else None,

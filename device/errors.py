@@ -71,6 +71,10 @@ class BundleError(DermascopeError, ValueError):
     """A model bundle is incomplete, altered, not trusted or does not fit its own manifest."""
 
 
+class UntrustedError(BundleError):
+    """A model bundle is signed by no key that this device trusts."""
+
+
 class SourceError(DermascopeError, OSError):
     """A source of frames is absent, busy, stalled or gone."""
 
@@ -117,6 +121,15 @@ class ExportError(DermascopeError, OSError):
 
 class UnreachableError(ExportError):
     """Another system cannot be reached, or does not answer as it should: nothing can be sent."""
+
+
+class BusyError(UnreachableError):
+    """Another system asks to be left alone for a while: for `seconds`, among the values."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it asks to wait."""
+        return float(str(self.fault.values["seconds"]))
 
 
 class RefusedError(ExportError):

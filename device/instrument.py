@@ -26,6 +26,7 @@ from device.inference.analyzer import Analyzer
 from device.installation.install import install_model
 from device.installation.installer import Installer
 from device.installation.sticks import found_archives
+from device.installation.system_update import SystemUpdate
 from device.installation.trial_period import TrialPeriod, begin_trial
 from device.language import translatable
 from device.models.chosen import chosen_folder, open_bundle
@@ -169,6 +170,7 @@ def run_instrument(
             installer=Installer(
                 found_archives, lambda path: install_model(path, config, folder, clock)
             ),
+            update=SystemUpdate(clock, status_folder()),
             trial=TrialPeriod(folder, clock) if model is None else None,
             sender=open_sender(config, clock, archive, bundle, optics) if sends else None,
             accelerator=lambda: analyzer.fault,

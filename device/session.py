@@ -20,6 +20,8 @@ from device.imaging.field_of_view import FieldOfView, central_field, crop, salie
 from device.inference.analyzer import likeliest_malignant
 from device.inference.finding import Finding
 from device.installation.installer import Installer
+from device.installation.permission import NOT_ALLOWED, may_install
+from device.installation.system_update import SystemUpdate
 from device.latest import Latest
 from device.models.manifest import Manifest
 from device.notices import Notices
@@ -86,6 +88,8 @@ class Session:
         Checks the instrument while it is in use.
     installer
         Installs models; None to install none.
+    update
+        The update of the system on a stick; None where the system has no updates.
     names
         The clinic's settings allow patients' names.
     lock_after
@@ -120,6 +124,7 @@ class Session:
         notices: Sequence[Fault] = (),
         selftest: BackgroundTest | None = None,
         installer: Installer | None = None,
+        update: SystemUpdate | None = None,
         names: bool = False,
         lock_after: float | None = None,
         sending_fault: Callable[[], Fault | None] = lambda: None,
@@ -129,6 +134,8 @@ class Session:
         self._accelerator = accelerator
         self._selftest = selftest or BackgroundTest(lambda: ())
         self._installer = installer
+        self._update = update
+        self._may_not_install = False
         self._camera = camera
         self._analysis = analysis
         self._recorder = recorder
@@ -211,6 +218,8 @@ class Session:
         self._notices.add_once("space", self._recorder.space_fault)
         self._notices.add_once("sending", self._sending_fault())
         self._notices.add_once("accelerator", self._accelerator())
+        if self._update is not None:
+            self._notices.add_once("update", self._update.look())
         for kept in self._recorder.news():
             # A picture that is held says itself that it is not kept.
             if kept.fault and (kept.shot is not self._shot or not self._captured()):
@@ -239,7 +248,8 @@ class Session:
             testing=self._selftest.running,
             archives=tuple(printable(p.name) for p in installer.found) if installer else (),
             installing=installer is not None and installer.running,
-            installed=installer.outcome if installer else None,
+            installed=self._installed(),
+            update=self._update.offer if self._update else None,
             desk=desk,
             case=case_of(desk, self.state),
             lesion=self.state.lesion,
@@ -320,7 +330,7 @@ class Session:
                     self._analysis.inbox.send(ExplainCapture())
             case Command.SELF_TEST:
                 self._selftest.start()
-            case Command.LOOK_FOR_MODELS | Command.INSTALL_MODEL:
+            case Command.LOOK_FOR_MODELS | Command.INSTALL_MODEL | Command.INSTALL_UPDATE:
                 self._execute_on_models(command)
             case Command.SAVE_PREFERENCES:
                 state = self.state
@@ -352,13 +362,24 @@ class Session:
             self._recorder.inbox.send(CalibrateOptics(frame))
 
     def _execute_on_models(self, command: Command) -> None:
-        if self._installer is None:
+        number, looks = self.state.page_state, command is Command.LOOK_FOR_MODELS
+        self._may_not_install = not looks and not may_install(self._recorder.desk.access)
+        if self._may_not_install:
             return
-        number = self.state.page_state
-        if command is Command.LOOK_FOR_MODELS:
+        if command is Command.INSTALL_UPDATE:
+            if self._update:
+                self._update.install()
+        elif self._installer is None:
+            return
+        elif looks:
             self._installer.look()
         elif isinstance(number, int):
             self._installer.install(number)
+
+    def _installed(self) -> tuple[Fault, ...]:
+        if self._may_not_install:
+            return (NOT_ALLOWED,)
+        return self._installer.outcome if self._installer else ()
 
     def _release(self) -> None:
         # What is held belongs to the state before this command.

@@ -14,7 +14,7 @@ from build_host.cli.options import (
     run_or_bundle_argument,
 )
 from build_host.datasets.sources import SOURCES
-from build_host.pipeline import release, stages, workspace
+from build_host.pipeline import measurement, release, stages, workspace
 from build_host.reporting.console import (
     quality_table,
 )
@@ -93,7 +93,7 @@ def _quality_limits(options: argparse.Namespace, console: Console) -> int:
     if release.is_bundle(options.run):
         out = RunFolder(options.out)
         bundle = load_bundle(options.run, load_config().trusted_keys)
-        study = stages.study_quality(bundle, named, out, options.images, options.levels)
+        study = measurement.study_quality(bundle, named, out, options.images, options.levels)
     else:
         out = RunFolder(options.run)
         study = stages.set_quality_limits(out, named, options.images, options.levels)

@@ -11,7 +11,7 @@ from rich.console import Console
 from build_host.datasets.sources import SOURCES
 from build_host.datasets.validation import validate_source
 from build_host.errors import DataError
-from build_host.pipeline import stages
+from build_host.pipeline import measurement
 
 _NOTES_SHOWN: Final = 20
 
@@ -74,7 +74,7 @@ def _show(options: argparse.Namespace, console: Console) -> int:
     dataset = SOURCES[options.source].read(folder)
     if not dataset.records:
         raise DataError(f"{folder}: has no image of the seven diagnoses")
-    stages.write_data_sheet(dataset, options.out)
+    measurement.write_data_sheet(dataset, options.out)
     console.print(
         f"Wrote {options.out}; it shows images of the collection, whose terms apply to it",
         soft_wrap=True,

@@ -13,7 +13,7 @@ from build_host.cli.options import (
     run_argument,
     run_or_bundle_argument,
 )
-from build_host.pipeline import release, stages
+from build_host.pipeline import measurement, release
 from build_host.reporting.console import (
     assessment_tables,
     judgement_tables,
@@ -86,9 +86,9 @@ def _evaluate(options: argparse.Namespace, console: Console) -> int:
     named = folders(options)
     if release.is_bundle(options.run):
         bundle = load_bundle(options.run, load_config().trusted_keys)
-        result = stages.evaluate_bundle(bundle, named, console)
+        result = measurement.evaluate_bundle(bundle, named, console)
     else:
-        result = stages.evaluate_run(RunFolder(options.run), named, console)
+        result = measurement.evaluate_run(RunFolder(options.run), named, console)
     for table in assessment_tables(result):
         console.print(table)
     if not release.is_bundle(options.run):
@@ -98,7 +98,7 @@ def _evaluate(options: argparse.Namespace, console: Console) -> int:
 
 def _judgement(options: argparse.Namespace, console: Console) -> int:
     bundle = release.open_run_or_bundle(options.run, load_config().trusted_keys)
-    found = stages.judge_bundle(bundle, folders(options), options.fold, options.images)
+    found = measurement.judge_bundle(bundle, folders(options), options.fold, options.images)
     for table in judgement_tables(found):
         console.print(table)
     return 0
@@ -106,14 +106,14 @@ def _judgement(options: argparse.Namespace, console: Console) -> int:
 
 def _compare(options: argparse.Namespace, console: Console) -> int:
     trusted = load_config().trusted_keys
-    peers = stages.compare(RunFolder(options.run), options.others, folders(options), trusted)
+    peers = measurement.compare(RunFolder(options.run), options.others, folders(options), trusted)
     console.print(peers_table(peers))
     return 0
 
 
 def _examples(options: argparse.Namespace, console: Console) -> int:
     bundle = release.open_run_or_bundle(options.run, load_config().trusted_keys)
-    stages.write_example_sheet(bundle, folders(options), options.out)
+    measurement.write_example_sheet(bundle, folders(options), options.out)
     console.print(
         f"Wrote {options.out}; it shows images of the dataset, whose terms apply to it",
         soft_wrap=True,

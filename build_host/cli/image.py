@@ -45,18 +45,27 @@ def add_image_commands(add: Add) -> None:
         help="also write the same as a source folder for rpi-image-gen",
     )  # fmt: skip
     image.add_argument(
+        "--note-packages", action="store_true",
+        help="write the Debian packages to build_host/image/packages.txt, for make regulatory",
+    )  # fmt: skip
+    image.add_argument(
         "--raw", action="store_true", help="leave the image as it is: for an emulated machine"
     )
 
 
 def _image(options: argparse.Namespace, console: Console) -> int:
+    from build_host.files import write_file
     from build_host.image.build import Build, build_image
+    from build_host.image.debian import PACKAGES, installed_packages, package_list
+    from build_host.image.program import TREE
     from build_host.image.provisioning import checked_settings, write_settings
     from build_host.image.recipe import load_recipe
-    from build_host.image.release import publish
+    from build_host.image.release import image_name, publish
     from build_host.image.rpi_image_gen import write_layer
     from build_host.image.tools import Tools, cache_folder
     from build_host.image.update_key import default_update_key
+    from build_host.regulatory.sbom import sbom
+    from build_host.regulatory.write import locked_packages, shipped_bundles
 
     folder = options.out.resolve()
     settings = checked_settings(options.config)
@@ -77,13 +86,25 @@ def _image(options: argparse.Namespace, console: Console) -> int:
         version=options.version,
     )
     built = build_image(build, tools, say)
+    packages = installed_packages(built.root)
+    if options.note_packages:
+        write_file(PACKAGES, package_list(packages).encode())
+        console.print(f"Wrote {PACKAGES}", soft_wrap=True)
+    elif PACKAGES.read_text(encoding="utf-8") != package_list(packages):
+        console.print(
+            f"{PACKAGES} lists other packages than this image has: "
+            "build it with --note-packages, then run make regulatory",
+            soft_wrap=True,
+        )
     if options.layer:
         write_layer(load_recipe(), built.root, options.layer)
         console.print(f"Wrote {options.layer}", soft_wrap=True)
     if not options.raw:
         say("Compressing")
         files = publish(built.card, folder, build.version, built.released, options.url, tools)
-        for path in files:
+        materials = folder / f"{image_name(build.version)}.cdx.json"
+        write_file(materials, sbom(locked_packages(TREE), shipped_bundles(TREE), packages))
+        for path in (*files, materials):
             console.print(f"Wrote {path}", soft_wrap=True)
     console.print(f"Wrote {built.card}", soft_wrap=True)
     console.print(f"Wrote {built.update}", soft_wrap=True)

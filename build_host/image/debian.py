@@ -1,12 +1,16 @@
 """Debian for the instrument: its packages, unpacked and configured in a root of their own."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from build_host.image.commands import run
-from build_host.image.recipe import ARCHITECTURE, INITRAMFS, OVERLAY, Recipe, root_key
+from build_host.image.recipe import ARCHITECTURE, FOLDER, INITRAMFS, OVERLAY, Recipe, root_key
 from build_host.image.tools import Tools, build_root
+
+PACKAGES: Final = FOLDER / "packages.txt"
+"""What the last image had: packages and versions, for the bill of materials."""
 
 _LEFT_OUT: Final = ("man", "locale", "doc", "info", "bash-completion", "zsh")
 _REMOVED: Final = (
@@ -21,6 +25,10 @@ _REMOVED: Final = (
     "boot/firmware",
 )
 """What belongs to one machine or to the making of the root."""
+
+_MADE: Final = {"SOURCE_DATE_EPOCH": "1754697600", "PYTHONHASHSEED": "0"}
+"""What packages write while they are installed: the same for whoever installs them, and when. The
+day is that of Debian 13."""
 
 
 def debian_root(recipe: Recipe, cache: Path, tools: Tools) -> Path:
@@ -42,6 +50,8 @@ def debian_root(recipe: Recipe, cache: Path, tools: Tools) -> Path:
         folder,
         [
             "--variant=essential",
+            # It looks for Debian 12's own emulator by name; ours is the kernel's already.
+            "--skip=check/qemu",
             f"--architectures={ARCHITECTURE}",
             f"--components={components}",
             *left_out,
@@ -53,6 +63,7 @@ def debian_root(recipe: Recipe, cache: Path, tools: Tools) -> Path:
             "{}",
             *archives,
         ],
+        _MADE,
     )
     return folder
 
@@ -72,6 +83,11 @@ def copy_root(root: Path, folder: Path) -> None:
     (folder / "data").mkdir(exist_ok=True)
     # Empty, not absent: a new one is made at every start, and no start is the first.
     (folder / "etc/machine-id").write_bytes(b"")
+
+
+def package_list(packages: Mapping[str, str]) -> str:
+    """Return packages and their versions, one a line."""
+    return "".join(f"{name} {version}\n" for name, version in sorted(packages.items()))
 
 
 def installed_packages(root: Path) -> dict[str, str]:

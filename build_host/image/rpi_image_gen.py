@@ -23,7 +23,7 @@ _THEIRS: Final = frozenset(
     {"firmware-brcm80211", "initramfs-tools", "linux-image-arm64", "raspi-firmware"}
     | {"rauc", "rauc-service"}
 )
-_LEFT_OUT: Final = ("data", "confirm", "selector", "slot", "update", "card.sh")
+_LEFT_OUT: Final = ("data", "confirm", "selector", "slot", "update", "offer@", "card.sh")
 """Scripts for a card that is divided as ours is."""
 
 _SHARED: Final = """\
@@ -100,5 +100,5 @@ def _write(files: Mapping[str, str], folder: Path) -> None:
 
 def _has_place(name: str) -> bool:
     """Return whether a unit or script does not need the card to be divided as ours is."""
-    stem = name.removeprefix("dermascope-").removesuffix(".service").removesuffix("@")
-    return stem not in _LEFT_OUT and name != "90-dermascope.rules"
+    stem = name.removeprefix("dermascope-").removesuffix(".service").removesuffix(".path")
+    return stem not in _LEFT_OUT

@@ -59,7 +59,9 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "dermascope"
 
 
-def build_root(folder: Path, mmdebstrap: Sequence[str]) -> None:
+def build_root(
+    folder: Path, mmdebstrap: Sequence[str], environment: Mapping[str, str] | None = None
+) -> None:
     """Have mmdebstrap fill a folder, which is either whole or not there.
 
     Parameters
@@ -68,6 +70,8 @@ def build_root(folder: Path, mmdebstrap: Sequence[str]) -> None:
         Where the root is to be.
     mmdebstrap
         Its options, then the suite; ``{}`` stands for the root, and what follows for archives.
+    environment
+        Added to this program's own.
 
     Raises
     ------
@@ -81,7 +85,14 @@ def build_root(folder: Path, mmdebstrap: Sequence[str]) -> None:
     shutil.rmtree(part, ignore_errors=True)
     command = [str(part) if word == "{}" else word for word in mmdebstrap]
     run(
-        ["mmdebstrap", "--quiet", "--mode=root", "--aptopt=APT::Install-Recommends false", *command]
+        [
+            "mmdebstrap",
+            "--quiet",
+            "--mode=root",
+            "--aptopt=APT::Install-Recommends false",
+            *command,
+        ],
+        {**os.environ, **(environment or {})},
     )
     part.replace(folder)
 

@@ -1,4 +1,4 @@
-"""What the lock files name: each package with its version and hashes."""
+"""What is locked: Python packages with their hashes, and the image's Debian packages."""
 
 import re
 from dataclasses import dataclass
@@ -31,6 +31,28 @@ class Locked:
     version: str
     where: str
     hashes: tuple[str, ...]
+
+
+def read_debian(path: Path) -> dict[str, str]:
+    """Return the version of each Debian package of an image, by name.
+
+    Parameters
+    ----------
+    path
+        A package and its version a line, as ``dermascope-build image --note-packages`` writes it.
+
+    Raises
+    ------
+    build_host.errors.DataError
+        If a line is another.
+    """
+    found: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        name, _, version = line.partition(" ")
+        if not name or not version or " " in version:
+            raise DataError(f"{path}: line {number}: is not a package and its version")
+        found[name] = version
+    return found
 
 
 def read_lock(path: Path) -> list[Locked]:

@@ -1,9 +1,9 @@
-"""The software bill of materials, CycloneDX 1.6: locked packages, and models with their cards."""
+"""The software bill of materials, CycloneDX 1.6: packages, and models with their cards."""
 
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,10 +13,14 @@ from device.models.bundle import Bundle
 from device.models.manifest import Manifest
 
 SPECIFICATION: Final = "1.6"
+SUITE: Final = "trixie"
+ON_THE_IMAGE: Final = "on the image of a card"
 _NAMESPACE: Final = uuid.UUID("6e4f1a52-7a0c-5d3e-9a43-6b1f0c7f2d10")
 
 
-def sbom(packages: Sequence[Locked], bundles: Sequence[Bundle]) -> bytes:
+def sbom(
+    packages: Sequence[Locked], bundles: Sequence[Bundle], debian: Mapping[str, str] | None = None
+) -> bytes:
     """Return the bill of materials as JSON: the same for the same packages and models.
 
     Parameters
@@ -25,6 +29,8 @@ def sbom(packages: Sequence[Locked], bundles: Sequence[Bundle]) -> bytes:
         All that is installed on a device.
     bundles
         The models that ship.
+    debian
+        Version of each Debian package of the image, by name.
     """
     from cyclonedx.model import HashAlgorithm, HashType, Property
     from cyclonedx.model.bom import Bom, BomMetaData
@@ -56,6 +62,18 @@ def sbom(packages: Sequence[Locked], bundles: Sequence[Bundle]) -> bytes:
                 else [],
             )
         )
+    for name, version in (debian or {}).items():
+        where = {"arch": "arm64", "distro": SUITE}
+        bom.components.add(
+            Component(
+                name=name,
+                version=version,
+                type=ComponentType.LIBRARY,
+                bom_ref=f"deb:{name}@{version}",
+                purl=PackageURL("deb", "debian", name, version, where),
+                properties=[Property(name="dermascope:where", value=ON_THE_IMAGE)],
+            )
+        )
     for bundle in bundles:
         manifest = bundle.manifest
         bom.components.add(
@@ -74,7 +92,7 @@ def sbom(packages: Sequence[Locked], bundles: Sequence[Bundle]) -> bytes:
         )
     bom.register_dependency(program, bom.components)
     # The same materials have the same number.
-    bom.serial_number = uuid.uuid5(_NAMESPACE, _digest(packages, bundles))
+    bom.serial_number = uuid.uuid5(_NAMESPACE, _digest(packages, bundles, debian or {}))
     written: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
     # The library has no class for a model's card.
     cards = {_reference(bundle.manifest): model_card(bundle.manifest) for bundle in bundles}
@@ -141,7 +159,10 @@ def _newest(bundles: Iterable[Bundle]) -> datetime:
     return datetime.fromisoformat(created).replace(tzinfo=UTC)
 
 
-def _digest(packages: Sequence[Locked], bundles: Sequence[Bundle]) -> str:
+def _digest(
+    packages: Sequence[Locked], bundles: Sequence[Bundle], debian: Mapping[str, str]
+) -> str:
     told = [f"{p.name}=={p.version} {' '.join(p.hashes)}" for p in packages]
+    told += [f"{name}={version}" for name, version in debian.items()]
     told += [n.sha256 for bundle in bundles for n in bundle.manifest.networks]
     return hashlib.sha256("\n".join((__version__, *told)).encode()).hexdigest()

@@ -107,7 +107,7 @@ class Soup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         Known anomalies that were looked at, and what is done about them.
     """
 
-    name: Words
+    name: Annotated[str, msgspec.Meta(min_length=1)]
     purpose: Words
     trust: Words
     anomalies: Words

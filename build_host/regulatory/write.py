@@ -4,15 +4,17 @@ from pathlib import Path
 from typing import Final
 
 from build_host.files import write_file
-from build_host.regulatory.locked import read_lock
-from build_host.regulatory.sbom import sbom
+from build_host.regulatory.locked import Locked, read_debian, read_lock
+from build_host.regulatory.sbom import ON_THE_IMAGE, sbom
 from build_host.regulatory.tables import read_risks, read_soups, read_threats
 from build_host.reporting.templating import render
 from device.config import Config
-from device.models.bundle import load_bundle
+from device.models.bundle import Bundle, load_bundle
 
 FOLDER: Final = Path("docs") / "regulatory"
 LOCK: Final = Path("requirements") / "device.txt"
+HARDWARE: Final = Path("build_host") / "image" / "hardware.txt"
+DEBIAN: Final = Path("build_host") / "image" / "packages.txt"
 MODELS: Final = Path("models")
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -31,10 +33,9 @@ def generated(root: Path) -> dict[Path, bytes]:
     device.errors.DermascopeError
         If a table is wrong, or names a test that does not exist.
     """
-    packages = read_lock(root / LOCK)
-    keys = Config().trusted_keys
-    folders = sorted(path.parent for path in (root / MODELS).glob("*/manifest.json"))
-    bundles = [load_bundle(folder, keys) for folder in folders]
+    packages = locked_packages(root)
+    debian = read_debian(root / DEBIAN)
+    bundles = shipped_bundles(root)
     versions: dict[str, list[str]] = {}
     for package in packages:
         versions.setdefault(package.name, []).append(package.version)
@@ -44,6 +45,7 @@ def generated(root: Path) -> dict[Path, bytes]:
         "soup.md": {
             "soups": read_soups(root / FOLDER / "soup.toml", packages),
             "versions": versions,
+            "debian": len(debian),
             "models": [bundle.manifest for bundle in bundles],
         },
     }
@@ -51,7 +53,26 @@ def generated(root: Path) -> dict[Path, bytes]:
         FOLDER / name: render(_TEMPLATES / f"{name}.j2", values).encode()
         for name, values in tables.items()
     }
-    return files | {FOLDER / "sbom.cdx.json": sbom(packages, bundles)}
+    return files | {FOLDER / "sbom.cdx.json": sbom(packages, bundles, debian)}
+
+
+def locked_packages(root: Path) -> list[Locked]:
+    """Return the Python packages of an instrument: the program's, and those of the image alone."""
+    everywhere = read_lock(root / LOCK)
+    known = {(package.name, package.version) for package in everywhere}
+    hardware = [
+        Locked(package.name, package.version, ON_THE_IMAGE, package.hashes)
+        for package in read_lock(root / HARDWARE)
+        if (package.name, package.version) not in known
+    ]
+    return [*everywhere, *hardware]
+
+
+def shipped_bundles(root: Path) -> list[Bundle]:
+    """Return the verified bundles that ship."""
+    keys = Config().trusted_keys
+    folders = sorted(path.parent for path in (root / MODELS).glob("*/manifest.json"))
+    return [load_bundle(folder, keys) for folder in folders]
 
 
 def stale(root: Path) -> list[Path]:

@@ -92,6 +92,11 @@ SCENES: Final = (
           globules=70, hairs=14, light=0.22),
     Scene(seed=59, radius=0.4, irregularity=0.15, pigment=0.3, blood=0.35, variegation=0.3,
           network=0.1, hairs=8, glare=26),
+    # To the shipped model the first of these is to be followed up, the second excised.
+    Scene(seed=59, radius=0.3, irregularity=0.29, pigment=0.51, blood=0.59, variegation=0.88,
+          network=0.69, globules=71, hairs=2),
+    Scene(seed=407, radius=0.34, irregularity=0.65, pigment=1.5, blood=0.49, variegation=0.71,
+          network=0.0, globules=65, hairs=1),
 )  # fmt: skip
 
 

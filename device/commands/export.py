@@ -34,7 +34,7 @@ def add_export(add: Add) -> None:
     )
     kinds = parser.add_subparsers(required=True, metavar="KIND")
     for name, command, where, text in (
-        ("dicom", export_dicom, "FOLDER", "DICOM pictures and reports, in a folder for each visit"),
+        ("dicom", export_dicom, "FOLDER", "DICOM pictures and reports with their index (DICOMDIR)"),
         ("pdf", export_pdf, "FOLDER", "a page about each examination, to refer a patient with"),
         ("csv", export_csv, "FILE", "a table for spreadsheets, a row for each examination"),
         ("json", export_json, "FILE", "JSON Lines, an object for each examination"),
@@ -84,22 +84,18 @@ def export_training(options: argparse.Namespace, clock: Clock) -> int:
 
 def export_pdf(options: argparse.Namespace, clock: Clock) -> int:
     """Write a page about every examination."""
-    from device.interop.files import write_export
-    from device.interop.referral_page import Paper, referral_page
+    from device.interop.page_folder import export_pages
+    from device.interop.referral_page import Paper
 
     config = load_config(options.config)
-    language = Language(options.language or config.language)
+    language, paper = Language(options.language or config.language), Paper(options.paper)
     draw = _overlays(config)
-
-    def write(kept: Kept, folder: Path) -> int:
-        count = 0
-        for one in kept:
-            page = referral_page(one, language, Paper(options.paper), draw(one))
-            write_export(folder / f"{one.report_uuid.hex[:16]}.pdf", page)
-            count += 1
-        return count
-
-    return _export(options, clock, "pdf", write)
+    return _export(
+        options,
+        clock,
+        "pdf",
+        lambda kept, folder: export_pages(kept, folder, language, paper, draw),
+    )
 
 
 def _export(options: argparse.Namespace, clock: Clock, kind: str, write: Write) -> int:

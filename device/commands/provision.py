@@ -44,6 +44,7 @@ def provision(options: argparse.Namespace, clock: Clock) -> int:
 
     from device.provisioning.apply import (
         RUN_FOLDER,
+        UNIT_FOLDER,
         apply_provision,
         ask_systemd,
         under_systemd,
@@ -62,7 +63,9 @@ def provision(options: argparse.Namespace, clock: Clock) -> int:
         raise DermascopeError(
             "--apply sets up the machine that it runs on; it is for dermascope-provision.service"
         )
-    problems = apply_provision(options.apply, RUN_FOLDER, ask_systemd, socket.sethostname)
+    problems = apply_provision(
+        options.apply, RUN_FOLDER, UNIT_FOLDER, ask_systemd, socket.sethostname
+    )
     for problem in problems:
         print_error(f"{options.apply}: {problem}")
     return ExitStatus.BAD_INPUT if problems else ExitStatus.OK

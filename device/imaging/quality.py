@@ -79,7 +79,7 @@ _FAINT: Final = 2.0
 _ROUNDING: Final = 0.6
 """Grey levels of the detail that whole grey levels make of nothing."""
 
-_Positive = Annotated[float, msgspec.Meta(ge=0.0)]
+_Positive = Annotated[float, msgspec.Meta(ge=0.0, le=1000.0)]
 _Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 
@@ -106,7 +106,13 @@ class QualityLimits(msgspec.Struct, frozen=True, kw_only=True):
     off_centre_max: _Positive = 1.5
     motion_max: _Share = 1.0
     side_min: Annotated[int, msgspec.Meta(ge=1, le=WORKING_SIDE)] = SMALLEST_SIDE
-    derived_from: str
+    derived_from: Annotated[str, msgspec.Meta(max_length=2000)]
+
+    def __post_init__(self) -> None:
+        if self.exposure_min > self.exposure_max:
+            raise ValueError(
+                f"exposure_min ({self.exposure_min}) is above exposure_max ({self.exposure_max})"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from device.imaging.preprocessing import (
     CroppedField,
     crop_field,
     dihedral_views,
+    resize_known_field,
     resize_to_input,
     undo_dihedral_views,
 )
@@ -232,8 +233,7 @@ class Analyzer:
         start = perf_counter()
         shape = frame.pixels.shape
         if before is not None and shape == before.shape:
-            crop = _crop(frame, spec, before.field)
-            pixels = resize_to_input(frame.pixels, spec.input, crop)
+            pixels = resize_known_field(frame.pixels, spec.input, before.field)
             if not _alike(pixels, before.pixels):
                 before = None
         else:
@@ -275,7 +275,7 @@ class Analyzer:
             malignancy=malignancy,
             prediction_set=calibration.prediction_set(probability, spec.conformal),
             abstention=abstention,
-            field=crop.field,
+            field=before.field,
             quality=quality,
             saliency=saliency,
             case_mix=manifest.case_mix,
@@ -350,8 +350,8 @@ class Analyzer:
         )
 
 
-def _crop(frame: Frame, spec: NetworkSpec, field: FieldOfView | None = None) -> CroppedField:
-    return crop_field(frame.pixels, max(spec.input.height, spec.input.width), field)
+def _crop(frame: Frame, spec: NetworkSpec) -> CroppedField:
+    return crop_field(frame.pixels, max(spec.input.height, spec.input.width))
 
 
 def _own_map(

@@ -112,6 +112,11 @@ class Finding:
             NoCallReason.QUALITY, NoCallReason.NOT_DERMOSCOPIC, NoCallReason.UNFAMILIAR,
         )  # fmt: skip
 
+    @property
+    def headlined(self) -> Recommendation | None:
+        """What it asks for, where that may come first: the probabilities may be shown."""
+        return self.recommendation if self.rankable else None
+
     def explainable(self, code: Code) -> bool:
         """Return whether a map may be shown: a call is made, and the diagnosis not excluded."""
         return self.no_call is None and code in self.prediction_set
@@ -133,7 +138,8 @@ class Finding:
     @property
     def leading(self) -> Code:
         """The likeliest diagnosis."""
-        return CODES[int(np.argmax(self.probabilities))]
+        # Asked for by every part of every picture of the screen.
+        return CODES[self.probabilities.index(max(self.probabilities))]
 
     def probability(self, code: Code) -> float:
         """Return the probability of one diagnosis."""

@@ -209,8 +209,12 @@ class Network:
                 raw = quantize(output.logits, spec.outputs.logits).astype(np.int64)
                 if np.abs(raw - answers[number]).max() > TOLERANCE:
                     raise BundleError(
-                        f"{self._where}: this machine computes it wrongly (picture {number}); "
-                        "findings would be wrong, so use another processor or runtime"
+                        "this machine computes it wrongly (picture {number})",
+                        action=translatable(
+                            "findings would be wrong, so use another processor or runtime"
+                        ),
+                        where=self._where,
+                        number=number,
                     )
 
     def _match(self, details: Sequence[dict[str, Any]], spec: TensorSpec) -> int:

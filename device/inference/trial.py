@@ -20,6 +20,7 @@ from device.errors import BundleError, DermascopeError
 from device.frame import frame_now
 from device.inference.analyzer import Analyzer
 from device.inference.known_answers import known_pictures
+from device.language import translatable
 from device.models.bundle import load_bundle
 from device.platform.child_process import same_modules
 
@@ -28,6 +29,8 @@ MOST_MS: Final = 2000.0
 
 MOST_MIB: Final = 640
 """That the whole process may take; the smallest device has 1024."""
+
+TAKE_ANOTHER: Final = translatable("take a model that this device can run")
 
 _SECONDS: Final = 180.0
 _FRAME: Final = (480, 640)
@@ -82,19 +85,33 @@ def try_bundle(folder: Path, keys: Sequence[str], threads: int) -> Trial:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise BundleError(f"the trial took longer than {_SECONDS:.0f} s") from None
+        raise BundleError(
+            "the trial took longer than {seconds} s", action=TAKE_ANOTHER, seconds=round(_SECONDS)
+        ) from None
     if done.returncode:
-        raise BundleError(f"the trial was ended by status {done.returncode}")
+        raise BundleError(
+            "the trial on this device failed",
+            action=TAKE_ANOTHER,
+            detail=f"ended by status {done.returncode}",
+        )
     trial = msgspec.json.decode(done.stdout, type=Trial)
     if trial.error:
-        raise BundleError(f"the trial failed: {trial.error}")
+        raise BundleError(
+            "the trial on this device failed", action=TAKE_ANOTHER, detail=trial.error
+        )
     if trial.milliseconds > MOST_MS:
         raise BundleError(
-            f"the trial took {trial.milliseconds:.0f} ms a frame, and {MOST_MS:.0f} ms are allowed"
+            "the trial took {taken} ms a frame, and {allowed} ms are allowed",
+            action=TAKE_ANOTHER,
+            taken=round(trial.milliseconds),
+            allowed=round(MOST_MS),
         )
     if trial.mebibytes > MOST_MIB:
         raise BundleError(
-            f"the trial took {trial.mebibytes} MiB of memory, and {MOST_MIB} MiB are allowed"
+            "the trial took {taken} MiB of memory, and {allowed} MiB are allowed",
+            action=TAKE_ANOTHER,
+            taken=trial.mebibytes,
+            allowed=MOST_MIB,
         )
     return trial
 

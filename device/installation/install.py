@@ -19,6 +19,7 @@ from device.errors import BundleError
 from device.inference.trial import Trial, try_bundle
 from device.installation.keys import follow_key_list_in
 from device.installation.lock import locked
+from device.language import translatable
 from device.models.archive import unpack
 from device.models.bundle import MANIFEST_FILE, Bundle
 from device.models.chosen import open_bundle
@@ -35,6 +36,8 @@ from device.models.installed import (
 from device.platform.clock import Clock
 from device.platform.durable_files import fsync_file, fsync_folder
 from device.text import printable_path
+
+FREE_SPACE: Final = translatable("free space on it, and install the model again")
 
 _INCOMING: Final = ".incoming"
 _SPARE_BYTES: Final = 16 << 20
@@ -93,8 +96,9 @@ def install_model(
     """
     if config.model:
         raise BundleError(
-            f"the setting model names {config.model}, and an installed model would not be used; "
-            "remove the setting first"
+            "the setting model names {folder}, and an installed model would not be used",
+            action=translatable("remove the setting first"),
+            folder=config.model,
         )
     folder = models_folder(state)
     try:
@@ -102,10 +106,12 @@ def install_model(
             return _install(source, config, state, clock, downgrade, attempt)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise BundleError("the disk is full; free space on it, and install it again") from None
+            raise BundleError("the disk is full", action=FREE_SPACE) from None
         raise BundleError(
-            f"{printable_path(error.filename or source)}: {error.strerror or error}; nothing was "
-            "installed"
+            "a file cannot be read or written",
+            action=translatable("copy it again, or check that the disk can be written"),
+            where=printable_path(error.filename or source),
+            detail=error.strerror or str(error),
         ) from None
 
 
@@ -154,7 +160,11 @@ def _stage(source: Path, staged: Path) -> None:
     try:
         size = source.stat().st_size
     except FileNotFoundError:
-        raise BundleError(f"{printable_path(source)}: there is no such file or folder") from None
+        raise BundleError(
+            "there is no such file or folder",
+            action=translatable("plug the stick in again, or name another"),
+            where=printable_path(source),
+        ) from None
     _check_room(staged, size)
     unpack(source, staged)
 
@@ -164,8 +174,9 @@ def _files(folder: Path) -> list[Path]:
     found = [p for p in sorted(folder.iterdir()) if p.is_file() and not p.is_symlink()]
     if len(found) > _MOST_FILES:
         raise BundleError(
-            f"{printable_path(folder)}: holds more files than a bundle has; name the bundle's own "
-            "folder"
+            "the folder holds more files than a bundle has",
+            action=translatable("name the bundle's own folder"),
+            where=printable_path(folder),
         )
     return found
 
@@ -174,8 +185,10 @@ def _check_room(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size + _SPARE_BYTES:
         raise BundleError(
-            f"the model needs {_mebibytes(size + _SPARE_BYTES)} MiB, and {_mebibytes(free)} MiB "
-            "are free on the disk; free space on it, and install it again"
+            "the model needs {needed} MiB, and {free} MiB are free on the disk",
+            action=FREE_SPACE,
+            needed=_mebibytes(size + _SPARE_BYTES),
+            free=_mebibytes(free),
         )
 
 
@@ -199,8 +212,10 @@ def _refuse_older(bundle: Bundle, config: Config, state: Path) -> None:
     new, old = bundle.manifest, used.manifest
     if new.name == old.name and _number(new.version) < _number(old.version):
         raise BundleError(
-            f"{new.model_id} is older than {old.model_id}, which is in use; say --allow-downgrade "
-            "if that is meant"
+            "{new} is older than {old}, which is in use",
+            action=translatable("say --allow-downgrade if that is meant"),
+            new=new.model_id,
+            old=old.model_id,
         )
 
 

@@ -12,7 +12,7 @@ from device.language import translatable
 
 WILL_BE_USED: Final = translatable("{model} works on this device and is used from the next start")
 USED_ALREADY: Final = translatable("{model} is in use already")
-NOT_INSTALLED: Final = translatable("nothing was installed ({reason})")
+NOT_INSTALLED: Final = translatable("nothing was installed")
 ASK_THE_MAKER: Final = translatable("ask whoever made the model")
 FAILED: Final = translatable("the installation failed")
 
@@ -32,7 +32,7 @@ class Installer:
     found
         The archives that were found last.
     outcome
-        What came of the last installation; None before one has ended.
+        What came of the last installation, and why; empty before one has ended.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Installer:
         self._install = install
         self._thread: threading.Thread | None = None
         self.found: tuple[Path, ...] = ()
-        self.outcome: Fault | None = None
+        self.outcome: tuple[Fault, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -61,7 +61,7 @@ class Installer:
 
     def _start(self, work: Callable[[], None]) -> None:
         if not self.running:
-            self.outcome = None
+            self.outcome = ()
             self._thread = threading.Thread(target=work, name="installer", daemon=True)
             self._thread.start()
 
@@ -72,10 +72,9 @@ class Installer:
         try:
             done = self._install(path)
         except DermascopeError as error:
-            reason = error.fault.text
-            self.outcome = Fault(NOT_INSTALLED, ASK_THE_MAKER, values={"reason": reason})
+            self.outcome = (Fault(NOT_INSTALLED), error.fault)
         except Exception as error:
-            self.outcome = unexpected(FAILED, ASK_THE_MAKER, error)
+            self.outcome = (unexpected(FAILED, ASK_THE_MAKER, error),)
         else:
             words = USED_ALREADY if done.trial is None else WILL_BE_USED
-            self.outcome = Fault(words, values={"model": done.model})
+            self.outcome = (Fault(words, values={"model": done.model}),)

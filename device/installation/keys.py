@@ -5,6 +5,7 @@ from pathlib import Path
 from device.config import Config
 from device.errors import BundleError
 from device.installation.lock import locked
+from device.language import translatable
 from device.models.chosen import open_bundle
 from device.models.installed import models_folder
 from device.models.trust import (
@@ -34,8 +35,9 @@ def follow_key_list(path: Path, config: Config, state: Path) -> Trust:
             keep_key_list(folder, content, after)
     except OSError as error:
         raise BundleError(
-            f"the list of keys cannot be kept ({error.strerror}); free space on the disk, or check "
-            "that it can be written"
+            "the list of keys cannot be kept",
+            action=translatable("free space on the disk, or check that it can be written"),
+            detail=error.strerror or "",
         ) from None
     return after
 
@@ -61,6 +63,7 @@ def _check_model_in_use(config: Config, folder: Path, after: Trust) -> None:
     used = open_bundle(config, state=folder.parent)
     if used.signed_by not in after.keys:
         raise BundleError(
-            f"the list of keys revokes the key of {used.manifest.model_id}, which is in use; "
-            "install a model that another key signed first"
+            "the list of keys revokes the key of {model}, which is in use",
+            action=translatable("install a model that another key signed first"),
+            model=used.manifest.model_id,
         )

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from device.errors import BundleError
+from device.language import translatable
 from device.platform.durable_files import make_folder
 from device.platform.locked_folder import LockedFolder
 
@@ -24,7 +25,9 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         lock = LockedFolder(folder)
     except BlockingIOError:
-        raise BundleError("another model is being installed; wait until that is done") from None
+        raise BundleError(
+            "another model is being installed", action=translatable("wait until that is done")
+        ) from None
     try:
         yield
     finally:

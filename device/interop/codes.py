@@ -119,15 +119,22 @@ def probability_of(what: Coded) -> Coded:
 CONDITIONS: Final[dict[Code, tuple[Coded, ...]]] = {
     # A clinician's diagnosis, where it is one disorder and not one of several: akiec, bkl and vasc
     # are told in words alone. ICD-10: WHO, volume 1, chapter II, of the skin, site unspecified.
-    # SNOMED CT: as the Mondo ontology has it for MONDO:0005341; for the others no source but word
-    # of mouth was found.
+    # SNOMED CT: bcc as the Mondo ontology has it for MONDO:0005341; mel as HL7's value set
+    # mcode-primary-cancer-disorder-vs 2.0.0; nv as HL7's terminology server (tx-dev.fhir.org) shows
+    # the edition 83821000000107 of 2023-04-12. For df no source but word of mouth was found.
     Code.BCC: (
         _sct("254701007", "Basal cell carcinoma of skin"),
         Coded(System.ICD10, "C44.9", "Malignant neoplasm of skin, unspecified"),
     ),
     Code.DF: (Coded(System.ICD10, "D23.9", "Other benign neoplasm of skin, unspecified"),),
-    Code.MEL: (Coded(System.ICD10, "C43.9", "Malignant melanoma of skin, unspecified"),),
-    Code.NV: (Coded(System.ICD10, "D22.9", "Melanocytic naevi, unspecified"),),
+    Code.MEL: (
+        _sct("93655004", "Malignant melanoma of skin"),
+        Coded(System.ICD10, "C43.9", "Malignant melanoma of skin, unspecified"),
+    ),
+    Code.NV: (
+        _sct("400096001", "Melanocytic nevus"),
+        Coded(System.ICD10, "D22.9", "Melanocytic naevi, unspecified"),
+    ),
 }
 
 IMAGING_REPORT: Final = Coded(System.LOINC, "18748-4", "Diagnostic imaging study")

@@ -14,6 +14,7 @@ from device.interop.extra import extra_installed
 from device.interop.identifiers import derived_uuid, dicom_uid
 from device.interop.study import ExaminedLesion
 from device.records.model import PictureKind, Polarization
+from device.records.orders import Order
 from device.records.patients import Patient, Sex
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _add_study(image: "Dataset", examined: ExaminedLesion) -> None:
     # Each picture of the day would tell another.
     image.StudyTime = ""
     image.TimezoneOffsetFromUTC = f"{taken:%z}"[:5]
-    image.ReferringPhysicianName = ""
+    _add_referrer(image, order)
     image.StudyID = (text(order.procedure, 16) if order else "") or f"{taken:%Y%m%d}"
     image.AccessionNumber = text(order.accession_number, 16) if order else ""
     image.StudyDescription = (text(order.description) if order else "") or "Dermoscopy"
@@ -135,9 +136,32 @@ def _add_study(image: "Dataset", examined: ExaminedLesion) -> None:
         from pydicom import Dataset
 
         request = Dataset()
-        request.RequestedProcedureID = text(order.procedure, 16)
-        request.ScheduledProcedureStepID = text(order.step, 16)
+        for name, value in (
+            ("AccessionNumber", order.accession_number),
+            ("RequestedProcedureID", order.procedure),
+            ("ScheduledProcedureStepID", order.step),
+            ("RequestedProcedureDescription", order.description),
+        ):
+            if value:
+                setattr(request, name, text(value))
+        request.StudyInstanceUID = order.study_uid
         image.RequestAttributesSequence = [request]
+
+
+def _add_referrer(image: "Dataset", order: Order | None) -> None:
+    referrer = order.referrer if order else None
+    image.ReferringPhysicianName = text(referrer.name) if referrer else ""
+    if referrer and referrer.code and referrer.institution:
+        from pydicom import Dataset
+
+        coded = Dataset()
+        coded.CodeValue = text(referrer.code, 16)
+        coded.CodingSchemeDesignator = text(referrer.scheme, 16)
+        coded.CodeMeaning = text(referrer.meaning)
+        person = Dataset()
+        person.PersonIdentificationCodeSequence = [coded]
+        person.InstitutionName = text(referrer.institution)
+        image.ReferringPhysicianIdentificationSequence = [person]
 
 
 def _add_series(image: "Dataset", examined: ExaminedLesion) -> None:

@@ -10,6 +10,7 @@ from device.interop.dicom_image import MANUFACTURER, text, tracking_label
 from device.interop.extra import extra_installed
 from device.interop.identifiers import derived_uuid, dicom_uid
 from device.interop.study import ExaminedLesion, asks_for_more
+from device.records.orders import Order
 from device.records.patients import Decision
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def dicom_report(examined: ExaminedLesion, image: "Dataset") -> "Dataset | None"
         institution_name=text(examined.equipment.institution) or None,
         institutional_department_name=text(examined.equipment.department) or None,
         series_description="What was found and decided",
+        requested_procedures=_requested(examined.order),
         is_complete=True,
         is_final=examined.decision is not None,
     )
@@ -80,6 +82,24 @@ def dicom_report(examined: ExaminedLesion, image: "Dataset") -> "Dataset | None"
     report.TimezoneOffsetFromUTC = image.TimezoneOffsetFromUTC
     _date(report, image, examined)
     return report
+
+
+def _requested(order: Order | None) -> "list[Dataset] | None":
+    """Return what the report answers (PS3.3 C.17.2, Referenced Request Sequence)."""
+    if order is None:
+        return None
+    from pydicom import Dataset
+
+    request = Dataset()
+    request.StudyInstanceUID = order.study_uid
+    request.ReferencedStudySequence = []
+    request.AccessionNumber = text(order.accession_number, 16)
+    request.PlacerOrderNumberImagingServiceRequest = ""
+    request.FillerOrderNumberImagingServiceRequest = ""
+    request.RequestedProcedureID = text(order.procedure, 16)
+    request.RequestedProcedureDescription = text(order.description)
+    request.RequestedProcedureCodeSequence = []
+    return [request]
 
 
 def _found(finding: FindingRecord) -> dict[str, Any]:

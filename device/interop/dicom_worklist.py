@@ -9,8 +9,9 @@ from device.errors import RefusedError
 from device.exchange import DicomPeer
 from device.interop.dicom_image import text
 from device.interop.dicom_network import CHECK_OTHER_END, PATIENCE, associated, no_answer
-from device.interop.study import Order
 from device.language import translatable
+from device.records.orders import Order, Referrer
+from device.records.patient_tables import checked
 from device.records.patients import Sex
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _FIND: Final = "1.2.840.10008.5.1.4.31"
 _PENDING: Final = (0xFF00, 0xFF01)
 _SEXES: Final = {"F": Sex.FEMALE, "M": Sex.MALE, "O": Sex.OTHER}
 _MOST: Final = 500
-"""Entries that are read: a peer that never ends would fill the memory."""
+"""Entries that are read: a peer may never end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,15 @@ def find_scheduled(peer: DicomPeer, day: date, patience: float = PATIENCE) -> tu
     """
     with associated(peer, (_FIND,), patience) as association:
         found: list[Scheduled] = []
-        for status, answer in association.send_c_find(_question(peer, day), _FIND):
+        answers = association.send_c_find(_question(peer, day), _FIND)
+        for number, (status, answer) in enumerate(answers):
             if "Status" not in status:
                 raise no_answer(peer)
+            if number == _MOST:
+                association.abort()
+                break
             if status.Status in _PENDING:
-                if answer is not None and len(found) < _MOST:
+                if answer is not None:
                     found.extend(_scheduled(answer))
             elif status.Status != 0:
                 raise _refused(peer, f"{status.Status:04X}")
@@ -78,8 +83,10 @@ def _question(peer: DicomPeer, day: date) -> "Dataset":
     for name in (
         "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "AccessionNumber",
         "StudyInstanceUID", "RequestedProcedureID", "RequestedProcedureDescription",
+        "ReferringPhysicianName",
     ):  # fmt: skip
         setattr(question, name, "")
+    question.ReferringPhysicianIdentificationSequence = []
     step = Dataset()
     step.ScheduledStationAETitle = peer.own_title
     step.ScheduledProcedureStepStartDate = f"{day:%Y%m%d}"
@@ -109,18 +116,38 @@ def _scheduled(answer: "Dataset") -> list[Scheduled]:
                 birth_year=born if born and 1900 <= born <= 2200 else None,
                 sex=_SEXES.get(_said(answer, "PatientSex")),
                 time=_said(step, "ScheduledProcedureStepStartTime")[:4],
-                order=Order(
-                    study_uid=study,
-                    accession_number=_said(answer, "AccessionNumber", 16),
-                    procedure=_said(answer, "RequestedProcedureID", 16),
-                    step=_said(step, "ScheduledProcedureStepID", 16),
-                    description=_said(answer, "RequestedProcedureDescription"),
+                # A number that DICOM would not bear is of no use: it could not be sent back.
+                order=checked(
+                    Order(
+                        study_uid=study,
+                        accession_number=_said(answer, "AccessionNumber", 16),
+                        procedure=_said(answer, "RequestedProcedureID", 16),
+                        step=_said(step, "ScheduledProcedureStepID", 16),
+                        description=_said(answer, "RequestedProcedureDescription"),
+                        referrer=_referrer(answer),
+                    )
                 ),
             )
         ]
     except Exception:
         # A value that is none shows only when it is read, and each kind in its own way.
         return []
+
+
+def _referrer(answer: "Dataset") -> Referrer | None:
+    """Return who refers the patient, with the first code of the first institution."""
+    name = text(str(answer.get("ReferringPhysicianName") or ""))
+    person = next(iter(answer.get("ReferringPhysicianIdentificationSequence") or ()), None)
+    codes = person.get("PersonIdentificationCodeSequence") if person is not None else None
+    if person is None or not codes:
+        return Referrer(name=name) if name else None
+    return Referrer(
+        name=name,
+        code=_said(codes[0], "CodeValue", 16),
+        scheme=_said(codes[0], "CodingSchemeDesignator", 16),
+        meaning=_said(codes[0], "CodeMeaning"),
+        institution=_said(person, "InstitutionName"),
+    )
 
 
 def _said(dataset: "Dataset", name: str, longest: int = 64) -> str:

@@ -57,6 +57,12 @@ _IMAGING: Final = {
         }
     ]
 }
+_ACCESSION: Final = {
+    # HL7 Terminology, v2 table 0203.
+    "system": "http://terminology.hl7.org/CodeSystem/v2-0203",
+    "code": "ACSN",
+    "display": "Accession ID",
+}
 _GENDERS: Final = {Sex.FEMALE: "female", Sex.MALE: "male", Sex.OTHER: "other"}
 
 
@@ -221,6 +227,19 @@ def _site(examined: ExaminedLesion) -> dict[str, Any]:
     return _concept(codes.SITES[spot.site], *sides, text=f"{side}{spot.site}")
 
 
+def _based_on(examined: ExaminedLesion) -> dict[str, Any]:
+    """Return which order is answered: the clinic's own resource, known by its number alone."""
+    order = examined.order
+    if order is None or not order.accession_number:
+        return {}
+    asked = {
+        "type": "ServiceRequest",
+        "identifier": {"type": {"coding": [dict(_ACCESSION)]}, "value": order.accession_number},
+        "display": order.description or "Dermoscopy",
+    }
+    return {"basedOn": [asked]}
+
+
 def _media(examined: ExaminedLesion, made: _Resources) -> dict[str, Any]:
     picture = io.BytesIO()
     Image.fromarray(examined.examination.image).save(picture, format="PNG")
@@ -235,6 +254,7 @@ def _media(examined: ExaminedLesion, made: _Resources) -> dict[str, Any]:
         "subject": _refer(examined.patient_uuid),
         "createdDateTime": examined.taken.isoformat(timespec="milliseconds"),
         "bodySite": _site(examined),
+        **_based_on(examined),
         "device": _refer(_device_uuid(examined)),
         "height": height,
         "width": width,
@@ -282,6 +302,7 @@ def _observation(
         "subject": _refer(examined.patient_uuid),
         "effectiveDateTime": examined.taken.isoformat(timespec="milliseconds"),
         "bodySite": _site(examined),
+        **_based_on(examined),
         "method": {"text": finding.model},
         "device": _refer(_device_uuid(examined)),
         "derivedFrom": [_refer(examined.image_uuid)],
@@ -298,6 +319,7 @@ def _report(examined: ExaminedLesion, made: _Resources) -> dict[str, Any]:
         "code": _concept(codes.IMAGING_REPORT, text="Dermoscopy of a skin lesion"),
         "subject": _refer(examined.patient_uuid),
         "effectiveDateTime": examined.taken.isoformat(timespec="milliseconds"),
+        **_based_on(examined),
         "media": [{"link": _refer(examined.image_uuid)}],
         "conclusion": _conclusion(finding, decision),
     }

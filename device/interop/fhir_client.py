@@ -1,16 +1,20 @@
 """Transactions posted to a FHIR server."""
 
-import http.client
 import json
+import socket
 import ssl
-import urllib.error
-import urllib.request
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from math import ceil
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
-from device.errors import RefusedError, UnreachableError
+from device.errors import BusyError, ExportError, RefusedError, UnreachableError
 from device.exchange import FhirServer, Tls
 from device.interop.dicom_network import CHECK_OTHER_END, NO_ANSWER, PATIENCE
 from device.interop.fhir_bundle import fhir_bundle
@@ -20,25 +24,16 @@ from device.interop.tls import CHECK_CERTIFICATES, SECURED_ONLY, tls_context
 from device.language import translatable
 from device.text import printable_path
 
-_LARGEST: Final = 64 << 20
+_LARGEST: Final = 16 << 20
 _TYPE: Final = "application/fhir+json"
+_TAKEN: Final = range(200, 300)
 _NOT_ALLOWED: Final = (401, 403)
 _TRY_LATER: Final = (408, 425, 429)
+_BUSY: Final = (429, 503)
+_ROUNDS: Final = 20
+"""How often it may fall silent for just less than what is waited for an answer."""
 
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """What is of patients goes where the settings say, and nowhere else."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> None:
-        """Follow none: it is an error like another."""
+_LONGEST_WAIT: Final = 3600
 
 
 @contextmanager
@@ -57,11 +52,6 @@ def fhir_store(server: FhirServer, patience: float = PATIENCE) -> Iterator[Send]
     """
     token = _read_token(server)
     context = tls_context(Tls(authority=server.authority), server.name)
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}),
-        urllib.request.HTTPSHandler(context=context),
-        _NoRedirect(),
-    )
 
     def send(examined: ExaminedLesion) -> None:
         if examined.patient is None:
@@ -74,10 +64,8 @@ def fhir_store(server: FhirServer, patience: float = PATIENCE) -> Iterator[Send]
         headers = {"Content-Type": _TYPE, "Accept": _TYPE}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        request = urllib.request.Request(  # noqa: S310 -- the settings take http and https alone
-            server.url, json.dumps(bundle).encode(), headers, method="POST"
-        )
-        _check(_post(opener, request, server, patience), len(bundle["entry"]), server)
+        content = _post(server, context, json.dumps(bundle).encode(), headers, patience)
+        _check(content, len(bundle["entry"]), server)
 
     yield send
 
@@ -98,33 +86,61 @@ def _read_token(server: FhirServer) -> str:
 
 
 def _post(
-    opener: urllib.request.OpenerDirector,
-    request: urllib.request.Request,
     server: FhirServer,
+    context: ssl.SSLContext,
+    body: bytes,
+    headers: dict[str, str],
     patience: float,
 ) -> bytes:
+    """Post, and return the answer: from where the settings say, and from nowhere else.
+
+    Neither are redirections followed nor proxies used, which the environment may name.
+    """
+    url = urlsplit(server.url)
+    connection = (
+        HTTPSConnection(url.netloc, timeout=patience, context=context)
+        if url.scheme == "https"
+        else HTTPConnection(url.netloc, timeout=patience)
+    )
+    with closing(connection):
+        _connect(connection, server)
+        # A server that says a little now and then would keep it waiting for ever.
+        end = threading.Timer(_ROUNDS * patience, _hang_up, (connection.sock,))
+        end.start()
+        try:
+            connection.request("POST", url.path or "/", body, headers)
+            with connection.getresponse() as answer:
+                if answer.status not in _TAKEN:
+                    raise _answered(answer.status, answer.getheader("Retry-After", ""), server)
+                return answer.read(_LARGEST)
+        except (OSError, HTTPException) as error:
+            if isinstance(error, ExportError):
+                raise
+            raise _silent(server, type(error).__name__) from None
+        finally:
+            end.cancel()
+
+
+def _connect(connection: HTTPConnection, server: FhirServer) -> None:
     try:
-        with opener.open(request, timeout=patience) as answer:
-            content: bytes = answer.read(_LARGEST)
-            return content
-    except urllib.error.HTTPError as error:
-        with error:
-            raise _answered(error.code, server) from None
+        connection.connect()
     except ssl.SSLError as error:
         raise _unsecured(server, error) from None
-    except urllib.error.URLError as error:
-        if isinstance(error.reason, ssl.SSLError):
-            raise _unsecured(server, error.reason) from None
-        if isinstance(error.reason, TimeoutError):
-            raise _silent(server, "time-out") from None
+    except TimeoutError:
+        raise _silent(server, "time-out") from None
+    except OSError as error:
         raise UnreachableError(
             translatable("{target} cannot be reached"),
             action=translatable("check the network, and host and port in the settings"),
-            detail=getattr(error.reason, "strerror", None) or str(error.reason),
+            detail=error.strerror or str(error),
             target=server.name,
         ) from None
-    except (OSError, http.client.HTTPException) as error:
-        raise _silent(server, type(error).__name__) from None
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with suppress(OSError):
+        # That of an encrypted one would take from whoever reads what it reads with.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def _check(content: bytes, count: int, server: FhirServer) -> None:
@@ -141,7 +157,7 @@ def _check(content: bytes, count: int, server: FhirServer) -> None:
         raise _refused(server, ", ".join(sorted(set(statuses))))
 
 
-def _answered(code: int, server: FhirServer) -> UnreachableError | RefusedError:
+def _answered(code: int, wait: str, server: FhirServer) -> ExportError:
     if code in _NOT_ALLOWED:
         return UnreachableError(
             translatable("{target} does not admit the instrument"),
@@ -149,9 +165,29 @@ def _answered(code: int, server: FhirServer) -> UnreachableError | RefusedError:
             detail=f"HTTP {code}",
             target=server.name,
         )
+    if code in _BUSY and (seconds := _seconds(wait)):
+        return BusyError(
+            translatable("{target} is busy and asks to wait for {seconds} seconds"),
+            action=translatable("wait, or have whoever runs it look why"),
+            detail=f"HTTP {code}",
+            target=server.name,
+            seconds=seconds,
+        )
     if 400 <= code < 500 and code not in _TRY_LATER:
         return _refused(server, f"HTTP {code}")
     return _silent(server, f"HTTP {code}")
+
+
+def _seconds(wait: str) -> int:
+    """Return how long a server asks to wait (RFC 9110, 10.2.3); 0 where it does not say."""
+    if wait.isascii() and wait.isdecimal():
+        return min(int(wait[:9]), _LONGEST_WAIT)
+    with suppress(ValueError, OverflowError):
+        until = parsedate_to_datetime(wait)
+        if until.tzinfo is not None:
+            left = (until - datetime.now(UTC)).total_seconds()
+            return max(0, min(ceil(left), _LONGEST_WAIT))
+    return 0
 
 
 def _refused(server: FhirServer, detail: str) -> RefusedError:

@@ -1,16 +1,24 @@
 """Files that are exported: each whole or not at all, and its owner's alone."""
 
 import contextlib
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from device.errors import ExportError
 from device.language import translatable
-from device.platform.durable_files import fsync_folder, make_folder, write_atomically
+from device.platform.durable_files import (
+    fsync_folder,
+    make_folder,
+    remove_durably,
+    write_atomically,
+)
 from device.text import printable_path
+
+_PART: Final = ".part"
 
 
 def write_export(path: Path, content: bytes) -> None:
@@ -25,6 +33,35 @@ def write_export(path: Path, content: bytes) -> None:
         write_atomically(path, content)
 
 
+def remove_export(path: Path) -> None:
+    """Remove a file that was exported before, where it is there.
+
+    Raises
+    ------
+    device.errors.ExportError
+        If it cannot be removed.
+    """
+    with _told(path):
+        remove_durably(path)
+
+
+def remove_unfinished(folder: Path, *patterns: str) -> None:
+    """Remove what an export left that was interrupted: it is of patients, as what is whole is.
+
+    Parameters
+    ----------
+    folder
+        Where it was written to.
+    patterns
+        Of the files' names, such as ``*.pdf`` (`pathlib.Path.glob`).
+    """
+    for pattern in patterns:
+        where, _, name = pattern.rpartition("/")
+        for part in folder.glob(f"{where}{'/' * bool(where)}.{name}.*{_PART}"):
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+
 @contextlib.contextmanager
 def export_file(path: Path) -> Iterator[IO[str]]:
     """Yield a text file to write to, line by line; it has its name once the block ends well.
@@ -36,9 +73,8 @@ def export_file(path: Path) -> Iterator[IO[str]]:
     """
     with _told(path):
         make_folder(path.parent)
-        descriptor, name = tempfile.mkstemp(
-            prefix=f".{path.name}.", suffix=".part", dir=path.parent
-        )
+        remove_unfinished(path.parent, glob.escape(path.name))
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PART, dir=path.parent)
         part = Path(name)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:

@@ -220,9 +220,17 @@ class Outbox:
                 (now.timestamp(), *_key(waiting)),
             )
 
-    def failed(self, waiting: Waiting, fault: Fault, now: datetime) -> None:
-        """Note why an examination did not arrive, and when to try again."""
-        pause = min(LATEST, SOONEST * 2 ** min(waiting.attempts, 10))
+    def failed(
+        self, waiting: Waiting, fault: Fault, now: datetime, wait: timedelta = timedelta(0)
+    ) -> None:
+        """Note why an examination did not arrive, and when to try again.
+
+        Parameters
+        ----------
+        wait
+            How long the target asks to be left alone; it is tried once an hour all the same.
+        """
+        pause = min(LATEST, max(wait, SOONEST * 2 ** min(waiting.attempts, 10)))
         written = _WrittenFault(
             fault.message, fault.action, fault.where, fault.detail,
             {name: str(value) for name, value in fault.values.items()},

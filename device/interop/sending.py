@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from device.errors import (
+    BusyError,
     ExportError,
     NotAllowedError,
     RecordError,
@@ -64,8 +65,10 @@ def send_due(
                             outbox.forget(waiting.examination)
                         else:
                             send(examined)
-                            outbox.done(waiting, now())
+                            # Told of before it is crossed off: whatever fails in between is sent
+                            # again, and nothing has left that the trail does not know of.
                             arrived(waiting.examination, name)
+                            outbox.done(waiting, now())
                     except (UnreachableError, RecordsLockedError, NotAllowedError):
                         raise
                     except (ExportError, RecordError) as error:
@@ -73,5 +76,6 @@ def send_due(
                     left.pop(0)
         except ExportError as error:
             # Each would have failed alike, and waited as long.
+            wait = timedelta(seconds=error.seconds if isinstance(error, BusyError) else 0.0)
             for waiting in left:
-                outbox.failed(waiting, error.fault, now())
+                outbox.failed(waiting, error.fault, now(), wait)

@@ -13,6 +13,7 @@ from device.inference.recommendation import Recommendation
 from device.interop.identifiers import derived_uuid
 from device.models.manifest import DiagnosisClass
 from device.records.model import Examination
+from device.records.orders import Order
 from device.records.patients import Action, Decision, Lesion, Patient
 
 
@@ -48,27 +49,6 @@ class Equipment:
     colour_temperature: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What the clinic's worklist asked for.
-
-    Attributes
-    ----------
-    study_uid
-        Of the study that the pictures belong to.
-    accession_number, procedure, step
-        As the clinic numbers the request, its procedure and the scheduled step; may be empty.
-    description
-        Of the procedure; may be empty.
-    """
-
-    study_uid: str
-    accession_number: str = ""
-    procedure: str = ""
-    step: str = ""
-    description: str = ""
-
-
 def asks_for_more(finding: FindingRecord) -> bool:
     """Tell whether a finding asks for the lesion to be seen again."""
     return finding.recommendation in (Recommendation.REFER, Recommendation.NOT_EXCLUDED)
@@ -90,8 +70,6 @@ class ExaminedLesion:
         None where the picture is filed under none.
     mm_per_pixel
         Of the picture, where the optics are calibrated.
-    order
-        The clinic's, where there was one.
     """
 
     examination: Examination
@@ -100,7 +78,6 @@ class ExaminedLesion:
     patient: Patient | None = None
     lesion: Lesion | None = None
     mm_per_pixel: float | None = None
-    order: Order | None = None
 
     @property
     def finding(self) -> FindingRecord | None:
@@ -111,6 +88,11 @@ class ExaminedLesion:
     def decision(self) -> Decision | None:
         """What the clinician decided; None while that is open."""
         return self.examination.record.decision
+
+    @property
+    def order(self) -> Order | None:
+        """What the clinic's worklist asked for; None where it did not."""
+        return self.examination.record.order
 
     @property
     def taken(self) -> datetime:
@@ -170,8 +152,13 @@ class ExaminedLesion:
         return self._examined("examination")
 
     @property
-    def _filed(self) -> tuple[str, str]:
-        return (self.patient.key if self.patient else "", self.lesion.key if self.lesion else "")
+    def _filed(self) -> tuple[str, ...]:
+        patient, lesion = (
+            self.patient.key if self.patient else "",
+            self.lesion.key if self.lesion else "",
+        )
+        # In another study it is another object.
+        return (patient, lesion, self.order.study_uid) if self.order else (patient, lesion)
 
     def _examined(self, what: str, *keys: str) -> uuid.UUID:
         record = self.examination.record

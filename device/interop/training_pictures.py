@@ -16,7 +16,7 @@ from PIL import Image
 
 from device.imaging.field_of_view import crop
 from device.interop.dicom_image import age_in_years
-from device.interop.files import export_file, write_export
+from device.interop.files import export_file, remove_unfinished, write_export
 from device.interop.identifiers import derived_uuid
 from device.interop.study import ExaminedLesion
 from device.records.model import PictureKind
@@ -49,6 +49,7 @@ def export_training(examined: Iterable[ExaminedLesion], folder: Path) -> int:
     device.errors.ExportError
         If a file cannot be written.
     """
+    remove_unfinished(folder, "images/*.jpg")
     pictures: list[_Picture] = []
     for one in examined:
         decision = one.decision

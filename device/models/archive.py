@@ -9,9 +9,10 @@ import re
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from device.errors import BundleError
+from device.language import translatable
 from device.models.bundle import MANIFEST_FILE, SIGNATURE_FILE
 from device.text import printable, printable_path
 
@@ -23,6 +24,11 @@ _MOST_FILES: Final = 32
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _BLOCK: Final = 64 << 10
 _FIRST: Final = (MANIFEST_FILE, SIGNATURE_FILE)
+
+NO_PLAIN_FILE: Final = translatable("the file holds {name}, which is no plain file of a bundle")
+TOO_MANY_FILES: Final = translatable("the file holds more files than a bundle has")
+TOO_LARGE: Final = translatable("the file is larger than the limit of {limit} MiB")
+NO_BUNDLE: Final = translatable("the file holds no bundle ({first} or {second} is missing)")
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
@@ -65,7 +71,9 @@ def unpack(path: Path, folder: Path) -> None:
             if isinstance(error, BundleError):
                 raise
             raise BundleError(
-                f"{printable_path(path)}: is no archive of a bundle, or damaged; copy it again"
+                "the file is no archive of a bundle, or damaged",
+                action=translatable("copy it again"),
+                where=printable_path(path),
             ) from None
 
 
@@ -74,28 +82,35 @@ def _unpack(archive: tarfile.TarFile, path: Path, folder: Path) -> None:
     for entry in archive:
         name = printable(entry.name)[:80]
         if not entry.isreg() or entry.issparse() or not _NAME.fullmatch(entry.name):
-            raise _hostile(path, f"holds {name}, which is no plain file of a bundle")
+            raise _hostile(path, NO_PLAIN_FILE, name=name)
         if entry.name in names or len(names) >= _MOST_FILES:
-            raise _hostile(path, "holds more files than a bundle has")
+            raise _hostile(path, TOO_MANY_FILES)
         names.add(entry.name)
         left -= entry.size
         if left < 0 or entry.size < 0:
-            raise _hostile(path, f"is larger than the limit of {MOST_BYTES >> 20} MiB")
+            raise _hostile(path, TOO_LARGE, limit=MOST_BYTES >> 20)
         content = archive.extractfile(entry)
         if content is None:
-            raise _hostile(path, f"holds {name}, which is no plain file of a bundle")
+            raise _hostile(path, NO_PLAIN_FILE, name=name)
         written = 0
         with (folder / entry.name).open("xb") as out:
             while block := content.read(_BLOCK):
                 written += len(block)
                 out.write(block)
         if written != entry.size:
-            raise BundleError(f"{printable_path(path)}: is cut short; copy it again")
+            raise BundleError(
+                "the file is cut short",
+                action=translatable("copy it again"),
+                where=printable_path(path),
+            )
     if not names.issuperset(_FIRST):
-        raise _hostile(path, f"holds no bundle ({MANIFEST_FILE} or {SIGNATURE_FILE} is missing)")
+        raise _hostile(path, NO_BUNDLE, first=MANIFEST_FILE, second=SIGNATURE_FILE)
 
 
-def _hostile(path: Path, reason: str) -> BundleError:
+def _hostile(path: Path, reason: str, **values: Any) -> BundleError:
     return BundleError(
-        f"{printable_path(path)}: {reason}; take a bundle that dermascope-build made"
+        reason,
+        action=translatable("take a bundle that dermascope-build made"),
+        where=printable_path(path),
+        **values,
     )

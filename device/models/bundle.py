@@ -10,7 +10,8 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from device.errors import BundleError
+from device.errors import BundleError, UntrustedError
+from device.language import translatable
 from device.models.manifest import MODEL_FILE, Manifest
 from device.models.manifest_versions import decode_manifest
 from device.models.release import LIMIT, RELEASE_FILE, RELEASE_SIGNATURE_FILE, Release
@@ -63,9 +64,13 @@ class Bundle:
         """
         try:
             return replace(self, manifest=self.manifest.with_case_mix(name))
-        except ValueError as error:
+        except ValueError:
             raise BundleError(
-                f"{self.folder}: {error}; change the setting case_mix or install another bundle"
+                "the bundle is not calibrated for the case mix {case_mix}, only for {known}",
+                action=translatable("change the setting case_mix or install another bundle"),
+                where=str(self.folder),
+                case_mix=repr(name),
+                known=", ".join(self.manifest.case_mixes) or "none by name",
             ) from None
 
     @property
@@ -120,7 +125,7 @@ def parse_manifest(folder: Path, manifest_bytes: bytes) -> Manifest:
     try:
         return decode_manifest(manifest_bytes)
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{folder}: {MANIFEST_FILE} cannot be understood: {error}") from None
+        raise _not_understood(folder, MANIFEST_FILE, error) from None
 
 
 def _read_release(
@@ -134,10 +139,13 @@ def _read_release(
     try:
         release = msgspec.json.decode(content, type=Release)
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{folder}: {RELEASE_FILE} cannot be understood: {error}") from None
+        raise _not_understood(folder, RELEASE_FILE, error) from None
     if release.manifest_sha256 != hashlib.sha256(manifest_bytes).hexdigest():
         raise BundleError(
-            f"{folder}: {RELEASE_FILE} is about another bundle; install the bundle again"
+            "{file} is about another bundle",
+            action=translatable("install the bundle again"),
+            where=str(folder),
+            file=RELEASE_FILE,
         )
     return release
 
@@ -146,8 +154,10 @@ def _read_signed(folder: Path, name: str, sha256: str) -> bytes:
     content = _read(folder, name, _MODEL_LIMIT)
     if hashlib.sha256(content).hexdigest() != sha256:
         raise BundleError(
-            f"{folder}: {name} is not the file that was signed (its SHA-256 differs); install the "
-            "bundle again"
+            "{file} is not the file that was signed (its SHA-256 differs)",
+            action=translatable("install the bundle again"),
+            where=str(folder),
+            file=name,
         )
     return content
 
@@ -160,17 +170,47 @@ def _read(folder: Path, name: str, limit: int) -> bytes:
     except FileNotFoundError:
         if name not in (MANIFEST_FILE, SIGNATURE_FILE):
             raise BundleError(
-                f"{folder}: the bundle is incomplete ({name} is missing); install it again"
+                "the bundle is incomplete ({file} is missing)",
+                action=translatable("install the bundle again"),
+                where=str(folder),
+                file=name,
             ) from None
         raise BundleError(
-            f"{folder}: no model bundle here ({name} is missing); name a folder that holds "
-            f"{MODEL_FILE}, {MANIFEST_FILE} and {SIGNATURE_FILE}"
+            "no model bundle here ({file} is missing)",
+            action=translatable("name a folder that holds {model}, {manifest} and {signature}"),
+            where=str(folder),
+            file=name,
+            model=MODEL_FILE,
+            manifest=MANIFEST_FILE,
+            signature=SIGNATURE_FILE,
         ) from None
     except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror})") from None
+        raise BundleError(
+            "{file} cannot be read",
+            action=translatable("install the bundle again"),
+            where=str(folder),
+            detail=error.strerror or "",
+            file=name,
+        ) from None
     if len(content) > limit:
-        raise BundleError(f"{path}: is larger than the limit of {limit} bytes")
+        raise BundleError(
+            "{file} is larger than the limit of {limit} bytes",
+            action=translatable("install the bundle again"),
+            where=str(folder),
+            file=name,
+            limit=limit,
+        )
     return content
+
+
+def _not_understood(folder: Path, name: str, error: Exception) -> BundleError:
+    return BundleError(
+        "{file} cannot be understood",
+        action=translatable("take a bundle that fits this version of the program"),
+        where=str(folder),
+        detail=str(error),
+        file=name,
+    )
 
 
 def _signer(
@@ -187,7 +227,12 @@ def _signer(
         except InvalidSignature:
             continue
         return key
-    raise BundleError(
-        f"{folder}: {signature_name} is not a signature of {name} by a key that this "
-        "device trusts; the bundle was altered, or its maker's key is missing from trusted_keys"
+    raise UntrustedError(
+        "{signature} is not a signature of {file} by a key that this device trusts",
+        action=translatable(
+            "the bundle was altered, or its maker's key is missing from trusted_keys"
+        ),
+        where=str(folder),
+        signature=signature_name,
+        file=name,
     )

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from device.config import Config, model_folder
-from device.errors import BundleError
+from device.errors import BundleError, UntrustedError
+from device.language import translatable
 from device.models.bundle import Bundle, load_bundle
 from device.models.installed import current_folder, models_folder
 from device.models.trust import trust_of
@@ -42,15 +43,22 @@ def open_bundle(config: Config, folder: Path | None = None, state: Path | None =
     trust = trust_of(config.trusted_keys, models_folder(state))
     try:
         bundle = load_bundle(folder or chosen_folder(config, state), trust.keys)
-    except BundleError as error:
+    except UntrustedError as error:
+        if not trust.revoked:
+            raise
         # Whoever revoked a key should not have to guess why a bundle is refused.
-        if trust.revoked and "is not a signature of" in str(error):
-            raise BundleError(f"{error}; {len(trust.revoked)} keys were revoked") from None
-        raise
+        fault, revoked = error.fault, f"{len(trust.revoked)} keys were revoked"
+        raise UntrustedError(
+            fault.message, action=fault.action, where=fault.where, detail=revoked, **fault.values
+        ) from None
     classes = bundle.release.device_classes if bundle.release else ()
     if classes and config.device_class not in classes:
         raise BundleError(
-            f"{bundle.folder}: is for devices of the class {', '.join(classes)}, and the setting "
-            f"device_class says {config.device_class or 'none'}; take the bundle of this device"
+            "the bundle is for devices of the class {classes}, and the setting device_class says "
+            "{device_class}",
+            action=translatable("take the bundle of this device"),
+            where=str(bundle.folder),
+            classes=", ".join(classes),
+            device_class=config.device_class or "none",
         )
     return bundle.with_case_mix(config.case_mix) if config.case_mix else bundle

@@ -12,7 +12,7 @@ import msgspec
 
 from device.diagnoses import CODES, MALIGNANT, Code
 from device.imaging.quality import QualityLimits
-from device.models.network_spec import Name, NetworkSpec, Section, Sha256
+from device.models.network_spec import Label, Name, NetworkSpec, Section, Sha256, Words
 
 SCHEMA_VERSION: Final = 2
 """What the build host writes."""
@@ -20,7 +20,12 @@ SCHEMA_VERSION: Final = 2
 MODEL_FILE: Final = "model.tflite"
 CAPTURED_FILE: Final = "captured.tflite"
 
-Version = Annotated[str, msgspec.Meta(pattern=r"^\d+\.\d+\.\d+\Z")]
+_MOST_NUMBERS: Final = 16_000_000
+"""In an index of similar cases: 64 MB of memory."""
+
+Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}\Z")]
+Language = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Za-z]{2,4})?\Z")]
+Figure = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
 IndexFile = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\.npz\Z")]
 
 
@@ -40,10 +45,10 @@ class DiagnosisClass(Section, frozen=True):
     """
 
     code: Code
-    names: dict[str, str]
+    names: dict[Language, Label]
     malignant: bool
-    snomed_ct: str
-    icd10: str
+    snomed_ct: Annotated[str, msgspec.Meta(pattern=r"^([0-9]{6,18})?\Z")]
+    icd10: Annotated[str, msgspec.Meta(pattern=r"^([A-Z][0-9A-Z]{2}(\.[0-9A-Z]{1,4})?)?\Z")]
 
 
 class SimilarCases(Section, frozen=True):
@@ -61,6 +66,10 @@ class SimilarCases(Section, frozen=True):
     sha256: Sha256
     lesions: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
     dimensions: Annotated[int, msgspec.Meta(ge=1, le=4096)]
+
+    def __post_init__(self) -> None:
+        if self.lesions * self.dimensions > _MOST_NUMBERS:
+            raise ValueError(f"the index holds more than {_MOST_NUMBERS} numbers")
 
 
 class Provenance(Section, frozen=True):
@@ -92,25 +101,29 @@ class Provenance(Section, frozen=True):
         Collections that it was trained and calibrated on, as the build host names them.
     """
 
-    dataset: str
+    dataset: Words
     dataset_digest: Sha256
-    split: str
-    seed: int
-    code_revision: str
+    split: Words
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    code_revision: Label
     run_digest: Sha256
-    libraries: dict[str, str]
-    created: str
-    licence: str
-    further: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ("ham10000",)
+    libraries: Annotated[dict[Label, Label], msgspec.Meta(max_length=100)]
+    created: Annotated[str, msgspec.Meta(pattern=r"^20[0-9]{2}-[01][0-9]-[0-3][0-9]\Z")]
+    licence: Words
+    further: Annotated[tuple[Words, ...], msgspec.Meta(max_length=100)] = ()
+    sources: Annotated[tuple[Label, ...], msgspec.Meta(max_length=100)] = ("ham10000",)
 
 
 class Interval(Section, frozen=True):
     """A measured figure with its 95 % bootstrap interval over lesions."""
 
-    value: float
-    low: float
-    high: float
+    value: Figure
+    low: Figure
+    high: Figure
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError(f"an interval goes from {self.low} down to {self.high}")
 
 
 class Manifest(Section, frozen=True, kw_only=True):
@@ -141,30 +154,33 @@ class Manifest(Section, frozen=True, kw_only=True):
     similar_cases: SimilarCases | None = None
     quality: QualityLimits
     provenance: Provenance
-    metrics: dict[str, Interval]
+    metrics: Annotated[dict[Label, Interval], msgspec.Meta(max_length=200)]
     case_mix: str = ""
 
     def __post_init__(self) -> None:
-        codes = tuple(c.code for c in self.classes)
-        if codes != CODES:
-            raise ValueError(f"classes are {', '.join(codes)}, not {', '.join(CODES)}")
-        if frozenset(c.code for c in self.classes if c.malignant) != MALIGNANT:
-            raise ValueError(f"the malignant classes are not {', '.join(sorted(MALIGNANT))}")
-        if any("en" not in c.names for c in self.classes):
-            raise ValueError("the names of a class lack the English one")
+        _check_classes(self.classes)
         if self.captured is not None and self.captured.file == self.live.file:
             raise ValueError(f"both networks name the file {self.live.file}")
-        for network in self.networks:
-            if tuple(mix.name for mix in network.case_mixes) != self.case_mixes:
-                raise ValueError("the networks are not calibrated for the same case mixes")
         embedding = self.network_for(as_captured=True).outputs.embedding
         cases = self.similar_cases
         if cases and (embedding is None or embedding.shape != (cases.dimensions,)):
             raise ValueError("similar_cases wants an embedding of its size from the network")
+        self._check_case_mixes()
+
+    def _check_case_mixes(self) -> None:
+        for network in self.networks:
+            if tuple(mix.name for mix in network.case_mixes) != self.case_mixes:
+                raise ValueError("the networks are not calibrated for the same case mixes")
         if len(set(self.case_mixes)) < len(self.case_mixes):
             raise ValueError("a case mix is named twice")
         if self.case_mix not in (self.case_mixes or ("",)):
             raise ValueError(f"the case mix {self.case_mix!r} is not one of {self.case_mixes}")
+        for network in self.networks:
+            for mix in network.case_mixes:
+                if mix.name == self.case_mix and not network.is_read_for(mix):
+                    raise ValueError(
+                        f"how {network.file} is read is not as its case mix {mix.name} has it"
+                    )
 
     @property
     def model_id(self) -> str:
@@ -204,3 +220,17 @@ class Manifest(Section, frozen=True, kw_only=True):
     def network_for(self, *, as_captured: bool) -> NetworkSpec:
         """Return the network that answers for a captured picture, or for the live view."""
         return self.captured if as_captured and self.captured is not None else self.live
+
+
+def _check_classes(classes: tuple[DiagnosisClass, ...]) -> None:
+    codes = tuple(c.code for c in classes)
+    if codes != CODES:
+        raise ValueError(f"classes are {', '.join(codes)}, not {', '.join(CODES)}")
+    if frozenset(c.code for c in classes if c.malignant) != MALIGNANT:
+        raise ValueError(f"the malignant classes are not {', '.join(sorted(MALIGNANT))}")
+    if any("en" not in c.names for c in classes):
+        raise ValueError("the names of a class lack the English one")
+    for language in {language for c in classes for language in c.names}:
+        names = [c.names[language] for c in classes if language in c.names]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two classes have one name in {language!r}")

@@ -18,9 +18,10 @@ from device.models.network_spec import (
     Abstention,
     Calibration,
     Conformal,
+    Label,
     Name,
     NetworkSpec,
-    OperatingPoint,
+    OperatingPoints,
     Outputs,
     Saliency,
     Section,
@@ -36,8 +37,8 @@ class _SaliencyVersion1(Section, frozen=True):
     """What version 1 said of the map, with the method for a captured picture under ``frozen``."""
 
     method: Literal["occlusion", "class-activation-map"]
-    patch: Annotated[int, msgspec.Meta(ge=1)] = 8
-    stride: Annotated[int, msgspec.Meta(ge=1)] = 2
+    patch: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 8
+    stride: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 2
     frozen: Literal["rise"] | None = None
     masks: Annotated[int, msgspec.Meta(ge=1, le=4000)] = 400
     cells: Annotated[int, msgspec.Meta(ge=2, le=32)] = 8
@@ -64,14 +65,14 @@ class _ManifestVersion1(Section, frozen=True):
     input_tensor: TensorSpec
     outputs: Outputs
     calibration: Calibration
-    operating_points: tuple[OperatingPoint, ...]
+    operating_points: OperatingPoints
     conformal: Conformal
     abstention: Abstention
     quality: QualityLimits
     saliency: _SaliencyVersion1
     model_sha256: Sha256
     provenance: Provenance
-    metrics: dict[str, Interval]
+    metrics: Annotated[dict[Label, Interval], msgspec.Meta(max_length=200)]
     averaging: TestTimeAugmentation = "none"
 
     def upgraded(self) -> Manifest:

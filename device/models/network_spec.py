@@ -1,5 +1,6 @@
 """One network of a bundle, and how its answers are read."""
 
+import itertools
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -9,12 +10,26 @@ from device.imaging.preprocessing import InputSpec
 
 _ROUNDING: Final = 1e-6
 
+_MOST_PASSES: Final = 4096
+"""That a map by occlusion may take: with more, nobody waits for it."""
+
+_PLAIN: Final = r"[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+"""Neither control characters nor what turns the direction of writing."""
+
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=rf"^{_PLAIN}+\Z")]
+"""A name that is shown in a line."""
+
+Words = Annotated[str, msgspec.Meta(max_length=2000, pattern=rf"^{_PLAIN}*\Z")]
 Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
 ModelFile = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\.tflite\Z")]
 TestTimeAugmentation = Literal["none", "dihedral"]
-Seven = Annotated[tuple[float, ...], msgspec.Meta(min_length=7, max_length=7)]
+Size = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
+LogOdds = Annotated[float, msgspec.Meta(ge=-50.0, le=50.0)]
+Score = Annotated[float, msgspec.Meta(ge=-10_000.0, le=10_000.0)]
+SevenLogOdds = Annotated[tuple[LogOdds, ...], msgspec.Meta(min_length=7, max_length=7)]
+SevenProbabilities = Annotated[tuple[Probability, ...], msgspec.Meta(min_length=7, max_length=7)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,11 +49,15 @@ class TensorSpec(Section, frozen=True):
         ``int8`` with `quantization_scale` and `zero_point`, or ``float32`` without.
     """
 
-    index: Annotated[int, msgspec.Meta(ge=0)]
-    shape: tuple[int, ...]
+    index: Annotated[int, msgspec.Meta(ge=0, le=255)]
+    shape: Annotated[tuple[Size, ...], msgspec.Meta(min_length=1, max_length=4)]
     dtype: Literal["int8", "float32"]
-    quantization_scale: float = 0.0
-    zero_point: int = 0
+    quantization_scale: Annotated[float, msgspec.Meta(ge=0.0, le=10_000.0)] = 0.0
+    zero_point: Annotated[int, msgspec.Meta(ge=-128, le=127)] = 0
+
+    def __post_init__(self) -> None:
+        if self.dtype == "int8" and self.quantization_scale == 0.0:
+            raise ValueError("an int8 tensor has no quantization_scale")
 
 
 class Outputs(Section, frozen=True):
@@ -65,6 +84,14 @@ class Outputs(Section, frozen=True):
     dermoscopic: TensorSpec | None = None
     embedding: TensorSpec | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("whitened", "embedding"):
+            tensor: TensorSpec | None = getattr(self, name)
+            if tensor and len(tensor.shape) != 1:
+                raise ValueError(f"the {name} output has the shape {tensor.shape}")
+        if self.dermoscopic and self.dermoscopic.shape != (1,):
+            raise ValueError(f"the dermoscopic output has the shape {self.dermoscopic.shape}")
+
 
 class Calibration(Section, frozen=True):
     """From logits to probabilities: ``softmax(logits / temperature + bias)``.
@@ -80,9 +107,9 @@ class Calibration(Section, frozen=True):
         Which images it was fitted on.
     """
 
-    temperature: Annotated[float, msgspec.Meta(gt=0.0)]
-    bias: Seven
-    fitted_on: str
+    temperature: Annotated[float, msgspec.Meta(ge=0.01, le=100.0)]
+    bias: SevenLogOdds
+    fitted_on: Words
 
 
 class OperatingPoint(Section, frozen=True):
@@ -100,12 +127,37 @@ class OperatingPoint(Section, frozen=True):
         As measured on `fitted_on`.
     """
 
-    name: str
+    name: Label
     score: Literal["mel", "malignant"]
     threshold: Probability
     sensitivity: Probability
     specificity: Probability
-    fitted_on: str
+    fitted_on: Words
+
+
+OperatingPoints = Annotated[tuple[OperatingPoint, ...], msgspec.Meta(max_length=32)]
+
+
+def check_points(points: tuple[OperatingPoint, ...]) -> None:
+    """See to it that operating points can be told apart, and can have been measured.
+
+    Raises
+    ------
+    ValueError
+        If two have one name, or if of two on one score, measured on the same images, the one with
+        the higher threshold has the higher sensitivity or the lower specificity.
+    """
+    if len({point.name for point in points}) < len(points):
+        raise ValueError("two operating points have one name")
+    for one, other in itertools.permutations(points, 2):
+        if (one.score, one.fitted_on) != (other.score, other.fitted_on):
+            continue
+        rises = other.sensitivity > one.sensitivity + _ROUNDING
+        falls = other.specificity < one.specificity - _ROUNDING
+        if one.threshold < other.threshold and (rises or falls):
+            raise ValueError(
+                f"the thresholds of {one.name} and {other.name} are the wrong way round"
+            )
 
 
 class Conformal(Section, frozen=True):
@@ -123,8 +175,8 @@ class Conformal(Section, frozen=True):
     """
 
     coverage: Probability
-    thresholds: Seven
-    fitted_on: str
+    thresholds: SevenProbabilities
+    fitted_on: Words
 
 
 class Abstention(Section, frozen=True):
@@ -150,9 +202,9 @@ class Abstention(Section, frozen=True):
 
     score: Literal["confidence", "energy", "distance"]
     uncertain_below: Probability
-    unfamiliar_below: float | None
-    fitted_on: str
-    not_dermoscopic_below: float | None = None
+    unfamiliar_below: Score | None
+    fitted_on: Words
+    not_dermoscopic_below: Score | None = None
     unstable_below: Probability | None = None
 
 
@@ -173,15 +225,16 @@ class CaseMix(Section, frozen=True):
     """
 
     name: Name
-    shares: Seven
+    shares: SevenProbabilities
     calibration: Calibration
-    operating_points: tuple[OperatingPoint, ...]
+    operating_points: OperatingPoints
     conformal: Conformal
     abstention: Abstention
 
     def __post_init__(self) -> None:
-        if min(self.shares) < 0.0 or abs(sum(self.shares) - 1.0) > _ROUNDING:
+        if abs(sum(self.shares) - 1.0) > _ROUNDING:
             raise ValueError(f"the shares of the case mix {self.name} do not sum to 1")
+        check_points(self.operating_points)
 
 
 class Saliency(Section, frozen=True, omit_defaults=True):
@@ -202,8 +255,8 @@ class Saliency(Section, frozen=True, omit_defaults=True):
     """
 
     method: Literal["occlusion", "class-activation-map"]
-    patch: Annotated[int, msgspec.Meta(ge=1)] = 8
-    stride: Annotated[int, msgspec.Meta(ge=1)] = 2
+    patch: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 8
+    stride: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 2
     captured_method: Literal["rise"] | None = None
     masks: Annotated[int, msgspec.Meta(ge=1, le=4000)] = 400
     cells: Annotated[int, msgspec.Meta(ge=2, le=32)] = 8
@@ -232,14 +285,18 @@ class NetworkSpec(Section, frozen=True):
     input_tensor: TensorSpec
     outputs: Outputs
     calibration: Calibration
-    operating_points: tuple[OperatingPoint, ...]
+    operating_points: OperatingPoints
     conformal: Conformal
     abstention: Abstention
     saliency: Saliency
     test_time_augmentation: TestTimeAugmentation = "none"
-    case_mixes: tuple[CaseMix, ...] = ()
+    case_mixes: Annotated[tuple[CaseMix, ...], msgspec.Meta(max_length=16)] = ()
 
     def __post_init__(self) -> None:
+        check_points(self.operating_points)
+        steps = [side / self.saliency.stride for side in (self.input.height, self.input.width)]
+        if self.saliency.method == "occlusion" and steps[0] * steps[1] > _MOST_PASSES:
+            raise ValueError(f"a map by occlusion would take more than {_MOST_PASSES} passes")
         if self.input_tensor.shape != (self.input.height, self.input.width, 3):
             raise ValueError(f"the input tensor {self.input_tensor.shape} is not the input's size")
         class_map = self.outputs.class_activation_map
@@ -255,6 +312,10 @@ class NetworkSpec(Section, frozen=True):
             raise ValueError("abstention wants a dermoscopic output that the model does not give")
         if self.test_time_augmentation == "dihedral" and self.input.height != self.input.width:
             raise ValueError("averaging over rotations wants a square input")
+
+    def is_read_for(self, mix: CaseMix) -> bool:
+        """Return whether the network is read as it is in one of its practices."""
+        return self == self.with_case_mix(mix)
 
     def with_case_mix(self, mix: CaseMix) -> "NetworkSpec":
         """Return the network as it is read in one of its practices."""

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from device.config import PublicKey
 from device.errors import BundleError
+from device.language import translatable
 from device.platform.durable_files import write_atomically
 from device.platform.regular_files import read_regular_file
 from device.text import printable_path
@@ -27,6 +28,9 @@ _FOLDER: Final = "keys"
 _LIMIT: Final = 64 << 10
 _MODE: Final = 0o644
 _PURPOSE: Final = "dermascope key list"
+
+NOT_UNDERSTOOD: Final = translatable("the list of keys cannot be understood")
+ASK_THE_MAKER: Final = translatable("ask whoever made the list")
 
 _log = logging.getLogger(__name__)
 
@@ -97,28 +101,39 @@ def followed(trust: Trust, content: bytes) -> Trust:
     try:
         signed = msgspec.json.decode(content, type=_Signed)
         if signed.signed_by in trust.revoked:
-            raise BundleError("the list of keys is signed by a key that was revoked")
+            raise BundleError(
+                "the list of keys is signed by a key that was revoked", action=ASK_THE_MAKER
+            )
         if signed.signed_by not in trust.keys:
-            raise BundleError("the list of keys is signed by a key that this device does not trust")
+            raise BundleError(
+                "the list of keys is signed by a key that this device does not trust",
+                action=ASK_THE_MAKER,
+            )
         statement = signed.statement.encode()
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signed.signed_by))
         public.verify(bytes.fromhex(signed.signature), statement)
         keys = msgspec.json.decode(statement, type=KeyList)
     except InvalidSignature:
-        raise BundleError("the list of keys was altered: its signature does not hold") from None
+        raise BundleError(
+            "the list of keys was altered: its signature does not hold", action=ASK_THE_MAKER
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BundleError("the list of keys cannot be understood; make it again") from None
+        raise BundleError(NOT_UNDERSTOOD, action=ASK_THE_MAKER) from None
     if keys.purpose != _PURPOSE:
-        raise BundleError("the list of keys cannot be understood; make it again")
+        raise BundleError(NOT_UNDERSTOOD, action=ASK_THE_MAKER)
     if keys.serial <= trust.serial:
         raise BundleError(
-            f"the list of keys is number {keys.serial}, and number {trust.serial} is followed "
-            "already"
+            "the list of keys is number {number}, and number {followed} is followed already",
+            action=translatable("take a newer one"),
+            number=keys.serial,
+            followed=trust.serial,
         )
     revoked = trust.revoked.union(keys.revoke)
     after = tuple(key for key in dict.fromkeys((*trust.keys, *keys.add)) if key not in revoked)
     if not after:
-        raise BundleError("the list of keys would leave no key that is trusted")
+        raise BundleError(
+            "the list of keys would leave no key that is trusted", action=ASK_THE_MAKER
+        )
     return Trust(after, revoked, keys.serial)
 
 
@@ -152,7 +167,10 @@ def read_key_list(path: Path) -> bytes:
         return read_regular_file(path, _LIMIT)
     except OSError as error:
         raise BundleError(
-            f"{printable_path(path)}: cannot be read ({error.strerror or error})"
+            "the list of keys cannot be read",
+            action=translatable("copy it again"),
+            where=printable_path(path),
+            detail=error.strerror or str(error),
         ) from None
 
 

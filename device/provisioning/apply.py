@@ -19,14 +19,19 @@ from device.language import translatable
 from device.platform.durable_files import write_atomically
 from device.platform.toml_file import read_text
 from device.provisioning.file import (
-    Machine,
+    Provision,
     Wifi,
     provision_problems,
     read_provision,
     without_machine,
 )
+from device.provisioning.network import network_drop_in
 
 RUN_FOLDER: Final = Path("/run/dermascope")
+UNIT_FOLDER: Final = Path("/run/systemd/system/dermascope.service.d")
+NETWORK: Final = "network.conf"
+"""A drop-in for the program's unit, where its settings name what a network leads to."""
+
 SETTINGS: Final = "config.toml"
 """What the program reads: the file without the section ``machine``."""
 
@@ -55,6 +60,7 @@ SystemCtl = Callable[[Sequence[str]], None]
 def apply_provision(
     file: Path,
     folder: Path,
+    units: Path,
     systemctl: SystemCtl,
     set_name: Callable[[str], None],
 ) -> list[str]:
@@ -66,6 +72,8 @@ def apply_provision(
         On the boot partition; where there is none, the defaults hold.
     folder
         Where the results are written: in memory, so that a file that was taken away is forgotten.
+    units
+        Of drop-ins for the program's unit, likewise.
     systemctl
         Starts units; `ask_systemd` on a machine.
     set_name
@@ -92,7 +100,12 @@ def apply_provision(
     write_atomically(folder / PROBLEM, "\n".join(problems[:1]).encode(), _PUBLIC)
     if problems:
         _log.error("the provisioning file is wrong; the screen says where")
-    machine = Machine() if problems or not text else read_provision(file).machine
+    provision = Provision() if problems or not text else read_provision(file)
+    machine = provision.machine
+    if drop_in := network_drop_in(provision):
+        units.mkdir(parents=True, exist_ok=True)
+        write_atomically(units / NETWORK, drop_in.encode(), _PUBLIC)
+        systemctl(["daemon-reload"])
     write_atomically(folder / ENVIRONMENT, f"TZ={machine.time_zone}\n".encode(), _PUBLIC)
     if machine.name:
         set_name(machine.name)

@@ -14,6 +14,7 @@ from device.inference.finding import Finding
 from device.records.access import Access, Holder
 from device.records.listing import LesionSummary, Page, WorkItem, WorkKind
 from device.records.model import Examination, ExaminationRecord, PictureKind, Polarization
+from device.records.orders import Order
 from device.records.patients import Decision, Key, Lesion, Patient, Sex
 
 
@@ -35,6 +36,7 @@ class Archive(Protocol):
         kind: PictureKind = PictureKind.DERMOSCOPIC,
         polarization: Polarization | None = None,
         lesion: Key | None = None,
+        order: Order | None = None,
     ) -> str:
         """Keep an examination and return its identifier once it cannot be lost.
 
@@ -54,6 +56,9 @@ class Archive(Protocol):
             The light that it was taken in; None where that is not known.
         lesion
             Key of the lesion that it is filed under; None to file it later.
+        order
+            What the clinic's worklist asked for, where it names the lesion's patient; of no use
+            without a lesion.
 
         Raises
         ------

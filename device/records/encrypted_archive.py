@@ -47,6 +47,7 @@ from device.records.model import (
     PictureKind,
     Polarization,
 )
+from device.records.orders import Order
 from device.records.patients import Decision, Key, Lesion, Patient, Sex, new_key
 from device.records.picture_files import (
     encode_picture,
@@ -156,6 +157,7 @@ class EncryptedArchive(Vault):
         kind: PictureKind = PictureKind.DERMOSCOPIC,
         polarization: Polarization | None = None,
         lesion: Key | None = None,
+        order: Order | None = None,
     ) -> str:
         """Keep an examination and return its identifier once it cannot be lost."""
         if self.permanent and frame.kind is not SourceKind.CAMERA:
@@ -180,6 +182,7 @@ class EncryptedArchive(Vault):
                 kind=kind,
                 polarization=polarization,
                 lesion=lesion,
+                order=patient_tables.checked(order) if order and lesion is not None else None,
             )
             if finding is not None:
                 record = _judged(record, finding, flags, measures)
@@ -298,7 +301,7 @@ class EncryptedArchive(Vault):
             try:
                 patient_tables.select_lesion(opened.connection, record.lesion)
             except NoSuchRecordError:
-                return msgspec.structs.replace(record, lesion=None)
+                return msgspec.structs.replace(record, lesion=None, order=None)
         return record
 
     def wrong_in_drop_box(self) -> Iterator[str]:
@@ -558,10 +561,23 @@ class EncryptedArchive(Vault):
         """File an examination under a lesion, or under another one, or under none."""
         with self.changing(Permission.ENTER) as opened:
             row = examination_tables.select(opened.connection, identifier)
-            record = msgspec.structs.replace(row.record(), lesion=lesion)
+            record = msgspec.structs.replace(
+                row.record(), lesion=lesion, order=self._order_there(opened, row.record(), lesion)
+            )
             secret = self._sealed(opened, self.key_of(row), identifier, lesion)
             examination_tables.move(opened.connection, row, record, secret)
             self.note(opened, Event.FILED, identifier)
+
+    @staticmethod
+    def _order_there(opened: Opened, record: ExaminationRecord, lesion: Key | None) -> Order | None:
+        """Return the order of an examination that is filed elsewhere: it stays with its patient."""
+        if record.order is None or record.lesion is None or lesion is None:
+            return None
+        before, after = (
+            patient_tables.select_lesion(opened.connection, key).patient
+            for key in (record.lesion, lesion)
+        )
+        return record.order if before == after else None
 
     def decide(self, identifier: str, decision: Decision | None) -> None:
         """Enter, replace or take back the decision of an examination."""

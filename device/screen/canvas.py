@@ -70,7 +70,9 @@ class Canvas:
         """End a picture."""
         self.screen.set_clip(None)
 
-    def part(self, area: Rect, shown: Slice, draw: Callable[[Slice], object]) -> None:
+    def part(
+        self, area: Rect, shown: Slice, draw: Callable[[Slice], object], *, covered: bool = False
+    ) -> None:
         """Draw a part of the page, unless it shows already what it is to show.
 
         Parameters
@@ -81,13 +83,16 @@ class Canvas:
             The slice of the view that the part shows, compared with that of the last picture.
         draw
             Draws the part from the slice, and from nothing else that changes.
+        covered
+            It leaves nothing of the background to be seen.
         """
         place = (area.x, area.y, area.w, area.h)
         if place in self._shown and self._shown[place] == shown:
             return
         self._shown[place] = shown
         self.screen.set_clip(area)
-        self.screen.fill(self.palette.background)
+        if not covered:
+            self.screen.fill(self.palette.background)
         draw(shown)
 
     def draw_text(

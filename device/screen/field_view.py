@@ -10,7 +10,7 @@ import pygame
 from numpy.typing import NDArray
 from pygame import Rect, Surface
 
-from device.imaging.overlay import Layer, saliency_layer
+from device.imaging.overlay import CONTOUR_COLOUR, CONTOUR_EDGE, Layer, saliency_layer
 from device.language import translatable
 from device.screen import theme
 from device.screen.canvas import Canvas
@@ -26,6 +26,7 @@ _FLASH: Final = (96, 96, 96)
 
 _SCALE_BARS: Final = (1, 2, 5, 10, 20)
 _LONGEST_BAR: Final = 0.3
+_SCREENS_OWN: Final = (0xFF0000, 0xFF00, 0xFF, 0)
 _BLACK: Final = (0, 0, 0)
 _WHITE: Final = (255, 255, 255)
 
@@ -69,10 +70,8 @@ class PictureBox:
     def __init__(self, side: int) -> None:
         self._size = (side, side)
         self._scaled = np.empty((side, side, 3), np.uint8)
-        # The surface shares these bytes; in the screen's own order they are copied, not converted.
-        self._bytes = np.empty((side, side, 4), np.uint8)
-        self._surface = pygame.image.frombuffer(self._bytes.data, self._size, "BGRA")
-        self._surface.set_alpha(None)
+        # What is as the screen is, and has no opacity, is copied and not converted.
+        self._surface = Surface(self._size, depth=32, masks=_SCREENS_OWN)
         self._of: Pixels | None = None
 
     def picture(self, pixels: Pixels) -> Surface:
@@ -91,7 +90,9 @@ class PictureBox:
                     interpolation=cv2.INTER_AREA,
                 ).astype(np.uint8, copy=False)  # fmt: skip
             cv2.resize(pixels, self._size, dst=self._scaled, interpolation=cv2.INTER_LINEAR)
-            cv2.cvtColor(self._scaled, cv2.COLOR_RGB2BGRA, dst=self._bytes)
+            # A surface whose bytes are held cannot be drawn.
+            shared = np.asarray(self._surface.get_buffer())
+            cv2.cvtColor(self._scaled, cv2.COLOR_RGB2BGRA, dst=shared.reshape(*self._size, 4))
         return self._surface
 
 
@@ -120,7 +121,8 @@ class FieldView:
             field_mm=view.field_mm,
         )
         area = self._canvas.layout.field_area
-        self._canvas.part(area, shown, lambda shown: self._draw(shown, wording))
+        covered = view.field is not None and area == self._canvas.layout.field
+        self._canvas.part(area, shown, lambda shown: self._draw(shown, wording), covered=covered)
 
     def _draw(self, shown: _Field, wording: Wording) -> None:
         area, px = self._canvas.layout.field, self._canvas.layout.px
@@ -197,6 +199,12 @@ class FieldView:
             heat = pygame.image.frombuffer(layer.pixels.data, size, "BGRA")
             place = (area.left + layer.left, area.top + layer.top)
             self._canvas.screen.blit(heat, place, special_flags=pygame.BLEND_PREMULTIPLIED)
+            for line in layer.contours:
+                points = (line + area.topleft).tolist()
+                for colour, wide in ((CONTOUR_EDGE, 3), (CONTOUR_COLOUR, 1)):
+                    # Not smoothed, a line looks thinner than it is.
+                    width = wide * layer.thickness + 1
+                    pygame.draw.lines(self._canvas.screen, colour, True, points, width)
 
     def _draw_outline(self, outline: NDArray[np.float32]) -> None:
         """Draw the lesion's outline, dashed so that it is not taken for the overlay's contour."""

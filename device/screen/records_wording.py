@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 
 from device.anatomy import BodyView
-from device.diagnoses import Code
+from device.diagnoses import MALIGNANT, Code
 from device.imaging.registration import Refusal
 from device.inference.change import Change, Measure
 from device.language import translatable
@@ -74,15 +74,19 @@ PHRASES: Final = (
 
 
 _MOST_SIMILAR: Final = 3
-"""Diagnoses that are told of similar lesions: the commonest."""
+"""Diagnoses that are told of similar lesions: the commonest, and every malignant one."""
 
 
 def similar_line(similar: Sequence[Code], wording: Wording) -> str:
     """Return what the proven lesions were that look most alike; empty where there is no index."""
     if not similar:
         return ""
-    counted = Counter(similar).most_common(_MOST_SIMILAR)
-    cases = ", ".join(f"{count} {wording.names[code]}" for code, count in counted)
+    counted = Counter(similar).most_common()
+    cases = ", ".join(
+        f"{count} {wording.names[code]}"
+        for place, (code, count) in enumerate(counted)
+        if place < _MOST_SIMILAR or code in MALIGNANT
+    )
     return wording.translate(
         "Of the {count} most similar proven lesions: {cases}", count=len(similar), cases=cases
     )

@@ -31,6 +31,7 @@ class Command(StrEnum):
     SELF_TEST = "self-test"
     LOOK_FOR_MODELS = "look for models"
     INSTALL_MODEL = "install model"
+    INSTALL_UPDATE = "install update"
     QUIT = "quit"
     RESTART = "restart"
     POWER_OFF = "power off"

@@ -14,6 +14,7 @@ from device.diagnoses import Code
 from device.faults import Fault
 from device.imaging.abcd import AbcdMeasures
 from device.inference.finding import Finding
+from device.installation.system_update import Offer
 from device.language import Language
 from device.runtime.desk import Desk
 from device.runtime.messages import CalibrationResult, Picture
@@ -190,7 +191,9 @@ class Snapshot:
     installing
         A model is being looked for or installed.
     installed
-        What came of the last installation; None where there was none.
+        What came of the last installation, and why; empty where there was none.
+    update
+        The update of the system on a stick, or None.
     desk
         What lies on the desk of patients' records.
     case
@@ -216,7 +219,8 @@ class Snapshot:
     testing: bool = False
     archives: tuple[str, ...] = ()
     installing: bool = False
-    installed: Fault | None = None
+    installed: tuple[Fault, ...] = ()
+    update: Offer | None = None
     desk: Desk = field(default_factory=Desk)
     case: Case | None = None
     lesion: LesionChoice | None = None

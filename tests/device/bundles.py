@@ -20,6 +20,7 @@ from device.models.bundle import (
 )
 from device.models.manifest import MODEL_FILE
 from device.models.network_spec import NetworkSpec
+from tests.device.models.case_mixes import without_case_mixes
 
 NO_LIMITS = QualityLimits(
     focus_min=0.0,
@@ -108,7 +109,7 @@ def calling(bundle: Bundle) -> Bundle:
 
 def analyzer_with(bundle: Bundle, folder: Path, **sections: dict[str, Any]) -> Analyzer:
     """Return an analyzer of the shipped model with parts of its live network changed."""
-    manifest = plain_manifest(bundle)
+    manifest = without_case_mixes(plain_manifest(bundle))
     for name, change in sections.items():
         manifest["live"][name] |= change
     return Analyzer(load_bundle(folder, (write_bundle(folder, manifest, bundle.live_model),)))

@@ -18,6 +18,8 @@ KEYWORDS = dict.fromkeys(
         "UnexpectedSourceError",
         "RecordError",
         "ScreenError",
+        "BundleError",
+        "UntrustedError",
     ]
 )
 

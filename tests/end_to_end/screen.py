@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from pygame import Rect, Surface, image
 
-from device.appearance import Rotation
+from device.appearance import Rotation, Theme
 from device.config import CONFIG_VARIABLE
+from device.diagnoses import CODES
 from device.imaging.field_of_view import crop, find_field
 from device.language import Language
 from device.models.bundle import Bundle
@@ -27,11 +28,11 @@ from device.records.model import Examination
 from device.screen.display import close_screen, open_offscreen
 from device.screen.events import Target
 from device.screen.layout import Layout, arrange
-from device.screen.pages.base import page_class
+from device.screen.pages.base import Control, page_class
 from device.screen.panel import upright_size
 from device.screen.registry import PageName
 from device.screen.renderer import Renderer
-from device.screen.theme import DARK
+from device.screen.theme import PALETTES
 from device.screen.view import PageView
 
 TOOLS = ("Xvfb", "xdotool", "import")
@@ -65,6 +66,8 @@ class Instrument:
         Take what is seen as the new reference.
     rotation
         By how much the panel is mounted otherwise; `size` is that of the upright picture.
+    theme
+        That was chosen when it was used before.
     """
 
     def __init__(
@@ -76,8 +79,10 @@ class Instrument:
         folder: Path,
         renew: bool = False,
         rotation: Rotation = Rotation.NONE,
+        theme: Theme = Theme.DARK,
     ) -> None:
         self.layout: Layout = arrange(*size)
+        self._touch_colour = np.array(PALETTES[theme].touch)
         self._rotation = rotation
         self.state = folder / "state"
         self.temporary = folder / "tmp"
@@ -94,7 +99,8 @@ class Instrument:
             encoding="utf-8",
         )
         # Of someone who has used it before.
-        save_preferences(self.state, Preferences(language=language, limits_read=True))
+        preferences = Preferences(language=language, limits_read=True, theme=theme)
+        save_preferences(self.state, preferences)
         self._environment = os.environ | {
             "DISPLAY": display,
             "SDL_VIDEODRIVER": "x11",
@@ -163,11 +169,18 @@ class Instrument:
         self._xdotool("mousedown", 1)
         self._xdotool("mouseup", 1)
 
-    def seen_size(self, page: str, target: Target | str) -> tuple[int, int]:
-        """Return how wide and high the frame of a target is on the screen, in pixels."""
-        frame = (part(self.screen(), self.place(page, target)) == np.array(DARK.touch)).all(axis=2)
-        rows, columns = np.nonzero(frame)
-        return int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1
+    def framed(self, page: str) -> dict[str, Rect]:
+        """Return where the frames of buttons are seen on the screen."""
+        seen, found = self.screen(), {}
+        for target, area in page_class(PageName(page)).places(self.layout).items():
+            frame = (part(seen, area) == self._touch_colour).all(axis=2)
+            rows, columns = np.nonzero(frame)
+            framed = frame.sum() >= area.width + area.height
+            if target in CODES or target == Control.OPACITY or not framed:
+                continue
+            left, top = area.left + int(columns.min()), area.top + int(rows.min())
+            found[str(target)] = Rect(left, top, np.ptp(columns) + 1, np.ptp(rows) + 1)
+        return found
 
     def drag(self, page: str, target: Target | str, to: float) -> float:
         """Drag the knob of a slider from its middle to a share of its track; return where it is."""
@@ -349,11 +362,12 @@ def instrument(
     folder: Path,
     renew: bool = False,
     rotation: Rotation = Rotation.NONE,
+    theme: Theme = Theme.DARK,
 ) -> Iterator[Instrument]:
     # What is expected is drawn here, and pictures of text need an open screen.
     open_offscreen((640, 480))
     try:
         with x_server(upright_size(size, rotation)) as display:
-            yield Instrument(display, size, language, bundle, folder, renew, rotation)
+            yield Instrument(display, size, language, bundle, folder, renew, rotation, theme)
     finally:
         close_screen()

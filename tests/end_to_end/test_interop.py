@@ -6,6 +6,7 @@ They run on loopback, from this test, and are ended by it.
 import contextlib
 import io
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -40,17 +41,20 @@ from device.interop.study import ExaminedLesion
 from device.language import Language
 from device.models.manifest import Manifest
 from device.records.model import Examination, PictureKind, Polarization
+from device.records.orders import Referrer
 from device.records.patients import Action, Lesion, Proof
 from tests.device.interop.peers import LEFT_TO_PYTHON, certificate, peer, trusting
 from tests.device.interop.studies import (
     DECISION,
     EQUIPMENT,
     LESION,
+    ORDER,
     PATIENT,
     TAKEN,
     examined,
     without_patient,
 )
+from tests.device.interop.test_dicom_folder import listed
 from tests.device.interop.test_dicom_worklist import entry
 
 _WANTED = ("dciodvfy", "storescp", "wlmscpfs", "Orthanc", "npm", "pdftotext")
@@ -94,6 +98,7 @@ def kept(manifest: Manifest, finding: Finding, frames: tuple[Frame, ...]) -> lis
             examined(manifest, decided, 6),
             equipment=replace(EQUIPMENT, contact=False, immersion=None, colour_temperature=5500),
         ),
+        examined(manifest, decided, 7, order=ORDER, decision=other),
         *(
             examined(manifest, finding, 10 + number, lesion=at(site))
             for number, site in enumerate(BodySite)
@@ -142,15 +147,33 @@ def pictures(datasets: Any) -> list[pydicom.Dataset]:
 
 def test_dciodvfy_finds_no_error(kept: list[ExaminedLesion], tmp_path: Path) -> None:
     assert export_dicom(kept, tmp_path) == len(kept)
-    files = sorted(tmp_path.rglob("*.dcm"))
+    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert len(files) > len(kept)
     for path in files:
         said = subprocess.run(
             ["dciodvfy", path], capture_output=True, text=True, check=False
         ).stderr  # fmt: skip
-        kind = "ComprehensiveSR|DermoscopicPhotographyImage|VLPhotographicImage"
+        kind = "ComprehensiveSR|DermoscopicPhotographyImage|VLPhotographicImage|BasicDirectory"
         assert any(name in said for name in kind.split("|")), said
         assert "Error" not in said, f"{path}: {said}"
+
+
+def test_others_read_the_index_and_make_the_same(
+    kept: list[ExaminedLesion], tmp_path: Path
+) -> None:
+    """DCMTK's dcmdump and dcmmkdir, and dcdirdmp of dicom3tools."""
+    export_dicom(kept, tmp_path)
+    index = tmp_path / "DICOMDIR"
+    files = {str(path.relative_to(tmp_path)) for path in (tmp_path / "DICOM").glob("*/*")}
+    for command in (["dcmdump", "-ml", "+P", "0004,1500", index], ["dcdirdmp", index]):
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        said = done.stdout + done.stderr
+        assert {name.replace("\\", "/") for name in re.findall(r"DICOM[\\\w]+", said)} == files
+    other = tmp_path / "OTHER"
+    # The time of a study is not known, which an index may not leave out.
+    command = ["dcmmkdir", "--invent", "+r", "+id", tmp_path, "+D", other, "DICOM"]
+    subprocess.run(command, check=True)
+    assert listed(other) == listed(index)
 
 
 def test_dcmtk_receives_and_keeps_every_pixel(kept: list[ExaminedLesion], tmp_path: Path) -> None:
@@ -245,8 +268,12 @@ def test_orthanc_receives_indexes_and_gives_back_every_pixel(
                 {"Level": "Study", "Query": {"PatientID": PATIENT.identifier}, "Expand": True},
             )
         )
-        assert [one["PatientMainDicomTags"]["PatientName"] for one in found] == ["Núñez^María"]
-        assert found[0]["MainDicomTags"]["InstitutionName"] == "Clínica del Sur"
+        assert {one["PatientMainDicomTags"]["PatientName"] for one in found} == {"Núñez^María"}
+        studies = {one["MainDicomTags"]["StudyInstanceUID"]: one["MainDicomTags"] for one in found}
+        ordered = studies.pop(ORDER.study_uid)
+        assert ordered["AccessionNumber"] == ORDER.accession_number
+        (other,) = studies.values()
+        assert other["InstitutionName"] == "Clínica del Sur"
         lesions = {dataset.get("TrackingUID") for dataset in pictures(received)}
         assert dicom_image(kept[0]).TrackingUID in lesions
 
@@ -269,7 +296,7 @@ def test_dcmtk_answers_with_its_worklist(tmp_path: Path) -> None:
     (folder / "lockfile").touch()
     for number, station in enumerate(("DERMASCOPE", "ANOTHER")):
         asked_for = entry(f"MRN-{number}")
-        asked_for.ReferringPhysicianName = ""
+        asked_for.ReferringPhysicianName = "Gómez^Rita"
         (step,) = asked_for.ScheduledProcedureStepSequence
         step.ScheduledStationAETitle, step.Modality = station, "DMS"
         step.ScheduledProcedureStepStartDate = "20260304"
@@ -288,6 +315,7 @@ def test_dcmtk_answers_with_its_worklist(tmp_path: Path) -> None:
         assert find_scheduled(ris, date(2026, 3, 5)) == ()
     assert (one.identifier, one.name, one.time) == ("MRN-0", "Núñez, María", "0930")
     assert one.order.study_uid == "1.2.3.4"
+    assert one.order.referrer == Referrer(name="Gómez^Rita")
 
 
 @pytest.fixture(scope="module")

@@ -3,16 +3,14 @@
 ``python -m tests.fuzz.files --count 100000`` prints the table of ``docs/robustness.md``.
 """
 
-import argparse
 import contextlib
 import os
 import random
-import resource
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -31,32 +29,12 @@ from tests.device.images import dicom, encoded
 from tests.device.imaging.large import LARGE, SPARSE, write_sparse
 from tests.device.imaging.reading import Taken, read_alone
 from tests.device.profiles import DISPLAY_P3
+from tests.fuzz.outcomes import SEED, Outcome, options, table
 
-SEED: Final = 15
 SMALL: Final = Limits(max_pixels=4_000_000)
 """A header that claims more is refused as one of 80 megapixels is, only sooner."""
 
 WAYS: Final = ("one byte changed", "bytes changed", "cut short", "part repeated", "part zeroed")
-
-
-@dataclass
-class Outcome:
-    """What came of the files of one kind.
-
-    Attributes
-    ----------
-    files
-        How many were tried.
-    read, refused
-        How many gave a picture, and how many one line that says why not.
-    longest
-        Seconds of the processor that the slowest took.
-    """
-
-    files: int = 0
-    read: int = 0
-    refused: int = 0
-    longest: float = 0.0
 
 
 def whole_files() -> dict[str, bytes]:
@@ -136,21 +114,14 @@ def attack(count: int, seed: int = SEED) -> dict[str, Outcome]:
     for number in range(count):
         kind = list(wholes)[number % len(wholes)]
         content = damaged(wholes[kind], chance)
-        outcome = outcomes[kind]
-        outcome.files += 1
-        start = time.thread_time()
-        try:
-            pixels = read_here(content)
-        except ImageError as error:
-            if len(str(error).splitlines()) != 1:
-                raise AssertionError(f"{kind}: told in several lines: {error}") from error
-            outcome.refused += 1
-        else:
-            if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-                raise AssertionError(f"{kind}: gave {pixels.dtype} of {pixels.shape}")
-            outcome.read += 1
-        outcome.longest = max(outcome.longest, time.thread_time() - start)
+        outcomes[kind].attempt(partial(_see, content), ImageError)
     return outcomes
+
+
+def _see(content: bytes) -> None:
+    pixels = read_here(content)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise AssertionError(f"gave {pixels.dtype} of {pixels.shape}")
 
 
 @dataclass
@@ -218,22 +189,6 @@ def hungry() -> Iterator[tuple[str, int, Taken]]:
             path.unlink()
 
 
-def table(outcomes: dict[str, Outcome]) -> str:
-    """Return the outcomes as Markdown."""
-    lines = [
-        "| kind | files | read | refused in one line | anything else | longest |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {kind} | {o.files:,} | {o.read:,} | {o.refused:,} | {o.files - o.read - o.refused:,} | "
-        f"{1000 * o.longest:.0f} ms |"
-        for kind, o in outcomes.items()
-    ]
-    total = sum(o.files for o in outcomes.values())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return "\n".join([*lines, "", f"{total:,} files in one process; its peak was {peak:.0f} MiB."])
-
-
 def hungry_table(rows: Iterable[tuple[str, int, Taken]]) -> str:
     """Return what files of `hungry` took, as Markdown."""
     lines = [
@@ -261,15 +216,12 @@ def unheard() -> Iterator[None]:
 
 def main() -> None:
     """Attack as often as the command line says, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=100_000)
-    parser.add_argument("--seed", type=int, default=SEED)
-    options = parser.parse_args()
+    told = options(__doc__, 100_000)
     # First of all: the peak of this process is told.
     with unheard():
-        damage = table(attack(options.count, options.seed))
+        damage = table(attack(told.count, told.seed), "kind", "files", "read")
     sys.stdout.write(hungry_table(hungry()) + "\n\n" + damage + "\n\n")
-    noticed = change_one_byte(options.count // 20, options.seed)
+    noticed = change_one_byte(told.count // 20, told.seed)
     sys.stdout.write(
         f"Of {noticed.files:,} JPEGs with one byte of the picture changed, {noticed.refused:,} "
         f"were refused; of the {noticed.ruined:,} that had more than a tenth of their pixels wrong "

@@ -15,6 +15,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from build_host.image.tools import Tools
+from device.screen.layout import arrange
+from device.screen.pages.base import page_class
+from device.screen.registry import PageName
 from tests.image import firmware
 from tests.image.card import Card
 
@@ -28,6 +31,28 @@ _PATIENCE = " ".join(
     for drop_in in [b64encode(b"[Service]\nTimeoutStartSec=1h\nWatchdogSec=20min\n").decode()]
 )
 """An emulated machine is slow: its time is never what is tested."""
+
+
+def stick(files: Sequence[Path], tools: Tools) -> Path:
+    """Return the image of a USB stick with files on it, which are moved there."""
+    folder = files[0].parent
+    image = folder / "stick.img"
+    kibibytes = sum(path.stat().st_size for path in files) >> 10
+    size = str(kibibytes + 34816)
+    tools.run(["mkfs.vfat", "-F", "32", "-n", "STICK", "-C", str(image), size], [folder])
+    for path in files:
+        tools.run(["mcopy", "-i", str(image), str(path), "::/"], [folder])
+        path.unlink()
+    return image
+
+
+def plugged(image: Path) -> list[str]:
+    """Return the emulator's arguments for a stick that is plugged in."""
+    return [
+        "-device", "qemu-xhci",
+        "-drive", f"file={image},format=raw,if=none,id=memory,readonly=on",
+        "-device", "usb-storage,drive=memory,id=stick",
+    ]  # fmt: skip
 
 
 class SilentError(AssertionError):
@@ -193,6 +218,11 @@ class Machine:
             button = {"type": "btn", "data": {"button": "left", "down": down}}
             self.ask("input-send-event", events=[button])
             time.sleep(0.3)
+
+    def touch_target(self, page: str, target: str) -> None:
+        """Touch what stands on a page of the instrument, by the names that its program has."""
+        layout = arrange(*SIZE)
+        self.touch(*page_class(PageName(page)).places(layout)[target].center)
 
     def press(self, key: str) -> None:
         """Press a key, by its name as QEMU has it."""

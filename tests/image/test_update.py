@@ -14,7 +14,7 @@ from build_host.image.update import make_update
 from build_host.image.update_key import default_update_key
 from tests.image.card import Card, partitions
 from tests.image.conftest import BUILT, Flash
-from tests.image.machine import READY, Machine
+from tests.image.machine import READY, Machine, plugged, stick
 from tests.image.test_boot import CAMERA, KEPT, LOG, START_SECONDS, UNDERSTOOD, working
 from tests.image.test_power_cuts import SETTINGS, examinations
 
@@ -48,27 +48,25 @@ def update(work: Path, tools: Tools, version: str, *, broken: bool = False) -> P
     compatible = load_recipe().compatible
     root = WORK / "root.erofs"
     make_update(root, boot, bundle, default_update_key(), compatible, version, tools)
-    return stick(bundle, tools)
+    return stick([bundle], tools)
 
 
-def stick(bundle: Path, tools: Tools) -> Path:
-    """Return the image of a USB stick with an update on it."""
-    image = bundle.with_name("stick.img")
-    size = str((bundle.stat().st_size >> 10) + 32768)
-    shared = [bundle.parent]
-    tools.run(["mkfs.vfat", "-F", "32", "-n", "STICK", "-C", str(image), size], shared)
-    tools.run(["mcopy", "-i", str(image), str(bundle), "::/"], shared)
-    bundle.unlink()
-    return image
-
-
-def plugged(image: Path) -> list[str]:
-    """Return the emulator's arguments for a stick that is plugged in."""
-    return [
-        "-device", "qemu-xhci",
-        "-drive", f"file={image},format=raw,if=none,id=stick,readonly=on",
-        "-device", "usb-storage,drive=stick",
-    ]  # fmt: skip
+def install(machine: Machine, version: str, shown: Path) -> None:
+    """Have the update on the stick installed, as a person does: on the screen."""
+    machine.wait_for(READY, START_SECONDS)
+    working(machine)
+    end = time.monotonic() + START_SECONDS
+    while f"offered {version}" not in (offer := machine.root("cat /run/dermascope-update/offer")):
+        assert time.monotonic() < end, offer
+        time.sleep(2.0)
+    # What is told of it is seen for some seconds.
+    time.sleep(20.0)
+    for page, target in (("live", "more"), ("settings", "about"), ("about", "models")):
+        machine.touch_target(page, target)
+        time.sleep(10.0)
+    machine.screenshot(shown / f"update-{version}.png")
+    machine.touch_target("models", "update")
+    machine.wait_for(r"Starting .*dermascope-update\.service", 120.0)
 
 
 class Instrument:
@@ -120,11 +118,11 @@ def holds(card: Card, number: int, image: Path) -> bool:
     return True
 
 
-def test_power_that_fails_while_an_update_is_installed_changes_nothing(instrument, good):
+def test_power_that_fails_while_an_update_is_installed_changes_nothing(instrument, good, shown):
     with instrument.start(good) as machine:
-        machine.wait_for(READY, START_SECONDS)
-        machine.wait_for(r"rauc.*[Ii]nstall", INSTALL_SECONDS)
-        time.sleep(30.0)
+        install(machine, "10.0.0", shown)
+        time.sleep(20.0)
+        machine.screenshot(shown / "update-is-written.png")
         machine.cut_power()
         assert not machine.asks_for_trial
     with instrument.start() as machine:
@@ -133,9 +131,10 @@ def test_power_that_fails_while_an_update_is_installed_changes_nothing(instrumen
         machine.root("sync")
 
 
-def test_an_update_that_does_not_start_is_left_without_a_hand(instrument, work, tools):
+def test_an_update_that_does_not_start_is_left_without_a_hand(instrument, work, tools, shown):
     broken = update(work, tools, "9.0.0", broken=True)
     with instrument.start(broken) as machine:
+        install(machine, "9.0.0", shown)
         machine.wait_until_off(INSTALL_SECONDS)
         assert machine.asks_for_trial, machine.said[-3000:]
     with instrument.start(trial=True) as machine:
@@ -143,15 +142,18 @@ def test_an_update_that_does_not_start_is_left_without_a_hand(instrument, work, 
         # The system goes back by itself: the machine is started again, and not for a trial.
         machine.wait_until_off(START_SECONDS)
         assert not machine.asks_for_trial
-    with instrument.start() as machine:
+    with instrument.start(broken) as machine:
         assert machine.partition == SLOT_A.boot
-        machine.wait_for("the update 9.0.0 did not start", START_SECONDS)
+        machine.wait_for("the update 9.0.0 does not work here", START_SECONDS)
         machine.wait_for(READY, START_SECONDS)
+        machine.wait_for(r"Finished .*dermascope-offer@", START_SECONDS)
+        assert "refused 9.0.0" in machine.root("cat /run/dermascope-update/offer")
         machine.root("sync")
 
 
-def test_an_update_that_works_is_kept(instrument, good):
+def test_an_update_that_works_is_kept(instrument, good, shown):
     with instrument.start(good) as machine:
+        install(machine, "10.0.0", shown)
         machine.wait_until_off(INSTALL_SECONDS)
         assert machine.asks_for_trial, machine.said[-3000:]
     assert holds(instrument.card, SLOT_B.root, WORK / "root.erofs")

@@ -207,8 +207,7 @@ class ComparePage(Page):
             colour = self.palette.malignant
         line = wording.in_one_line(finding) if picture else ""
         notes = _notes(view, wording) if i == 0 else ()
-        called = finding is not None and finding.no_call is None
-        recommendation = finding.recommendation if finding is not None and called else None
+        recommendation = finding.headlined if finding is not None else None
         if recommendation is not None:
             notes = (line, *notes)
             line = wording.recommended(recommendation)

@@ -12,6 +12,7 @@ from device.diagnoses import CODES, MALIGNANT, SCREEN_ORDER, Code
 from device.imaging.quality import Shortcoming
 from device.inference.finding import Finding, NoCallReason
 from device.inference.recommendation import Recommendation
+from device.records.words import NO_CALLS
 from device.screen import theme
 from device.screen.bars import bar_of, draw_bar
 from device.screen.canvas import Button, Canvas
@@ -55,6 +56,7 @@ class _Finding:
     prediction_set: tuple[Code, ...]
     shortcomings: tuple[Shortcoming, ...]
     recommendation: Recommendation | None
+    headlined: Recommendation | None
     preview: bool
     parted: str
     faded: bool
@@ -169,6 +171,7 @@ class LivePage(Page):
             prediction_set=finding.prediction_set,
             shortcomings=finding.quality.shortcomings,
             recommendation=finding.recommendation,
+            headlined=finding.headlined,
             parted=parted,
             preview=self.manifest.captured is not None and not finding.as_captured,
             faded=faded,
@@ -178,27 +181,27 @@ class LivePage(Page):
         if shown is None:
             headline(self.canvas, wording.translate("Waiting for a picture"), self.palette.quiet)
             return
-        if shown.no_call is not None:
-            colour = self.palette.quiet if shown.faded else self.palette.warning
-            top = headline(self.canvas, wording.translate("No call"), colour)
-            reasons = (self._no_call(shown, wording, short=short) for short in (False, True))
-            self._below_headline(tuple(reasons), top)
-            return
-        colour = self.palette.malignant if shown.leading in MALIGNANT else self.palette.text
         called = f"{wording.names[shown.leading]}  {shown.probability}"
-        if shown.recommendation is None:
-            top = headline(self.canvas, called, self.palette.quiet if shown.faded else colour)
-        else:
+        colour = self.palette.malignant if shown.leading in MALIGNANT else self.palette.text
+        tell = self._detail
+        if shown.no_call is not None:
+            called = wording.translate("No call")
+            colour, tell = self.palette.warning, self._no_call
+        if shown.headlined:
+            if shown.no_call is not None:
+                called = wording.translate(NO_CALLS[shown.no_call])
             top = self._draw_recommendation(shown, wording)
             room = self.canvas.layout.finding
             below = Rect(room.left, top, room.width, room.bottom - top)
             top = self.canvas.draw_paragraph(called, 24, below, bold=True)
-        details = (self._detail(shown, wording, short=short) for short in (False, True))
-        self._below_headline(tuple(details), top)
+        else:
+            top = headline(self.canvas, called, self.palette.quiet if shown.faded else colour)
+        versions = tuple(tell(shown, wording, short=short) for short in (False, True))
+        self._below_headline(versions, top)
 
     def _draw_recommendation(self, shown: _Finding, wording: Wording) -> int:
         """Draw what the finding asks for; return where what stands below it begins."""
-        recommendation, px = shown.recommendation, self.canvas.layout.px
+        recommendation, px = shown.headlined, self.canvas.layout.px
         assert recommendation is not None
         colour = self.canvas.recommendation_colour(recommendation)
         colour = self.palette.quiet if shown.faded else colour
@@ -230,9 +233,13 @@ class LivePage(Page):
     def _no_call(self, shown: _Finding, wording: Wording, *, short: bool) -> list[str]:
         """Return why no call is made, and that it may be malignant where the numbers say so."""
         said = self._reason(shown, wording, short=short)
-        if shown.recommendation and shown.no_call != NoCallReason.NOT_DERMOSCOPIC:
+        if shown.headlined:
+            # What to do is said above.
+            del said[-1]
+        elif shown.recommendation and shown.no_call != NoCallReason.NOT_DERMOSCOPIC:
             said.append(wording.translate("Malignancy is not excluded."))
-        elif shown.parted:
+            return said
+        if shown.parted:
             said.append(shown.parted)
         return said
 

@@ -1,4 +1,4 @@
-"""The models' page: which is in use, and those on a stick that can be installed."""
+"""The models' page: which is in use, and what of a stick can be installed: models, an update."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from typing import ClassVar
 from pygame import Rect
 
 from device.faults import Fault
+from device.installation.system_update import Offer, OfferState
 from device.screen import theme
 from device.screen.canvas import Button
 from device.screen.events import Target
@@ -20,12 +21,13 @@ from device.screen.wording import Wording
 
 
 class ModelsControl(StrEnum):
-    """The page's own targets: the archives by their place, and to look again."""
+    """The page's own targets: the archives by their place, to look again, and the update."""
 
     FIRST = "first archive"
     SECOND = "second archive"
     THIRD = "third archive"
     LOOK = "look"
+    UPDATE = "update"
 
 
 ARCHIVES = (ModelsControl.FIRST, ModelsControl.SECOND, ModelsControl.THIRD)
@@ -42,7 +44,9 @@ class ModelsView(PageView):
     running
         It is looking or installing.
     outcome
-        What came of the last installation; None where there was none.
+        What came of the last installation, and why; empty where there was none.
+    update
+        The update of the system on the stick, or None.
     frozen
         A picture is held: the shutter would let it go.
     """
@@ -50,7 +54,8 @@ class ModelsView(PageView):
     page: ClassVar[PageName] = PageName.MODELS
     archives: tuple[str, ...] = ()
     running: bool = False
-    outcome: Fault | None = None
+    outcome: tuple[Fault, ...] = ()
+    update: Offer | None = None
     frozen: bool = False
 
 
@@ -70,6 +75,7 @@ class ModelsPage(Page):
         ]
         return {
             Control.SHUTTER: layout.row[0],
+            ModelsControl.UPDATE: layout.row[1],
             ModelsControl.LOOK: layout.row[2],
             Control.BACK: layout.row[-1],
             **dict(zip(ARCHIVES, lines, strict=True)),
@@ -78,13 +84,16 @@ class ModelsPage(Page):
     @classmethod
     def targets(cls, state: State) -> tuple[Target, ...]:
         """Return the row, then the archives: one that is not there does nothing."""
-        return (Control.SHUTTER, ModelsControl.LOOK, Control.BACK, *ARCHIVES)
+        row = (Control.SHUTTER, ModelsControl.UPDATE, ModelsControl.LOOK, Control.BACK)
+        return (*row, *ARCHIVES)
 
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
         """Look again, or install."""
         if target == ModelsControl.LOOK:
             return state, Command.LOOK_FOR_MODELS
+        if target == ModelsControl.UPDATE:
+            return state, Command.INSTALL_UPDATE
         return replace(state, page_state=ARCHIVES.index(target)), Command.INSTALL_MODEL
 
     @classmethod
@@ -94,6 +103,7 @@ class ModelsPage(Page):
             snapshot.archives[: len(ARCHIVES)],
             snapshot.installing,
             snapshot.installed,
+            snapshot.update,
             snapshot.state.frozen,
         )
 
@@ -101,8 +111,10 @@ class ModelsPage(Page):
         """Draw the page, but for its status line."""
         canvas, page, px = self.canvas, self.canvas.layout.page, self.canvas.layout.px
         places = self.places(canvas.layout)
-        look: dict[Target, Button] = {
-            ModelsControl.LOOK: Button(wording.translate("Look again"), view.running)
+        offered = view.update is not None and view.update.state is OfferState.OFFERED
+        row: dict[Target, Button] = {
+            ModelsControl.UPDATE: Button(wording.translate("Update"), True if offered else None),
+            ModelsControl.LOOK: Button(wording.translate("Look again"), view.running),
         }
         archives = dict(zip(ARCHIVES, view.archives, strict=False))
         above = Rect(page.left, page.top, page.width, places[ARCHIVES[0]].top - page.top)
@@ -115,12 +127,12 @@ class ModelsPage(Page):
             )
             for place, name in archives.items()
         }
-        self.draw_buttons(view, wording, look | install, frozen=view.frozen)
+        self.draw_buttons(view, wording, row | install, frozen=view.frozen)
         top = places[ARCHIVES[-1]].bottom + px(8)
         below = Rect(page.left, top, page.width, page.bottom - top)
         canvas.part(
             below,
-            (view.running, view.outcome),
+            (view.running, view.outcome, view.update),
             lambda shown: self._draw_outcome(below, *shown, wording),
         )
 
@@ -137,16 +149,23 @@ class ModelsPage(Page):
         canvas.draw_paragraph(words, 20, room)
 
     def _draw_outcome(
-        self, area: Rect, running: bool, outcome: Fault | None, wording: Wording
+        self,
+        area: Rect,
+        running: bool,
+        outcome: tuple[Fault, ...],
+        update: Offer | None,
+        wording: Wording,
     ) -> None:
         if running:
             words = wording.translate("One moment: it is looked at. This may take a minute.")
-        elif outcome is None:
-            return
         else:
-            words = wording.sentence(outcome)
-        _, size = self.canvas.fitting(([words],), (20, theme.SMALL, 16, 14), area)
-        self.canvas.draw_paragraph(words, size, area)
+            told = outcome or ((update.fault,) if update else ())
+            words = " ".join(wording.sentence(fault) for fault in told)
+            if told and (technical := wording.technical(told[-1])):
+                words = f"{words} {technical}"
+        if words:
+            _, size = self.canvas.fitting(([words],), (20, theme.SMALL, 16, 14), area)
+            self.canvas.draw_paragraph(words, size, area)
 
 
 PAGE = ModelsPage

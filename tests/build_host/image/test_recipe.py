@@ -25,7 +25,7 @@ def test_neither_a_compiler_nor_an_installer_is_listed(recipe):
 
 
 def test_every_unit_of_ours_that_is_enabled_is_there(recipe):
-    ours = {path.name for path in (OVERLAY / UNITS).glob("*.service")}
+    ours = {path.name for path in (OVERLAY / UNITS).glob("dermascope*")}
     ours |= {path.name for path in (TREE / "systemd").glob("*.service")}
     named = {unit for unit in recipe.units.enabled if unit.startswith("dermascope")}
     assert named <= ours

@@ -47,3 +47,10 @@ def test_the_program_and_its_units_lie_in_the_layer(written):
     assert (files / PREFIX / "bin/dermascope").is_file()
     assert (files / "usr/lib/systemd/system/dermascope.service").is_file()
     assert not (files / "usr/lib/dermascope/data").exists()
+
+
+def test_the_layer_mounts_sticks_and_leaves_updates_to_rpi_image_gen(written):
+    files = written / FILES
+    assert (files / "usr/lib/dermascope/stick").is_file()
+    assert (files / "usr/lib/udev/rules.d/90-dermascope.rules").is_file()
+    assert [*files.rglob("*update*"), *files.rglob("dermascope-offer*")] == []

@@ -12,7 +12,7 @@ import pytest
 from build_host.calibration.case_mixes import CASE_MIXES
 from build_host.datasets.sources import DataFolders, SourceName, read_sources, split_sources
 from build_host.evaluation.assessment import Assessment
-from build_host.pipeline.stages import photographs
+from build_host.pipeline.folds import photographs
 from build_host.pipeline.workspace import open_draft
 from build_host.run_folder import RunFolder
 from device.diagnoses import CODES

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from build_host.errors import DataError
-from build_host.regulatory.locked import read_lock
+from build_host.image.debian import package_list
+from build_host.image.recipe import load_recipe
+from build_host.regulatory.locked import read_debian, read_lock
 from build_host.regulatory.tables import (
     read_risks,
     read_soups,
@@ -18,7 +20,16 @@ from build_host.regulatory.tables import (
 from build_host.regulatory.tables import (
     test_exists as exists,
 )
-from build_host.regulatory.write import FOLDER, LOCK, generated, stale, write_all
+from build_host.regulatory.write import (
+    DEBIAN,
+    FOLDER,
+    HARDWARE,
+    LOCK,
+    generated,
+    locked_packages,
+    stale,
+    write_all,
+)
 from device.errors import DermascopeError
 from device.models.manifest import Manifest
 from tests.build_host.conftest import Done
@@ -106,7 +117,7 @@ def test_control_without_proof_is_information_or_refused(tmp_path: Path) -> None
 
 def test_package_that_nobody_tells_of_is_named(tmp_path: Path) -> None:
     path = tables(tmp_path) / "soup.toml"
-    packages = read_lock(ROOT / LOCK)
+    packages = locked_packages(ROOT)
     change(path, 'name = "numpy"', 'name = "numpie"')
     with pytest.raises(DataError, match="lacks numpy, which is locked"):
         read_soups(path, packages)
@@ -132,14 +143,42 @@ def test_bill_of_materials_names_every_package_and_model(files: dict[Path, bytes
     bom = json.loads(files[FOLDER / "sbom.cdx.json"])
     assert (bom["bomFormat"], bom["specVersion"]) == ("CycloneDX", "1.6")
     components = {(c["name"], c["version"]): c for c in bom["components"]}
-    for package in read_lock(ROOT / LOCK):
+    for package in locked_packages(ROOT):
         component = components[package.name, package.version]
         assert component["purl"] == f"pkg:pypi/{package.name}@{package.version}"
         assert {h["content"] for h in component["hashes"]} == set(package.hashes)
+    for name, version in read_debian(ROOT / DEBIAN).items():
+        purl = components[name, version]["purl"]
+        assert purl.startswith(f"pkg:deb/debian/{name.replace('+', '%2B')}@")
+        assert purl.endswith("?arch=arm64&distro=trixie")
     models = {c["name"] for c in bom["components"] if c["type"] == "machine-learning-model"}
     assert models == {path.parent.name for path in (ROOT / "models").glob("*/manifest.json")}
     references = {c["bom-ref"] for c in bom["components"]} | {"dermascope"}
     assert {d["ref"] for d in bom["dependencies"]} <= references
+
+
+def test_packages_of_the_image_alone_are_told_apart(files: dict[Path, bytes]) -> None:
+    bom = json.loads(files[FOLDER / "sbom.cdx.json"])
+    told = {
+        c["name"]
+        for c in bom["components"]
+        if any(p["value"] == "on the image of a card" for p in c.get("properties", ()))
+    }
+    everywhere = {package.name for package in read_lock(ROOT / LOCK)}
+    assert {package.name for package in read_lock(ROOT / HARDWARE)} - everywhere < told
+    assert {"picamera2", "systemd", "rauc", "linux-image-arm64"} < told
+    assert "numpy" not in told
+
+
+def test_list_of_debian_packages_is_what_an_image_writes(tmp_path: Path) -> None:
+    packages = read_debian(ROOT / DEBIAN)
+    assert (ROOT / DEBIAN).read_text() == package_list(packages)
+    named = set(load_recipe().packages)
+    assert named <= set(packages)
+    path = tmp_path / "packages.txt"
+    path.write_text("acl 2.3\nzlib1g\n")
+    with pytest.raises(DataError, match="line 2: is not a package and its version"):
+        read_debian(path)
 
 
 def test_model_in_it_has_its_card(files: dict[Path, bytes], manifest: Manifest) -> None:
@@ -168,6 +207,9 @@ def test_it_is_the_same_whenever_it_is_made(files: dict[Path, bytes]) -> None:
 
 
 def test_command_renews_what_is_stale(tmp_path: Path, command: Callable[..., Done]) -> None:
+    (tmp_path / HARDWARE).parent.mkdir(parents=True)
+    for path in (HARDWARE, DEBIAN):
+        shutil.copyfile(ROOT / path, tmp_path / path)
     for path in ("docs/regulatory", "requirements", "models", "tests"):
         shutil.copytree(
             ROOT / path, tmp_path / path, ignore=shutil.ignore_patterns("*.png", "__pycache__")

@@ -101,8 +101,8 @@ def test_without_opacity_only_the_contour_is_seen() -> None:
 
 def contour(saliency: NDArray[np.float32], side: int = 400) -> NDArray[np.bool_]:
     """Return where the contour is drawn, alone."""
-    heat = saliency_bgra(saliency, (side, side), 0.0)
-    return np.asarray(heat[:, :, 3] == 255)
+    grey = np.full((side, side, 3), 120, np.uint8)
+    return np.asarray((blend_overlay(grey, saliency, opacity=0.0) != grey).any(axis=2))
 
 
 def test_contour_lies_at_half_of_the_scale() -> None:
@@ -136,11 +136,33 @@ def test_separate_areas_have_separate_contours() -> None:
 
 
 def test_contour_is_white_between_dark_edges() -> None:
-    heat = saliency_bgra(hill(), (500, 500), 0.0)
-    row = heat[150]
-    drawn = row[row[:, 3] == 255][:, :3].astype(int)
+    row = blend_overlay(np.full((500, 500, 3), 120, np.uint8), hill(), opacity=0.0)[150]
+    drawn = row[(row != 120).any(axis=1)].astype(int)
     assert (drawn >= 250).all(axis=1).any()
     assert (drawn <= 5).all(axis=1).any()
+
+
+def test_squares_that_a_map_is_coloured_in_are_not_seen() -> None:
+    steep = np.zeros((28, 28), np.float32)
+    steep[10:18, 10:18] = 1.0
+    for saliency, most in ((hill(side=6), 0.04), (hill(), 0.04), (steep, 0.06)):
+        opacity = saliency_bgra(saliency, (566, 566), 1.0)[:, :, 3]
+        level = cv2.resize(saliency, (566, 566), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+        # Below, the map fades out.
+        seen = level > 0.15
+        assert np.abs((opacity[seen] / 255) ** 2 - level[seen]).max() < most
+
+
+def test_contour_of_a_coarse_map_has_no_stairs() -> None:
+    x = np.linspace(-1, 1, 60, dtype=np.float32)
+    dome = np.exp(-2 * (x[None, :] ** 2 + x[:, None] ** 2))
+    layer = saliency_layer(dome, (566, 566), 0.6)
+    assert layer is not None
+    (line,) = layer.contours
+    # A circle: at every point as far from the middle.
+    far = np.hypot(*(line - 282.5).T)
+    assert np.ptp(far) < 4
+    assert far.mean() == pytest.approx(283 * np.sqrt(np.log(2) / 2), abs=5)
 
 
 @given(seed=st.integers(0, 1000), height=st.integers(1, 60), width=st.integers(1, 60))

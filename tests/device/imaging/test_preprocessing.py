@@ -6,12 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from device.capture.demo import SCENES, demo_frame
 from device.imaging.field_of_view import WORKING_SIDE, FieldOfView, central_field, crop
 from device.imaging.preprocessing import (
     InputSpec,
     crop_field,
     downscale,
     model_region,
+    resize_known_field,
     resize_to_input,
     scale_pixels,
     scale_table,
@@ -238,3 +240,20 @@ def test_section_that_is_not_understood_is_refused(change: dict[str, object]) ->
     msgspec.convert(section, InputSpec)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(section | change, InputSpec)
+
+
+@pytest.mark.parametrize("geometry", ["center-square", "full-frame"])
+@pytest.mark.parametrize("height", [150, 300, 433, 768, 1080])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_field_that_is_known_gives_what_is_seen_of_one_that_is_looked_for(
+    stopped: bool, height: int, geometry: str
+) -> None:
+    demo = demo_frame(SCENES[0]).pixels
+    seen = demo if stopped else demo[200:560, 300:780]
+    pixels = cv2.resize(seen, (height * 4 // 3, height), interpolation=cv2.INTER_AREA)
+    spec = InputSpec(height=96, width=96, geometry=geometry)
+    field = crop_field(pixels, 96).field
+    assert (field.inscribed is not None) == stopped
+    np.testing.assert_array_equal(
+        resize_known_field(pixels, spec, field), resize_to_input(pixels, spec)
+    )

@@ -18,8 +18,10 @@ from device.inference.finding import FindingRecord, NoCallReason, from_record, t
 from device.inference.network import Network
 from device.inference.runtimes import Interpreter, installed_runtime
 from device.models.bundle import Bundle, load_bundle
-from device.models.network_spec import TensorSpec
+from device.models.manifest import Manifest
+from device.models.network_spec import NetworkSpec, TensorSpec
 from tests.device.bundles import one_network, plain_manifest, write_bundle
+from tests.device.models.case_mixes import without_case_mixes
 from tests.device.models.two_networks import shipped_bundle
 
 GOOD, DIVIDED, DARK = 0, 3, 5
@@ -77,14 +79,20 @@ def knowing(bundle: Bundle) -> Bundle:
             live.abstention, uncertain_below=0.0, unfamiliar_below=None, not_dermoscopic_below=FLOOR
         ),
     )
-    return replace(alone, manifest=msgspec.structs.replace(alone.manifest, live=changed))
+    return replace(alone, manifest=for_no_practice(alone.manifest, changed))
+
+
+def for_no_practice(manifest: Manifest, live: NetworkSpec) -> Manifest:
+    """Return a manifest with another live network, read for no practice by name."""
+    live = msgspec.structs.replace(live, case_mixes=())
+    return msgspec.structs.replace(manifest, live=live, case_mix="")
 
 
 def with_abstention(bundle: Bundle, **limits: float | str | None) -> Bundle:
     live = bundle.manifest.live
     rule = msgspec.structs.replace(live.abstention, **limits)
     live = msgspec.structs.replace(live, abstention=rule)
-    return replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, live=live))
+    return replace(bundle, manifest=for_no_practice(bundle.manifest, live))
 
 
 def test_network_gives_the_log_odds_beside_its_other_outputs(
@@ -162,7 +170,7 @@ def test_mean_over_views_keeps_each_of_them(bundle: Bundle, frames: tuple[Frame,
 
 def averaging(bundle: Bundle, folder: Path, least: float | None) -> Analyzer:
     """Return an analyzer that averages captured pictures, and asks so many views to agree."""
-    manifest = plain_manifest(bundle)
+    manifest = without_case_mixes(plain_manifest(bundle))
     manifest["live"]["test_time_augmentation"] = "dihedral"
     manifest["live"]["abstention"] |= {
         "unfamiliar_below": None, "uncertain_below": 0.0, "unstable_below": least,

@@ -196,8 +196,7 @@ def test_model_is_installed_from_a_stick_on_the_screen(
     }
 
     def outcome() -> str:
-        fault = getattr(clinic.view(), "outcome", None)
-        return fault.text if fault else ""
+        return " ".join(fault.text for fault in getattr(clinic.view(), "outcome", ()))
 
     def deeds() -> None:
         clinic.until_finding()
@@ -209,6 +208,8 @@ def test_model_is_installed_from_a_stick_on_the_screen(
         clinic.click(clinic.target("third archive", "models"))
         clinic.click(clinic.target("second archive", "models"))
         clinic.until(lambda: "nothing was installed" in outcome())
+        assert "holds holiday.jpg, which is no plain file" not in outcome()
+        assert "holds no bundle" in outcome()
         assert chosen_folder(maker.config, state).name == NAME
         clinic.click(clinic.target("first archive", "models"))
         clinic.until(lambda: "is used from the next start" in outcome())

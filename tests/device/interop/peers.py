@@ -6,6 +6,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -71,14 +72,18 @@ def archive(
     syntaxes: tuple[str, ...] = (ExplicitVRLittleEndian, ImplicitVRLittleEndian),
     classes: tuple[str, ...] = (DERMOSCOPIC, PHOTOGRAPHIC, COMPREHENSIVE_SR, WORKLIST),
     strict: bool = False,
+    called: str = "",
     tls: ssl.SSLContext | None = None,
 ) -> Iterator[Archive]:
-    """Run an archive; a strict one accepts none but the title OTHER."""
+    """Run an archive; a strict one accepts none but the title OTHER, or `called` as its own."""
     entity = AE(ae_title="PACS")
     for uid in classes:
         entity.add_supported_context(uid, list(syntaxes))
     if strict:
         entity.require_calling_aet = ["OTHER"]
+    if called:
+        entity.ae_title = called
+        entity.require_called_aet = True
     kept = Archive()
     server = entity.start_server(
         ("127.0.0.1", 0),
@@ -133,11 +138,24 @@ def closed_port() -> int:
         return listening.getsockname()[1]
 
 
-def certificate(folder: Path, name: str, host: str = "127.0.0.1") -> tuple[Path, Path]:
-    """Write a certificate that signs itself, and its key."""
+def drip(connection: socket.socket, answer: bytes = b"", drop: bytes = b" ") -> None:
+    """Read what comes first, begin an answer, and never end it."""
+    with contextlib.suppress(OSError), connection:
+        connection.recv(65536)
+        connection.sendall(answer)
+        while True:
+            connection.sendall(drop)
+            time.sleep(0.0 if len(drop) > 1 else 0.05)
+
+
+def certificate(
+    folder: Path, name: str, host: str = "127.0.0.1", days: int = 30
+) -> tuple[Path, Path]:
+    """Write a certificate that signs itself, and its key; of negative days, one that expired."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1 + abs(days))
+    ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
     alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])
     made = (
         x509.CertificateBuilder()
@@ -146,7 +164,7 @@ def certificate(folder: Path, name: str, host: str = "127.0.0.1") -> tuple[Path,
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(began)
-        .not_valid_after(began + datetime.timedelta(days=30))
+        .not_valid_after(ends)
         .add_extension(alternative, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

@@ -14,6 +14,7 @@ from device.inference.finding import Finding, to_record
 from device.interop.study import Equipment, ExaminedLesion
 from device.models.manifest import Manifest
 from device.records.model import Examination, ExaminationRecord, Polarization
+from device.records.orders import Order, Referrer
 from device.records.patients import Action, Decision, Lesion, Patient, Role, Sex
 
 TAKEN = datetime(2026, 3, 4, 15, 16, 17, 123456, UTC)
@@ -42,6 +43,17 @@ EQUIPMENT = Equipment(
     contact=True,
     immersion=Immersion.ALCOHOL,
     magnification=10.0,
+)
+
+ORDER = Order(
+    study_uid="1.2.3.4",
+    accession_number="ACC1",
+    procedure="P7",
+    step="S8",
+    description="Skin check",
+    referrer=Referrer(
+        name="Gómez^Rita", code="7788", scheme="L", meaning="Rita Gómez", institution="Centro 5"
+    ),
 )
 
 DECISION = Decision(
@@ -74,7 +86,7 @@ def examined(
     number
         Tells its picture and its record from others.
     changes
-        Of the record (`decision`, `kind`, `taken`, `polarization`), or of the whole.
+        Of the record (`decision`, `kind`, `order`, `taken`, `polarization`), or of the whole.
     """
     identifier = f"{number:06d}-20260304T151617Z-abcdef"
     record = ExaminationRecord(
@@ -85,7 +97,9 @@ def examined(
         finding=to_record(finding, identifier, []) if finding else None,
         lesion=LESION.key,
     )
-    of_record = {name: changes.pop(name) for name in ("decision", "kind") if name in changes}
+    of_record = {
+        name: changes.pop(name) for name in ("decision", "kind", "order") if name in changes
+    }
     of_record |= {name: changes.pop(name) for name in ("taken", "polarization") if name in changes}
     record = msgspec.structs.replace(record, **of_record)
     whole = {"patient": PATIENT, "lesion": LESION, "mm_per_pixel": 0.02} | changes

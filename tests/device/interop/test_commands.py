@@ -132,7 +132,7 @@ def test_records_are_taken_out_by_whoever_may_and_the_trail_tells(
     assert done.returncode == status
     assert said in done.stderr
     assert "internal error" not in done.stderr
-    assert bool(list(tmp_path.glob("out/*/*.dcm"))) == (status == 0)
+    assert bool(list(tmp_path.glob("out/DICOM/*/*"))) == (status == 0)
     kept = EncryptedArchive(locked)
     kept.open()
     kept.unlock("111111")

@@ -12,10 +12,17 @@ from device.anatomy import BodySite, BodySpot, BodyView
 from device.imaging.image_file import read_image
 from device.interop.dicom_folder import dicom_bytes
 from device.interop.dicom_image import dicom_image, person_name, text
-from device.interop.study import ExaminedLesion, Order
+from device.interop.study import ExaminedLesion
 from device.models.manifest import Manifest
 from device.records.model import PictureKind, Polarization
-from tests.device.interop.studies import EQUIPMENT, LESION, PATIENT, examined, without_patient
+from tests.device.interop.studies import (
+    EQUIPMENT,
+    LESION,
+    ORDER,
+    PATIENT,
+    examined,
+    without_patient,
+)
 
 
 def read_back(one: ExaminedLesion) -> pydicom.Dataset:
@@ -126,12 +133,20 @@ def test_picture_that_is_filed_elsewhere_is_another_object(manifest: Manifest) -
 
 
 def test_the_clinics_order_names_the_study(manifest: Manifest) -> None:
-    order = Order("1.2.3.4", "ACC1", "P7", "S8", "Skin check")
-    image = read_back(examined(manifest, order=order))
+    one = examined(manifest, order=ORDER)
+    image = read_back(one)
     assert (image.StudyInstanceUID, image.AccessionNumber) == ("1.2.3.4", "ACC1")
     (request,) = image.RequestAttributesSequence
     assert (request.RequestedProcedureID, request.ScheduledProcedureStepID) == ("P7", "S8")
-    assert image.StudyDescription == "Skin check"
+    assert (request.StudyInstanceUID, request.AccessionNumber) == ("1.2.3.4", "ACC1")
+    assert image.StudyDescription == request.RequestedProcedureDescription == "Skin check"
+    assert image.ReferringPhysicianName == "Gómez^Rita"
+    (person,) = image.ReferringPhysicianIdentificationSequence
+    assert person.InstitutionName == "Centro 5"
+    (code,) = person.PersonIdentificationCodeSequence
+    assert (code.CodeValue, code.CodingSchemeDesignator) == ("7788", "L")
+    # In another study it is another object.
+    assert image.SOPInstanceUID != read_back(examined(manifest)).SOPInstanceUID
 
 
 @pytest.mark.parametrize(

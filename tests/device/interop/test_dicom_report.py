@@ -14,7 +14,7 @@ from device.interop.dicom_report import dicom_report
 from device.interop.study import ExaminedLesion
 from device.models.manifest import Manifest
 from device.records.patients import Action, Proof
-from tests.device.interop.studies import DECISION, examined
+from tests.device.interop.studies import DECISION, ORDER, examined
 
 
 def report(one: ExaminedLesion) -> pydicom.Dataset:
@@ -109,3 +109,11 @@ def test_the_same_report_is_the_same_bytes(manifest: Manifest, finding: Finding)
 def test_picture_of_which_nothing_is_said_has_no_report(manifest: Manifest) -> None:
     one = examined(manifest)
     assert dicom_report(one, dicom_image(one)) is None
+
+
+def test_report_answers_the_clinics_order(manifest: Manifest, finding: Finding) -> None:
+    made = report(examined(manifest, finding, order=ORDER))
+    assert (made.StudyInstanceUID, made.AccessionNumber) == ("1.2.3.4", "ACC1")
+    assert made.ReferringPhysicianName == "Gómez^Rita"
+    (request,) = made.ReferencedRequestSequence
+    assert (request.RequestedProcedureID, request.AccessionNumber) == ("P7", "ACC1")

@@ -1,3 +1,4 @@
+import itertools
 from datetime import date
 
 import pytest
@@ -6,8 +7,10 @@ from pydicom import DataElement, Dataset
 from device.errors import RefusedError, UnreachableError
 from device.interop.dicom_image import DERMOSCOPIC
 from device.interop.dicom_worklist import find_scheduled
+from device.records.orders import Referrer
 from device.records.patients import Sex
 from tests.device.interop.peers import LEFT_TO_PYTHON, archive, closed_port, hang, listener, peer
+from tests.device.interop.studies import ORDER
 
 DAY = date(2026, 3, 4)
 
@@ -38,6 +41,23 @@ def test_worklist_tells_who_comes_when_and_what_was_asked_for() -> None:
     assert (first.order.study_uid, first.order.accession_number) == ("1.2.3.4", "ACC1")
     assert (first.order.procedure, first.order.step) == ("P7", "S8")
     assert second.identifier == "LATE"
+
+
+def test_worklist_tells_who_refers_the_patient() -> None:
+    code, person = Dataset(), Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "7788", "L", "Rita Gómez"
+    person.PersonIdentificationCodeSequence, person.InstitutionName = [code], "Centro 5"
+    with archive() as ris:
+        ris.entries = [
+            entry("NAMED", ReferringPhysicianName="Gómez^Rita"),
+            entry("CODED", ReferringPhysicianName="Gómez^Rita",
+                  ReferringPhysicianIdentificationSequence=[person]),
+            entry("BARE"),
+        ]  # fmt: skip
+        found = {one.identifier: one.order for one in find_scheduled(peer(ris.port), DAY)}
+    assert found["NAMED"].referrer == Referrer(name="Gómez^Rita")
+    assert found["CODED"].referrer == ORDER.referrer
+    assert found["BARE"].referrer is None
 
 
 def test_entries_that_name_nobody_or_nothing_are_passed_over() -> None:
@@ -76,3 +96,11 @@ def test_worklist_that_fails_or_hangs_or_is_none_is_told() -> None:
         find_scheduled(peer(port), DAY, 1.0)
     with pytest.raises(UnreachableError, match="cannot be reached"):
         find_scheduled(peer(closed_port()), DAY, 1.0)
+
+
+def test_worklist_that_never_ends_is_cut_short() -> None:
+    with archive() as ris:
+        ris.entries = itertools.repeat(entry(""))
+        assert find_scheduled(peer(ris.port), DAY) == ()
+        ris.entries = (entry(str(number)) for number in itertools.count())
+        assert len(find_scheduled(peer(ris.port), DAY)) == 500

@@ -17,7 +17,7 @@ from device.interop.fhir_bundle import fhir_bundle
 from device.interop.study import ExaminedLesion
 from device.models.manifest import Manifest
 from device.records.patients import Action, Decision
-from tests.device.interop.studies import DECISION, PATIENT, SECRETS, examined
+from tests.device.interop.studies import DECISION, ORDER, PATIENT, SECRETS, examined
 
 MRN = "https://clinic.example/mrn"
 
@@ -73,7 +73,9 @@ def test_what_the_model_says_is_preliminary_and_labelled_until_the_clinician_dec
     ("code", "systems"),
     [
         (Code.BCC, ["http://snomed.info/sct", "http://hl7.org/fhir/sid/icd-10"]),
-        (Code.MEL, ["http://hl7.org/fhir/sid/icd-10"]),
+        (Code.MEL, ["http://snomed.info/sct", "http://hl7.org/fhir/sid/icd-10"]),
+        (Code.NV, ["http://snomed.info/sct", "http://hl7.org/fhir/sid/icd-10"]),
+        (Code.DF, ["http://hl7.org/fhir/sid/icd-10"]),
         # Groups of disorders, which no code names.
         (Code.AKIEC, []),
         (Code.VASC, []),
@@ -116,6 +118,15 @@ def test_request_is_a_proposal_then_the_clinicians_and_is_taken_back(
     none = replace(finding, recommendation=Recommendation.NO_SIGN)
     assert "ServiceRequest" not in resources(examined(manifest, none))
     assert "ServiceRequest" in resources(examined(manifest, none, decision=again))
+
+
+def test_what_is_sent_answers_the_clinics_order(manifest: Manifest, refer: Finding) -> None:
+    sent = resources(examined(manifest, refer, order=ORDER))
+    for kind in ("Media", "Observation", "DiagnosticReport"):
+        (asked,) = sent[kind]["basedOn"]
+        assert (asked["type"], asked["identifier"]["value"]) == ("ServiceRequest", "ACC1")
+    assert "basedOn" not in sent["ServiceRequest"]
+    assert all("basedOn" not in one for one in resources(examined(manifest, refer)).values())
 
 
 def test_picture_is_whole_and_tells_nothing_beside(manifest: Manifest) -> None:

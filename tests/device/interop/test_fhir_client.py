@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from device.errors import ExportError, RefusedError, UnreachableError
+from device.errors import BusyError, ExportError, RefusedError, UnreachableError
 from device.exchange import FhirServer
 from device.interop.fhir_client import fhir_store
 from device.interop.study import ExaminedLesion
@@ -140,6 +140,28 @@ def test_server_that_is_ill_is_told(one: ExaminedLesion, status: int) -> None:
         assert f"does not answer; have whoever runs it look whether it works (HTTP {status})" in (
             refusal(at(held.port), one)
         )
+
+
+@pytest.mark.parametrize(
+    ("wait", "seconds"),
+    [("120", 120), ("99999999999", 3600), ("Wed, 21 Oct 2099 07:28:00 GMT", 3600)],
+)
+def test_server_that_is_busy_says_for_how_long(
+    one: ExaminedLesion, wait: str, seconds: int
+) -> None:
+    with records() as held:
+        held.status, held.body, held.headers = 429, b"", {"Retry-After": wait}
+        said = refusal(at(held.port), one, BusyError)
+    assert f"records is busy and asks to wait for {seconds} seconds" in said
+
+
+@pytest.mark.parametrize("wait", ["0", "-5", "soon", "Wed, 21 Oct 2015 07:28:00 GMT", "\xb2"])
+def test_server_that_does_not_say_for_how_long_is_tried_as_others(
+    one: ExaminedLesion, wait: str
+) -> None:
+    with records() as held:
+        held.status, held.body, held.headers = 503, b"", {"Retry-After": wait}
+        assert "does not answer" in refusal(at(held.port), one)
 
 
 @pytest.mark.parametrize("status", [401, 403])

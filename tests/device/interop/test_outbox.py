@@ -94,6 +94,14 @@ def test_failure_is_told_and_tried_again_ever_later(outbox: Outbox) -> None:
     assert len(outbox.due("pacs", now)) == 1
 
 
+def test_target_that_asks_to_be_left_alone_is_but_tried_every_hour(outbox: Outbox) -> None:
+    outbox.add("pacs", [("one", "v1"), ("two", "v1")], NOW)
+    one, two = outbox.due("pacs", NOW)
+    outbox.failed(one, FAULT, NOW, timedelta(minutes=20))
+    outbox.failed(two, FAULT, NOW, timedelta(days=2))
+    assert [w.due - NOW for w in outbox.waiting()] == [timedelta(minutes=20), LATEST]
+
+
 def test_of_very_much_some_is_tried_at_once_and_all_that_fails_is_counted(
     outbox: Outbox,
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from device.errors import (
+    BusyError,
     ExportError,
     NotAllowedError,
     RecordError,
@@ -128,6 +129,14 @@ def test_target_that_cannot_be_reached_keeps_all_waiting_and_stops_no_other(
     assert clinic.waiting() == [(name, 1, "no route") for name in clinic.names]
 
 
+def test_target_that_is_busy_is_left_alone_for_as_long_as_it_asks(clinic: Clinic) -> None:
+    def takes(identifier: str) -> None:
+        raise BusyError("busy", seconds=1200)
+
+    clinic.send(Target(takes))
+    assert [w.due - NOW for w in clinic.outbox.waiting()] == [timedelta(minutes=20)] * 3
+
+
 def test_missing_library_is_told_in_the_queue(clinic: Clinic) -> None:
     def connects() -> None:
         raise ExportError("not installed")
@@ -157,6 +166,16 @@ def test_what_arrives_is_told(clinic: Clinic) -> None:
     targets = {"pacs": Target(takes=clinic.refuse_first).connect}
     send_due(clinic.outbox, targets, clinic.find, lambda: NOW, lambda *what: told.append(what))
     assert told == [(name, "pacs") for name in clinic.names[1:]]
+
+
+def test_nothing_is_crossed_off_that_the_trail_does_not_know_of(clinic: Clinic) -> None:
+    def arrived(identifier: str, target: str) -> None:
+        if identifier == clinic.names[0]:
+            raise RecordError("the disk is full")
+
+    target = Target()
+    send_due(clinic.outbox, {"pacs": target.connect}, clinic.find, lambda: NOW, arrived)
+    assert clinic.waiting() == [(clinic.names[0], 1, "the disk is full")]
 
 
 @pytest.mark.parametrize("error", [RecordsLockedError, NotAllowedError])

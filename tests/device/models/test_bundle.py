@@ -301,8 +301,8 @@ def test_practice_that_a_bundle_is_not_calibrated_for_is_told_with_the_setting(
     with pytest.raises(BundleError) as caught:
         load_bundle(tmp_path, (key,)).with_case_mix("hospital")
     assert str(caught.value) == (
-        f"{tmp_path}: it is not calibrated for the case mix 'hospital', {known}; change the "
-        "setting case_mix or install another bundle"
+        f"{tmp_path}: the bundle is not calibrated for the case mix 'hospital', {known}; change "
+        "the setting case_mix or install another bundle"
     )
 
 

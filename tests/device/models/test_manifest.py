@@ -385,7 +385,6 @@ def test_shares_of_a_case_mix_sum_to_one(mixed: Any) -> None:
         [s + 0.01 * (i == 5) for i, s in enumerate(shares)],
         [s - 0.01 * (i == 5) for i, s in enumerate(shares)],
         [0.0] * 7,
-        [-0.1, 0.45, 0.14, 0.01, 0.15, 0.33, 0.02],
     ):
         mix["shares"] = wrong
         message = refusal(mixed)
@@ -412,6 +411,7 @@ def test_case_mix_that_is_named_twice_is_refused(mixed: Any) -> None:
     [
         ("name", "Skin cancer clinic"),
         ("shares", [0.5, 0.5]),
+        ("shares", [-0.1, 0.45, 0.14, 0.01, 0.15, 0.33, 0.02]),
         ("calibration", {"temperature": 0.0, "bias": [0.0] * 7, "fitted_on": ""}),
         ("conformal", {"coverage": 2.0, "thresholds": [0.0] * 7, "fitted_on": ""}),
         ("operating_points", None),
@@ -428,6 +428,7 @@ def test_impossible_value_of_a_case_mix_is_refused(mixed: Any, key: str, value: 
 def test_warning_that_no_dermatoscope_took_the_picture_wants_the_output_for_it(
     plain: dict[str, Any],
 ) -> None:
+    plain = without_case_mixes(plain)
     live = plain["live"]
     live["outputs"]["dermoscopic"] = None
     live["abstention"]["not_dermoscopic_below"] = 0.5
@@ -444,6 +445,142 @@ def test_sources_of_a_bundle_that_is_older_than_the_choice_are_ham10000(
     assert read(version_1).provenance.sources == ("ham10000",)
     plain["provenance"]["sources"] = ["ham10000", "milk10k"]
     assert read(plain).provenance.sources == ("ham10000", "milk10k")
+
+
+LONG = "x" * 10_000
+
+ODD = [
+    ((), "version", "1" * 5000 + ".0.0"),
+    ((), "version", "\u0661.\u0660.\u0660"),
+    (("classes", 0), "snomed_ct", "a drop table"),
+    (("classes", 0), "icd10", LONG),
+    (("classes", 0, "names"), "en", LONG),
+    (("classes", 0, "names"), "en", ""),
+    (("classes", 0, "names"), "en", "Mel\nanoma"),
+    (("classes", 0, "names"), "en", "\u202eamonaleM"),
+    (("live", "input"), "scale", 0.0),
+    (("live", "input"), "scale", 1e300),
+    (("live", "input"), "offset", -1e9),
+    (("live", "input_tensor"), "index", 2**40),
+    (("live", "input_tensor"), "zero_point", 1_000_000),
+    (("live", "input_tensor"), "quantization_scale", -1.0),
+    (("live", "outputs", "logits"), "shape", [7] * 1000),
+    (("live", "outputs", "logits"), "shape", [2**60]),
+    (("live", "calibration"), "temperature", 1e-300),
+    (("live", "calibration"), "temperature", 1e9),
+    (("live", "calibration"), "bias", [1e300] * 7),
+    (("live", "calibration"), "fitted_on", LONG),
+    (("live", "operating_points", 0), "name", LONG),
+    (("live", "operating_points", 0), "name", ""),
+    (("live", "operating_points", 0), "threshold", 1.5),
+    (("live", "operating_points", 0), "sensitivity", -0.5),
+    (("live", "conformal"), "thresholds", [2.0] * 7),
+    (("live", "abstention"), "unfamiliar_below", 1e300),
+    (("live", "abstention"), "not_dermoscopic_below", -1e300),
+    (("live", "saliency"), "stride", 10**12),
+    (("quality",), "focus_min", 1e300),
+    (("quality",), "derived_from", LONG),
+    (("provenance",), "seed", 2**64),
+    (("provenance",), "created", "-0001-01-01"),
+    (("provenance",), "created", "1969-12-31"),
+    (("provenance",), "dataset", LONG),
+    (("provenance",), "libraries", {f"x{n}": "1" for n in range(1000)}),
+    (("provenance",), "sources", ["ham10000"] * 1000),
+    (("metrics", "accuracy"), "value", 1e300),
+    (("metrics",), LONG, {"value": 0.5, "low": 0.4, "high": 0.6}),
+]
+
+
+@pytest.mark.parametrize(("path", "key", "value"), ODD, ids=lambda x: str(x)[:24])
+def test_absurd_constant_is_refused_by_its_place(
+    plain: dict[str, Any], path: tuple[str | int, ...], key: str, value: object
+) -> None:
+    section(plain, path)[key] = value
+    message = refusal(plain)
+    assert f"$.{path[0] if path else key}" in message
+    assert len(message) < 400
+
+
+@pytest.mark.parametrize("network", ["live", "captured"])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+def test_what_is_no_number_is_refused(both: dict[str, Any], network: str, number: str) -> None:
+    both[network]["calibration"]["temperature"] = "HERE"
+    content = json.dumps(both).replace('"HERE"', number)
+    with pytest.raises(BundleError, match=r"manifest\.json cannot be understood: "):
+        parse_manifest(FOLDER, content.encode())
+
+
+def test_thresholds_the_wrong_way_round_are_refused(mixed: Any) -> None:
+    for network in filter(None, (mixed["live"], mixed["captured"])):
+        for read_by in (network, network["case_mixes"][1]):
+            point = read_by["operating_points"][0]
+            strict = point | {"name": "strict", "threshold": 0.7, "sensitivity": 0.5}
+            lax = point | {"name": "lax", "threshold": 0.2, "sensitivity": 0.9}
+            sound = read_by["operating_points"]
+            read_by["operating_points"] = [strict, lax]
+            if read_by is not network:
+                read(mixed)
+            for names, wrong in (
+                ("strict and lax", [strict | {"threshold": 0.1}, lax]),
+                ("lax and strict", [strict | {"specificity": 0.1}, lax | {"specificity": 0.2}]),
+            ):
+                read_by["operating_points"] = wrong
+                assert f"the thresholds of {names} are the wrong way round" in refusal(mixed)
+            read_by["operating_points"] = [strict, strict | {"threshold": 0.8}]
+            assert "two operating points have one name" in refusal(mixed)
+            read_by["operating_points"] = sound
+
+
+def test_reading_in_force_is_that_of_its_case_mix(mixed: Any) -> None:
+    for network in filter(None, (mixed["live"], mixed["captured"])):
+        sound = network["calibration"]
+        network["calibration"] = sound | {"temperature": 2.5}
+        told = f"how {network['file']} is read is not as its case mix screening has it"
+        assert told in refusal(mixed)
+        network["calibration"] = sound
+    read(mixed)
+
+
+def test_two_classes_of_one_name_are_refused(plain: dict[str, Any]) -> None:
+    plain["classes"][4]["names"]["es"] = plain["classes"][5]["names"]["es"]
+    assert "two classes have one name in 'es'" in refusal(plain)
+
+
+def test_limits_the_wrong_way_round_are_refused(plain: dict[str, Any]) -> None:
+    plain["quality"] |= {"exposure_min": 0.8, "exposure_max": 0.2}
+    assert "exposure_min (0.8) is above exposure_max (0.2)" in refusal(plain)
+
+
+def test_interval_the_wrong_way_round_is_refused(plain: dict[str, Any]) -> None:
+    plain["metrics"]["accuracy"] = {"value": 0.5, "low": 0.6, "high": 0.4}
+    assert "an interval goes from 0.6 down to 0.4" in refusal(plain)
+
+
+def test_map_that_nobody_waits_for_is_refused(plain: dict[str, Any]) -> None:
+    plain["live"]["saliency"] = {"method": "occlusion", "patch": 8, "stride": 1}
+    assert "more than 4096 passes" in refusal(plain)
+
+
+def test_outputs_of_another_shape_than_they_are_read_in_are_refused(plain: dict[str, Any]) -> None:
+    outputs = plain["live"]["outputs"]
+    tensor = {"index": 3, "shape": [2, 2], "dtype": "float32"}
+    for name in ("whitened", "embedding", "dermoscopic"):
+        sound, outputs[name] = outputs[name], tensor
+        assert f"the {name} output has the shape (2, 2)" in refusal(plain)
+        outputs[name] = sound
+    outputs["logits"] = {"index": 0, "shape": [7], "dtype": "int8"}
+    assert "an int8 tensor has no quantization_scale" in refusal(plain)
+
+
+def test_index_that_would_fill_the_memory_is_refused(both: dict[str, Any]) -> None:
+    embedding = {"index": 4, "shape": [4096], "dtype": "float32"}
+    both["captured"]["outputs"]["embedding"] = embedding
+    both["similar_cases"] = {
+        "file": "similar-cases.npz", "sha256": "0" * 64, "lesions": 3000, "dimensions": 4096,
+    }  # fmt: skip
+    read(both)
+    both["similar_cases"]["lesions"] = 1_000_000
+    assert "the index holds more than 16000000 numbers" in refusal(both)
 
 
 VERSION_1 = Path(__file__).with_name("manifest-version-1.json")

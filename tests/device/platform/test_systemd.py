@@ -183,6 +183,9 @@ def test_unit_has_a_screen_and_keys_of_its_own_and_leaves_no_core(unit: Path) ->
     assert not set(INVISIBLE).intersection(drivers.rpartition("=")[2].split(","))
     assert {"StandardInput=tty", "TTYPath=/dev/tty1", "LimitCORE=0"} <= set(lines)
     assert any(x.startswith("Conflicts=") and "getty@tty1.service" in x for x in lines)
+    # The boot's splash holds the screen until then; graphics drivers say where memory lies.
+    assert any(x.startswith("After=") and "plymouth-quit-wait.service" in x for x in lines)
+    assert "SystemCallFilter=mbind" in lines
     # udev's messages about what is plugged in later reach the machine's own network alone.
     assert not any(x.startswith("PrivateNetwork=") for x in lines)
     assert {"RestrictAddressFamilies=AF_UNIX AF_NETLINK", "IPAddressDeny=any"} <= set(lines)

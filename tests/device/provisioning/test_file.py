@@ -72,11 +72,17 @@ class Machinery:
         self.folder = folder
         self.started: list[str] = []
         self.names: list[str] = []
+        self.reloads = 0
 
     def apply(self, file: Path) -> list[str]:
-        return apply_provision(file, self.folder, self._systemctl, self.names.append)
+        return apply_provision(
+            file, self.folder, self.folder / "units", self._systemctl, self.names.append
+        )
 
     def _systemctl(self, arguments: Sequence[str]) -> None:
+        if arguments == ["daemon-reload"]:
+            self.reloads += 1
+            return
         verb, unit = arguments
         assert verb == "start"
         self.started.append(unit)

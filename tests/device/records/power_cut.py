@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from device.records.encrypted_archive import EncryptedArchive
-from tests.device.records.kill import CHEAP, Known, Trials, use
+from tests.device.records.kill import Trials
+from tests.device.records.kill_deeds import CHEAP, Known, use
 
 _CALLS = (
     "openat,write,pwrite64,ftruncate,fsync,fdatasync,rename,unlink,mkdir,rmdir,writev,pwritev,"

@@ -20,7 +20,7 @@ from device.records.sealing import AlteredError, new_secret, open_sealed, public
 from device.records.verification import verify
 from tests.device.clocks import ManualClock
 from tests.device.records.conftest import CHEAP, file_size_limit
-from tests.device.records.kill import FINDING, PASSPHRASE
+from tests.device.records.kill_deeds import FINDING, PASSPHRASE
 from tests.device.records.test_locking import again
 
 DOCTOR = Holder("Dr Silva", Role.CLINICIAN)

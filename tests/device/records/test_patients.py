@@ -18,6 +18,7 @@ from device.records.archive import PatientArchive
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.listing import WorkKind
 from device.records.model import PictureKind, Polarization
+from device.records.orders import Order
 from device.records.patients import (
     Action,
     Decision,
@@ -157,6 +158,35 @@ def test_lesion_is_shown_by_its_newest_dermoscopic_picture(visits: Visits) -> No
     (summary,) = archive.lesions(visits.patient.key)
     assert summary.newest is not None
     assert (summary.examinations, summary.newest.identifier) == (3, newest)
+
+
+def test_order_stays_with_its_patient(visits: Visits) -> None:
+    archive, order = visits.archive, Order(study_uid="1.2.3", accession_number="A7")
+    lesions = [
+        archive.add_lesion(visits.patient.key),
+        archive.add_lesion(archive.add_patient("5").key),
+    ]
+
+    def keep(lesion: Key | None) -> str:
+        return archive.keep(visits.frame, None, [], None, lesion=lesion, order=order)
+
+    kept = keep(visits.lesion.key)
+    assert archive.read(kept).record.order == order
+    # One of nobody is no answer to an order of somebody.
+    assert archive.record(keep(None)).order is None
+    archive.file_examination(kept, lesions[0].key)
+    assert archive.record(kept).order == order
+    for elsewhere in (lesions[1].key, None):
+        kept = keep(visits.lesion.key)
+        archive.file_examination(kept, elsewhere)
+        assert archive.record(kept).order is None
+
+
+def test_order_that_no_study_can_bear_is_refused(visits: Visits) -> None:
+    order = Order(study_uid="a study")
+    with pytest.raises(RecordError, match="cannot be entered"):
+        visits.archive.keep(visits.frame, None, [], None, lesion=visits.lesion.key, order=order)
+    assert visits.archive.identifiers() == []
 
 
 def test_picture_is_filed_later_and_elsewhere(visits: Visits) -> None:

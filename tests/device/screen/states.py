@@ -11,7 +11,10 @@ from device.appearance import Theme
 from device.faults import Fault, unexpected
 from device.imaging.abcd import ABCD_COLOURS, AbcdMeasures
 from device.imaging.quality import Remark
-from device.installation.installer import ASK_THE_MAKER, NOT_INSTALLED
+from device.inference.trial import TAKE_ANOTHER
+from device.installation.installer import NOT_INSTALLED
+from device.installation.permission import NOT_ALLOWED
+from device.installation.system_update import Offer, OfferState
 from device.runtime.analysis import FAILED as ANALYSIS_FAILED
 from device.runtime.health import RESTART_AND_REPORT
 from device.runtime.messages import CalibrationResult
@@ -72,6 +75,13 @@ def with_remark(view: LiveView, remark: Remark) -> LiveView:
 
 
 SKIN, OLD_SKIN, HILL, RING = skin(), skin(70), hill(), ring()
+NOT_SIGNED = Fault(
+    "{signature} is not a signature of {file} by a key that this device trusts",
+    "the bundle was altered, or its maker's key is missing from trusted_keys",
+    where="/var/lib/dermascope/models/.incoming",
+    values={"signature": "manifest.sig", "file": "manifest.json"},
+)
+
 NAEVUS = make_finding(
     "nv", probabilities=(0.02, 0.03, 0.08, 0.004, 0.07, 0.776, 0.02), recommendation="not-excluded"
 )
@@ -260,13 +270,26 @@ STATES: dict[str, PageView] = {
     "models-running": ModelsView(("slim-96-1.3.0.dermascope",), running=True, clock=NOON),
     "models-refused": ModelsView(
         ("slim-96-1.3.0.dermascope",),
-        outcome=Fault(
-            NOT_INSTALLED,
-            ASK_THE_MAKER,
-            values={"reason": "the trial took 901 MiB of memory, and 640 MiB are allowed"},
+        outcome=(
+            Fault(NOT_INSTALLED),
+            Fault(
+                "the trial took {taken} MiB of memory, and {allowed} MiB are allowed",
+                TAKE_ANOTHER,
+                values={"taken": 901, "allowed": 640},
+            ),
         ),
         clock=NOON,
     ),
+    "models-damaged": ModelsView(
+        ("slim-96-1.3.0.dermascope",),
+        outcome=(Fault(NOT_INSTALLED), NOT_SIGNED),
+        clock=NOON,
+    ),
+    "models-not-allowed": ModelsView(
+        ("slim-96-1.3.0.dermascope",), outcome=(NOT_ALLOWED,), clock=NOON
+    ),
+    "models-update": ModelsView(update=Offer(OfferState.OFFERED, "1.3.0"), clock=NOON),
+    "models-updating": ModelsView(update=Offer(OfferState.INSTALLING, "1.3.0"), clock=NOON),
     "about": AboutView("d17d3dc7e0c69560" * 4, clock=NOON, source="demo"),
     "camera-fault": FaultView(
         Fault("the camera was unplugged", "plug it in again", where="/dev/video0"),

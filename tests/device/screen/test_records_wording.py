@@ -87,7 +87,9 @@ def test_change_is_told_with_its_uncertainty(english: Wording, manifest: Manifes
 
 def test_similar_lesions_are_counted_the_commonest_first(english: Wording) -> None:
     assert words.similar_line((), english) == ""
-    assert words.similar_line(("nv", *("mel",) * 11, *("bkl",) * 2, "nv", "vasc"), english) == (
-        "Of the 16 most similar proven lesions: "
-        "11 Melanoma, 2 Melanocytic naevus, 2 Benign keratosis"
+    similar = ("bcc", "vasc", *("nv",) * 9, *("bkl",) * 3, *("df",) * 2)
+    # No malignant one is left out.
+    assert words.similar_line(similar, english) == (
+        "Of the 16 most similar proven lesions: 9 Melanocytic naevus, 3 Benign keratosis, "
+        "2 Dermatofibroma, 1 Basal cell carcinoma"
     )

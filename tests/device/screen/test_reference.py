@@ -29,7 +29,7 @@ MOST = (
     "compare-first", "settings", "about", "lost", "camera-fault", "analysis-fault", "compare-lost",
     "compare-days", "settings-appliance", "power", "limits", "malignant-light",
     "frozen-overlay-light", "uncertain-light", "selftest", "models", "models-refused",
-    *CONSULTATION, "live-case", "patient-light", "patient-hands", "patient-feet",
+    "models-update", *CONSULTATION, "live-case", "patient-light", "patient-hands", "patient-feet",
     "patient-head-front", "patient-head-left", "picture-zoomed", "followup-blended",
     "followup-unlike", "details-new", "pin-open",
 )  # fmt: skip

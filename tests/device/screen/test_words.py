@@ -98,7 +98,9 @@ REASONS = {
 def test_no_call_says_why_and_what_to_do_in_every_language(
     manifest: Manifest, drawn: list[str], reason: str, language: str
 ) -> None:
-    seen = said(manifest, drawn, replace(STATES[reason], language=language))
+    view = STATES[reason]
+    finding = replace(view.finding, recommendation=None)
+    seen = said(manifest, drawn, replace(view, finding=finding, language=language))
     for words in REASONS[reason][language]:
         assert words in seen
     for other in REASONS.keys() - {reason}:
@@ -133,7 +135,7 @@ def test_first_line_of_a_finding_is_what_it_asks_for(
         assert "79 %" in seen
 
 
-@pytest.mark.parametrize("state", ["low-quality", "unfamiliar", "uncertain", "unstable"])
+@pytest.mark.parametrize("state", ["low-quality", "unfamiliar"])
 def test_no_warning_hides_that_malignancy_is_not_excluded(
     manifest: Manifest, drawn: list[str], state: str
 ) -> None:
@@ -142,6 +144,24 @@ def test_no_warning_hides_that_malignancy_is_not_excluded(
         finding = replace(view.finding, recommendation=recommendation)
         seen = said(manifest, drawn, replace(view, finding=finding))
         assert ("Malignancy is not excluded." in seen) == (recommendation is not None)
+
+
+@pytest.mark.parametrize("reason", ["uncertain", "unstable"])
+@pytest.mark.parametrize("recommendation", [None, *Recommendation])
+def test_what_a_finding_asks_for_comes_first_where_no_diagnosis_is_called(
+    manifest: Manifest, drawn: list[str], recommendation: Recommendation | None, reason: str
+) -> None:
+    finding = make_finding("mel", 0.5, abstention=reason, recommendation=recommendation)
+    picture = Picture(None, SKIN, finding)
+    for view in (
+        replace(STATES["benign"], finding=finding),
+        replace(STATES["compare"], earlier=None, present=picture),
+    ):
+        seen = said(manifest, drawn, view)
+        for other, words in RECOMMENDED.items():
+            assert (words["en"] in seen) == (other == recommendation)
+            if other == recommendation:
+                assert seen.index(words["en"]) < seen.index(f"No call: {reason}")
 
 
 def test_held_picture_says_where_the_live_view_said_otherwise(

@@ -232,16 +232,19 @@ def test_note_is_put_together_and_goes_into_the_decision() -> None:
     state, _ = step(state, Touch("note"))
     for target in ("phrase 1", "phrase 3", "phrase 1"):
         state, _ = step(state, Touch(target))
-    assert state.page_state.note == "Coça ou sangra"
+    assert state.page_state.note == "Prurido ou sangramento"
     state, _ = step(state, Touch("keyboard"))
     state, _ = step(state, Text("; dói"))
     state, _ = step(state, Key("return"))
     state, _ = step(state, Touch("back"))
-    assert (state.page, state.page_state.note) == (PageName.DECISION, "Coça ou sangra; dói")
+    assert (state.page, state.page_state.note) == (PageName.DECISION, "Prurido ou sangramento; dói")
     other, _ = step(state, Touch("other"))
     other, _ = step(other, Text("Lichen"))
     other, _ = step(other, Touch("done"))
-    assert (other.page_state.other, other.page_state.note) == ("Lichen", "Coça ou sangra; dói")
+    assert (other.page_state.other, other.page_state.note) == (
+        "Lichen",
+        "Prurido ou sangramento; dói",
+    )
 
 
 def test_typing_is_given_up_without_a_change() -> None:

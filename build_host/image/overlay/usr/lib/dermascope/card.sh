@@ -4,6 +4,14 @@
 SELECTOR=/boot/firmware
 CHOICE=$SELECTOR/autoboot.txt
 MEMORY=/var/lib/dermascope-system
+SHARE=/usr/share/dermascope
+
+# What was started for a trial: its version, and which of the two systems it is.
+TRIAL=$MEMORY/trial
+# A line for each trial that came to no end, and one for each version that is not tried again.
+TRIES=$MEMORY/tries
+REFUSED=$MEMORY/refused
+MOST_TRIES=3
 
 root=$(findmnt --noheadings --output SOURCE /)
 stem=${root%[56]}
@@ -21,6 +29,15 @@ next_slot() {
 
 other_slot() {
     echo "$1" | tr AB BA
+}
+
+refused() {
+    grep -qxF "$1" "$REFUSED" 2> /dev/null
+}
+
+refuse() {
+    refused "$1" || echo "$1" >> "$REFUSED"
+    sync -f "$REFUSED"
 }
 
 boot_partition() {

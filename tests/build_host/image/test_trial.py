@@ -1,0 +1,173 @@
+"""An update of the system: offered, installed, tried, and kept or left, whenever power fails."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.build_host.image.two_systems import CardWithTwoSystems
+
+STICK = "sda1"
+SOUND = """
+case "$*" in
+    *ActiveState*) echo active ;;
+    *NRestarts*) echo 0 ;;
+    *is-failed*) exit 1 ;;
+    *) echo "systemctl $*" >> "{said}" ;;
+esac
+"""
+
+
+class Instrument:
+    """A card, with an update of a version on the stick in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.card = CardWithTwoSystems(folder)
+        self.folder = folder
+        self.stick = folder / "run/media" / STICK
+        self.stick.mkdir(parents=True)
+        (folder / "run/dermascope-status").mkdir()
+        self.installs = True
+        self.holds("1.3.0")
+        self.card.tool("systemctl", SOUND.format(said=folder / "said"))
+        self.card.tool("dermascope", "exit 0")
+
+    def holds(self, version: str) -> None:
+        """Put an update onto the stick."""
+        (self.stick / "dermascope-update.raucb").write_bytes(b"")
+        self.card.tool(
+            "rauc",
+            f'echo "rauc $*" >> "{self.folder}/said"\n'
+            f"case $1 in info) echo \"RAUC_MF_VERSION='{version}'\" ;; "
+            f'install) [ -e "{self.folder}/installs" ] && sh "{self.folder}/slot" set-primary '
+            f'$(sed "s/.*rauc.slot=A.*/B/;s/.*rauc.slot=B.*/A/" "{self.folder}/cmdline") ;; '
+            f'status) sh "{self.folder}/slot" set-state '
+            f'$(sed "s/.*rauc.slot=\\(.\\).*/\\1/" "{self.folder}/cmdline") good ;; esac',
+        )
+        (self.folder / "installs").touch()
+
+    @property
+    def offer(self) -> str:
+        path = self.folder / "run/dermascope-update/offer"
+        return path.read_text().strip() if path.exists() else ""
+
+    def look(self) -> str:
+        self.card.script("update", "look", STICK)
+        return self.offer
+
+    def install(self) -> None:
+        (self.folder / "run/dermascope-status/install-update").touch()
+        self.card.script("update", "install")
+
+    def start(self, slot: str, status: int = 0) -> str:
+        """Start it, and return what is said of a trial."""
+        self.card.start(slot)
+        return self.card.script("confirm", status=status).stderr
+
+
+@pytest.fixture
+def instrument(tmp_path) -> Instrument:
+    return Instrument(tmp_path)
+
+
+def test_what_a_newer_update_brings_is_offered_and_not_installed_by_itself(instrument):
+    assert instrument.look() == f"offered 1.3.0 {STICK}"
+    assert "rauc install" not in instrument.card.said
+    instrument.card.script("update", "forget", "sdb1")
+    assert instrument.offer
+    instrument.card.script("update", "forget", STICK)
+    assert not instrument.offer
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("1.2.0", ""),
+        ("1.1.9", f"older 1.1.9 {STICK}"),
+        ("1.10.0", f"offered 1.10.0 {STICK}"),
+        ("", f"untrusted - {STICK}"),
+        ("$(reboot) x", f"untrusted - {STICK}"),
+    ],
+)
+def test_what_is_told_of_an_update_follows_its_version(instrument, version, told):
+    instrument.holds(version)
+    assert instrument.look() == told
+
+
+def test_an_update_is_installed_at_once_where_the_instrument_does_not_work(instrument):
+    instrument.card.tool("systemctl", f'echo "systemctl $*" >> "{instrument.folder}/said"')
+    instrument.look()
+    assert "systemctl start --no-block dermascope-update.service" in instrument.card.said
+
+
+def test_an_update_that_works_is_kept(instrument):
+    instrument.look()
+    instrument.install()
+    assert "systemctl reboot --reboot-argument=0 tryboot" in instrument.card.said
+    assert not (instrument.folder / "run/dermascope-status/install-update").exists()
+    assert instrument.card.starts == b"23"
+    assert instrument.start("B") == ""
+    assert instrument.card.starts == b"32"
+    assert instrument.start("B") == ""
+    assert list(instrument.card.memory.iterdir()) == []
+
+
+def test_an_update_that_cannot_be_written_is_told_and_not_tried(instrument):
+    instrument.look()
+    (instrument.folder / "installs").unlink()
+    instrument.card.script("update", "install", status=1)
+    assert instrument.offer == f"failed 1.3.0 {STICK}"
+    assert "reboot" not in instrument.card.said
+    assert instrument.start("A") == ""
+
+
+def test_an_update_that_does_not_work_is_not_tried_again(instrument):
+    instrument.look()
+    instrument.install()
+    instrument.card.tool("dermascope", "exit 3")
+    assert "fails its self-test" in instrument.start("B", status=1)
+    assert instrument.card.starts == b"23"
+    assert "the update 1.3.0 does not work here" in instrument.start("A")
+    assert instrument.look() == f"refused 1.3.0 {STICK}"
+    instrument.holds("1.3.1")
+    assert instrument.look() == f"offered 1.3.1 {STICK}"
+
+
+def test_power_that_fails_before_the_trial_or_in_it_refuses_no_update(instrument):
+    instrument.look()
+    instrument.install()
+    # Neither of the two: the firmware forgets that a trial was asked for.
+    assert "may be tried again" in instrument.start("A")
+    assert instrument.start("A") == ""
+    assert instrument.look() == f"offered 1.3.0 {STICK}"
+    instrument.install()
+    assert instrument.start("B") == ""
+    assert instrument.card.starts == b"32"
+
+
+def test_an_update_that_never_gets_so_far_is_refused_in_the_end(instrument):
+    for _ in range(2):
+        instrument.look()
+        instrument.install()
+        assert "may be tried again" in instrument.start("A")
+    instrument.look()
+    instrument.install()
+    assert "is not tried again" in instrument.start("A")
+    assert instrument.look() == f"refused 1.3.0 {STICK}"
+
+
+def test_power_that_fails_after_the_choice_leaves_the_new_system(instrument):
+    instrument.look()
+    instrument.install()
+    instrument.card.start("B")
+    instrument.card.slot("set-state", "B", "good")
+    assert instrument.start("B") == ""
+    assert instrument.card.starts == b"32"
+    assert list(instrument.card.memory.iterdir()) == []
+
+
+def test_nothing_is_offered_while_an_update_is_on_trial(instrument):
+    instrument.look()
+    instrument.install()
+    instrument.card.script("update", "forget", STICK)
+    instrument.card.start("B")
+    assert instrument.look() == ""
