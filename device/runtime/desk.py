@@ -49,11 +49,14 @@ class LesionEntry:
         How many are kept.
     newest
         The newest; None where there is none.
+    unlike
+        It is unlike the patient's other naevi (`device.inference.likeness`).
     """
 
     lesion: Lesion
     pictures: int
     newest: Visit | None
+    unlike: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

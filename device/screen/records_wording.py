@@ -40,6 +40,8 @@ ROLE_MAY: Final[Mapping[Role, str]] = {
     Role.SERVICE: translatable("Backs up, restores and verifies. Sees no patient."),
 }
 
+UNLIKE: Final = translatable("Unlike this patient's other naevi")
+
 WORK: Final[Mapping[WorkKind | None, str]] = {
     WorkKind.OVERDUE: translatable("Overdue"),
     WorkKind.DUE: translatable("Due"),

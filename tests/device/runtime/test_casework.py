@@ -12,6 +12,7 @@ from device.anatomy import BodySite, BodySpot, BodyView, Laterality
 from device.capture.demo import SCENES, demo_frame
 from device.faults import Fault
 from device.frame import Frame, SourceKind
+from device.imaging.field_of_view import FieldOfView
 from device.imaging.registration import Refusal, Registration
 from device.records.access import Holder
 from device.records.encrypted_archive import EncryptedArchive
@@ -39,7 +40,9 @@ from device.runtime.requests import (
     Unlock,
 )
 from tests.device.clocks import ManualClock
+from tests.device.inference.test_likeness import lesions as likenesses
 from tests.device.records.conftest import CHEAP
+from tests.device.screen.findings import make_finding
 
 SPOT = BodySpot(BodyView.BACK, 0.4, 0.25, BodySite.UPPER_BACK, Laterality.LEFT)
 
@@ -282,3 +285,24 @@ def test_what_was_typed_may_be_the_beginning_of_an_identifier(it: Desktop) -> No
     # A code that was read is whole.
     assert it.ask(FindPatient("P-1")).matches == Matches()
     assert it.ask(FindPatient("R", beginning=True)).matches == Matches()
+
+
+def test_lesion_unlike_the_patients_other_naevi_is_told_and_from_four_on(it: Desktop) -> None:
+    it.ask(AddPatient("P-1"))
+    patient = it.desk.patient.key
+    naevi = likenesses(5, 0.1)
+    (stranger,) = likenesses(1, 0.1, centre=5)
+    for likeness, code in [*((naevus, "nv") for naevus in naevi), (stranger, "mel")]:
+        key = it.archive.add_lesion(patient, SPOT).key
+        said = make_finding(code)
+        finding = replace(said, likeness=likeness, field=FieldOfView(0, 0, 60))
+        it.archive.complete(it.picture(lesion=key), finding, (), None)
+    told = [entry.unlike for entry in it.ask(OpenLesion(None)).lesions]
+    assert told == [False] * 5 + [True]
+    # Two that are no naevi any more leave three.
+    for entry in it.desk.lesions[:2]:
+        name = entry.newest.record.identifier
+        likeness = entry.newest.record.likeness
+        finding = replace(make_finding("bkl"), likeness=likeness, field=FieldOfView(0, 0, 60))
+        it.archive.complete(name, finding, (), None)
+    assert not any(entry.unlike for entry in it.ask(OpenLesion(None)).lesions)

@@ -163,6 +163,9 @@ def record_states(live: LiveView) -> dict[str, PageView]:
         "start-typed": StartView(beside, "P-004711", filing=True, focus="open", **common),
         "start-fault": StartView(beside, "P-004711", FAULT, **common),
         "patient": PatientView(PATIENT, LESIONS, **cased),
+        "patient-unlike": PatientView(
+            PATIENT, (replace(LESIONS[0], unlike=True), *LESIONS[1:]), **cased
+        ),
         "patient-fault": PatientView(PATIENT, LESIONS, fault=FAULT, **cased),
         "lesion-fault": LesionView(beside, VISITS, fault=FAULT, **cased),
         "patient-new": PatientView(
