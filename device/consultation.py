@@ -35,6 +35,7 @@ _AFTER_DECIDING: Final = frozenset({PageName.LIVE, PageName.PATIENT})
 _BEHIND_THE_LOCK: Final = frozenset(
     {
         PageName.START,
+        PageName.FOUND,
         PageName.PATIENT,
         PageName.DETAILS,
         PageName.LESION,
@@ -78,9 +79,11 @@ def followed(state: State, desk: Desk, before: Desk | None = None) -> State:
             return replace(state, page_state=NewPinForm(state.page_state.holder))
         return state
     match desk.answered, state.page:
-        case FindPatient(), PageName.START if desk.patient is not None:
+        case FindPatient(), PageName.START | PageName.FOUND if desk.patient is not None:
             return replace(with_page(state, PageName.PATIENT), lesion=None)
-        case FindPatient(), PageName.START if desk.unknown:
+        case FindPatient(), PageName.START if desk.matches.patients:
+            return with_page(state, PageName.FOUND)
+        case FindPatient(), PageName.START | PageName.FOUND if desk.unknown:
             opened = with_page(state, PageName.DETAILS)
             return replace(opened, page_state=DetailsForm(desk.unknown))
         case AddPatient() | ChangePatient(), PageName.DETAILS:

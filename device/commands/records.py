@@ -83,6 +83,15 @@ def add_records(add_command: Add) -> None:
     picture = add("picture", _picture, "Write the picture of an examination, unencrypted.")
     picture.add_argument("identifier", metavar="IDENTIFIER", help="of the examination, or `newest`")
     picture.add_argument("out", type=option_path, metavar="OUT", help="PNG file to write")
+    delete = add(
+        "delete", _delete, "Delete a patient with all lesions and pictures, or a picture, for good."
+    )
+    delete.add_argument(
+        "identifier", metavar="IDENTIFIER", help="the patient's, or with --picture an examination's"
+    )
+    delete.add_argument(
+        "--picture", action="store_true", help="delete this examination alone, with its picture"
+    )
     expire = add(
         "expire",
         _expire,
@@ -206,6 +215,23 @@ def _picture(options: argparse.Namespace, clock: Clock) -> int:
         except OSError as error:
             reason = f"cannot be written ({error.strerror or error})"
             raise DermascopeError(f"{printable_path(options.out)}: {reason}") from None
+    return ExitStatus.OK
+
+
+def _delete(options: argparse.Namespace, clock: Clock) -> int:
+    with _opened(options, clock) as archive:
+        # What was kept while they were locked may be of the patient, too.
+        for _ in archive.take_in():
+            pass
+        if options.picture:
+            archive.delete_examination(options.identifier)
+            print("1 picture deleted.")
+            return ExitStatus.OK
+        patient = archive.find_patient(options.identifier)
+        if patient is None:
+            raise RecordError("no patient has this identifier", action="check it")
+        count = archive.delete_patient(patient.key)
+    print(f"1 patient deleted, with {count} pictures.")
     return ExitStatus.OK
 
 

@@ -26,6 +26,7 @@ from device.imaging.preprocessing import (
 from device.imaging.quality import Quality, measure_quality, with_motion
 from device.inference import calibration
 from device.inference.finding import Finding, SaliencyMap
+from device.inference.likeness import likeness_of
 from device.inference.network import Network, NetworkOutput
 from device.inference.recommendation import recommend
 from device.inference.runtimes import Runtime
@@ -40,6 +41,8 @@ MAX_MEASUREMENT_AGE_SECONDS: Final = 0.25
 """How old a live view's field and quality may be when the next finding replaces them."""
 
 _ALIKE: Final = 2.0
+_NETWORK_NAME: Final = 16
+"""Digits of its file's SHA-256 that tell a network from others."""
 
 Progress = Callable[[int, int], None]
 """Called with how many steps are done, and of how many."""
@@ -258,6 +261,9 @@ class Analyzer:
         similar: tuple[Code, ...] = ()
         if as_captured and self._cases is not None and output.embedding is not None:
             similar = self._cases.nearest(output.embedding)
+        likeness = None
+        if as_captured and output.embedding is not None:
+            likeness = likeness_of(spec.sha256[:_NETWORK_NAME], output.embedding)
         saliency = None
         if spec.saliency.method == "class-activation-map":
             saliency = _own_map(spec, output, likeliest_malignant(tuple(probability)), probability)
@@ -280,6 +286,7 @@ class Analyzer:
             saliency=saliency,
             case_mix=manifest.case_mix,
             similar=similar,
+            likeness=likeness,
             as_captured=as_captured or not self._captures_differ,
             recommendation=recommendation,
             timings={

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from device.diagnoses import CODES, Code
 from device.imaging.field_of_view import FieldOfView
 from device.imaging.quality import Quality, Remark, Shortcoming
+from device.inference.likeness import Likeness
 from device.inference.recommendation import Recommendation
 
 
@@ -84,6 +85,9 @@ class Finding:
         with those that were.
     recommendation
         What it asks for, or None (`device.inference.recommendation.recommend`).
+    likeness
+        What the network makes of a captured picture, to be compared with others; None where the
+        bundle gives no such thing, or the finding was read back.
     """
 
     model: str
@@ -99,6 +103,7 @@ class Finding:
     similar: tuple[Code, ...] = ()
     as_captured: bool = True
     recommendation: Recommendation | None = None
+    likeness: Likeness | None = None
 
     @property
     def no_call(self) -> NoCallReason | None:

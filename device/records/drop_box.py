@@ -19,6 +19,7 @@ import msgspec
 from device.imaging.abcd import AbcdMeasures
 from device.imaging.field_of_view import FieldOfView
 from device.inference.finding import FindingRecord
+from device.inference.likeness import Likeness
 from device.platform.durable_files import fsync_folder, remove_durably, write_atomically
 from device.platform.regular_files import read_regular_file
 from device.records.model import ExaminationRecord
@@ -40,13 +41,14 @@ class SealedFinding(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
-    field_of_view, finding, measures
+    field_of_view, finding, measures, likeness
         Likewise.
     """
 
     field_of_view: FieldOfView
     finding: FindingRecord
     measures: AbcdMeasures | None = None
+    likeness: Likeness | None = None
 
 
 class SealedPicture(msgspec.Struct, frozen=True, kw_only=True):

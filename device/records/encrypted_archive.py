@@ -221,6 +221,7 @@ class EncryptedArchive(Vault):
             field_of_view=finding.field,
             finding=to_record(finding, identifier, list(flags)),
             measures=measures,
+            likeness=finding.likeness,
         )
         with self.guard, self.telling(FINDING_NOT_KEPT):
             public = self._sealed_for()
@@ -239,6 +240,7 @@ class EncryptedArchive(Vault):
             field_of_view=said.field_of_view,
             finding=said.finding,
             measures=said.measures,
+            likeness=said.likeness,
         )
         examination_tables.update_record(opened.connection, row.number, record)
         self.note(opened, Event.COMPLETED, identifier)
@@ -794,6 +796,7 @@ def _judged(
         field_of_view=finding.field,
         finding=to_record(finding, record.identifier, list(flags)),
         measures=measures,
+        likeness=finding.likeness,
     )
 
 

@@ -17,6 +17,7 @@ from device.frame import SourceKind
 from device.imaging.abcd import AbcdMeasures
 from device.imaging.field_of_view import FieldOfView
 from device.inference.finding import FindingRecord
+from device.inference.likeness import Likeness
 from device.records.orders import Order
 from device.records.patients import Decision, Key
 
@@ -67,6 +68,8 @@ class ExaminationRecord(msgspec.Struct, frozen=True, kw_only=True):
         Key of the lesion; None while the picture is filed under none.
     decision
         The clinician's; None while there is none.
+    likeness
+        What the network made of the lesion, to be compared with others; None where it gave none.
     order
         What the clinic's worklist asked for; None where it did not. It is the patient's: a picture
         that is filed elsewhere has none.
@@ -84,6 +87,7 @@ class ExaminationRecord(msgspec.Struct, frozen=True, kw_only=True):
     polarization: Polarization | None = None
     lesion: Key | None = None
     decision: Decision | None = None
+    likeness: Likeness | None = None
     order: Order | None = None
 
 

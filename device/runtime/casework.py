@@ -1,27 +1,31 @@
 """Answers what the screen asks of the records, on the recorder's thread."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, assert_never
 
+from device.diagnoses import Code
 from device.errors import NoSuchRecordError, RecordError
 from device.faults import Fault
 from device.imaging.field_of_view import crop, find_field
 from device.imaging.registration import Registration, laid_over, register
 from device.inference.change import Sight, changes, sight
 from device.inference.finding import Finding, from_record
+from device.inference.likeness import unlike_others
 from device.language import translatable
 from device.latest import Latest
 from device.platform.clock import Clock
 from device.platform.logs import log_expected
 from device.records.archive import PatientArchive
+from device.records.listing import LesionSummary
 from device.records.model import Examination, ExaminationRecord, PictureKind
 from device.records.patients import Key, Lesion
 from device.runtime.desk import (
     Comparison,
     Desk,
     LesionEntry,
+    Matches,
     OpenedPicture,
     Pixels,
     Visit,
@@ -58,6 +62,9 @@ NOT_KEPT_YET: Final = translatable("the picture that was decided on is not kept"
 
 WORK_ROWS: Final = 4
 """Entries of the worklist that are shown at a time."""
+
+MOST_MATCHES: Final = 8
+"""Patients that are shown of those whose identifier begins so."""
 
 MOST_VISITS: Final = 60
 """Pictures of a lesion that are shown: the newest."""
@@ -146,7 +153,11 @@ class Casework:
             case FindPatient():
                 patient = archive.find_patient(request.identifier)
                 unknown = "" if patient else request.identifier
-                found = replace(_cleared(desk), patient=patient, unknown=unknown)
+                matches = Matches()
+                if unknown and request.beginning:
+                    page = archive.patients(unknown, limit=MOST_MATCHES)
+                    matches = Matches(page.items, page.following is not None)
+                found = replace(_cleared(desk), patient=patient, unknown=unknown, matches=matches)
                 return self._with_lesions(found)
             case ClosePatient():
                 return _cleared(desk)
@@ -240,13 +251,15 @@ class Casework:
         known = {
             entry.newest.record.identifier: entry.newest for entry in desk.lesions if entry.newest
         }
+        summaries = self._archive.lesions(desk.patient.key)
         entries = tuple(
             LesionEntry(
                 summary.lesion,
                 summary.examinations,
                 self._visit_again(summary.newest, known) if summary.newest else None,
+                _unlike(summary, summaries),
             )
-            for summary in self._archive.lesions(desk.patient.key)
+            for summary in summaries
         )
         return replace(desk, lesions=entries)
 
@@ -312,6 +325,23 @@ class Casework:
         scale = registered.scale if isinstance(registered, Registration) else None
         found = changes(sights[0], sights[1], scale) if sights[0] and sights[1] else ()
         return Comparison(earlier, later, registered, laid, found)
+
+
+def _unlike(one: LesionSummary, lesions: Sequence[LesionSummary]) -> bool:
+    """Return whether a lesion is unlike the patient's others that are called naevi."""
+    if one.newest is None or one.newest.likeness is None:
+        return False
+    naevi = [
+        other.newest.likeness
+        for other in lesions
+        if other is not one and other.newest and other.newest.likeness and _naevus(other.newest)
+    ]
+    return unlike_others(one.newest.likeness, naevi)
+
+
+def _naevus(record: ExaminationRecord) -> bool:
+    finding = record.finding
+    return finding is not None and finding.no_call is None and finding.diagnosis == Code.NV
 
 
 def _cleared(desk: Desk) -> Desk:

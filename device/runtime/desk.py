@@ -49,11 +49,14 @@ class LesionEntry:
         How many are kept.
     newest
         The newest; None where there is none.
+    unlike
+        It is unlike the patient's other naevi (`device.inference.likeness`).
     """
 
     lesion: Lesion
     pictures: int
     newest: Visit | None
+    unlike: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,6 +139,22 @@ class Comparison:
     changes: tuple[Change, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Patients whose identifier begins with what was typed.
+
+    Attributes
+    ----------
+    patients
+        By identifier; as many as are shown.
+    more
+        There are more than these.
+    """
+
+    patients: tuple[Patient, ...] = ()
+    more: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Desk:
     """What lies on the desk.
@@ -150,6 +169,8 @@ class Desk:
         Who is open, or None.
     unknown
         The identifier that was last looked for and is nobody's, or empty.
+    matches
+        Patients whose identifier begins so, where none has it whole.
     lesions
         The patient's.
     lesion
@@ -176,6 +197,7 @@ class Desk:
     pin_wait: float = 0.0
     patient: Patient | None = None
     unknown: str = ""
+    matches: Matches = Matches()
     lesions: tuple[LesionEntry, ...] = field(default=())
     lesion: LesionChoice | None = None
     opened: Lesion | None = None

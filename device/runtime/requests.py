@@ -51,9 +51,18 @@ class Filing:
 
 @dataclass(frozen=True, slots=True)
 class FindPatient:
-    """Open the patient of an identifier, or say that there is none."""
+    """Open the patient of an identifier, or say that there is none.
+
+    Attributes
+    ----------
+    identifier
+        As it was read or typed.
+    beginning
+        It was typed, and may be the beginning of one.
+    """
 
     identifier: str
+    beginning: bool = False
 
 
 @dataclass(frozen=True, slots=True)

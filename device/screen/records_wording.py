@@ -1,10 +1,12 @@
 """Patients, lesions and decisions as words, in the clinician's language."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
 
 from device.anatomy import BodyView
+from device.diagnoses import MALIGNANT, Code
 from device.imaging.registration import Refusal
 from device.inference.change import Change, Measure
 from device.language import translatable
@@ -38,6 +40,8 @@ ROLE_MAY: Final[Mapping[Role, str]] = {
     Role.SERVICE: translatable("Backs up, restores and verifies. Sees no patient."),
 }
 
+UNLIKE: Final = translatable("Unlike this patient's other naevi")
+
 WORK: Final[Mapping[WorkKind | None, str]] = {
     WorkKind.OVERDUE: translatable("Overdue"),
     WorkKind.DUE: translatable("Due"),
@@ -69,6 +73,25 @@ PHRASES: Final = (
     translatable("Second opinion wanted"),
 )
 """What a note is mostly made of."""
+
+
+_MOST_SIMILAR: Final = 3
+"""Diagnoses that are told of similar lesions: the commonest, and every malignant one."""
+
+
+def similar_line(similar: Sequence[Code], wording: Wording) -> str:
+    """Return what the proven lesions were that look most alike; empty where there is no index."""
+    if not similar:
+        return ""
+    counted = Counter(similar).most_common()
+    cases = ", ".join(
+        f"{count} {wording.names[code]}"
+        for place, (code, count) in enumerate(counted)
+        if place < _MOST_SIMILAR or code in MALIGNANT
+    )
+    return wording.translate(
+        "Of the {count} most similar proven lesions: {cases}", count=len(similar), cases=cases
+    )
 
 
 def lesion_name(number: int, wording: Wording) -> str:

@@ -22,6 +22,7 @@ class PageName(StrEnum):
     FAULT = "fault"
     LIMITS = "limits"
     START = "start"
+    FOUND = "found"
     PATIENT = "patient"
     DETAILS = "details"
     LESION = "lesion"

@@ -201,3 +201,29 @@ def test_records_of_a_running_instrument_are_left_alone(records: Records, capsys
     records._monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert main(["records", "restore", str(records.folder / "none")]) == 2
     assert "Passphrase of the backup: none was entered" in complaint(capsys)
+
+
+def test_patient_or_picture_is_deleted_for_good(records: Records) -> None:
+    archive = records.archive()
+    lesions = [archive.add_lesion(archive.add_patient(name).key).key for name in ("4711", "4712")]
+    mine, other = (archive.keep(records.frame, None, [], None, lesion=key) for key in lesions)
+    archive.set_pin(Holder("Dr", Role.CLINICIAN), "111111")
+    archive.set_pin(Holder("Ana", Role.FIELD), "222222")
+    archive.lock()
+    archive.keep(records.frame, None, [], None, lesion=lesions[0])
+    archive.close()
+    # A field worker deletes nothing.
+    assert records.run("delete", "4711", typed="222222\n") == (ExitStatus.BAD_INPUT, "")
+    assert records.run("delete", "4799", typed="111111\n")[0] == ExitStatus.BAD_INPUT
+    assert records.run("delete", "4711", typed="111111\n") == (
+        0, "1 patient deleted, with 2 pictures.\n",
+    )  # fmt: skip
+    assert records.run("delete", mine, "--picture", typed="111111\n")[0] == ExitStatus.BAD_INPUT
+    archive = records.archive()
+    archive.unlock("111111")
+    assert archive.identifiers() == [other]
+    archive.close()
+    assert records.run("delete", other, "--picture", typed="111111\n") == (
+        0, "1 picture deleted.\n",
+    )  # fmt: skip
+    assert not list(records.folder.rglob("*.picture"))

@@ -12,7 +12,7 @@ from device.faults import Fault
 from device.records.access import Access, Holder, Protection
 from device.records.model import PictureKind, Polarization
 from device.records.patients import Action, Role
-from device.runtime.desk import Desk
+from device.runtime.desk import Desk, Matches
 from device.runtime.messages import Picture
 from device.runtime.requests import (
     AddPatient,
@@ -44,6 +44,14 @@ def test_patient_who_is_found_is_shown_and_one_who_is_not_can_be_added() -> None
     assert (unknown.page, unknown.page_state) == (PageName.DETAILS, DetailsForm("P-9"))
     added = followed(unknown, replace(DESK, answered=AddPatient("P-9")))
     assert added.page == PageName.PATIENT
+
+
+def test_beginning_of_an_identifier_leads_to_those_that_begin_so() -> None:
+    desk = Desk(access=OPEN, unknown="P-", matches=Matches((PATIENT,)), answered=FIND)
+    several = followed(State(PageName.START), desk)
+    assert several.page == PageName.FOUND
+    chosen = followed(several, replace(DESK, answered=FIND))
+    assert chosen.page == PageName.PATIENT
 
 
 @pytest.mark.parametrize("page", [PageName.LIVE, PageName.SETTINGS, PageName.WORKLIST])

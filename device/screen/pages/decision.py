@@ -9,9 +9,10 @@ from pygame import Rect
 
 from device.diagnoses import SCREEN_ORDER, Code
 from device.faults import Fault
-from device.inference.finding import Finding
+from device.inference.finding import Finding, from_record
 from device.records.patients import Action, Role
 from device.records.words import ACTIONS, PROOFS
+from device.runtime.desk import Desk
 from device.runtime.requests import Decide, OpenPicture
 from device.screen import theme
 from device.screen.canvas import Button
@@ -28,6 +29,7 @@ from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.pages.keyboard import Field, KeyboardState
 from device.screen.pages.picture import PictureState
+from device.screen.records_wording import similar_line
 from device.screen.registry import PageName
 from device.screen.state import Context, State, Step, with_page
 from device.screen.view import PageView, Snapshot
@@ -84,6 +86,8 @@ class DecisionView(PageView):
         As far as it is filled in.
     finding
         What the model said, or None.
+    similar
+        Diagnoses of the proven lesions that look most like the picture, or none.
     fault
         Why it was not kept, or None.
     frozen
@@ -93,6 +97,7 @@ class DecisionView(PageView):
     page: ClassVar[PageName] = PageName.DECISION
     form: DecisionForm
     finding: Finding | None = None
+    similar: tuple[Code, ...] = ()
     fault: Fault | None = None
     frozen: bool = False
 
@@ -161,10 +166,13 @@ class DecisionPage(Page):
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
         """Return the form, and what the model said."""
-        state = snapshot.state
+        state, form = snapshot.state, form_in(snapshot.state)
+        finding = snapshot.live.finding if state.frozen else None
+        similar = finding.similar if finding and finding.rankable else ()
         return DecisionView(
-            form_in(state),
-            snapshot.live.finding if state.frozen else None,
+            form,
+            finding,
+            similar or _similar_before(form, snapshot.desk),
             snapshot.desk.fault,
             state.frozen,
         )
@@ -212,15 +220,21 @@ class DecisionPage(Page):
         foot = Rect(page.left, top, page.width, page.bottom - top)
         self.canvas.part(
             foot,
-            (form.note, form.resumed, view.fault),
+            (form.note, form.resumed, similar_line(view.similar, wording), view.fault),
             lambda shown: self._draw_foot(foot, *shown, wording),
         )
 
     def _draw_foot(
-        self, area: Rect, note: str, resumed: bool, fault: Fault | None, wording: Wording
+        self,
+        area: Rect,
+        note: str,
+        resumed: bool,
+        similar: str,
+        fault: Fault | None,
+        wording: Wording,
     ) -> None:
-        """Draw why it is not kept, else the note."""
-        words, colour = note, self.palette.text
+        """Draw why it is not kept, else the note, else what similar lesions were."""
+        words, colour = note or similar, self.palette.text
         if fault is not None:
             words, colour = wording.sentence(fault), self.palette.warning
         elif resumed:
@@ -238,6 +252,17 @@ class DecisionPage(Page):
                 shown[0], theme.SMALL, label.midleft, label.width, shown[1], anchor="midleft"
             ),
         )  # fmt: skip
+
+
+def _similar_before(form: DecisionForm, desk: Desk) -> tuple[Code, ...]:
+    """Return what was told of a kept picture."""
+    record = desk.picture.record if desk.picture else None
+    if record is None or record.identifier != form.subject:
+        return ()
+    if record.finding is None or record.field_of_view is None:
+        return ()
+    finding = from_record(record.finding, record.field_of_view)
+    return finding.similar if finding.rankable else ()
 
 
 def form_in(state: State) -> DecisionForm:

@@ -77,6 +77,9 @@ _NAMES: Final = frozenset({Field.NAME, Field.HOLDER})
 Form = DetailsForm | DecisionForm | HolderForm | NewPinForm
 """What something that is typed can be a part of."""
 
+ACCENTED: Final[Mapping[str, str]] = dict(zip("aeiouncspqrlyw", "áéíóúñçãõâêôüà", strict=True))
+"""What stands on a letter's key while accents are wanted: on its own, or on the one beside it."""
+
 LetterKey = StrEnum("LetterKey", {f"KEY_{i}": key for i, key in enumerate("".join(_WIDE))})  # type: ignore[misc]
 
 
@@ -84,6 +87,7 @@ class KeyboardControl(StrEnum):
     """The page's own targets, beside the letters."""
 
     CAPITALS = "capitals"
+    ACCENTS = "accents"
     SPACE = "space"
     DELETE = "delete"
     DONE = "done"
@@ -103,12 +107,15 @@ class KeyboardState:
         That it is a part of, where it is.
     capitals
         The next letters are capitals.
+    accents
+        The next letter has an accent.
     """
 
     field: Field = Field.NOTE
     text: str = ""
     form: Form | None = None
     capitals: bool = False
+    accents: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,14 +158,15 @@ class KeyboardPage(Page):
             for row, letters_of_row in zip(stacked(layout, letters, len(rows)), rows, strict=True)
             for letter, key in zip(letters_of_row, layout.columns(row, len(rows[0])), strict=False)
         }
-        capitals, space, more, delete = second_row(layout)
+        capitals, accents, space, delete = second_row(layout)
         return {
             Control.SHUTTER: layout.row[0],
             KeyboardControl.DONE: layout.row[1].union(layout.row[2]),
             Control.BACK: layout.row[3],
             **places,
             KeyboardControl.CAPITALS: capitals,
-            KeyboardControl.SPACE: space.union(more),
+            KeyboardControl.ACCENTS: accents,
+            KeyboardControl.SPACE: space,
             KeyboardControl.DELETE: delete,
         }
 
@@ -166,8 +174,7 @@ class KeyboardPage(Page):
     def targets(cls, state: State) -> tuple[Target, ...]:
         """Return the row, the second row, then the letters."""
         row = (Control.SHUTTER, KeyboardControl.DONE, Control.BACK)
-        more = (KeyboardControl.CAPITALS, KeyboardControl.SPACE, KeyboardControl.DELETE)
-        return (*row, *more, *LetterKey)
+        return (*row, *tuple(KeyboardControl)[:4], *LetterKey)
 
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
@@ -180,11 +187,19 @@ class KeyboardPage(Page):
                 return replace(
                     state, page_state=replace(typing, capitals=not typing.capitals)
                 ), None
+            case KeyboardControl.ACCENTS:
+                return replace(state, page_state=replace(typing, accents=not typing.accents)), None
             case KeyboardControl.DELETE:
                 return replace(state, page_state=replace(typing, text=typing.text[:-1])), None
             case KeyboardControl.SPACE:
                 return cls.typed(state, " ")
         letter = str(target)
+        if typing.accents:
+            if letter not in ACCENTED:
+                return state, None
+            letter = ACCENTED[letter]
+            # One word has seldom two of them.
+            state = replace(state, page_state=replace(typing, accents=False))
         return cls.typed(state, letter.upper() if _capital(typing) else letter)
 
     @classmethod
@@ -217,10 +232,11 @@ class KeyboardPage(Page):
         capital = _capital(view.typing)
         buttons: dict[Target, Button] = {
             KeyboardControl.CAPITALS: Button("ABC", view.typing.capitals),
+            KeyboardControl.ACCENTS: Button("áñç", view.typing.accents),
             KeyboardControl.SPACE: Button(wording.translate("Space")),
             KeyboardControl.DELETE: Button(wording.translate("Delete")),
             KeyboardControl.DONE: Button(wording.translate("Done"), True),
-            **{key: Button(key.upper() if capital else key.value) for key in LetterKey},
+            **{key: _key(key, view.typing, capital=capital) for key in LetterKey},
         }
         self.draw_buttons(view, wording, buttons, frozen=view.frozen)
         area = work_area(self.canvas.layout)
@@ -247,6 +263,11 @@ class KeyboardPage(Page):
 
 def _typing(state: State) -> KeyboardState:
     return state.page_state if isinstance(state.page_state, KeyboardState) else KeyboardState()
+
+
+def _key(key: str, typing: KeyboardState, *, capital: bool) -> Button:
+    letter = ACCENTED.get(key, "") if typing.accents else str(key)
+    return Button(letter.upper() if capital else letter, False if letter else None)
 
 
 def _capital(typing: KeyboardState) -> bool:
@@ -280,7 +301,7 @@ def _done(state: State, typing: KeyboardState) -> Step:
     if typing.field == Field.IDENTIFIER:
         text = typing.text.strip()
         identifier = clean_identifier(text)
-        request = FindPatient(identifier) if identifier else None
+        request = FindPatient(identifier, beginning=True) if identifier else None
         return replace(before, page_state=text), request
     if typing.field == Field.PIN:
         return replace(before, page_state=typing.text), None

@@ -28,7 +28,7 @@ from device.screen.forms import DetailsForm
 from device.screen.grid import below, rows_of_targets, stacked, tiled
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
-from device.screen.records_wording import VIEWS, about, decided, lesion_name
+from device.screen.records_wording import UNLIKE, VIEWS, about, decided, lesion_name
 from device.screen.registry import PageName
 from device.screen.state import Context, State, Step, with_page
 from device.screen.view import ByIdentity, PageView, Snapshot
@@ -309,6 +309,9 @@ class PatientPage(Page):
             decision = newest.record.decision
             lines.append(f"{day}  {decided(decision, wording)}")
             warned = decision is not None and decision.action in (Action.REFER, Action.EXCISE)
+        if entry.unlike:
+            lines.append(wording.translate(UNLIKE))
+            warned = True
         picture = ByIdentity(newest.thumbnail if newest else None)
         card = Card(picture, tuple(lines), warned, view.focus == target)
         canvas.part(area, card, lambda card: draw_card(canvas, area, card, beside=True))

@@ -101,7 +101,7 @@ class StartPage(Page):
             return with_page(state, PageName.WORKLIST), OpenWork(WorkKind.OVERDUE)
         if target == StartControl.OPEN:
             identifier = clean_identifier(text)
-            return state, FindPatient(identifier) if identifier else None
+            return state, FindPatient(identifier, beginning=True) if identifier else None
         if target == PadKey.LETTERS:
             opened = with_page(state, PageName.KEYBOARD)
             return replace(opened, page_state=KeyboardState(Field.IDENTIFIER, text)), None

@@ -12,14 +12,15 @@ from device.anatomy import BodySite, BodySpot, BodyView, Laterality
 from device.capture.demo import SCENES, demo_frame
 from device.faults import Fault
 from device.frame import Frame, SourceKind
+from device.imaging.field_of_view import FieldOfView
 from device.imaging.registration import Refusal, Registration
 from device.records.access import Holder
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.listing import WorkKind
 from device.records.model import PictureKind
 from device.records.patients import Action, Decision, Key, Role
-from device.runtime.casework import NOT_KEPT_YET, WORK_ROWS, Casework
-from device.runtime.desk import Desk
+from device.runtime.casework import MOST_MATCHES, NOT_KEPT_YET, WORK_ROWS, Casework
+from device.runtime.desk import Desk, Matches
 from device.runtime.messages import Shot
 from device.runtime.requests import (
     AddPatient,
@@ -39,7 +40,9 @@ from device.runtime.requests import (
     Unlock,
 )
 from tests.device.clocks import ManualClock
+from tests.device.inference.test_likeness import lesions as likenesses
 from tests.device.records.conftest import CHEAP
+from tests.device.screen.findings import make_finding
 
 SPOT = BodySpot(BodyView.BACK, 0.4, 0.25, BodySite.UPPER_BACK, Laterality.LEFT)
 
@@ -266,3 +269,40 @@ def test_what_fails_in_another_way_is_told_too(it: Desktop) -> None:
     it.work.failed(request, Fault("broken"))
     assert (it.desk.answered, it.desk.fault.message) == (request, "broken")
     assert replace(it.desk, answered=None, fault=None).access == before.access
+
+
+def test_what_was_typed_may_be_the_beginning_of_an_identifier(it: Desktop) -> None:
+    for number in range(MOST_MATCHES + 1):
+        it.ask(AddPatient(f"P-1{number}"))
+    it.ask(AddPatient("Q-1"))
+    typed = it.ask(FindPatient("p-1", beginning=True))
+    assert [patient.identifier for patient in typed.matches.patients] == [
+        f"P-1{number}" for number in range(MOST_MATCHES)
+    ]
+    assert (typed.unknown, typed.patient, typed.matches.more) == ("p-1", None, True)
+    assert it.ask(FindPatient("P-10", beginning=True)).patient.identifier == "P-10"
+    assert it.desk.matches == Matches()
+    # A code that was read is whole.
+    assert it.ask(FindPatient("P-1")).matches == Matches()
+    assert it.ask(FindPatient("R", beginning=True)).matches == Matches()
+
+
+def test_lesion_unlike_the_patients_other_naevi_is_told_and_from_four_on(it: Desktop) -> None:
+    it.ask(AddPatient("P-1"))
+    patient = it.desk.patient.key
+    naevi = likenesses(5, 0.1)
+    (stranger,) = likenesses(1, 0.1, centre=5)
+    for likeness, code in [*((naevus, "nv") for naevus in naevi), (stranger, "mel")]:
+        key = it.archive.add_lesion(patient, SPOT).key
+        said = make_finding(code)
+        finding = replace(said, likeness=likeness, field=FieldOfView(0, 0, 60))
+        it.archive.complete(it.picture(lesion=key), finding, (), None)
+    told = [entry.unlike for entry in it.ask(OpenLesion(None)).lesions]
+    assert told == [False] * 5 + [True]
+    # Two that are no naevi any more leave three.
+    for entry in it.desk.lesions[:2]:
+        name = entry.newest.record.identifier
+        likeness = entry.newest.record.likeness
+        finding = replace(make_finding("bkl"), likeness=likeness, field=FieldOfView(0, 0, 60))
+        it.archive.complete(name, finding, (), None)
+    assert not any(entry.unlike for entry in it.ask(OpenLesion(None)).lesions)

@@ -18,11 +18,20 @@ from device.records.access import Access, Holder, Protection
 from device.records.listing import WorkItem, WorkKind
 from device.records.model import ExaminationRecord, PictureKind, Polarization
 from device.records.patients import Action, Decision, Lesion, Patient, Proof, Role, Sex
-from device.runtime.desk import Comparison, LesionEntry, OpenedPicture, Visit, WorkEntry, WorkPage
+from device.runtime.desk import (
+    Comparison,
+    LesionEntry,
+    Matches,
+    OpenedPicture,
+    Visit,
+    WorkEntry,
+    WorkPage,
+)
 from device.screen.forms import DecisionForm, DetailsForm, HolderForm
 from device.screen.pages.decision import DecisionView
 from device.screen.pages.details import DetailsView
 from device.screen.pages.followup import FollowUpState, FollowUpView, Mode
+from device.screen.pages.found import FoundView
 from device.screen.pages.holder import HolderView
 from device.screen.pages.holders import HoldersView
 from device.screen.pages.keyboard import Field, KeyboardState, KeyboardView
@@ -125,6 +134,7 @@ WORK = WorkPage(
     {WorkKind.OVERDUE: 12, WorkKind.DUE: 104, WorkKind.UNDECIDED: 3, WorkKind.REFERRED: 27},
 )
 UNFILED = WorkPage(None, (WorkEntry(visit(0), None),), 1, True, WORK.counts)
+SIMILAR = ("mel",) * 11 + ("nv",) * 3 + ("bkl", "akiec")
 HOLDERS = (
     Holder("Dr Silva", Role.CLINICIAN),
     Holder("Nurse Oliveira", Role.FIELD),
@@ -153,6 +163,9 @@ def record_states(live: LiveView) -> dict[str, PageView]:
         "start-typed": StartView(beside, "P-004711", filing=True, focus="open", **common),
         "start-fault": StartView(beside, "P-004711", FAULT, **common),
         "patient": PatientView(PATIENT, LESIONS, **cased),
+        "patient-unlike": PatientView(
+            PATIENT, (replace(LESIONS[0], unlike=True), *LESIONS[1:]), **cased
+        ),
         "patient-fault": PatientView(PATIENT, LESIONS, fault=FAULT, **cased),
         "lesion-fault": LesionView(beside, VISITS, fault=FAULT, **cased),
         "patient-new": PatientView(
@@ -201,6 +214,9 @@ def record_states(live: LiveView) -> dict[str, PageView]:
         "decision-resumed": DecisionView(
             replace(FORM, proof=Proof.HISTOPATHOLOGY, resumed=True), **cased
         ),
+        "decision-similar": DecisionView(
+            DecisionForm(), make_finding("mel", 0.62), SIMILAR, frozen=True, **cased
+        ),
         "decision-empty": DecisionView(DecisionForm(), **cased),
         "decision-other": DecisionView(
             replace(FORM, diagnosis=None, other="Lichen planus", action=Action.EXCISE, months=None),
@@ -228,6 +244,15 @@ def record_states(live: LiveView) -> dict[str, PageView]:
         "pin-none": PinView(
             beside, 0, Access(Protection.NOTHING, Holder("instrument", Role.CLINICIAN)), **common
         ),
+        "found": FoundView(
+            "P-0047",
+            Matches(
+                (PATIENT, *(Patient(key=f"{i:032x}", identifier=f"P-00471{i}") for i in range(3)))
+            ),
+            **common,
+        ),
+        "found-more": FoundView("P-0047", Matches((PATIENT,) * 8, more=True), **common),
+        "keyboard-accents": KeyboardView(KeyboardState(Field.NAME, "Jo", accents=True), **common),
         "holders": HoldersView(HOLDERS, Access(Protection.PIN, HOLDERS[0]), **common),
         "holders-field": HoldersView(HOLDERS, Access(Protection.PIN, HOLDERS[1]), **common),
         "holders-none": HoldersView(

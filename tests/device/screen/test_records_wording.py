@@ -83,3 +83,13 @@ def test_change_is_told_with_its_uncertainty(english: Wording, manifest: Manifes
     assert words.change_words(smaller, english)[0] == "−20 %"
     spanish = Wording(Language.SPANISH, manifest)
     assert words.change_words(CHANGES[3], spanish) == ("ΔE 12,3", "± 10,5")
+
+
+def test_similar_lesions_are_counted_the_commonest_first(english: Wording) -> None:
+    assert words.similar_line((), english) == ""
+    similar = ("bcc", "vasc", *("nv",) * 9, *("bkl",) * 3, *("df",) * 2)
+    # No malignant one is left out.
+    assert words.similar_line(similar, english) == (
+        "Of the 16 most similar proven lesions: 9 Melanocytic naevus, 3 Benign keratosis, "
+        "2 Dermatofibroma, 1 Basal cell carcinoma"
+    )

@@ -20,7 +20,8 @@ from tests.device.screen.states import STATES
 REFERENCE = Path(__file__).parent / "reference"
 CONSULTATION = (
     "start", "patient", "lesion", "followup", "decision", "keyboard", "worklist", "pin-wait",
-    "note-long", "holders", "holder", "newpin-again",
+    "note-long", "holders", "holder", "newpin-again", "found", "keyboard-accents",
+    "decision-similar",
 )  # fmt: skip
 MOST = (
     "empty", "benign", "no-sign", "malignant", "low-quality", "uncertain", "unfamiliar", "frozen",

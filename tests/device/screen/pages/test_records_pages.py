@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from device.anatomy import BodySite, BodyView, Laterality
 from device.body.atlas import DRAWINGS
+from device.inference.finding import to_record
 from device.records.access import Access, Holder, Protection
 from device.records.patients import Action, Role
-from device.runtime.desk import Desk
+from device.runtime.desk import Desk, Matches
 from device.runtime.messages import Shot
 from device.runtime.requests import (
     AddPatient,
@@ -34,13 +36,15 @@ from device.screen.forms import DecisionForm, DetailsForm, HolderForm, NewPinFor
 from device.screen.navigation import step
 from device.screen.pages.base import page_class
 from device.screen.pages.followup import FollowUpState
-from device.screen.pages.keyboard import Field, KeyboardState
+from device.screen.pages.keyboard import ACCENTED, Field, KeyboardState
 from device.screen.pages.patient import PatientState
 from device.screen.pages.picture import PictureState
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State
+from device.screen.view import LiveView, Snapshot
 from device.screen.widgets import fitted
-from tests.device.screen.record_states import LESIONS, PATIENT, PICTURE, VISITS, WORK
+from tests.device.screen.findings import make_finding
+from tests.device.screen.record_states import LESIONS, NOON, PATIENT, PICTURE, VISITS, WORK
 
 DESK = Desk(patient=PATIENT, lesions=LESIONS, visits=VISITS, work=WORK, picture=PICTURE)
 OPEN = Context(desk=DESK)
@@ -86,14 +90,14 @@ def test_identifier_is_typed_cleaned_and_looked_for() -> None:
     for event in (Touch("4"), Touch("7"), Touch("7"), Touch("delete"), Text("1a "), Text("b")):
         state, _ = step(state, event)
     assert state.page_state == "471a b"
-    assert step(state, Touch("open")) == (state, FindPatient("471a b"))
-    assert step(state, Key("return")) == (state, FindPatient("471a b"))
+    assert step(state, Touch("open")) == (state, FindPatient("471a b", beginning=True))
+    assert step(state, Key("return")) == (state, FindPatient("471a b", beginning=True))
     assert step(State(PageName.START), Touch("open"))[1] is None
     letters, _ = step(state, Touch("letters"))
     assert letters.page_state == KeyboardState(Field.IDENTIFIER, "471a b")
     typed, _ = step(letters, Touch("z"))
     back, request = step(typed, Touch("done"))
-    assert (back.page, request) == (PageName.START, FindPatient("471a bZ"))
+    assert (back.page, request) == (PageName.START, FindPatient("471a bZ", beginning=True))
 
 
 def test_a_hundred_letters_are_no_longer_than_an_identifier() -> None:
@@ -414,3 +418,59 @@ def test_pin_is_taken_away_where_that_is_touched_twice() -> None:
     assert not step(state, Touch("clinician"), OPEN)[0].page_state.removing
     new = State(PageName.HOLDER, page_state=HolderForm("Ana"))
     assert step(new, Touch("remove"), OPEN) == (new, None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "typed"),
+    [
+        (("j", "o", "accents", "s", "o"), "João"),
+        (("accents", "a", "n", "accents", "u"), "Ánú"),
+        (("accents", "capitals", "n", "x"), "ÑX"),
+        # A key that has no accented letter does nothing, and none is typed by accident.
+        (("accents", "z", "accents", "z"), "Z"),
+    ],
+)
+def test_letters_of_spanish_and_portuguese_are_typed(keys: tuple[str, ...], typed: str) -> None:
+    state = State(PageName.KEYBOARD, page_state=KeyboardState(Field.NAME, "", DetailsForm("P-1")))
+    for key in keys:
+        state, _ = step(state, Touch(key), OPEN)
+    assert state.page_state.text == typed
+
+
+def test_every_letter_that_spanish_and_portuguese_have_is_there() -> None:
+    assert set("áéíóúüñ" + "ãõâêôàç") == set(ACCENTED.values())
+
+
+def test_one_of_several_patients_is_chosen_or_a_new_one_added() -> None:
+    desk = Desk(unknown="P-0047", matches=Matches((PATIENT,)))
+    context, state = Context(desk=desk), State(PageName.FOUND)
+    assert step(state, Touch("patient 1"), context) == (state, FindPatient(PATIENT.identifier))
+    assert step(state, Touch("patient 2"), context) == (state, None)
+    added, request = step(state, Touch("add"), context)
+    assert (added.page, added.page_state, request) == (
+        PageName.DETAILS, DetailsForm("P-0047"), None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("abstention", "told"), [(None, True), ("unfamiliar", False)])
+def test_similar_lesions_are_told_where_one_decides_unless_nothing_is_to_be_read(
+    abstention: str | None, told: bool
+) -> None:
+    finding = replace(make_finding("mel", 0.6, abstention=abstention), similar=("mel", "nv"))
+    held = Snapshot(
+        state=State(PageName.DECISION, frozen=True, page_state=DecisionForm(Shot())),
+        live=LiveView(None, finding),
+        clock=NOON,
+        source="demo",
+        signed_by="",
+    )
+    record = msgspec.structs.replace(PICTURE.record, finding=to_record(finding, "", []))
+    desk = replace(DESK, picture=replace(PICTURE, record=record))
+    opened = replace(
+        held, state=State(PageName.DECISION, page_state=DecisionForm(record.identifier)), desk=desk
+    )
+    page = page_class(PageName.DECISION)
+    for snapshot in (held, opened):
+        assert page.view(snapshot).similar == (("mel", "nv") if told else ())
+    other = replace(opened, state=State(PageName.DECISION, page_state=DecisionForm("another")))
+    assert page.view(other).similar == ()
