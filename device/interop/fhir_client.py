@@ -22,9 +22,11 @@ from device.interop.sending import Send
 from device.interop.study import ExaminedLesion
 from device.interop.tls import CHECK_CERTIFICATES, SECURED_ONLY, tls_context
 from device.language import translatable
+from device.platform.regular_files import read_regular_file
 from device.text import printable_path
 
 _LARGEST: Final = 16 << 20
+_LARGEST_TOKEN: Final = 16 << 10
 _TYPE: Final = "application/fhir+json"
 _TAKEN: Final = range(200, 300)
 _NOT_ALLOWED: Final = (401, 403)
@@ -74,7 +76,8 @@ def _read_token(server: FhirServer) -> str:
     if not server.token_file:
         return ""
     try:
-        return Path(server.token_file).read_text(encoding="ascii").strip()
+        content = read_regular_file(Path(server.token_file), _LARGEST_TOKEN)
+        return content.decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UnreachableError(
             translatable("the token for {target} cannot be read"),

@@ -175,12 +175,6 @@ class Manifest(Section, frozen=True, kw_only=True):
             raise ValueError("a case mix is named twice")
         if self.case_mix not in (self.case_mixes or ("",)):
             raise ValueError(f"the case mix {self.case_mix!r} is not one of {self.case_mixes}")
-        for network in self.networks:
-            for mix in network.case_mixes:
-                if mix.name == self.case_mix and not network.is_read_for(mix):
-                    raise ValueError(
-                        f"how {network.file} is read is not as its case mix {mix.name} has it"
-                    )
 
     @property
     def model_id(self) -> str:

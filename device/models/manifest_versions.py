@@ -121,4 +121,11 @@ def decode_manifest(content: bytes) -> Manifest:
         )
     if version == "1":
         return msgspec.json.decode(content, type=_ManifestVersion1).upgraded()
-    return msgspec.json.decode(content, type=Manifest)
+    manifest = msgspec.json.decode(content, type=Manifest)
+    for network in manifest.networks:
+        for mix in network.case_mixes:
+            if mix.name == manifest.case_mix and not network.is_read_for(mix):
+                raise ValueError(
+                    f"how {network.file} is read is not as its case mix {mix.name} has it"
+                )
+    return manifest

@@ -26,7 +26,7 @@ from device.platform.durable_files import (
     set_mode,
 )
 from device.platform.locked_folder import LockedFolder
-from device.platform.regular_files import read_regular_file
+from device.platform.regular_files import open_regular_file, read_regular_file
 from device.records import examination_tables, keyring
 from device.records.access import Holder
 from device.records.database import DATABASE_FILE, checkpoint
@@ -241,13 +241,13 @@ def _copy_picture(content: bytes, copy: Path) -> None:
 
 def _copy_file(source: Path, copy: Path) -> None:
     """Copy a file of any size, and see that what is on the medium is the same."""
-    with source.open("rb") as read, copy.open("wb") as written:
+    with open_regular_file(source) as read, copy.open("wb") as written:
         set_mode(written.fileno(), PRIVATE_FILE)
         give_to_owner(written.fileno(), copy.parent)
         shutil.copyfileobj(read, written, _BLOCK)
         written.flush()
         os.fsync(written.fileno())
-    with source.open("rb") as one, copy.open("rb") as other:
+    with open_regular_file(source) as one, copy.open("rb") as other:
         _forget_cached(other.fileno())
         while True:
             block = one.read(_BLOCK)

@@ -204,8 +204,9 @@ class Before:
 
 def large_enough_for_gloves(it: Instrument, page: str, least: int) -> None:
     """Measure what is framed on a page: 10 mm, 2 mm apart, on a 7-inch screen."""
+    # What is photographed may be half drawn.
+    it.wait(lambda: len(it.framed(page)) >= least and it.framed(page) == it.framed(page), page)
     framed = it.framed(page)
-    assert len(framed) >= least, f"{page}: {sorted(framed)}"
     # 66 pixels of 1024 x 600 are 10 mm.
     side, apart = (round(length * it.layout.unit) for length in (66, 13))
     for name, area in framed.items():

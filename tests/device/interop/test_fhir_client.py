@@ -1,6 +1,7 @@
 import contextlib
 import http.server
 import json
+import os
 import ssl
 import threading
 from collections.abc import Iterator
@@ -247,6 +248,11 @@ def test_encrypted_connection(one: ExaminedLesion, tmp_path: Path) -> None:
 def test_token_that_cannot_be_read_is_told(one: ExaminedLesion, tmp_path: Path) -> None:
     said = refusal(at(closed_port(), token_file=str(tmp_path / "none")), one)
     assert "the token for records cannot be read; check the file" in said
+    os.mkfifo(tmp_path / "pipe")
+    for endless in (str(tmp_path / "pipe"), "/dev/zero"):
+        assert "cannot be read; check the file" in refusal(
+            at(closed_port(), token_file=endless), one
+        )
 
 
 def test_examination_of_nobody_is_not_sent(one: ExaminedLesion) -> None:

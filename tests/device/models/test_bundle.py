@@ -116,7 +116,7 @@ def test_file_that_cannot_be_read_is_named(copy: Path, name: str) -> None:
 def test_pipe_in_a_files_place_is_not_waited_for(copy: Path, name: str) -> None:
     (copy / name).unlink()
     os.mkfifo(copy / name)
-    assert f"{name}: cannot be read (is no file)" in refusal(copy)
+    assert f"{name} cannot be read; install the bundle again (is no file)" in refusal(copy)
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:

@@ -506,7 +506,7 @@ def test_absurd_constant_is_refused_by_its_place(
 def test_what_is_no_number_is_refused(both: dict[str, Any], network: str, number: str) -> None:
     both[network]["calibration"]["temperature"] = "HERE"
     content = json.dumps(both).replace('"HERE"', number)
-    with pytest.raises(BundleError, match=r"manifest\.json cannot be understood: "):
+    with pytest.raises(BundleError, match=r"manifest\.json cannot be understood; "):
         parse_manifest(FOLDER, content.encode())
 
 

@@ -246,6 +246,15 @@ def test_folder_that_holds_no_backup_is_told(
         restored(stick, tmp_path / "other")
 
 
+def test_pipe_among_a_backups_files_holds_nobody_up(
+    filled: EncryptedArchive, stick: Path, tmp_path: Path
+) -> None:
+    backed_up(filled, stick)
+    os.mkfifo(stick / "archive.db-wal")
+    with pytest.raises(RecordError):
+        restored(stick, tmp_path / "other")
+
+
 def test_backup_folder_that_another_program_writes_is_refused(
     filled: EncryptedArchive, stick: Path
 ) -> None:
