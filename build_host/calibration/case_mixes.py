@@ -14,7 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from build_host.calibration.fits import fit_abstention, fit_conformal, fit_operating_points
+from build_host.calibration.fits import (
+    CALIBRATION_BOUNDS,
+    fit_abstention,
+    fit_conformal,
+    fit_operating_points,
+)
 from build_host.evaluation.metrics import Labels, Probabilities
 from build_host.evaluation.sources import warned
 from device.diagnoses import CODES
@@ -95,7 +100,8 @@ def fit_likelihood(
         scaled = scaled + np.append(parameters[1:], 0.0) + mixes[sources]
         return float(weights @ (np.logaddexp.reduce(scaled, axis=1) - scaled[truth]))
 
-    best = minimize(loss, np.zeros(len(CODES)), method="L-BFGS-B").x
+    start = np.zeros(len(CODES))
+    best = minimize(loss, start, method="L-BFGS-B", bounds=CALIBRATION_BOUNDS).x
     bias = np.append(best[1:], 0.0)
     return Likelihood(float(np.exp(best[0])), bias - bias.mean())
 

@@ -26,7 +26,7 @@ MIN_ACCURACY: Final = 2 / 3
 IN_DISTRIBUTION: Final = 0.97
 _LIMITS_IMAGES: Final = 1000
 _ROUNDING: Final = 1e-9
-_BOUNDS: Final = [(np.log(0.01), np.log(100.0)), *[(-25.0, 25.0)] * (len(CODES) - 1)]
+CALIBRATION_BOUNDS: Final = [(np.log(0.01), np.log(100.0)), *[(-25.0, 25.0)] * (len(CODES) - 1)]
 """Of the temperature's logarithm and the biases: what a manifest can hold. A network that is never
 wrong would be made surer without end."""
 
@@ -65,7 +65,7 @@ def fit_calibration(
         scaled = scaled + np.append(parameters[1:], 0.0)
         return float((np.logaddexp.reduce(scaled, axis=1) - scaled[truth]).mean())
 
-    best = minimize(loss, np.zeros(len(CODES)), method="L-BFGS-B", bounds=_BOUNDS).x
+    best = minimize(loss, np.zeros(len(CODES)), method="L-BFGS-B", bounds=CALIBRATION_BOUNDS).x
     bias = np.append(best[1:], 0.0)
     bias -= bias.mean()
     return Calibration(

@@ -23,6 +23,7 @@ from device.status.server import StatusServer
 EVERY_SECONDS: Final = 5.0
 
 _HOUR: Final = 3600.0
+_LAST_WORDS: Final = 2.0
 _MODE: Final = 0o644
 
 _log = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ def telling(publisher: "Publisher", address: tuple[str, int] | None) -> Iterator
         stop.set()
         if server is not None:
             server.close()
+        # One that is being told would come after it is taken away.
+        thread.join(_LAST_WORDS)
         publisher.forget()
 
 

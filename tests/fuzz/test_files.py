@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from tests.device.imaging.large import LARGE, SPARSE
-from tests.device.records.kill import WORK
+from tests.device.records.kill import OPERATIONS
 from tests.fuzz.disks import MOMENTS, STATES
 from tests.fuzz.files import attack, whole_files
 from tests.fuzz.odd_values import WAYS
@@ -27,6 +27,6 @@ def test_the_page_tells_of_all_that_is_tried() -> None:
     states = (f"{state}, {when}" for state in STATES for when in MOMENTS)
     for kind in (
         *LARGE, *(f"{kind}, sparse" for kind in SPARSE), *whole_files(), *WAYS, TEXT, *RECORDS,
-        *SERVERS, *WORK.values(), *states,
+        *SERVERS, *OPERATIONS.values(), *states,
     ):  # fmt: skip
         assert f"| {kind} | " in page

@@ -131,9 +131,11 @@ class Trials:
         lines = ["| operation | killed | lost | corrupt | trail broken |", "| --- " * 5 + "|"]
         for name, words in OPERATIONS.items():
             found = [self.found[name, verdict] for verdict in VERDICTS]
-            lines.append(f"| {words} | {' | '.join(map(str, (self.killed[name], *found)))} |")
+            figures = " | ".join(f"{n:,}" for n in (self.killed[name], *found))
+            lines.append(f"| {words} | {figures} |")
         sums = [sum(self.found[name, verdict] for name in OPERATIONS) for verdict in VERDICTS]
-        lines.append(f"| **all** | {' | '.join(map(str, (self.killed.total(), *sums)))} |")
+        figures = " | ".join(f"{n:,}" for n in (self.killed.total(), *sums))
+        lines.append(f"| **all** | {figures} |")
         return "\n".join(lines)
 
     # What is done and then looked at.

@@ -61,9 +61,9 @@ def test_nothing_is_cut_short(
     renderer, surface = Renderer(size, manifest), Surface(size)
     for view in every_view():
         renderer.draw(surface, replace(view, language=language))
-    # The key's beginning is shown on purpose.
+    # The beginnings of a key and of an identifier are shown on purpose.
     cut = {words for words in drawn if words.endswith("…") and "d17d3dc7" not in words}
-    assert not cut
+    assert cut <= {"P-0047 …"}
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
