@@ -40,7 +40,7 @@ Add = Callable[
     ],
     int,
 ]
-"""`device.records.encrypted_archive.EncryptedArchive.add`."""
+"""`device.records.picture_vault.PictureVault.add`."""
 
 _WAITING: Final = "waiting"
 _DONE: Final = "done"

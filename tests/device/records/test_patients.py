@@ -384,7 +384,7 @@ def test_file_of_a_deleted_picture_that_stayed_is_removed_at_the_next_start(
         raise OSError("the card is slow")
 
     with monkeypatch.context() as patch:
-        patch.setattr("device.records.encrypted_archive.remove_durably", fail)
+        patch.setattr("device.records.picture_vault.remove_durably", fail)
         visits.archive.delete_examination(identifier)
     assert len(list(visits.archive.folder.rglob("*.picture"))) == 1
     assert reopened(visits.archive).identifiers() == []
