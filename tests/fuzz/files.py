@@ -8,7 +8,7 @@ import os
 import random
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -29,7 +29,7 @@ from tests.device.images import dicom, encoded
 from tests.device.imaging.large import LARGE, SPARSE, write_sparse
 from tests.device.imaging.reading import Taken, read_alone
 from tests.device.profiles import DISPLAY_P3
-from tests.fuzz.outcomes import SEED, Outcome, options, table
+from tests.fuzz.outcomes import SEED, Outcome, attempts, options, table
 
 SMALL: Final = Limits(max_pixels=4_000_000)
 """A header that claims more is refused as one of 80 megapixels is, only sooner."""
@@ -110,12 +110,11 @@ def attack(count: int, seed: int = SEED) -> dict[str, Outcome]:
     """
     chance = random.Random(seed)
     wholes = whole_files()
-    outcomes = {kind: Outcome() for kind in wholes}
-    for number in range(count):
-        kind = list(wholes)[number % len(wholes)]
-        content = damaged(wholes[kind], chance)
-        outcomes[kind].attempt(partial(_see, content), ImageError)
-    return outcomes
+
+    def prepared(kind: str, number: int) -> Callable[[], None]:
+        return partial(_see, damaged(wholes[kind], chance))
+
+    return attempts(count, seed, tuple(wholes), prepared, ImageError)
 
 
 def _see(content: bytes) -> None:

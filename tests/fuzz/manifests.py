@@ -10,6 +10,7 @@ import os
 import random
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -40,7 +41,7 @@ from device.screen.renderer import Renderer
 from device.screen.view import LiveView
 from tests.device.bundles import new_key
 from tests.fuzz.odd_values import WAYS, changed
-from tests.fuzz.outcomes import SEED, Outcome, options, table
+from tests.fuzz.outcomes import SEED, Outcome, attempts, options, table
 
 NAMES: Final = ("multicentre", "paper-28")
 """Of the bundles that ship: one of two networks, and one without a map of its own."""
@@ -66,25 +67,20 @@ def attack(count: int, seed: int = SEED) -> dict[str, Outcome]:
     chance = random.Random(seed)
     key, public = new_key()
     frame = demo_frame(SCENES[0])
-    outcomes = {way: Outcome() for way in WAYS}
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as opened:
         open_offscreen(_SIZE)
         opened.callback(close_screen)
         shipped = [_copy(name, Path(folder) / name) for name in NAMES]
-        for number in range(count):
-            way = WAYS[number % len(WAYS)]
+
+        def prepared(way: str, number: int) -> Callable[[], None]:
             bundle = shipped[number // len(WAYS) % len(shipped)]
             plain = json.loads(msgspec.json.encode(bundle.manifest))
-            odd = changed(plain, way, chance)
-            content = json.dumps(odd).encode()
+            content = json.dumps(changed(plain, way, chance)).encode()
             (bundle.folder / MANIFEST_FILE).write_bytes(content)
             (bundle.folder / SIGNATURE_FILE).write_bytes(key.sign(content))
-            try:
-                outcomes[way].attempt(partial(use, bundle.folder, public, frame), BundleError)
-            except Exception as error:
-                error.add_note(f"number {number} of seed {seed}, {way}")
-                raise
-    return outcomes
+            return partial(use, bundle.folder, public, frame)
+
+        return attempts(count, seed, WAYS, prepared, BundleError)
 
 
 def use(folder: Path, key: str, frame: Frame) -> None:

@@ -3,7 +3,7 @@
 import argparse
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,6 +49,44 @@ class Outcome:
         else:
             self.used += 1
         self.longest = max(self.longest, time.thread_time() - start)
+
+
+def attempts(
+    count: int,
+    seed: int,
+    kinds: Sequence[str],
+    prepared: Callable[[str, int], Callable[[], None]],
+    refusal: type[Exception],
+) -> dict[str, Outcome]:
+    """Do something odd of each kind in turn, and return what came of it, by kind.
+
+    Parameters
+    ----------
+    count
+        How often, over all kinds.
+    seed
+        Told with what succeeded, to do it again.
+    kinds
+        What is odd.
+    prepared
+        Makes what is odd, of a kind and a number, and returns what is done with it.
+    refusal
+        As in `Outcome.attempt`.
+
+    Raises
+    ------
+    Exception
+        As in `Outcome.attempt`.
+    """
+    outcomes = {kind: Outcome() for kind in kinds}
+    for number in range(count):
+        kind = kinds[number % len(kinds)]
+        try:
+            outcomes[kind].attempt(prepared(kind, number), refusal)
+        except Exception as error:
+            error.add_note(f"number {number} of seed {seed}, {kind}")
+            raise
+    return outcomes
 
 
 def table(outcomes: dict[str, Outcome], kind: str, things: str, used: str) -> str:

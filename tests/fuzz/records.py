@@ -43,7 +43,7 @@ from tests.device.models.two_networks import shipped_bundle
 from tests.device.records.plain import VERSION_2, write_plain
 from tests.fuzz.files import damaged
 from tests.fuzz.odd_values import WAYS, changed
-from tests.fuzz.outcomes import SEED, Outcome, options, table
+from tests.fuzz.outcomes import SEED, Outcome, attempts, options, table
 
 NAMES: Final = [f"{number:06d}-20260102T030405Z-abcdef" for number in (1, 2, 3)]
 
@@ -162,7 +162,6 @@ def attack(count: int, seed: int = SEED) -> dict[str, Outcome]:
         succeeded.
     """
     chance = random.Random(seed)
-    outcomes = {kind: Outcome() for kind in ATTACKS}
     memory = Path("/dev/shm")  # noqa: S108
     with contextlib.ExitStack() as opened:
         folder = opened.enter_context(
@@ -171,14 +170,11 @@ def attack(count: int, seed: int = SEED) -> dict[str, Outcome]:
         open_offscreen(_SIZE)
         opened.callback(close_screen)
         ground = _ground(Path(folder))
-        for number in range(count):
-            kind = list(ATTACKS)[number % len(ATTACKS)]
-            try:
-                outcomes[kind].attempt(partial(ATTACKS[kind], ground, chance), RecordError)
-            except Exception as error:
-                error.add_note(f"number {number} of seed {seed}, {kind}")
-                raise
-    return outcomes
+
+        def prepared(kind: str, number: int) -> Callable[[], None]:
+            return partial(ATTACKS[kind], ground, chance)
+
+        return attempts(count, seed, tuple(ATTACKS), prepared, RecordError)
 
 
 def _ground(folder: Path) -> Ground:

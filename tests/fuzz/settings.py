@@ -8,6 +8,7 @@ import os
 import random
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +32,7 @@ from device.status.server import listening_address
 from tests.device.models.two_networks import shipped_bundle
 from tests.fuzz.files import damaged
 from tests.fuzz.odd_values import WAYS, changed
-from tests.fuzz.outcomes import SEED, Outcome, options, table
+from tests.fuzz.outcomes import SEED, Outcome, attempts, options, table
 
 TEXT: Final = "the file damaged"
 
@@ -103,24 +104,19 @@ def attack(count: int, seed: int = SEED) -> dict[str, Outcome]:
         Whatever is not an error of the program's own of one line: the attack has succeeded.
     """
     chance = random.Random(seed)
-    ways = (*WAYS, TEXT)
-    outcomes = {way: Outcome() for way in ways}
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as opened:
         open_offscreen((640, 480))
         opened.callback(close_screen)
         renderer = Renderer((640, 480), shipped_bundle("multicentre").manifest)
         path = Path(folder) / "dermascope.toml"
-        for number in range(count):
-            way = ways[number % len(ways)]
+
+        def prepared(way: str, number: int) -> Callable[[], None]:
             content = to_toml(SOUND if way == TEXT else changed(SOUND, way, chance))
             raw = content.encode("utf-8", "replace")
             path.write_bytes(damaged(raw, chance) if way == TEXT else raw)
-            try:
-                outcomes[way].attempt(partial(use, path, renderer), DermascopeError)
-            except Exception as error:
-                error.add_note(f"number {number} of seed {seed}, {way}")
-                raise
-    return outcomes
+            return partial(use, path, renderer)
+
+        return attempts(count, seed, (*WAYS, TEXT), prepared, DermascopeError)
 
 
 def use(path: Path, renderer: Renderer) -> None:
