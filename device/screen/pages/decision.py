@@ -25,6 +25,7 @@ from device.screen.forms import (
     with_next_proof,
 )
 from device.screen.grid import rows_of_targets, second_row, tiled, work_area
+from device.screen.headings import draw_label
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.pages.keyboard import Field, KeyboardState
@@ -210,11 +211,11 @@ class DecisionPage(Page):
         }
         self.draw_buttons(view, wording, buttons, frozen=view.frozen)
         actions, opinion, diagnoses = _areas(self.canvas.layout)
-        self._draw_label(actions, translate("What is done"), self.palette.quiet)
+        self._label(actions, translate("What is done"))
         model = wording.in_one_line(view.finding) if view.finding else ""
         said = translate("Model: {finding}", finding=model) if model else translate("Model")
-        self._draw_label(opinion, said, self.palette.quiet)
-        self._draw_label(diagnoses, translate("Own diagnosis"), self.palette.quiet)
+        self._label(opinion, said)
+        self._label(diagnoses, translate("Own diagnosis"))
         page = work_area(self.canvas.layout)
         top = max(opinion.bottom, diagnoses.bottom) + self.canvas.layout.px(10)
         foot = Rect(page.left, top, page.width, page.bottom - top)
@@ -243,15 +244,10 @@ class DecisionPage(Page):
         _, size = self.canvas.fitting(([words],), (20, theme.SMALL, 15), area)
         self.canvas.draw_paragraph(words, size, area, colour)
 
-    def _draw_label(self, area: Rect, words: str, colour: theme.Colour) -> None:
-        canvas, px = self.canvas, self.canvas.layout.px
-        label = Rect(area.left, area.top - px(_LABEL), area.width, px(_LABEL) - px(2))
-        canvas.part(
-            label, (words, colour),
-            lambda shown: canvas.draw_text(
-                shown[0], theme.SMALL, label.midleft, label.width, shown[1], anchor="midleft"
-            ),
-        )  # fmt: skip
+    def _label(self, choices: Rect, words: str) -> None:
+        px = self.canvas.layout.px
+        above = Rect(choices.left, choices.top - px(_LABEL), choices.width, px(_LABEL) - px(2))
+        draw_label(self.canvas, above, words)
 
 
 def _similar_before(form: DecisionForm, desk: Desk) -> tuple[Code, ...]:

@@ -12,10 +12,10 @@ from device.faults import Fault
 from device.records.patients import Sex
 from device.records.words import SEXES
 from device.runtime.requests import AddPatient, ChangePatient
-from device.screen import theme
 from device.screen.canvas import Button
 from device.screen.events import Target
 from device.screen.forms import DetailsForm
+from device.screen.headings import draw_heading, draw_label
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.pages.keyboard import Field, KeyboardState
@@ -166,27 +166,16 @@ class DetailsPage(Page):
             lambda shown: self._draw_header(above, *shown, wording),
         )  # fmt: skip
         label = Rect(page.left, places[TypeControl.ONE].top - px(_LABEL), page.width, px(_LABEL))
-        words = wording.translate("Phototype (Fitzpatrick)")
-        canvas.part(
-            label, words,
-            lambda words: canvas.draw_text(
-                words, theme.SMALL, label.midleft, label.width, self.palette.quiet,
-                anchor="midleft",
-            ),
-        )  # fmt: skip
+        draw_label(canvas, label, wording.translate("Phototype (Fitzpatrick)"))
 
     def _draw_header(
         self, area: Rect, identifier: str, new: bool, fault: Fault | None, wording: Wording
     ) -> None:
-        canvas, px = self.canvas, self.canvas.layout.px
-        canvas.draw_text(identifier, theme.HEADLINE, area.topleft, area.width, bold=True)
         said = wording.translate("Not known yet. Everything below may stay empty.") if new else ""
         colour = self.palette.text
         if fault is not None:
             said, colour = wording.sentence(fault), self.palette.warning
-        room = Rect(area.left, area.top + px(42), area.width, area.height - px(44))
-        _, size = canvas.fitting(([said],), (20, theme.SMALL, 15), room)
-        canvas.draw_paragraph(said, size, room, colour)
+        draw_heading(self.canvas, area, identifier, said, colour)
 
 
 def _typing(state: State, typing: KeyboardState) -> State:

@@ -10,11 +10,10 @@ from pygame import Rect
 from device.records.patients import Patient
 from device.runtime.desk import Matches
 from device.runtime.requests import FindPatient
-from device.screen import theme
 from device.screen.canvas import Button
 from device.screen.events import Target
 from device.screen.forms import DetailsForm
-from device.screen.grid import rows_of_targets, tiled
+from device.screen.headings import draw_heading, eight_choices, heading_area
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.records_wording import about
@@ -22,9 +21,6 @@ from device.screen.registry import PageName
 from device.screen.state import Context, State, Step, with_page
 from device.screen.view import PageView, Snapshot
 from device.screen.wording import Wording
-
-_HEADER: Final = 96
-_ROWS: Final = 4
 
 
 class FoundControl(StrEnum):
@@ -72,14 +68,11 @@ class FoundPage(Page):
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
         """Return the row, and two columns of patients."""
-        page = layout.page
-        top = (page.left, page.top + layout.px(_HEADER))
-        names = tiled(layout, rows_of_targets(layout, top, page.width, _ROWS), _ROWS, 2)
         return {
             Control.SHUTTER: layout.row[0],
             FoundControl.ADD: layout.row[1].union(layout.row[2]),
             Control.BACK: layout.row[3],
-            **dict(zip(_PLACES, names, strict=True)),
+            **dict(zip(_PLACES, eight_choices(layout), strict=True)),
         }
 
     @classmethod
@@ -117,19 +110,14 @@ class FoundPage(Page):
             },
         }  # fmt: skip
         self.draw_buttons(view, wording, buttons, frozen=view.frozen)
-        page = self.canvas.layout.page
-        above = Rect(page.left, page.top, page.width, self.canvas.layout.px(_HEADER - 8))
+        above = heading_area(self.canvas.layout)
         said = wording.translate("Which patient is meant?")
         if view.matches.more:
             said = wording.translate("There are more than these: type more of the identifier.")
-        self.canvas.part(above, (view.typed, said), lambda shown: self._draw_header(above, *shown))
-
-    def _draw_header(self, area: Rect, typed: str, said: str) -> None:
-        canvas, px = self.canvas, self.canvas.layout.px
-        canvas.draw_text(f"{typed} …", theme.HEADLINE, area.topleft, area.width, bold=True)
-        room = Rect(area.left, area.top + px(44), area.width, area.height - px(44))
-        _, size = canvas.fitting(([said],), (20, theme.SMALL, 15), room)
-        canvas.draw_paragraph(said, size, room, self.palette.quiet)
+        self.canvas.part(
+            above, (f"{view.typed} …", said),
+            lambda shown: draw_heading(self.canvas, above, *shown, self.palette.quiet),
+        )  # fmt: skip
 
 
 def _line(patient: Patient, wording: Wording) -> str:

@@ -16,6 +16,7 @@ from device.screen.canvas import Button
 from device.screen.events import Target
 from device.screen.forms import HolderForm, NewPinForm
 from device.screen.grid import gap
+from device.screen.headings import draw_label
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.pages.keyboard import Field, KeyboardState
@@ -120,8 +121,8 @@ class HolderPage(Page):
         self.draw_buttons(view, wording, buttons, frozen=view.frozen)
         layout = self.canvas.layout
         places, page = self.places(layout), layout.page
-        self._draw_label(places[HolderControl.NAME], translate("Who is given a PIN?"))
-        self._draw_label(places[Role.CLINICIAN], translate("As what?"))
+        self._label(places[HolderControl.NAME], translate("Who is given a PIN?"))
+        self._label(places[Role.CLINICIAN], translate("As what?"))
         top = places[Role.CLINICIAN].bottom + gap(layout)
         foot = Rect(page.left, top, page.width, page.bottom - top)
         said = wording.sentence(view.fault) if view.fault else translate(ROLE_MAY[form.role])
@@ -129,16 +130,10 @@ class HolderPage(Page):
             foot, (said, view.fault is not None), lambda shown: self._draw_foot(foot, *shown)
         )
 
-    def _draw_label(self, below: Rect, words: str) -> None:
-        canvas, height = self.canvas, self.canvas.layout.px(_LABEL)
-        label = Rect(below.left, below.top - height, canvas.layout.page.width, height)
-        canvas.part(
-            label, words,
-            lambda words: canvas.draw_text(
-                words, theme.SMALL, label.midleft, label.width, self.palette.quiet,
-                anchor="midleft",
-            ),
-        )  # fmt: skip
+    def _label(self, choice: Rect, words: str) -> None:
+        height = self.canvas.layout.px(_LABEL)
+        above = Rect(choice.left, choice.top - height, self.canvas.layout.page.width, height)
+        draw_label(self.canvas, above, words)
 
     def _draw_foot(self, area: Rect, said: str, warned: bool) -> None:
         colour = self.palette.warning if warned else self.palette.text

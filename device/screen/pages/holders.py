@@ -11,11 +11,10 @@ from device.faults import Fault
 from device.records.access import Access, Holder, Protection
 from device.records.patients import Role
 from device.records.roles import Permission, may
-from device.screen import theme
 from device.screen.canvas import Button
 from device.screen.events import Target
 from device.screen.forms import HolderForm, NewPinForm
-from device.screen.grid import rows_of_targets, tiled
+from device.screen.headings import draw_heading, eight_choices, heading_area
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.records_wording import ROLES
@@ -23,9 +22,6 @@ from device.screen.registry import PageName
 from device.screen.state import Context, State, Step, with_page
 from device.screen.view import PageView, Snapshot
 from device.screen.wording import Wording
-
-_HEADER: Final = 96
-_ROWS: Final = 4
 
 
 class HoldersControl(StrEnum):
@@ -78,12 +74,9 @@ class HoldersPage(Page):
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
         """Return the row, and two columns of names."""
         row = (Control.SHUTTER, HoldersControl.OWN, HoldersControl.ADD, Control.BACK)
-        page = layout.page
-        top = (page.left, page.top + layout.px(_HEADER))
-        names = tiled(layout, rows_of_targets(layout, top, page.width, _ROWS), _ROWS, 2)
         return {
             **dict(zip(row, layout.row, strict=True)),
-            **dict(zip(_PLACES, names, strict=True)),
+            **dict(zip(_PLACES, eight_choices(layout), strict=True)),
         }
 
     @classmethod
@@ -133,25 +126,17 @@ class HoldersPage(Page):
             label = holder_line(view.holders[place], wording) if there else ""
             buttons[control] = Button(label, False if there and gives else None)
         self.draw_buttons(view, wording, buttons, frozen=view.frozen)
-        page = self.canvas.layout.page
-        above = Rect(page.left, page.top, page.width, self.canvas.layout.px(_HEADER - 8))
+        above = heading_area(self.canvas.layout)
         said, warned = wording.translate("Whoever has a PIN can open the records."), False
         if view.fault is not None:
             said, warned = wording.sentence(view.fault), True
         elif not view.holders:
             said, warned = wording.translate("Nobody has one: whoever has the disk reads it."), True
-        self.canvas.part(
-            above, (said, warned), lambda shown: self._draw_header(above, *shown, wording)
-        )
-
-    def _draw_header(self, area: Rect, said: str, warned: bool, wording: Wording) -> None:
-        canvas, px = self.canvas, self.canvas.layout.px
-        heading = wording.translate("PINs")
-        canvas.draw_text(heading, theme.HEADLINE, area.topleft, area.width, bold=True)
-        room = Rect(area.left, area.top + px(44), area.width, area.height - px(44))
         colour = self.palette.warning if warned else self.palette.quiet
-        _, size = canvas.fitting(([said],), (20, theme.SMALL, 15), room)
-        canvas.draw_paragraph(said, size, room, colour)
+        self.canvas.part(
+            above, (wording.translate("PINs"), said, colour),
+            lambda shown: draw_heading(self.canvas, above, *shown),
+        )  # fmt: skip
 
 
 def holder_line(holder: Holder, wording: Wording) -> str:
