@@ -85,6 +85,19 @@ class Practice:
         self.touches += 1
         self.clinic.click(self.clinic.target(target, page))
 
+    def open_patient(self, code: str, page: PageName = PageName.PATIENT) -> None:
+        """Show a code, and follow it to where the patient is seen or added."""
+        self.clinic.until_live()
+        self.show_code(code)
+        self.touch("case", "live")
+        self.until_page(page)
+
+    def open_first_lesion(self) -> None:
+        """Take the code away, and touch the first lesion."""
+        self.show_skin()
+        self.touch(PatientControl.FIRST, "patient")
+        self.until_page(PageName.LESION)
+
     def touch_body(self, site: BodySite, side: Laterality, view: BodyView) -> None:
         self.touches += 1
         drawing = DRAWINGS[view]
@@ -143,13 +156,8 @@ def test_known_lesion_is_photographed_and_decided_in_six_touches(practice: Pract
     key = earlier_visit(practice.archive)
 
     def deeds() -> None:
-        practice.clinic.until_live()
-        practice.show_code("P-1")
-        practice.touch("case", "live")
-        practice.until_page(PageName.PATIENT)
-        practice.show_skin()
-        practice.touch(PatientControl.FIRST, "patient")
-        practice.until_page(PageName.LESION)
+        practice.open_patient("P-1")
+        practice.open_first_lesion()
         practice.until(lambda: len(practice.desk().visits) == 1)
         practice.shoot("lesion")
         practice.touch("case", "live")
@@ -175,10 +183,7 @@ def test_new_lesion_of_a_known_patient_takes_no_more(practice: Practice) -> None
     key = earlier_visit(practice.archive)
 
     def deeds() -> None:
-        practice.clinic.until_live()
-        practice.show_code("P-1")
-        practice.touch("case", "live")
-        practice.until_page(PageName.PATIENT)
+        practice.open_patient("P-1")
         practice.show_skin()
         practice.touch_body(BodySite.THIGH, Laterality.RIGHT, BodyView.FRONT)
         practice.until_page(PageName.LESION)
@@ -207,10 +212,7 @@ def test_lesion_that_was_only_pointed_at_is_not_kept(practice: Practice) -> None
     earlier_visit(practice.archive)
 
     def deeds() -> None:
-        practice.clinic.until_live()
-        practice.show_code("P-1")
-        practice.touch("case", "live")
-        practice.until_page(PageName.PATIENT)
+        practice.open_patient("P-1")
         practice.touch_body(BodySite.THIGH, Laterality.RIGHT, BodyView.FRONT)
         practice.until_page(PageName.LESION)
         practice.touch("back", "lesion")
@@ -227,10 +229,7 @@ def test_lesion_that_was_only_pointed_at_is_not_kept(practice: Practice) -> None
 
 def test_unknown_code_is_added_with_one_touch_and_what_is_known(practice: Practice) -> None:
     def deeds() -> None:
-        practice.clinic.until_live()
-        practice.show_code("NEW-7")
-        practice.touch("case", "live")
-        practice.until_page(PageName.DETAILS)
+        practice.open_patient("NEW-7", PageName.DETAILS)
         practice.touch("female", "details")
         practice.touch("IV", "details")
         practice.touch("keep", "details")
@@ -305,13 +304,8 @@ def test_region_is_kept_without_a_finding_and_the_light_is_told(practice: Practi
     key = earlier_visit(practice.archive)
 
     def deeds() -> None:
-        practice.clinic.until_live()
-        practice.show_code("P-1")
-        practice.touch("case", "live")
-        practice.until_page(PageName.PATIENT)
-        practice.show_skin()
-        practice.touch(PatientControl.FIRST, "patient")
-        practice.until_page(PageName.LESION)
+        practice.open_patient("P-1")
+        practice.open_first_lesion()
         practice.touch("region", "lesion")
         practice.touch("polarized", "lesion")
         practice.touch("shutter", "lesion")
@@ -368,10 +362,7 @@ def test_two_visits_are_laid_over_each_other_and_nothing_has_changed(practice: P
     practice.archive.keep(frame, None, (), None, lesion=key)
 
     def deeds() -> None:
-        practice.clinic.until_live()
-        practice.show_code("P-1")
-        practice.touch("case", "live")
-        practice.until_page(PageName.PATIENT)
+        practice.open_patient("P-1")
         practice.touch(PatientControl.FIRST, "patient")
         practice.until(lambda: len(practice.desk().visits) == 2)
         practice.touch("follow up", "lesion")
@@ -546,13 +537,8 @@ def test_decision_that_the_lock_interrupts_is_gone_on_with(practice: Practice) -
     practice.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), PIN)
 
     def deeds() -> None:
-        practice.clinic.until_live()
-        practice.show_code("P-1")
-        practice.touch("case", "live")
-        practice.until_page(PageName.PATIENT)
-        practice.show_skin()
-        practice.touch(PatientControl.FIRST, "patient")
-        practice.until_page(PageName.LESION)
+        practice.open_patient("P-1")
+        practice.open_first_lesion()
         practice.shoot("lesion")
         practice.touch("case", "live")
         practice.until_page(PageName.DECISION)
@@ -717,10 +703,7 @@ def test_what_was_not_done_is_told_where_it_was_asked_for_and_not_again(
         practice.archive.add_patient(identifier)
 
     def deeds() -> None:
-        practice.clinic.until_live()
-        practice.show_code("P-3")
-        practice.touch("case", "live")
-        practice.until_page(PageName.DETAILS)
+        practice.open_patient("P-3", PageName.DETAILS)
         practice.archive.add_patient("P-3")
         practice.touch("keep", "details")
         practice.until(lambda: practice.clinic.view().fault)

@@ -34,18 +34,20 @@ def allowed(config: Config) -> str:
     [
         (Config(), ""),
         (Config(source="usb:/dev/video0"), ""),
-        (Config(source="mjpeg:http://192.168.1.7:8080/video"), "192.168.1.7"),
-        (Config(source="mjpeg:http://user:word@[fe80::7]/video"), "fe80::7"),
-        (Config(source="mjpeg:http://camera.local/video"), "any"),
+        (Config(source="mjpeg:http://192.0.2.7:8080/video"), "192.0.2.7"),
+        (Config(source="mjpeg:http://user:word@[2001:db8::7]/video"), "2001:db8::7"),
+        (Config(source="mjpeg:http://camera.example/video"), "any"),
         (Config(status_address="localhost:9127"), "localhost"),
         (Config(status_address="eth0:9127"), "any"),
-        (Config(exchange=Exchange(dicom=(peer("10.0.0.2"),))), "10.0.0.2"),
-        (Config(exchange=Exchange(worklist=peer("pacs.clinic"))), "any"),
+        (Config(exchange=Exchange(dicom=(peer("192.0.2.2"),))), "192.0.2.2"),
+        (Config(exchange=Exchange(worklist=peer("pacs.example"))), "any"),
         (
             Config(
-                exchange=Exchange(dicom=(peer("10.0.0.2"),), fhir=(fhir("https://10.0.0.3/fhir"),))
+                exchange=Exchange(
+                    dicom=(peer("192.0.2.2"),), fhir=(fhir("https://192.0.2.3/fhir"),)
+                )
             ),
-            "10.0.0.2 10.0.0.3",
+            "192.0.2.2 192.0.2.3",
         ),
     ],
 )
@@ -62,15 +64,15 @@ def test_a_device_whose_settings_name_no_network_gets_none(tmp_path: Path) -> No
 
 def test_a_network_camera_is_let_through_at_the_start_of_the_machine(tmp_path: Path) -> None:
     machine = Machinery(tmp_path / "run")
-    text = 'source = "mjpeg:http://192.168.1.7/video"\n'
+    text = 'source = "mjpeg:http://192.0.2.7/video"\n'
     assert machine.apply(write(tmp_path / "dermascope.toml", text)) == []
     drop_in = (machine.folder / "units" / NETWORK).read_text()
-    assert "IPAddressAllow=192.168.1.7\n" in drop_in
+    assert "IPAddressAllow=192.0.2.7\n" in drop_in
     assert machine.reloads == 1
 
 
 def test_settings_that_are_wrong_open_nothing(tmp_path: Path) -> None:
     machine = Machinery(tmp_path / "run")
-    text = 'source = "mjpeg:http://192.168.1.7/video"\nrotation = 45\n'
+    text = 'source = "mjpeg:http://192.0.2.7/video"\nrotation = 45\n'
     assert machine.apply(write(tmp_path / "dermascope.toml", text))
     assert not (machine.folder / "units").exists()
