@@ -1,3 +1,4 @@
+import gc
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,13 @@ from tests.device.records.conftest import CHEAP
 def finding(analyzer: Analyzer, frames: tuple[Frame, ...]) -> Finding:
     """What the shipped model says of a drawn melanoma."""
     return analyzer.analyze(frames[1])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _garbage_is_collected_where_it_was_made() -> Iterator[None]:
+    """What pynetdicom leaves open is found here, not in the middle of some other module's test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)
