@@ -124,11 +124,12 @@ messages: $(DEV)/.ready
 regulatory: $(DEV)/.ready
 	$(DEV)/bin/dermascope-build regulatory
 
+# Extras stay in the locked names: pip before 23.3 takes NAME[EXTRA] for a package that is not locked.
 lock: $(DEV)/.ready
-	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
+	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	    --no-annotate --no-header --group build --extra device --extra gpio --extra interop \
 	    pyproject.toml --output-file requirements/device.txt
-	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
+	$(DEV)/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	    --no-annotate --no-header --group build --extra dev --constraint requirements/device.txt \
 	    pyproject.toml --output-file requirements/dev.txt
 	$(DEV)/bin/uv pip compile --upgrade --no-deps --python-version 3.13 \
