@@ -29,15 +29,16 @@ from device.platform.locked_folder import LockedFolder
 from device.platform.regular_files import open_regular_file, read_regular_file
 from device.records import examination_tables, keyring
 from device.records.access import Holder
-from device.records.database import DATABASE_FILE, checkpoint
+from device.records.database import DATABASE_FILE, checkpoint, open_database
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.journal import JOURNAL_SUFFIX
 from device.records.keyring import Keyring, PinCost
 from device.records.patients import Role
 from device.records.picture_files import PICTURES, check_picture, picture_path, write_picture
 from device.records.roles import Permission
+from device.records.sealing import derive
 from device.records.trail import Event
-from device.records.vault import reason
+from device.records.vault import Opened, reason
 from device.text import printable_path
 
 if TYPE_CHECKING:
@@ -101,12 +102,10 @@ def back_up(
             )
         yield from _copy_pictures(archive, target)
         with archive.guard:
-            with archive.changing(Permission.BACKUP):
-                archive.note(opened, Event.BACKED_UP, "")
+            archive.note_leaving(Permission.BACKUP, Event.BACKED_UP, "")
             # Whatever was kept while the others were copied.
             yield from _copy_pictures(archive, target)
             with archive.telling():
-                checkpoint(opened.connection)
                 numbers = _numbers(opened.connection)
             ring = msgspec.structs.replace(
                 keyring.new_keyring(pin_cost or keyring.measure_cost(archive.clock.monotonic)),
@@ -118,7 +117,7 @@ def back_up(
                 ring = keyring.with_pin(ring, master, _HOLDER, secret)
             else:
                 ring = keyring.with_key_file(ring, master, secret)
-            _copy_file(archive.folder / DATABASE_FILE, target / _PART)
+            yield from _copy_tables(archive, opened, target)
             keyring.write_keyring(target, keyring.signed(ring, master))
             # A journal that someone left who looked at the tables of before is none of these.
             remove_durably(target / _JOURNAL)
@@ -229,6 +228,22 @@ def _copy_pictures(archive: EncryptedArchive, target: Path) -> Iterator[RecordEr
         number = rows[-1].number + 1
 
 
+def _copy_tables(archive: EncryptedArchive, opened: Opened, target: Path) -> Iterator[RecordError]:
+    """Copy the tables, with all that is in their journal; tell where that is damaged."""
+    journal, its_copy = archive.folder / _JOURNAL, target / f"{_PART}{JOURNAL_SUFFIX}"
+    remove_durably(its_copy)
+    if not archive.read_only:
+        with archive.telling():
+            checkpoint(opened.connection)
+    _copy_file(archive.folder / DATABASE_FILE, target / _PART)
+    if archive.read_only and journal.exists():
+        _copy_file(journal, its_copy)
+        tables = open_database(target / _PART, derive(opened.master, "database"), make=False)
+        tables.connection.close()
+        if tables.lost:
+            yield RecordError(f"{_JOURNAL}: is damaged; changes lost: {tables.lost}")
+
+
 def _copy_picture(content: bytes, copy: Path) -> None:
     # Under another name until all of it is on the medium: its size alone says that it is there.
     part = copy.with_suffix(".part")
@@ -326,6 +341,8 @@ def _held(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _writing(folder: Path) -> Iterator[None]:
     """Say what a medium says in the user's words."""
+    from sqlcipher3 import dbapi2
+
     try:
         yield
     except RecordError:
@@ -336,7 +353,7 @@ def _writing(folder: Path) -> Iterator[None]:
             action=translatable("end that one first"),
             where=printable_path(folder),
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, dbapi2.Error) as error:
         raise RecordError(
             "the backup could not be written",
             action=translatable("check that the medium is there and has room"),

@@ -30,7 +30,7 @@ class IntakeVault(PatientVault):
         """
         for identifier in drop_box.sealed_identifiers(self.folder):
             with self.guard, self.telling(EXAMINATION_NOT_KEPT):
-                if self.opened is None:
+                if self.opened is None or self.read_only:
                     return
                 done = self._take_in(self.opened, identifier)
             yield done
@@ -66,7 +66,7 @@ class IntakeVault(PatientVault):
     def _take_in_now(self, identifier: str) -> None:
         """Take in what was kept of one examination while the records were locked."""
         with self.guard, self.telling(EXAMINATION_NOT_KEPT):
-            if self.opened is not None and drop_box.is_sealed(self.folder, identifier):
+            if self.opened and not self.read_only and drop_box.is_sealed(self.folder, identifier):
                 self._take_in(self.opened, identifier)
 
     def _take_in(self, opened: Opened, identifier: str) -> bool:

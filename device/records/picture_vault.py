@@ -80,6 +80,8 @@ class PictureVault(Vault):
     def room(self) -> int | None:
         """Return about how many more examinations there is room for, or None if unknown."""
         with self.guard:
+            if self.read_only:
+                return None
             try:
                 disk = shutil.disk_usage(self.folder)
             except OSError:
@@ -193,6 +195,14 @@ class PictureVault(Vault):
 
     def settle(self, opened: Opened) -> None:
         """Do what an interrupted program left undone, and look up the newest examination."""
+        if not self.read_only:
+            self._finish_interrupted(opened)
+        newest = examination_tables.newest(opened.connection)
+        if newest is not None:
+            self._last_taken = datetime.fromisoformat(newest[0])
+            self._size = newest[1]
+
+    def _finish_interrupted(self, opened: Opened) -> None:
         connection = opened.connection
         drop_box.remove_unfinished(self.folder)
         with contextlib.suppress(OSError):
@@ -202,10 +212,6 @@ class PictureVault(Vault):
         reserve_places(connection, self.folder)
         if connection.execute("SELECT 1 FROM removal LIMIT 1").fetchone():
             self._remove_deleted(opened)
-        newest = examination_tables.newest(connection)
-        if newest is not None:
-            self._last_taken = datetime.fromisoformat(newest[0])
-            self._size = newest[1]
 
     def _remove_unnamed(self, connection: "Connection") -> None:
         """Remove the picture that an interrupted program wrote without its row."""

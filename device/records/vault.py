@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import secrets
 import shutil
 import threading
 from collections.abc import Iterator
@@ -21,16 +20,23 @@ from device.errors import (
 from device.language import translatable
 from device.platform.clock import Clock
 from device.platform.durable_files import make_folder, remove_durably
-from device.platform.locked_folder import LockedFolder, mount_point
+from device.platform.locked_folder import (
+    LockedFolder,
+    lies_read_only,
+    mount_point,
+    why_unwritable,
+)
 from device.platform.logs import log_expected
 from device.records import keyring, patient_tables
 from device.records.access import Access, Holder, Protection
 from device.records.database import (
     DATABASE_FILE,
     MIGRATIONS,
+    Tables,
     damage,
     is_damage,
     open_database,
+    read_database,
     transaction,
     value_of,
 )
@@ -95,6 +101,7 @@ class Vault:
         self._key_beside = b"" if permanent else new_secret()
         self.guard = threading.RLock()
         self._held: LockedFolder | None = None
+        self._unwritable: OSError | None = None
         self._medium: Path | None = None
         self._keyring: Keyring | None = None
         self.opened: Opened | None = None
@@ -106,12 +113,18 @@ class Vault:
         """What opens the records, and who did."""
         return self._access
 
+    @property
+    def read_only(self) -> bool:
+        """Whether what was opened can be read and not written."""
+        return self._unwritable is not None
+
     # The folder.
 
     def open(self) -> None:
         """Lock the folder for this program, and open the records unless a PIN is to be entered.
 
         Everything else does it too. What is opened may be opened again, and is closed by `close`.
+        Where records are kept that cannot be written, they are opened all the same, to be read.
 
         Raises
         ------
@@ -141,12 +154,7 @@ class Vault:
                     raise self._missing() from None
                 if not _is_of_the_disk(error):
                     raise
-                raise RecordError(
-                    "no examination can be kept, as their folder cannot be written",
-                    action=translatable("check the disk, and who may write there"),
-                    where=printable_path(self.folder),
-                    detail=reason(error),
-                ) from error
+                raise self.unwritable(error) from error
 
     def close(self) -> None:
         """Let others use the folder; remove one that is not permanent.
@@ -174,6 +182,8 @@ class Vault:
     def unlock(self, pin: str) -> Holder:
         """Open the records with a PIN, and return whose it is."""
         with self.guard:
+            with contextlib.suppress(RecordError):
+                self.check_writable()
             self.open()
             found, holder, master, wrong = self._try(pin)
             if self.opened is not None:
@@ -212,8 +222,9 @@ class Vault:
                 return
             with contextlib.suppress(RecordError), self.changing(None) as opened:
                 self.note(opened, Event.LOCKED, opened.holder.name)
-            self.opened.close()
-            self.opened = None
+            if self.opened is not None:
+                self.opened.close()
+                self.opened = None
             self._access = Access(Protection.PIN, None)
 
     def holders(self) -> tuple[Holder, ...]:
@@ -276,10 +287,40 @@ class Vault:
     def changing(self, permission: Permission | None, failure: str = NOT_KEPT) -> Iterator[Opened]:
         """Do what the block does in one transaction, and see that the disk is still there."""
         with self.guard, self.telling(failure):
+            self.check_writable()
             opened = self.allowed(permission)
             with transaction(opened.connection):
                 yield opened
             self.check_still_there()
+
+    def check_writable(self) -> None:
+        """Raise `RecordError` where the records cannot be written.
+
+        Where they were opened to be read, and their disk was put right since, they are opened anew:
+        whoever has a PIN enters it again.
+        """
+        self.open()
+        if self.read_only:
+            why = why_unwritable(self.folder)
+            if why is not None:
+                raise self.unwritable(why)
+            self._release()
+            self.open()
+
+    def note_leaving(self, permission: Permission, event: Event, subject: str) -> None:
+        """Note in the trail that records are taken out, where it can be written.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If they are locked, or whoever opened them may not take them out.
+        """
+        with self.guard:
+            if self.allowed(permission) and self.read_only:
+                _log.warning("records are taken out, and the trail cannot be written")
+                return
+            with self.changing(permission) as opened:
+                self.note(opened, event, subject)
 
     def allowed(self, permission: Permission | None) -> Opened:
         """Return the open records.
@@ -319,6 +360,8 @@ class Vault:
             if not self.is_there():
                 self._release()
                 raise self._missing() from None
+            if failure != CANNOT_READ and lies_read_only(self.folder):
+                raise self.unwritable(error) from error
             raise RecordError(
                 failure,
                 action=translatable("free space on the disk, or check that it can be written"),
@@ -367,6 +410,22 @@ class Vault:
             where=printable_path(self.folder),
         )
 
+    def unwritable(self, error: Exception | None = None) -> RecordError:
+        """Return the error that the folder cannot be written, as the system says or said."""
+        where = printable_path(self.folder)
+        if lies_read_only(self.folder):
+            return RecordError(
+                "nothing can be kept, as the disk of the records is read-only",
+                action=translatable("see or export what is there, and have the disk checked"),
+                where=where,
+            )
+        return RecordError(
+            "no examination can be kept, as their folder cannot be written",
+            action=translatable("check the disk, and who may write there"),
+            where=where,
+            detail=reason(error or self._unwritable or ""),
+        )
+
     def _open(self) -> None:
         medium = mount_point(self.folder)
         if self._medium not in (None, medium):
@@ -375,10 +434,9 @@ class Vault:
             make_folder(self.folder)
         self._held = LockedFolder(self.folder)
         self._medium = medium
-        # Only trying tells whether it can be written: root may not on a disk that is read-only.
-        probe = self.folder / f".{secrets.token_hex(3)}.part"
-        probe.mkdir()
-        probe.rmdir()
+        self._unwritable = why_unwritable(self.folder)
+        if self.read_only and not (self.folder / DATABASE_FILE).exists():
+            raise self.unwritable()
         for part in self.folder.glob(".*.part"):
             with contextlib.suppress(OSError):
                 part.unlink()
@@ -411,7 +469,7 @@ class Vault:
             master = keyring.open_with_key_beside(ring, content)
             if master is None:
                 raise self._unopenable(f"{keyring.KEY_BESIDE} is damaged, or another archive's")
-            if self._key_file is not None:
+            if self._key_file is not None and not self.read_only:
                 ring = self._lock_with_key_file(ring, master)
             return ring, master
         self._forget_key_beside()
@@ -477,31 +535,26 @@ class Vault:
         )
 
     def _connect(self, ring: Keyring, master: bytes, holder: Holder) -> None:
-        """Open the tables, and do what an interrupted program left undone."""
+        """Open the tables, and do what an interrupted program left undone, if it can be written."""
         if not keyring.is_whole(ring, master):
             raise self._unopenable("the keyring was altered")
         path = self.folder / DATABASE_FILE
         fresh = not (self.folder / PICTURES).exists()
         if not fresh and not path.exists():
             raise self._unopenable(f"{DATABASE_FILE} is missing")
-        connection, found, lost = open_database(path, derive(master, "database"), make=fresh)
-        opened = Opened(connection, master, holder)
+        key = derive(master, "database")
+        tables = read_database(path, key) if self.read_only else open_database(path, key, fresh)
+        opened = Opened(tables.connection, master, holder)
+        if tables.lost:
+            _log.warning("the records' journal was damaged: %d changes are lost", tables.lost)
         try:
-            known = value_of(connection, "keyring")
+            known = value_of(tables.connection, "keyring")
             if ring.number < known:
                 raise self._unopenable("an older keyring was put in its place")
-            if ring.number > known or found < len(MIGRATIONS) or lost:
-                with transaction(connection):
-                    connection.execute(
-                        "UPDATE archive SET value = ? WHERE name = 'keyring'", (ring.number,)
-                    )
-                    if found < len(MIGRATIONS):
-                        event = Event.MIGRATED if found else Event.MADE
-                        self.note(opened, event, f"schema {len(MIGRATIONS)}")
-                    if lost:
-                        _log.warning("the records' journal was damaged: %d changes are lost", lost)
-                        self.note(opened, Event.LOST, str(lost))
-            keyring.complete_copies(self.folder, ring)
+            if not self.read_only:
+                if ring.number > known or tables.found < len(MIGRATIONS) or tables.lost:
+                    self._note_opening(opened, ring, tables)
+                keyring.complete_copies(self.folder, ring)
             self.settle(opened)
         except BaseException as error:
             if is_damage(error):
@@ -510,6 +563,22 @@ class Vault:
             raise error from None
         self.opened = opened
         self._access = Access(ring.protection, holder)
+
+    def _note_opening(self, opened: Opened, ring: Keyring, tables: Tables) -> None:
+        """Note what was found as the tables were opened."""
+        with transaction(opened.connection):
+            self._set_keyring_number(opened, ring)
+            if tables.found < len(MIGRATIONS):
+                event = Event.MIGRATED if tables.found else Event.MADE
+                self.note(opened, event, f"schema {len(MIGRATIONS)}")
+            if tables.lost:
+                self.note(opened, Event.LOST, str(tables.lost))
+
+    @staticmethod
+    def _set_keyring_number(opened: Opened, ring: Keyring) -> None:
+        opened.connection.execute(
+            "UPDATE archive SET value = ? WHERE name = 'keyring'", (ring.number,)
+        )
 
     def _note_unlocked(self, wrong: int = 0) -> None:
         try:
@@ -532,9 +601,7 @@ class Vault:
         """Write a changed keyring, within the transaction that tells of it."""
         ring = keyring.signed(ring, opened.master)
         keyring.write_keyring(self.folder, ring)
-        opened.connection.execute(
-            "UPDATE archive SET value = ? WHERE name = 'keyring'", (ring.number,)
-        )
+        self._set_keyring_number(opened, ring)
         self._keyring = ring
         if ring.protection is Protection.PIN:
             self._forget_key_beside()
@@ -568,7 +635,7 @@ class Vault:
         return ring, *found, wrong
 
 
-def reason(error: BaseException) -> str:
+def reason(error: object) -> str:
     """Return what is wrong, without the file's name."""
     return getattr(error, "strerror", None) or str(error)
 
