@@ -90,7 +90,8 @@ def back_up(
         )
     with archive.guard, archive.telling():
         opened = archive.allowed(Permission.BACKUP)
-    yield from _taken_in(archive)
+    # Only what is in the tables is copied.
+    yield from archive.take_in_all()
     with _writing(target), _held(target):
         before = _keyring_of(target)
         source = archive.its_keyring()
@@ -189,17 +190,6 @@ def restore(
             archive.note(opened, Event.RESTORED, "")
     finally:
         archive.close()
-
-
-def _taken_in(archive: EncryptedArchive) -> Iterator[RecordError]:
-    """Take in what was kept while the records were locked, as only what is in them is copied."""
-    try:
-        for _ in archive.take_in():
-            pass
-    except RecordError as error:
-        yield error
-    for told in archive.wrong_in_drop_box():
-        yield RecordError(told)
 
 
 def _copy_pictures(archive: EncryptedArchive, target: Path) -> Iterator[RecordError | None]:

@@ -225,8 +225,12 @@ class EncryptedArchive(IntakeVault):
 
         One a step.
         """
+        if self.read_only:
+            if self.opened and (left := self.take_in_whole()):
+                raise left
+            return
         yield from self.take_in()
-        if self.opened is None or self.read_only:
+        if self.opened is None:
             return
         with self.telling():
             for error in import_plain(self, self.add, self.folder, remove=True):

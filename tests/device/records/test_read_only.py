@@ -156,9 +156,34 @@ def test_records_with_a_pin_are_opened_and_locked_again(
             kept.keep(small_frame, None, [], None)
         assert kept.unlock(PIN) == DOCTOR
         assert len(kept.identifiers()) == 2
+        assert list(kept.take_in_all()) == []
         kept.lock()
         assert kept.access.locked
         kept.close()
+
+
+def test_pictures_that_stay_sealed_are_told(
+    kept: EncryptedArchive, small_frame: Frame, tmp_path: Path
+) -> None:
+    kept.set_pin(DOCTOR, PIN)
+    kept.lock()
+    for _ in range(2):
+        kept.keep(small_frame, None, [], None)
+    kept.close()
+    words = "locked are not in them yet: 2; make room, or let their disk be written"
+    with write_protected(kept.folder):
+        kept.open()
+        assert list(kept.catch_up()) == []
+        kept.unlock(PIN)
+        assert len(kept.identifiers()) == 2
+        with pytest.raises(RecordError, match=words):
+            list(kept.catch_up())
+        os.seteuid(os.getuid())
+        told = [str(error) for error in back_up(kept, tmp_path / "stick", PASSPHRASE, CHEAP)]
+    assert [words in line for line in told] == [True, False, False]
+    kept.close()
+    kept.unlock(PIN)
+    assert list(kept.catch_up()) == [True, True]
 
 
 def test_records_are_written_again_once_their_disk_is_put_right(
