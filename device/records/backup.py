@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from device.errors import RecordError, RecordsInUseError
+from device.errors import RecordError, RecordsInUseError, reason
 from device.language import translatable
 from device.platform.clock import Clock
 from device.platform.durable_files import (
@@ -38,7 +38,7 @@ from device.records.picture_files import PICTURES, check_picture, picture_path, 
 from device.records.roles import Permission
 from device.records.sealing import derive
 from device.records.trail import Event
-from device.records.vault import Opened, reason
+from device.records.vault import Opened
 from device.text import printable_path
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def back_up(
     yield from archive.take_in_all()
     with _writing(target), _held(target):
         before = _keyring_of(target)
-        source = archive.its_keyring()
+        source = archive.keys.ring
         if before is not None and before.archive != source.archive:
             raise RecordError(
                 "this backup is of other records",

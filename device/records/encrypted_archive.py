@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from device.errors import RecordError
+from device.errors import RecordError, reason
 from device.frame import Frame, SourceKind
 from device.imaging.abcd import AbcdMeasures
 from device.imaging.field_of_view import crop, find_field
@@ -47,7 +47,7 @@ from device.records.picture_files import (
 from device.records.roles import Permission
 from device.records.sealing import new_secret
 from device.records.trail import Event, changes
-from device.records.vault import Opened, reason
+from device.records.vault import Opened
 
 _TIME: Final = "%Y%m%dT%H%M%SZ"
 FINDING_NOT_KEPT: Final = translatable("the picture is kept, but its finding could not be")

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from device.errors import NoSuchRecordError, RecordError
+from device.errors import NoSuchRecordError, RecordError, reason
 from device.language import translatable
 from device.records import drop_box, examination_tables, patient_tables
 from device.records.database import transaction
@@ -15,7 +15,7 @@ from device.records.model import ExaminationRecord
 from device.records.patient_vault import PatientVault
 from device.records.roles import Permission
 from device.records.trail import Event, has_happened
-from device.records.vault import Opened, reason
+from device.records.vault import Opened
 from device.text import printable_path
 
 EXAMINATION_NOT_KEPT: Final = translatable("the examination could not be kept")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from device.errors import RecordError
+from device.errors import RecordError, reason
 from device.records import examination_tables
 from device.records.database import DATABASE_FILE, checkpoint, damaged_pages
 from device.records.encrypted_archive import EncryptedArchive
@@ -14,7 +14,6 @@ from device.records.keyring import damaged_copies, write_keyring
 from device.records.picture_files import PICTURES, check_picture
 from device.records.roles import Permission
 from device.records.trail import Event, first_break
-from device.records.vault import reason
 
 if TYPE_CHECKING:
     from sqlcipher3.dbapi2 import Connection
@@ -45,7 +44,7 @@ def verify(archive: EncryptedArchive) -> Iterator[str | None]:
         connection = archive.allowed(Permission.BACKUP).connection
         copies = damaged_copies(archive.folder)
         if copies and not archive.read_only:
-            write_keyring(archive.folder, archive.its_keyring())
+            write_keyring(archive.folder, archive.keys.ring)
     for name in copies:
         mended = "was damaged; the other copy was put in its place"
         yield f"{name}: {'is damaged' if archive.read_only else mended}"
