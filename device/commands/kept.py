@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from device.commands.secret_input import ask_secret
 from device.commands.standard_error import print_error
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from device.interop.gather import Source
     from device.interop.study import ExaminedLesion
     from device.records.encrypted_archive import EncryptedArchive
-
-UNNOTED: Final = "the records cannot be written, so that their trail does not tell of this"
 
 
 class Kept:
@@ -79,8 +77,6 @@ def kept_examinations(config: Config, clock: Clock, what: str) -> Iterator[Kept]
         if archive.access.locked:
             archive.unlock(ask_secret("PIN: "))
         archive.note_export(what)
-        if archive.read_only:
-            print_error(UNNOTED)
         kept = Kept(archive, _source(config, archive))
         for error in archive.take_in_all():
             kept.pass_over(error)

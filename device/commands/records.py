@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from device.commands.kept import UNNOTED
 from device.commands.options import Add, Command, option_path
 from device.commands.secret_input import ask_secret, ask_secret_twice
 from device.commands.standard_error import print_error
@@ -212,8 +211,6 @@ def _picture(options: argparse.Namespace, clock: Clock) -> int:
                 raise RecordError("there is no examination yet")
             (identifier,) = identifiers
         archive.note_export(f"picture of {identifier}")
-        if archive.read_only:
-            print_error(UNNOTED)
         image = archive.read(identifier).image
         try:
             Image.fromarray(image).save(options.out, format="PNG")
