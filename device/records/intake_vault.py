@@ -31,8 +31,10 @@ class IntakeVault(PatientVault):
         """
         for identifier in drop_box.sealed_identifiers(self.folder):
             with self.guard, self.telling(EXAMINATION_NOT_KEPT):
-                if self.opened is None or self.read_only:
+                if self.opened is None:
                     return
+                if self.read_only:
+                    raise self.unwritable()
                 done = self._take_in(self.opened, identifier)
             yield done
 
@@ -46,21 +48,21 @@ class IntakeVault(PatientVault):
 
     def take_in_whole(self) -> RecordError | None:
         """Take in what is not damaged of it; return why some stays out, or None."""
-        why = self.unwritable() if self.read_only else None
         try:
             for _ in self.take_in():
                 pass
         except RecordError as error:
-            why = error
-        count = len(drop_box.sealed_identifiers(self.folder)) if why else 0
-        if why is None or not count:
-            return None
+            return self.left_sealed(error)
+        return None
+
+    def left_sealed(self, why: RecordError) -> RecordError:
+        """Return the error that pictures are kept which are not in the records."""
         return RecordError(
             "pictures that were kept while the records were locked are not in them yet: {count}",
             action=translatable("make room, or let their disk be written, and open them again"),
             where=printable_path(self.folder),
             detail=why.fault.text,
-            count=count,
+            count=len(drop_box.sealed_identifiers(self.folder)),
         )
 
     def _write_finding(self, opened: Opened, identifier: str, said: SealedFinding) -> None:
