@@ -13,6 +13,7 @@ from device.records.database import transaction
 from device.records.drop_box import SealedFinding
 from device.records.model import ExaminationRecord
 from device.records.patient_vault import PatientVault
+from device.records.plain_files import plain_examinations
 from device.records.roles import Permission
 from device.records.trail import Event, has_happened
 from device.records.vault import Opened
@@ -39,12 +40,24 @@ class IntakeVault(PatientVault):
             yield done
 
     def take_in_all(self) -> Iterator[RecordError]:
-        """Take in all that was kept while the records were locked; yield why some stays out."""
+        """Take in all that was kept while the records were locked; yield why some stays out.
+
+        So do examinations of an earlier release that the instrument has not brought over yet.
+        """
         left = self.take_in_whole()
         if left is not None:
             yield left
         for told in self.wrong_in_drop_box():
             yield RecordError(told)
+        with self.telling():
+            plain = len(plain_examinations(self.folder))
+        if plain:
+            yield RecordError(
+                "examinations that an earlier release kept are not in the records yet: {count}",
+                action=translatable("start the instrument, which brings them over"),
+                where=printable_path(self.folder),
+                count=plain,
+            )
 
     def take_in_whole(self) -> RecordError | None:
         """Take in what is not damaged of it; return why some stays out, or None."""
