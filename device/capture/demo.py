@@ -34,6 +34,8 @@ _STOP_RADIUS: Final = 0.48
 _MELANIN: Final = np.array([0.75, 1.15, 1.55], np.float32)
 _BLOOD: Final = np.array([0.25, 1.45, 1.15], np.float32)
 _SKIN: Final = np.array([226.0, 178.0, 156.0], np.float32)
+_VEIL: Final = np.array([104.0, 116.0, 142.0], np.float32)
+"""What pigment deep in the skin looks like: short waves are scattered back before they reach it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Scene:
         Strength of the pigment network.
     globules
         Number of dark globules.
+    veil
+        Strength of a blue-white veil over a part of the lesion, 0 to 1.
     hairs
         Number of hairs.
     blur, light, glare
@@ -70,6 +74,7 @@ class Scene:
     variegation: float = 0.2
     network: float = 0.35
     globules: int = 0
+    veil: float = 0.0
     hairs: int = 6
     blur: float = 0.0
     light: float = 1.0
@@ -77,7 +82,7 @@ class Scene:
 
 
 SCENES: Final = (
-    Scene(seed=11, radius=0.42, irregularity=0.06, network=0.45),
+    Scene(seed=11, radius=0.42, irregularity=0.15, variegation=0.5, network=0.45, globules=20),
     Scene(
         seed=23, radius=0.55, irregularity=0.45, pigment=1.25, variegation=0.95, network=0.6,
         globules=40, hairs=3,
@@ -95,8 +100,8 @@ SCENES: Final = (
     # To the shipped model the first of these is to be followed up, the second excised.
     Scene(seed=59, radius=0.3, irregularity=0.29, pigment=0.51, blood=0.59, variegation=0.88,
           network=0.69, globules=71, hairs=2),
-    Scene(seed=407, radius=0.34, irregularity=0.65, pigment=1.5, blood=0.49, variegation=0.71,
-          network=0.0, globules=65, hairs=1),
+    Scene(seed=64, radius=0.35, irregularity=0.43, pigment=0.93, blood=0.42, variegation=0.94,
+          network=0.33, globules=105, veil=1.0, hairs=2),
 )  # fmt: skip
 
 
@@ -199,6 +204,9 @@ def draw_lesion(scene: Scene) -> NDArray[np.uint8]:
         melanin += 0.5 * inside * _globules(random, scene)
     absorbed = melanin[:, :, None] * _MELANIN + blood[:, :, None] * _BLOOD
     colour = _SKIN * np.exp(-absorbed) * (0.97 + 0.06 * _clouds(random, 180)[:, :, None])
+    if scene.veil:
+        cover = scene.veil * (inside * _patch(random, x, y, scene))[:, :, None]
+        colour = colour * (1.0 - cover) + _VEIL * cover
     colour += random.normal(0.0, 2.2, colour.shape)
     picture = np.clip(colour, 0, 255).astype(np.uint8)
     _draw_hairs(random, picture, scene.hairs)
@@ -229,6 +237,16 @@ def _outline(random: np.random.Generator, x: Plane, y: Plane, scene: Scene) -> P
     distance = np.sqrt(x * x * 0.92 + y * y * 1.1) - edge - ragged
     smooth = np.clip(0.5 - distance / 0.11, 0, 1)
     return np.asarray(smooth * smooth * (3 - 2 * smooth), np.float32)
+
+
+def _patch(random: np.random.Generator, x: Plane, y: Plane, scene: Scene) -> Plane:
+    """Return a cloudy patch off the middle of the lesion, 0 to 1."""
+    turn = random.uniform(0, 2 * math.pi)
+    away = 0.45 * scene.radius
+    distance = np.hypot(x - away * math.cos(turn), y - away * math.sin(turn)) / scene.radius
+    return np.asarray(
+        np.clip(1.3 - 1.6 * distance, 0, 1) * (0.4 + 0.6 * _clouds(random, 7)), np.float32
+    )
 
 
 def _network(random: np.random.Generator) -> Plane:
