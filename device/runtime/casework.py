@@ -8,6 +8,7 @@ from typing import Final, assert_never
 from device.diagnoses import Code
 from device.errors import NoSuchRecordError, RecordError
 from device.faults import Fault
+from device.imaging.codes import clean_identifier
 from device.imaging.field_of_view import crop, find_field
 from device.imaging.registration import Registration, laid_over, register
 from device.inference.change import Sight, changes, sight
@@ -49,6 +50,7 @@ from device.runtime.requests import (
     NewLesion,
     OpenLesion,
     OpenPicture,
+    OpenScheduled,
     OpenWork,
     PinRequest,
     RemovePin,
@@ -58,6 +60,7 @@ from device.runtime.requests import (
 )
 
 NOT_DONE: Final = translatable("The records could not be read or written.")
+NO_IDENTIFIER: Final = translatable("what the clinic's list calls the patient is no identifier")
 NOT_KEPT_YET: Final = translatable("the picture that was decided on is not kept")
 
 WORK_ROWS: Final = 4
@@ -163,9 +166,10 @@ class Casework:
                 return _cleared(desk)
             case OpenLesion(lesion=None):
                 return self._with_lesions(_without_lesion(desk))
-            case OpenLesion(lesion=lesion):
+            case OpenLesion(lesion=lesion, scheduled=scheduled):
                 assert lesion is not None
-                return self._with_lesion(self._with_patient_of(desk, lesion), lesion)
+                opened = self._with_lesion(self._with_patient_of(desk, lesion), lesion)
+                return replace(opened, scheduled=scheduled or opened.scheduled)
             case OpenWork():
                 return replace(desk, work=self._work(desk, request))
             case OpenPicture():
@@ -180,6 +184,8 @@ class Casework:
     def _changed(self, desk: Desk, request: Entry) -> Desk:
         archive = self._archive
         match request:
+            case OpenScheduled():
+                return self._with_lesions(self._with_scheduled(desk, request))
             case AddPatient():
                 patient = archive.add_patient(
                     request.identifier,
@@ -213,6 +219,22 @@ class Casework:
                 return Desk(answered=request)
             case _:
                 assert_never(request)
+
+    def _with_scheduled(self, desk: Desk, request: OpenScheduled) -> Desk:
+        entry = request.scheduled
+        # As a code before the camera would be read.
+        identifier = clean_identifier(entry.identifier)
+        if not identifier:
+            raise RecordError(NO_IDENTIFIER, action=translatable("have it corrected there"))
+        patient = self._archive.find_patient(identifier)
+        if patient is None:
+            patient = self._archive.add_patient(
+                identifier,
+                name=entry.name if request.named else "",
+                birth_year=entry.birth_year,
+                sex=entry.sex,
+            )
+        return replace(_cleared(desk), patient=patient, scheduled=entry)
 
     def _change_pins(self, request: PinRequest) -> None:
         match request:

@@ -15,6 +15,7 @@ from device.inference.change import Change
 from device.records.access import Access, Holder
 from device.records.listing import WorkItem, WorkKind
 from device.records.model import ExaminationRecord
+from device.records.orders import Scheduled
 from device.records.patients import Lesion, Patient
 from device.runtime.requests import LesionChoice, Request
 
@@ -167,6 +168,8 @@ class Desk:
         Until when, by the clock's `monotonic`, no PIN is taken.
     patient
         Who is open, or None.
+    scheduled
+        The entry of the clinic's worklist that the patient was opened by, or None.
     unknown
         The identifier that was last looked for and is nobody's, or empty.
     matches
@@ -196,6 +199,7 @@ class Desk:
     access: Access | None = None
     pin_wait: float = 0.0
     patient: Patient | None = None
+    scheduled: Scheduled | None = None
     unknown: str = ""
     matches: Matches = Matches()
     lesions: tuple[LesionEntry, ...] = field(default=())

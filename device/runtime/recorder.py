@@ -246,6 +246,7 @@ class Recorder:
             kind=work.shot.filing.kind,
             polarization=work.shot.filing.polarization,
             lesion=lesion,
+            order=work.shot.filing.order,
         )
 
     def _answer(self, request: Request) -> None:

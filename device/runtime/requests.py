@@ -6,6 +6,7 @@ from device.anatomy import BodySpot
 from device.records.access import Holder
 from device.records.listing import WorkKind
 from device.records.model import PictureKind, Polarization
+from device.records.orders import Order, Scheduled
 from device.records.patients import Decision, Key, Patient, Sex
 
 
@@ -42,11 +43,14 @@ class Filing:
         What it shows.
     polarization
         The light that it is taken in; None where that is not known.
+    order
+        Of the lesion's patient, which the picture is taken for; None where there is none.
     """
 
     lesion: LesionChoice | None = None
     kind: PictureKind = PictureKind.DERMOSCOPIC
     polarization: Polarization | None = None
+    order: Order | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,24 @@ class FindPatient:
 
     identifier: str
     beginning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenScheduled:
+    """Open the patient of an entry of the clinic's worklist, who is added where that is nobody's.
+
+    What is kept of this patient from then on is of the entry's order.
+
+    Attributes
+    ----------
+    scheduled
+        The entry.
+    named
+        The clinic's settings allow patients' names.
+    """
+
+    scheduled: Scheduled
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +118,13 @@ class OpenLesion:
     ----------
     lesion
         A new one has none yet; None to take the one that is open off the desk.
+    scheduled
+        The entry of the clinic's worklist that its patient was opened by, where that is gone on
+        with.
     """
 
     lesion: LesionChoice | None
+    scheduled: Scheduled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +229,16 @@ class RemovePin:
 PinRequest = SetPin | ChangePin | RemovePin
 """What changes who can open the records."""
 
-Entry = AddPatient | ChangePatient | FileExamination | Decide | Unlock | Lock | PinRequest
+Entry = (
+    OpenScheduled
+    | AddPatient
+    | ChangePatient
+    | FileExamination
+    | Decide
+    | Unlock
+    | Lock
+    | PinRequest
+)
 """What changes the records, or who may see them."""
 
 Request = (

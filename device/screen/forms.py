@@ -7,6 +7,7 @@ from typing import Final
 from device.diagnoses import Code
 from device.inference.finding import Finding
 from device.records.access import Holder
+from device.records.orders import Scheduled
 from device.records.patients import Action, Decision, Key, Patient, Proof, Role, Sex
 
 MONTHS: Final = (3, 6, 12)
@@ -87,11 +88,14 @@ class Draft:
         Of whoever filled it in; None where the records were locked already.
     lesion
         The lesion that was open, or None.
+    scheduled
+        The entry of the clinic's worklist that its patient was opened by, or None.
     """
 
     form: DecisionForm
     role: Role | None = None
     lesion: Key | None = None
+    scheduled: Scheduled | None = None
 
 
 def form_of(subject: object, before: Decision | None) -> DecisionForm:

@@ -23,6 +23,7 @@ class PageName(StrEnum):
     LIMITS = "limits"
     START = "start"
     FOUND = "found"
+    SCHEDULED = "scheduled"
     PATIENT = "patient"
     DETAILS = "details"
     LESION = "lesion"

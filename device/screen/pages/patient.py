@@ -11,6 +11,7 @@ from device.anatomy import BodySpot, BodyView
 from device.body.atlas import spots
 from device.faults import Fault
 from device.language import translatable
+from device.records.orders import Scheduled
 from device.records.patients import Action, Patient
 from device.records.words import site_line
 from device.runtime.desk import LesionEntry
@@ -28,7 +29,15 @@ from device.screen.forms import DetailsForm
 from device.screen.grid import below, rows_of_targets, stacked, tiled
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
-from device.screen.records_wording import UNLIKE, VIEWS, about, decided, lesion_name
+from device.screen.records_wording import (
+    UNLIKE,
+    VIEWS,
+    about,
+    contradicted,
+    decided,
+    lesion_name,
+    order_line,
+)
 from device.screen.registry import PageName
 from device.screen.state import Context, State, Step, with_page
 from device.screen.view import ByIdentity, PageView, Snapshot
@@ -126,6 +135,8 @@ class PatientView(PageView):
         A lesion is chosen for a picture that is kept already.
     fault
         Why what was asked for last was not done, or None.
+    scheduled
+        The entry of the clinic's worklist that the patient was opened by, or None.
     """
 
     page: ClassVar[PageName] = PageName.PATIENT
@@ -135,6 +146,7 @@ class PatientView(PageView):
     frozen: bool = False
     filing: bool = False
     fault: Fault | None = None
+    scheduled: Scheduled | None = None
 
 
 class PatientPage(Page):
@@ -223,6 +235,7 @@ class PatientPage(Page):
             state.frozen,
             bool(state.filing),
             desk.fault,
+            desk.scheduled,
         )
 
     def draw(self, view: PatientView, wording: Wording) -> None:
@@ -246,7 +259,7 @@ class PatientPage(Page):
         header = Rect(layout.panel.left, layout.panel.top, layout.panel.width, layout.px(_HEADER))
         canvas.part(
             header,
-            (view.patient, view.filing, view.fault),
+            (view.patient, view.filing, view.fault, view.scheduled),
             lambda shown: self._draw_header(header, *shown, wording),
         )
         area = places[PatientControl.MAP]
@@ -275,6 +288,7 @@ class PatientPage(Page):
         patient: Patient | None,
         filing: bool,
         fault: Fault | None,
+        scheduled: Scheduled | None,
         wording: Wording,
     ) -> None:
         if patient is None:
@@ -286,6 +300,13 @@ class PatientPage(Page):
         canvas.draw_text(patient.identifier, 28, area.topleft, area.width, bold=True)
         said = about(patient, wording) or wording.translate("Touch where the lesion lies.")
         colour = self.palette.quiet
+        if scheduled is not None:
+            otherwise = contradicted(patient, scheduled, wording)
+            known = about(patient, wording)
+            said = " · ".join(word for word in (known, order_line(scheduled)) if word) or said
+            if otherwise:
+                said = wording.translate("Clinic's list: {said}", said=otherwise)
+                said, colour = f"{said} · {known}", self.palette.warning
         if filing:
             said = wording.translate("Which lesion is the picture of?")
             colour = self.palette.touch

@@ -19,7 +19,7 @@ from device.records.encrypted_archive import EncryptedArchive
 from device.records.listing import WorkKind
 from device.records.model import PictureKind
 from device.records.patients import Action, Decision, Key, Role
-from device.runtime.casework import MOST_MATCHES, NOT_KEPT_YET, WORK_ROWS, Casework
+from device.runtime.casework import MOST_MATCHES, NO_IDENTIFIER, NOT_KEPT_YET, WORK_ROWS, Casework
 from device.runtime.desk import Desk, Matches
 from device.runtime.messages import Shot
 from device.runtime.requests import (
@@ -35,6 +35,7 @@ from device.runtime.requests import (
     NewLesion,
     OpenLesion,
     OpenPicture,
+    OpenScheduled,
     OpenWork,
     Request,
     Unlock,
@@ -43,6 +44,7 @@ from tests.device.clocks import ManualClock
 from tests.device.inference.test_likeness import lesions as likenesses
 from tests.device.records.conftest import CHEAP
 from tests.device.screen.findings import make_finding
+from tests.device.screen.record_states import SCHEDULED
 
 SPOT = BodySpot(BodyView.BACK, 0.4, 0.25, BodySite.UPPER_BACK, Laterality.LEFT)
 
@@ -100,6 +102,41 @@ def test_patient_is_found_whatever_the_capitals_and_an_unknown_one_is_told(it: D
     desk = it.ask(FindPatient("P-2"))
     assert (desk.patient, desk.unknown, desk.fault) == (None, "P-2", None)
     assert it.ask(FindPatient("P-1")).unknown == ""
+
+
+def test_patient_of_the_clinics_list_is_opened_and_added_where_that_is_nobodys(
+    it: Desktop,
+) -> None:
+    desk = it.ask(OpenScheduled(SCHEDULED))
+    patient = desk.patient
+    assert (patient.identifier, patient.birth_year, patient.sex) == ("P-004711", 1961, "female")
+    assert (patient.name, desk.scheduled) == ("", SCHEDULED)
+    # Whoever is known stays as known.
+    other = replace(SCHEDULED, identifier="p-004711", birth_year=1958)
+    desk = it.ask(OpenScheduled(other, named=True))
+    assert (desk.patient, desk.scheduled) == (patient, other)
+    named = it.ask(OpenScheduled(replace(SCHEDULED, identifier="Q  1"), named=True)).patient
+    # As its code would be read.
+    assert (named.identifier, named.name) == ("Q 1", "Núñez, María")
+    refused = it.ask(OpenScheduled(replace(SCHEDULED, identifier="***")))
+    assert (refused.fault.message, refused.patient) == (NO_IDENTIFIER, named)
+
+
+def test_order_goes_with_its_patient_and_comes_back_with_what_the_lock_interrupted(
+    it: Desktop,
+) -> None:
+    other = it.lesion("P-2")
+    own = it.archive.add_lesion(it.ask(OpenScheduled(SCHEDULED)).patient.key, SPOT).key
+    kept = (OpenLesion(own), Decide(it.picture(lesion=own), decision()), OpenWork(None))
+    for request in kept:
+        assert it.ask(request).scheduled == SCHEDULED
+    for request in (ClosePatient(), FindPatient("P-2"), AddPatient("P-3"), OpenLesion(other)):
+        it.ask(OpenScheduled(SCHEDULED))
+        assert it.ask(request).scheduled is None
+    desk = it.ask(OpenLesion(own, SCHEDULED))
+    assert (desk.patient.identifier, desk.scheduled) == (SCHEDULED.identifier, SCHEDULED)
+    it.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), "471100")
+    assert it.ask(Lock()).scheduled is None
 
 
 def test_identifier_of_another_patient_is_a_fault_and_changes_nothing(it: Desktop) -> None:

@@ -26,6 +26,7 @@ from device.runtime.requests import (
     NewLesion,
     OpenLesion,
     OpenPicture,
+    OpenScheduled,
     OpenWork,
     RemovePin,
     SetPin,
@@ -44,7 +45,15 @@ from device.screen.state import Command, Context, State
 from device.screen.view import LiveView, Snapshot
 from device.screen.widgets import fitted
 from tests.device.screen.findings import make_finding
-from tests.device.screen.record_states import LESIONS, NOON, PATIENT, PICTURE, VISITS, WORK
+from tests.device.screen.record_states import (
+    APPOINTMENTS,
+    LESIONS,
+    NOON,
+    PATIENT,
+    PICTURE,
+    VISITS,
+    WORK,
+)
 
 DESK = Desk(patient=PATIENT, lesions=LESIONS, visits=VISITS, work=WORK, picture=PICTURE)
 OPEN = Context(desk=DESK)
@@ -263,6 +272,48 @@ def test_worklist_is_turned_and_opens_what_it_names() -> None:
     lesion = WORK.entries[0].visit.record.lesion
     assert (opened.page, opened.lesion, request) == (PageName.LESION, lesion, OpenLesion(lesion))
     assert step(state, Touch("entry 4"), OPEN) == (state, None)
+
+
+def test_worklist_begins_with_the_clinics_where_the_settings_name_one() -> None:
+    start, page = State(PageName.START), State(PageName.WORKLIST)
+    opened, request = step(start, Touch("worklist"), OPEN)
+    assert (opened.page, request) == (PageName.WORKLIST, OpenWork("overdue"))
+    assert step(page, Touch("clinic"), OPEN) == (page, None)
+    for state, target in ((start, "worklist"), (page, "clinic")):
+        opened, command = step(replace(state, clinic_list="ris"), Touch(target), OPEN)
+        assert (opened.page, command) == (PageName.SCHEDULED, Command.LOOK_AT_CLINIC_LIST)
+    own, request = step(opened, Touch("work"), OPEN)
+    assert (own.page, request) == (PageName.WORKLIST, OpenWork("overdue"))
+    assert step(opened, Touch("back"), OPEN)[0].page == PageName.START
+
+
+def test_entry_of_the_clinics_list_is_opened_by_touch_and_by_key() -> None:
+    state, listed = State(PageName.SCHEDULED), Context(appointments=APPOINTMENTS)
+    third = OpenScheduled(APPOINTMENTS.entries[2])
+    assert step(state, Touch("appointment 3"), listed) == (state, third)
+    assert step(replace(state, focus="appointment 3"), Key("return"), listed)[1] == third
+    named = replace(state, names=True)
+    assert step(named, Touch("appointment 3"), listed)[1] == replace(third, named=True)
+    for _ in range(2):
+        state, _ = step(state, Touch("further"), listed)
+    assert step(state, Touch("appointment 3"), listed)[1] == OpenScheduled(APPOINTMENTS.entries[10])
+    assert step(state, Touch("appointment 4"), listed) == (state, None)
+    for _ in range(2):
+        state, _ = step(state, Touch("earlier"), listed)
+    assert step(state, Touch("appointment 3"), listed)[1] == third
+
+
+def test_list_that_may_change_under_the_finger_is_not_touched_and_asked_for_again() -> None:
+    state = State(PageName.SCHEDULED, page_state=8)
+    asking = Context(appointments=replace(APPOINTMENTS, asking=True))
+    assert step(state, Touch("appointment 1"), asking) == (state, None)
+    assert step(state, Touch("again"), asking)[1] is None
+    again = step(state, Touch("again"), Context(appointments=APPOINTMENTS))
+    assert again == (State(PageName.SCHEDULED), Command.ASK_FOR_CLINIC_LIST)
+    # A shorter one begins at its beginning.
+    short = Context(appointments=replace(APPOINTMENTS, entries=APPOINTMENTS.entries[:2]))
+    _, request = step(state, Touch("appointment 1"), short)
+    assert request == OpenScheduled(APPOINTMENTS.entries[0])
 
 
 def test_two_visits_are_gone_through_and_end_at_both_ends() -> None:
