@@ -311,7 +311,7 @@ class Casework:
 
     def _work(self, desk: Desk, request: OpenWork) -> WorkPage:
         number = 1
-        if request.turn and desk.work is not None and desk.work.kind == request.kind:
+        if request.turn and desk.work is not None and _same_list(desk.work, request):
             number = max(1, min(desk.work.number + request.turn, len(self._cursors)))
         after = self._cursors[number - 1] if number > 1 else None
         today = self._clock.now().astimezone().date()
@@ -321,7 +321,14 @@ class Casework:
             following = pictures.following
             entries = [WorkEntry(self._visit(record), None) for record in pictures.items]
         else:
-            items = self._archive.worklist(request.kind, today, after, WORK_ROWS)
+            items = self._archive.worklist(
+                request.kind,
+                today,
+                after,
+                WORK_ROWS,
+                by_identifier=request.by_identifier,
+                prefix=request.prefix,
+            )
             following = items.following
             entries = [WorkEntry(self._visit(item.record), item) for item in items.items]
         self._cursors = [*(self._cursors[:number] if number > 1 else [None]), following]
@@ -333,6 +340,8 @@ class Casework:
             number,
             following is None,
             self._archive.work_counts(today),
+            request.by_identifier,
+            request.prefix,
         )
 
     def _compared(self, request: CompareVisits) -> Comparison:
@@ -364,6 +373,12 @@ def _unlike(one: LesionSummary, lesions: Sequence[LesionSummary]) -> bool:
 def _naevus(record: ExaminationRecord) -> bool:
     finding = record.finding
     return finding is not None and finding.no_call is None and finding.diagnosis == Code.NV
+
+
+def _same_list(work: WorkPage, request: OpenWork) -> bool:
+    """Return whether a page of the worklist is one of those that are asked for."""
+    asked = (request.kind, request.by_identifier, request.prefix)
+    return (work.kind, work.by_identifier, work.prefix) == asked
 
 
 def _cleared(desk: Desk) -> Desk:

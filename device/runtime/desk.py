@@ -92,6 +92,8 @@ class WorkPage:
         No page follows.
     counts
         How much there is of each kind.
+    by_identifier, prefix
+        As it was asked for.
     """
 
     kind: WorkKind | None
@@ -99,6 +101,8 @@ class WorkPage:
     number: int
     last: bool
     counts: Mapping[WorkKind, int]
+    by_identifier: bool = False
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

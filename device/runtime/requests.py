@@ -137,10 +137,16 @@ class OpenWork:
         None for what is filed under no lesion.
     turn
         0 for the first page, 1 for the one that follows, -1 for the one before.
+    by_identifier
+        In the order of patients' identifiers, not by date.
+    prefix
+        What these begin with; empty for all.
     """
 
     kind: WorkKind | None
     turn: int = 0
+    by_identifier: bool = False
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Final
 from device.diagnoses import Code
 from device.inference.finding import Finding
 from device.records.access import Holder
+from device.records.listing import WorkKind
 from device.records.orders import Scheduled
 from device.records.patients import Action, Decision, Key, Patient, Proof, Role, Sex
 
@@ -239,3 +240,16 @@ def after_pin(form: NewPinForm) -> NewPinForm:
     if form.entered != form.new:
         return replace(form, new="", entered="", unlike=True)
     return replace(form, entered="", waiting=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchForm:
+    """What is looked for in the worklist by the beginning of an identifier.
+
+    Attributes
+    ----------
+    kind
+        That is listed.
+    """
+
+    kind: WorkKind

@@ -16,9 +16,11 @@ from device.runtime.requests import OpenPicture, OpenWork
 from device.screen import theme
 from device.screen.canvas import Button
 from device.screen.events import Target
+from device.screen.forms import SearchForm
 from device.screen.grid import below, rows_of_targets, second_row, stacked, tiled, work_area
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
+from device.screen.pages.keyboard import Field, KeyboardState
 from device.screen.pages.patient import open_lesion
 from device.screen.pages.picture import PictureState
 from device.screen.records_wording import WORK, decided, due_line, lesion_name
@@ -40,6 +42,8 @@ class WorkControl(StrEnum):
     REFERRED = "referred"
     UNFILED = "unfiled"
     CLINIC = "clinic"
+    ORDER = "order"
+    FIND = "find"
     FIRST = "entry 1"
     SECOND = "entry 2"
     THIRD = "entry 3"
@@ -54,6 +58,7 @@ _KINDS: Final[Mapping[Target, WorkKind | None]] = {
     WorkControl.UNFILED: None,
 }
 _ENTRIES: Final = tuple(WorkControl)[-4:]
+_SECOND: Final = (WorkControl.CLINIC, WorkControl.ORDER, WorkControl.FIND)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,13 +91,13 @@ class WorklistPage(Page):
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
         """Return the row, the second row, the kinds at the top, and four entries below."""
         row = (Control.SHUTTER, WorkControl.EARLIER, WorkControl.FURTHER, Control.BACK)
-        page, second = work_area(layout), second_row(layout)
+        page = work_area(layout)
         rows, columns = (2, 3) if layout.portrait else (1, len(_KINDS))
         kinds = rows_of_targets(layout, page.topleft, page.width, rows)
         entries = stacked(layout, below(layout, kinds, page), len(_ENTRIES))
         return {
             **dict(zip(row, layout.row, strict=True)),
-            WorkControl.CLINIC: second[0],
+            **dict(zip(_SECOND, second_row(layout), strict=False)),
             **dict(zip(_KINDS, tiled(layout, kinds, rows, columns), strict=False)),
             **dict(zip(_ENTRIES, entries, strict=True)),
         }
@@ -101,7 +106,7 @@ class WorklistPage(Page):
     def targets(cls, state: State) -> tuple[Target, ...]:
         """Return the row, the second row, the kinds, the entries."""
         row = (Control.SHUTTER, WorkControl.EARLIER, WorkControl.FURTHER, Control.BACK)
-        return (*row, WorkControl.CLINIC, *_KINDS, *_ENTRIES)
+        return (*row, *_SECOND, *_KINDS, *_ENTRIES)
 
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
@@ -112,12 +117,16 @@ class WorklistPage(Page):
                 return state, None
             return with_page(state, PageName.SCHEDULED), Command.LOOK_AT_CLINIC_LIST
         if target in _KINDS:
-            return state, OpenWork(_KINDS[target])
+            if work is None:
+                return state, OpenWork(_KINDS[target])
+            return state, OpenWork(_KINDS[target], 0, work.by_identifier, work.prefix)
         if work is None:
             return state, None
+        if target in (WorkControl.ORDER, WorkControl.FIND):
+            return _searched(state, target, work)
         if target in (WorkControl.EARLIER, WorkControl.FURTHER):
             turn = 1 if target == WorkControl.FURTHER else -1
-            return state, OpenWork(work.kind, turn)
+            return state, OpenWork(work.kind, turn, work.by_identifier, work.prefix)
         place = _ENTRIES.index(WorkControl(target))
         if place >= len(work.entries):
             return state, None
@@ -145,6 +154,7 @@ class WorklistPage(Page):
             WorkControl.CLINIC: Button(
                 wording.translate("Clinic's list"), False if view.clinic else None
             ),
+            **_search_buttons(work, wording),
             **{
                 control: Button(_label(kind, work, wording), work is not None and kind == work.kind)
                 for control, kind in _KINDS.items()
@@ -189,6 +199,31 @@ class WorklistPage(Page):
         inner = area.inflate(-self.canvas.layout.px(24), -self.canvas.layout.px(16))
         if said:
             self.canvas.draw_paragraph(said, theme.BODY, inner, self.palette.quiet)
+
+
+def _searched(state: State, target: Target, work: WorkPage) -> Step:
+    """Return where ordering or searching leads; what has no patient has no identifier."""
+    if work.kind is None:
+        return state, None
+    if target == WorkControl.ORDER:
+        return state, OpenWork(work.kind, by_identifier=not work.by_identifier)
+    typing = KeyboardState(Field.SEARCH, work.prefix, SearchForm(work.kind))
+    return replace(with_page(state, PageName.KEYBOARD), page_state=typing), None
+
+
+def _search_buttons(work: WorkPage | None, wording: Wording) -> dict[Target, Button]:
+    searched = work is not None and work.kind is not None
+    prefix = work.prefix if work is not None else ""
+    ordered = work is not None and work.by_identifier
+    return {
+        WorkControl.ORDER: Button(
+            wording.translate("By identifier"), ordered if searched else None
+        ),
+        WorkControl.FIND: Button(
+            f"{prefix} …" if prefix else wording.translate("Find"),
+            bool(prefix) if searched else None,
+        ),
+    }
 
 
 def _label(kind: WorkKind | None, work: WorkPage | None, wording: Wording) -> str:

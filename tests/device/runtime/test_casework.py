@@ -247,6 +247,26 @@ def test_worklist_is_turned_forwards_and_back_and_counts(it: Desktop) -> None:
     assert set(page.counts) == set(WorkKind)
 
 
+def test_worklist_is_turned_by_identifier_and_begins_anew_when_that_changes(it: Desktop) -> None:
+    for number in range(WORK_ROWS + 1):
+        it.picture(lesion=it.lesion(f"P-{9 - number}"))
+    it.picture(lesion=it.lesion("Q-1"))
+    undecided = WorkKind.UNDECIDED
+
+    def patients(turn: int, *more: object) -> list[str]:
+        page = it.ask(OpenWork(undecided, turn, *more)).work
+        return [entry.item.patient.identifier for entry in page.entries]
+
+    assert patients(0) == ["Q-1", "P-5", "P-6", "P-7"]
+    assert patients(1, True) == ["P-5", "P-6", "P-7", "P-8"]
+    assert patients(1, True) == ["P-9", "Q-1"]
+    assert (it.desk.work.number, it.desk.work.last) == (2, True)
+    assert patients(1, True, "P") == ["P-5", "P-6", "P-7", "P-8"]
+    assert patients(1, True, "P") == ["P-9"]
+    assert (it.desk.work.by_identifier, it.desk.work.prefix) == (True, "P")
+    assert patients(-1, True, "P") == ["P-5", "P-6", "P-7", "P-8"]
+
+
 def test_picture_is_opened_whole_and_cropped_as_it_is_shown(it: Desktop) -> None:
     region = it.picture(kind=PictureKind.REGION)
     lesion = it.picture()

@@ -280,6 +280,9 @@ def record_states(live: LiveView) -> dict[str, PageView]:
             for field in Field
         },
         "worklist": WorkView(WORK, clinic=True, **common),
+        "worklist-found": WorkView(
+            replace(WORK, by_identifier=True, prefix="P-0047"), clinic=True, **common
+        ),
         "worklist-unfiled": WorkView(UNFILED, focus="entry 1", **common),
         "worklist-empty": WorkView(
             replace(WORK, kind=WorkKind.DUE, entries=(), last=True), **common

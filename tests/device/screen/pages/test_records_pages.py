@@ -287,6 +287,31 @@ def test_worklist_begins_with_the_clinics_where_the_settings_name_one() -> None:
     assert step(opened, Touch("back"), OPEN)[0].page == PageName.START
 
 
+def test_worklist_is_put_in_order_and_searched_by_identifier() -> None:
+    state = State(PageName.WORKLIST)
+    assert step(state, Touch("order"), OPEN)[1] == OpenWork("overdue", by_identifier=True)
+    found = replace(WORK, by_identifier=True, prefix="P-0")
+    searched = Context(desk=replace(DESK, work=found))
+    assert step(state, Touch("order"), searched)[1] == OpenWork("overdue")
+    for target, request in (
+        ("due", OpenWork("due", 0, True, "P-0")),
+        ("further", OpenWork("overdue", 1, True, "P-0")),
+    ):
+        assert step(state, Touch(target), searched)[1] == request
+    typing, request = step(state, Touch("find"), searched)
+    assert (typing.page, typing.page_state.text, request) == (PageName.KEYBOARD, "P-0", None)
+    for event in (Text("0"), Touch("x"), Touch("delete")):
+        typing, _ = step(typing, event)
+    back, request = step(typing, Key("return"))
+    assert (back, request) == (state, OpenWork("overdue", 0, True, "P-00"))
+    assert step(typing, Key("escape"))[0].page == PageName.WORKLIST
+    # Pictures without a code have no identifier.
+    unfiled = Context(desk=replace(DESK, work=replace(WORK, kind=None)))
+    for context in (unfiled, Context()):
+        for target in ("order", "find"):
+            assert step(state, Touch(target), context) == (state, None)
+
+
 def test_entry_of_the_clinics_list_is_opened_by_touch_and_by_key() -> None:
     state, listed = State(PageName.SCHEDULED), Context(appointments=APPOINTMENTS)
     third = OpenScheduled(APPOINTMENTS.entries[2])
