@@ -14,6 +14,7 @@ from device.runtime.requests import (
     ChangePatient,
     ChangePin,
     Decide,
+    DeletePatient,
     Filing,
     FindPatient,
     LesionChoice,
@@ -38,6 +39,10 @@ _LEADS: Final[Mapping[tuple[type, PageName], PageName]] = {
     (SetPin, PageName.NEW_PIN): PageName.HOLDERS,
     (ChangePin, PageName.NEW_PIN): PageName.HOLDERS,
     (RemovePin, PageName.HOLDER): PageName.HOLDERS,
+    **{
+        (DeletePatient, page): PageName.START
+        for page in (PageName.DELETION, PageName.PATIENT, PageName.DETAILS, PageName.LESION)
+    },
 }
 """Where what was done leads from the page that it was asked for on."""
 
@@ -48,6 +53,7 @@ _BEHIND_THE_LOCK: Final = frozenset(
         PageName.SCHEDULED,
         PageName.PATIENT,
         PageName.DETAILS,
+        PageName.DELETION,
         PageName.LESION,
         PageName.PICTURE,
         PageName.FOLLOW_UP,
@@ -87,10 +93,14 @@ def followed(state: State, desk: Desk, before: Desk | None = None) -> State:
             return _deciding(state, form)
         if state.page is PageName.NEW_PIN and isinstance(state.page_state, NewPinForm):
             return replace(state, page_state=NewPinForm(state.page_state.holder))
+        if state.page is PageName.DELETION:
+            return replace(state, page_state=None)
         return state
     leads = _LEADS.get((type(desk.answered), state.page))
     if leads is not None:
-        return with_page(state, leads)
+        # Where a patient is looked for, none is open.
+        lesion = None if leads is PageName.START else state.lesion
+        return replace(with_page(state, leads), lesion=lesion)
     match desk.answered, state.page:
         case (
             (FindPatient(), PageName.START | PageName.FOUND)

@@ -40,6 +40,7 @@ from device.runtime.requests import (
     ClosePatient,
     CompareVisits,
     Decide,
+    DeletePatient,
     Entry,
     FileExamination,
     Filing,
@@ -198,6 +199,9 @@ class Casework:
             case ChangePatient():
                 archive.change_patient(request.patient)
                 return replace(desk, patient=request.patient)
+            case DeletePatient():
+                archive.delete_patient(request.patient)
+                return replace(_cleared(desk), work=None)
             case FileExamination():
                 archive.file_examination(request.identifier, self._key(request.lesion))
                 return self._with_lesion(self._with_lesions(desk), request.lesion)

@@ -106,6 +106,13 @@ class ChangePatient:
 
 
 @dataclass(frozen=True, slots=True)
+class DeletePatient:
+    """Delete a patient for good, with lesions and pictures."""
+
+    patient: Key
+
+
+@dataclass(frozen=True, slots=True)
 class ClosePatient:
     """Take the patient off the desk."""
 
@@ -239,6 +246,7 @@ Entry = (
     OpenScheduled
     | AddPatient
     | ChangePatient
+    | DeletePatient
     | FileExamination
     | Decide
     | Unlock

@@ -26,6 +26,7 @@ class PageName(StrEnum):
     SCHEDULED = "scheduled"
     PATIENT = "patient"
     DETAILS = "details"
+    DELETION = "deletion"
     LESION = "lesion"
     PICTURE = "picture"
     FOLLOW_UP = "followup"

@@ -395,6 +395,31 @@ def clinic_list(practice: Practice, port: int) -> ClinicList:
     return asked
 
 
+def test_patient_is_deleted_on_the_screen_and_seen_nowhere_after(practice: Practice) -> None:
+    earlier_visit(practice.archive, "P-1")
+    kept = earlier_visit(practice.archive, "P-2")
+
+    def deeds() -> None:
+        practice.clinic.until(lambda: len(practice.clinic.app.recent) == 2)
+        practice.open_patient("P-1")
+        practice.show_skin()
+        practice.touch("details", "patient")
+        practice.until_page(PageName.DETAILS)
+        practice.touch("delete patient", "details")
+        practice.until_page(PageName.DELETION)
+        view = practice.clinic.view()
+        assert (view.patient, view.lesions, view.pictures) == ("P-1", 1, 1)
+        # With keys alone.
+        practice.clinic.press(*[pygame.K_TAB] * 3, pygame.K_RETURN)
+        practice.until_page(PageName.START)
+        practice.until(lambda: practice.desk().patient is None)
+        practice.clinic.until(lambda: len(practice.clinic.app.recent) == 1)
+
+    practice.use(deeds)
+    assert [patient.identifier for patient in practice.archive.patients().items] == ["P-2"]
+    assert [record.lesion for record in practice.records()] == [kept]
+
+
 def test_picture_without_a_code_is_filed_later_by_hand(practice: Practice) -> None:
     key = earlier_visit(practice.archive)
 

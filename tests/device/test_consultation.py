@@ -17,6 +17,7 @@ from device.runtime.messages import Picture
 from device.runtime.requests import (
     AddPatient,
     Decide,
+    DeletePatient,
     FindPatient,
     Lock,
     NewLesion,
@@ -45,6 +46,16 @@ def test_patient_who_is_found_is_shown_and_one_who_is_not_can_be_added() -> None
     assert (unknown.page, unknown.page_state) == (PageName.DETAILS, DetailsForm("P-9"))
     added = followed(unknown, replace(DESK, answered=AddPatient("P-9")))
     assert added.page == PageName.PATIENT
+
+
+def test_patient_who_was_deleted_is_left_wherever_one_has_gone_on() -> None:
+    gone = Desk(access=OPEN, answered=DeletePatient(PATIENT.key))
+    for page in (PageName.DELETION, PageName.PATIENT, PageName.DETAILS, PageName.LESION):
+        left = followed(State(page, lesion="c" * 32, page_state=True), gone)
+        assert left == State(PageName.START)
+    refused = replace(DESK, answered=gone.answered, fault=Fault("not allowed"))
+    state = State(PageName.DELETION, page_state=True)
+    assert followed(state, refused) == State(PageName.DELETION)
 
 
 def test_beginning_of_an_identifier_leads_to_those_that_begin_so() -> None:

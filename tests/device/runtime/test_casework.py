@@ -28,6 +28,7 @@ from device.runtime.requests import (
     ClosePatient,
     CompareVisits,
     Decide,
+    DeletePatient,
     FileExamination,
     Filing,
     FindPatient,
@@ -219,6 +220,27 @@ def test_decision_about_a_shot_is_entered_where_that_was_kept(it: Desktop) -> No
     assert desk.lesions[0].newest.record.decision.action == Action.REFER
     desk = it.ask(Decide(Shot(), decision()))
     assert desk.fault.message == NOT_KEPT_YET
+
+
+def test_patient_is_deleted_and_leaves_nothing_on_the_desk(it: Desktop) -> None:
+    key = it.lesion()
+    kept = it.picture(lesion=key)
+    it.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), "471100")
+    it.archive.set_pin(Holder("Nurse", Role.FIELD), "000000")
+    for request in (OpenLesion(key), OpenPicture(kept), OpenWork(WorkKind.UNDECIDED)):
+        it.ask(request)
+    patient = it.desk.patient.key
+    it.archive.lock()
+    it.archive.unlock("000000")
+    desk = it.ask(DeletePatient(patient))
+    assert desk.fault is not None
+    assert it.archive.record(kept).lesion == key
+    it.archive.lock()
+    it.archive.unlock("471100")
+    desk = it.ask(DeletePatient(patient))
+    for name in ("patient", "opened", "picture", "work", "lesion", "scheduled", "fault"):
+        assert getattr(desk, name) is None
+    assert (desk.lesions, desk.visits, it.archive.identifiers()) == ((), (), [])
 
 
 def test_picture_is_filed_by_hand_under_an_old_or_a_new_lesion(it: Desktop) -> None:

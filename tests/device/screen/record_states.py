@@ -31,6 +31,7 @@ from device.runtime.desk import (
 )
 from device.screen.forms import DecisionForm, DetailsForm, HolderForm
 from device.screen.pages.decision import DecisionView
+from device.screen.pages.deletion import DeletionView
 from device.screen.pages.details import DetailsView
 from device.screen.pages.followup import FollowUpState, FollowUpView, Mode
 from device.screen.pages.found import FoundView
@@ -235,6 +236,12 @@ def record_states(live: LiveView) -> dict[str, PageView]:
             **cased,
         ),
         "details-fault": DetailsView(DetailsForm("P-004711"), fault=FAULT, **common),
+        "details-deletes": DetailsView(
+            DetailsForm("P-004711", "", 1961, Sex.FEMALE, 2, PATIENT), deletes=True, **cased
+        ),
+        "deletion": DeletionView(PATIENT.identifier, 4, 17, **cased),
+        "deletion-waiting": DeletionView(PATIENT.identifier, 4, 17, waiting=True, **cased),
+        "deletion-fault": DeletionView(PATIENT.identifier, 4, 17, fault=FAULT, **cased),
         "lesion": LesionView(beside, VISITS, polarization=Polarization.UNPOLARIZED, **cased),
         "lesion-new": LesionView(
             beside, region=True, case=Case(PATIENT.identifier, 0, FOREARM, region=True), **common

@@ -19,6 +19,7 @@ from device.runtime.requests import (
     ClosePatient,
     CompareVisits,
     Decide,
+    DeletePatient,
     FileExamination,
     FindPatient,
     ListHolders,
@@ -34,6 +35,7 @@ from device.runtime.requests import (
 )
 from device.screen.events import Key, Pinch, Place, ShutterPress, Text, Touch
 from device.screen.forms import DecisionForm, DetailsForm, HolderForm, NewPinForm
+from device.screen.layout import arrange
 from device.screen.navigation import step
 from device.screen.pages.base import page_class
 from device.screen.pages.followup import FollowUpState
@@ -203,6 +205,36 @@ def test_details_of_a_known_patient_are_changed() -> None:
     assert step(details, Touch("back"), OPEN)[0].page == PageName.PATIENT
     unknown = State(PageName.DETAILS, page_state=DetailsForm("P-9"))
     assert step(unknown, Touch("back"))[0].page == PageName.START
+
+
+def test_patient_is_deleted_by_whoever_may_and_after_a_second_touch_elsewhere() -> None:
+    form = DetailsForm(PATIENT.identifier, before=PATIENT)
+    state = State(PageName.DETAILS, page_state=form)
+    delete = Touch("delete patient")
+    for access in (CLINICIAN, BESIDE):
+        context = Context(desk=replace(DESK, access=access))
+        asked, request = step(state, delete, context)
+        assert (asked, request) == (State(PageName.DELETION), None)
+        waiting, request = step(asked, Touch("delete for good"), context)
+        assert request == DeletePatient(PATIENT.key)
+        assert step(waiting, Touch("delete for good"), context) == (waiting, None)
+        assert step(asked, Touch("back"), context) == (State(PageName.PATIENT), None)
+        # Nor while the picture that is held may be of this patient, or of one who is not kept.
+        for other in (replace(state, frozen=True), replace(state, page_state=DetailsForm("P-9"))):
+            assert step(other, delete, context) == (other, None)
+    for access in (FIELD, None, Access(Protection.PIN, None)):
+        context = Context(desk=replace(DESK, access=access))
+        assert step(state, delete, context) == (state, None)
+        asked = State(PageName.DELETION)
+        assert step(asked, Touch("delete for good"), context) == (asked, None)
+
+
+@pytest.mark.parametrize("size", [(640, 480), (800, 480), (1024, 600), (480, 800), (600, 1024)])
+def test_finger_that_comes_down_twice_deletes_nobody(size: tuple[int, int]) -> None:
+    layout = arrange(*size)
+    asked = page_class(PageName.DETAILS).places(layout)["delete patient"]
+    answered = page_class(PageName.DELETION).places(layout)["delete for good"]
+    assert not asked.colliderect(answered)
 
 
 def test_decision_is_kept_with_an_action_and_not_without() -> None:
