@@ -18,6 +18,7 @@ from device.runtime.requests import (
     Filing,
     FindPatient,
     LesionChoice,
+    MoveLesion,
     NewLesion,
     OpenLesion,
     OpenScheduled,
@@ -39,6 +40,7 @@ _LEADS: Final[Mapping[tuple[type, PageName], PageName]] = {
     (SetPin, PageName.NEW_PIN): PageName.HOLDERS,
     (ChangePin, PageName.NEW_PIN): PageName.HOLDERS,
     (RemovePin, PageName.HOLDER): PageName.HOLDERS,
+    (MoveLesion, PageName.SPOT): PageName.LESION,
     **{
         (DeletePatient, page): PageName.START
         for page in (PageName.DELETION, PageName.PATIENT, PageName.DETAILS, PageName.LESION)
@@ -55,6 +57,7 @@ _BEHIND_THE_LOCK: Final = frozenset(
         PageName.DETAILS,
         PageName.DELETION,
         PageName.LESION,
+        PageName.SPOT,
         PageName.PICTURE,
         PageName.FOLLOW_UP,
         PageName.WORKLIST,

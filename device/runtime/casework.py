@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, assert_never
 
+import msgspec
+
 from device.diagnoses import Code
 from device.errors import NoSuchRecordError, RecordError
 from device.faults import Fault
@@ -48,6 +50,7 @@ from device.runtime.requests import (
     LesionChoice,
     ListHolders,
     Lock,
+    MoveLesion,
     NewLesion,
     OpenLesion,
     OpenPicture,
@@ -202,6 +205,10 @@ class Casework:
             case DeletePatient():
                 archive.delete_patient(request.patient)
                 return replace(_cleared(desk), work=None)
+            case MoveLesion():
+                moved = msgspec.structs.replace(archive.lesion(request.lesion), spot=request.spot)
+                archive.change_lesion(moved)
+                return self._with_lesions(replace(desk, opened=moved))
             case FileExamination():
                 archive.file_examination(request.identifier, self._key(request.lesion))
                 return self._with_lesion(self._with_lesions(desk), request.lesion)

@@ -135,6 +135,14 @@ class OpenLesion:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveLesion:
+    """Say anew where a lesion lies."""
+
+    lesion: Key
+    spot: BodySpot
+
+
+@dataclass(frozen=True, slots=True)
 class OpenWork:
     """Lay a page of the worklist on the desk.
 
@@ -247,6 +255,7 @@ Entry = (
     | AddPatient
     | ChangePatient
     | DeletePatient
+    | MoveLesion
     | FileExamination
     | Decide
     | Unlock

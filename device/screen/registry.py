@@ -28,6 +28,7 @@ class PageName(StrEnum):
     DETAILS = "details"
     DELETION = "deletion"
     LESION = "lesion"
+    SPOT = "spot"
     PICTURE = "picture"
     FOLLOW_UP = "followup"
     DECISION = "decision"

@@ -395,6 +395,24 @@ def clinic_list(practice: Practice, port: int) -> ClinicList:
     return asked
 
 
+def test_lesion_on_the_wrong_side_is_moved_on_the_screen(practice: Practice) -> None:
+    key = earlier_visit(practice.archive)
+
+    def deeds() -> None:
+        practice.open_patient("P-1")
+        practice.open_first_lesion()
+        practice.until(lambda: practice.desk().opened)
+        practice.touch("move", "lesion")
+        practice.until_page(PageName.SPOT)
+        practice.touch_body(BodySite.FOREARM, Laterality.RIGHT, BodyView.FRONT)
+        practice.until_page(PageName.LESION)
+        assert practice.clinic.view().case.spot.laterality == Laterality.RIGHT
+
+    practice.use(deeds)
+    spot = practice.archive.lesion(key).spot
+    assert (spot.site, spot.laterality) == (BodySite.FOREARM, Laterality.RIGHT)
+
+
 def test_patient_is_deleted_on_the_screen_and_seen_nowhere_after(practice: Practice) -> None:
     earlier_visit(practice.archive, "P-1")
     kept = earlier_visit(practice.archive, "P-2")

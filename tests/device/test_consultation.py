@@ -20,6 +20,7 @@ from device.runtime.requests import (
     DeletePatient,
     FindPatient,
     Lock,
+    MoveLesion,
     NewLesion,
     OpenLesion,
     OpenScheduled,
@@ -56,6 +57,14 @@ def test_patient_who_was_deleted_is_left_wherever_one_has_gone_on() -> None:
     refused = replace(DESK, answered=gone.answered, fault=Fault("not allowed"))
     state = State(PageName.DELETION, page_state=True)
     assert followed(state, refused) == State(PageName.DELETION)
+
+
+def test_lesion_that_was_moved_is_shown_where_it_is_now() -> None:
+    asked = MoveLesion(LESIONS[1].lesion.key, FOREARM)
+    state = State(PageName.SPOT, lesion=asked.lesion, page_state=1)
+    moved = followed(state, replace(DESK, answered=asked))
+    assert moved == State(PageName.LESION, lesion=asked.lesion)
+    assert followed(state, replace(DESK, answered=asked, fault=Fault("full"))) == state
 
 
 def test_beginning_of_an_identifier_leads_to_those_that_begin_so() -> None:

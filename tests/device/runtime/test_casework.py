@@ -33,6 +33,7 @@ from device.runtime.requests import (
     Filing,
     FindPatient,
     Lock,
+    MoveLesion,
     NewLesion,
     OpenLesion,
     OpenPicture,
@@ -241,6 +242,21 @@ def test_patient_is_deleted_and_leaves_nothing_on_the_desk(it: Desktop) -> None:
     for name in ("patient", "opened", "picture", "work", "lesion", "scheduled", "fault"):
         assert getattr(desk, name) is None
     assert (desk.lesions, desk.visits, it.archive.identifiers()) == ((), (), [])
+
+
+def test_lesion_is_moved_with_all_its_pictures_and_the_trail_tells(it: Desktop) -> None:
+    key = it.lesion()
+    it.picture(lesion=key)
+    it.ask(OpenLesion(key))
+    right = replace(SPOT, x=0.6, laterality=Laterality.RIGHT)
+    desk = it.ask(MoveLesion(key, right))
+    assert (desk.opened.spot, desk.opened.number, desk.fault) == (right, 1, None)
+    assert ([entry.lesion.spot for entry in desk.lesions], len(desk.visits)) == ([right], 1)
+    assert it.archive.lesion(key) == desk.opened
+    last = list(it.archive.trail())[-1]
+    assert (last.event, last.subject) == ("lesion changed", key)
+    missing = it.ask(MoveLesion("0" * 32, SPOT))
+    assert (missing.fault is None, missing.opened.spot) == (False, right)
 
 
 def test_picture_is_filed_by_hand_under_an_old_or_a_new_lesion(it: Desktop) -> None:

@@ -45,6 +45,7 @@ from device.screen.pages.patient import PatientState, PatientView
 from device.screen.pages.picture import PictureView
 from device.screen.pages.pin import PinView
 from device.screen.pages.scheduled import ScheduledView
+from device.screen.pages.spot import SpotView
 from device.screen.pages.start import StartView
 from device.screen.pages.worklist import WorkView
 from device.screen.view import Case, LiveView, PageView
@@ -243,8 +244,17 @@ def record_states(live: LiveView) -> dict[str, PageView]:
         "deletion-waiting": DeletionView(PATIENT.identifier, 4, 17, waiting=True, **cased),
         "deletion-fault": DeletionView(PATIENT.identifier, 4, 17, fault=FAULT, **cased),
         "lesion": LesionView(beside, VISITS, polarization=Polarization.UNPOLARIZED, **cased),
+        "spot": SpotView(LESIONS, **cased),
+        "spot-cursor": SpotView(
+            LESIONS, PatientState(BodyView.BACK, cursor=4), focus="map", **cased
+        ),
+        "spot-fault": SpotView(LESIONS, fault=FAULT, **cased),
         "lesion-new": LesionView(
-            beside, region=True, case=Case(PATIENT.identifier, 0, FOREARM, region=True), **common
+            beside,
+            kept=False,
+            region=True,
+            case=Case(PATIENT.identifier, 0, FOREARM, region=True),
+            **common,
         ),
         "picture": PictureView(PICTURE, **cased),
         "picture-zoomed": PictureView(

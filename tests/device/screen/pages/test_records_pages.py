@@ -24,6 +24,7 @@ from device.runtime.requests import (
     FindPatient,
     ListHolders,
     Lock,
+    MoveLesion,
     NewLesion,
     OpenLesion,
     OpenPicture,
@@ -176,6 +177,32 @@ def test_leaving_a_lesion_closes_it() -> None:
     left, request = step(state, Touch("back"), OPEN)
     assert (left.page, left.lesion, left.region) == (PageName.PATIENT, None, False)
     assert request == OpenLesion(None)
+
+
+def test_lesion_on_the_wrong_place_is_moved_by_finger_and_by_key() -> None:
+    opened = Context(desk=replace(DESK, opened=LESIONS[2].lesion))
+    state = State(PageName.LESION, lesion=LESIONS[2].lesion.key)
+    # A new one is not kept yet: it is pointed at anew.
+    assert step(state, Touch("move"), OPEN) == (state, None)
+    spot, request = step(state, Touch("move"), opened)
+    assert (spot.page, spot.page_state, request) == (
+        PageName.SPOT, PatientState(BodyView.BACK), None,
+    )  # fmt: skip
+    assert step(spot, Touch("back"), opened)[0] == state
+    # Beside the body nothing lies, nor where nobody points.
+    beside = Touch("map", 0.0, Place(2, 2, 400, 500))
+    for event in (beside, Touch("map")):
+        assert step(spot, event, opened)[1] is None
+    turned, _ = step(spot, Touch("front"), opened)
+    # Also where another one lies already.
+    there = LESIONS[1].lesion.spot
+    waiting, request = step(turned, Touch("map", 0.0, on_body(there)), opened)
+    assert (request.lesion, waiting) == (LESIONS[2].lesion.key, turned)
+    assert (request.spot.site, request.spot.laterality) == (there.site, there.laterality)
+    for key in (".", ".", ","):
+        turned, _ = step(turned, Key(key), opened)
+    _, request = step(turned, Key("return"), opened)
+    assert request == MoveLesion(LESIONS[2].lesion.key, DRAWINGS[BodyView.FRONT].spots()[0])
 
 
 def test_details_are_optional_and_taken_back_by_a_second_touch() -> None:
