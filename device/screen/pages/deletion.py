@@ -117,7 +117,7 @@ class DeletionPage(Page):
         """Draw the page, but for its status line."""
         answer = Button(wording.translate("Delete for good"))
         if view.waiting:
-            answer = Button(wording.translate("Deleting …"), None)
+            answer = Button(wording.translate("Deleting"), None)
         self.draw_buttons(view, wording, {DeletionControl.DELETE: answer}, frozen=view.frozen)
         layout = self.canvas.layout
         page = layout.page

@@ -206,7 +206,7 @@ def _said(view: ScheduledView, wording: Wording) -> tuple[str, bool]:
     said = view.appointments
     fault = view.fault or said.fault
     if said.asking:
-        return wording.translate("Asking {target} …", target=view.asked), False
+        return wording.translate("Asking {target}.", target=view.asked), False
     if fault is not None:
         return wording.sentence(fault), True
     if said.heard is None:
