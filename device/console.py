@@ -51,7 +51,7 @@ def print_finding(record: FindingRecord, manifest: Manifest) -> None:
     """Print one finding as a table."""
     names = {c.code: c.names["en"] for c in manifest.classes}
     table = Table(
-        title=Text(record.image, no_wrap=True, overflow="ignore"),
+        title=Text(printable(record.image), no_wrap=True, overflow="ignore"),
         title_justify="left",
         box=None,
         padding=(0, 2, 0, 0),

@@ -59,6 +59,11 @@ class DermascopeError(Exception):
         )
 
 
+def reason(error: object) -> str:
+    """Return what the system says is wrong, without the file's name."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 class ConfigError(DermascopeError, ValueError):
     """A setting is missing, unknown or out of range."""
 

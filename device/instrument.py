@@ -222,6 +222,10 @@ def open_archive(
     except RecordError as error:
         log_expected(_log, error)
         notices.append(error.fault)
+    if archive.read_only:
+        told = archive.unwritable()
+        log_expected(_log, told)
+        notices.append(told.fault)
     now, last = clock.now(), archive.last_taken
     if not clock_is_set(now) or (last is not None and now < last):
         _log.warning("the clock is not set")

@@ -6,23 +6,16 @@ Needs no screen: events go in, views come out.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from device.consultation import case_of, comparable, filing_of, followed, reopened
-from device.diagnoses import Code
 from device.faults import Fault
-from device.frame import Frame
-from device.imaging.field_of_view import FieldOfView, central_field, crop, saliency_over_field
-from device.inference.analyzer import likeliest_malignant
 from device.inference.finding import Finding
 from device.installation.installer import Installer
 from device.installation.permission import NOT_ALLOWED, may_install
 from device.installation.system_update import SystemUpdate
 from device.latest import Latest
+from device.live_picture import LivePicture, explained
 from device.models.manifest import Manifest
 from device.notices import Notices
 from device.optics import Optics
@@ -36,7 +29,6 @@ from device.runtime.clinic_list import NOT_ALLOWED as LIST_NOT_ALLOWED
 from device.runtime.clinic_list import Appointments, ClinicList
 from device.runtime.desk import Desk
 from device.runtime.messages import (
-    AnalyzedFrame,
     CalibrateOptics,
     Capture,
     ExplainCapture,
@@ -52,7 +44,7 @@ from device.screen.navigation import step
 from device.screen.pages.base import shown
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State, with_page
-from device.screen.view import KeepStatus, LiveView, PageView, Snapshot
+from device.screen.view import PageView, Snapshot
 from device.selftest.background import BackgroundTest
 from device.text import printable
 
@@ -147,11 +139,10 @@ class Session:
         self._analysis = analysis
         self._recorder = recorder
         self._recent = recent
-        self._manifest = manifest
         self._signed_by = signed_by
         self._clock = clock
         self._source = source
-        self._optics = optics
+        self._live = LivePicture(camera, analysis, recorder, manifest, optics)
         self.state = State(
             page=PageName.LIVE if preferences.limits_read else PageName.LIMITS,
             limits_read=preferences.limits_read,
@@ -175,9 +166,6 @@ class Session:
         self._live_before: Finding | None = None
         self._flash_began = -math.inf
         self._notices = Notices(clock, notices)
-        # The same frame gives the same array: the screen draws again only what is another object.
-        self._cropped = lru_cache(maxsize=2)(_crop_frame)
-        self._saliency = lru_cache(maxsize=2)(self._saliency_of)
 
     @property
     def fault(self) -> Fault | None:
@@ -195,11 +183,10 @@ class Session:
         self._touched = self._clock.monotonic()
         capture = self._captured()
         analyzed = capture.analyzed if capture else self._analysis.live.peek()
-        explained = self._explained(analyzed.finding if analyzed else None)
         desk = self._recorder.desk
         context = Context(
             recent=len(comparable(self._recent.pictures(), desk, self.state)),
-            explained=explained,
+            explained=explained(self.state, analyzed.finding if analyzed else None),
             desk=desk,
             shot=self._shot if capture else None,
             finding=capture.analyzed.finding if capture and capture.analyzed else None,
@@ -245,11 +232,16 @@ class Session:
             desk = replace(desk, fault=None)
         snapshot = Snapshot(
             state=self.state,
-            live=self._live_view(),
+            live=self._live.view(
+                self.state,
+                self._captured(),
+                self._live_before,
+                flash=self._clock.monotonic() - self._flash_began < FLASH_SECONDS,
+            ),
             clock=self._clock.now().astimezone(),
             source=frame.source if (frame := self._camera.frames.peek()) else self._source,
             signed_by=self._signed_by,
-            mm_per_pixel=self._mm_per_pixel(),
+            mm_per_pixel=self._live.mm_per_pixel(),
             recent=comparable(self._recent.pictures(), desk, self.state),
             fault=self.fault,
             preferences_fault=self._recorder.preferences_fault,
@@ -455,81 +447,3 @@ class Session:
         """Return the captured picture while it is held."""
         capture = self._result()
         return capture if self.state.frozen and capture and capture.analyzed else None
-
-    def _live_view(self) -> LiveView:
-        state, capture = self.state, self._captured()
-        analyzed = capture.analyzed if capture else self._analysis.live.peek()
-        frame = analyzed.frame if capture and analyzed else self._camera.frames.peek()
-        if analyzed and frame and analyzed.frame.pixels.shape != frame.pixels.shape:
-            # Of another camera, or another size: neither its field nor its call is this frame's.
-            analyzed = None
-        finding = analyzed.finding if analyzed else None
-        field = finding.field if finding else None
-        if frame and not field:
-            field = central_field(*frame.pixels.shape[:2])
-        code = self._explained(finding)
-        shown = False
-        if state.overlay and finding and finding.saliency and code:
-            shown = finding.saliency.code == code and finding.explainable(code)
-        age = frame.instant - analyzed.frame.instant if frame and analyzed else 0.0
-        progress = self._analysis.progress or (0, 0)
-        return LiveView(
-            field=self._cropped(frame, field) if frame and field else None,
-            finding=finding,
-            finding_age=age,
-            overlay=self._saliency(analyzed) if shown and analyzed else None,
-            overlay_wanted=state.overlay,
-            explained=code,
-            opacity=state.opacity,
-            frozen=frame.time if capture and frame else None,
-            measures=capture.measures if capture else None,
-            outline=capture.outline if capture else None,
-            progress=progress if state.frozen and not capture else None,
-            kept=self._kept(capture) if capture else None,
-            lost=frame.time if frame and not capture and self._camera.lost else None,
-            field_mm=self._field_mm(frame, field) if frame and field else None,
-            live_before=self._live_before if capture else None,
-            flash=self._clock.monotonic() - self._flash_began < FLASH_SECONDS,
-        )
-
-    def _explained(self, finding: Finding | None) -> Code | None:
-        """Return what the overlay is about: what was chosen, or the likeliest malignant one."""
-        if self.state.code is None and finding is not None:
-            return likeliest_malignant(finding.probabilities)
-        return self.state.code
-
-    def _kept(self, capture: Capture) -> KeepStatus | None:
-        kept = self._recorder.kept.peek()
-        if kept is None or kept.shot is not capture.shot:
-            return None
-        if kept.fault is not None:
-            locked = self._recorder.desk.locked
-            return KeepStatus.LOCKED if locked else KeepStatus.NOT_KEPT
-        if kept.sealed:
-            return KeepStatus.SEALED
-        return KeepStatus.KEPT if self._recorder.permanent else KeepStatus.UNTIL_THE_END
-
-    def _saliency_of(self, analyzed: AnalyzedFrame) -> NDArray[np.float32] | None:
-        saliency = analyzed.finding.saliency
-        if saliency is None:
-            return None
-        shape, field = analyzed.frame.pixels.shape, analyzed.finding.field
-        spec = self._manifest.network_for(as_captured=analyzed.finding.as_captured)
-        return saliency_over_field(saliency.values, shape, spec.input.geometry, field)
-
-    def _mm_per_pixel(self) -> float | None:
-        frame = self._camera.frames.peek()
-        return self._scale(frame) if frame else None
-
-    def _field_mm(self, frame: Frame, field: FieldOfView) -> float | None:
-        scale = self._scale(frame)
-        return None if scale is None else scale * field.side
-
-    def _scale(self, frame: Frame) -> float | None:
-        height, width = frame.pixels.shape[:2]
-        optics = self._optics.peek() if self._optics else None
-        return optics.mm_per_pixel_at(width, height) if optics else None
-
-
-def _crop_frame(frame: Frame, field: FieldOfView) -> NDArray[np.uint8]:
-    return crop(frame.pixels, field)

@@ -1,16 +1,16 @@
 """``dermascope analyze``."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.commands.options import Add, add_model, open_analyzer, option_path
 from device.commands.standard_error import print_error
+from device.commands.standard_output import print_json
 from device.errors import DermascopeError, ImageError
 from device.exit_status import ExitStatus
 from device.platform.clock import Clock
-from device.text import printable_path
+from device.text import name_of, printable_path
 
 if TYPE_CHECKING:
     from device.inference.finding import Finding, SaliencyMap
@@ -72,12 +72,11 @@ def analyze(options: argparse.Namespace, clock: Clock) -> int:
             print_error(str(error))
             status = ExitStatus.BAD_INPUT
             continue
-        name = os.fsencode(photo).decode("utf-8", "replace")
-        record = to_record(finding, name, analyzer.reached_operating_points(finding))
+        record = to_record(finding, name_of(photo), analyzer.reached_operating_points(finding))
         if options.json:
             import msgspec
 
-            print(msgspec.json.encode(record).decode(), flush=True)
+            print_json(msgspec.json.encode(record))
         else:
             print_finding(record, analyzer.manifest)
     return status

@@ -39,7 +39,7 @@ class Kept:
     def __iter__(self) -> Iterator["ExaminedLesion"]:
         from device.interop.gather import gather
 
-        return gather(self._source, self._pass_over)
+        return gather(self._source, self.pass_over)
 
     def find(self, identifier: str) -> "ExaminedLesion | None":
         """Return an examination; None where it was deleted."""
@@ -47,7 +47,8 @@ class Kept:
 
         return find(self._source, identifier)
 
-    def _pass_over(self, error: RecordError) -> None:
+    def pass_over(self, error: RecordError) -> None:
+        """Tell of an examination that cannot be read."""
         self._damaged += 1
         print_error(str(error))
 
@@ -76,7 +77,10 @@ def kept_examinations(config: Config, clock: Clock, what: str) -> Iterator[Kept]
         if archive.access.locked:
             archive.unlock(ask_secret("PIN: "))
         archive.note_export(what)
-        yield Kept(archive, _source(config, archive))
+        kept = Kept(archive, _source(config, archive))
+        for error in archive.take_in_all():
+            kept.pass_over(error)
+        yield kept
     finally:
         archive.close()
 

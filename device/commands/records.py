@@ -143,7 +143,8 @@ def _verify(options: argparse.Namespace, clock: Clock) -> int:
 
     if options.folder is None:
         with _opened(options, clock) as archive:
-            return _tell_what_is_wrong(archive)
+            left = _taken_in(archive)
+            return _tell_what_is_wrong(archive) or left
     backup = EncryptedArchive(options.folder, clock, create=False, key_file=options.backup_key)
     try:
         backup.open()
@@ -202,6 +203,7 @@ def _picture(options: argparse.Namespace, clock: Clock) -> int:
     from PIL import Image
 
     with _opened(options, clock) as archive:
+        _taken_in(archive)
         identifier = options.identifier
         if identifier == "newest":
             identifiers = archive.identifiers(newest=1)
@@ -221,8 +223,7 @@ def _picture(options: argparse.Namespace, clock: Clock) -> int:
 def _delete(options: argparse.Namespace, clock: Clock) -> int:
     with _opened(options, clock) as archive:
         # What was kept while they were locked may be of the patient, too.
-        for _ in archive.take_in():
-            pass
+        _taken_in(archive)
         if options.picture:
             archive.delete_examination(options.identifier)
             print("1 picture deleted.")
@@ -242,6 +243,7 @@ def _expire(options: argparse.Namespace, clock: Clock) -> int:
     now = clock.now()
     before = now.replace(year=now.year - config.records_years, day=min(now.day, 28))
     with _opened(options, clock) as archive:
+        _taken_in(archive)
         patients, unfiled = archive.expire(before, delete=options.delete)
     done = "deleted" if options.delete else "to be deleted"
     print(f"Older than {before:%Y-%m-%d}, {done}: {patients} patients, {unfiled} other pictures.")
@@ -254,6 +256,14 @@ def _trail(options: argparse.Namespace, clock: Clock) -> int:
             words = (entry.time, entry.holder, entry.event, entry.subject)
             print(entry.number, *(printable(word) for word in words), sep="\t")
     return ExitStatus.OK
+
+
+def _taken_in(archive: "EncryptedArchive") -> int:
+    """Take in what was kept while the records were locked; return the status if some stays out."""
+    left = archive.take_in_whole()
+    if left is not None:
+        print_error(str(left))
+    return ExitStatus.BAD_INPUT if left else ExitStatus.OK
 
 
 @contextmanager

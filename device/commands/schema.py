@@ -3,6 +3,7 @@
 import argparse
 
 from device.commands.options import Add
+from device.commands.standard_output import print_json
 from device.exit_status import ExitStatus
 from device.platform.clock import Clock
 
@@ -19,5 +20,5 @@ def schema(options: argparse.Namespace, clock: Clock) -> int:
     from device.inference.finding import FindingRecord
 
     written = msgspec.json.schema(FindingRecord)
-    print(msgspec.json.format(msgspec.json.encode(written)).decode())
+    print_json(msgspec.json.format(msgspec.json.encode(written)))
     return ExitStatus.OK

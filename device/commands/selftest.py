@@ -3,6 +3,7 @@
 import argparse
 
 from device.commands.options import Add, add_model
+from device.commands.standard_output import print_json
 from device.config import load_config
 from device.errors import DermascopeError
 from device.exit_status import ExitStatus
@@ -65,7 +66,7 @@ def selftest(options: argparse.Namespace, clock: Clock) -> int:
         only=[Item(name) for name in named],
     )
     if options.json:
-        print(to_json(checks).decode())
+        print_json(to_json(checks))
     else:
         print_checks(checks)
     return ExitStatus.CHECK_FAILED if worst(checks) is CheckState.FAILED else ExitStatus.OK

@@ -3,6 +3,7 @@
 import argparse
 
 from device.commands.options import Add
+from device.commands.standard_output import print_json
 from device.exit_status import ExitStatus
 from device.platform.clock import Clock
 
@@ -26,7 +27,7 @@ def status(options: argparse.Namespace, clock: Clock) -> int:
 
     told = read_status(clock)
     if options.json:
-        print(msgspec.json.encode(told).decode())
+        print_json(msgspec.json.encode(told))
     elif options.prometheus:
         print(as_prometheus(told), end="")
     else:

@@ -168,12 +168,12 @@ class QualityRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FindingRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of ``dermascope analyze --json``; its JSON Schema is ``dermascope schema``.
+    r"""One line of ``dermascope analyze --json``; its JSON Schema is ``dermascope schema``.
 
     Attributes
     ----------
     image
-        The file as it was named.
+        The file as it was named; bytes of the name that are no UTF-8 are written as ``\xe9``.
     model
         Name and version of the model.
     diagnosis

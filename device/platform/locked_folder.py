@@ -1,9 +1,15 @@
 """A folder that one program alone writes in, and that may lie on a medium that can be taken out."""
 
+import contextlib
+import errno
 import fcntl
 import os
+import secrets
 import weakref
 from pathlib import Path
+from typing import Final
+
+_REFUSED: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT})
 
 
 class LockedFolder:
@@ -43,6 +49,33 @@ class LockedFolder:
             return os.path.samestat(path.stat(), self._stat)
         except OSError:
             return False
+
+
+def why_unwritable(folder: Path) -> OSError | None:
+    """Return what keeps files from being made in a folder that can be read, or None.
+
+    Raises
+    ------
+    OSError
+        If it cannot be reached.
+    """
+    # Only trying tells: root may not on a disk that is read-only. An empty file takes no room.
+    probe = folder / f".{secrets.token_hex(3)}.part"
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        return error
+    return None
+
+
+def lies_read_only(path: Path) -> bool:
+    """Return whether a path lies on a disk that nobody can write to."""
+    with contextlib.suppress(OSError):
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    return False
 
 
 def mount_point(path: Path) -> Path:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from device.errors import RecordError, RecordsInUseError
+from device.errors import RecordError, RecordsInUseError, reason
 from device.language import translatable
 from device.platform.clock import Clock
 from device.platform.durable_files import (
@@ -29,15 +29,16 @@ from device.platform.locked_folder import LockedFolder
 from device.platform.regular_files import open_regular_file, read_regular_file
 from device.records import examination_tables, keyring
 from device.records.access import Holder
-from device.records.database import DATABASE_FILE, checkpoint
+from device.records.database import DATABASE_FILE, checkpoint, open_database
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.journal import JOURNAL_SUFFIX
 from device.records.keyring import Keyring, PinCost
 from device.records.patients import Role
 from device.records.picture_files import PICTURES, check_picture, picture_path, write_picture
 from device.records.roles import Permission
+from device.records.sealing import derive
 from device.records.trail import Event
-from device.records.vault import reason
+from device.records.vault import Opened
 from device.text import printable_path
 
 if TYPE_CHECKING:
@@ -89,10 +90,11 @@ def back_up(
         )
     with archive.guard, archive.telling():
         opened = archive.allowed(Permission.BACKUP)
-    yield from _taken_in(archive)
+    # Only what is in the tables is copied.
+    yield from archive.take_in_all()
     with _writing(target), _held(target):
         before = _keyring_of(target)
-        source = archive.its_keyring()
+        source = archive.keys.ring
         if before is not None and before.archive != source.archive:
             raise RecordError(
                 "this backup is of other records",
@@ -101,12 +103,10 @@ def back_up(
             )
         yield from _copy_pictures(archive, target)
         with archive.guard:
-            with archive.changing(Permission.BACKUP):
-                archive.note(opened, Event.BACKED_UP, "")
+            archive.note_leaving(Permission.BACKUP, Event.BACKED_UP, "")
             # Whatever was kept while the others were copied.
             yield from _copy_pictures(archive, target)
             with archive.telling():
-                checkpoint(opened.connection)
                 numbers = _numbers(opened.connection)
             ring = msgspec.structs.replace(
                 keyring.new_keyring(pin_cost or keyring.measure_cost(archive.clock.monotonic)),
@@ -118,7 +118,7 @@ def back_up(
                 ring = keyring.with_pin(ring, master, _HOLDER, secret)
             else:
                 ring = keyring.with_key_file(ring, master, secret)
-            _copy_file(archive.folder / DATABASE_FILE, target / _PART)
+            yield from _copy_tables(archive, opened, target)
             keyring.write_keyring(target, keyring.signed(ring, master))
             # A journal that someone left who looked at the tables of before is none of these.
             remove_durably(target / _JOURNAL)
@@ -192,17 +192,6 @@ def restore(
         archive.close()
 
 
-def _taken_in(archive: EncryptedArchive) -> Iterator[RecordError]:
-    """Take in what was kept while the records were locked, as only what is in them is copied."""
-    try:
-        for _ in archive.take_in():
-            pass
-    except RecordError as error:
-        yield error
-    for told in archive.wrong_in_drop_box():
-        yield RecordError(told)
-
-
 def _copy_pictures(archive: EncryptedArchive, target: Path) -> Iterator[RecordError | None]:
     number = 0
     while True:
@@ -227,6 +216,22 @@ def _copy_pictures(archive: EncryptedArchive, target: Path) -> Iterator[RecordEr
         if len(rows) < _AT_ONCE:
             return
         number = rows[-1].number + 1
+
+
+def _copy_tables(archive: EncryptedArchive, opened: Opened, target: Path) -> Iterator[RecordError]:
+    """Copy the tables, with all that is in their journal; tell where that is damaged."""
+    journal, its_copy = archive.folder / _JOURNAL, target / f"{_PART}{JOURNAL_SUFFIX}"
+    remove_durably(its_copy)
+    if not archive.read_only:
+        with archive.telling():
+            checkpoint(opened.connection)
+    _copy_file(archive.folder / DATABASE_FILE, target / _PART)
+    if archive.read_only and journal.exists():
+        _copy_file(journal, its_copy)
+        tables = open_database(target / _PART, derive(opened.master, "database"), make=False)
+        tables.connection.close()
+        if tables.lost:
+            yield RecordError(f"{_JOURNAL}: is damaged; changes lost: {tables.lost}")
 
 
 def _copy_picture(content: bytes, copy: Path) -> None:
@@ -326,6 +331,8 @@ def _held(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _writing(folder: Path) -> Iterator[None]:
     """Say what a medium says in the user's words."""
+    from sqlcipher3 import dbapi2
+
     try:
         yield
     except RecordError:
@@ -336,7 +343,7 @@ def _writing(folder: Path) -> Iterator[None]:
             action=translatable("end that one first"),
             where=printable_path(folder),
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, dbapi2.Error) as error:
         raise RecordError(
             "the backup could not be written",
             action=translatable("check that the medium is there and has room"),

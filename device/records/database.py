@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from device.errors import RecordError
 from device.language import translatable
 from device.platform.durable_files import PRIVATE_FILE, fsync_folder, give_to_owner, set_mode
-from device.records.journal import JOURNAL_SUFFIX, commits_of, lost_commits
+from device.records.journal import JOURNAL_SUFFIX, commits_of, lost_changes, lost_commits
 
 if TYPE_CHECKING:
     from sqlcipher3.dbapi2 import Connection
@@ -145,27 +145,13 @@ def open_database(path: Path, key: bytes, make: bool = True) -> Tables:
     OSError, sqlcipher3.dbapi2.Error
         If the disk fails.
     """
-    from sqlcipher3 import dbapi2
-
-    journal = path.with_name(path.name + JOURNAL_SUFFIX)
-    commits = commits_of(journal)
+    commits = commits_of(_journal_of(path))
     if not path.exists():
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
         set_mode(path, PRIVATE_FILE)
         give_to_owner(path, path.parent)
         fsync_folder(path.parent)
-    connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA cipher_log_level = NONE").fetchall()
-        if not connection.execute("PRAGMA cipher_version").fetchall():
-            raise RecordError(
-                "the records cannot be encrypted, and nothing is kept unencrypted",
-                action=translatable("install the program again"),
-                detail=f"SQLite {dbapi2.sqlite_version} stands in the place of SQLCipher",
-            )
-        connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
-        # Before anything is read, or an index of the journal would be made that programs share.
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    with _connected(path.absolute().as_uri(), key) as connection:
         if not version_of(connection):
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         for setting in _SETTINGS.strip().splitlines():
@@ -184,12 +170,59 @@ def open_database(path: Path, key: bytes, make: bool = True) -> Tables:
         found = migrate(connection, MIGRATIONS)
         if not found:
             checkpoint(connection)
+        return Tables(connection, found, lost)
+
+
+def read_database(path: Path, key: bytes) -> Tables:
+    """Open tables that can be read and not written.
+
+    What an interrupted program left in their journal is read with them, and stays there. Parameters
+    and what is raised are those of `open_database`; tables of an older release are refused.
+    """
+    journal = _journal_of(path)
+    # SQLite reads a journal only where it can lock and index it, unless it is told that nobody
+    # else comes; one that is not there it reads only where it is told that nothing ever changes.
+    alone = "mode=ro&vfs=unix-none" if journal.exists() else "immutable=1"
+    with _connected(f"{path.absolute().as_uri()}?{alone}", key) as connection:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        found = version_of(connection)
+        _check_known(found, len(MIGRATIONS))
+        if found < len(MIGRATIONS):
+            raise RecordError(
+                "the records are to be brought to this release, and cannot be written",
+                action=translatable("put them on a disk that can be written"),
+                detail=f"schema version {found}, {len(MIGRATIONS)} is read",
+            )
+        return Tables(connection, found, lost_changes(journal))
+
+
+@contextlib.contextmanager
+def _connected(uri: str, key: bytes) -> Iterator["Connection"]:
+    """Give a connection that is closed where the block fails, and says what is damaged."""
+    from sqlcipher3 import dbapi2
+
+    connection = dbapi2.connect(uri, isolation_level=None, check_same_thread=False, uri=True)
+    try:
+        connection.execute("PRAGMA cipher_log_level = NONE").fetchall()
+        if not connection.execute("PRAGMA cipher_version").fetchall():
+            raise RecordError(
+                "the records cannot be encrypted, and nothing is kept unencrypted",
+                action=translatable("install the program again"),
+                detail=f"SQLite {dbapi2.sqlite_version} stands in the place of SQLCipher",
+            )
+        connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+        # Before anything is read, or an index of the journal would be made that programs share.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        yield connection
     except BaseException as error:
         if is_damage(error):
             error = damage(connection, error)
         connection.close()
         raise error from None
-    return Tables(connection, found, lost)
+
+
+def _journal_of(path: Path) -> Path:
+    return path.with_name(path.name + JOURNAL_SUFFIX)
 
 
 def is_damage(error: BaseException) -> bool:
@@ -235,18 +268,22 @@ def migrate(connection: "Connection", migrations: Sequence[str]) -> int:
         If a newer release made them.
     """
     found = version_of(connection)
-    if found > len(migrations):
-        raise RecordError(
-            "the records were kept by a newer release",
-            action=translatable("update the instrument"),
-            detail=f"schema version {found}, {len(migrations)} is read",
-        )
+    _check_known(found, len(migrations))
     for version in range(found, len(migrations)):
         with transaction(connection):
             for statement in statements(migrations[version]):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {version + 1}")
     return found
+
+
+def _check_known(found: int, known: int) -> None:
+    if found > known:
+        raise RecordError(
+            "the records were kept by a newer release",
+            action=translatable("update the instrument"),
+            detail=f"schema version {found}, {known} is read",
+        )
 
 
 def version_of(connection: "Connection") -> int:

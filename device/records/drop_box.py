@@ -163,6 +163,11 @@ def is_sealed(folder: Path, identifier: str) -> bool:
     return any((box / f"{identifier}{part}").exists() for part in (_KEPT, _FINDING))
 
 
+def size_of_sealed(folder: Path) -> int:
+    """Return the bytes of all that is sealed; raises OSError where that cannot be looked at."""
+    return sum(path.stat().st_size for path in _files(folder))
+
+
 def remove_sealed(folder: Path, identifier: str) -> None:
     """Remove all that is sealed of an examination; a picture last, that names nothing.
 

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from device.errors import RecordError
+from device.errors import RecordError, reason
 from device.frame import Frame, SourceKind
 from device.imaging.abcd import AbcdMeasures
 from device.imaging.field_of_view import crop, find_field
@@ -47,7 +47,7 @@ from device.records.picture_files import (
 from device.records.roles import Permission
 from device.records.sealing import new_secret
 from device.records.trail import Event, changes
-from device.records.vault import Opened, reason
+from device.records.vault import Opened
 
 _TIME: Final = "%Y%m%dT%H%M%SZ"
 FINDING_NOT_KEPT: Final = translatable("the picture is kept, but its finding could not be")
@@ -103,6 +103,7 @@ class EncryptedArchive(IntakeVault):
         if kind is PictureKind.DERMOSCOPIC:
             small = crop(frame.pixels, finding.field if finding else find_field(frame.pixels))
         with self.guard, self.telling(EXAMINATION_NOT_KEPT):
+            self.check_writable()
             public = self._sealed_for()
             opened = self.allowed(Permission.CAPTURE) if public is None else None
             number = examination_tables.last_number(opened.connection) + 1 if opened else 0
@@ -160,6 +161,7 @@ class EncryptedArchive(IntakeVault):
             likeness=finding.likeness,
         )
         with self.guard, self.telling(FINDING_NOT_KEPT):
+            self.check_writable()
             public = self._sealed_for()
             if public is not None:
                 drop_box.seal_finding(self.folder, public, identifier, said)
@@ -192,26 +194,15 @@ class EncryptedArchive(IntakeVault):
             return Examination(record, pixels)
 
     def note_export(self, what: str) -> None:
-        """Note in the trail that records are taken out, and how.
-
-        Raises
-        ------
-        device.errors.RecordError
-            If they are locked, or whoever opened them may not take them out.
-        """
-        with self.changing(Permission.EXPORT) as opened:
-            self.note(opened, Event.EXPORTED, what)
+        """Note in the trail that records are taken out, and how; raises as `note_leaving`."""
+        self.note_leaving(Permission.EXPORT, Event.EXPORTED, what)
 
     def note_sent(self, identifier: str, target: str) -> None:
         """Note in the trail that an examination went where the settings say it goes.
 
-        Raises
-        ------
-        device.errors.RecordError
-            If the records are locked, or whoever opened them may not see them.
+        Raises as `note_leaving`.
         """
-        with self.changing(Permission.READ) as opened:
-            self.note(opened, Event.EXPORTED, f"{identifier} to {target}")
+        self.note_leaving(Permission.READ, Event.EXPORTED, f"{identifier} to {target}")
 
     def changes(self, after: str, limit: int = 500) -> list[tuple[str, str]]:
         """Return which examinations were kept, filed, decided or deleted, in that order.
@@ -234,6 +225,10 @@ class EncryptedArchive(IntakeVault):
 
         One a step.
         """
+        if self.read_only:
+            if self.opened and (left := self.take_in_whole()):
+                raise left
+            return
         yield from self.take_in()
         if self.opened is None:
             return
@@ -253,6 +248,7 @@ class EncryptedArchive(IntakeVault):
             If the archive or the folder fails: begin again later.
         """
         with self.guard, self.telling():
+            self.check_writable()
             self.allowed(Permission.RESTORE)
         with self.telling():
             yield from import_plain(self, self.add, folder, remove=remove, again=True)

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from device.errors import NoSuchRecordError
+from device.errors import NoSuchRecordError, RecordError, reason
 from device.language import translatable
 from device.records import drop_box, examination_tables, patient_tables
 from device.records.database import transaction
@@ -15,7 +15,8 @@ from device.records.model import ExaminationRecord
 from device.records.patient_vault import PatientVault
 from device.records.roles import Permission
 from device.records.trail import Event, has_happened
-from device.records.vault import Opened, reason
+from device.records.vault import Opened
+from device.text import printable_path
 
 EXAMINATION_NOT_KEPT: Final = translatable("the examination could not be kept")
 
@@ -30,10 +31,37 @@ class IntakeVault(PatientVault):
         """
         for identifier in drop_box.sealed_identifiers(self.folder):
             with self.guard, self.telling(EXAMINATION_NOT_KEPT):
-                if self.opened is None:
+                if self.opened is None or self.read_only:
                     return
                 done = self._take_in(self.opened, identifier)
             yield done
+
+    def take_in_all(self) -> Iterator[RecordError]:
+        """Take in all that was kept while the records were locked; yield why some stays out."""
+        left = self.take_in_whole()
+        if left is not None:
+            yield left
+        for told in self.wrong_in_drop_box():
+            yield RecordError(told)
+
+    def take_in_whole(self) -> RecordError | None:
+        """Take in what is not damaged of it; return why some stays out, or None."""
+        why = self.unwritable() if self.read_only else None
+        try:
+            for _ in self.take_in():
+                pass
+        except RecordError as error:
+            why = error
+        count = len(drop_box.sealed_identifiers(self.folder)) if why else 0
+        if why is None or not count:
+            return None
+        return RecordError(
+            "pictures that were kept while the records were locked are not in them yet: {count}",
+            action=translatable("make room, or let their disk be written, and open them again"),
+            where=printable_path(self.folder),
+            detail=why.fault.text,
+            count=count,
+        )
 
     def _write_finding(self, opened: Opened, identifier: str, said: SealedFinding) -> None:
         row = examination_tables.select(opened.connection, identifier)
@@ -66,7 +94,7 @@ class IntakeVault(PatientVault):
     def _take_in_now(self, identifier: str) -> None:
         """Take in what was kept of one examination while the records were locked."""
         with self.guard, self.telling(EXAMINATION_NOT_KEPT):
-            if self.opened is not None and drop_box.is_sealed(self.folder, identifier):
+            if self.opened and not self.read_only and drop_box.is_sealed(self.folder, identifier):
                 self._take_in(self.opened, identifier)
 
     def _take_in(self, opened: Opened, identifier: str) -> bool:

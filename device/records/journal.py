@@ -66,6 +66,37 @@ def lost_commits(commits: list[bool], read: int) -> int:
     return lost if lost > _TORN else 0
 
 
+def lost_changes(journal: Path) -> int:
+    """Return how many commits were on the disk and cannot be read, of a journal that stays there.
+
+    Parameters and what is raised are those of `commits_of`.
+    """
+    return lost_commits(commits_of(journal), _readable_frames(journal))
+
+
+def _readable_frames(journal: Path) -> int:
+    """Return how many frames SQLite reads: those before the first that does not fit."""
+    try:
+        file = journal.open("rb")
+    except FileNotFoundError:
+        return 0
+    with file:
+        header = file.read(_HEADER.size)
+        salts = _salts_of(header)
+        if salts is None:
+            return 0
+        order = _byte_order(header)
+        sums = _HEADER.unpack(header)[6:]
+        count = 0
+        while len(frame := file.read(_FRAME.size + PAGE_BYTES)) == _FRAME.size + PAGE_BYTES:
+            page, _, *of_frame = _FRAME.unpack_from(frame)
+            sums = _checksum(frame[:8] + frame[_FRAME.size :], order, *sums)
+            if page == 0 or of_frame != [*salts, *sums]:
+                break
+            count += 1
+        return count
+
+
 def _salts_of(header: bytes) -> list[int] | None:
     """Return what marks the frames of the present round, or None where the header is damaged."""
     if len(header) < _HEADER.size:
@@ -73,9 +104,19 @@ def _salts_of(header: bytes) -> list[int] | None:
     magic, *_, salt, other_salt, first, second = _HEADER.unpack(header)
     if magic not in (_LITTLE_ENDIAN, _BIG_ENDIAN):
         return None
-    words = struct.unpack("<6I" if magic == _LITTLE_ENDIAN else ">6I", header[:24])
-    one = other = 0
+    sums = _checksum(header[:24], _byte_order(header), 0, 0)
+    return [salt, other_salt] if sums == (first, second) else None
+
+
+def _byte_order(header: bytes) -> str:
+    """Return the order that the journal's checksums take words in."""
+    return "<" if _HEADER.unpack(header)[0] == _LITTLE_ENDIAN else ">"
+
+
+def _checksum(content: bytes, order: str, one: int, other: int) -> tuple[int, int]:
+    """Carry the checksums of what came before on over content of whole pairs of words."""
+    words = struct.unpack(f"{order}{len(content) // 4}I", content)
     for even, odd in zip(words[::2], words[1::2], strict=True):
         one = (one + even + other) & _WORD
         other = (other + odd + one) & _WORD
-    return [salt, other_salt] if (one, other) == (first, second) else None
+    return one, other

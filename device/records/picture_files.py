@@ -43,6 +43,17 @@ def picture_path(folder: Path, number: int) -> Path:
     return folder / PICTURES / f"{number // _IN_A_FOLDER:04d}" / f"{number:07d}.picture"
 
 
+def size_of_pictures(folder: Path) -> int:
+    """Return the bytes of all pictures in an archive's folder, one look at each.
+
+    Raises
+    ------
+    OSError
+        If they cannot be looked at.
+    """
+    return sum(path.stat().st_size for path in (folder / PICTURES).glob("*/*"))
+
+
 def encode_picture(
     pixels: NDArray[np.uint8], small: NDArray[np.uint8], key: bytes, identifier: str
 ) -> bytes:

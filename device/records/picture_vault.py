@@ -27,7 +27,12 @@ from device.records.importing import reserve_places
 from device.records.keyring import PinCost
 from device.records.model import ExaminationRecord
 from device.records.patients import Key
-from device.records.picture_files import encode_picture, picture_path, write_picture
+from device.records.picture_files import (
+    encode_picture,
+    picture_path,
+    size_of_pictures,
+    write_picture,
+)
 from device.records.sealing import new_secret, seal, unseal
 from device.records.trail import Event
 from device.records.vault import Opened, Vault
@@ -71,6 +76,7 @@ class PictureVault(Vault):
         self._share = share
         self._last_taken: datetime | None = None
         self._size = _TYPICAL_SIZE
+        self._counted_locked: int | None = None
 
     @property
     def last_taken(self) -> datetime | None:
@@ -80,6 +86,8 @@ class PictureVault(Vault):
     def room(self) -> int | None:
         """Return about how many more examinations there is room for, or None if unknown."""
         with self.guard:
+            if self.read_only:
+                return None
             try:
                 disk = shutil.disk_usage(self.folder)
             except OSError:
@@ -133,7 +141,8 @@ class PictureVault(Vault):
     ) -> int:
         if record.lesion is not None:
             patient_tables.select_lesion(opened.connection, record.lesion)
-        self._check_room(len(content))
+        # What is taken in takes up its share already.
+        self._check_room(len(content), more=event is not Event.TAKEN_IN)
         path = self.path_of(number)
         write_picture(path, content)
         try:
@@ -171,20 +180,30 @@ class PictureVault(Vault):
             purge(opened.connection)
 
     def _taken(self) -> int | None:
-        """Return the bytes that examinations take up, or None while that is not known."""
-        if self.opened is None:
-            return None
+        """Return the bytes that examinations take up, sealed ones too, or None if unknown."""
         try:
             tables = (self.folder / DATABASE_FILE).stat().st_size
-            return value_of(self.opened.connection, "bytes") + tables
+            return tables + self._pictures_take() + drop_box.size_of_sealed(self.folder)
         except Exception:
             return None
 
-    def _check_room(self, size: int) -> None:
+    def _pictures_take(self) -> int:
+        if self.opened is not None:
+            return value_of(self.opened.connection, "bytes")
+        if self._counted_locked is None:
+            # A look at every file takes long; none is added or removed while they are locked.
+            self._counted_locked = size_of_pictures(self.folder)
+        return self._counted_locked
+
+    def _check_room(self, size: int, *, more: bool = True) -> None:
+        """Raise where there is no room for a picture, or, where it is one more, no share left."""
         disk = shutil.disk_usage(self.folder)
         if disk.free < size + _RESERVED:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if self._share < 1.0 and (self._taken() or 0) + size > self._share * disk.total:
+        share = self._share * disk.total - size
+        if not more or self._share == 1.0 or disk.total - disk.free <= share:
+            return
+        if (self._taken() or 0) > share:
             raise RecordError(
                 "the examinations have taken up their share of the disk",
                 action=translatable("move older ones to another disk, or raise records_share"),
@@ -193,6 +212,15 @@ class PictureVault(Vault):
 
     def settle(self, opened: Opened) -> None:
         """Do what an interrupted program left undone, and look up the newest examination."""
+        self._counted_locked = None
+        if not self.read_only:
+            self._finish_interrupted(opened)
+        newest = examination_tables.newest(opened.connection)
+        if newest is not None:
+            self._last_taken = datetime.fromisoformat(newest[0])
+            self._size = newest[1]
+
+    def _finish_interrupted(self, opened: Opened) -> None:
         connection = opened.connection
         drop_box.remove_unfinished(self.folder)
         with contextlib.suppress(OSError):
@@ -202,10 +230,6 @@ class PictureVault(Vault):
         reserve_places(connection, self.folder)
         if connection.execute("SELECT 1 FROM removal LIMIT 1").fetchone():
             self._remove_deleted(opened)
-        newest = examination_tables.newest(connection)
-        if newest is not None:
-            self._last_taken = datetime.fromisoformat(newest[0])
-            self._size = newest[1]
 
     def _remove_unnamed(self, connection: "Connection") -> None:
         """Remove the picture that an interrupted program wrote without its row."""

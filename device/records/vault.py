@@ -1,44 +1,40 @@
-"""The folder of the records: how it is opened, locked and left, and how a change is made in it."""
+"""The records' tables and their key in memory: how they are opened, by whom, and changed.
+
+It stands on the folder (`device.records.held_folder`) and on where the key lies (`key_store`).
+"""
 
 import contextlib
 import logging
-import secrets
 import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from device.errors import (
-    NotAllowedError,
-    RecordError,
-    RecordsInUseError,
-    RecordsLockedError,
-    WrongPinError,
-)
+from device.errors import NotAllowedError, RecordError, RecordsLockedError, reason
 from device.language import translatable
 from device.platform.clock import Clock
-from device.platform.durable_files import make_folder, remove_durably
-from device.platform.locked_folder import LockedFolder, mount_point
+from device.platform.locked_folder import lies_read_only
 from device.platform.logs import log_expected
 from device.records import keyring, patient_tables
 from device.records.access import Access, Holder, Protection
 from device.records.database import (
     DATABASE_FILE,
     MIGRATIONS,
+    Tables,
     damage,
     is_damage,
     open_database,
+    read_database,
     transaction,
     value_of,
 )
+from device.records.held_folder import HeldFolder
+from device.records.key_store import KeyStore
 from device.records.keyring import Keyring, PinCost
 from device.records.picture_files import PICTURES
-from device.records.pin_delay import PinDelay
 from device.records.roles import Permission, may
-from device.records.sealing import AlteredError, derive, new_secret
+from device.records.sealing import AlteredError, derive
 from device.records.trail import Entry, Event, append, entries
 from device.text import printable_path
 
@@ -89,16 +85,12 @@ class Vault:
         self.folder = folder
         self.permanent = permanent
         self.clock = clock
-        self._create = create
-        self._key_file = key_file
-        self._pin_cost = pin_cost
-        self._key_beside = b"" if permanent else new_secret()
+        self._held = HeldFolder(folder, create=create)
+        self.keys = KeyStore(
+            folder, clock, permanent=permanent, key_file=key_file, pin_cost=pin_cost
+        )
         self.guard = threading.RLock()
-        self._held: LockedFolder | None = None
-        self._medium: Path | None = None
-        self._keyring: Keyring | None = None
         self.opened: Opened | None = None
-        self._delay: PinDelay | None = None
         self._access = Access(Protection.NOTHING, None)
 
     @property
@@ -106,12 +98,18 @@ class Vault:
         """What opens the records, and who did."""
         return self._access
 
+    @property
+    def read_only(self) -> bool:
+        """Whether what was opened can be read and not written."""
+        return self._held.read_only
+
     # The folder.
 
     def open(self) -> None:
         """Lock the folder for this program, and open the records unless a PIN is to be entered.
 
         Everything else does it too. What is opened may be opened again, and is closed by `close`.
+        Where records are kept that cannot be written, they are opened all the same, to be read.
 
         Raises
         ------
@@ -126,27 +124,14 @@ class Vault:
             self._release()
             try:
                 self._open()
-            except BlockingIOError:
-                raise RecordsInUseError(
-                    translatable("another dermascope keeps its examinations in the same folder"),
-                    action=translatable("end that one first"),
-                    where=printable_path(self.folder),
-                ) from None
             except RecordError:
                 self._release()
                 raise
             except Exception as error:
                 self._release()
-                if isinstance(error, FileNotFoundError) and not self._create:
-                    raise self._missing() from None
                 if not _is_of_the_disk(error):
                     raise
-                raise RecordError(
-                    "no examination can be kept, as their folder cannot be written",
-                    action=translatable("check the disk, and who may write there"),
-                    where=printable_path(self.folder),
-                    detail=reason(error),
-                ) from error
+                raise self._held.unusable(error) from error
 
     def close(self) -> None:
         """Let others use the folder; remove one that is not permanent.
@@ -169,19 +154,21 @@ class Vault:
     def pin_wait(self) -> float:
         """Return the seconds until the next PIN is taken."""
         with self.guard:
-            return self._delay.wait() if self._delay else 0.0
+            return self.keys.pin_wait()
 
     def unlock(self, pin: str) -> Holder:
         """Open the records with a PIN, and return whose it is."""
         with self.guard:
+            with contextlib.suppress(RecordError):
+                # Of those that could not be written the disk may have been put right.
+                self.check_writable()
             self.open()
-            found, holder, master, wrong = self._try(pin)
+            holder, master, wrong = self.keys.master_by_pin(pin)
             if self.opened is not None:
-                self.opened.holder = holder
-                self._access = Access(found.protection, holder)
+                self._let_in(self.opened, holder)
             else:
                 with self.telling():
-                    self._connect(found, master, holder)
+                    self._connect(master, holder)
             self._note_unlocked(wrong)
             return holder
 
@@ -197,12 +184,9 @@ class Vault:
             self.open()
             if self.opened is not None:
                 return
-            ring = self.its_keyring()
-            master = keyring.open_with_key_file(ring, self._read_key_file())
-            if master is None:
-                raise self._unopenable("the key file does not open them")
+            master = self.keys.master_by_key_file()
             with self.telling():
-                self._connect(ring, master, keyring.BY_KEY_FILE)
+                self._connect(master, keyring.BY_KEY_FILE)
             self._note_unlocked()
 
     def lock(self) -> None:
@@ -212,35 +196,31 @@ class Vault:
                 return
             with contextlib.suppress(RecordError), self.changing(None) as opened:
                 self.note(opened, Event.LOCKED, opened.holder.name)
-            self.opened.close()
-            self.opened = None
+            if self.opened is not None:
+                self.opened.close()
+                self.opened = None
             self._access = Access(Protection.PIN, None)
 
     def holders(self) -> tuple[Holder, ...]:
         """Return who has a PIN."""
         with self.guard:
             self.open()
-            return tuple(slot.holder for slot in self._keyring.pins) if self._keyring else ()
+            return self.keys.holders
 
     def set_pin(self, holder: Holder, pin: str) -> None:
         """Give someone a PIN, or another one."""
         with self.changing(Permission.PINS) as opened:
-            ring = self.its_keyring()
-            if not ring.pins and self._pin_cost is None:
-                ring = msgspec.structs.replace(
-                    ring, cost=keyring.measure_cost(self.clock.monotonic)
-                )
             holder = patient_tables.checked(holder)
-            if not ring.pins:
+            if not self.keys.holders:
                 # Whoever sets the first one is the first to be known by name.
                 opened.holder = holder
-            self._replace_keyring(opened, keyring.with_pin(ring, opened.master, holder, pin))
+            self._replace_keyring(opened, self.keys.with_pin(opened.master, holder, pin))
             self.note(opened, Event.PIN_SET, holder.name)
 
     def remove_pin(self, name: str) -> None:
         """Take someone's PIN away."""
         with self.changing(Permission.PINS) as opened:
-            self._replace_keyring(opened, keyring.without_pin(self.its_keyring(), name))
+            self._replace_keyring(opened, keyring.without_pin(self.keys.ring, name))
             self.note(opened, Event.PIN_REMOVED, name)
 
     def change_pin(self, old: str, new: str) -> Holder:
@@ -253,15 +233,14 @@ class Vault:
             holder = self.unlock(old)
             try:
                 with self.changing(None) as opened:
-                    ring = keyring.with_pin(self.its_keyring(), opened.master, holder, new)
+                    ring = self.keys.with_pin(opened.master, holder, new)
                     self._replace_keyring(opened, ring)
                     self.note(opened, Event.PIN_SET, holder.name)
             finally:
                 if was_locked:
                     self.lock()
                 elif self.opened is not None and before is not None:
-                    self.opened.holder = before
-                    self._access = Access(self._access.protection, before)
+                    self._let_in(self.opened, before)
             return holder
 
     # How all of these come at the tables.
@@ -276,10 +255,39 @@ class Vault:
     def changing(self, permission: Permission | None, failure: str = NOT_KEPT) -> Iterator[Opened]:
         """Do what the block does in one transaction, and see that the disk is still there."""
         with self.guard, self.telling(failure):
+            self.check_writable()
             opened = self.allowed(permission)
             with transaction(opened.connection):
                 yield opened
             self.check_still_there()
+
+    def check_writable(self) -> None:
+        """Raise `RecordError` where the records cannot be written.
+
+        Where they were opened to be read, and their disk was put right since, they are opened anew:
+        whoever has a PIN enters it again.
+        """
+        self.open()
+        if self.read_only:
+            if not self._held.was_put_right():
+                raise self.unwritable()
+            self._release()
+            self.open()
+
+    def note_leaving(self, permission: Permission, event: Event, subject: str) -> None:
+        """Note in the trail that records are taken out, where it can be written.
+
+        Raises
+        ------
+        device.errors.RecordError
+            If they are locked, or whoever opened them may not take them out.
+        """
+        with self.guard:
+            if self.allowed(permission) and self.read_only:
+                _log.warning("records are taken out, and the trail cannot be written")
+                return
+            with self.changing(permission) as opened:
+                self.note(opened, event, subject)
 
     def allowed(self, permission: Permission | None) -> Opened:
         """Return the open records.
@@ -318,7 +326,9 @@ class Vault:
                 raise
             if not self.is_there():
                 self._release()
-                raise self._missing() from None
+                raise self._held.missing() from None
+            if failure != CANNOT_READ and lies_read_only(self.folder):
+                raise self.unwritable(error) from error
             raise RecordError(
                 failure,
                 action=translatable("free space on the disk, or check that it can be written"),
@@ -340,14 +350,18 @@ class Vault:
 
     def is_there(self) -> bool:
         """Return whether the folder is open, and still lies where it did."""
-        return self._held is not None and self._held.lies_at(self.folder)
+        return self._held.is_there()
 
     def check_still_there(self) -> None:
         """Raise `RecordError` where the folder's medium was taken out."""
         if not self.is_there():
             # Taken out in this very moment: what was written is on it, or nowhere.
             self._release()
-            raise self._missing()
+            raise self._held.missing()
+
+    def unwritable(self, error: Exception | None = None) -> RecordError:
+        """Return the error that nothing can be written, as the system says or said."""
+        return self._held.unwritable(error)
 
     def _release(self) -> None:
         if self.opened is not None:
@@ -355,153 +369,42 @@ class Vault:
                 self.opened.close()
             self.opened = None
         self._access = Access(self._access.protection, None)
-        self._keyring = None
-        if self._held is not None:
-            self._held.close()
-            self._held = None
-
-    def _missing(self) -> RecordError:
-        return RecordError(
-            "no examination can be kept, as their folder is not there",
-            action=translatable("put its disk back in, or make the folder"),
-            where=printable_path(self.folder),
-        )
+        self.keys.forget()
+        self._held.let_go()
 
     def _open(self) -> None:
-        medium = mount_point(self.folder)
-        if self._medium not in (None, medium):
-            raise self._missing()
-        if self._create:
-            make_folder(self.folder)
-        self._held = LockedFolder(self.folder)
-        self._medium = medium
-        # Only trying tells whether it can be written: root may not on a disk that is read-only.
-        probe = self.folder / f".{secrets.token_hex(3)}.part"
-        probe.mkdir()
-        probe.rmdir()
-        for part in self.folder.glob(".*.part"):
-            with contextlib.suppress(OSError):
-                part.unlink()
-        if self._delay is None:
-            self._delay = PinDelay(self.folder if self.permanent else None, self.clock)
-        ring, master = self._open_keyring()
-        self._keyring = ring
-        if master is None:
-            self._access = Access(Protection.PIN, None)
-            return
-        by_file = ring.protection is Protection.KEY_FILE
-        self._connect(ring, master, keyring.BY_KEY_FILE if by_file else keyring.ANYONE)
+        self._held.hold()
+        there = (self.folder / DATABASE_FILE).exists()
+        if self.read_only and not there:
+            raise self.unwritable()
+        self.keys.read(make=not there)
+        self._access = Access(self.keys.ring.protection, None)
+        master = self.keys.find_master(write=not self.read_only)
+        if master is not None:
+            by_file = self.keys.ring.protection is Protection.KEY_FILE
+            self._connect(master, keyring.BY_KEY_FILE if by_file else keyring.ANYONE)
 
-    def _open_keyring(self) -> tuple[Keyring, bytes | None]:
-        """Return the keyring, made where there is none, and the key unless a PIN opens it."""
-        try:
-            ring = keyring.read_keyring(self.folder)
-        except ValueError as error:
-            raise self._unopenable(error) from None
-        if ring is None:
-            if (self.folder / DATABASE_FILE).exists():
-                raise self._unopenable("the keyring is missing")
-            return self._make_keyring()
-        self._access = Access(ring.protection, None)
-        if ring.pins:
-            self._forget_key_beside()
-            return ring, None
-        if ring.beside is not None:
-            content = self._read_key_beside()
-            master = keyring.open_with_key_beside(ring, content)
-            if master is None:
-                raise self._unopenable(f"{keyring.KEY_BESIDE} is damaged, or another archive's")
-            if self._key_file is not None:
-                ring = self._lock_with_key_file(ring, master)
-            return ring, master
-        self._forget_key_beside()
-        master = keyring.open_with_key_file(ring, self._read_key_file())
-        if master is None:
-            raise self._unopenable("the key file is another archive's")
-        return ring, master
-
-    def _make_keyring(self) -> tuple[Keyring, bytes]:
-        master = new_secret()
-        ring = keyring.new_keyring(self._pin_cost or PinCost())
-        if self._key_file is not None:
-            ring = keyring.with_key_file(ring, master, self._read_key_file())
-        else:
-            if self.permanent:
-                self._key_beside = keyring.write_key_beside(self.folder)
-            ring = keyring.with_key_beside(ring, master, self._key_beside)
-        ring = keyring.signed(ring, master)
-        keyring.write_keyring(self.folder, ring)
-        return ring, master
-
-    def _lock_with_key_file(self, ring: Keyring, master: bytes) -> Keyring:
-        ring = keyring.signed(keyring.with_key_file(ring, master, self._read_key_file()), master)
-        keyring.write_keyring(self.folder, ring)
-        self._forget_key_beside()
-        return ring
-
-    def _read_key_beside(self) -> bytes:
-        if not self.permanent:
-            return self._key_beside
-        try:
-            return keyring.read_key_file(self.folder / keyring.KEY_BESIDE)
-        except (OSError, ValueError) as error:
-            raise self._unopenable(f"{keyring.KEY_BESIDE}: {reason(error)}") from None
-
-    def _read_key_file(self) -> bytes:
-        if self._key_file is None:
-            raise RecordError(
-                "the records are opened by a key file, and the settings name none",
-                action=translatable("set records_key_file"),
-            )
-        try:
-            return keyring.read_key_file(self._key_file)
-        except (OSError, ValueError) as error:
-            raise RecordError(
-                "the key file of the records cannot be read",
-                action=translatable("put it where records_key_file says"),
-                where=printable_path(self._key_file),
-                detail=reason(error),
-            ) from None
-
-    def _forget_key_beside(self) -> None:
-        """Remove the key beside the archive, which opens it no more."""
-        with contextlib.suppress(OSError):
-            remove_durably(self.folder / keyring.KEY_BESIDE)
-
-    def _unopenable(self, reason: object) -> RecordError:
-        return RecordError(
-            "the key of the records cannot be read",
-            action=translatable("restore them from a backup"),
-            where=printable_path(self.folder),
-            detail=str(reason),
-        )
-
-    def _connect(self, ring: Keyring, master: bytes, holder: Holder) -> None:
-        """Open the tables, and do what an interrupted program left undone."""
-        if not keyring.is_whole(ring, master):
-            raise self._unopenable("the keyring was altered")
+    def _connect(self, master: bytes, holder: Holder) -> None:
+        """Open the tables, and do what an interrupted program left undone, if it can be written."""
+        self.keys.check(master)
         path = self.folder / DATABASE_FILE
         fresh = not (self.folder / PICTURES).exists()
         if not fresh and not path.exists():
-            raise self._unopenable(f"{DATABASE_FILE} is missing")
-        connection, found, lost = open_database(path, derive(master, "database"), make=fresh)
-        opened = Opened(connection, master, holder)
+            raise self.keys.unopenable(f"{DATABASE_FILE} is missing")
+        key = derive(master, "database")
+        tables = read_database(path, key) if self.read_only else open_database(path, key, fresh)
+        opened = Opened(tables.connection, master, holder)
+        if tables.lost:
+            _log.warning("the records' journal was damaged: %d changes are lost", tables.lost)
         try:
-            known = value_of(connection, "keyring")
-            if ring.number < known:
-                raise self._unopenable("an older keyring was put in its place")
-            if ring.number > known or found < len(MIGRATIONS) or lost:
-                with transaction(connection):
-                    connection.execute(
-                        "UPDATE archive SET value = ? WHERE name = 'keyring'", (ring.number,)
-                    )
-                    if found < len(MIGRATIONS):
-                        event = Event.MIGRATED if found else Event.MADE
-                        self.note(opened, event, f"schema {len(MIGRATIONS)}")
-                    if lost:
-                        _log.warning("the records' journal was damaged: %d changes are lost", lost)
-                        self.note(opened, Event.LOST, str(lost))
-            keyring.complete_copies(self.folder, ring)
+            known = value_of(tables.connection, "keyring")
+            number = self.keys.ring.number
+            if number < known:
+                raise self.keys.unopenable("an older keyring was put in its place")
+            if not self.read_only:
+                if number > known or tables.found < len(MIGRATIONS) or tables.lost:
+                    self._note_opening(opened, tables)
+                self.keys.complete_copies()
             self.settle(opened)
         except BaseException as error:
             if is_damage(error):
@@ -509,7 +412,26 @@ class Vault:
             opened.close()
             raise error from None
         self.opened = opened
-        self._access = Access(ring.protection, holder)
+        self._let_in(opened, holder)
+
+    def _let_in(self, opened: Opened, holder: Holder) -> None:
+        opened.holder = holder
+        self._access = Access(self.keys.ring.protection, holder)
+
+    def _note_opening(self, opened: Opened, tables: Tables) -> None:
+        """Note what was found as the tables were opened."""
+        with transaction(opened.connection):
+            self._set_keyring_number(opened)
+            if tables.found < len(MIGRATIONS):
+                event = Event.MIGRATED if tables.found else Event.MADE
+                self.note(opened, event, f"schema {len(MIGRATIONS)}")
+            if tables.lost:
+                self.note(opened, Event.LOST, str(tables.lost))
+
+    def _set_keyring_number(self, opened: Opened) -> None:
+        opened.connection.execute(
+            "UPDATE archive SET value = ? WHERE name = 'keyring'", (self.keys.ring.number,)
+        )
 
     def _note_unlocked(self, wrong: int = 0) -> None:
         try:
@@ -521,56 +443,11 @@ class Vault:
             # On a full disk someone must come in to make room.
             log_expected(_log, error)
 
-    # Keyrings.
-
-    def its_keyring(self) -> Keyring:
-        """Return the keyring, once the folder is open."""
-        assert self._keyring is not None
-        return self._keyring
-
     def _replace_keyring(self, opened: Opened, ring: Keyring) -> None:
         """Write a changed keyring, within the transaction that tells of it."""
-        ring = keyring.signed(ring, opened.master)
-        keyring.write_keyring(self.folder, ring)
-        opened.connection.execute(
-            "UPDATE archive SET value = ? WHERE name = 'keyring'", (ring.number,)
-        )
-        self._keyring = ring
-        if ring.protection is Protection.PIN:
-            self._forget_key_beside()
-        self._access = Access(ring.protection, opened.holder)
-
-    def _try(self, pin: str) -> tuple[Keyring, Holder, bytes, int]:
-        """Return the keyring, whose PIN it is, the master key and the wrong PINs before it.
-
-        Raises
-        ------
-        device.errors.WrongPinError
-            If it is nobody's, or comes too soon.
-        """
-        ring, delay = self.its_keyring(), self._delay
-        assert delay is not None
-        wait = delay.wait()
-        if wait > 0.0:
-            raise WrongPinError(
-                translatable("too many wrong PINs; the next one is taken in {seconds} seconds"),
-                seconds=int(wait) + 1,
-            )
-        wrong = delay.wrong
-        # Counted before it is tried: the power could be cut in between.
-        delay.count()
-        found = keyring.open_with_pin(ring, pin)
-        if found is None:
-            raise WrongPinError(
-                translatable("this PIN is nobody's"), action=translatable("enter it again")
-            )
-        delay.forget()
-        return ring, *found, wrong
-
-
-def reason(error: BaseException) -> str:
-    """Return what is wrong, without the file's name."""
-    return getattr(error, "strerror", None) or str(error)
+        self.keys.replace(ring, opened.master)
+        self._set_keyring_number(opened)
+        self._let_in(opened, opened.holder)
 
 
 def _is_of_the_disk(error: Exception) -> bool:

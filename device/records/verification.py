@@ -4,22 +4,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from device.errors import RecordError
+from device.errors import RecordError, reason
 from device.records import examination_tables
 from device.records.database import DATABASE_FILE, checkpoint, damaged_pages
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.examination_tables import Row
-from device.records.journal import JOURNAL_SUFFIX
+from device.records.journal import JOURNAL_SUFFIX, lost_changes
 from device.records.keyring import damaged_copies, write_keyring
 from device.records.picture_files import PICTURES, check_picture
 from device.records.roles import Permission
 from device.records.trail import Event, first_break
-from device.records.vault import reason
 
 if TYPE_CHECKING:
     from sqlcipher3.dbapi2 import Connection
 
 _AT_ONCE: Final = 100
+_JOURNAL: Final = f"{DATABASE_FILE}{JOURNAL_SUFFIX}"
 
 _KEPT: Final = f"('{Event.KEPT}', '{Event.IMPORTED}', '{Event.TAKEN_IN}')"
 
@@ -43,13 +43,20 @@ def verify(archive: EncryptedArchive) -> Iterator[str | None]:
     with archive.guard, archive.telling():
         connection = archive.allowed(Permission.BACKUP).connection
         copies = damaged_copies(archive.folder)
-        if copies:
-            write_keyring(archive.folder, archive.its_keyring())
+        if copies and not archive.read_only:
+            write_keyring(archive.folder, archive.keys.ring)
     for name in copies:
-        yield f"{name}: was damaged; the other copy was put in its place"
+        mended = "was damaged; the other copy was put in its place"
+        yield f"{name}: {'is damaged' if archive.read_only else mended}"
     with archive.guard, archive.telling():
-        checkpoint(connection)
+        lost = 0
+        if archive.read_only:
+            lost = lost_changes(archive.folder / _JOURNAL)
+        else:
+            checkpoint(connection)
         pages = damaged_pages(connection)
+    if lost:
+        yield f"{_JOURNAL}: is damaged; changes lost: {lost}"
     for page in pages:
         yield f"{DATABASE_FILE}: {page}"
     if pages:
@@ -72,7 +79,7 @@ def _wrong_tables(connection: "Connection") -> list[str]:
     if broken is not None:
         wrong.append(f"trail: entry {broken} does not follow from those before it")
     wrong += [
-        f"{DATABASE_FILE}{JOURNAL_SUFFIX}: was damaged at {time}; changes lost: {count}"
+        f"{_JOURNAL}: was damaged at {time}; changes lost: {count}"
         for time, count in connection.execute(
             "SELECT time, subject FROM trail WHERE event = ? ORDER BY number", (Event.LOST,)
         )

@@ -352,7 +352,11 @@ class Recorder:
                     DAMAGED, COPY_AND_CHECK, values={"count": self._unreadable}
                 )
             self._tell_room()
+        except RecordsLockedError:
+            # Whoever opens them next goes on with it.
+            return
         except RecordError as error:
+            self._reading_fault = error.fault
             log_expected(_log, error)
         except Exception as error:
             self._failed(NOT_READ, error)

@@ -212,18 +212,38 @@ def test_name_with_a_newline_gets_one_line(tmp_path: Path, photo: Path, capsys: 
     assert "lines.jpg" in line
 
 
-def test_names_that_are_no_text_are_understood_and_named(tmp_path: Path) -> None:
-    good = os.fsencode(tmp_path) + b"/good-\xff\xfe.jpg"
-    bad = os.fsencode(tmp_path) + b"/bad-\xff.jpg"
-    Path(os.fsdecode(good)).write_bytes(JPEG)
-    Path(os.fsdecode(bad)).write_bytes(JPEG[:200])
+@pytest.mark.parametrize(
+    "terminal",
+    [
+        {},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+    ids=["utf-8", "latin-1", "ascii"],
+)
+def test_names_are_told_as_text_whatever_they_are_and_the_terminal_is(
+    tmp_path: Path, terminal: dict[str, str]
+) -> None:
+    names = [b"a-\xff\xfe.jpg", "b-é.jpg".encode(), b"c-\n\x1b[31m.jpg"]
+    told = ["a-\\xff\\xfe.jpg", "b-é.jpg", "c-\n\x1b[31m.jpg"]
+    paths = [os.fsencode(tmp_path) + b"/" + name for name in (*names, b"bad-\xe9.jpg")]
+    for path in paths:
+        Path(os.fsdecode(path)).write_bytes(JPEG[:200] if b"bad" in path else JPEG)
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     for how in (["--json"], []):
-        done = run("analyze", *how, os.fsdecode(good), os.fsdecode(bad), os.fsdecode(good))
+        command = ["analyze", *how, *map(os.fsdecode, paths)]
+        # Bytes as they are: what they are written in is what is tried.
+        done = run(*command, encoding="latin-1", env=environment | terminal)
         assert done.returncode == 2
-        assert done.stdout.replace("\n", "").count("/good-") == 2
         (line,) = done.stderr.splitlines()
-        assert "bad-" in line
-        assert "internal error" not in line
+        assert r"/bad-\xe9.jpg: " in line
+        if how:
+            # No encoding but UTF-8 is JSON, and a name leads back to its file.
+            found = records(done.stdout.encode("latin-1").decode("utf-8"))
+            assert [Path(record.image).name for record in found] == told
+        else:
+            assert r"/a-\xff\xfe.jpg" in done.stdout
+            assert r"/c-\n\x1b[31m.jpg" in done.stdout
 
 
 def test_command_line_as_a_person_uses_it(tmp_path: Path, photo: Path) -> None:

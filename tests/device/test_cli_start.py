@@ -22,6 +22,7 @@ from device.records.encrypted_archive import EncryptedArchive
 from tests.device.commands import GIVE_UP_SECONDS, ROOT, run
 from tests.device.manager import Manager
 from tests.device.scripted import until
+from tests.fuzz.disks import ALLOWED
 
 LIVE = "camera working, analysis working"
 
@@ -221,6 +222,33 @@ def test_folder_that_cannot_take_examinations_is_told_and_it_starts(
     status, err = started.end_by(signal.SIGTERM)
     assert status == 0
     assert "no examination can be kept" in err
+
+
+# In a view of the disks that is the process's own.
+READ_ONLY = """
+import ctypes, subprocess
+assert ctypes.CDLL(None).unshare(0x20000) == 0
+subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+subprocess.run(["mount", "--bind", "{folder}", "{folder}"], check=True)
+subprocess.run(["mount", "--options", "remount,bind,ro", "{folder}"], check=True)
+"""
+
+
+@pytest.mark.skipif(not ALLOWED, reason="may not mount")
+def test_records_on_a_disk_that_is_read_only_are_told_of_and_it_starts(
+    start: Start, tmp_path: Path, frames: tuple[Frame, ...]
+) -> None:
+    folder = tmp_path / "state" / "examinations"
+    archive = EncryptedArchive(folder)
+    archive.keep(replace(frames[0], kind=SourceKind.CAMERA), None, [], None)
+    archive.close()
+    protected = READ_ONLY.format(folder=folder)
+    started = start("run", "--source", "picamera-fake", before=protected + CAMERA)
+    until(lambda: started.hears(LIVE))
+    status, err = started.end_by(signal.SIGTERM)
+    assert status == 0
+    assert "nothing can be kept, as the disk of the records is read-only" in err
+    assert "cannot be read" not in err
 
 
 def test_clock_that_went_back_is_said_at_the_start(

@@ -125,6 +125,32 @@ def test_pins_are_given_listed_and_taken_away(records: Records, tmp_path: Path) 
     archive.close()
 
 
+def test_what_was_kept_while_locked_is_taken_in_first(
+    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    assert records.run("pin", "Dr. A", typed="111111\n")[0] == 0
+    for number, command in enumerate((["verify"], ["picture", "newest", tmp_path / "out.png"]), 1):
+        archive = records.archive()
+        archive.keep(records.frame, None, [], None)
+        archive.close()
+        status, out = records.run(*command, typed="111111\n")
+        assert (status, out) == (
+            0,
+            "" if number == 2 else "1 examinations are whole; found wrong: 0.\n",
+        )
+        assert len(list(tmp_path.rglob("pictures/*/*"))) == number
+    archive = records.archive()
+    archive.keep(records.frame, None, [], None)
+    archive.close()
+    # Where that cannot be done it is told, and is not found to be well.
+    monkeypatch.setattr("device.records.picture_vault._RESERVED", 1 << 60)
+    monkeypatch.setattr("sys.stdin", io.StringIO("111111\n"))
+    assert main(["--config", str(records.config), "records", "verify"]) == ExitStatus.BAD_INPUT
+    told = capsys.readouterr()
+    assert "locked are not in them yet: 1; make room" in told.err
+    assert told.out == "2 examinations are whole; found wrong: 0.\n"
+
+
 def test_wrong_pin_is_told(records: Records, capsys: Capture) -> None:
     assert records.run("pin", "Dr. A", typed="111111\n")[0] == 0
     assert records.run("trail", typed="000000\n")[0] == 2

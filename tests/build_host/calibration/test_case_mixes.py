@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -8,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from build_host.bundle.draft import calibrate_draft
 from build_host.calibration.case_mixes import (
     CASE_MIXES,
     Likelihood,
@@ -22,18 +20,10 @@ from build_host.calibration.fits import (
     fit_conformal,
     fit_operating_points,
 )
-from build_host.datasets.dataset import Dataset, ImageRecord
-from build_host.evaluation.inference import network_outputs
 from device.diagnoses import CODES, MALIGNANT
-from device.inference.analyzer import Analyzer
 from device.inference.calibration import agreement, malignancy, probabilities
 from device.inference.network import NetworkOutput
-from device.models.bundle import Bundle, load_bundle
-from device.models.manifest import CAPTURED_FILE, MODEL_FILE
 from device.models.network_spec import Calibration, CaseMix
-from tests.build_host import drawn
-from tests.device.bundles import one_network
-from tests.device.models.two_networks import shipped_bundle, sign_two_networks, two_networks
 
 Rows = NDArray[np.int64]
 MIXES = ((0.03, 0.05, 0.11, 0.02, 0.11, 0.65, 0.03), (0.25, 0.3, 0.1, 0.05, 0.2, 0.05, 0.05))
@@ -216,19 +206,16 @@ def test_operating_point_has_its_sensitivity_under_the_weights() -> None:
     points = fit_operating_points(logits, labels, PLAIN, weights, "both")
     rows = probabilities(logits, PLAIN)
     for point in points:
-        is_mel = point.score == "mel"
-        truth = (
-            labels == CODES.index("mel") if is_mel else np.isin(labels, [0, 1, CODES.index("mel")])
-        )
-        score = rows[:, CODES.index("mel")] if is_mel else malignancy(rows)
+        is_mel, mel = point.score == "mel", CODES.index("mel")
+        truth = labels == mel if is_mel else np.isin(labels, [0, 1, mel])
+        score = rows[:, mel] if is_mel else malignancy(rows)
         flagged = score >= point.threshold
         sensitivity = weights[truth & flagged].sum() / weights[truth].sum()
         specificity = weights[~truth & ~flagged].sum() / weights[~truth].sum()
         assert point.sensitivity == pytest.approx(sensitivity)
         assert point.specificity == pytest.approx(specificity)
-        asked, reached = float(point.name[-4:]), sensitivity
-        if "specificity" in point.name:
-            reached = specificity
+        asked = float(point.name[-4:])
+        reached = specificity if "specificity" in point.name else sensitivity
         assert asked <= reached < asked + 0.02
         assert point.fitted_on == "both"
 
@@ -253,13 +240,10 @@ def answers(
     """
     outputs = []
     for i, row in enumerate(logits):
-        features = None
+        features = views = None
         if odd is not None:
             features = np.full(4, 9.0 if odd[i] else 1.0 + i / 1e5, np.float32)
-        views = None
         if split is not None:
-            # Of the eight, five call another diagnosis in turn, each by a little; the mean is
-            # that of a picture whose views agree.
             turns = np.zeros((8, 7), np.float32)
             if split[i]:
                 others = np.delete(np.arange(7), row.argmax())[:5]
@@ -294,9 +278,11 @@ class Practice:
             chosen[rows[: int(share * own.sum())]] = True
         return chosen
 
-    def fitted(self, outputs: list[NetworkOutput], sources: Rows | None = None) -> CaseMix:
+    def fitted(
+        self, outputs: list[NetworkOutput], sources: Rows | None = None, name: str = "screening"
+    ) -> CaseMix:
         return fit_case_mix(
-            "screening", CASE_MIXES["screening"], outputs, self.labels,
+            name, CASE_MIXES[name], outputs, self.labels,
             self.sources if sources is None else sources, self.lesions, self.likelihood, "drawings",
         )  # fmt: skip
 
@@ -324,12 +310,9 @@ def test_case_mix_is_fitted_for_its_shares(practice: Practice) -> None:
 
 
 def test_referral_is_fitted_for_other_shares_from_the_same_pictures(practice: Practice) -> None:
-    screening = practice.fitted(answers(practice.logits))
-    shares = CASE_MIXES["referral"]
-    referral = fit_case_mix(
-        "referral", shares, answers(practice.logits), practice.labels, practice.sources,
-        practice.lesions, practice.likelihood, "drawings",
-    )  # fmt: skip
+    screening, referral = (
+        practice.fitted(answers(practice.logits), name=name) for name in CASE_MIXES
+    )
     few, many = (
         malignancy(probabilities(practice.logits, m.calibration)) for m in (screening, referral)
     )
@@ -345,10 +328,7 @@ def test_network_that_is_unsure_where_it_errs_keeps_that_warning(practice: Pract
     unsure = probability.max(axis=1) < rule.uncertain_below
     assert 0.3 < rule.uncertain_below < 0.9
     assert practice.wrong[unsure].mean() > practice.wrong[~unsure].mean() + 0.2
-
-
-def test_without_views_or_the_output_there_is_no_such_warning(practice: Practice) -> None:
-    rule = practice.fitted(answers(practice.logits)).abstention
+    # Of what it gives no views or output for, there is no warning.
     assert rule.not_dermoscopic_below is None
     assert rule.unstable_below is None
 
@@ -435,84 +415,3 @@ def test_weights_move_the_confidence_that_is_enough() -> None:
     alike = fit_abstention(outputs, labels, calibration).uncertain_below
     assert enough(1.0, 1.0) == pytest.approx(alike)
     assert enough(0.05, 1.0) > alike + 0.03 > enough(1.0, 0.05) + 0.06
-
-
-@pytest.fixture(scope="module")
-def paper() -> Bundle:
-    """The smallest shipped network."""
-    return shipped_bundle("paper-28")
-
-
-def drawings(*sources: str) -> Dataset:
-    """Return drawn lesions, five of each diagnosis at each source."""
-    records = tuple(
-        ImageRecord(f"{source}-{dx}-{n}", f"{source}-{dx}-{n}", dx, source=source)
-        for source in sources
-        for dx in CODES
-        for n in range(5)
-    )
-
-    def read(record: ImageRecord) -> NDArray[np.uint8]:
-        source, dx, n = record.image_id.split("-")
-        return np.asarray(drawn.picture(dx, 100 * sources.index(source) + int(n)))
-
-    return Dataset("drawings", records, read)
-
-
-@pytest.mark.parametrize("captured", [False, True])
-def test_draft_is_calibrated_for_both_practices_where_there_are_two_sources(
-    paper: Bundle, captured: bool
-) -> None:
-    found = calibrate_draft(paper, drawings("one", "two"), captured)
-    manifest = found.manifest
-    assert found.models == paper.models
-    assert (manifest.case_mix, manifest.case_mixes) == ("screening", ("screening", "referral"))
-    assert manifest.live.test_time_augmentation == ("dihedral" if captured else "none")
-    assert manifest.live.calibration.fitted_on == "fold 4 of one, two"
-    for mix in manifest.live.case_mixes:
-        assert mix.shares == CASE_MIXES[mix.name]
-        assert manifest.with_case_mix(mix.name).live.calibration == mix.calibration
-    assert manifest.with_case_mix("screening") == manifest
-    Analyzer(found)
-
-
-@pytest.mark.parametrize("captured", [False, True])
-def test_draft_of_one_source_is_calibrated_for_its_own_mix(paper: Bundle, captured: bool) -> None:
-    dataset = drawings("one")
-    manifest = calibrate_draft(paper, dataset, captured).manifest
-    assert (manifest.case_mix, manifest.case_mixes) == ("", ())
-    outputs = network_outputs(paper, dataset, quiet=True, averaged=captured)
-    expected = fit_calibration(np.array([o.logits for o in outputs]), dataset.labels)
-    assert manifest.live.calibration.temperature == expected.temperature
-    assert manifest.live.calibration.bias == expected.bias
-    assert manifest.live.test_time_augmentation == "dihedral" or not captured
-
-
-@pytest.mark.parametrize("sources", [("one",), ("one", "two")])
-def test_each_of_two_networks_is_calibrated_for_its_own_pictures(
-    paper: Bundle, tmp_path: Path, sources: tuple[str, ...]
-) -> None:
-    other, dataset = one_network(shipped_bundle("multicentre")), drawings(*sources)
-    key = sign_two_networks(tmp_path, two_networks(paper, other), paper, other)
-    found = calibrate_draft(load_bundle(tmp_path, (key,)), dataset)
-    manifest = found.manifest
-    assert manifest.live == calibrate_draft(paper, dataset).manifest.live
-    alone = calibrate_draft(other, dataset, captured=True).manifest.live
-    assert manifest.captured == msgspec.structs.replace(alone, file=CAPTURED_FILE)
-    assert found.models == {MODEL_FILE: paper.live_model, CAPTURED_FILE: other.live_model}
-    assert manifest.case_mix == ("" if len(sources) == 1 else "screening")
-    # And again, from what is there now.
-    assert calibrate_draft(found, dataset).manifest == manifest
-
-
-def test_captured_draft_is_fitted_to_the_mean_over_the_views(paper: Bundle) -> None:
-    dataset = drawings("one", "two")
-    outputs = network_outputs(paper, dataset, quiet=True, averaged=True)
-    assert all(o.views is not None and o.views.shape == (8, 7) for o in outputs)
-    logits = np.array([o.logits for o in outputs])
-    expected = fit_likelihood(logits, dataset.labels, dataset.source_indices).under(
-        CASE_MIXES["screening"], "fold 4 of one, two"
-    )
-    found = calibrate_draft(paper, dataset, captured=True).manifest.live
-    assert found.calibration == expected
-    assert calibrate_draft(paper, dataset).manifest.live.calibration != expected

@@ -1,3 +1,4 @@
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -140,3 +141,26 @@ def test_records_are_taken_out_by_whoever_may_and_the_trail_tells(
         told = [(e.holder, e.event, e.subject) for e in entries(connection)]
     kept.close()
     assert (("Ana", "exported", "dicom") in told) == (status == 0)
+
+
+def test_what_was_kept_while_locked_goes_too_or_is_told(
+    settings,
+    locked: Path,
+    tmp_path: Path,
+    frames: tuple[Frame, ...],
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = EncryptedArchive(locked)
+    for room, status, count, said in ((1 << 60, 2, 1, "not in them yet: 1"), (0, 0, 2, "")):
+        with monkeypatch.context() as disk:
+            if room:
+                kept.keep(replace(frames[0], kind=SourceKind.CAMERA), None, [], None)
+                kept.close()
+                disk.setattr("device.records.picture_vault._RESERVED", room)
+            disk.setattr("sys.stdin", io.StringIO("111111\n"))
+            place = tmp_path / "a.csv"
+            assert main([*settings(""), "export", "csv", str(place)]) == status
+        out, err = capsys.readouterr()
+        assert out.endswith(f"examinations written: {count}.\n")
+        assert said in err

@@ -1,10 +1,16 @@
+import errno
 import gc
 import os
 from pathlib import Path
 
 import pytest
 
-from device.platform.locked_folder import LockedFolder, mount_point
+from device.platform.locked_folder import (
+    LockedFolder,
+    lies_read_only,
+    mount_point,
+    why_unwritable,
+)
 
 
 def test_folder_is_held_by_one_until_it_is_closed_or_forgotten(tmp_path: Path) -> None:
@@ -53,3 +59,27 @@ def test_other_folder_in_its_place_is_noticed(tmp_path: Path) -> None:
 def test_mount_point_is_that_of_the_nearest_folder_that_is_there() -> None:
     assert mount_point(Path("/proc/self/nothing/here")) == Path("/proc")
     assert mount_point(Path("/")) == Path("/")
+
+
+def test_why_nothing_can_be_written_is_found_by_trying(
+    tmp_path: Path, no_privilege: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = why_unwritable(Path("/usr"))
+    assert why is not None
+    assert why.errno in (errno.EACCES, errno.EROFS)
+    assert not lies_read_only(tmp_path / "none")
+    with pytest.raises(FileNotFoundError):
+        why_unwritable(Path("/usr/none"))
+
+    def full(*given: object, **more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "touch", full)
+    why = why_unwritable(Path("/usr"))
+    assert why is not None
+    assert why.errno == errno.ENOSPC
+
+
+def test_folder_that_can_be_written_is_left_empty(tmp_path: Path) -> None:
+    assert why_unwritable(tmp_path) is None
+    assert not list(tmp_path.iterdir())

@@ -1,5 +1,6 @@
 """Pictures that are kept while the records are locked, and what becomes of them."""
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -204,6 +205,60 @@ def test_full_disk_loses_neither_what_is_sealed_nor_what_is_taken_in(
         list(locked.catch_up())
     assert list(locked.catch_up()) == [True]
     assert locked.identifiers() == [identifier]
+
+
+def test_what_is_sealed_takes_of_the_share_too(
+    locked: EncryptedArchive, small_frame: Frame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked.unlock(PIN)
+    kept = [locked.keep(small_frame, None, [], None)]
+    locked.lock()
+    kept.append(locked.keep(small_frame, None, [], None))
+    locked.close()
+    parts = [locked.folder / "archive.db"]
+    parts += [path for name in ("pictures/*", "sealed") for path in locked.folder.glob(f"{name}/*")]
+    taken = sum(path.stat().st_size for path in parts)
+    size = box(locked, "*.picture")[0].stat().st_size
+    # Of its share half a picture is left, and then one and a half; other files fill it, too.
+    disk = type(shutil.disk_usage("/"))
+    half, more = (disk(100 * (taken + n * size // 2), 0, 10 << 20) for n in (1, 3))
+    limited = EncryptedArchive(locked.folder, locked.clock, share=0.01, pin_cost=CHEAP)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: half)
+    for opens in (False, True):
+        if opens:
+            limited.unlock(PIN)
+        with pytest.raises(RecordError, match="taken up their share"):
+            limited.keep(small_frame, None, [], None)
+        assert limited.room() == 0
+    # What was kept is taken in all the same: it is there already.
+    assert list(limited.catch_up()) == [True]
+    limited.lock()
+    with pytest.raises(RecordError, match="taken up their share"):
+        limited.keep(small_frame, None, [], None)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: more)
+    kept.append(limited.keep(small_frame, None, [], None))
+    with pytest.raises(RecordError, match="taken up their share"):
+        limited.keep(small_frame, None, [], None)
+    limited.unlock(PIN)
+    list(limited.catch_up())
+    assert limited.identifiers() == kept
+    limited.close()
+
+
+def test_why_some_stay_sealed_is_told(locked: EncryptedArchive, small_frame: Frame) -> None:
+    for _ in range(3):
+        locked.keep(small_frame, None, [], None)
+    damaged = box(locked, "*.kept")[0]
+    damaged.write_bytes(b"0" * 200)
+    locked.unlock(PIN)
+    with file_size_limit(1000):
+        told = [str(error) for error in locked.take_in_all()]
+    assert len(told) == 2
+    assert "locked are not in them yet: 3; make room" in told[0]
+    assert damaged.stem in told[1]
+    assert len([str(error) for error in locked.take_in_all()]) == 1
+    assert len(locked.identifiers()) == 2
+    assert locked.take_in_whole() is None
 
 
 def test_records_that_no_such_release_opened_keep_nothing_while_locked(

@@ -9,7 +9,7 @@ import pytest
 
 from device.frame import Frame
 from device.records.encrypted_archive import EncryptedArchive
-from device.records.journal import commits_of
+from device.records.journal import commits_of, lost_changes
 from device.records.verification import verify
 from tests.device.records.conftest import CHEAP
 
@@ -51,6 +51,7 @@ def patients(folder: Path) -> int:
 def test_whole_journal_is_read_and_no_damage_told(interrupted: Interrupted) -> None:
     folder = interrupted()
     assert sum(commits_of(folder / "archive.db-wal")) == 6
+    assert lost_changes(folder / "archive.db-wal") == 0
     assert patients(folder) == 6
     assert not (folder / "archive.db-wal").exists()
     assert wrong(folder) == []
@@ -72,9 +73,12 @@ def test_changes_that_the_medium_lost_are_told(interrupted: Interrupted) -> None
         content = bytearray(journal.read_bytes())
         content[place] ^= 0x20
         journal.write_bytes(content)
+        found = lost_changes(journal)
         told = wrong(folder)
         lost = 6 - patients(folder)
         assert lost > 1, place
+        # What is said of a journal that stays there is what SQLite found of one that does not.
+        assert found == lost
         (line,) = told
         assert line.startswith("archive.db-wal: was damaged at ")
         assert line.endswith(f"changes lost: {lost}")
