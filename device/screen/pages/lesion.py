@@ -213,16 +213,16 @@ class LesionPage(Page):
         name = canvas.draw_text(
             lesion_name(case.lesion or 0, wording), 24, area.topleft, area.width, bold=True
         )
-        said = site_line(case.spot, wording)
+        said, colour = site_line(case.spot, wording), self.palette.text
         if pictures:
             counted = wording.translate("Pictures: {count}", count=pictures)
             at = (name.right + px(14), name.centery)
             canvas.draw_text(counted, theme.SMALL, at, area.right - at[0], quiet, anchor="midleft")
         else:
-            said = wording.translate("No picture yet: the shutter takes one.")
+            said, colour = wording.translate("No picture yet: the shutter takes one."), quiet
         room = Rect(area.left, area.top + px(30), area.width, area.height - px(30))
-        _, size = canvas.fitting(([said],), (theme.SMALL, 15, 13), room)
-        canvas.draw_paragraph(said, size, room, quiet)
+        _, size = canvas.fitting(([said],), (20, theme.SMALL, 15, 13), room)
+        canvas.draw_paragraph(said, size, room, colour)
 
     def _draw_visit(
         self, area: Rect, place: int, slot: Target, view: LesionView, wording: Wording
