@@ -25,6 +25,12 @@ _UNDECIDED: Final = "undecided"
 _REFERRED: Final = "referred"
 
 _FEW: Final = 1000
+_NUMBERS: Final = "SELECT e.number FROM examination AS e INDEXED BY by_work WHERE e.work = ?"
+_FILED: Final = (
+    "e.number NOT IN (SELECT number FROM examination INDEXED BY of_lesion WHERE lesion IS NULL)"
+)
+"""What an index tells is not looked for in the table, each row of which is a page to decrypt."""
+
 _FROM_WORK: Final = (
     "examination AS e INDEXED BY by_work CROSS JOIN lesion AS l ON l.key = e.lesion "
     "CROSS JOIN patient AS p ON p.key = l.patient"
@@ -362,13 +368,19 @@ def page_of_work_by_identifier(
         The first and the last folded identifier that is wanted.
     """
     number, _, identifier = after.partition(" ") if after else ("0", "", "")
-    # Few are found and put in order; many are met at once on the way through the patients.
-    few = count_of_work(connection, kind, today) <= _FEW
     dated, values = _dated(kind, today)
+    # Few are found and put in order; many are met at once on the way through the patients.
+    counted = connection.execute(
+        f"SELECT count(*) FROM ({_NUMBERS} AND {dated} AND {_FILED} LIMIT ?)",  # noqa: S608
+        (*values, _FEW + 1),
+    ).fetchone()
+    source, wanted = _FROM_WORK, f"e.work = ? AND {dated} AND {_FILED}"
+    if counted[0] > _FEW:
+        # The plus keeps SQLite from looking each of these numbers up for each lesion.
+        source, wanted = _FROM_PATIENTS, f"+e.number IN ({_NUMBERS} AND {dated})"
     rows = connection.execute(
         "SELECT e.number, e.identifier, e.record, e.due, p.folded "  # noqa: S608
-        f"FROM {_FROM_WORK if few else _FROM_PATIENTS} "
-        f"WHERE p.folded BETWEEN ? AND ? AND e.work = ? AND {dated} "
+        f"FROM {source} WHERE p.folded BETWEEN ? AND ? AND {wanted} "
         "AND (p.folded, e.number) > (?, ?) ORDER BY p.folded, e.number LIMIT ?",
         (*between, *values, identifier, int(number), limit + 1),
     ).fetchall()
