@@ -17,6 +17,7 @@ from tests.device.interop.peers import (
     archive,
     certificate,
     closed_port,
+    garbage_is_collected_where_it_was_made,
     hang,
     listener,
     peer,
@@ -28,6 +29,7 @@ from tests.device.screen.record_states import SCHEDULED
 from tests.device.scripted import until
 
 pytestmark = LEFT_TO_PYTHON
+_garbage = pytest.fixture(autouse=True, scope="module")(garbage_is_collected_where_it_was_made)
 
 
 def asking(asked: DicomPeer, patience: float = 1.0) -> ClinicList:
