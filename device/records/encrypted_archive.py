@@ -225,12 +225,11 @@ class EncryptedArchive(IntakeVault):
 
         One a step.
         """
-        if self.read_only:
-            if self.opened and (left := self.take_in_whole()):
-                raise left
-            return
-        yield from self.take_in()
-        if self.opened is None:
+        try:
+            yield from self.take_in()
+        except RecordError as why:
+            raise self.left_sealed(why) from None
+        if self.opened is None or self.read_only:
             return
         with self.telling():
             for error in import_plain(self, self.add, self.folder, remove=True):

@@ -13,6 +13,7 @@ from device.records.database import transaction
 from device.records.drop_box import SealedFinding
 from device.records.model import ExaminationRecord
 from device.records.patient_vault import PatientVault
+from device.records.plain_files import plain_examinations
 from device.records.roles import Permission
 from device.records.trail import Event, has_happened
 from device.records.vault import Opened
@@ -31,36 +32,50 @@ class IntakeVault(PatientVault):
         """
         for identifier in drop_box.sealed_identifiers(self.folder):
             with self.guard, self.telling(EXAMINATION_NOT_KEPT):
-                if self.opened is None or self.read_only:
+                if self.opened is None:
                     return
+                if self.read_only:
+                    raise self.unwritable()
                 done = self._take_in(self.opened, identifier)
             yield done
 
     def take_in_all(self) -> Iterator[RecordError]:
-        """Take in all that was kept while the records were locked; yield why some stays out."""
+        """Take in all that was kept while the records were locked; yield why some stays out.
+
+        So do examinations of an earlier release that the instrument has not brought over yet.
+        """
         left = self.take_in_whole()
         if left is not None:
             yield left
         for told in self.wrong_in_drop_box():
             yield RecordError(told)
+        with self.telling():
+            plain = len(plain_examinations(self.folder))
+        if plain:
+            yield RecordError(
+                "examinations that an earlier release kept are not in the records yet: {count}",
+                action=translatable("start the instrument, which brings them over"),
+                where=printable_path(self.folder),
+                count=plain,
+            )
 
     def take_in_whole(self) -> RecordError | None:
         """Take in what is not damaged of it; return why some stays out, or None."""
-        why = self.unwritable() if self.read_only else None
         try:
             for _ in self.take_in():
                 pass
         except RecordError as error:
-            why = error
-        count = len(drop_box.sealed_identifiers(self.folder)) if why else 0
-        if why is None or not count:
-            return None
+            return self.left_sealed(error)
+        return None
+
+    def left_sealed(self, why: RecordError) -> RecordError:
+        """Return the error that pictures are kept which are not in the records."""
         return RecordError(
             "pictures that were kept while the records were locked are not in them yet: {count}",
             action=translatable("make room, or let their disk be written, and open them again"),
             where=printable_path(self.folder),
             detail=why.fault.text,
-            count=count,
+            count=len(drop_box.sealed_identifiers(self.folder)),
         )
 
     def _write_finding(self, opened: Opened, identifier: str, said: SealedFinding) -> None:

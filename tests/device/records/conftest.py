@@ -1,6 +1,7 @@
 """What the tests of the archive share."""
 
 import contextlib
+import os
 import resource
 import signal
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from tests.device.clocks import ManualClock
 CHEAP = PinCost(passes=1, memory_kib=64)
 """A PIN that takes no time to try."""
 
+NOBODY = 65534
+
 
 @contextlib.contextmanager
 def file_size_limit(size: int) -> Iterator[None]:
@@ -31,6 +34,29 @@ def file_size_limit(size: int) -> Iterator[None]:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)
+
+
+@contextlib.contextmanager
+def write_protected(folder: Path) -> Iterator[None]:
+    """Let the program read a folder and not write it, even where it is root's."""
+    paths = [folder, *folder.rglob("*")]
+    root = os.geteuid() == 0
+    before = {path: path.stat() for path in paths}
+    for path in paths:
+        path.chmod(0o500 if path.is_dir() else 0o400)
+        if root:
+            os.chown(path, NOBODY, NOBODY)
+    if root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        for path in paths:
+            if root:
+                os.chown(path, before[path].st_uid, before[path].st_gid)
+            path.chmod(before[path].st_mode & 0o777)
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,16 @@ def test_all_is_brought_over_in_its_order_and_the_plain_files_go(
     assert list(archive.catch_up()) == []
 
 
+def test_what_is_not_brought_over_yet_is_told_before_anything_leaves(
+    archive: EncryptedArchive, plain: Path
+) -> None:
+    archive.open()
+    (told,) = archive.take_in_all()
+    assert "an earlier release kept are not in the records yet: 4; start the instr" in str(told)
+    list(archive.catch_up())
+    assert list(archive.take_in_all()) == []
+
+
 def test_interrupted_import_goes_on(archive: EncryptedArchive, plain: Path) -> None:
     archive.open()
     steps = archive.catch_up()

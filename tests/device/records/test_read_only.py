@@ -1,6 +1,5 @@
 """Records that can be read and not written, as those on a disk that failed, or is protected."""
 
-import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -18,11 +17,10 @@ from device.records.encrypted_archive import EncryptedArchive
 from device.records.listing import WorkKind
 from device.records.verification import verify
 from tests.device.clocks import ManualClock
-from tests.device.records.conftest import CHEAP
+from tests.device.records.conftest import CHEAP, write_protected
 from tests.device.records.kill_deeds import FINDING, PASSPHRASE
 from tests.device.records.test_drop_box import DECISION, DOCTOR, PIN
 
-NOBODY = 65534
 REFUSED = "cannot be written; check the disk, and who may write there"
 
 
@@ -55,29 +53,6 @@ def interrupted(archive: EncryptedArchive) -> None:
     archive.close()
     shutil.rmtree(archive.folder)
     left.rename(archive.folder)
-
-
-@contextlib.contextmanager
-def write_protected(folder: Path) -> Iterator[None]:
-    """Let the program read a folder and not write it, even where it is root's."""
-    paths = [folder, *folder.rglob("*")]
-    root = os.geteuid() == 0
-    before = {path: path.stat() for path in paths}
-    for path in paths:
-        path.chmod(0o500 if path.is_dir() else 0o400)
-        if root:
-            os.chown(path, NOBODY, NOBODY)
-    if root:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-        for path in paths:
-            if root:
-                os.chown(path, before[path].st_uid, before[path].st_gid)
-            path.chmod(before[path].st_mode & 0o777)
 
 
 def everything(archive: EncryptedArchive) -> list[object]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Never
 
 import pytest
@@ -35,6 +36,7 @@ from device.runtime.recorder import (
     Recorder,
 )
 from device.runtime.requests import Filing, NewLesion, Unlock
+from tests.device.records.conftest import write_protected
 from tests.device.records.plain import write_plain
 from tests.device.screen.record_states import FOREARM as SPOT
 from tests.device.scripted import GIVE_UP_SECONDS, until
@@ -348,6 +350,40 @@ def test_records_that_cannot_be_listed_are_told(archive: ScriptedArchive) -> Non
     with running(recorder):
         until(lambda: recorder.reading_fault)
     assert recorder.reading_fault is archive.listing_error.fault
+
+
+def test_records_that_cannot_be_written_are_shown_and_that_is_told(keep: KeepExamination) -> None:
+    with TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        archive, recent = EncryptedArchive(Path(made, "examinations")), RecentPictures()
+        archive.keep(keep.frame, keep.finding, [], None)
+        archive.close()
+        with write_protected(archive.folder):
+            recorder, _ = recorder_of(archive, recent=recent, patients=archive)
+            with running(recorder):
+                until(lambda: len(recent) == 1)
+                recorder.inbox.send(keep)
+                until(recorder.kept.peek)
+            archive.close()
+    assert recorder.fault is not None
+    assert recorder.fault.message.endswith("their folder cannot be written")
+    assert (recorder.reading_fault, recorder.space_fault) == (None, None)
+
+
+def test_pictures_that_stay_sealed_are_told(
+    archive: ScriptedArchive, keep: KeepExamination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.set_pin(Holder("A", Role.CLINICIAN), "123456")
+    archive.lock()
+    archive.keep(keep.frame, keep.finding, [], None)
+    monkeypatch.setattr("device.records.picture_vault._RESERVED", 1 << 60)
+    recorder, _ = recorder_of(archive, patients=archive)
+    with running(recorder):
+        recorder.inbox.send(Unlock("123456"))
+        until(lambda: recorder.reading_fault)
+    assert recorder.reading_fault is not None
+    assert recorder.reading_fault.message.endswith("locked are not in them yet: {count}")
+    assert recorder.reading_fault.values == {"count": 1}
 
 
 def test_locked_records_are_no_fault(archive: ScriptedArchive, keep: KeepExamination) -> None:
