@@ -30,6 +30,7 @@ from device.preferences import Preferences
 from device.records.archive import Archive, PatientArchive
 from device.runtime.analysis import Analysis
 from device.runtime.camera import Camera
+from device.runtime.clinic_list import ClinicList
 from device.runtime.health import Health, Part, Watchdog
 from device.runtime.inbox import Inbox
 from device.runtime.messages import Burst, ExplainCapture, LiveFrame
@@ -85,6 +86,8 @@ class App:
         The same archive, where it holds the records of patients; else None.
     names
         The clinic's settings allow patients' names.
+    clinic_list
+        Asks for the clinic's worklist; None where the settings name none.
     lock_after
         Seconds without a touch after which records that a PIN opened are locked; None for never.
     optics
@@ -142,6 +145,7 @@ class App:
         archive: Archive | None = None,
         patients: PatientArchive | None = None,
         names: bool = False,
+        clinic_list: ClinicList | None = None,
         lock_after: float | None = None,
         optics: Optics | None = None,
         notifier: Notifier | None = None,
@@ -200,6 +204,7 @@ class App:
             installer=installer,
             update=update,
             names=names,
+            clinic_list=clinic_list,
             lock_after=lock_after,
             sending_fault=lambda: sender.fault if sender else None,
             accelerator=accelerator,

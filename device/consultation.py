@@ -1,10 +1,11 @@
 """Where the answers of the records lead the clinician, and whom the next picture is of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from device.records.model import PictureKind
+from device.records.orders import Order
 from device.records.roles import Permission, may
 from device.runtime.desk import Desk
 from device.runtime.messages import Picture
@@ -13,11 +14,14 @@ from device.runtime.requests import (
     ChangePatient,
     ChangePin,
     Decide,
+    DeletePatient,
     Filing,
     FindPatient,
     LesionChoice,
+    MoveLesion,
     NewLesion,
     OpenLesion,
+    OpenScheduled,
     RemovePin,
     Request,
     SetPin,
@@ -32,13 +36,28 @@ from device.screen.view import Case
 _AFTER_DECIDING: Final = frozenset({PageName.LIVE, PageName.PATIENT})
 """Where a decision leads before it is known whether it was kept."""
 
+_LEADS: Final[Mapping[tuple[type, PageName], PageName]] = {
+    (SetPin, PageName.NEW_PIN): PageName.HOLDERS,
+    (ChangePin, PageName.NEW_PIN): PageName.HOLDERS,
+    (RemovePin, PageName.HOLDER): PageName.HOLDERS,
+    (MoveLesion, PageName.SPOT): PageName.LESION,
+    **{
+        (DeletePatient, page): PageName.START
+        for page in (PageName.DELETION, PageName.PATIENT, PageName.DETAILS, PageName.LESION)
+    },
+}
+"""Where what was done leads from the page that it was asked for on."""
+
 _BEHIND_THE_LOCK: Final = frozenset(
     {
         PageName.START,
         PageName.FOUND,
+        PageName.SCHEDULED,
         PageName.PATIENT,
         PageName.DETAILS,
+        PageName.DELETION,
         PageName.LESION,
+        PageName.SPOT,
         PageName.PICTURE,
         PageName.FOLLOW_UP,
         PageName.WORKLIST,
@@ -77,21 +96,26 @@ def followed(state: State, desk: Desk, before: Desk | None = None) -> State:
             return _deciding(state, form)
         if state.page is PageName.NEW_PIN and isinstance(state.page_state, NewPinForm):
             return replace(state, page_state=NewPinForm(state.page_state.holder))
+        if state.page is PageName.DELETION:
+            return replace(state, page_state=None)
         return state
+    leads = _LEADS.get((type(desk.answered), state.page))
+    if leads is not None:
+        # Where a patient is looked for, none is open.
+        lesion = None if leads is PageName.START else state.lesion
+        return replace(with_page(state, leads), lesion=lesion)
     match desk.answered, state.page:
-        case FindPatient(), PageName.START | PageName.FOUND if desk.patient is not None:
+        case (
+            (FindPatient(), PageName.START | PageName.FOUND)
+            | (OpenScheduled(), PageName.SCHEDULED)
+            | (AddPatient() | ChangePatient(), PageName.DETAILS)
+        ) if desk.patient is not None:
             return replace(with_page(state, PageName.PATIENT), lesion=None)
         case FindPatient(), PageName.START if desk.matches.patients:
             return with_page(state, PageName.FOUND)
         case FindPatient(), PageName.START | PageName.FOUND if desk.unknown:
             opened = with_page(state, PageName.DETAILS)
             return replace(opened, page_state=DetailsForm(desk.unknown))
-        case AddPatient() | ChangePatient(), PageName.DETAILS:
-            return replace(with_page(state, PageName.PATIENT), lesion=None)
-        case SetPin() | ChangePin(), PageName.NEW_PIN:
-            return with_page(state, PageName.HOLDERS)
-        case RemovePin(), PageName.HOLDER:
-            return with_page(state, PageName.HOLDERS)
         case Unlock(), PageName.PIN:
             draft = state.draft
             if draft is not None and _may_resume(draft, desk):
@@ -104,7 +128,7 @@ def followed(state: State, desk: Desk, before: Desk | None = None) -> State:
 def reopened(before: State, after: State) -> Request | None:
     """Return what is to be laid on the desk again, where a draft was gone on with."""
     if before.draft is not None and after.draft is None and after.lesion is not None:
-        return OpenLesion(after.lesion)
+        return OpenLesion(after.lesion, before.draft.scheduled)
     return None
 
 
@@ -119,7 +143,8 @@ def _draft(state: State, desk: Desk, before: Desk) -> Draft | None:
     if not isinstance(form, DecisionForm) or form == DecisionForm(form.subject):
         return None
     lesion = before.opened.key if before.opened is not None else None
-    return Draft(form, before.access.role if before.access else None, lesion)
+    role = before.access.role if before.access else None
+    return Draft(form, role, lesion, before.scheduled)
 
 
 def _may_resume(draft: Draft, desk: Desk) -> bool:
@@ -146,10 +171,24 @@ def case_of(desk: Desk, state: State) -> Case | None:
     return Case(desk.patient.identifier, number, spot, state.region, bool(state.filing))
 
 
-def filing_of(state: State) -> Filing:
+def filing_of(state: State, desk: Desk) -> Filing:
     """Return what is known of the next picture before it is taken."""
     kind = PictureKind.REGION if state.region else PictureKind.DERMOSCOPIC
-    return Filing(state.lesion, kind, state.polarization)
+    return Filing(state.lesion, kind, state.polarization, _order(state.lesion, desk))
+
+
+def _order(lesion: LesionChoice | None, desk: Desk) -> Order | None:
+    """Return the order of the patient on the desk, where the lesion is that patient's.
+
+    Another one may have been chosen already that does not lie there yet.
+    """
+    if desk.scheduled is None or desk.patient is None or lesion is None:
+        return None
+    if isinstance(lesion, NewLesion):
+        theirs = lesion.patient == desk.patient.key
+    else:
+        theirs = any(entry.lesion.key == lesion for entry in desk.lesions)
+    return desk.scheduled.order if theirs else None
 
 
 def comparable(pictures: Iterable[Picture], desk: Desk, state: State) -> tuple[Picture, ...]:

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import ExitStack
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +43,8 @@ from device.platform.systemd import Notifier
 from device.preferences import Preferences, load_preferences
 from device.provisioning.apply import provision_notices
 from device.records.encrypted_archive import EncryptedArchive, throwaway_archive
+from device.records.orders import Scheduled
+from device.runtime.clinic_list import ClinicList
 from device.screen.display import close_screen, open_screen
 from device.screen.input_mapper import press_shutter
 from device.screen.panel import upright_size
@@ -153,6 +156,9 @@ def run_instrument(
             archive=archive,
             patients=archive,
             names=config.patient_names,
+            clinic_list=open_clinic_list(config, clock)
+            if frames.kind is SourceKind.CAMERA
+            else None,
             lock_after=config.lock_minutes * 60.0 or None,
             optics=optics,
             notifier=notifier,
@@ -246,6 +252,21 @@ def open_sender(
     )
     targets = connections(config.exchange)
     return Sender(state_folder(), archive, source, config.exchange, targets, clock)
+
+
+def open_clinic_list(config: Config, clock: Clock) -> ClinicList | None:
+    """Return what asks for the clinic's worklist, or None where the settings name none."""
+    peer = config.exchange.worklist
+    if peer is None:
+        return None
+
+    def find(day: date) -> tuple[Scheduled, ...]:
+        # Loaded only once it is asked for.
+        from device.interop.dicom_worklist import find_scheduled
+
+        return find_scheduled(peer, day)
+
+    return ClinicList(peer.name, find, clock)
 
 
 def open_optics(folder: Path, notices: list[Fault]) -> Optics | None:

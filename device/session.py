@@ -22,8 +22,11 @@ from device.optics import Optics
 from device.platform.clock import Clock
 from device.preferences import Preferences
 from device.records.access import Protection
+from device.records.roles import Permission, may
 from device.runtime.analysis import Analysis
 from device.runtime.camera import Camera
+from device.runtime.clinic_list import NOT_ALLOWED as LIST_NOT_ALLOWED
+from device.runtime.clinic_list import Appointments, ClinicList
 from device.runtime.desk import Desk
 from device.runtime.messages import (
     CalibrateOptics,
@@ -84,6 +87,8 @@ class Session:
         The update of the system on a stick; None where the system has no updates.
     names
         The clinic's settings allow patients' names.
+    clinic_list
+        Asks for the clinic's worklist; None where the settings name none.
     lock_after
         Seconds without a touch after which records that a PIN opened are locked; None for never.
     accelerator
@@ -118,6 +123,7 @@ class Session:
         installer: Installer | None = None,
         update: SystemUpdate | None = None,
         names: bool = False,
+        clinic_list: ClinicList | None = None,
         lock_after: float | None = None,
         sending_fault: Callable[[], Fault | None] = lambda: None,
         accelerator: Callable[[], Fault | None] = lambda: None,
@@ -126,6 +132,7 @@ class Session:
         self._accelerator = accelerator
         self._selftest = selftest or BackgroundTest(lambda: ())
         self._installer = installer
+        self._clinic_list = clinic_list
         self._update = update
         self._may_not_install = False
         self._camera = camera
@@ -144,6 +151,7 @@ class Session:
             opacity=preferences.opacity,
             appliance=appliance,
             names=names,
+            clinic_list=clinic_list.name if clinic_list else "",
         )
         self.ending: Command | None = None
         self.model_fault: Fault | None = None
@@ -183,6 +191,7 @@ class Session:
             shot=self._shot if capture else None,
             finding=capture.analyzed.finding if capture and capture.analyzed else None,
             now=self._clock.now().astimezone(),
+            appointments=self._appointments(),
         )
         self.state, command = step(self.state, event, context)
         self._request_overlay()
@@ -247,6 +256,7 @@ class Session:
             lesion=self.state.lesion,
             seconds=self._clock.monotonic(),
             calibration=self._recorder.calibration.peek(),
+            appointments=self._appointments(),
         )
         page = self.state.page
         if page == PageName.LIVE and snapshot.fault is not None:
@@ -260,6 +270,8 @@ class Session:
             self._faulty = None
         if desk is not before:
             self._desk = desk
+            if desk.locked and self._clinic_list:
+                self._clinic_list.forget()
             if desk.answered is not before.answered:
                 self._follow_answer(desk, before)
         if desk.locked and self.state.page is PageName.PIN:
@@ -324,6 +336,8 @@ class Session:
                 self._selftest.start()
             case Command.LOOK_FOR_MODELS | Command.INSTALL_MODEL | Command.INSTALL_UPDATE:
                 self._execute_on_models(command)
+            case Command.LOOK_AT_CLINIC_LIST | Command.ASK_FOR_CLINIC_LIST:
+                self._ask_for_clinic_list(command)
             case Command.SAVE_PREFERENCES:
                 state = self.state
                 chosen = Preferences(
@@ -340,13 +354,34 @@ class Session:
 
     def _capture(self) -> None:
         self._notices.touched()
-        self._shot = Shot(filing_of(self.state))
+        self._shot = Shot(filing_of(self.state, self._recorder.desk))
         live = self._analysis.live.peek()
         self._live_before = live.finding if live else None
         now = self._clock.monotonic()
         if now - self._flash_began >= FLASHES_APART_SECONDS:
             self._flash_began = now
         self._camera.inbox.send(TakeBurst(self._shot))
+
+    def _ask_for_clinic_list(self, command: Command) -> None:
+        if self._clinic_list is None or not self._may_see_patients():
+            return
+        if command is Command.LOOK_AT_CLINIC_LIST:
+            self._clinic_list.look()
+        else:
+            self._clinic_list.ask()
+
+    def _appointments(self) -> Appointments:
+        if self._clinic_list is None:
+            return Appointments()
+        if not self._may_see_patients():
+            return Appointments(fault=LIST_NOT_ALLOWED)
+        return self._clinic_list.said
+
+    def _may_see_patients(self) -> bool:
+        access = self._recorder.desk.access
+        # Where nothing locks the records, whoever asks first opens them.
+        opened = access is not None and access.role is None and not access.locked
+        return opened or may(access.role if access else None, Permission.READ)
 
     def _calibrate(self) -> None:
         frame = self._camera.frames.peek()

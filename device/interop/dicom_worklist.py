@@ -1,7 +1,7 @@
 """The clinic's worklist: who is to be examined today (PS3.4 K, Modality Worklist, C-FIND)."""
 
 import contextlib
-from dataclasses import dataclass
+import time
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +10,7 @@ from device.exchange import DicomPeer
 from device.interop.dicom_image import text
 from device.interop.dicom_network import CHECK_OTHER_END, PATIENCE, associated, no_answer
 from device.language import translatable
-from device.records.orders import Order, Referrer
+from device.records.orders import Order, Referrer, Scheduled
 from device.records.patient_tables import checked
 from device.records.patients import Sex
 
@@ -22,30 +22,6 @@ _PENDING: Final = (0xFF00, 0xFF01)
 _SEXES: Final = {"F": Sex.FEMALE, "M": Sex.MALE, "O": Sex.OTHER}
 _MOST: Final = 500
 """Entries that are read: a peer may never end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scheduled:
-    """Someone who is to be examined.
-
-    Attributes
-    ----------
-    identifier, name
-        As the clinic calls the patient; the name may be empty.
-    birth_year, sex
-        Where the worklist tells them.
-    time
-        Of the appointment, as HHMM; may be empty.
-    order
-        What was asked for.
-    """
-
-    identifier: str
-    name: str
-    birth_year: int | None
-    sex: Sex | None
-    time: str
-    order: Order
 
 
 def find_scheduled(peer: DicomPeer, day: date, patience: float = PATIENCE) -> tuple[Scheduled, ...]:
@@ -60,9 +36,15 @@ def find_scheduled(peer: DicomPeer, day: date, patience: float = PATIENCE) -> tu
     """
     with associated(peer, (_FIND,), patience) as association:
         found: list[Scheduled] = []
-        answers = association.send_c_find(_question(peer, day), _FIND)
+        try:
+            answers = association.send_c_find(_question(peer, day), _FIND)
+        except RuntimeError:  # it hung up in this very moment
+            raise no_answer(peer) from None
+        end = time.monotonic() + patience
         for number, (status, answer) in enumerate(answers):
-            if "Status" not in status:
+            if "Status" not in status or time.monotonic() > end:
+                # It may go on for ever, an entry at a time.
+                association.abort()
                 raise no_answer(peer)
             if number == _MOST:
                 association.abort()
@@ -159,7 +141,7 @@ def _said(dataset: "Dataset", name: str, longest: int = 64) -> str:
 def _plain_name(name: Any) -> str:
     """Return a DICOM person name as it is typed here: family name, given names."""
     parts = [text(str(getattr(name, part, ""))) for part in ("family_name", "given_name")]
-    return ", ".join(part for part in parts if part)
+    return text(", ".join(part for part in parts if part))
 
 
 def _refused(peer: DicomPeer, detail: str) -> RefusedError:

@@ -320,7 +320,14 @@ class PatientArchive(Archive, Protocol):
     # The worklist.
 
     def worklist(
-        self, kind: WorkKind, today: date, after: str | None = None, limit: int = 20
+        self,
+        kind: WorkKind,
+        today: date,
+        after: str | None = None,
+        limit: int = 20,
+        *,
+        by_identifier: bool = False,
+        prefix: str = "",
     ) -> Page[WorkItem]:
         """Return what is to be done of one kind.
 
@@ -330,6 +337,10 @@ class PatientArchive(Archive, Protocol):
         ----------
         today
             In the clinic's own time.
+        by_identifier
+            What is filed under patients, in the order of their identifiers.
+        prefix
+            What these begin with.
         """
         ...
 

@@ -378,11 +378,25 @@ class EncryptedArchive(IntakeVault):
     # The worklist.
 
     def worklist(
-        self, kind: WorkKind, today: date, after: str | None = None, limit: int = 20
+        self,
+        kind: WorkKind,
+        today: date,
+        after: str | None = None,
+        limit: int = 20,
+        *,
+        by_identifier: bool = False,
+        prefix: str = "",
     ) -> Page[WorkItem]:
         """Return what is to be done of one kind."""
         with self.reading() as connection:
-            rows, following = examination_tables.page_of_work(connection, kind, today, after, limit)
+            if by_identifier:
+                rows, following = examination_tables.page_of_work_by_identifier(
+                    connection, kind, today, patient_tables.beginning(prefix), after, limit
+                )
+            else:
+                rows, following = examination_tables.page_of_work(
+                    connection, kind, today, after, limit
+                )
             items = []
             for identifier, content, due in rows:
                 for record in examination_tables.readable([(identifier, content)]):

@@ -24,6 +24,23 @@ _FOLLOW_UP: Final = "follow-up"
 _UNDECIDED: Final = "undecided"
 _REFERRED: Final = "referred"
 
+_FEW: Final = 1000
+_NUMBERS: Final = "SELECT e.number FROM examination AS e INDEXED BY by_work WHERE e.work = ?"
+_FILED: Final = (
+    "e.number NOT IN (SELECT number FROM examination INDEXED BY of_lesion WHERE lesion IS NULL)"
+)
+"""What an index tells is not looked for in the table, each row of which is a page to decrypt."""
+
+_FROM_WORK: Final = (
+    "examination AS e INDEXED BY by_work CROSS JOIN lesion AS l ON l.key = e.lesion "
+    "CROSS JOIN patient AS p ON p.key = l.patient"
+)
+_FROM_PATIENTS: Final = (
+    "patient AS p CROSS JOIN lesion AS l ON l.patient = p.key "
+    "CROSS JOIN examination AS e INDEXED BY of_lesion ON e.lesion = l.key"
+)
+"""In this order: SQLite knows nothing of how many there are, and would look for each in turn."""
+
 
 class _Versioned(msgspec.Struct):
     schema_version: int = 1
@@ -335,18 +352,58 @@ def page_of_work(
     return [(row[1], row[2], row[3]) for row in rows[:limit]], following
 
 
+def page_of_work_by_identifier(
+    connection: "Connection",
+    kind: WorkKind,
+    today: date,
+    between: tuple[str, str],
+    after: str | None,
+    limit: int,
+) -> tuple[list[tuple[str, bytes, str | None]], str | None]:
+    """Return what is filed under patients by their identifiers; otherwise as `page_of_work`.
+
+    Parameters
+    ----------
+    between
+        The first and the last folded identifier that is wanted.
+    """
+    number, _, identifier = after.partition(" ") if after else ("0", "", "")
+    dated, values = _dated(kind, today)
+    # Few are found and put in order; many are met at once on the way through the patients.
+    counted = connection.execute(
+        f"SELECT count(*) FROM ({_NUMBERS} AND {dated} AND {_FILED} LIMIT ?)",  # noqa: S608
+        (*values, _FEW + 1),
+    ).fetchone()
+    source, wanted = _FROM_WORK, f"e.work = ? AND {dated} AND {_FILED}"
+    if counted[0] > _FEW:
+        # The plus keeps SQLite from looking each of these numbers up for each lesion.
+        source, wanted = _FROM_PATIENTS, f"+e.number IN ({_NUMBERS} AND {dated})"
+    rows = connection.execute(
+        "SELECT e.number, e.identifier, e.record, e.due, p.folded "  # noqa: S608
+        f"FROM {source} WHERE p.folded BETWEEN ? AND ? AND {wanted} "
+        "AND (p.folded, e.number) > (?, ?) ORDER BY p.folded, e.number LIMIT ?",
+        (*between, *values, identifier, int(number), limit + 1),
+    ).fetchall()
+    following = f"{rows[limit - 1][0]} {rows[limit - 1][4]}" if len(rows) > limit else None
+    return [(row[1], row[2], row[3]) for row in rows[:limit]], following
+
+
+def _dated(kind: WorkKind, today: date) -> tuple[str, tuple[str, ...]]:
+    """Return the condition of a kind's date, and the values of the kind and of the date."""
+    if kind is WorkKind.OVERDUE:
+        return "e.due < ?", (_FOLLOW_UP, today.isoformat())
+    if kind is WorkKind.DUE:
+        return "e.due >= ?", (_FOLLOW_UP, today.isoformat())
+    return "e.due IS NULL", (_state(kind),)
+
+
 def count_of_work(connection: "Connection", kind: WorkKind, today: date) -> int:
     """Return how much is on the worklist."""
-    if kind in (WorkKind.OVERDUE, WorkKind.DUE):
-        compared = "due < ?" if kind is WorkKind.OVERDUE else "due >= ?"
-        row = connection.execute(
-            f"SELECT count(*) FROM examination WHERE work = ? AND {compared}",  # noqa: S608
-            (_FOLLOW_UP, today.isoformat()),
-        ).fetchone()
-    else:
-        row = connection.execute(
-            "SELECT count(*) FROM examination WHERE work = ?", (_state(kind),)
-        ).fetchone()
+    dated, values = _dated(kind, today)
+    row = connection.execute(
+        f"SELECT count(*) FROM examination AS e WHERE e.work = ? AND {dated}",  # noqa: S608
+        values,
+    ).fetchone()
     return int(row[0])
 
 

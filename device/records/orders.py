@@ -1,8 +1,11 @@
 """What the clinic's worklist asked for, which goes back to it with whatever is exported."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
+
+from device.records.patients import Sex
 
 _Short = Annotated[str, msgspec.Meta(max_length=16)]
 _Words = Annotated[str, msgspec.Meta(max_length=64)]
@@ -50,3 +53,27 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     step: _Short = ""
     description: _Words = ""
     referrer: Referrer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """Someone who is to be examined.
+
+    Attributes
+    ----------
+    identifier, name
+        As the clinic calls the patient; the name may be empty.
+    birth_year, sex
+        Where the worklist tells them.
+    time
+        Of the appointment, as HHMM; may be empty.
+    order
+        What was asked for.
+    """
+
+    identifier: str
+    name: str
+    birth_year: int | None
+    sex: Sex | None
+    time: str
+    order: Order

@@ -81,15 +81,21 @@ def find_patient(connection: "Connection", identifier: str) -> Patient | None:
     return msgspec.json.decode(row[0], type=Patient) if row else None
 
 
+def beginning(prefix: str) -> tuple[str, str]:
+    """Return between which folded identifiers those lie that begin so."""
+    begins = folded(prefix)
+    return begins, begins + _AFTER_ALL
+
+
 def page_of_patients(
     connection: "Connection", prefix: str, after: str | None, limit: int
 ) -> Page[Patient]:
     """Return patients whose identifier begins so, by identifier."""
-    begins = folded(prefix)
+    first, last = beginning(prefix)
     rows = connection.execute(
         "SELECT folded, record FROM patient WHERE folded >= ? AND folded <= ? AND folded > ? "
         "ORDER BY folded LIMIT ?",
-        (begins, begins + _AFTER_ALL, after or "", limit + 1),
+        (first, last, after or "", limit + 1),
     ).fetchall()
     patients = tuple(msgspec.json.decode(row[1], type=Patient) for row in rows[:limit])
     return Page(patients, rows[limit - 1][0] if len(rows) > limit else None)

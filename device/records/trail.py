@@ -124,10 +124,19 @@ def changes(connection: "Connection", after: str, limit: int) -> list[tuple[str,
     known = connection.execute(
         "SELECT 1 FROM trail WHERE number = ? AND hex(digest) = ?", (number, digest)
     ).fetchone()
+    # Of a lesion that was moved every examination is another; one that has none is its own subject,
+    # so that its mark is passed, and no examination is called so.
     rows = connection.execute(
-        "SELECT subject, number || ' ' || hex(digest) FROM trail WHERE number > ?"
-        " AND event IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?",
-        (int(number) if known else 0, msgspec.json.encode(_CHANGES).decode(), limit),
+        "SELECT coalesce(e.identifier, t.subject), t.number || ' ' || hex(t.digest) FROM ("
+        "SELECT * FROM trail WHERE number > ? AND event IN (SELECT value FROM json_each(?)) "
+        "ORDER BY number LIMIT ?) AS t "
+        "LEFT JOIN examination AS e ON t.event = ? AND e.lesion = t.subject ORDER BY t.number",
+        (
+            int(number) if known else 0,
+            msgspec.json.encode((*_CHANGES, Event.LESION_CHANGED)).decode(),
+            limit,
+            Event.LESION_CHANGED,
+        ),
     )
     return [(subject, mark) for subject, mark in rows]
 

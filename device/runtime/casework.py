@@ -5,9 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, assert_never
 
+import msgspec
+
 from device.diagnoses import Code
 from device.errors import NoSuchRecordError, RecordError
 from device.faults import Fault
+from device.imaging.codes import clean_identifier
 from device.imaging.field_of_view import crop, find_field
 from device.imaging.registration import Registration, laid_over, register
 from device.inference.change import Sight, changes, sight
@@ -39,6 +42,7 @@ from device.runtime.requests import (
     ClosePatient,
     CompareVisits,
     Decide,
+    DeletePatient,
     Entry,
     FileExamination,
     Filing,
@@ -46,9 +50,11 @@ from device.runtime.requests import (
     LesionChoice,
     ListHolders,
     Lock,
+    MoveLesion,
     NewLesion,
     OpenLesion,
     OpenPicture,
+    OpenScheduled,
     OpenWork,
     PinRequest,
     RemovePin,
@@ -58,6 +64,7 @@ from device.runtime.requests import (
 )
 
 NOT_DONE: Final = translatable("The records could not be read or written.")
+NO_IDENTIFIER: Final = translatable("what the clinic's list calls the patient is no identifier")
 NOT_KEPT_YET: Final = translatable("the picture that was decided on is not kept")
 
 WORK_ROWS: Final = 4
@@ -163,9 +170,10 @@ class Casework:
                 return _cleared(desk)
             case OpenLesion(lesion=None):
                 return self._with_lesions(_without_lesion(desk))
-            case OpenLesion(lesion=lesion):
+            case OpenLesion(lesion=lesion, scheduled=scheduled):
                 assert lesion is not None
-                return self._with_lesion(self._with_patient_of(desk, lesion), lesion)
+                opened = self._with_lesion(self._with_patient_of(desk, lesion), lesion)
+                return replace(opened, scheduled=scheduled or opened.scheduled)
             case OpenWork():
                 return replace(desk, work=self._work(desk, request))
             case OpenPicture():
@@ -180,6 +188,8 @@ class Casework:
     def _changed(self, desk: Desk, request: Entry) -> Desk:
         archive = self._archive
         match request:
+            case OpenScheduled():
+                return self._with_lesions(self._with_scheduled(desk, request))
             case AddPatient():
                 patient = archive.add_patient(
                     request.identifier,
@@ -192,6 +202,13 @@ class Casework:
             case ChangePatient():
                 archive.change_patient(request.patient)
                 return replace(desk, patient=request.patient)
+            case DeletePatient():
+                archive.delete_patient(request.patient)
+                return replace(_cleared(desk), work=None)
+            case MoveLesion():
+                moved = msgspec.structs.replace(archive.lesion(request.lesion), spot=request.spot)
+                archive.change_lesion(moved)
+                return self._with_lesions(replace(desk, opened=moved))
             case FileExamination():
                 archive.file_examination(request.identifier, self._key(request.lesion))
                 return self._with_lesion(self._with_lesions(desk), request.lesion)
@@ -213,6 +230,22 @@ class Casework:
                 return Desk(answered=request)
             case _:
                 assert_never(request)
+
+    def _with_scheduled(self, desk: Desk, request: OpenScheduled) -> Desk:
+        entry = request.scheduled
+        # As a code before the camera would be read.
+        identifier = clean_identifier(entry.identifier)
+        if not identifier:
+            raise RecordError(NO_IDENTIFIER, action=translatable("have it corrected there"))
+        patient = self._archive.find_patient(identifier)
+        if patient is None:
+            patient = self._archive.add_patient(
+                identifier,
+                name=entry.name if request.named else "",
+                birth_year=entry.birth_year,
+                sex=entry.sex,
+            )
+        return replace(_cleared(desk), patient=patient, scheduled=entry)
 
     def _change_pins(self, request: PinRequest) -> None:
         match request:
@@ -289,7 +322,7 @@ class Casework:
 
     def _work(self, desk: Desk, request: OpenWork) -> WorkPage:
         number = 1
-        if request.turn and desk.work is not None and desk.work.kind == request.kind:
+        if request.turn and desk.work is not None and _same_list(desk.work, request):
             number = max(1, min(desk.work.number + request.turn, len(self._cursors)))
         after = self._cursors[number - 1] if number > 1 else None
         today = self._clock.now().astimezone().date()
@@ -299,7 +332,14 @@ class Casework:
             following = pictures.following
             entries = [WorkEntry(self._visit(record), None) for record in pictures.items]
         else:
-            items = self._archive.worklist(request.kind, today, after, WORK_ROWS)
+            items = self._archive.worklist(
+                request.kind,
+                today,
+                after,
+                WORK_ROWS,
+                by_identifier=request.by_identifier,
+                prefix=request.prefix,
+            )
             following = items.following
             entries = [WorkEntry(self._visit(item.record), item) for item in items.items]
         self._cursors = [*(self._cursors[:number] if number > 1 else [None]), following]
@@ -311,6 +351,8 @@ class Casework:
             number,
             following is None,
             self._archive.work_counts(today),
+            request.by_identifier,
+            request.prefix,
         )
 
     def _compared(self, request: CompareVisits) -> Comparison:
@@ -342,6 +384,12 @@ def _unlike(one: LesionSummary, lesions: Sequence[LesionSummary]) -> bool:
 def _naevus(record: ExaminationRecord) -> bool:
     finding = record.finding
     return finding is not None and finding.no_call is None and finding.diagnosis == Code.NV
+
+
+def _same_list(work: WorkPage, request: OpenWork) -> bool:
+    """Return whether a page of the worklist is one of those that are asked for."""
+    asked = (request.kind, request.by_identifier, request.prefix)
+    return (work.kind, work.by_identifier, work.prefix) == asked
 
 
 def _cleared(desk: Desk) -> Desk:

@@ -15,6 +15,7 @@ from device.inference.change import Change
 from device.records.access import Access, Holder
 from device.records.listing import WorkItem, WorkKind
 from device.records.model import ExaminationRecord
+from device.records.orders import Scheduled
 from device.records.patients import Lesion, Patient
 from device.runtime.requests import LesionChoice, Request
 
@@ -91,6 +92,8 @@ class WorkPage:
         No page follows.
     counts
         How much there is of each kind.
+    by_identifier, prefix
+        As it was asked for.
     """
 
     kind: WorkKind | None
@@ -98,6 +101,8 @@ class WorkPage:
     number: int
     last: bool
     counts: Mapping[WorkKind, int]
+    by_identifier: bool = False
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,6 +172,8 @@ class Desk:
         Until when, by the clock's `monotonic`, no PIN is taken.
     patient
         Who is open, or None.
+    scheduled
+        The entry of the clinic's worklist that the patient was opened by, or None.
     unknown
         The identifier that was last looked for and is nobody's, or empty.
     matches
@@ -196,6 +203,7 @@ class Desk:
     access: Access | None = None
     pin_wait: float = 0.0
     patient: Patient | None = None
+    scheduled: Scheduled | None = None
     unknown: str = ""
     matches: Matches = Matches()
     lesions: tuple[LesionEntry, ...] = field(default=())

@@ -44,7 +44,7 @@ from device.runtime.messages import (
     Shot,
 )
 from device.runtime.recent import MAX_RECENT, RecentPictures
-from device.runtime.requests import Decide, Request
+from device.runtime.requests import Decide, DeletePatient, Request
 
 NOT_KEPT: Final = translatable("The examination could not be kept.")
 NOT_SAVED: Final = translatable("The settings could not be kept.")
@@ -182,8 +182,9 @@ class Recorder:
                 case _:
                     locked = self.desk.locked
                     self._answer(work)
-                    if self.desk.locked != locked:
-                        # Behind the lock is no picture; whoever opens it sees them again.
+                    if self.desk.locked != locked or isinstance(work, DeletePatient):
+                        # Behind the lock is no picture, nor of whoever is deleted; whoever opens
+                        # it sees them again.
                         self._recent.clear()
                         older, reading = chain(self._caught_up(), self._older()), True
 
@@ -246,6 +247,7 @@ class Recorder:
             kind=work.shot.filing.kind,
             polarization=work.shot.filing.polarization,
             lesion=lesion,
+            order=work.shot.filing.order,
         )
 
     def _answer(self, request: Request) -> None:

@@ -6,6 +6,7 @@ from device.anatomy import BodySpot
 from device.records.access import Holder
 from device.records.listing import WorkKind
 from device.records.model import PictureKind, Polarization
+from device.records.orders import Order, Scheduled
 from device.records.patients import Decision, Key, Patient, Sex
 
 
@@ -42,11 +43,14 @@ class Filing:
         What it shows.
     polarization
         The light that it is taken in; None where that is not known.
+    order
+        Of the lesion's patient, which the picture is taken for; None where there is none.
     """
 
     lesion: LesionChoice | None = None
     kind: PictureKind = PictureKind.DERMOSCOPIC
     polarization: Polarization | None = None
+    order: Order | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,24 @@ class FindPatient:
 
     identifier: str
     beginning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenScheduled:
+    """Open the patient of an entry of the clinic's worklist, who is added where that is nobody's.
+
+    What is kept of this patient from then on is of the entry's order.
+
+    Attributes
+    ----------
+    scheduled
+        The entry.
+    named
+        The clinic's settings allow patients' names.
+    """
+
+    scheduled: Scheduled
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +106,13 @@ class ChangePatient:
 
 
 @dataclass(frozen=True, slots=True)
+class DeletePatient:
+    """Delete a patient for good, with lesions and pictures."""
+
+    patient: Key
+
+
+@dataclass(frozen=True, slots=True)
 class ClosePatient:
     """Take the patient off the desk."""
 
@@ -96,9 +125,21 @@ class OpenLesion:
     ----------
     lesion
         A new one has none yet; None to take the one that is open off the desk.
+    scheduled
+        The entry of the clinic's worklist that its patient was opened by, where that is gone on
+        with.
     """
 
     lesion: LesionChoice | None
+    scheduled: Scheduled | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MoveLesion:
+    """Say anew where a lesion lies."""
+
+    lesion: Key
+    spot: BodySpot
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +152,16 @@ class OpenWork:
         None for what is filed under no lesion.
     turn
         0 for the first page, 1 for the one that follows, -1 for the one before.
+    by_identifier
+        In the order of patients' identifiers, not by date.
+    prefix
+        What these begin with; empty for all.
     """
 
     kind: WorkKind | None
     turn: int = 0
+    by_identifier: bool = False
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +250,18 @@ class RemovePin:
 PinRequest = SetPin | ChangePin | RemovePin
 """What changes who can open the records."""
 
-Entry = AddPatient | ChangePatient | FileExamination | Decide | Unlock | Lock | PinRequest
+Entry = (
+    OpenScheduled
+    | AddPatient
+    | ChangePatient
+    | DeletePatient
+    | MoveLesion
+    | FileExamination
+    | Decide
+    | Unlock
+    | Lock
+    | PinRequest
+)
 """What changes the records, or who may see them."""
 
 Request = (

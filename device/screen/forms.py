@@ -7,6 +7,8 @@ from typing import Final
 from device.diagnoses import Code
 from device.inference.finding import Finding
 from device.records.access import Holder
+from device.records.listing import WorkKind
+from device.records.orders import Scheduled
 from device.records.patients import Action, Decision, Key, Patient, Proof, Role, Sex
 
 MONTHS: Final = (3, 6, 12)
@@ -87,11 +89,14 @@ class Draft:
         Of whoever filled it in; None where the records were locked already.
     lesion
         The lesion that was open, or None.
+    scheduled
+        The entry of the clinic's worklist that its patient was opened by, or None.
     """
 
     form: DecisionForm
     role: Role | None = None
     lesion: Key | None = None
+    scheduled: Scheduled | None = None
 
 
 def form_of(subject: object, before: Decision | None) -> DecisionForm:
@@ -235,3 +240,16 @@ def after_pin(form: NewPinForm) -> NewPinForm:
     if form.entered != form.new:
         return replace(form, new="", entered="", unlike=True)
     return replace(form, entered="", waiting=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchForm:
+    """What is looked for in the worklist by the beginning of an identifier.
+
+    Attributes
+    ----------
+    kind
+        That is listed.
+    """
+
+    kind: WorkKind

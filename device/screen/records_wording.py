@@ -11,6 +11,7 @@ from device.imaging.registration import Refusal
 from device.inference.change import Change, Measure
 from device.language import translatable
 from device.records.listing import WorkKind
+from device.records.orders import Scheduled
 from device.records.patients import Action, Decision, Patient, Role
 from device.records.words import ACTIONS, SEXES, site_line
 from device.screen.view import Case
@@ -137,6 +138,27 @@ def decided(decision: Decision | None, wording: Wording) -> str:
     if decision.action == Action.FOLLOW_UP and decision.due is not None:
         return wording.translate("Follow up {date}", date=decision.due.isoformat())
     return wording.translate(ACTIONS[decision.action])
+
+
+def time_of_day(time: str) -> str:
+    """Return a time as DICOM writes it, HHMM, as it is read; empty where it is none."""
+    return f"{time[:2]}:{time[2:]}" if len(time) == 4 and time.isdigit() else ""
+
+
+def order_line(scheduled: Scheduled) -> str:
+    """Return the appointment that pictures are taken for."""
+    said = (time_of_day(scheduled.time), scheduled.order.description)
+    return " ".join(word for word in said if word)
+
+
+def contradicted(patient: Patient, scheduled: Scheduled, wording: Wording) -> str:
+    """Return what the clinic's list says otherwise of a patient, or nothing."""
+    said = []
+    if scheduled.birth_year and patient.birth_year not in (None, scheduled.birth_year):
+        said.append(wording.translate("born {year}", year=scheduled.birth_year))
+    if scheduled.sex and patient.sex not in (None, scheduled.sex):
+        said.append(wording.translate(SEXES[scheduled.sex]))
+    return ", ".join(said)
 
 
 def due_line(due: date, today: date, wording: Wording) -> str:

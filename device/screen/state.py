@@ -10,6 +10,7 @@ from device.diagnoses import Code
 from device.inference.finding import Finding
 from device.language import Language
 from device.records.model import Polarization
+from device.runtime.clinic_list import Appointments
 from device.runtime.desk import Desk
 from device.runtime.messages import Shot
 from device.runtime.requests import LesionChoice, Request
@@ -32,6 +33,8 @@ class Command(StrEnum):
     LOOK_FOR_MODELS = "look for models"
     INSTALL_MODEL = "install model"
     INSTALL_UPDATE = "install update"
+    LOOK_AT_CLINIC_LIST = "look at the clinic's list"
+    ASK_FOR_CLINIC_LIST = "ask for the clinic's list"
     QUIT = "quit"
     RESTART = "restart"
     POWER_OFF = "power off"
@@ -76,6 +79,8 @@ class State:
         Identifier of a kept picture for which a lesion is chosen, or empty.
     names
         The clinic's settings allow patients' names.
+    clinic_list
+        Who is asked for the clinic's worklist, as the settings call it, or empty.
     draft
         A decision that was being entered when the records were locked, or None.
     """
@@ -96,6 +101,7 @@ class State:
     polarization: Polarization | None = None
     filing: str = ""
     names: bool = False
+    clinic_list: str = ""
     draft: Draft | None = None
 
 
@@ -117,6 +123,8 @@ class Context:
         Of the picture that is held, or None.
     now
         Local time.
+    appointments
+        What the clinic's worklist said.
     """
 
     recent: int = 0
@@ -125,6 +133,7 @@ class Context:
     shot: Shot | None = None
     finding: Finding | None = None
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    appointments: Appointments = field(default_factory=Appointments)
 
 
 Step = tuple[State, Command | Request | None]

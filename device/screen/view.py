@@ -16,6 +16,7 @@ from device.imaging.abcd import AbcdMeasures
 from device.inference.finding import Finding
 from device.installation.system_update import Offer
 from device.language import Language
+from device.runtime.clinic_list import Appointments
 from device.runtime.desk import Desk
 from device.runtime.messages import CalibrationResult, Picture
 from device.runtime.requests import LesionChoice
@@ -204,6 +205,8 @@ class Snapshot:
         By the clock's `monotonic`: what changes by itself follows it.
     calibration
         What came of the last calibration since the start, or None.
+    appointments
+        What the clinic's worklist said.
     """
 
     state: State
@@ -226,6 +229,7 @@ class Snapshot:
     lesion: LesionChoice | None = None
     seconds: float = 0.0
     calibration: CalibrationResult | None = None
+    appointments: Appointments = field(default_factory=Appointments)
 
 
 class ByIdentity(Generic[Value]):

@@ -71,6 +71,9 @@ def deeds(archive: EncryptedArchive) -> dict[str, float]:
         "page of what is undecided": median_seconds(
             lambda: archive.worklist(WorkKind.UNDECIDED, TODAY)
         ),
+        "page of what is overdue, by identifier": median_seconds(
+            lambda: archive.worklist(WorkKind.OVERDUE, TODAY, by_identifier=True)
+        ),
         "how much there is to do": median_seconds(lambda: archive.work_counts(TODAY)),
     }
 

@@ -12,13 +12,17 @@ import zxingcpp
 
 from device.anatomy import BodySite, BodyView, Laterality
 from device.body.atlas import DRAWINGS
+from device.config import Config
 from device.errors import RecordsLockedError
+from device.exchange import Exchange
 from device.frame import Frame, SourceKind, frame_now
+from device.instrument import open_clinic_list
 from device.records.access import Holder
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.listing import WorkKind
 from device.records.model import ExaminationRecord, PictureKind, Polarization
 from device.records.patients import Action, Proof, Role
+from device.runtime.clinic_list import NOT_ALLOWED, Appointments, ClinicList
 from device.runtime.requests import Lock
 from device.screen.forms import DecisionForm, NewPinForm, decision_of, months_later
 from device.screen.pages.decision import DecisionControl
@@ -27,6 +31,9 @@ from device.screen.registry import PageName
 from device.screen.view import KeepStatus
 from device.screen.widgets import fitted
 from tests.device.clinic import READ, Camera, Clinic, lesion
+from tests.device.interop.peers import LEFT_TO_PYTHON, peer
+from tests.device.interop.peers import archive as ris
+from tests.device.interop.test_dicom_worklist import entry as worklist_entry
 from tests.device.records.conftest import CHEAP
 
 PIN = "471100"
@@ -97,6 +104,13 @@ class Practice:
         self.show_skin()
         self.touch(PatientControl.FIRST, "patient")
         self.until_page(PageName.LESION)
+
+    def open_clinics_list(self, said: str = "entries") -> None:
+        """Touch the way to the clinic's list, and wait until it is there."""
+        self.touch("case", "live")
+        self.touch("worklist", "start")
+        self.until_page(PageName.SCHEDULED)
+        self.until(lambda: getattr(self.clinic.view().appointments, said))
 
     def touch_body(self, site: BodySite, side: Laterality, view: BodyView) -> None:
         self.touches += 1
@@ -267,6 +281,161 @@ def test_patient_is_opened_with_the_figures_and_by_a_reader_that_types(
         assert practice.desk().patient.identifier == "abc 8"
 
     practice.use(deeds)
+
+
+@LEFT_TO_PYTHON
+def test_consultation_of_the_clinics_list_keeps_its_order_until_it_is_closed(
+    practice: Practice,
+) -> None:
+    key = earlier_visit(practice.archive, "MRN-4711")
+
+    def deeds() -> None:
+        practice.clinic.until_live()
+        practice.open_clinics_list()
+        # With keys alone.
+        practice.clinic.press(*[pygame.K_TAB] * 7, pygame.K_RETURN)
+        practice.until_page(PageName.PATIENT)
+        assert practice.desk().patient.identifier == "MRN-4711"
+        practice.open_first_lesion()
+        practice.shoot("lesion")
+        practice.touch("case", "live")
+        practice.touch(DecisionControl.LATER, "decision")
+        practice.touch(DecisionControl.KEEP, "decision")
+        practice.until_page(PageName.PATIENT)
+        practice.until(lambda: practice.records()[0].decision)
+        practice.touch("back", "patient")
+        practice.until(lambda: practice.desk().patient is None)
+        # The same patient again, and not of the list.
+        practice.open_patient("MRN-4711")
+        practice.open_first_lesion()
+        practice.shoot("lesion")
+        practice.touch("shutter", "live")
+        practice.until(lambda: practice.records()[0].finding)
+        practice.touch("case", "live")
+        practice.touch("back", "lesion")
+        practice.touch("back", "patient")
+        practice.until(lambda: practice.desk().patient is None)
+        # A patient who is not known yet.
+        practice.open_clinics_list()
+        practice.touch("appointment 2", "scheduled")
+        practice.until_page(PageName.PATIENT)
+        practice.touch_body(BodySite.THIGH, Laterality.RIGHT, BodyView.FRONT)
+        practice.until_page(PageName.LESION)
+        practice.shoot("lesion")
+        practice.until(lambda: practice.records()[0].finding)
+
+    with ris() as asked:
+        asked.entries = [worklist_entry(), worklist_entry("NEW-1", "1500", AccessionNumber="ACC2")]
+        practice.clinic.options["clinic_list"] = clinic_list(practice, asked.port)
+        practice.use(deeds)
+    new, without, ordered, _ = practice.records()
+    assert (ordered.lesion, ordered.order.accession_number) == (key, "ACC1")
+    assert (without.lesion, without.order) == (key, None)
+    assert new.order.accession_number == "ACC2"
+    added = practice.archive.find_patient("NEW-1")
+    assert (added.birth_year, added.sex, added.name) == (1961, "female", "")
+    assert practice.archive.lesion(new.lesion).patient == added.key
+
+
+@LEFT_TO_PYTHON
+def test_clinics_list_that_cannot_be_had_is_told_and_asked_for_again(practice: Practice) -> None:
+    practice.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), PIN)
+
+    def deeds() -> None:
+        practice.until_page(PageName.PIN)
+        enter_pin(practice)
+        practice.until_page(PageName.LIVE)
+        practice.open_clinics_list("fault")
+        assert practice.clinic.view().asked == "pacs"
+        asked.answer = lambda: 0
+        practice.touch("again", "scheduled")
+        practice.until(lambda: practice.clinic.view().appointments.entries)
+        # Behind the lock nobody sees it.
+        practice.clinic.app.session._recorder.inbox.send(Lock())
+        practice.until_page(PageName.PIN)
+        assert practice.clinic.options["clinic_list"].said == Appointments()
+
+    practice.archive.lock()
+    with ris() as asked:
+        asked.entries = [worklist_entry()]
+        asked.answer = lambda: 0xA700
+        practice.clinic.options["clinic_list"] = clinic_list(practice, asked.port)
+        practice.use(deeds)
+
+
+@LEFT_TO_PYTHON
+def test_clinics_list_is_not_for_service(practice: Practice) -> None:
+    practice.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), "000000")
+    practice.archive.set_pin(Holder("Mr Costa", Role.SERVICE), PIN)
+    practice.archive.lock()
+
+    def deeds() -> None:
+        practice.until_page(PageName.PIN)
+        enter_pin(practice)
+        practice.until_page(PageName.LIVE)
+        practice.open_clinics_list("fault")
+        assert practice.clinic.view().appointments.fault is NOT_ALLOWED
+        practice.touch("again", "scheduled")
+        practice.until(lambda: practice.clinic.app.session.state.focus is None)
+        assert practice.clinic.view().appointments.entries == ()
+
+    with ris() as asked:
+        asked.entries = [worklist_entry()]
+        practice.clinic.options["clinic_list"] = clinic_list(practice, asked.port)
+        practice.use(deeds)
+        assert practice.clinic.options["clinic_list"].said == Appointments()
+
+
+def clinic_list(practice: Practice, port: int) -> ClinicList:
+    """Return what asks for the worklist that the settings name."""
+    assert open_clinic_list(Config(), practice.clinic.clock) is None
+    settings = Config(exchange=Exchange(worklist=peer(port)))
+    asked = open_clinic_list(settings, practice.clinic.clock)
+    assert asked is not None
+    return asked
+
+
+def test_lesion_on_the_wrong_side_is_moved_on_the_screen(practice: Practice) -> None:
+    key = earlier_visit(practice.archive)
+
+    def deeds() -> None:
+        practice.open_patient("P-1")
+        practice.open_first_lesion()
+        practice.until(lambda: practice.desk().opened)
+        practice.touch("move", "lesion")
+        practice.until_page(PageName.SPOT)
+        practice.touch_body(BodySite.FOREARM, Laterality.RIGHT, BodyView.FRONT)
+        practice.until_page(PageName.LESION)
+        assert practice.clinic.view().case.spot.laterality == Laterality.RIGHT
+
+    practice.use(deeds)
+    spot = practice.archive.lesion(key).spot
+    assert (spot.site, spot.laterality) == (BodySite.FOREARM, Laterality.RIGHT)
+
+
+def test_patient_is_deleted_on_the_screen_and_seen_nowhere_after(practice: Practice) -> None:
+    earlier_visit(practice.archive, "P-1")
+    kept = earlier_visit(practice.archive, "P-2")
+
+    def deeds() -> None:
+        practice.clinic.until(lambda: len(practice.clinic.app.recent) == 2)
+        practice.open_patient("P-1")
+        practice.show_skin()
+        practice.touch("details", "patient")
+        practice.until_page(PageName.DETAILS)
+        practice.touch("delete patient", "details")
+        practice.until_page(PageName.DELETION)
+        view = practice.clinic.view()
+        assert (view.patient, view.lesions, view.pictures) == ("P-1", 1, 1)
+        # With keys alone.
+        practice.clinic.press(*[pygame.K_TAB] * 3, pygame.K_RETURN)
+        practice.until_page(PageName.START)
+        practice.until(lambda: practice.desk().patient is None)
+        practice.clinic.until(lambda: len(practice.clinic.app.recent) == 1)
+
+    practice.use(deeds)
+    assert [patient.identifier for patient in practice.archive.patients().items] == ["P-2"]
+    assert [record.lesion for record in practice.records()] == [kept]
 
 
 def test_picture_without_a_code_is_filed_later_by_hand(practice: Practice) -> None:

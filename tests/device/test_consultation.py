@@ -17,10 +17,13 @@ from device.runtime.messages import Picture
 from device.runtime.requests import (
     AddPatient,
     Decide,
+    DeletePatient,
     FindPatient,
     Lock,
+    MoveLesion,
     NewLesion,
     OpenLesion,
+    OpenScheduled,
     Unlock,
 )
 from device.screen.forms import DecisionForm, DetailsForm, Draft, decision_of
@@ -28,7 +31,7 @@ from device.screen.pages.keyboard import Field, KeyboardState
 from device.screen.registry import PageName
 from device.screen.state import State
 from device.screen.view import Case
-from tests.device.screen.record_states import FOREARM, LESIONS, NOON, PATIENT
+from tests.device.screen.record_states import FOREARM, LESIONS, NOON, PATIENT, SCHEDULED
 
 OPEN = Access(Protection.PIN, Holder("Ana", Role.FIELD))
 LOCKED = Access(Protection.PIN, None)
@@ -44,6 +47,24 @@ def test_patient_who_is_found_is_shown_and_one_who_is_not_can_be_added() -> None
     assert (unknown.page, unknown.page_state) == (PageName.DETAILS, DetailsForm("P-9"))
     added = followed(unknown, replace(DESK, answered=AddPatient("P-9")))
     assert added.page == PageName.PATIENT
+
+
+def test_patient_who_was_deleted_is_left_wherever_one_has_gone_on() -> None:
+    gone = Desk(access=OPEN, answered=DeletePatient(PATIENT.key))
+    for page in (PageName.DELETION, PageName.PATIENT, PageName.DETAILS, PageName.LESION):
+        left = followed(State(page, lesion="c" * 32, page_state=True), gone)
+        assert left == State(PageName.START)
+    refused = replace(DESK, answered=gone.answered, fault=Fault("not allowed"))
+    state = State(PageName.DELETION, page_state=True)
+    assert followed(state, refused) == State(PageName.DELETION)
+
+
+def test_lesion_that_was_moved_is_shown_where_it_is_now() -> None:
+    asked = MoveLesion(LESIONS[1].lesion.key, FOREARM)
+    state = State(PageName.SPOT, lesion=asked.lesion, page_state=1)
+    moved = followed(state, replace(DESK, answered=asked))
+    assert moved == State(PageName.LESION, lesion=asked.lesion)
+    assert followed(state, replace(DESK, answered=asked, fault=Fault("full"))) == state
 
 
 def test_beginning_of_an_identifier_leads_to_those_that_begin_so() -> None:
@@ -93,9 +114,30 @@ def test_next_picture_is_of_whom_the_screen_says() -> None:
     # What still lies on the desk is not what was chosen since.
     third = LESIONS[2].lesion
     assert case_of(kept, State(lesion=third.key)).lesion == 3
-    filing = filing_of(State(lesion=new, region=True, polarization=Polarization.POLARIZED))
+    filing = filing_of(State(lesion=new, region=True, polarization=Polarization.POLARIZED), DESK)
     assert (filing.lesion, filing.kind) == (new, PictureKind.REGION)
-    assert filing.polarization == Polarization.POLARIZED
+    assert (filing.polarization, filing.order) == (Polarization.POLARIZED, None)
+
+
+def test_picture_is_of_the_order_only_while_its_lesion_is_the_scheduled_patients() -> None:
+    asked = replace(DESK, scheduled=SCHEDULED)
+    own, new = LESIONS[1].lesion.key, NewLesion(PATIENT.key, FOREARM)
+    for lesion in (own, new):
+        assert filing_of(State(lesion=lesion), asked).order == SCHEDULED.order
+    # Another patient's was chosen a moment ago, and does not lie on the desk yet.
+    for lesion in ("f" * 32, NewLesion("f" * 32, FOREARM), None):
+        assert filing_of(State(lesion=lesion), asked).order is None
+    assert filing_of(State(lesion=own), replace(asked, patient=None)).order is None
+
+
+def test_entry_of_the_clinics_list_leads_to_its_patient() -> None:
+    desk = replace(DESK, scheduled=SCHEDULED, answered=OpenScheduled(SCHEDULED))
+    state = State(PageName.SCHEDULED, lesion="c" * 32, filing="x", page_state=8)
+    opened = followed(state, desk)
+    assert (opened.page, opened.lesion, opened.filing) == (PageName.PATIENT, None, "x")
+    refused = followed(state, replace(DESK, answered=desk.answered, fault=Fault("full")))
+    assert refused == state
+    assert followed(State(PageName.SCHEDULED), Desk(access=LOCKED)).page == PageName.PIN
 
 
 def test_only_pictures_of_the_open_lesion_are_compared() -> None:
@@ -138,6 +180,14 @@ def test_decision_that_the_lock_interrupts_is_kept_and_offered_again(
     assert (again.page, again.page_state) == (PageName.DECISION, replace(FORM, resumed=True))
     assert (again.draft, again.lesion) == (None, LESIONS[1].lesion.key)
     assert reopened(locked, again) == OpenLesion(LESIONS[1].lesion.key)
+
+
+def test_order_outlives_the_lock_with_the_decision_that_it_interrupts() -> None:
+    state = State(PageName.DECISION, page_state=FORM, lesion=LESIONS[1].lesion.key)
+    before = replace(BEFORE, scheduled=SCHEDULED)
+    locked = followed(state, Desk(access=LOCKED, answered=Lock()), before)
+    again = followed(locked, Desk(access=OPEN, answered=Unlock("1")), Desk(access=LOCKED))
+    assert reopened(locked, again) == OpenLesion(LESIONS[1].lesion.key, SCHEDULED)
 
 
 def test_draft_waits_for_the_role_that_began_it() -> None:

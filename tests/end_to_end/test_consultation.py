@@ -19,19 +19,28 @@ from device.frame import SourceKind, frame_now
 from device.language import Language
 from device.models.bundle import Bundle
 from device.records.encrypted_archive import EncryptedArchive
-from device.records.patients import Action
+from device.records.orders import Order, Scheduled
+from device.records.patients import Action, Sex
+from device.records.trail import Event
+from device.runtime.clinic_list import Appointments
 from device.screen.forms import DecisionForm
 from device.screen.grid import work_area
 from device.screen.pages.decision import DecisionView
+from device.screen.pages.deletion import DeletionView
 from device.screen.pages.followup import FollowUpView
 from device.screen.pages.lesion import LesionView
 from device.screen.pages.patient import PatientView
+from device.screen.pages.scheduled import ScheduledView
+from device.screen.pages.spot import SpotView
 from device.screen.pages.start import StartView
 from device.screen.pages.worklist import WorkView
 from device.screen.view import LiveView
 from device.screen.widgets import fitted
 from tests.device.capture.drivers import begin, send, serving
 from tests.device.images import encoded
+from tests.device.interop.peers import LEFT_TO_PYTHON
+from tests.device.interop.peers import archive as ris
+from tests.device.interop.test_dicom_worklist import entry as worklist_entry
 from tests.device.records.conftest import CHEAP
 from tests.end_to_end.screen import TOOLS, Instrument, Pixels, instrument, part
 from tests.end_to_end.test_instrument import SHOWN, photo
@@ -39,6 +48,16 @@ from tests.end_to_end.test_instrument import SHOWN, photo
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+
+LISTED = Scheduled(
+    "MRN-4711",
+    "",
+    1961,
+    Sex.FEMALE,
+    "0930",
+    Order(study_uid="1.2.3.4", accession_number="ACC1", description="Skin check"),
+)
+"""What the stand-in's entry says."""
 
 THIGH = next(
     spot
@@ -92,12 +111,28 @@ def known_patient(it: Instrument) -> None:
             archive.keep(frame, None, (), None, lesion=key)
 
 
+@contextmanager
+def copied(it: Instrument) -> Iterator[EncryptedArchive]:
+    """Open a copy of the records, which the program alone may open while it runs."""
+    folder = it.state.parent / "looked-at"
+    shutil.copytree(it.state / "examinations", folder)
+    archive = EncryptedArchive(folder, pin_cost=CHEAP)
+    try:
+        yield archive
+    finally:
+        archive.close()
+
+
 def touch_thigh(it: Instrument) -> None:
+    it.touch_place(*thigh(it))
+
+
+def thigh(it: Instrument) -> tuple[int, int]:
     area = it.place("patient", "map")
     scale, left, top = fitted(DRAWINGS[BodyView.FRONT], area.width, area.height)
     x = area.left + left + THIGH.x * DRAWINGS[BodyView.FRONT].width * scale
     y = area.top + top + THIGH.y * DRAWINGS[BodyView.FRONT].height * scale
-    it.touch_place(round(x), round(y))
+    return round(x), round(y)
 
 
 def consult(it: Instrument, language: Language) -> None:
@@ -161,3 +196,80 @@ def test_known_patient_is_seen_again_and_decided(
 ) -> None:
     with instrument(size, language, bundle, tmp_path) as it:
         consult(it, language)
+
+
+def of_the_clinics_list(it: Instrument, language: Language) -> None:
+    skin = it.drawn(LiveView(None, language=language))
+    start = it.drawn(StartView(LiveView(None, language=language), language=language))
+    said = Appointments((LISTED,), datetime.now(UTC))
+    scheduled = it.drawn(ScheduledView(said, "ris", language=language))
+    patient = it.drawn(PatientView(None, language=language))
+    lesion = it.drawn(LesionView(LiveView(None, language=language), language=language))
+    spot = it.drawn(SpotView(language=language))
+    deletion = it.drawn(DeletionView(language=language))
+    with serving(camera := ChangingCamera()) as address, it.started(f"mjpeg:{address}"):
+        it.sees("live", skin, it.row)
+        it.touch("live", "case")
+        it.sees("start", start, it.place("start", "worklist"))
+        it.touch("start", "worklist")
+        first = it.place("scheduled", "appointment 1")
+        it.sees("scheduled", scheduled, first, it.place("scheduled", "work"))
+        for _ in range(7):
+            it.key("Tab")
+        it.key("Return")
+        it.sees("patient", patient, it.place("patient", "details"))
+        touch_thigh(it)
+        it.sees("lesion", lesion, it.place("lesion", "live"))
+        it.touch("lesion", "shutter")
+        kept = it.kept(1).record
+        assert kept.order is not None
+        assert kept.order.accession_number == "ACC1"
+        it.touch("live", "shutter")
+        it.sees("live-again", skin, it.place("live", "shutter"))
+        it.touch("live", "case")
+        it.sees("lesion-again", lesion, it.place("lesion", "move"))
+        # It lies on the other thigh.
+        it.touch("lesion", "move")
+        it.sees("spot", spot, it.place("spot", "front"))
+        area = it.place("spot", "map")
+        x, y = thigh(it)
+        it.touch_place(2 * area.centerx - x, y)
+        it.sees("lesion-moved", lesion, it.place("lesion", "move"))
+        with copied(it) as archive:
+            (entry,) = archive.lesions(archive.find_patient(LISTED.identifier).key)
+            assert entry.lesion.spot is not None
+            assert (entry.lesion.spot.site, entry.lesion.spot.laterality) == (
+                BodySite.THIGH, Laterality.LEFT,
+            )  # fmt: skip
+        it.key("Escape")
+        it.sees("patient-again", patient, it.place("patient", "details"))
+        it.touch("patient", "details")
+        it.touch("details", "delete patient")
+        it.sees("deletion", deletion, it.place("deletion", "delete for good"))
+        it.touch("deletion", "delete for good")
+        it.sees("start-again", start, it.place("start", "worklist"))
+        it.key("Escape")
+        it.sees("live-at-last", skin, it.row)
+        it.touch("live", "more")
+        it.touch("settings", "quit")
+        assert it.ended() == 0
+        camera.plugged = False
+    with records(it) as archive:
+        assert (archive.identifiers(), archive.patients().items) == ([], ())
+        events = [entry.event for entry in archive.trail()]
+        assert Event.PATIENT_DELETED in events
+
+
+@LEFT_TO_PYTHON
+@pytest.mark.parametrize(("size", "language"), [s[:2] for s in SHOWN], ids=str)
+def test_patient_of_the_clinics_list_is_photographed_and_deleted(
+    size: tuple[int, int], language: Language, bundle: Bundle, tmp_path: Path
+) -> None:
+    with ris() as asked, instrument(size, language, bundle, tmp_path) as it:
+        asked.entries = [worklist_entry()]
+        with (tmp_path / "config.toml").open("a", encoding="utf-8") as settings:
+            settings.write(
+                '[exchange.worklist]\nname = "ris"\nhost = "127.0.0.1"\n'
+                f'port = {asked.port}\ntitle = "PACS"\n'
+            )
+        of_the_clinics_list(it, language)

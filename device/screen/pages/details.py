@@ -10,11 +10,14 @@ from pygame import Rect
 
 from device.faults import Fault
 from device.records.patients import Sex
+from device.records.roles import Permission, may
 from device.records.words import SEXES
+from device.runtime.desk import Desk
 from device.runtime.requests import AddPatient, ChangePatient
 from device.screen.canvas import Button
 from device.screen.events import Target
 from device.screen.forms import DetailsForm
+from device.screen.grid import second_row
 from device.screen.headings import draw_heading, draw_label
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
@@ -46,6 +49,7 @@ class DetailsControl(StrEnum):
     NAME = "name"
     BIRTH_YEAR = "birth year"
     KEEP = "keep"
+    DELETE = "delete patient"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +66,8 @@ class DetailsView(PageView):
         Why it was not kept, or None.
     frozen
         A picture is held.
+    deletes
+        Whoever opened the records may delete the patient.
     """
 
     page: ClassVar[PageName] = PageName.DETAILS
@@ -69,16 +75,17 @@ class DetailsView(PageView):
     names: bool = False
     fault: Fault | None = None
     frozen: bool = False
+    deletes: bool = False
 
 
 class DetailsPage(Page):
-    """Adds a patient, or changes what is known of one."""
+    """Adds a patient, or changes what is known of one, or leads to deleting one."""
 
     parent: ClassVar[PageName | None] = PageName.START
 
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
-        """Return the row, and three lines of choices on the page."""
+        """Return the row, a button in the second row, and three lines of choices on the page."""
         page = layout.page
         height, label = layout.target_height, layout.px(_LABEL)
         top = page.top + layout.px(_HEADER)
@@ -90,6 +97,7 @@ class DetailsPage(Page):
             Control.SHUTTER: layout.row[0],
             DetailsControl.KEEP: layout.row[1].union(layout.row[2]),
             Control.BACK: layout.row[3],
+            DetailsControl.DELETE: second_row(layout)[0],
             DetailsControl.NAME: name,
             DetailsControl.BIRTH_YEAR: year,
             **dict(zip(Sex, layout.columns(second, len(Sex)), strict=True)),
@@ -100,7 +108,8 @@ class DetailsPage(Page):
     def targets(cls, state: State) -> tuple[Target, ...]:
         """Return the row, then the choices."""
         row = (Control.SHUTTER, DetailsControl.KEEP, Control.BACK)
-        return (*row, DetailsControl.NAME, DetailsControl.BIRTH_YEAR, *Sex, *TypeControl)
+        own = (DetailsControl.DELETE, DetailsControl.NAME, DetailsControl.BIRTH_YEAR)
+        return (*row, *own, *Sex, *TypeControl)
 
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
@@ -108,6 +117,10 @@ class DetailsPage(Page):
         form = _form(state, context.desk.unknown)
         if target == DetailsControl.KEEP:
             return state, _request(form)
+        if target == DetailsControl.DELETE:
+            if not _deletes(state, context.desk):
+                return state, None
+            return with_page(state, PageName.DELETION), None
         if target == DetailsControl.NAME:
             if not state.names:
                 return state, None
@@ -139,6 +152,7 @@ class DetailsPage(Page):
             state.names,
             snapshot.desk.fault,
             state.frozen,
+            _deletes(state, snapshot.desk),
         )
 
     def draw(self, view: DetailsView, wording: Wording) -> None:
@@ -148,6 +162,9 @@ class DetailsPage(Page):
         year = str(form.birth_year) if form.birth_year else wording.translate("Year of birth")
         buttons: dict[Target, Button] = {
             DetailsControl.KEEP: Button(keep, True),
+            DetailsControl.DELETE: Button(
+                wording.translate("Delete patient"), False if view.deletes else None
+            ),
             DetailsControl.NAME: Button(
                 form.name or wording.translate("Name"), bool(form.name) if view.names else None
             ),
@@ -185,6 +202,13 @@ def _typing(state: State, typing: KeyboardState) -> State:
 def _form(state: State, unknown: str) -> DetailsForm:
     form = state.page_state
     return form if isinstance(form, DetailsForm) else DetailsForm(unknown)
+
+
+def _deletes(state: State, desk: Desk) -> bool:
+    """Return whether the patient can be deleted: one who is kept, while no picture is held."""
+    kept = _form(state, desk.unknown).before is not None and desk.patient is not None
+    role = desk.access.role if desk.access else None
+    return kept and not state.frozen and may(role, Permission.DELETE)
 
 
 def _request(form: DetailsForm) -> AddPatient | ChangePatient | None:

@@ -10,7 +10,7 @@ from pygame import Rect
 
 from device.imaging.codes import LONGEST, clean_identifier
 from device.language import translatable
-from device.runtime.requests import FindPatient
+from device.runtime.requests import FindPatient, OpenWork
 from device.screen import theme
 from device.screen.canvas import Button
 from device.screen.events import Target
@@ -22,6 +22,7 @@ from device.screen.forms import (
     DetailsForm,
     HolderForm,
     NewPinForm,
+    SearchForm,
 )
 from device.screen.grid import rows_of_targets, second_row, stacked, work_area
 from device.screen.layout import Layout
@@ -49,6 +50,7 @@ class Field(StrEnum):
     HOLDER = "holder"
     PIN = "pin"
     NEW_PIN = "new pin"
+    SEARCH = "search"
 
 
 HEADINGS: Final[Mapping[Field, str]] = {
@@ -60,6 +62,7 @@ HEADINGS: Final[Mapping[Field, str]] = {
     Field.HOLDER: translatable("Name"),
     Field.PIN: translatable("PIN"),
     Field.NEW_PIN: translatable("PIN"),
+    Field.SEARCH: translatable("Beginning of the identifier"),
 }
 _LONGEST: Final[Mapping[Field, int]] = {
     Field.IDENTIFIER: LONGEST,
@@ -70,11 +73,12 @@ _LONGEST: Final[Mapping[Field, int]] = {
     Field.HOLDER: LONGEST_NAME,
     Field.PIN: LONGEST_PIN,
     Field.NEW_PIN: LONGEST_PIN,
+    Field.SEARCH: LONGEST,
 }
 _SECRET: Final = frozenset({Field.PIN, Field.NEW_PIN})
 _NAMES: Final = frozenset({Field.NAME, Field.HOLDER})
 
-Form = DetailsForm | DecisionForm | HolderForm | NewPinForm
+Form = DetailsForm | DecisionForm | HolderForm | NewPinForm | SearchForm
 """What something that is typed can be a part of."""
 
 ACCENTED: Final[Mapping[str, str]] = dict(zip("aeiouncspqrlyw", "áéíóúñçãõâêôüà", strict=True))
@@ -272,7 +276,7 @@ def _key(key: str, typing: KeyboardState, *, capital: bool) -> Button:
 
 def _capital(typing: KeyboardState) -> bool:
     """Return whether the next letter is a capital: of identifiers and names at their beginning."""
-    if typing.field == Field.IDENTIFIER:
+    if typing.field in (Field.IDENTIFIER, Field.SEARCH):
         return not typing.capitals
     begins = not typing.text or typing.text.endswith(" ")
     return typing.capitals or (begins and typing.field in _NAMES)
@@ -294,6 +298,8 @@ def _before(typing: KeyboardState) -> PageName:
             return PageName.PIN
         case Field.NEW_PIN:
             return PageName.NEW_PIN
+        case Field.SEARCH:
+            return PageName.WORKLIST
 
 
 def _done(state: State, typing: KeyboardState) -> Step:
@@ -303,6 +309,9 @@ def _done(state: State, typing: KeyboardState) -> Step:
         identifier = clean_identifier(text)
         request = FindPatient(identifier, beginning=True) if identifier else None
         return replace(before, page_state=text), request
+    if isinstance(typing.form, SearchForm):
+        prefix = clean_identifier(typing.text)
+        return before, OpenWork(typing.form.kind, by_identifier=True, prefix=prefix)
     if typing.field == Field.PIN:
         return replace(before, page_state=typing.text), None
     return replace(before, page_state=filled_in(typing)), None

@@ -7,9 +7,11 @@ from typing import ClassVar, Final
 
 from pygame import Rect
 
+from device.anatomy import BodyView
 from device.faults import Fault
 from device.language import translatable
 from device.records.model import PictureKind, Polarization
+from device.records.patients import Lesion
 from device.records.words import ACTIONS, site_line
 from device.runtime.desk import Visit
 from device.runtime.requests import CompareVisits, OpenLesion, OpenPicture
@@ -20,6 +22,7 @@ from device.screen.grid import below, rows_of_targets, tiled
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.pages.followup import FollowUpState, dermoscopic
+from device.screen.pages.patient import PatientState
 from device.screen.pages.picture import PictureState
 from device.screen.records_wording import lesion_name
 from device.screen.registry import PageName
@@ -27,8 +30,6 @@ from device.screen.state import Context, State, Step, with_page
 from device.screen.view import ByIdentity, Case, LiveView, PageView, Snapshot
 from device.screen.widgets import Card, draw_card, draw_empty, draw_fault
 from device.screen.wording import Wording
-
-_HEADER: Final = 62
 
 _LIGHTS: Final[Mapping[Polarization | None, str]] = {
     None: translatable("Light?"),
@@ -45,6 +46,7 @@ class LesionControl(StrEnum):
     LIVE = "live"
     REGION = "region"
     POLARIZED = "polarized"
+    MOVE = "move"
 
 
 class PictureSlot(StrEnum):
@@ -74,6 +76,8 @@ class LesionView(PageView):
         The light of the next picture.
     fault
         Why what was asked for last was not done, or None.
+    kept
+        It is kept: a new one is moved by going back and pointing elsewhere.
     """
 
     page: ClassVar[PageName] = PageName.LESION
@@ -82,6 +86,7 @@ class LesionView(PageView):
     region: bool = False
     polarization: Polarization | None = None
     fault: Fault | None = None
+    kept: bool = True
 
 
 class LesionPage(Page):
@@ -91,15 +96,16 @@ class LesionPage(Page):
 
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
-        """Return the row, three buttons below the name, and the pictures below these."""
+        """Return the row, a button beside the name, three below, and the pictures below these."""
         row = (Control.SHUTTER, LesionControl.COMPARE, LesionControl.FOLLOW_UP, Control.BACK)
-        panel = layout.panel
-        top = (panel.left, panel.top + layout.px(_HEADER))
-        buttons = rows_of_targets(layout, top, panel.width, 1)
+        panel, top = layout.panel, _top(layout)
+        buttons = below(layout, top, panel)
+        buttons.height = layout.target_height
         light = (LesionControl.LIVE, LesionControl.REGION, LesionControl.POLARIZED)
         pictures = tiled(layout, below(layout, buttons, panel), 2, 3)
         return {
             **dict(zip(row, layout.row, strict=True)),
+            LesionControl.MOVE: layout.columns(top, 4)[-1],
             **dict(zip(light, layout.columns(buttons, 3), strict=True)),
             **dict(zip(PictureSlot, pictures, strict=True)),
         }
@@ -109,11 +115,11 @@ class LesionPage(Page):
         """Return the row, the buttons, the pictures."""
         row = (Control.SHUTTER, LesionControl.COMPARE, LesionControl.FOLLOW_UP, Control.BACK)
         light = (LesionControl.LIVE, LesionControl.REGION, LesionControl.POLARIZED)
-        return (*row, *light, *PictureSlot)
+        return (*row, LesionControl.MOVE, *light, *PictureSlot)
 
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
-        """Open a picture, compare, or say how the next one is taken."""
+        """Open a picture, compare, or say where the lesion lies or how the next one is taken."""
         visits = context.desk.visits
         match target:
             case LesionControl.LIVE:
@@ -128,6 +134,8 @@ class LesionPage(Page):
                 return replace(opened, page_state=FollowUpState()), CompareVisits(
                     pair[1].record.identifier, pair[0].record.identifier
                 )
+            case LesionControl.MOVE:
+                return _moved(state, context.desk.opened), None
             case LesionControl.REGION:
                 return replace(state, region=not state.region), None
             case LesionControl.POLARIZED:
@@ -152,7 +160,14 @@ class LesionPage(Page):
         """Return the lesion's pictures, beside the skin."""
         state = snapshot.state
         desk = snapshot.desk
-        return LesionView(snapshot.live, desk.visits, state.region, state.polarization, desk.fault)
+        return LesionView(
+            snapshot.live,
+            desk.visits,
+            state.region,
+            state.polarization,
+            desk.fault,
+            desk.opened is not None,
+        )
 
     def draw(self, view: LesionView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
@@ -163,6 +178,7 @@ class LesionPage(Page):
         buttons: dict[Target, Button] = {
             LesionControl.COMPARE: Button(wording.translate("Compare")),
             LesionControl.FOLLOW_UP: Button(wording.translate("Changes"), False if two else None),
+            LesionControl.MOVE: Button(wording.translate("Move"), False if view.kept else None),
             LesionControl.LIVE: Button(wording.translate("Live")),
             LesionControl.REGION: Button(wording.translate("Region"), view.region),
             LesionControl.POLARIZED: Button(
@@ -170,8 +186,8 @@ class LesionPage(Page):
             ),
         }
         self.draw_buttons(view, wording, buttons, frozen=view.beside.frozen is not None)
-        panel = layout.panel
-        header = Rect(panel.left, panel.top, panel.width, layout.px(_HEADER) - layout.px(4))
+        columns = layout.columns(_top(layout), 4)
+        header = columns[0].unionall(columns[1:3])
         canvas.part(
             header, (view.case, len(view.visits), view.fault),
             lambda shown: self._draw_header(header, *shown, wording),
@@ -193,15 +209,20 @@ class LesionPage(Page):
         if case is None:
             return
         canvas, px = self.canvas, self.canvas.layout.px
-        name = lesion_name(case.lesion or 0, wording)
-        canvas.draw_text(
-            f"{name}  {site_line(case.spot, wording)}", 24, area.topleft, area.width, bold=True
+        quiet = self.palette.quiet
+        name = canvas.draw_text(
+            lesion_name(case.lesion or 0, wording), 24, area.topleft, area.width, bold=True
         )
-        said = wording.translate("No picture yet: the shutter takes one.")
+        said, colour = site_line(case.spot, wording), self.palette.text
         if pictures:
-            said = wording.translate("Pictures: {count}", count=pictures)
-        at = (area.left, area.top + px(32))
-        canvas.draw_text(said, theme.SMALL, at, area.width, self.palette.quiet)
+            counted = wording.translate("Pictures: {count}", count=pictures)
+            at = (name.right + px(14), name.centery)
+            canvas.draw_text(counted, theme.SMALL, at, area.right - at[0], quiet, anchor="midleft")
+        else:
+            said, colour = wording.translate("No picture yet: the shutter takes one."), quiet
+        room = Rect(area.left, area.top + px(30), area.width, area.height - px(30))
+        _, size = canvas.fitting(([said],), (20, theme.SMALL, 15, 13), room)
+        canvas.draw_paragraph(said, size, room, colour)
 
     def _draw_visit(
         self, area: Rect, place: int, slot: Target, view: LesionView, wording: Wording
@@ -223,6 +244,20 @@ class LesionPage(Page):
             focused=view.focus == slot,
         )
         canvas.part(area, card, lambda card: draw_card(canvas, area, card, beside=False))
+
+
+def _top(layout: Layout) -> Rect:
+    """Return where the lesion's name stands, and a button beside it."""
+    panel = layout.panel
+    return rows_of_targets(layout, panel.topleft, panel.width, 1)
+
+
+def _moved(state: State, lesion: Lesion | None) -> State:
+    """Return where a lesion that is kept is moved; a new one is pointed at anew."""
+    if lesion is None:
+        return state
+    view = lesion.spot.view if lesion.spot is not None else BodyView.FRONT
+    return replace(with_page(state, PageName.SPOT), page_state=PatientState(view))
 
 
 def _next(light: Polarization | None) -> Polarization | None:

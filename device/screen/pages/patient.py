@@ -1,6 +1,6 @@
 """The page of a patient: the map of the body and the lesions on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar, Final
@@ -11,6 +11,7 @@ from device.anatomy import BodySpot, BodyView
 from device.body.atlas import spots
 from device.faults import Fault
 from device.language import translatable
+from device.records.orders import Scheduled
 from device.records.patients import Action, Patient
 from device.records.words import site_line
 from device.runtime.desk import LesionEntry
@@ -28,7 +29,15 @@ from device.screen.forms import DetailsForm
 from device.screen.grid import below, rows_of_targets, stacked, tiled
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
-from device.screen.records_wording import UNLIKE, VIEWS, about, decided, lesion_name
+from device.screen.records_wording import (
+    UNLIKE,
+    VIEWS,
+    about,
+    contradicted,
+    decided,
+    lesion_name,
+    order_line,
+)
 from device.screen.registry import PageName
 from device.screen.state import Context, State, Step, with_page
 from device.screen.view import ByIdentity, PageView, Snapshot
@@ -126,6 +135,8 @@ class PatientView(PageView):
         A lesion is chosen for a picture that is kept already.
     fault
         Why what was asked for last was not done, or None.
+    scheduled
+        The entry of the clinic's worklist that the patient was opened by, or None.
     """
 
     page: ClassVar[PageName] = PageName.PATIENT
@@ -135,6 +146,7 @@ class PatientView(PageView):
     frozen: bool = False
     filing: bool = False
     fault: Fault | None = None
+    scheduled: Scheduled | None = None
 
 
 class PatientPage(Page):
@@ -150,7 +162,7 @@ class PatientPage(Page):
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
         """Return the row, the map in the place of the skin, views and lesions in the panel."""
         row = (Control.SHUTTER, PatientControl.DETAILS, PatientControl.MORE, Control.BACK)
-        views = _views_area(layout)
+        views = views_area(layout)
         lesions = stacked(layout, below(layout, views, layout.panel), _SLOTS)
         return {
             **dict(zip(row, layout.row, strict=True)),
@@ -168,7 +180,7 @@ class PatientPage(Page):
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
         """Turn the body, or open a lesion or the patient's details."""
-        shown, lesions = _shown(state), context.desk.lesions
+        shown, lesions = shown_of(state), context.desk.lesions
         match target:
             case PatientControl.DETAILS:
                 form = details_of(context.desk.patient)
@@ -180,30 +192,19 @@ class PatientPage(Page):
             case PatientControl.MAP:
                 spot = spots(shown.view)[shown.cursor or 0]
                 return _chosen(state, spot, context)
-            case PatientControl.NEXT_SPOT | PatientControl.LAST_SPOT:
-                by = 1 if target == PatientControl.NEXT_SPOT else -1
-                count = len(spots(shown.view))
-                cursor = 0 if shown.cursor is None else (shown.cursor + by) % count
-                return replace(
-                    state,
-                    page_state=replace(shown, cursor=cursor),
-                    focus=PatientControl.MAP,
-                ), None
         if target in _LESIONS:
             place = shown.first + _LESIONS.index(PatientControl(target))
             if place < len(lesions):
                 return open_lesion(state, lesions[place].lesion.key)
             return state, None
-        return replace(
-            state, page_state=replace(shown, view=_turned(shown.view, target), cursor=None)
-        ), None
+        return turned(state, target) or state, None
 
     @classmethod
     def touched(cls, state: State, target: Target, place: Place, context: Context) -> Step:
         """Open the lesion that a finger means on the body, or a new one there."""
         if target != PatientControl.MAP:
             return cls.pressed(state, target, context)
-        spot = spot_touched(_shown(state).view, place)
+        spot = spot_touched(shown_of(state).view, place)
         return _chosen(state, spot, context) if spot else (state, None)
 
     @classmethod
@@ -219,10 +220,11 @@ class PatientPage(Page):
         return PatientView(
             desk.patient,
             desk.lesions,
-            _shown(state),
+            shown_of(state),
             state.frozen,
             bool(state.filing),
             desk.fault,
+            desk.scheduled,
         )
 
     def draw(self, view: PatientView, wording: Wording) -> None:
@@ -233,41 +235,23 @@ class PatientPage(Page):
         buttons: dict[Target, Button] = {
             PatientControl.DETAILS: Button(wording.translate("Details")),
             PatientControl.MORE: Button(wording.translate("More lesions"), False if many else None),
-            **{
-                control: Button(wording.translate(VIEWS[body]), body == shown.view)
-                for control, body in _VIEW_OF.items()
-            },
-            ViewControl.SIDE: Button(
-                wording.translate(VIEWS[_turned(shown.view, ViewControl.SIDE)]),
-                shown.view in (BodyView.HEAD_LEFT, BodyView.HEAD_RIGHT),
-            ),
+            **view_buttons(shown.view, wording),
         }
         self.draw_buttons(view, wording, buttons, frozen=view.frozen)
         header = Rect(layout.panel.left, layout.panel.top, layout.panel.width, layout.px(_HEADER))
         canvas.part(
             header,
-            (view.patient, view.filing, view.fault),
+            (view.patient, view.filing, view.fault, view.scheduled),
             lambda shown: self._draw_header(header, *shown, wording),
         )
         area = places[PatientControl.MAP]
         canvas.part(
-            area, self._map(view, wording), lambda shown: draw_body(canvas, area, shown, wording)
+            area,
+            map_of(view.lesions, view.shown, view.focus, wording),
+            lambda shown: draw_body(canvas, area, shown, wording),
         )
         for i, target in enumerate(_LESIONS):
             self._draw_lesion(places[target], shown.first + i, target, view, wording)
-
-    def _map(self, view: PatientView, wording: Wording) -> MapSlice:
-        shown = view.shown
-        dots = tuple(
-            Dot(entry.lesion.spot, str(entry.lesion.number))
-            for entry in view.lesions
-            if entry.lesion.spot is not None and entry.lesion.spot.view == shown.view
-        )
-        cursor = None
-        if shown.cursor is not None:
-            spot = spots(shown.view)[shown.cursor]
-            cursor = spot, site_line(spot, wording)
-        return MapSlice(shown.view, dots, cursor, focused=view.focus == PatientControl.MAP)
 
     def _draw_header(
         self,
@@ -275,6 +259,7 @@ class PatientPage(Page):
         patient: Patient | None,
         filing: bool,
         fault: Fault | None,
+        scheduled: Scheduled | None,
         wording: Wording,
     ) -> None:
         if patient is None:
@@ -286,6 +271,13 @@ class PatientPage(Page):
         canvas.draw_text(patient.identifier, 28, area.topleft, area.width, bold=True)
         said = about(patient, wording) or wording.translate("Touch where the lesion lies.")
         colour = self.palette.quiet
+        if scheduled is not None:
+            otherwise = contradicted(patient, scheduled, wording)
+            known = about(patient, wording)
+            said = " · ".join(word for word in (known, order_line(scheduled)) if word) or said
+            if otherwise:
+                said = wording.translate("Clinic's list: {said}", said=otherwise)
+                said, colour = f"{said} · {known}", self.palette.warning
         if filing:
             said = wording.translate("Which lesion is the picture of?")
             colour = self.palette.touch
@@ -315,6 +307,51 @@ class PatientPage(Page):
         picture = ByIdentity(newest.thumbnail if newest else None)
         card = Card(picture, tuple(lines), warned, view.focus == target)
         canvas.part(area, card, lambda card: draw_card(canvas, area, card, beside=True))
+
+
+def view_buttons(view: BodyView, wording: Wording) -> dict[Target, Button]:
+    """Return the buttons that turn the body."""
+    return {
+        **{
+            control: Button(wording.translate(VIEWS[body]), body == view)
+            for control, body in _VIEW_OF.items()
+        },
+        ViewControl.SIDE: Button(
+            wording.translate(VIEWS[_turned(view, ViewControl.SIDE)]),
+            view in (BodyView.HEAD_LEFT, BodyView.HEAD_RIGHT),
+        ),
+    }
+
+
+def map_of(
+    lesions: Sequence[LesionEntry], shown: PatientState, focus: Target | None, wording: Wording
+) -> MapSlice:
+    """Return what the map of the body shows."""
+    dots = tuple(
+        Dot(entry.lesion.spot, str(entry.lesion.number))
+        for entry in lesions
+        if entry.lesion.spot is not None and entry.lesion.spot.view == shown.view
+    )
+    cursor = None
+    if shown.cursor is not None:
+        spot = spots(shown.view)[shown.cursor]
+        cursor = spot, site_line(spot, wording)
+    return MapSlice(shown.view, dots, cursor, focused=focus == PatientControl.MAP)
+
+
+def turned(state: State, target: Target) -> State | None:
+    """Return where turning the body leads, or pointing at it with keys; None for another target."""
+    shown = shown_of(state)
+    if target in (PatientControl.NEXT_SPOT, PatientControl.LAST_SPOT):
+        by = 1 if target == PatientControl.NEXT_SPOT else -1
+        count = len(spots(shown.view))
+        cursor = 0 if shown.cursor is None else (shown.cursor + by) % count
+        pointed = replace(shown, cursor=cursor)
+        return replace(state, page_state=pointed, focus=PatientControl.MAP)
+    if target in tuple(ViewControl):
+        view = _turned(shown.view, target)
+        return replace(state, page_state=replace(shown, view=view, cursor=None))
+    return None
 
 
 def details_of(patient: Patient | None) -> DetailsForm | None:
@@ -360,11 +397,13 @@ def _turned(view: BodyView, target: Target) -> BodyView:
     return _VIEW_OF[target]
 
 
-def _shown(state: State) -> PatientState:
+def shown_of(state: State) -> PatientState:
+    """Return what is shown of the body."""
     return state.page_state if isinstance(state.page_state, PatientState) else PatientState()
 
 
-def _views_area(layout: Layout) -> Rect:
+def views_area(layout: Layout) -> Rect:
+    """Return where the views of the body are chosen."""
     panel = layout.panel
     return rows_of_targets(layout, (panel.left, panel.top + layout.px(_HEADER)), panel.width, 2)
 

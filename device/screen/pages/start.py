@@ -21,7 +21,7 @@ from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.pages.keyboard import Field, KeyboardState
 from device.screen.registry import PageName
-from device.screen.state import Context, State, Step, with_page
+from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
 from device.screen.wording import Wording
 
@@ -98,6 +98,8 @@ class StartPage(Page):
         """Enter a figure, open the patient, or open another page."""
         text = _text(state)
         if target == StartControl.WORKLIST:
+            if state.clinic_list:
+                return with_page(state, PageName.SCHEDULED), Command.LOOK_AT_CLINIC_LIST
             return with_page(state, PageName.WORKLIST), OpenWork(WorkKind.OVERDUE)
         if target == StartControl.OPEN:
             identifier = clean_identifier(text)

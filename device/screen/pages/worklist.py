@@ -16,14 +16,16 @@ from device.runtime.requests import OpenPicture, OpenWork
 from device.screen import theme
 from device.screen.canvas import Button
 from device.screen.events import Target
-from device.screen.grid import below, rows_of_targets, stacked, tiled
+from device.screen.forms import SearchForm
+from device.screen.grid import below, rows_of_targets, second_row, stacked, tiled, work_area
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
+from device.screen.pages.keyboard import Field, KeyboardState
 from device.screen.pages.patient import open_lesion
 from device.screen.pages.picture import PictureState
 from device.screen.records_wording import WORK, decided, due_line, lesion_name
 from device.screen.registry import PageName
-from device.screen.state import Context, State, Step, with_page
+from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import ByIdentity, PageView, Snapshot
 from device.screen.widgets import Card, draw_card, draw_empty
 from device.screen.wording import Wording
@@ -39,6 +41,9 @@ class WorkControl(StrEnum):
     UNDECIDED = "undecided"
     REFERRED = "referred"
     UNFILED = "unfiled"
+    CLINIC = "clinic"
+    ORDER = "order"
+    FIND = "find"
     FIRST = "entry 1"
     SECOND = "entry 2"
     THIRD = "entry 3"
@@ -53,6 +58,7 @@ _KINDS: Final[Mapping[Target, WorkKind | None]] = {
     WorkControl.UNFILED: None,
 }
 _ENTRIES: Final = tuple(WorkControl)[-4:]
+_SECOND: Final = (WorkControl.CLINIC, WorkControl.ORDER, WorkControl.FIND)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,12 +73,15 @@ class WorkView(PageView):
         Why it cannot be read, or None.
     frozen
         A picture is held.
+    clinic
+        The settings name the clinic's worklist.
     """
 
     page: ClassVar[PageName] = PageName.WORKLIST
     work: WorkPage | None
     fault: Fault | None = None
     frozen: bool = False
+    clinic: bool = False
 
 
 class WorklistPage(Page):
@@ -80,35 +89,44 @@ class WorklistPage(Page):
 
     @classmethod
     def places(cls, layout: Layout) -> Mapping[Target, Rect]:
-        """Return the row, the kinds at the top, and four entries below."""
+        """Return the row, the second row, the kinds at the top, and four entries below."""
         row = (Control.SHUTTER, WorkControl.EARLIER, WorkControl.FURTHER, Control.BACK)
-        page = layout.page
+        page = work_area(layout)
         rows, columns = (2, 3) if layout.portrait else (1, len(_KINDS))
         kinds = rows_of_targets(layout, page.topleft, page.width, rows)
         entries = stacked(layout, below(layout, kinds, page), len(_ENTRIES))
         return {
             **dict(zip(row, layout.row, strict=True)),
+            **dict(zip(_SECOND, second_row(layout), strict=False)),
             **dict(zip(_KINDS, tiled(layout, kinds, rows, columns), strict=False)),
             **dict(zip(_ENTRIES, entries, strict=True)),
         }
 
     @classmethod
     def targets(cls, state: State) -> tuple[Target, ...]:
-        """Return the row, the kinds, the entries."""
+        """Return the row, the second row, the kinds, the entries."""
         row = (Control.SHUTTER, WorkControl.EARLIER, WorkControl.FURTHER, Control.BACK)
-        return (*row, *_KINDS, *_ENTRIES)
+        return (*row, *_SECOND, *_KINDS, *_ENTRIES)
 
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
         """Turn to another kind or page, or open an entry."""
         work = context.desk.work
+        if target == WorkControl.CLINIC:
+            if not state.clinic_list:
+                return state, None
+            return with_page(state, PageName.SCHEDULED), Command.LOOK_AT_CLINIC_LIST
         if target in _KINDS:
-            return state, OpenWork(_KINDS[target])
+            if work is None:
+                return state, OpenWork(_KINDS[target])
+            return state, OpenWork(_KINDS[target], 0, work.by_identifier, work.prefix)
         if work is None:
             return state, None
+        if target in (WorkControl.ORDER, WorkControl.FIND):
+            return _searched(state, target, work)
         if target in (WorkControl.EARLIER, WorkControl.FURTHER):
             turn = 1 if target == WorkControl.FURTHER else -1
-            return state, OpenWork(work.kind, turn)
+            return state, OpenWork(work.kind, turn, work.by_identifier, work.prefix)
         place = _ENTRIES.index(WorkControl(target))
         if place >= len(work.entries):
             return state, None
@@ -122,7 +140,8 @@ class WorklistPage(Page):
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
         """Return the page of the worklist."""
-        return WorkView(snapshot.desk.work, snapshot.desk.fault, snapshot.state.frozen)
+        desk, state = snapshot.desk, snapshot.state
+        return WorkView(desk.work, desk.fault, state.frozen, bool(state.clinic_list))
 
     def draw(self, view: WorkView, wording: Wording) -> None:
         """Draw the page, but for its status line."""
@@ -132,6 +151,10 @@ class WorklistPage(Page):
         buttons: dict[Target, Button] = {
             WorkControl.EARLIER: Button(wording.translate("Previous"), False if earlier else None),
             WorkControl.FURTHER: Button(wording.translate("Next"), False if further else None),
+            WorkControl.CLINIC: Button(
+                wording.translate("Clinic's list"), False if view.clinic else None
+            ),
+            **_search_buttons(work, wording),
             **{
                 control: Button(_label(kind, work, wording), work is not None and kind == work.kind)
                 for control, kind in _KINDS.items()
@@ -176,6 +199,31 @@ class WorklistPage(Page):
         inner = area.inflate(-self.canvas.layout.px(24), -self.canvas.layout.px(16))
         if said:
             self.canvas.draw_paragraph(said, theme.BODY, inner, self.palette.quiet)
+
+
+def _searched(state: State, target: Target, work: WorkPage) -> Step:
+    """Return where ordering or searching leads; what has no patient has no identifier."""
+    if work.kind is None:
+        return state, None
+    if target == WorkControl.ORDER:
+        return state, OpenWork(work.kind, by_identifier=not work.by_identifier)
+    typing = KeyboardState(Field.SEARCH, work.prefix, SearchForm(work.kind))
+    return replace(with_page(state, PageName.KEYBOARD), page_state=typing), None
+
+
+def _search_buttons(work: WorkPage | None, wording: Wording) -> dict[Target, Button]:
+    searched = work is not None and work.kind is not None
+    prefix = work.prefix if work is not None else ""
+    ordered = work is not None and work.by_identifier
+    return {
+        WorkControl.ORDER: Button(
+            wording.translate("By identifier"), ordered if searched else None
+        ),
+        WorkControl.FIND: Button(
+            f"{prefix} …" if prefix else wording.translate("Find"),
+            bool(prefix) if searched else None,
+        ),
+    }
 
 
 def _label(kind: WorkKind | None, work: WorkPage | None, wording: Wording) -> str:

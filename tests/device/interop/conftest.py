@@ -1,4 +1,3 @@
-import gc
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +9,7 @@ from device.frame import Frame, SourceKind
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding
 from device.records.encrypted_archive import EncryptedArchive
+from tests.device.interop.peers import garbage_is_collected_where_it_was_made
 from tests.device.records.conftest import CHEAP
 
 
@@ -19,11 +19,7 @@ def finding(analyzer: Analyzer, frames: tuple[Frame, ...]) -> Finding:
     return analyzer.analyze(frames[1])
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _garbage_is_collected_where_it_was_made() -> Iterator[None]:
-    """What pynetdicom leaves open is found here, not in the middle of some other module's test."""
-    yield
-    gc.collect()
+_garbage = pytest.fixture(autouse=True, scope="module")(garbage_is_collected_where_it_was_made)
 
 
 @pytest.fixture(autouse=True)

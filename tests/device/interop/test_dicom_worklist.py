@@ -1,4 +1,6 @@
 import itertools
+import time
+from collections.abc import Iterator
 from datetime import date
 
 import pytest
@@ -104,3 +106,24 @@ def test_worklist_that_never_ends_is_cut_short() -> None:
         assert find_scheduled(peer(ris.port), DAY) == ()
         ris.entries = (entry(str(number)) for number in itertools.count())
         assert len(find_scheduled(peer(ris.port), DAY)) == 500
+
+
+def test_worklist_that_drips_is_no_answer() -> None:
+    def slowly() -> Iterator[Dataset]:
+        for number in itertools.count():
+            time.sleep(0.2)
+            yield entry(str(number))
+
+    with archive() as ris:
+        ris.entries = slowly()
+        began = time.monotonic()
+        with pytest.raises(UnreachableError, match="does not answer"):
+            find_scheduled(peer(ris.port), DAY, 1.0)
+        assert time.monotonic() - began < 30.0
+
+
+def test_name_is_no_longer_than_a_patients_may_be() -> None:
+    with archive() as ris:
+        ris.entries = [entry(PatientName=f"{'a' * 32}^{'b' * 31}")]
+        (one,) = find_scheduled(peer(ris.port), DAY)
+    assert len(one.name) == 64

@@ -12,8 +12,10 @@ from device.inference.finding import Finding
 from device.interop.outbox import Outbox
 from device.interop.targets import connections, queue
 from device.records.encrypted_archive import EncryptedArchive
+from device.records.patients import Key
 from tests.device.interop.studies import DECISION
 from tests.device.records.conftest import CHEAP
+from tests.device.records.test_patients import SPOT
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 EXCHANGE = Exchange(
@@ -28,8 +30,8 @@ class Clinic:
         self.outbox = Outbox(folder / "state")
         self.frame, self.finding = frame, finding
 
-    def keep(self) -> str:
-        return self.archive.keep(self.frame, self.finding, [], None)
+    def keep(self, lesion: Key | None = None) -> str:
+        return self.archive.keep(self.frame, self.finding, [], None, lesion=lesion)
 
     def queued(self, exchange: Exchange = EXCHANGE) -> list[tuple[str, str]]:
         """Return what waits after queueing, and have it arrive."""
@@ -65,6 +67,23 @@ def test_what_is_new_and_what_changes_is_queued_once(clinic: Clinic) -> None:
     assert sorted(clinic.queued()) == [("pacs", first), ("records", first)]
     clinic.archive.note_sent(first, "pacs")
     assert clinic.queued() == []
+
+
+def test_every_picture_of_a_lesion_that_was_moved_is_queued_again(clinic: Clinic) -> None:
+    lesion = clinic.archive.add_lesion(clinic.archive.add_patient("MRN-1").key)
+    names = [clinic.keep(lesion.key) for _ in range(3)]
+    clinic.keep()
+    clinic.queued()
+    clinic.archive.change_lesion(msgspec.structs.replace(lesion, spot=SPOT))
+    expected = [(target, name) for target in ("pacs", "records") for name in names]
+    assert sorted(clinic.queued()) == expected
+    assert clinic.queued() == []
+    # One without a picture holds nothing up.
+    other = clinic.archive.add_lesion(lesion.patient)
+    clinic.archive.change_lesion(msgspec.structs.replace(other, spot=SPOT))
+    assert clinic.queued() == []
+    last = clinic.keep()
+    assert clinic.queued() == [("pacs", last)]
 
 
 def test_target_that_is_added_later_gets_what_was_there_before(clinic: Clinic) -> None:

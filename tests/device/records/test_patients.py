@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from device.anatomy import BodySite, BodySpot, BodyView, Laterality
 from device.errors import NoSuchRecordError, RecordError
 from device.frame import Frame
+from device.records import examination_tables
 from device.records.archive import PatientArchive
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.listing import WorkKind
@@ -321,6 +322,41 @@ def test_worklist_goes_on_where_a_page_ended(visits: Visits) -> None:
         after = page.following
     assert after is None
     assert listed == [identifier for _, identifier in sorted(kept)]
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+def test_worklist_by_identifier_is_in_their_order_and_begins_as_is_wanted(
+    visits: Visits, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Both ways to the same answer: few are sought, many are met.
+    monkeypatch.setattr(examination_tables, "_FEW", few)
+    archive = visits.archive
+    kept: dict[str, list[str]] = {"4711": [visits.picture()]}
+    for identifier in ("b 2", "A 1", "a 10", "4712"):
+        key = archive.add_lesion(archive.add_patient(identifier).key).key
+        kept[identifier] = [visits.picture(lesion=key), visits.picture(lesion=key)]
+    days = iter((3, 1, 4, 1, 5, 9, 2, 6, 5))
+    for name in [name for pictures in kept.values() for name in pictures]:
+        archive.decide(name, decision(Action.FOLLOW_UP, days=next(days)))
+    archive.decide(visits.picture(lesion=None), decision(Action.FOLLOW_UP, days=1))
+    # Of a lesion the newest decision counts, and what has no patient has no identifier.
+    expected = [kept[name][-1] for name in ("4711", "4712", "A 1", "a 10", "b 2")]
+    listed, after = [], None
+    for _ in range(3):
+        page = archive.worklist(WorkKind.DUE, TODAY, after, limit=2, by_identifier=True)
+        listed += [item.record.identifier for item in page.items]
+        after = page.following
+    assert (listed, after) == (expected, None)
+    for prefix, found in (("471", expected[:2]), ("a 1", expected[2:4]), ("c", [])):
+        page = archive.worklist(WorkKind.DUE, TODAY, by_identifier=True, prefix=prefix)
+        assert [item.record.identifier for item in page.items] == found
+    for kind in (WorkKind.OVERDUE, WorkKind.REFERRED):
+        assert archive.worklist(kind, TODAY, by_identifier=True).items == ()
+    archive.decide(kept["A 1"][1], decision(Action.REFER))
+    assert [
+        item.record.identifier
+        for item in archive.worklist(WorkKind.REFERRED, TODAY, by_identifier=True).items
+    ] == [kept["A 1"][1]]
 
 
 def test_patient_who_is_deleted_is_gone_with_every_picture(visits: Visits, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from device.records.encrypted_archive import EncryptedArchive
 from device.records.listing import WorkKind
 from device.records.model import PictureKind
 from device.records.patients import Action, Decision, Key, Role
-from device.runtime.casework import MOST_MATCHES, NOT_KEPT_YET, WORK_ROWS, Casework
+from device.runtime.casework import MOST_MATCHES, NO_IDENTIFIER, NOT_KEPT_YET, WORK_ROWS, Casework
 from device.runtime.desk import Desk, Matches
 from device.runtime.messages import Shot
 from device.runtime.requests import (
@@ -28,13 +28,16 @@ from device.runtime.requests import (
     ClosePatient,
     CompareVisits,
     Decide,
+    DeletePatient,
     FileExamination,
     Filing,
     FindPatient,
     Lock,
+    MoveLesion,
     NewLesion,
     OpenLesion,
     OpenPicture,
+    OpenScheduled,
     OpenWork,
     Request,
     Unlock,
@@ -43,6 +46,7 @@ from tests.device.clocks import ManualClock
 from tests.device.inference.test_likeness import lesions as likenesses
 from tests.device.records.conftest import CHEAP
 from tests.device.screen.findings import make_finding
+from tests.device.screen.record_states import SCHEDULED
 
 SPOT = BodySpot(BodyView.BACK, 0.4, 0.25, BodySite.UPPER_BACK, Laterality.LEFT)
 
@@ -100,6 +104,41 @@ def test_patient_is_found_whatever_the_capitals_and_an_unknown_one_is_told(it: D
     desk = it.ask(FindPatient("P-2"))
     assert (desk.patient, desk.unknown, desk.fault) == (None, "P-2", None)
     assert it.ask(FindPatient("P-1")).unknown == ""
+
+
+def test_patient_of_the_clinics_list_is_opened_and_added_where_that_is_nobodys(
+    it: Desktop,
+) -> None:
+    desk = it.ask(OpenScheduled(SCHEDULED))
+    patient = desk.patient
+    assert (patient.identifier, patient.birth_year, patient.sex) == ("P-004711", 1961, "female")
+    assert (patient.name, desk.scheduled) == ("", SCHEDULED)
+    # Whoever is known stays as known.
+    other = replace(SCHEDULED, identifier="p-004711", birth_year=1958)
+    desk = it.ask(OpenScheduled(other, named=True))
+    assert (desk.patient, desk.scheduled) == (patient, other)
+    named = it.ask(OpenScheduled(replace(SCHEDULED, identifier="Q  1"), named=True)).patient
+    # As its code would be read.
+    assert (named.identifier, named.name) == ("Q 1", "Núñez, María")
+    refused = it.ask(OpenScheduled(replace(SCHEDULED, identifier="***")))
+    assert (refused.fault.message, refused.patient) == (NO_IDENTIFIER, named)
+
+
+def test_order_goes_with_its_patient_and_comes_back_with_what_the_lock_interrupted(
+    it: Desktop,
+) -> None:
+    other = it.lesion("P-2")
+    own = it.archive.add_lesion(it.ask(OpenScheduled(SCHEDULED)).patient.key, SPOT).key
+    kept = (OpenLesion(own), Decide(it.picture(lesion=own), decision()), OpenWork(None))
+    for request in kept:
+        assert it.ask(request).scheduled == SCHEDULED
+    for request in (ClosePatient(), FindPatient("P-2"), AddPatient("P-3"), OpenLesion(other)):
+        it.ask(OpenScheduled(SCHEDULED))
+        assert it.ask(request).scheduled is None
+    desk = it.ask(OpenLesion(own, SCHEDULED))
+    assert (desk.patient.identifier, desk.scheduled) == (SCHEDULED.identifier, SCHEDULED)
+    it.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), "471100")
+    assert it.ask(Lock()).scheduled is None
 
 
 def test_identifier_of_another_patient_is_a_fault_and_changes_nothing(it: Desktop) -> None:
@@ -184,6 +223,42 @@ def test_decision_about_a_shot_is_entered_where_that_was_kept(it: Desktop) -> No
     assert desk.fault.message == NOT_KEPT_YET
 
 
+def test_patient_is_deleted_and_leaves_nothing_on_the_desk(it: Desktop) -> None:
+    key = it.lesion()
+    kept = it.picture(lesion=key)
+    it.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), "471100")
+    it.archive.set_pin(Holder("Nurse", Role.FIELD), "000000")
+    for request in (OpenLesion(key), OpenPicture(kept), OpenWork(WorkKind.UNDECIDED)):
+        it.ask(request)
+    patient = it.desk.patient.key
+    it.archive.lock()
+    it.archive.unlock("000000")
+    desk = it.ask(DeletePatient(patient))
+    assert desk.fault is not None
+    assert it.archive.record(kept).lesion == key
+    it.archive.lock()
+    it.archive.unlock("471100")
+    desk = it.ask(DeletePatient(patient))
+    for name in ("patient", "opened", "picture", "work", "lesion", "scheduled", "fault"):
+        assert getattr(desk, name) is None
+    assert (desk.lesions, desk.visits, it.archive.identifiers()) == ((), (), [])
+
+
+def test_lesion_is_moved_with_all_its_pictures_and_the_trail_tells(it: Desktop) -> None:
+    key = it.lesion()
+    it.picture(lesion=key)
+    it.ask(OpenLesion(key))
+    right = replace(SPOT, x=0.6, laterality=Laterality.RIGHT)
+    desk = it.ask(MoveLesion(key, right))
+    assert (desk.opened.spot, desk.opened.number, desk.fault) == (right, 1, None)
+    assert ([entry.lesion.spot for entry in desk.lesions], len(desk.visits)) == ([right], 1)
+    assert it.archive.lesion(key) == desk.opened
+    last = list(it.archive.trail())[-1]
+    assert (last.event, last.subject) == ("lesion changed", key)
+    missing = it.ask(MoveLesion("0" * 32, SPOT))
+    assert (missing.fault is None, missing.opened.spot) == (False, right)
+
+
 def test_picture_is_filed_by_hand_under_an_old_or_a_new_lesion(it: Desktop) -> None:
     key = it.lesion()
     one, other = it.picture(), it.picture()
@@ -208,6 +283,26 @@ def test_worklist_is_turned_forwards_and_back_and_counts(it: Desktop) -> None:
     page = it.ask(OpenWork(WorkKind.UNDECIDED, 1)).work
     assert (page.number, page.kind) == (1, WorkKind.UNDECIDED)
     assert set(page.counts) == set(WorkKind)
+
+
+def test_worklist_is_turned_by_identifier_and_begins_anew_when_that_changes(it: Desktop) -> None:
+    for number in range(WORK_ROWS + 1):
+        it.picture(lesion=it.lesion(f"P-{9 - number}"))
+    it.picture(lesion=it.lesion("Q-1"))
+    undecided = WorkKind.UNDECIDED
+
+    def patients(turn: int, *more: object) -> list[str]:
+        page = it.ask(OpenWork(undecided, turn, *more)).work
+        return [entry.item.patient.identifier for entry in page.entries]
+
+    assert patients(0) == ["Q-1", "P-5", "P-6", "P-7"]
+    assert patients(1, True) == ["P-5", "P-6", "P-7", "P-8"]
+    assert patients(1, True) == ["P-9", "Q-1"]
+    assert (it.desk.work.number, it.desk.work.last) == (2, True)
+    assert patients(1, True, "P") == ["P-5", "P-6", "P-7", "P-8"]
+    assert patients(1, True, "P") == ["P-9"]
+    assert (it.desk.work.by_identifier, it.desk.work.prefix) == (True, "P")
+    assert patients(-1, True, "P") == ["P-5", "P-6", "P-7", "P-8"]
 
 
 def test_picture_is_opened_whole_and_cropped_as_it_is_shown(it: Desktop) -> None:

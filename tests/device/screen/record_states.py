@@ -17,7 +17,9 @@ from device.inference.finding import to_record
 from device.records.access import Access, Holder, Protection
 from device.records.listing import WorkItem, WorkKind
 from device.records.model import ExaminationRecord, PictureKind, Polarization
+from device.records.orders import Order, Scheduled
 from device.records.patients import Action, Decision, Lesion, Patient, Proof, Role, Sex
+from device.runtime.clinic_list import Appointments
 from device.runtime.desk import (
     Comparison,
     LesionEntry,
@@ -29,6 +31,7 @@ from device.runtime.desk import (
 )
 from device.screen.forms import DecisionForm, DetailsForm, HolderForm
 from device.screen.pages.decision import DecisionView
+from device.screen.pages.deletion import DeletionView
 from device.screen.pages.details import DetailsView
 from device.screen.pages.followup import FollowUpState, FollowUpView, Mode
 from device.screen.pages.found import FoundView
@@ -41,6 +44,8 @@ from device.screen.pages.note import NoteView
 from device.screen.pages.patient import PatientState, PatientView
 from device.screen.pages.picture import PictureView
 from device.screen.pages.pin import PinView
+from device.screen.pages.scheduled import ScheduledView
+from device.screen.pages.spot import SpotView
 from device.screen.pages.start import StartView
 from device.screen.pages.worklist import WorkView
 from device.screen.view import Case, LiveView, PageView
@@ -57,6 +62,13 @@ DECIDED = Decision(decided=NOON, role=Role.CLINICIAN, action=Action.FOLLOW_UP, d
 FAULT = Fault(
     "the examinations have taken up their share of the disk",
     "move older ones to another disk, or raise records_share",
+)
+
+REFUSED = Fault(
+    "{target} does not know the instrument, or refuses it",
+    "have the title {own} entered there, and check the title {title}",
+    detail="Rejected Permanent: Calling AE title not recognised",
+    values={"target": "ris", "own": "DERMASCOPE", "title": "RIS"},
 )
 
 
@@ -83,6 +95,21 @@ def visit(days_ago: int, decision: Decision | None = None, **more: object) -> Vi
     return Visit(record(days_ago, decision, **more), drawn_lesion(60 + days_ago // 4, 120))
 
 
+SCHEDULED = Scheduled(
+    PATIENT.identifier,
+    "Núñez, María",
+    1961,
+    Sex.FEMALE,
+    "0930",
+    Order(study_uid="1.2.3.4", accession_number="ACC1", description="Skin check"),
+)
+APPOINTMENTS = Appointments(
+    tuple(
+        replace(SCHEDULED, identifier=f"P-00{4711 + i}", time=f"{9 + i // 2:02d}{30 * (i % 2):02d}")
+        for i in range(11)
+    ),
+    NOON.astimezone(),
+)
 REFERRED = Decision(decided=NOON, role=Role.CLINICIAN, action=Action.REFER)
 LESIONS = tuple(
     LesionEntry(
@@ -179,6 +206,30 @@ def record_states(live: LiveView) -> dict[str, PageView]:
             for view in BodyView
             if view is not BodyView.FRONT
         },
+        "patient-scheduled": PatientView(PATIENT, LESIONS, scheduled=SCHEDULED, **cased),
+        "patient-contradicted": PatientView(
+            PATIENT,
+            LESIONS,
+            scheduled=replace(SCHEDULED, birth_year=1958, sex=Sex.OTHER),
+            **cased,
+        ),
+        "scheduled": ScheduledView(APPOINTMENTS, "ris", names=True, **common),
+        "scheduled-last": ScheduledView(
+            replace(
+                APPOINTMENTS,
+                entries=tuple(
+                    replace(e, time="", order=Order(study_uid="1")) for e in APPOINTMENTS.entries
+                ),
+            ),
+            "ris",
+            8,
+            focus="appointment 1",
+            **common,
+        ),
+        "scheduled-asking": ScheduledView(replace(APPOINTMENTS, asking=True), "ris", **common),
+        "scheduled-empty": ScheduledView(Appointments((), NOON.astimezone()), "ris", **common),
+        "scheduled-fault": ScheduledView(Appointments(fault=REFUSED), "ris", **common),
+        "scheduled-not-opened": ScheduledView(APPOINTMENTS, "ris", fault=FAULT, **common),
         "details-new": DetailsView(DetailsForm("P-004712"), **common),
         "details": DetailsView(
             DetailsForm("P-004711", "Maria Santos Oliveira", 1961, Sex.FEMALE, 2, PATIENT),
@@ -186,9 +237,24 @@ def record_states(live: LiveView) -> dict[str, PageView]:
             **cased,
         ),
         "details-fault": DetailsView(DetailsForm("P-004711"), fault=FAULT, **common),
+        "details-deletes": DetailsView(
+            DetailsForm("P-004711", "", 1961, Sex.FEMALE, 2, PATIENT), deletes=True, **cased
+        ),
+        "deletion": DeletionView(PATIENT.identifier, 4, 17, **cased),
+        "deletion-waiting": DeletionView(PATIENT.identifier, 4, 17, waiting=True, **cased),
+        "deletion-fault": DeletionView(PATIENT.identifier, 4, 17, fault=FAULT, **cased),
         "lesion": LesionView(beside, VISITS, polarization=Polarization.UNPOLARIZED, **cased),
+        "spot": SpotView(LESIONS, **cased),
+        "spot-cursor": SpotView(
+            LESIONS, PatientState(BodyView.BACK, cursor=4), focus="map", **cased
+        ),
+        "spot-fault": SpotView(LESIONS, fault=FAULT, **cased),
         "lesion-new": LesionView(
-            beside, region=True, case=Case(PATIENT.identifier, 0, FOREARM, region=True), **common
+            beside,
+            kept=False,
+            region=True,
+            case=Case(PATIENT.identifier, 0, FOREARM, region=True),
+            **common,
         ),
         "picture": PictureView(PICTURE, **cased),
         "picture-zoomed": PictureView(
@@ -230,7 +296,10 @@ def record_states(live: LiveView) -> dict[str, PageView]:
             f"keyboard-{field}": KeyboardView(KeyboardState(field, "1961"), **common)
             for field in Field
         },
-        "worklist": WorkView(WORK, **common),
+        "worklist": WorkView(WORK, clinic=True, **common),
+        "worklist-found": WorkView(
+            replace(WORK, by_identifier=True, prefix="P-0047"), clinic=True, **common
+        ),
         "worklist-unfiled": WorkView(UNFILED, focus="entry 1", **common),
         "worklist-empty": WorkView(
             replace(WORK, kind=WorkKind.DUE, entries=(), last=True), **common
@@ -271,7 +340,7 @@ def record_states(live: LiveView) -> dict[str, PageView]:
         "newpin-fault": NewPinView(beside, "Dr Silva", fault=FAULT, **common),
         "live-case": replace(live, case=CASE),
     }
-    for name in ("patient", "lesion", "decision", "followup", "worklist", "start"):
+    for name in ("patient", "lesion", "decision", "followup", "worklist", "start", "scheduled"):
         states[f"{name}-light"] = replace(states[name], theme=Theme.LIGHT)
     return states
 

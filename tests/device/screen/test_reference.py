@@ -21,7 +21,7 @@ REFERENCE = Path(__file__).parent / "reference"
 CONSULTATION = (
     "start", "patient", "lesion", "followup", "decision", "keyboard", "worklist", "pin-wait",
     "note-long", "holders", "holder", "newpin-again", "found", "keyboard-accents",
-    "decision-similar",
+    "decision-similar", "scheduled", "deletion", "spot",
 )  # fmt: skip
 MOST = (
     "empty", "benign", "no-sign", "malignant", "low-quality", "uncertain", "unfamiliar", "frozen",

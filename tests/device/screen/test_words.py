@@ -382,3 +382,52 @@ def test_no_sentence_on_any_page_stays_english(
         said(manifest, drawn, replace(view, language=language))
         kept = sentences.intersection(drawn)
         assert not [words for words in kept if not any(n in words for n in NOT_THE_PROGRAMS)]
+
+
+def test_clinics_list_tells_names_only_where_they_are_allowed(
+    manifest: Manifest, drawn: list[str]
+) -> None:
+    for names in (True, False):
+        words = said(manifest, drawn, replace(STATES["scheduled"], names=names))
+        assert "09:30   P-004712" in words
+        assert "Skin check" in words
+        assert ("Núñez, María" in words) == names
+
+
+def test_clinics_list_tells_why_there_is_none_and_offers_to_try_again(
+    manifest: Manifest, drawn: list[str]
+) -> None:
+    for state, told in (
+        ("scheduled-fault", "Ris does not know the instrument, or refuses it"),
+        ("scheduled-empty", "Nobody is scheduled for today."),
+    ):
+        words = said(manifest, drawn, STATES[state])
+        assert told in words
+        assert "Try again" in words
+    words = said(manifest, drawn, STATES["scheduled-asking"])
+    assert "Asking ris." in words
+    # What may be another's a moment later is not shown.
+    assert "P-0047" not in words
+    words = said(manifest, drawn, STATES["scheduled"])
+    assert "Today: 11, as of" in words
+    assert "Try again" not in words
+
+
+def test_patient_whom_the_clinics_list_calls_otherwise_is_told_so(
+    manifest: Manifest, drawn: list[str]
+) -> None:
+    same, other = (
+        said(manifest, drawn, STATES[f"patient-{state}"]) for state in ("scheduled", "contradicted")
+    )
+    assert "09:30 Skin check" in same
+    assert "Clinic's list" not in same
+    assert "Clinic's list: born 1958, Other" in other
+
+
+def test_deleting_tells_what_goes_and_that_it_does_not_come_back(
+    manifest: Manifest, drawn: list[str]
+) -> None:
+    words = said(manifest, drawn, STATES["deletion"])
+    for told in ("Delete P-004711?", "every lesion (4) and picture (17)", "cannot be undone"):
+        assert told in words
+    assert "share of the disk" in said(manifest, drawn, STATES["deletion-fault"])

@@ -19,13 +19,16 @@ from device.runtime.requests import (
     ClosePatient,
     CompareVisits,
     Decide,
+    DeletePatient,
     FileExamination,
     FindPatient,
     ListHolders,
     Lock,
+    MoveLesion,
     NewLesion,
     OpenLesion,
     OpenPicture,
+    OpenScheduled,
     OpenWork,
     RemovePin,
     SetPin,
@@ -33,6 +36,7 @@ from device.runtime.requests import (
 )
 from device.screen.events import Key, Pinch, Place, ShutterPress, Text, Touch
 from device.screen.forms import DecisionForm, DetailsForm, HolderForm, NewPinForm
+from device.screen.layout import arrange
 from device.screen.navigation import step
 from device.screen.pages.base import page_class
 from device.screen.pages.followup import FollowUpState
@@ -44,7 +48,15 @@ from device.screen.state import Command, Context, State
 from device.screen.view import LiveView, Snapshot
 from device.screen.widgets import fitted
 from tests.device.screen.findings import make_finding
-from tests.device.screen.record_states import LESIONS, NOON, PATIENT, PICTURE, VISITS, WORK
+from tests.device.screen.record_states import (
+    APPOINTMENTS,
+    LESIONS,
+    NOON,
+    PATIENT,
+    PICTURE,
+    VISITS,
+    WORK,
+)
 
 DESK = Desk(patient=PATIENT, lesions=LESIONS, visits=VISITS, work=WORK, picture=PICTURE)
 OPEN = Context(desk=DESK)
@@ -167,6 +179,32 @@ def test_leaving_a_lesion_closes_it() -> None:
     assert request == OpenLesion(None)
 
 
+def test_lesion_on_the_wrong_place_is_moved_by_finger_and_by_key() -> None:
+    opened = Context(desk=replace(DESK, opened=LESIONS[2].lesion))
+    state = State(PageName.LESION, lesion=LESIONS[2].lesion.key)
+    # A new one is not kept yet: it is pointed at anew.
+    assert step(state, Touch("move"), OPEN) == (state, None)
+    spot, request = step(state, Touch("move"), opened)
+    assert (spot.page, spot.page_state, request) == (
+        PageName.SPOT, PatientState(BodyView.BACK), None,
+    )  # fmt: skip
+    assert step(spot, Touch("back"), opened)[0] == state
+    # Beside the body nothing lies, nor where nobody points.
+    beside = Touch("map", 0.0, Place(2, 2, 400, 500))
+    for event in (beside, Touch("map")):
+        assert step(spot, event, opened)[1] is None
+    turned, _ = step(spot, Touch("front"), opened)
+    # Also where another one lies already.
+    there = LESIONS[1].lesion.spot
+    waiting, request = step(turned, Touch("map", 0.0, on_body(there)), opened)
+    assert (request.lesion, waiting) == (LESIONS[2].lesion.key, turned)
+    assert (request.spot.site, request.spot.laterality) == (there.site, there.laterality)
+    for key in (".", ".", ","):
+        turned, _ = step(turned, Key(key), opened)
+    _, request = step(turned, Key("return"), opened)
+    assert request == MoveLesion(LESIONS[2].lesion.key, DRAWINGS[BodyView.FRONT].spots()[0])
+
+
 def test_details_are_optional_and_taken_back_by_a_second_touch() -> None:
     new = Context(desk=Desk(unknown="P-9"))
     state = State(PageName.DETAILS, page_state=DetailsForm("P-9"))
@@ -194,6 +232,36 @@ def test_details_of_a_known_patient_are_changed() -> None:
     assert step(details, Touch("back"), OPEN)[0].page == PageName.PATIENT
     unknown = State(PageName.DETAILS, page_state=DetailsForm("P-9"))
     assert step(unknown, Touch("back"))[0].page == PageName.START
+
+
+def test_patient_is_deleted_by_whoever_may_and_after_a_second_touch_elsewhere() -> None:
+    form = DetailsForm(PATIENT.identifier, before=PATIENT)
+    state = State(PageName.DETAILS, page_state=form)
+    delete = Touch("delete patient")
+    for access in (CLINICIAN, BESIDE):
+        context = Context(desk=replace(DESK, access=access))
+        asked, request = step(state, delete, context)
+        assert (asked, request) == (State(PageName.DELETION), None)
+        waiting, request = step(asked, Touch("delete for good"), context)
+        assert request == DeletePatient(PATIENT.key)
+        assert step(waiting, Touch("delete for good"), context) == (waiting, None)
+        assert step(asked, Touch("back"), context) == (State(PageName.PATIENT), None)
+        # Nor while the picture that is held may be of this patient, or of one who is not kept.
+        for other in (replace(state, frozen=True), replace(state, page_state=DetailsForm("P-9"))):
+            assert step(other, delete, context) == (other, None)
+    for access in (FIELD, None, Access(Protection.PIN, None)):
+        context = Context(desk=replace(DESK, access=access))
+        assert step(state, delete, context) == (state, None)
+        asked = State(PageName.DELETION)
+        assert step(asked, Touch("delete for good"), context) == (asked, None)
+
+
+@pytest.mark.parametrize("size", [(640, 480), (800, 480), (1024, 600), (480, 800), (600, 1024)])
+def test_finger_that_comes_down_twice_deletes_nobody(size: tuple[int, int]) -> None:
+    layout = arrange(*size)
+    asked = page_class(PageName.DETAILS).places(layout)["delete patient"]
+    answered = page_class(PageName.DELETION).places(layout)["delete for good"]
+    assert not asked.colliderect(answered)
 
 
 def test_decision_is_kept_with_an_action_and_not_without() -> None:
@@ -263,6 +331,73 @@ def test_worklist_is_turned_and_opens_what_it_names() -> None:
     lesion = WORK.entries[0].visit.record.lesion
     assert (opened.page, opened.lesion, request) == (PageName.LESION, lesion, OpenLesion(lesion))
     assert step(state, Touch("entry 4"), OPEN) == (state, None)
+
+
+def test_worklist_begins_with_the_clinics_where_the_settings_name_one() -> None:
+    start, page = State(PageName.START), State(PageName.WORKLIST)
+    opened, request = step(start, Touch("worklist"), OPEN)
+    assert (opened.page, request) == (PageName.WORKLIST, OpenWork("overdue"))
+    assert step(page, Touch("clinic"), OPEN) == (page, None)
+    for state, target in ((start, "worklist"), (page, "clinic")):
+        opened, command = step(replace(state, clinic_list="ris"), Touch(target), OPEN)
+        assert (opened.page, command) == (PageName.SCHEDULED, Command.LOOK_AT_CLINIC_LIST)
+    own, request = step(opened, Touch("work"), OPEN)
+    assert (own.page, request) == (PageName.WORKLIST, OpenWork("overdue"))
+    assert step(opened, Touch("back"), OPEN)[0].page == PageName.START
+
+
+def test_worklist_is_put_in_order_and_searched_by_identifier() -> None:
+    state = State(PageName.WORKLIST)
+    assert step(state, Touch("order"), OPEN)[1] == OpenWork("overdue", by_identifier=True)
+    found = replace(WORK, by_identifier=True, prefix="P-0")
+    searched = Context(desk=replace(DESK, work=found))
+    assert step(state, Touch("order"), searched)[1] == OpenWork("overdue")
+    for target, request in (
+        ("due", OpenWork("due", 0, True, "P-0")),
+        ("further", OpenWork("overdue", 1, True, "P-0")),
+    ):
+        assert step(state, Touch(target), searched)[1] == request
+    typing, request = step(state, Touch("find"), searched)
+    assert (typing.page, typing.page_state.text, request) == (PageName.KEYBOARD, "P-0", None)
+    for event in (Text("0"), Touch("x"), Touch("delete")):
+        typing, _ = step(typing, event)
+    back, request = step(typing, Key("return"))
+    assert (back, request) == (state, OpenWork("overdue", 0, True, "P-00"))
+    assert step(typing, Key("escape"))[0].page == PageName.WORKLIST
+    # Pictures without a code have no identifier.
+    unfiled = Context(desk=replace(DESK, work=replace(WORK, kind=None)))
+    for context in (unfiled, Context()):
+        for target in ("order", "find"):
+            assert step(state, Touch(target), context) == (state, None)
+
+
+def test_entry_of_the_clinics_list_is_opened_by_touch_and_by_key() -> None:
+    state, listed = State(PageName.SCHEDULED), Context(appointments=APPOINTMENTS)
+    third = OpenScheduled(APPOINTMENTS.entries[2])
+    assert step(state, Touch("appointment 3"), listed) == (state, third)
+    assert step(replace(state, focus="appointment 3"), Key("return"), listed)[1] == third
+    named = replace(state, names=True)
+    assert step(named, Touch("appointment 3"), listed)[1] == replace(third, named=True)
+    for _ in range(2):
+        state, _ = step(state, Touch("further"), listed)
+    assert step(state, Touch("appointment 3"), listed)[1] == OpenScheduled(APPOINTMENTS.entries[10])
+    assert step(state, Touch("appointment 4"), listed) == (state, None)
+    for _ in range(2):
+        state, _ = step(state, Touch("earlier"), listed)
+    assert step(state, Touch("appointment 3"), listed)[1] == third
+
+
+def test_list_that_may_change_under_the_finger_is_not_touched_and_asked_for_again() -> None:
+    state = State(PageName.SCHEDULED, page_state=8)
+    asking = Context(appointments=replace(APPOINTMENTS, asking=True))
+    assert step(state, Touch("appointment 1"), asking) == (state, None)
+    assert step(state, Touch("again"), asking)[1] is None
+    again = step(state, Touch("again"), Context(appointments=APPOINTMENTS))
+    assert again == (State(PageName.SCHEDULED), Command.ASK_FOR_CLINIC_LIST)
+    # A shorter one begins at its beginning.
+    short = Context(appointments=replace(APPOINTMENTS, entries=APPOINTMENTS.entries[:2]))
+    _, request = step(state, Touch("appointment 1"), short)
+    assert request == OpenScheduled(APPOINTMENTS.entries[0])
 
 
 def test_two_visits_are_gone_through_and_end_at_both_ends() -> None:
