@@ -420,8 +420,8 @@ def test_text_counts_them_the_commonest_first(
     record = to_record(finder.analyze_burst(frames[:1])[1], "lesion.png", [])
     shown = {
         (Code.NV, Code.MEL, Code.NV, Code.NV, Code.BKL, Code.MEL): (
-            "Of the 6 most similar lesions: 3 Melanocytic naevus, 2 Melanoma, 1 Benign keratosis. "
-            "Quality:"
+            "Of the 6 most similar lesions: 3 Melanocytic naevus, 2 Melanoma, "
+            "1 Seborrhoeic keratosis / lentigo. Quality:"
         ),
         (Code.DF,): "Of the 1 most similar lesions: 1 Dermatofibroma. Quality:",
     }

@@ -90,6 +90,6 @@ def test_similar_lesions_are_counted_the_commonest_first(english: Wording) -> No
     similar = ("bcc", "vasc", *("nv",) * 9, *("bkl",) * 3, *("df",) * 2)
     # No malignant one is left out.
     assert words.similar_line(similar, english) == (
-        "Of the 16 most similar proven lesions: 9 Melanocytic naevus, 3 Benign keratosis, "
-        "2 Dermatofibroma, 1 Basal cell carcinoma"
+        "Of the 16 most similar proven lesions: 9 Melanocytic naevus, "
+        "3 Seborrhoeic keratosis / lentigo, 2 Dermatofibroma, 1 Basal cell carcinoma"
     )
