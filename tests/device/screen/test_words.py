@@ -368,8 +368,10 @@ def test_what_it_is_not_for_is_said(
     assert [words for words in NOT_FOR[language] if words not in seen] == []
 
 
-NOT_THE_PROGRAMS = ("attribution, non-commercial use", "Lichen planus", "New lesion", "Unlike the")
-"""A licence, and what clinicians have written."""
+NOT_THE_PROGRAMS = (
+    "attribution, non-commercial use", "Lichen planus", "New lesion", "Unlike the", "Skin check",
+)  # fmt: skip
+"""A licence, and what clinicians and their other systems have written."""
 
 
 @pytest.mark.parametrize("language", ["es", "pt"])
