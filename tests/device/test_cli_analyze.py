@@ -239,6 +239,8 @@ def test_names_are_told_as_text_whatever_they_are_and_the_terminal_is(
     for path in paths:
         Path(os.fsdecode(path)).write_bytes(JPEG[:200] if b"bad" in path else JPEG)
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    # A title is folded where it is wider than the terminal.
+    environment |= {"COLUMNS": "300"}
     for how in (["--json"], []):
         command = ["analyze", *how, *map(os.fsdecode, paths)]
         # Bytes as they are: what they are written in is what is tried.

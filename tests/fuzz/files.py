@@ -142,17 +142,19 @@ class Noticed:
 
 
 def change_one_byte(count: int, seed: int = SEED) -> Noticed:
-    """Change one byte of the picture in a JPEG, over and over, and return what is noticed.
+    """Change one byte of the picture in a JPEG of each scene in turn, and return what is noticed.
 
     What a viewer would have shown, and the program too, is told by Pillow, which is silent.
     """
     chance = random.Random(seed)
-    pixels = np.ascontiguousarray(demo_frame(SCENES[0]).pixels[::3, ::3])
-    content = encoded(pixels, "JPEG", quality=90)
-    whole = read_here(content).astype(np.int16)
-    start = content.index(b"\xff\xda") + 14
+    drawn = [np.ascontiguousarray(demo_frame(scene).pixels[::3, ::3]) for scene in SCENES]
+    pictures = [encoded(pixels, "JPEG", quality=90) for pixels in drawn]
+    wholes = [read_here(content).astype(np.int16) for content in pictures]
     noticed = Noticed()
     while noticed.files < count:
+        # How much is noticed depends on the picture: from a fifth to two thirds.
+        content, whole = (of[noticed.files % len(SCENES)] for of in (pictures, wholes))
+        start = content.index(b"\xff\xda") + 14
         spoilt = bytearray(content)
         spoilt[chance.randrange(start, len(content) - 2)] ^= chance.randrange(1, 256)
         try:

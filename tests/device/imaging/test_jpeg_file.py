@@ -53,7 +53,7 @@ def test_a_picture_that_libjpeg_warns_of_is_refused() -> None:
     noticed = change_one_byte(200)
     # What a changed byte ruins is not always noticed: JPEG has no sums. Before, nothing was.
     assert noticed.ruined > 40
-    assert noticed.ruined_refused > noticed.ruined / 2
+    assert noticed.ruined_refused > noticed.ruined / 4
 
 
 def test_missing_pixels_are_not_made_up() -> None:
