@@ -143,13 +143,13 @@ def _draft(state: State, desk: Desk, before: Desk) -> Draft | None:
     if not isinstance(form, DecisionForm) or form == DecisionForm(form.subject):
         return None
     lesion = before.opened.key if before.opened is not None else None
-    role = before.access.role if before.access else None
-    return Draft(form, role, lesion, before.scheduled)
+    return Draft(form, before.role, lesion, before.scheduled)
 
 
 def _may_resume(draft: Draft, desk: Desk) -> bool:
-    role = desk.access.role if desk.access else None
-    return role == draft.role if draft.role is not None else may(role, Permission.DECIDE)
+    if draft.role is not None:
+        return desk.role == draft.role
+    return may(desk.role, Permission.DECIDE)
 
 
 def _deciding(state: State, form: DecisionForm) -> State:

@@ -22,10 +22,9 @@ from device.optics import Optics
 from device.platform.clock import Clock
 from device.preferences import Preferences
 from device.records.access import Protection
-from device.records.roles import Permission, may
+from device.records.roles import Permission, may, not_allowed
 from device.runtime.analysis import Analysis
 from device.runtime.camera import Camera
-from device.runtime.clinic_list import NOT_ALLOWED as LIST_NOT_ALLOWED
 from device.runtime.clinic_list import Appointments, ClinicList
 from device.runtime.desk import Desk
 from device.runtime.messages import (
@@ -374,14 +373,14 @@ class Session:
         if self._clinic_list is None:
             return Appointments()
         if not self._may_see_patients():
-            return Appointments(fault=LIST_NOT_ALLOWED)
+            return Appointments(fault=not_allowed(self._recorder.desk.role, Permission.READ).fault)
         return self._clinic_list.said
 
     def _may_see_patients(self) -> bool:
-        access = self._recorder.desk.access
+        desk = self._recorder.desk
         # Where nothing locks the records, whoever asks first opens them.
-        opened = access is not None and access.role is None and not access.locked
-        return opened or may(access.role if access else None, Permission.READ)
+        opened = desk.access is not None and desk.role is None and not desk.locked
+        return opened or may(desk.role, Permission.READ)
 
     def _calibrate(self) -> None:
         frame = self._camera.frames.peek()

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+from device.errors import NotAllowedError
+from device.language import translatable
 from device.records.patients import Role
 
 
@@ -44,3 +46,12 @@ they neither delete nor take anything out."""
 def may(role: Role | None, permission: Permission) -> bool:
     """Return whether a role is allowed something; nobody is allowed anything while it is locked."""
     return role is not None and permission in ALLOWED[role]
+
+
+def not_allowed(role: Role | None, permission: Permission) -> NotAllowedError:
+    """Return the error that whoever opened the records may not do something with them."""
+    return NotAllowedError(
+        translatable("this is not allowed with your PIN"),
+        action=translatable("ask someone whose PIN allows it"),
+        detail=f"{role}: {permission}",
+    )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from device.errors import NotAllowedError, RecordError, RecordsLockedError, reason
+from device.errors import RecordError, RecordsLockedError, reason
 from device.language import translatable
 from device.platform.clock import Clock
 from device.platform.locked_folder import lies_read_only
@@ -33,7 +33,7 @@ from device.records.held_folder import HeldFolder
 from device.records.key_store import KeyStore
 from device.records.keyring import Keyring, PinCost
 from device.records.picture_files import PICTURES
-from device.records.roles import Permission, may
+from device.records.roles import Permission, may, not_allowed
 from device.records.sealing import AlteredError, derive
 from device.records.trail import Entry, Event, append, entries
 from device.text import printable_path
@@ -305,11 +305,7 @@ class Vault:
                 translatable("the records are locked"), action=translatable("enter your PIN")
             )
         if permission is not None and not may(self.opened.holder.role, permission):
-            raise NotAllowedError(
-                translatable("this is not allowed with your PIN"),
-                action=translatable("ask someone whose PIN allows it"),
-                detail=f"{self.opened.holder.role}: {permission}",
-            )
+            raise not_allowed(self.opened.holder.role, permission)
         return self.opened
 
     @contextlib.contextmanager

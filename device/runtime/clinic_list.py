@@ -15,10 +15,6 @@ from device.platform.logs import log_expected
 from device.records.orders import Scheduled
 
 NOT_ASKED: Final = translatable("The clinic's list could not be asked for.")
-NOT_ALLOWED: Final = Fault(
-    translatable("this is not allowed with your PIN"),
-    translatable("ask someone whose PIN allows it"),
-)
 
 FRESH_SECONDS: Final = 120.0
 """How long an answer is shown again before the clinic is asked anew."""

@@ -16,7 +16,7 @@ from device.records.access import Access, Holder
 from device.records.listing import WorkItem, WorkKind
 from device.records.model import ExaminationRecord
 from device.records.orders import Scheduled
-from device.records.patients import Lesion, Patient
+from device.records.patients import Lesion, Patient, Role
 from device.runtime.requests import LesionChoice, Request
 
 Pixels = NDArray[np.uint8]
@@ -221,3 +221,8 @@ class Desk:
     def locked(self) -> bool:
         """Whether the records are to be opened first."""
         return self.access is not None and self.access.locked
+
+    @property
+    def role(self) -> Role | None:
+        """That of whoever opened the records; None where nobody did."""
+        return self.access.role if self.access else None

@@ -22,7 +22,8 @@ from device.records.encrypted_archive import EncryptedArchive
 from device.records.listing import WorkKind
 from device.records.model import ExaminationRecord, PictureKind, Polarization
 from device.records.patients import Action, Proof, Role
-from device.runtime.clinic_list import NOT_ALLOWED, Appointments, ClinicList
+from device.records.roles import Permission, not_allowed
+from device.runtime.clinic_list import Appointments, ClinicList
 from device.runtime.requests import Lock
 from device.screen.forms import DecisionForm, NewPinForm, decision_of, months_later
 from device.screen.pages.decision import DecisionControl
@@ -374,7 +375,8 @@ def test_clinics_list_is_not_for_service(practice: Practice) -> None:
         enter_pin(practice)
         practice.until_page(PageName.LIVE)
         practice.open_clinics_list("fault")
-        assert practice.clinic.view().appointments.fault is NOT_ALLOWED
+        refused = not_allowed(Role.SERVICE, Permission.READ).fault
+        assert practice.clinic.view().appointments.fault == refused
         practice.touch("again", "scheduled")
         practice.until(lambda: practice.clinic.app.session.state.focus is None)
         assert practice.clinic.view().appointments.entries == ()

@@ -94,8 +94,7 @@ class DeletionPage(Page):
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
         """Delete the patient."""
-        patient, access = context.desk.patient, context.desk.access
-        allowed = access is not None and may(access.role, Permission.DELETE)
+        patient, allowed = context.desk.patient, may(context.desk.role, Permission.DELETE)
         if patient is None or not allowed or state.frozen or state.page_state is True:
             return state, None
         return replace(state, page_state=True), DeletePatient(patient.key)

@@ -207,8 +207,7 @@ def _form(state: State, unknown: str) -> DetailsForm:
 def _deletes(state: State, desk: Desk) -> bool:
     """Return whether the patient can be deleted: one who is kept, while no picture is held."""
     kept = _form(state, desk.unknown).before is not None and desk.patient is not None
-    role = desk.access.role if desk.access else None
-    return kept and not state.frozen and may(role, Permission.DELETE)
+    return kept and not state.frozen and may(desk.role, Permission.DELETE)
 
 
 def _request(form: DetailsForm) -> AddPatient | ChangePatient | None:

@@ -17,7 +17,7 @@ from device.screen import theme
 from device.screen.canvas import Button
 from device.screen.events import Target
 from device.screen.grid import below, second_row, tiled, work_area
-from device.screen.headings import draw_heading
+from device.screen.headings import draw_heading, heading_area
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
 from device.screen.records_wording import time_of_day
@@ -26,8 +26,6 @@ from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import PageView, Snapshot
 from device.screen.widgets import draw_empty
 from device.screen.wording import Wording
-
-_HEADING: Final = 88
 
 
 class ScheduledControl(StrEnum):
@@ -97,7 +95,7 @@ class ScheduledPage(Page):
         """Return the row, two buttons in the second row, and eight entries."""
         row = (Control.SHUTTER, ScheduledControl.EARLIER, ScheduledControl.FURTHER, Control.BACK)
         second = second_row(layout)
-        room = below(layout, _heading(layout), work_area(layout))
+        room = below(layout, heading_area(layout), work_area(layout))
         rows, columns = (8, 1) if layout.portrait else (4, 2)
         return {
             **dict(zip(row, layout.row, strict=True)),
@@ -162,7 +160,7 @@ class ScheduledPage(Page):
         }
         self.draw_buttons(view, wording, buttons, frozen=view.frozen)
         layout = self.canvas.layout
-        heading = _heading(layout)
+        heading = heading_area(layout)
         words, warned = _said(view, wording)
         colour = self.palette.warning if warned else self.palette.quiet
         self.canvas.part(
@@ -227,11 +225,6 @@ def _shown(said: Appointments) -> tuple[Scheduled, ...]:
 def _first(state: State, said: Appointments) -> int:
     first = state.page_state if isinstance(state.page_state, int) else 0
     return first if first < len(said.entries) else 0
-
-
-def _heading(layout: Layout) -> Rect:
-    area = work_area(layout)
-    return Rect(area.left, area.top, area.width, layout.px(_HEADING))
 
 
 PAGE = ScheduledPage
