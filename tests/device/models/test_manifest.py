@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,13 +10,11 @@ from device.diagnoses import CODES, MALIGNANT
 from device.errors import BundleError
 from device.models.bundle import MANIFEST_FILE, Bundle, parse_manifest
 from device.models.manifest import SCHEMA_VERSION, Manifest
-from device.models.manifest_versions import decode_manifest
 from device.models.network_spec import Saliency
-from tests.device.bundles import one_network, plain_manifest
-from tests.device.models.case_mixes import SHARES, with_case_mixes, without_case_mixes
-from tests.device.models.two_networks import shipped_bundle, two_networks
+from tests.device.bundles import one_network
+from tests.device.models.case_mixes import without_case_mixes
+from tests.device.models.manifests import FOLDER, read, refusal, section
 
-FOLDER = Path("some-bundle")
 SECTIONS = [
     (),
     ("classes", 3),
@@ -35,38 +32,6 @@ SECTIONS = [
     ("provenance",),
     ("metrics", "accuracy"),
 ]
-
-
-@pytest.fixture
-def plain(bundle: Bundle) -> dict[str, Any]:
-    """The shipped manifest as plain JSON of the version that is written."""
-    return plain_manifest(bundle)
-
-
-@pytest.fixture
-def both(bundle: Bundle) -> dict[str, Any]:
-    """A manifest of two networks."""
-    return two_networks(bundle, shipped_bundle("paper-28"))
-
-
-def section(plain: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
-    part: Any = plain
-    for key in path:
-        part = part[key]
-    return part
-
-
-def refusal(manifest: object) -> str:
-    with pytest.raises(BundleError) as caught:
-        parse_manifest(FOLDER, json.dumps(manifest).encode())
-    message = str(caught.value)
-    assert message.startswith(f"{FOLDER}: {MANIFEST_FILE} ")
-    assert len(message.splitlines()) == 1
-    return message
-
-
-def read(manifest: object) -> Manifest:
-    return parse_manifest(FOLDER, json.dumps(manifest).encode())
 
 
 def name_of(path: tuple[str | int, ...]) -> str:
@@ -324,107 +289,6 @@ def test_held_network_is_checked_as_the_live_one_is(
     assert "$.captured" in refusal(both)
 
 
-READ_BY_MIX = ("calibration", "operating_points", "conformal", "abstention")
-
-
-@pytest.fixture(params=["one", "two"])
-def mixed(request: pytest.FixtureRequest, plain: dict[str, Any], both: dict[str, Any]) -> Any:
-    """A manifest of one network or of two, calibrated for two practices."""
-    return with_case_mixes(plain if request.param == "one" else both)
-
-
-def test_case_mix_decides_how_every_network_is_read_and_nothing_else(mixed: Any) -> None:
-    manifest = read(mixed)
-    assert manifest.case_mixes == tuple(SHARES)
-    assert manifest.case_mix == "screening"
-    referral = manifest.with_case_mix("referral")
-    assert referral.case_mix == "referral"
-    assert len(referral.networks) == len(manifest.networks) == len(read(mixed).networks)
-    for before, after in zip(manifest.networks, referral.networks, strict=True):
-        wanted = after.case_mixes[1]
-        assert wanted.shares == SHARES["referral"]
-        for part in READ_BY_MIX:
-            assert getattr(after, part) == getattr(wanted, part)
-            assert getattr(after, part) != getattr(before, part)
-        kept = msgspec.structs.replace(after, **{p: getattr(before, p) for p in READ_BY_MIX})
-        assert kept == before
-    assert referral.with_case_mix("screening") == manifest
-    for written in (manifest, referral):
-        assert parse_manifest(FOLDER, msgspec.json.encode(written)) == written
-
-
-@pytest.mark.parametrize("name", ["hospital", "", "Screening"])
-def test_case_mix_that_is_not_known_is_refused_with_those_that_are(mixed: Any, name: str) -> None:
-    with pytest.raises(ValueError, match=f"case mix {name!r}, only for screening, referral$"):
-        read(mixed).with_case_mix(name)
-
-
-def test_case_mix_of_a_bundle_that_has_none_is_refused(plain: dict[str, Any]) -> None:
-    manifest = read(without_case_mixes(plain))
-    assert (manifest.case_mix, manifest.case_mixes) == ("", ())
-    with pytest.raises(ValueError, match=r"case mix 'screening', only for none by name$"):
-        manifest.with_case_mix("screening")
-
-
-def test_networks_that_are_calibrated_for_other_practices_are_refused(both: dict[str, Any]) -> None:
-    manifest = with_case_mixes(both)
-    read(manifest)
-    mixes = manifest["captured"]["case_mixes"]
-    for other in ([], mixes[:1], mixes[::-1], [mixes[0], mixes[1] | {"name": "hospital"}]):
-        changed = manifest | {"captured": manifest["captured"] | {"case_mixes": other}}
-        assert "not calibrated for the same case mixes" in refusal(changed)
-
-
-def test_shares_of_a_case_mix_sum_to_one(mixed: Any) -> None:
-    mix = mixed["live"]["case_mixes"][1]
-    shares = mix["shares"]
-    for index, by in ((5, 1e-8), (0, -1e-8)):
-        mix["shares"] = [s + by * (i == index) for i, s in enumerate(shares)]
-        read(mixed)
-    for wrong in (
-        [s + 0.01 * (i == 5) for i, s in enumerate(shares)],
-        [s - 0.01 * (i == 5) for i, s in enumerate(shares)],
-        [0.0] * 7,
-    ):
-        mix["shares"] = wrong
-        message = refusal(mixed)
-        assert "the shares of the case mix referral do not sum to 1" in message
-        assert "$.live.case_mixes" in message
-
-
-def test_case_mix_in_force_is_one_of_the_bundles(mixed: Any) -> None:
-    for wrong in ({"case_mix": "hospital"}, {"case_mix": ""}):
-        assert "is not one of ('screening', 'referral')" in refusal(mixed | wrong)
-    del mixed["case_mix"]
-    assert "the case mix '' is not one of" in refusal(mixed)
-
-
-def test_case_mix_that_is_named_twice_is_refused(mixed: Any) -> None:
-    for network in (mixed["live"], mixed["captured"]):
-        if network:
-            network["case_mixes"] = [*network["case_mixes"], network["case_mixes"][0]]
-    assert "a case mix is named twice" in refusal(mixed)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("name", "Skin cancer clinic"),
-        ("shares", [0.5, 0.5]),
-        ("shares", [-0.1, 0.45, 0.14, 0.01, 0.15, 0.33, 0.02]),
-        ("calibration", {"temperature": 0.0, "bias": [0.0] * 7, "fitted_on": ""}),
-        ("conformal", {"coverage": 2.0, "thresholds": [0.0] * 7, "fitted_on": ""}),
-        ("operating_points", None),
-    ],
-)
-def test_impossible_value_of_a_case_mix_is_refused(mixed: Any, key: str, value: object) -> None:
-    mix = mixed["live"]["case_mixes"][1]
-    mix["surprise"] = "of a later program"
-    read(mixed)
-    mix[key] = value
-    assert f"$.live.case_mixes[1].{key}" in refusal(mixed)
-
-
 def test_warning_that_no_dermatoscope_took_the_picture_wants_the_output_for_it(
     plain: dict[str, Any],
 ) -> None:
@@ -435,16 +299,6 @@ def test_warning_that_no_dermatoscope_took_the_picture_wants_the_output_for_it(
     assert "wants a dermoscopic output" in refusal(plain)
     live["outputs"]["dermoscopic"] = {"index": 3, "shape": [1], "dtype": "float32"}
     assert read(plain).live.abstention.not_dermoscopic_below == 0.5
-
-
-def test_sources_of_a_bundle_that_is_older_than_the_choice_are_ham10000(
-    plain: dict[str, Any], version_1: dict[str, Any]
-) -> None:
-    del plain["provenance"]["sources"]
-    assert read(plain).provenance.sources == ("ham10000",)
-    assert read(version_1).provenance.sources == ("ham10000",)
-    plain["provenance"]["sources"] = ["ham10000", "milk10k"]
-    assert read(plain).provenance.sources == ("ham10000", "milk10k")
 
 
 LONG = "x" * 10_000
@@ -510,37 +364,6 @@ def test_what_is_no_number_is_refused(both: dict[str, Any], network: str, number
         parse_manifest(FOLDER, content.encode())
 
 
-def test_thresholds_the_wrong_way_round_are_refused(mixed: Any) -> None:
-    for network in filter(None, (mixed["live"], mixed["captured"])):
-        for read_by in (network, network["case_mixes"][1]):
-            point = read_by["operating_points"][0]
-            strict = point | {"name": "strict", "threshold": 0.7, "sensitivity": 0.5}
-            lax = point | {"name": "lax", "threshold": 0.2, "sensitivity": 0.9}
-            sound = read_by["operating_points"]
-            read_by["operating_points"] = [strict, lax]
-            if read_by is not network:
-                read(mixed)
-            for names, wrong in (
-                ("strict and lax", [strict | {"threshold": 0.1}, lax]),
-                ("lax and strict", [strict | {"specificity": 0.1}, lax | {"specificity": 0.2}]),
-            ):
-                read_by["operating_points"] = wrong
-                assert f"the thresholds of {names} are the wrong way round" in refusal(mixed)
-            read_by["operating_points"] = [strict, strict | {"threshold": 0.8}]
-            assert "two operating points have one name" in refusal(mixed)
-            read_by["operating_points"] = sound
-
-
-def test_reading_in_force_is_that_of_its_case_mix(mixed: Any) -> None:
-    for network in filter(None, (mixed["live"], mixed["captured"])):
-        sound = network["calibration"]
-        network["calibration"] = sound | {"temperature": 2.5}
-        told = f"how {network['file']} is read is not as its case mix screening has it"
-        assert told in refusal(mixed)
-        network["calibration"] = sound
-    read(mixed)
-
-
 def test_two_classes_of_one_name_are_refused(plain: dict[str, Any]) -> None:
     plain["classes"][4]["names"]["es"] = plain["classes"][5]["names"]["es"]
     assert "two classes have one name in 'es'" in refusal(plain)
@@ -581,141 +404,3 @@ def test_index_that_would_fill_the_memory_is_refused(both: dict[str, Any]) -> No
     read(both)
     both["similar_cases"]["lesions"] = 1_000_000
     assert "the index holds more than 16000000 numbers" in refusal(both)
-
-
-VERSION_1 = Path(__file__).with_name("manifest-version-1.json")
-"""That of slim-96 1.2.0, which shipped with version 1."""
-
-UPGRADED: dict[str, tuple[str, ...]] = {
-    "name": ("name",),
-    "version": ("version",),
-    "classes": ("classes",),
-    "input": ("live", "input"),
-    "input_tensor": ("live", "input_tensor"),
-    "outputs": ("live", "outputs"),
-    "calibration": ("live", "calibration"),
-    "operating_points": ("live", "operating_points"),
-    "conformal": ("live", "conformal"),
-    "abstention": ("live", "abstention"),
-    "saliency": ("live", "saliency"),
-    "averaging": ("live", "test_time_augmentation"),
-    "model_sha256": ("live", "sha256"),
-    "quality": ("quality",),
-    "provenance": ("provenance",),
-    "metrics": ("metrics",),
-}
-"""Where version 2 has what version 1 had."""
-
-
-@pytest.fixture
-def version_1() -> dict[str, Any]:
-    return json.loads(VERSION_1.read_bytes())
-
-
-def assert_holds(found: Any, expected: Any) -> None:
-    """Assert that all of `expected` is in `found`, which may also name what was left out."""
-    if isinstance(expected, dict):
-        for key, value in expected.items():
-            assert_holds(found[key], value)
-    elif isinstance(expected, list):
-        assert len(found) == len(expected)
-        for one, value in zip(found, expected, strict=True):
-            assert_holds(one, value)
-    else:
-        assert found == expected
-
-
-@pytest.mark.parametrize(
-    "path", [VERSION_1, shipped_bundle("paper-28").folder / MANIFEST_FILE], ids=["slim", "paper"]
-)
-def test_version_1_is_read_field_by_field(path: Path) -> None:
-    old = json.loads(path.read_bytes())
-    assert old.pop("schema_version") == 1
-    manifest = decode_manifest(path.read_bytes())
-    assert manifest.schema_version == SCHEMA_VERSION
-    assert manifest.live.file == "model.tflite"
-    assert manifest.captured is None
-    new = json.loads(msgspec.json.encode(manifest))
-    assert old.keys() <= UPGRADED.keys()
-    if "frozen" in old["saliency"]:
-        old["saliency"]["captured_method"] = old["saliency"].pop("frozen")
-    for key, value in old.items():
-        assert_holds(section(new, UPGRADED[key]), value)
-    assert old["averaging"] == "dihedral"
-
-
-def test_method_for_a_captured_picture_has_another_name_in_version_1(
-    version_1: dict[str, Any],
-) -> None:
-    assert version_1["saliency"].pop("frozen") == "rise"
-    assert read(version_1).live.saliency.captured_method is None
-    version_1["saliency"]["frozen"] = "rise"
-    assert read(version_1).live.saliency.captured_method == "rise"
-
-
-def test_averaging_of_version_1_is_none_where_it_is_older_than_the_choice(
-    version_1: dict[str, Any],
-) -> None:
-    del version_1["averaging"]
-    assert read(version_1).live.test_time_augmentation == "none"
-
-
-def test_averaging_of_version_1_wants_a_square_input(version_1: dict[str, Any]) -> None:
-    assert read(version_1).live.test_time_augmentation == "dihedral"
-    version_1["input"]["width"] = 36
-    version_1["input_tensor"]["shape"][1] = 36
-    assert "square input" in refusal(version_1)
-
-
-def test_every_top_level_key_of_version_1_is_needed(version_1: dict[str, Any]) -> None:
-    for key in UPGRADED.keys() - {"averaging"}:
-        assert key in refusal({k: v for k, v in version_1.items() if k != key})
-
-
-@pytest.mark.parametrize(
-    ("path", "key", "value"),
-    [
-        ((), "name", "../evil"),
-        ((), "version", "1.0"),
-        ((), "model_sha256", "0" * 63),
-        ((), "averaging", "mirror"),
-        (("input",), "height", 0),
-        (("calibration",), "bias", [0.0] * 6),
-        (("operating_points", 0), "threshold", -0.1),
-        (("quality",), "glare_max", 1.5),
-        (("saliency",), "masks", 0),
-        (("saliency",), "frozen", "guess"),
-    ],
-)
-def test_impossible_value_of_version_1_is_refused(
-    version_1: dict[str, Any], path: tuple[str | int, ...], key: str, value: object
-) -> None:
-    section(version_1, path)[key] = value
-    assert f"$.{path[0] if path else key}" in refusal(version_1)
-
-
-def test_version_1_that_contradicts_itself_is_refused(version_1: dict[str, Any]) -> None:
-    for changes, told in (
-        ({"classes": version_1["classes"][::-1]}, "vasc, nv, mel"),
-        ({"input": version_1["input"] | {"width": 36}}, "input tensor"),
-        ({"outputs": version_1["outputs"] | {"whitened": None}}, "whitened features"),
-    ):
-        assert told in refusal(version_1 | changes)
-
-
-def test_unknown_key_of_version_1_is_passed_over_but_not_of_what_the_network_sees(
-    version_1: dict[str, Any],
-) -> None:
-    as_shipped = read(version_1)
-    # What only version 2 has is as unknown to it as anything else.
-    version_1["captured"] = version_1["surprise"] = version_1["quality"]["surprise"] = 1
-    assert read(version_1) == as_shipped
-    version_1["input"]["surprise"] = 1
-    assert "surprise" in refusal(version_1)
-
-
-def test_one_version_is_not_taken_for_the_other(
-    version_1: dict[str, Any], plain: dict[str, Any]
-) -> None:
-    assert "`live`" in refusal(version_1 | {"schema_version": 2})
-    assert "`input`" in refusal(plain | {"schema_version": 1})
