@@ -132,7 +132,12 @@ class Canvas:
         return area.top + len(broken) * step
 
     def fitting(
-        self, versions: Sequence[list[str]], sizes: Sequence[int], room: Rect
+        self,
+        versions: Sequence[list[str]],
+        sizes: Sequence[int],
+        room: Rect,
+        *,
+        bold: bool = False,
     ) -> tuple[list[str], int]:
         """Return which version of some paragraphs fits into a room, and at which size.
 
@@ -145,11 +150,13 @@ class Canvas:
             for its size.
         room
             In which the paragraphs stand below one another.
+        bold
+            Whether they are drawn in bold letters.
         """
         for paragraphs in versions:
             for size in sizes:
                 lines = sum(
-                    len(self.fonts.lines(words, self.layout.px(size), room.width))
+                    len(self.fonts.lines(words, self.layout.px(size), room.width, bold))
                     for words in paragraphs
                 )
                 if lines * self.line_height(size) <= room.height:

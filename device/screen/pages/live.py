@@ -28,6 +28,10 @@ from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import LiveView, PageView, Snapshot
 from device.screen.wording import INSTRUCTIONS, Wording, percent
 
+_CALLED: Final = 24
+_CAVEAT_SIZES: Final = (_CALLED, 20, theme.SMALL, 16)
+"""What is not excluded stands beside the diagnosis, as large where there is room."""
+
 _DETAIL_SIZES: Final = (theme.BODY, 20, theme.SMALL, 16)
 
 
@@ -193,9 +197,11 @@ class LivePage(Page):
             top = self._draw_recommendation(shown, wording)
             room = self.canvas.layout.finding
             below = Rect(room.left, top, room.width, room.bottom - top)
-            top = self.canvas.draw_paragraph(called, 24, below, bold=True)
+            top = self.canvas.draw_paragraph(called, _CALLED, below, bold=True)
         else:
             top = headline(self.canvas, called, self.palette.quiet if shown.faded else colour)
+        if shown.no_call is None:
+            top = self._draw_caveat(shown, wording, top)
         versions = tuple(tell(shown, wording, short=short) for short in (False, True))
         self._below_headline(versions, top)
 
@@ -211,20 +217,32 @@ class LivePage(Page):
         )
         return headline(self.canvas, wording.recommended(recommendation), colour, indent=px(34))
 
-    def _detail(self, shown: _Finding, wording: Wording, *, short: bool) -> list[str]:
-        """Return what is to be known beside the leading diagnosis."""
-        malignant = wording.translate(
-            "Malignant or pre-malignant {percent}", percent=shown.malignancy
-        )
-        detail = [malignant]
+    def _draw_caveat(self, shown: _Finding, wording: Wording, top: int) -> int:
+        """Draw what is not excluded beside the diagnosis; return where what is below it begins."""
         # A benign diagnosis is never what must not be missed.
         others = tuple(c for c in shown.prediction_set if c != shown.leading and c in MALIGNANT)
         if others:
-            names = wording.listed(others, short=short)
-            detail.append(wording.translate("Not excluded: {diagnoses}", diagnoses=names))
+            names = wording.listed(others)
+            told = wording.translate("Not excluded: {diagnoses}", diagnoses=names)
         elif shown.recommendation == Recommendation.NOT_EXCLUDED:
-            detail.append(wording.translate("Malignancy is not excluded."))
-        if shown.preview:
+            told = wording.translate("Malignancy is not excluded.")
+        else:
+            return top
+        canvas, area = self.canvas, self.canvas.layout.finding
+        bottom = area.bottom - canvas.line_height(_DETAIL_SIZES[-1])
+        room = Rect(area.left, top, area.width, bottom - top)
+        _, size = canvas.fitting([[told]], _CAVEAT_SIZES, room, bold=True)
+        return canvas.draw_paragraph(told, size, room, bold=True)
+
+    def _detail(self, shown: _Finding, wording: Wording, *, short: bool) -> list[str]:
+        """Return what is to be known beside the leading diagnosis and what is not excluded."""
+        detail = [
+            wording.translate("Malignant or pre-malignant {percent}", percent=shown.malignancy)
+        ]
+        if shown.preview and short:
+            estimated = wording.translate("Live estimate")
+            detail = [f"{detail[0]}  ·  {estimated}"]
+        elif shown.preview:
             detail.append(wording.translate("Live estimate: capture for the finding."))
         elif shown.parted:
             detail.append(shown.parted)
@@ -279,7 +297,8 @@ class LivePage(Page):
     def _below_headline(self, versions: tuple[list[str], ...], top: int) -> None:
         """Draw the first version of what is said below the headline that has room."""
         canvas, area = self.canvas, self.canvas.layout.finding
-        room = Rect(area.left, top, area.width, area.bottom - top)
+        # The last line's descenders reach below it.
+        room = Rect(area.left, top, area.width, area.bottom - top - canvas.layout.px(2))
         paragraphs, size = canvas.fitting(versions, _DETAIL_SIZES, room)
         for words in paragraphs:
             below = Rect(area.left, top, area.width, area.bottom - top)

@@ -94,6 +94,7 @@ MELANOMA = make_finding(
     prediction_set=("mel", "nv"),
     recommendation="refer",
 )
+ESTIMATED = replace(NAEVUS, prediction_set=("nv", "mel", "bcc", "akiec"), as_captured=False)
 LIVE = LiveView(SKIN, NAEVUS, clock=NOON, source="demo")
 OVERLAID = replace(
     LIVE, finding=MELANOMA, overlay=HILL, overlay_wanted=True, explained="mel", outline=RING
@@ -174,6 +175,7 @@ CHECKS = (
 STATES: dict[str, PageView] = {
     "empty": LiveView(None, clock=NOON, source="demo"),
     "benign": LIVE,
+    "not-excluded": replace(LIVE, finding=ESTIMATED),
     "no-sign": replace(LIVE, finding=BENIGN),
     "malignant": replace(LIVE, finding=MELANOMA),
     "low-quality": replace(

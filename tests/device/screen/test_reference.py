@@ -29,13 +29,14 @@ MOST = (
     "compare-first", "settings", "about", "lost", "camera-fault", "analysis-fault", "compare-lost",
     "compare-days", "settings-appliance", "power", "limits", "malignant-light",
     "frozen-overlay-light", "uncertain-light", "selftest", "models", "models-refused",
-    "models-update", *CONSULTATION, "live-case", "patient-light", "patient-hands", "patient-feet",
-    "patient-head-front", "patient-head-left", "picture-zoomed", "followup-blended",
-    "followup-unlike", "details-new", "pin-open",
+    "models-update", "not-excluded", *CONSULTATION, "live-case", "patient-light",
+    "patient-hands", "patient-feet", "patient-head-front", "patient-head-left", "picture-zoomed",
+    "followup-blended", "followup-unlike", "details-new", "pin-open",
 )  # fmt: skip
 SOME = (
     "malignant", "frozen-overlay", "settings", "uncertain", "unfamiliar", "compare", "about",
-    "settings-light", "limits", "selftest", "models-refused", *CONSULTATION,
+    "settings-light", "limits", "selftest", "models-refused",
+    "not-excluded", *CONSULTATION,
 )  # fmt: skip
 SHOWN: list[tuple[str, tuple[int, int], Language]] = [
     *((state, (1024, 600), "en") for state in MOST),
