@@ -22,6 +22,7 @@ from device.config import load_config, model_folder, records_folder, records_key
 from device.errors import DermascopeError
 from device.interop.targets import connections
 from device.platform.clock import Clock
+from device.platform.toml_file import read_text
 from device.platform.toml_problems import toml_problems
 from device.platform.toml_writer import to_toml
 from device.provisioning.file import Provision, read_provision, without_machine
@@ -83,6 +84,7 @@ SOUND: Final[dict[str, Any]] = {
         "time_zone": "America/Lima",
         "ssh_keys": ["ssh-ed25519 AAAA someone"],
         "wifi": {"ssid": "Valley", "password": "a password", "country": "PE"},
+        "data": {"passphrase": "a passphrase of the valley"},
     },
 }
 """Every setting, with something else than its default."""
@@ -121,10 +123,9 @@ def attack(count: int, seed: int = SEED) -> dict[str, Outcome]:
 
 def use(path: Path, renderer: Renderer) -> None:
     """Do what the start of a card and of the program does with a settings file."""
-    text = path.read_bytes()
-    with contextlib.suppress(UnicodeDecodeError):
-        toml_problems(text.decode(), Provision)
-        path.with_name("config.toml").write_text(without_machine(text.decode()), encoding="utf-8")
+    text = read_text(path)
+    toml_problems(text, Provision)
+    path.with_name("config.toml").write_text(without_machine(text), encoding="utf-8")
     read_provision(path)
     config = load_config(path.with_name("config.toml"))
     model_folder(config)
