@@ -3,6 +3,7 @@
 The record is one JSON text, as it was in plain files; the columns beside it are for searches.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -15,6 +16,7 @@ from device.language import translatable
 from device.records.checks import check_values
 from device.records.listing import Page, WorkKind
 from device.records.model import SCHEMA_VERSION, ExaminationRecord, PictureKind
+from device.records.orders import Order, OrderKey
 from device.records.patients import Action, Decision, Key
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 _FOLLOW_UP: Final = "follow-up"
 _UNDECIDED: Final = "undecided"
 _REFERRED: Final = "referred"
+
+_MOST_OTHERS: Final = 50
+"""Examinations of other days that are passed over before no more of a day are looked for."""
 
 _FEW: Final = 1000
 _NUMBERS: Final = "SELECT e.number FROM examination AS e INDEXED BY by_work WHERE e.work = ?"
@@ -40,6 +45,10 @@ _FROM_PATIENTS: Final = (
     "CROSS JOIN examination AS e INDEXED BY of_lesion ON e.lesion = l.key"
 )
 """In this order: SQLite knows nothing of how many there are, and would look for each in turn."""
+
+
+class _Ordered(msgspec.Struct):
+    order: Order | None = None
 
 
 class _Versioned(msgspec.Struct):
@@ -245,6 +254,30 @@ def newest(connection: "Connection") -> tuple[str, int] | None:
         "SELECT taken, size FROM examination ORDER BY number DESC LIMIT 1"
     ).fetchone()
     return (row[0], row[1]) if row else None
+
+
+def orders_between(connection: "Connection", begin: datetime, end: datetime) -> frozenset[OrderKey]:
+    """Return the keys of the orders of examinations that were taken from one time to another.
+
+    They are looked for from the newest back, and no further than where earlier ones begin.
+    """
+    first, last = (moment.astimezone(UTC).isoformat() for moment in (begin, end))
+    found = set()
+    others = 0
+    for taken, content in connection.execute(
+        "SELECT taken, record FROM examination ORDER BY number DESC"
+    ):
+        if not first <= taken < last:
+            # One may have been taken while the clock was wrong, or brought over later.
+            others += 1
+            if others == _MOST_OTHERS:
+                break
+            continue
+        with contextlib.suppress(msgspec.DecodeError):
+            order = msgspec.json.decode(content, type=_Ordered).order
+            if order is not None:
+                found.add(order.key)
+    return frozenset(found)
 
 
 def page(

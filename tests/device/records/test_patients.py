@@ -1,7 +1,7 @@
 """Patients, lesions, decisions and the worklist, as the archive keeps them."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import msgspec
@@ -181,6 +181,27 @@ def test_order_stays_with_its_patient(visits: Visits) -> None:
         kept = keep(visits.lesion.key)
         archive.file_examination(kept, elsewhere)
         assert archive.record(kept).order is None
+
+
+def test_orders_of_a_day_are_found_behind_pictures_of_other_days(visits: Visits) -> None:
+    archive = visits.archive
+
+    def keep(taken: datetime, study: str) -> None:
+        frame = replace(visits.frame, time=taken)
+        order = Order(study_uid=study, step="S1")
+        archive.keep(frame, None, [], None, lesion=visits.lesion.key, order=order)
+
+    morning = datetime.combine(TODAY, time(0, 0, 1)).astimezone()
+    keep(morning - timedelta(seconds=2), "1.1")
+    keep(morning, "1.2")
+    keep(morning + timedelta(hours=23, minutes=59), "1.3")
+    # While the clock was not set.
+    keep(datetime(1970, 1, 1, tzinfo=UTC), "1.4")
+    keep(morning + timedelta(days=1), "1.5")
+    assert archive.orders_of(TODAY) == {("1.2", "S1"), ("1.3", "S1")}
+    assert archive.orders_of(TODAY - timedelta(days=1)) == {("1.1", "S1")}
+    archive.opened.connection.execute("UPDATE examination SET record = x'00' WHERE number = 2")
+    assert archive.orders_of(TODAY) == {("1.3", "S1")}
 
 
 def test_order_that_no_study_can_bear_is_refused(visits: Visits) -> None:
