@@ -220,7 +220,10 @@ class PatientArchive(Archive, Protocol):
         ...
 
     def change_patient(self, patient: Patient) -> None:
-        """Replace what is known of the patient of this key; raises as `add_patient`."""
+        """Replace what is known of the patient of this key; raises as `add_patient`.
+
+        What is known already is no change, and the trail tells of none.
+        """
         ...
 
     def patient(self, key: Key) -> Patient:
