@@ -345,12 +345,12 @@ def test_worklist_goes_on_where_a_page_ended(visits: Visits) -> None:
     assert listed == [identifier for _, identifier in sorted(kept)]
 
 
-@pytest.mark.parametrize("few", [0, 1000])
+@pytest.mark.parametrize("aided", [True, False])
 def test_worklist_by_identifier_is_in_their_order_and_begins_as_is_wanted(
-    visits: Visits, few: int, monkeypatch: pytest.MonkeyPatch
+    visits: Visits, aided: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Both ways to the same answer: few are sought, many are met.
-    monkeypatch.setattr(examination_tables, "_FEW", few)
+    # Both ways to the same answer: what is kept in order, and what is put in order.
+    monkeypatch.setattr(examination_tables, "has_aid", lambda connection: aided)
     archive = visits.archive
     kept: dict[str, list[str]] = {"4711": [visits.picture()]}
     for identifier in ("b 2", "A 1", "a 10", "4712"):
