@@ -66,7 +66,8 @@ test-picamera: $(PICAMERA_ROOT)/.ready
 test-screen: $(DEV)/.ready
 	apt-get update -qq
 	apt-get install -y -qq xvfb xdotool imagemagick
-	$(DEV)/bin/pytest $(addprefix tests/end_to_end/test_,instrument.py judgement.py consultation.py)
+	$(DEV)/bin/pytest --numprocesses $(WORKERS) \
+	    $(addprefix tests/end_to_end/test_,instrument.py judgement.py consultation.py)
 
 test-interop: $(DEV)/.ready
 	apt-get update -qq

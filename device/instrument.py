@@ -42,6 +42,7 @@ from device.platform.snapshot_button import SnapshotButton
 from device.platform.systemd import Notifier
 from device.preferences import Preferences, load_preferences
 from device.provisioning.apply import provision_notices
+from device.provisioning.data_partition import data_partition_notices
 from device.records.encrypted_archive import EncryptedArchive, throwaway_archive
 from device.records.orders import Scheduled
 from device.runtime.clinic_list import ClinicList
@@ -104,7 +105,7 @@ def run_instrument(
         If something that it cannot work without is missing or wrong.
     """
     notifier = Notifier()
-    notices = provision_notices()
+    notices = provision_notices() + data_partition_notices()
     address = listening_address(config.status_address) if config.status_address else None
     folder = state_folder()
     if model is None:

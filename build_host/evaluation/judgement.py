@@ -15,6 +15,7 @@ from device.diagnoses import MALIGNANT, Code
 from device.frame import frame_now
 from device.imaging.field_of_view import central_field
 from device.imaging.preprocessing import crop_field, resize_to_input
+from device.imaging.quality import Shortcoming
 from device.inference import calibration
 from device.inference.analyzer import Analyzer
 from device.inference.finding import Finding, NoCallReason
@@ -53,7 +54,8 @@ class Refused(msgspec.Struct, frozen=True):
     Attributes
     ----------
     group
-        A source, a diagnosis or a class of skin tone.
+        A source, a diagnosis or a class of skin tone; of the last two, images that are not too
+        small alone, or they would tell which source shows them.
     by_reason
         Share that each shortcoming refuses.
     accuracy_accepted, accuracy_refused
@@ -161,16 +163,17 @@ def _stopped(
     )
 
 
-def _groups(dataset: Dataset) -> dict[str, NDArray[np.bool_]]:
+def _groups(dataset: Dataset, findings: list[Finding]) -> dict[str, NDArray[np.bool_]]:
+    large = np.array([Shortcoming.TOO_SMALL not in f.quality.shortcomings for f in findings])
     kinds = (
-        [r.source for r in dataset.records],
-        [str(r.dx) for r in dataset.records],
-        [f"skin tone {r.skin_tone}" if r.skin_tone else "" for r in dataset.records],
+        ([r.source for r in dataset.records], np.ones(len(dataset), bool)),
+        ([str(r.dx) for r in dataset.records], large),
+        ([f"skin tone {r.skin_tone}" if r.skin_tone else "" for r in dataset.records], large),
     )
     found = {}
-    for names in kinds:
+    for names, counted in kinds:
         for name in sorted(set(names) - {""}):
-            rows = np.array([own == name for own in names])
+            rows = np.array([own == name for own in names]) & counted
             if rows.sum() >= _FEW:
                 found[name] = rows
     return found
@@ -181,7 +184,7 @@ def _refused(dataset: Dataset, findings: list[Finding]) -> list[Refused]:
     refused = np.array([not f.quality.sufficient for f in findings])
     reasons = sorted({reason for f in findings for reason in f.quality.shortcomings})
     rows = []
-    for group, own in _groups(dataset).items():
+    for group, own in _groups(dataset, findings).items():
         rows.append(
             Refused(
                 group=group,

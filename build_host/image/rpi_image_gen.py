@@ -21,7 +21,7 @@ FILES: Final = "layer/dermascope.d/customize.overlay"
 
 _THEIRS: Final = frozenset(
     {"firmware-brcm80211", "initramfs-tools", "linux-image-arm64", "raspi-firmware"}
-    | {"rauc", "rauc-service"}
+    | {"cryptsetup-bin", "dmsetup", "rauc", "rauc-service"}
 )
 _LEFT_OUT: Final = ("data", "confirm", "selector", "slot", "update", "offer@", "card.sh")
 """Scripts for a card that is divided as ours is."""

@@ -86,6 +86,10 @@ def build_root(
     command = [str(part) if word == "{}" else word for word in mmdebstrap]
     run(
         [
+            # What it mounts in the root ends with it, however it ends: else the next one would
+            # find /proc and /dev in what it has to remove.
+            "unshare",
+            "--mount",
             "mmdebstrap",
             "--quiet",
             "--mode=root",

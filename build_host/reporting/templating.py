@@ -58,4 +58,4 @@ def format_percent(share: float, digits: int = 0) -> str:
 
 def words(name: str) -> str:
     """Return the name of a figure for people to read."""
-    return name.replace("_", " ")
+    return name.replace("_", " ").replace(" auc", " AUC")

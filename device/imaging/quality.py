@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from device.imaging.field_of_view import WORKING_SIDE
+from device.imaging.field_of_view import WORKING_SIDE, planes
 from device.imaging.lesion import (
     LOCATING_SIDE,
     LesionPosition,
@@ -253,7 +253,7 @@ def _exposure(
     light = int(np.searchsorted(below, (1.0 - _BRIGHTEST_PART) * below[-1])) / 255.0
     # A share is told by a quarter of the pixels as well.
     step = 2 if len(field) >= MEASURING_SIDE else 1
-    red, green, blue = cv2.split(field[::step, ::step])
+    red, green, blue = planes(field[::step, ::step])
     # Skin is red: what shows nothing any more is clipped in another colour too.
     second = cv2.max(cv2.min(red, green), cv2.min(cv2.max(red, green), blue))
     circle = _circle(len(red))

@@ -41,6 +41,12 @@ PROBLEM: Final = "problem"
 ENVIRONMENT: Final = "environment"
 """What the program's unit sets: the time zone."""
 
+DATA_KEY: Final = "data.key"
+"""What opens the data partition."""
+
+DATA_KEY_FILE: Final = "data.key-file"
+"""Name of the file on a stick that holds it."""
+
 AUTHORIZED_KEYS: Final = "authorized_keys"
 WPA_SUPPLICANT: Final = "wpa_supplicant-wlan0.conf"
 
@@ -113,6 +119,11 @@ def apply_provision(
         keys = "".join(f"{key}\n" for key in machine.ssh_keys)
         write_atomically(folder / AUTHORIZED_KEYS, keys.encode(), _PRIVATE)
         systemctl(["start", "ssh.service"])
+    if machine.data is not None:
+        kept = {DATA_KEY: machine.data.passphrase, DATA_KEY_FILE: machine.data.key_file}
+        for name, content in kept.items():
+            if content:
+                write_atomically(folder / name, content.encode(), _PRIVATE)
     if machine.wifi is not None:
         content = wpa_supplicant(machine.wifi)
         write_atomically(folder / WPA_SUPPLICANT, content.encode(), _PRIVATE)

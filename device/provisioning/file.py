@@ -63,6 +63,25 @@ class Wifi(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             raise ValueError('the name and the password must hold neither " nor line breaks')
 
 
+class DataEncryption(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the data partition is encrypted when it is made (LUKS); one of both opens it.
+
+    Attributes
+    ----------
+    passphrase
+        That opens it.
+    key_file
+        Name of a file, on a USB stick that is plugged in at the start, whose bytes open it.
+    """
+
+    passphrase: Annotated[str, msgspec.Meta(max_length=512, pattern=r"^([ -~]{12,})?\Z")] = ""
+    key_file: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63})?\Z")] = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.passphrase) == bool(self.key_file):
+            raise ValueError("either a passphrase or a key_file opens the data partition")
+
+
 class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is set for the machine below the program.
 
@@ -78,6 +97,8 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         Public keys that may log in as root over ssh; ssh stays off without one.
     wifi
         None to leave the radio off.
+    data
+        None to leave the data partition as it is, and else to its program's own encryption alone.
     """
 
     version: Literal[1] = VERSION
@@ -85,11 +106,17 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     time_zone: TimeZone = "UTC"
     ssh_keys: tuple[SshKey, ...] = ()
     wifi: Wifi | None = None
+    data: DataEncryption | None = None
 
     @property
-    def secret(self) -> bool:
-        """Whether it holds what others may not read."""
-        return self.wifi is not None and bool(self.wifi.password)
+    def secrets(self) -> list[tuple[str, ...]]:
+        """Where it holds what others may not read, each as a path of keys below the file."""
+        held: list[tuple[str, ...]] = []
+        if self.wifi is not None and self.wifi.password:
+            held.append(("machine", "wifi", "password"))
+        if self.data is not None and self.data.passphrase:
+            held.append(("machine", "data", "passphrase"))
+        return held
 
 
 class Provision(Config, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -127,14 +154,13 @@ def check_provision(path: Path) -> list[Problem]:
     problems = provision_problems(text)
     if problems:
         return problems
-    open_to_others = bool(path.stat().st_mode & _OTHERS)
-    if open_to_others and read_provision(path).machine.secret:
-        reason = f"others may read this secret; run: chmod 600 {path}"
-        return [Problem("machine.wifi.password", reason, line_of(text, _PASSWORD))]
-    return []
-
-
-_PASSWORD: Final = ("machine", "wifi", "password")
+    if not path.stat().st_mode & _OTHERS:
+        return []
+    reason = f"others may read this secret; run: chmod 600 {path}"
+    return [
+        Problem(".".join(secret), reason, line_of(text, secret))
+        for secret in read_provision(path).machine.secrets
+    ]
 
 
 def read_provision(path: Path) -> Provision:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from build_host.evaluation.stops import STOPS
 from device.capture.demo import SCENES, demo_frame
 from device.diagnoses import CODES
 from device.imaging.field_of_view import find_field
+from device.imaging.quality import Shortcoming
 from device.models.bundle import Bundle
 from tests.build_host.conftest import Done
 
@@ -56,6 +58,27 @@ def test_tables_tell_of_stops_refusals_and_melanomas(bundle: Bundle, images: Dat
     for line in found.melanomas:
         assert sum(line.by_recommendation.values()) == pytest.approx(1.0)
         assert line.calm <= line.called
+
+
+def test_what_is_too_small_to_measure_counts_for_its_source_alone(
+    bundle: Bundle, images: Dataset
+) -> None:
+    small = Dataset(
+        "drawn",
+        tuple(replace(record, source="small") for record in images.records if record.source == "B"),
+        lambda record: images.read(record)[::4, ::4],
+    )
+    both = Dataset(
+        "drawn",
+        images.records + small.records,
+        lambda record: (small if record.source == "small" else images).read(record),
+    )
+    found = {row.group: row for row in judge(bundle, both, quiet=True).refused}
+    assert found["small"].by_reason[Shortcoming.TOO_SMALL] == 1.0
+    before = {row.group: row for row in judge(bundle, images, quiet=True).refused}
+    for group in (*CODES, "skin tone 3"):
+        assert found[group].images == before[group].images
+        assert found[group].refused == before[group].refused
 
 
 def test_command_prints_the_three_tables(

@@ -97,8 +97,8 @@ def test_what_each_source_gives_is_told_for_every_validation_fold(made: Made) ->
         for figures in row.figures.values():
             assert tuple(figures) == ("malignant_auc", "balanced_accuracy_as_if_equally_common")
             assert all(0.0 <= f.low <= f.value <= f.high <= 1.0 for f in figures.values())
-    assert "on all: malignant auc" in made.printed
-    assert f"without {titles[1]}: malignant auc" in made.printed
+    assert "on all: malignant AUC" in made.printed
+    assert f"without {titles[1]}: malignant AUC" in made.printed
 
 
 def test_every_network_was_trained_on_the_others_alone_and_for_as_long_as_was_said(
@@ -165,8 +165,8 @@ def test_section_stands_first_in_the_card_and_the_bundle_keeps_the_table(
     assert f"|  | {made.table.rows[0].source} | {made.table.rows[1].source} |" in card
     for row in made.table.rows:
         assert f" {row.coverage:.3f} |" in card
-        assert f"| without {row.source}: malignant auc |" in card
-    assert "| on all: malignant auc |" in card
+        assert f"| without {row.source}: malignant AUC |" in card
+    assert "| on all: malignant AUC |" in card
     kept = (bundle / "leave_one_out.json").read_bytes()
     assert kept == (made.run / "leave_one_out.json").read_bytes()
     # A bundle that becomes a run again has it still.

@@ -70,4 +70,4 @@ def test_each_peers_figures_stand_under_its_name() -> None:
     assert cells("model") == ["model 2", "model 5"]
     assert cells("gzip MiB") == ["1.000", "2.500"]
     assert cells("accuracy") == ["0.200 (0.100 to 0.300)", "0.500 (0.400 to 0.600)"]
-    assert cells("macro auc") == ["0.250 (0.150 to 0.350)", "0.550 (0.450 to 0.650)"]
+    assert cells("macro AUC") == ["0.250 (0.150 to 0.350)", "0.550 (0.450 to 0.650)"]

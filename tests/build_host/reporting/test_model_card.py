@@ -8,6 +8,7 @@ from build_host.evaluation.out_of_distribution import DetectionFigures
 from build_host.evaluation.saliency_faithfulness import Faithfulness
 from build_host.evaluation.speed import Speed
 from build_host.reporting.model_card import render_card
+from build_host.reporting.templating import words
 from device.diagnoses import CODES
 from device.models.manifest import Interval, Manifest
 
@@ -57,7 +58,7 @@ def test_every_figure_stands_with_its_interval(card: str) -> None:
     table = table_after(card, "## What was measured")
     expected = [
         [
-            name.replace("_", " "),
+            words(name),
             f"{0.5 + n / 1000:.3f}",
             f"{0.3 + n / 1000:.3f} to {0.7 + n / 1000:.3f}",
         ]

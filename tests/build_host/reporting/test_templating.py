@@ -20,7 +20,7 @@ def test_figures_are_written_alike_everywhere(tmp_path: Path) -> None:
         tmp_path, "page.md.j2", template, figure=figure, none=None, size=3 << 19, share=0.125,
         metric="macro_auc",
     )  # fmt: skip
-    assert written == "0.812 (0.800 to 0.850), -, 1.500 MiB, 12%, 12.5%, macro auc\n"
+    assert written == "0.812 (0.800 to 0.850), -, 1.500 MiB, 12%, 12.5%, macro AUC\n"
 
 
 @pytest.mark.parametrize("template", ["{{ missing }}", "{{ row.missing }}", "{{ row.missing.x }}"])

@@ -14,6 +14,8 @@ from device.exit_status import ExitStatus
 from device.fault_screen import chosen_look
 from device.provisioning.apply import (
     AUTHORIZED_KEYS,
+    DATA_KEY,
+    DATA_KEY_FILE,
     ENVIRONMENT,
     SETTINGS,
     WPA_SUPPLICANT,
@@ -32,6 +34,7 @@ from device.provisioning.file import (
 from tests.device.commands import Capture
 
 PHRASE = "correct horse"
+LONG = "correct horse battery"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH clinic@desk"
 WHOLE = f"""\
 # Of the clinic in the valley.
@@ -145,6 +148,9 @@ def test_everything_that_is_wrong_is_told_on_the_desk(tmp_path: Path, capsys: Ca
         ('ssh_keys = "ssh-ed25519 AAAA"', "machine.ssh_keys: expected a list"),
         ('ssh_keys = ["-----BEGIN OPENSSH PRIVATE KEY-----"]', "machine.ssh_keys"),
         ('time_zone = "../../etc/passwd"', "machine.time_zone"),
+        ("data = {}", "either a passphrase or a key_file opens the data partition"),
+        ('data = {passphrase = "long enough", key_file = "k"}', "machine.data.passphrase"),
+        ('data = {key_file = "../shadow"}', "machine.data.key_file"),
         ("version = 2", "machine.version: this program reads version 1"),
     ],
 )
@@ -161,6 +167,13 @@ def test_secret_that_others_may_read_is_told(file: Path) -> None:
     assert str(problem) == (
         f"line 16: machine.wifi.password: others may read this secret; run: chmod 600 {file}"
     )
+
+
+def test_each_secret_that_others_may_read_is_told(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.toml", f"{WHOLE}\n[machine.data]\npassphrase = '{LONG}'\n")
+    file.chmod(0o644)
+    told = [(problem.line, problem.key) for problem in check_provision(file)]
+    assert told == [(16, "machine.wifi.password"), (20, "machine.data.passphrase")]
 
 
 def test_file_without_secrets_may_be_read_by_all(tmp_path: Path) -> None:
@@ -197,6 +210,19 @@ def test_what_is_read_by_the_program_holds_no_secret(file: Path, machine: Machin
             assert "AAAA" not in path.read_text()
     assert machine.mode(SETTINGS) == 0o644
     assert machine.mode(WPA_SUPPLICANT) == machine.mode(AUTHORIZED_KEYS) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("setting", "name", "content"),
+    [("passphrase", DATA_KEY, LONG), ("key_file", DATA_KEY_FILE, "valley.key")],
+)
+def test_what_opens_the_data_partition_is_for_root_alone(
+    tmp_path: Path, machine: Machinery, setting: str, name: str, content: str
+) -> None:
+    file = write(tmp_path / "a.toml", f'[machine.data]\n{setting} = "{content}"\n')
+    assert machine.apply(file) == []
+    assert (machine.said(name), machine.mode(name)) == (content, 0o600)
+    assert len([path for path in machine.folder.iterdir() if path.name.startswith("data")]) == 1
 
 
 def test_without_ssh_keys_and_wifi_both_stay_off(tmp_path: Path, machine: Machinery) -> None:
