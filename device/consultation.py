@@ -27,7 +27,7 @@ from device.runtime.requests import (
     SetPin,
     Unlock,
 )
-from device.screen.forms import DecisionForm, DetailsForm, Draft, NewPinForm, form_of
+from device.screen.forms import DecisionForm, Draft, NewPinForm, form_of, new_details
 from device.screen.pages.keyboard import KeyboardState, filled_in
 from device.screen.pages.scheduled import ScheduledState
 from device.screen.registry import PageName
@@ -86,7 +86,8 @@ def followed(
     before
         What lay on the desk before it came.
     listed
-        The entries of the clinic's worklist that name the patient on the desk.
+        The entries of the clinic's worklist that name the patient on the desk, or whoever was
+        looked for and is nobody.
     """
     if desk.locked:
         draft = _draft(state, desk, before or Desk()) or state.draft
@@ -126,7 +127,7 @@ def followed(
             return with_page(state, PageName.FOUND)
         case FindPatient(), PageName.START | PageName.FOUND if desk.unknown:
             opened = with_page(state, PageName.DETAILS)
-            return replace(opened, page_state=DetailsForm(desk.unknown))
+            return replace(opened, page_state=new_details(desk.unknown, listed, state.names))
         case Unlock(), PageName.PIN:
             draft = state.draft
             if draft is not None and _may_resume(draft, desk):

@@ -313,10 +313,11 @@ class Session:
         if before and before[0] is desk and before[1] is said:
             return
         self._compared, self._listed = (desk, said), ()
-        if desk.patient is not None and desk.scheduled is None:
+        identifier = desk.patient.identifier if desk.patient else desk.unknown
+        if identifier and desk.scheduled is None:
             today = self._clock.now().astimezone().date()
-            self._listed = entries_of(desk.patient, said, today)
-            if len(self._listed) == 1:
+            self._listed = entries_of(identifier, said, today)
+            if desk.patient and len(self._listed) == 1:
                 self._recorder.inbox.send(Appoint(desk.patient.key, self._listed[0]))
 
     def _look_for_code(self) -> None:

@@ -15,7 +15,6 @@ from device.platform.clock import Clock
 from device.platform.logs import log_expected
 from device.records.orders import Scheduled
 from device.records.patient_tables import folded
-from device.records.patients import Patient
 
 NOT_ASKED: Final = translatable("The clinic's list could not be asked for.")
 
@@ -47,11 +46,11 @@ class Appointments:
     fault: Fault | None = None
 
 
-def entries_of(patient: Patient, said: Appointments, today: date) -> tuple[Scheduled, ...]:
-    """Return the entries that name a patient; none where the worklist has said nothing today."""
+def entries_of(identifier: str, said: Appointments, today: date) -> tuple[Scheduled, ...]:
+    """Return the entries of an identifier; none where the worklist has said nothing today."""
     if said.heard is None or said.heard.date() != today:
         return ()
-    theirs = folded(patient.identifier)
+    theirs = folded(identifier)
     # As the patient would be looked for whose entry is chosen from the list.
     return tuple(
         entry for entry in said.entries if folded(clean_identifier(entry.identifier)) == theirs

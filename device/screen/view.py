@@ -209,7 +209,8 @@ class Snapshot:
     appointments
         What the clinic's worklist said.
     listed
-        Its entries that name the open patient, where none of them is taken up.
+        Its entries that name the open patient, where none of them is taken up, or whoever was
+        looked for and is nobody.
     """
 
     state: State

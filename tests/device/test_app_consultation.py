@@ -372,6 +372,7 @@ def test_order_is_taken_up_by_a_code_that_is_read_or_typed(practice: Practice) -
         # Who is not known here yet, and comes for the same.
         practice.open_patient("NEW-1", PageName.DETAILS)
         practice.show_skin()
+        assert practice.clinic.view().form.birth_year == 1961
         practice.touch("keep", "details")
         practice.until(lambda: practice.desk().scheduled)
         # The list says who is left.

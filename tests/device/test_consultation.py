@@ -148,6 +148,17 @@ def test_patient_whom_the_clinics_list_names_more_than_once_is_asked_about() -> 
     assert followed(asked, chosen).page == PageName.PATIENT
 
 
+def test_patient_who_is_not_known_is_added_with_what_the_clinics_list_tells() -> None:
+    listed = (SCHEDULED, replace(SCHEDULED, time="1500"))
+    start, unknown = State(PageName.START), Desk(access=OPEN, unknown="P-9", answered=FIND)
+    told = DetailsForm("P-9", "", SCHEDULED.birth_year, SCHEDULED.sex)
+    assert followed(start, unknown, None, listed).page_state == told
+    named = followed(replace(start, names=True), unknown, None, listed[:1]).page_state
+    assert named == replace(told, name=SCHEDULED.name)
+    other = (*listed, replace(SCHEDULED, birth_year=1958))
+    assert followed(start, unknown, None, other).page_state == DetailsForm("P-9")
+
+
 def test_entry_of_the_clinics_list_leads_to_its_patient() -> None:
     desk = replace(DESK, scheduled=SCHEDULED, answered=OpenScheduled(SCHEDULED))
     state = State(PageName.SCHEDULED, lesion="c" * 32, filing="x", page_state=8)

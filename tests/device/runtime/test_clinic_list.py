@@ -32,7 +32,7 @@ from tests.device.interop.peers import (
     trusting,
 )
 from tests.device.interop.test_dicom_worklist import entry
-from tests.device.screen.record_states import APPOINTMENTS, PATIENT, SCHEDULED
+from tests.device.screen.record_states import APPOINTMENTS, SCHEDULED
 from tests.device.scripted import until
 
 pytestmark = LEFT_TO_PYTHON
@@ -181,12 +181,12 @@ def test_what_nobody_expects_is_told_and_not_what_it_is_about(
 def test_entries_of_a_patient_are_those_of_today_whatever_the_capitals() -> None:
     today = APPOINTMENTS.heard.date()
     own, other = APPOINTMENTS.entries[:2]
-    assert entries_of(PATIENT, APPOINTMENTS, today) == (own,)
+    assert entries_of("p-004711", APPOINTMENTS, today) == (own,)
     # As a code would be read that the patient is looked for by.
     again = replace(own, identifier=" p-004711*", time="1500")
     beginning = replace(own, identifier="P-00471")
     said = replace(APPOINTMENTS, entries=(own, other, beginning, again))
-    assert entries_of(PATIENT, said, today) == (own, again)
-    assert entries_of(PATIENT, replace(said, asking=True), today) == (own, again)
-    assert entries_of(PATIENT, said, today + timedelta(days=1)) == ()
-    assert entries_of(PATIENT, Appointments(), today) == ()
+    assert entries_of("p-004711", said, today) == (own, again)
+    assert entries_of("p-004711", replace(said, asking=True), today) == (own, again)
+    assert entries_of("p-004711", said, today + timedelta(days=1)) == ()
+    assert entries_of("p-004711", Appointments(), today) == ()

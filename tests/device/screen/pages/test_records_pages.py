@@ -602,6 +602,8 @@ def test_one_of_several_patients_is_chosen_or_a_new_one_added() -> None:
     assert (added.page, added.page_state, request) == (
         PageName.DETAILS, DetailsForm("P-0047"), None,
     )  # fmt: skip
+    listed = replace(context, listed=APPOINTMENTS.entries[:1])
+    assert step(state, Touch("add"), listed)[0].page_state.birth_year == 1961
 
 
 @pytest.mark.parametrize(("abstention", "told"), [(None, True), ("unfamiliar", False)])
