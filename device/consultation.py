@@ -1,11 +1,11 @@
 """Where the answers of the records lead the clinician, and whom the next picture is of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from device.records.model import PictureKind
-from device.records.orders import Order
+from device.records.orders import Order, Scheduled
 from device.records.roles import Permission, may
 from device.runtime.desk import Desk
 from device.runtime.messages import Picture
@@ -27,8 +27,9 @@ from device.runtime.requests import (
     SetPin,
     Unlock,
 )
-from device.screen.forms import DecisionForm, DetailsForm, Draft, NewPinForm, form_of
+from device.screen.forms import DecisionForm, Draft, NewPinForm, form_of, new_details
 from device.screen.pages.keyboard import KeyboardState, filled_in
+from device.screen.pages.scheduled import ScheduledState
 from device.screen.registry import PageName
 from device.screen.state import State, with_page
 from device.screen.view import Case
@@ -71,7 +72,9 @@ _BEHIND_THE_LOCK: Final = frozenset(
 )
 
 
-def followed(state: State, desk: Desk, before: Desk | None = None) -> State:
+def followed(
+    state: State, desk: Desk, before: Desk | None = None, listed: Sequence[Scheduled] = ()
+) -> State:
     """Return where an answer leads.
 
     Parameters
@@ -82,6 +85,9 @@ def followed(state: State, desk: Desk, before: Desk | None = None) -> State:
         With the answer.
     before
         What lay on the desk before it came.
+    listed
+        The entries of the clinic's worklist that name the patient on the desk, or whoever was
+        looked for and is nobody.
     """
     if desk.locked:
         draft = _draft(state, desk, before or Desk()) or state.draft
@@ -110,12 +116,18 @@ def followed(state: State, desk: Desk, before: Desk | None = None) -> State:
             | (OpenScheduled(), PageName.SCHEDULED)
             | (AddPatient() | ChangePatient(), PageName.DETAILS)
         ) if desk.patient is not None:
-            return replace(with_page(state, PageName.PATIENT), lesion=None)
+            opened = replace(with_page(state, PageName.PATIENT), lesion=None)
+            chosen = isinstance(desk.answered, OpenScheduled | ChangePatient) or state.filing
+            if len(listed) > 1 and not chosen:
+                # Nobody can know which of them is meant.
+                asked = ScheduledState(of_patient=True)
+                return replace(with_page(opened, PageName.SCHEDULED), page_state=asked)
+            return opened
         case FindPatient(), PageName.START if desk.matches.patients:
             return with_page(state, PageName.FOUND)
         case FindPatient(), PageName.START | PageName.FOUND if desk.unknown:
             opened = with_page(state, PageName.DETAILS)
-            return replace(opened, page_state=DetailsForm(desk.unknown))
+            return replace(opened, page_state=new_details(desk.unknown, listed, state.names))
         case Unlock(), PageName.PIN:
             draft = state.draft
             if draft is not None and _may_resume(draft, desk):

@@ -22,10 +22,11 @@ from device.optics import Optics
 from device.platform.clock import Clock
 from device.preferences import Preferences
 from device.records.access import Protection
+from device.records.orders import Scheduled
 from device.records.roles import Permission, may, not_allowed
 from device.runtime.analysis import Analysis
 from device.runtime.camera import Camera
-from device.runtime.clinic_list import Appointments, ClinicList
+from device.runtime.clinic_list import Appointments, ClinicList, entries_of
 from device.runtime.desk import Desk
 from device.runtime.messages import (
     CalibrateOptics,
@@ -37,7 +38,7 @@ from device.runtime.messages import (
 )
 from device.runtime.recent import RecentPictures
 from device.runtime.recorder import Recorder
-from device.runtime.requests import Decide, FindPatient, Lock, Request
+from device.runtime.requests import Appoint, Decide, FindPatient, ListSeen, Lock, Request
 from device.screen.events import Event
 from device.screen.navigation import step
 from device.screen.pages.base import shown
@@ -157,6 +158,8 @@ class Session:
         self._lock_after = lock_after
         self._touched = clock.monotonic()
         self._desk = Desk()
+        self._compared: tuple[Desk, Appointments] | None = None
+        self._listed: tuple[Scheduled, ...] = ()
         self._told_locked = False
         self._faulty: PageName | None = None
         self._codes_seen = 0
@@ -191,8 +194,13 @@ class Session:
             finding=capture.analyzed.finding if capture and capture.analyzed else None,
             now=self._clock.now().astimezone(),
             appointments=self._appointments(),
+            listed=self._listed,
         )
+        page = self.state.page
         self.state, command = step(self.state, event, context)
+        if self.state.page is PageName.START and page is not PageName.START:
+            # It is asked for in time: whoever is opened here may stand on it.
+            self._ask_for_clinic_list(Command.LOOK_AT_CLINIC_LIST)
         self._request_overlay()
         if command is not None:
             self._execute(command)
@@ -256,6 +264,7 @@ class Session:
             seconds=self._clock.monotonic(),
             calibration=self._recorder.calibration.peek(),
             appointments=self._appointments(),
+            listed=self._listed,
         )
         page = self.state.page
         if page == PageName.LIVE and snapshot.fault is not None:
@@ -265,6 +274,7 @@ class Session:
     def _follow_desk(self) -> None:
         """Go where a new answer of the records leads."""
         desk, before = self._recorder.desk, self._desk
+        self._look_for_order(desk)
         if self.state.page is not self._faulty:
             self._faulty = None
         if desk is not before:
@@ -285,7 +295,9 @@ class Session:
 
     def _follow_answer(self, desk: Desk, before: Desk) -> None:
         state = self.state
-        self.state = followed(state, desk, before)
+        self.state = followed(state, desk, before, self._listed)
+        if self.state.page is PageName.SCHEDULED and state.page is not PageName.SCHEDULED:
+            self._list_seen()
         again = reopened(state, self.state)
         if again is not None:
             self._recorder.inbox.send(again)
@@ -294,6 +306,19 @@ class Session:
             # Other pages say it themselves.
             self._notices.add(desk.fault)
         self._request_overlay()
+
+    def _look_for_order(self, desk: Desk) -> None:
+        """Take up the order of the open patient, where the clinic's list names one alone."""
+        said, before = self._appointments(), self._compared
+        if before and before[0] is desk and before[1] is said:
+            return
+        self._compared, self._listed = (desk, said), ()
+        identifier = desk.patient.identifier if desk.patient else desk.unknown
+        if identifier and desk.scheduled is None:
+            today = self._clock.now().astimezone().date()
+            self._listed = entries_of(identifier, said, today)
+            if desk.patient and len(self._listed) == 1:
+                self._recorder.inbox.send(Appoint(desk.patient.key, self._listed[0]))
 
     def _look_for_code(self) -> None:
         """Open the patient whose code is held before the camera."""
@@ -306,7 +331,7 @@ class Session:
             self._scanned = code
             self._touched = self._clock.monotonic()
             self.state = replace(self.state, page_state=code)
-            self._recorder.inbox.send(FindPatient(code))
+            self._send(FindPatient(code))
 
     def _lock_in_time(self) -> None:
         """Lock the records where nobody has touched anything for a while."""
@@ -337,6 +362,7 @@ class Session:
                 self._execute_on_models(command)
             case Command.LOOK_AT_CLINIC_LIST | Command.ASK_FOR_CLINIC_LIST:
                 self._ask_for_clinic_list(command)
+                self._list_seen()
             case Command.SAVE_PREFERENCES:
                 state = self.state
                 chosen = Preferences(
@@ -347,9 +373,14 @@ class Session:
                 )
                 self._recorder.inbox.offer(chosen)
             case _:
-                self._recorder.inbox.send(command)
-                if isinstance(command, Decide) and command.subject is self._shot:
-                    self._release()
+                self._send(command)
+
+    def _send(self, request: Request) -> None:
+        if isinstance(request, FindPatient):
+            self._ask_for_clinic_list(Command.LOOK_AT_CLINIC_LIST)
+        self._recorder.inbox.send(request)
+        if isinstance(request, Decide) and request.subject is self._shot:
+            self._release()
 
     def _capture(self) -> None:
         self._notices.touched()
@@ -368,6 +399,10 @@ class Session:
             self._clinic_list.look()
         else:
             self._clinic_list.ask()
+
+    def _list_seen(self) -> None:
+        if self._clinic_list is not None and self._may_see_patients():
+            self._recorder.inbox.send(ListSeen())
 
     def _appointments(self) -> Appointments:
         if self._clinic_list is None:

@@ -2,7 +2,8 @@
 
 Naevi of one person look alike, and one that does not is worth a second look (Grob and Bonerandi
 1998, doi:10.1001/archderm.134.1.103-a). Compared is what the network makes of each lesion. How
-often this rule is right has not been measured: it points, and judges nothing.
+often this rule is right has not been measured, as no collection at hand (HAM10000, ISIC 2017,
+MILK10k, BCN20000) tells which lesions are of one patient: it points, and judges nothing.
 """
 
 from collections.abc import Sequence

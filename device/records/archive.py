@@ -14,7 +14,7 @@ from device.inference.finding import Finding
 from device.records.access import Access, Holder
 from device.records.listing import LesionSummary, Page, WorkItem, WorkKind
 from device.records.model import Examination, ExaminationRecord, PictureKind, Polarization
-from device.records.orders import Order
+from device.records.orders import Order, OrderKey
 from device.records.patients import Decision, Key, Lesion, Patient, Sex
 
 
@@ -220,7 +220,10 @@ class PatientArchive(Archive, Protocol):
         ...
 
     def change_patient(self, patient: Patient) -> None:
-        """Replace what is known of the patient of this key; raises as `add_patient`."""
+        """Replace what is known of the patient of this key; raises as `add_patient`.
+
+        What is known already is no change, and the trail tells of none.
+        """
         ...
 
     def patient(self, key: Key) -> Patient:
@@ -341,6 +344,16 @@ class PatientArchive(Archive, Protocol):
             What is filed under patients, in the order of their identifiers.
         prefix
             What these begin with.
+        """
+        ...
+
+    def orders_of(self, day: date) -> frozenset[OrderKey]:
+        """Return the keys of the orders that examinations of a day are kept with.
+
+        Parameters
+        ----------
+        day
+            In the clinic's own time.
         """
         ...
 

@@ -95,6 +95,56 @@ MIGRATIONS: Final[tuple[str, ...]] = (_VERSION_1,)
 """What brings tables from each version to the next, the first from nothing. What was released
 stays as it is."""
 
+AWAITED: Final = """
+WITH l AS MATERIALIZED (SELECT key, patient FROM lesion),
+    p AS MATERIALIZED (SELECT key, folded FROM patient)
+SELECT e.work, p.folded, e.number, e.due FROM examination AS e INDEXED BY by_work
+CROSS JOIN l ON l.key = e.lesion CROSS JOIN p ON p.key = l.patient
+WHERE e.work IS NOT NULL
+"""
+"""What is on the worklist and filed under a patient, with the patient's folded identifier.
+
+Lesions and patients are read once from beginning to end: to look each up is to decrypt its pages.
+"""
+
+_AID: Final = f"""
+CREATE TABLE awaited (
+    work TEXT NOT NULL,
+    folded TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    due TEXT,
+    PRIMARY KEY (work, folded, number)
+) STRICT, WITHOUT ROWID;
+INSERT INTO awaited {AWAITED} ORDER BY 1, 2, 3;
+CREATE TRIGGER awaited_begins AFTER INSERT ON examination WHEN new.work IS NOT NULL BEGIN
+    INSERT INTO awaited SELECT new.work, p.folded, new.number, new.due
+        FROM lesion AS l JOIN patient AS p ON p.key = l.patient WHERE l.key = new.lesion;
+END;
+CREATE TRIGGER awaited_changes AFTER UPDATE OF work, due, lesion ON examination BEGIN
+    DELETE FROM awaited WHERE work = old.work AND number = old.number AND folded = (
+        SELECT p.folded FROM lesion AS l JOIN patient AS p ON p.key = l.patient
+        WHERE l.key = old.lesion);
+    INSERT INTO awaited SELECT new.work, p.folded, new.number, new.due
+        FROM lesion AS l JOIN patient AS p ON p.key = l.patient
+        WHERE l.key = new.lesion AND new.work IS NOT NULL;
+END;
+CREATE TRIGGER awaited_ends AFTER DELETE ON examination WHEN old.work IS NOT NULL BEGIN
+    DELETE FROM awaited WHERE work = old.work AND number = old.number AND folded = (
+        SELECT p.folded FROM lesion AS l JOIN patient AS p ON p.key = l.patient
+        WHERE l.key = old.lesion);
+END;
+CREATE TRIGGER awaited_is_renamed AFTER UPDATE OF folded ON patient
+WHEN new.folded <> old.folded BEGIN
+    UPDATE awaited SET folded = new.folded
+        WHERE work IN ('follow-up', 'undecided', 'referred') AND folded = old.folded;
+END;
+"""  # noqa: S608 -- our own words
+"""`AWAITED` in the order of identifiers, which no index of one table has, kept true by triggers.
+
+No version tells of it: an older release, to which an update that fails goes back, reads and writes
+the tables all the same, and the triggers are in them.
+"""
+
 _MOST_NAMED: Final = 3
 
 _SETTINGS: Final = """
@@ -168,6 +218,10 @@ def open_database(path: Path, key: bytes, make: bool = True) -> Tables:
                 detail=f"{path.name}: holds no tables",
             )
         found = migrate(connection, MIGRATIONS)
+        if not has_aid(connection):
+            with transaction(connection):
+                for statement in statements(_AID):
+                    connection.execute(statement)
         if not found:
             checkpoint(connection)
         return Tables(connection, found, lost)
@@ -284,6 +338,23 @@ def _check_known(found: int, known: int) -> None:
             action=translatable("update the instrument"),
             detail=f"schema version {found}, {known} is read",
         )
+
+
+def has_aid(connection: "Connection") -> bool:
+    """Return whether `awaited` is in the tables: not in those that only an older release wrote."""
+    row = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'awaited'").fetchone()
+    return row is not None
+
+
+def aid_is_true(connection: "Connection") -> bool:
+    """Return whether `awaited`, where it is, holds what is on the worklist and nothing else."""
+    if not has_aid(connection):
+        return True
+    kept, expected = "SELECT * FROM awaited", f"SELECT * FROM ({AWAITED})"  # noqa: S608
+    for one, other in ((kept, expected), (expected, kept)):
+        if connection.execute(f"{one} EXCEPT {other} LIMIT 1").fetchone():
+            return False
+    return True
 
 
 def version_of(connection: "Connection") -> int:

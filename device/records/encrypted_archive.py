@@ -9,7 +9,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -37,7 +37,7 @@ from device.records.model import (
     PictureKind,
     Polarization,
 )
-from device.records.orders import Order
+from device.records.orders import Order, OrderKey
 from device.records.patients import Decision, Key
 from device.records.picture_files import (
     encode_picture,
@@ -407,6 +407,14 @@ class EncryptedArchive(IntakeVault):
                     day = date.fromisoformat(due) if due else None
                     items.append(WorkItem(kind, record, lesion, patient, day))
             return Page(tuple(items), following)
+
+    def orders_of(self, day: date) -> frozenset[OrderKey]:
+        """Return the keys of the orders that examinations of a day are kept with."""
+        begin, end = (
+            datetime.combine(one, time()).astimezone() for one in (day, day + timedelta(days=1))
+        )
+        with self.reading() as connection:
+            return examination_tables.orders_between(connection, begin, end)
 
     def work_counts(self, today: date) -> dict[WorkKind, int]:
         """Return how much there is of each kind."""

@@ -3,6 +3,7 @@
 The record is one JSON text, as it was in plain files; the columns beside it are for searches.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -13,8 +14,10 @@ import msgspec
 from device.errors import NoSuchRecordError, RecordError
 from device.language import translatable
 from device.records.checks import check_values
+from device.records.database import AWAITED, has_aid
 from device.records.listing import Page, WorkKind
 from device.records.model import SCHEMA_VERSION, ExaminationRecord, PictureKind
+from device.records.orders import Order, OrderKey
 from device.records.patients import Action, Decision, Key
 
 if TYPE_CHECKING:
@@ -24,22 +27,12 @@ _FOLLOW_UP: Final = "follow-up"
 _UNDECIDED: Final = "undecided"
 _REFERRED: Final = "referred"
 
-_FEW: Final = 1000
-_NUMBERS: Final = "SELECT e.number FROM examination AS e INDEXED BY by_work WHERE e.work = ?"
-_FILED: Final = (
-    "e.number NOT IN (SELECT number FROM examination INDEXED BY of_lesion WHERE lesion IS NULL)"
-)
-"""What an index tells is not looked for in the table, each row of which is a page to decrypt."""
+_MOST_OTHERS: Final = 50
+"""Examinations of other days that are passed over before no more of a day are looked for."""
 
-_FROM_WORK: Final = (
-    "examination AS e INDEXED BY by_work CROSS JOIN lesion AS l ON l.key = e.lesion "
-    "CROSS JOIN patient AS p ON p.key = l.patient"
-)
-_FROM_PATIENTS: Final = (
-    "patient AS p CROSS JOIN lesion AS l ON l.patient = p.key "
-    "CROSS JOIN examination AS e INDEXED BY of_lesion ON e.lesion = l.key"
-)
-"""In this order: SQLite knows nothing of how many there are, and would look for each in turn."""
+
+class _Ordered(msgspec.Struct):
+    order: Order | None = None
 
 
 class _Versioned(msgspec.Struct):
@@ -247,6 +240,30 @@ def newest(connection: "Connection") -> tuple[str, int] | None:
     return (row[0], row[1]) if row else None
 
 
+def orders_between(connection: "Connection", begin: datetime, end: datetime) -> frozenset[OrderKey]:
+    """Return the keys of the orders of examinations that were taken from one time to another.
+
+    They are looked for from the newest back, and no further than where earlier ones begin.
+    """
+    first, last = (moment.astimezone(UTC).isoformat() for moment in (begin, end))
+    found = set()
+    others = 0
+    for taken, content in connection.execute(
+        "SELECT taken, record FROM examination ORDER BY number DESC"
+    ):
+        if not first <= taken < last:
+            # One may have been taken while the clock was wrong, or brought over later.
+            others += 1
+            if others == _MOST_OTHERS:
+                break
+            continue
+        with contextlib.suppress(msgspec.DecodeError):
+            order = msgspec.json.decode(content, type=_Ordered).order
+            if order is not None:
+                found.add(order.key)
+    return frozenset(found)
+
+
 def page(
     connection: "Connection", where: str, values: Sequence[object], after: str | None, limit: int
 ) -> Page[ExaminationRecord]:
@@ -367,22 +384,16 @@ def page_of_work_by_identifier(
     between
         The first and the last folded identifier that is wanted.
     """
-    number, _, identifier = after.partition(" ") if after else ("0", "", "")
+    number, _, identifier = after.partition(" ") if after else ("0", "", between[0])
     dated, values = _dated(kind, today)
-    # Few are found and put in order; many are met at once on the way through the patients.
-    counted = connection.execute(
-        f"SELECT count(*) FROM ({_NUMBERS} AND {dated} AND {_FILED} LIMIT ?)",  # noqa: S608
-        (*values, _FEW + 1),
-    ).fetchone()
-    source, wanted = _FROM_WORK, f"e.work = ? AND {dated} AND {_FILED}"
-    if counted[0] > _FEW:
-        # The plus keeps SQLite from looking each of these numbers up for each lesion.
-        source, wanted = _FROM_PATIENTS, f"+e.number IN ({_NUMBERS} AND {dated})"
+    # On a disk that cannot be written, what only an older release wrote is put in order each time.
+    source = "awaited" if has_aid(connection) else f"({AWAITED})"
     rows = connection.execute(
-        "SELECT e.number, e.identifier, e.record, e.due, p.folded "  # noqa: S608
-        f"FROM {source} WHERE p.folded BETWEEN ? AND ? AND {wanted} "
-        "AND (p.folded, e.number) > (?, ?) ORDER BY p.folded, e.number LIMIT ?",
-        (*between, *values, identifier, int(number), limit + 1),
+        "SELECT e.number, e.identifier, e.record, w.due, w.folded "  # noqa: S608
+        f"FROM {source} AS w CROSS JOIN examination AS e ON e.number = w.number "
+        f"WHERE w.work = ? AND {dated} AND (w.folded, w.number) > (?, ?) AND w.folded <= ? "
+        "ORDER BY w.folded, w.number LIMIT ?",
+        (*values, identifier, int(number), between[1], limit + 1),
     ).fetchall()
     following = f"{rows[limit - 1][0]} {rows[limit - 1][4]}" if len(rows) > limit else None
     return [(row[1], row[2], row[3]) for row in rows[:limit]], following
@@ -391,17 +402,17 @@ def page_of_work_by_identifier(
 def _dated(kind: WorkKind, today: date) -> tuple[str, tuple[str, ...]]:
     """Return the condition of a kind's date, and the values of the kind and of the date."""
     if kind is WorkKind.OVERDUE:
-        return "e.due < ?", (_FOLLOW_UP, today.isoformat())
+        return "w.due < ?", (_FOLLOW_UP, today.isoformat())
     if kind is WorkKind.DUE:
-        return "e.due >= ?", (_FOLLOW_UP, today.isoformat())
-    return "e.due IS NULL", (_state(kind),)
+        return "w.due >= ?", (_FOLLOW_UP, today.isoformat())
+    return "w.due IS NULL", (_state(kind),)
 
 
 def count_of_work(connection: "Connection", kind: WorkKind, today: date) -> int:
     """Return how much is on the worklist."""
     dated, values = _dated(kind, today)
     row = connection.execute(
-        f"SELECT count(*) FROM examination AS e WHERE e.work = ? AND {dated}",  # noqa: S608
+        f"SELECT count(*) FROM examination AS w WHERE w.work = ? AND {dated}",  # noqa: S608
         values,
     ).fetchone()
     return int(row[0])

@@ -12,6 +12,9 @@ _Words = Annotated[str, msgspec.Meta(max_length=64)]
 _Uid = Annotated[str, msgspec.Meta(pattern=r"^[0-9]+(\.[0-9]+)*\Z", max_length=64)]
 
 
+OrderKey = tuple[str, str]
+
+
 class Referrer(msgspec.Struct, frozen=True, kw_only=True):
     """Who refers the patient.
 
@@ -53,6 +56,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     step: _Short = ""
     description: _Words = ""
     referrer: Referrer | None = None
+
+    @property
+    def key(self) -> OrderKey:
+        """What tells it from others: its study, and which step of it."""
+        return self.study_uid, self.step
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,9 @@ class PatientVault(PictureVault):
         """Replace what is known of the patient of this key."""
         patient = patient_tables.checked(patient)
         with self.changing(Permission.ENTER) as opened:
+            if patient_tables.select_patient(opened.connection, patient.key) == patient:
+                # It would be sent everywhere anew.
+                return
             patient_tables.update_patient(opened.connection, patient)
             self.note(opened, Event.PATIENT_CHANGED, patient.key)
 

@@ -52,6 +52,9 @@ _CHANGES: Final = (
 )  # fmt: skip
 """After which an examination is not what it was."""
 
+_CHANGES_OF_MANY: Final = (Event.LESION_CHANGED, Event.PATIENT_CHANGED)
+"""After which all examinations of their subject are not what they were."""
+
 
 class Entry(NamedTuple):
     """An entry of the trail, as it is kept."""
@@ -124,18 +127,20 @@ def changes(connection: "Connection", after: str, limit: int) -> list[tuple[str,
     known = connection.execute(
         "SELECT 1 FROM trail WHERE number = ? AND hex(digest) = ?", (number, digest)
     ).fetchone()
-    # Of a lesion that was moved every examination is another; one that has none is its own subject,
-    # so that its mark is passed, and no examination is called so.
+    # Of a lesion that was moved, or a patient who was corrected, every examination is another; one
+    # that has none is its own subject, so that its mark is passed, and no examination is called so.
     rows = connection.execute(
         "SELECT coalesce(e.identifier, t.subject), t.number || ' ' || hex(t.digest) FROM ("
         "SELECT * FROM trail WHERE number > ? AND event IN (SELECT value FROM json_each(?)) "
         "ORDER BY number LIMIT ?) AS t "
-        "LEFT JOIN examination AS e ON t.event = ? AND e.lesion = t.subject ORDER BY t.number",
+        "LEFT JOIN examination AS e ON e.lesion IN ("
+        "SELECT t.subject WHERE t.event = ? UNION ALL "
+        "SELECT key FROM lesion WHERE patient = t.subject AND t.event = ?) ORDER BY t.number",
         (
             int(number) if known else 0,
-            msgspec.json.encode((*_CHANGES, Event.LESION_CHANGED)).decode(),
+            msgspec.json.encode((*_CHANGES, *_CHANGES_OF_MANY)).decode(),
             limit,
-            Event.LESION_CHANGED,
+            *_CHANGES_OF_MANY,
         ),
     )
     return [(subject, mark) for subject, mark in rows]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from device.errors import RecordError, reason
 from device.records import examination_tables
-from device.records.database import DATABASE_FILE, checkpoint, damaged_pages
+from device.records.database import DATABASE_FILE, aid_is_true, checkpoint, damaged_pages
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.examination_tables import Row
 from device.records.journal import JOURNAL_SUFFIX, lost_changes
@@ -96,6 +96,8 @@ def _wrong_tables(connection: "Connection") -> list[str]:
         f"EXCEPT SELECT subject FROM trail WHERE event IN {_KEPT}"
     )
     wrong += [f"examination {name}: the trail does not know of it" for (name,) in unknown]
+    if not aid_is_true(connection):
+        wrong.append(f"{DATABASE_FILE}: the worklist by identifier is not that of the examinations")
     return wrong
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Final, assert_never
 
 import msgspec
@@ -37,6 +38,7 @@ from device.runtime.desk import (
 )
 from device.runtime.requests import (
     AddPatient,
+    Appoint,
     ChangePatient,
     ChangePin,
     ClosePatient,
@@ -49,6 +51,7 @@ from device.runtime.requests import (
     FindPatient,
     LesionChoice,
     ListHolders,
+    ListSeen,
     Lock,
     MoveLesion,
     NewLesion,
@@ -147,6 +150,12 @@ class Casework:
             # It is kept; that is what matters.
             log_expected(_log, error)
 
+    def appoint(self, noted: Appoint) -> None:
+        """Lay the entry of the clinic's worklist on the desk that the open patient is."""
+        desk = self._desk
+        if desk.scheduled is None and desk.patient and desk.patient.key == noted.patient:
+            self._lay(replace(desk, scheduled=noted.scheduled))
+
     @property
     def _desk(self) -> Desk:
         return self.desk.peek() or Desk()
@@ -180,6 +189,8 @@ class Casework:
                 return replace(desk, picture=_opened(archive.read(request.identifier)))
             case ListHolders():
                 return replace(desk, holders=archive.holders())
+            case ListSeen():
+                return replace(desk, seen=archive.orders_of(self._today()))
             case CompareVisits():
                 return replace(desk, comparison=self._compared(request))
             case _:
@@ -325,7 +336,7 @@ class Casework:
         if request.turn and desk.work is not None and _same_list(desk.work, request):
             number = max(1, min(desk.work.number + request.turn, len(self._cursors)))
         after = self._cursors[number - 1] if number > 1 else None
-        today = self._clock.now().astimezone().date()
+        today = self._today()
         entries: Iterable[WorkEntry]
         if request.kind is None:
             pictures = self._archive.unfiled(after, WORK_ROWS)
@@ -354,6 +365,9 @@ class Casework:
             request.by_identifier,
             request.prefix,
         )
+
+    def _today(self) -> date:
+        return self._clock.now().astimezone().date()
 
     def _compared(self, request: CompareVisits) -> Comparison:
         pair = tuple(self._archive.read(name) for name in (request.earlier, request.later))
@@ -394,7 +408,7 @@ def _same_list(work: WorkPage, request: OpenWork) -> bool:
 
 def _cleared(desk: Desk) -> Desk:
     """Return the desk without any patient."""
-    return Desk(access=desk.access, work=desk.work, answered=desk.answered)
+    return Desk(access=desk.access, work=desk.work, seen=desk.seen, answered=desk.answered)
 
 
 def _without_lesion(desk: Desk) -> Desk:

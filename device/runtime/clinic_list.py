@@ -9,10 +9,12 @@ from typing import Final
 
 from device.errors import DermascopeError
 from device.faults import Fault
+from device.imaging.codes import clean_identifier
 from device.language import translatable
 from device.platform.clock import Clock
 from device.platform.logs import log_expected
 from device.records.orders import Scheduled
+from device.records.patient_tables import folded
 
 NOT_ASKED: Final = translatable("The clinic's list could not be asked for.")
 
@@ -42,6 +44,17 @@ class Appointments:
     heard: datetime | None = None
     asking: bool = False
     fault: Fault | None = None
+
+
+def entries_of(identifier: str, said: Appointments, today: date) -> tuple[Scheduled, ...]:
+    """Return the entries of an identifier; none where the worklist has said nothing today."""
+    if said.heard is None or said.heard.date() != today:
+        return ()
+    theirs = folded(identifier)
+    # As the patient would be looked for whose entry is chosen from the list.
+    return tuple(
+        entry for entry in said.entries if folded(clean_identifier(entry.identifier)) == theirs
+    )
 
 
 class ClinicList:

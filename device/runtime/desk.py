@@ -15,7 +15,7 @@ from device.inference.change import Change
 from device.records.access import Access, Holder
 from device.records.listing import WorkItem, WorkKind
 from device.records.model import ExaminationRecord
-from device.records.orders import Scheduled
+from device.records.orders import OrderKey, Scheduled
 from device.records.patients import Lesion, Patient, Role
 from device.runtime.requests import LesionChoice, Request
 
@@ -173,7 +173,8 @@ class Desk:
     patient
         Who is open, or None.
     scheduled
-        The entry of the clinic's worklist that the patient was opened by, or None.
+        The entry of the clinic's worklist that the patient was opened by, or is alone named by;
+        None where there is none, or none was chosen of several.
     unknown
         The identifier that was last looked for and is nobody's, or empty.
     matches
@@ -194,6 +195,8 @@ class Desk:
         What was compared last.
     holders
         Who has a PIN, where that was asked for.
+    seen
+        Keys of the orders that examinations of today were kept with, as last asked for.
     answered
         The request that was done last.
     fault
@@ -214,6 +217,7 @@ class Desk:
     picture: OpenedPicture | None = None
     comparison: Comparison | None = None
     holders: tuple[Holder, ...] = ()
+    seen: frozenset[OrderKey] = frozenset()
     answered: Request | None = None
     fault: Fault | None = None
 

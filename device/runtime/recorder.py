@@ -44,7 +44,7 @@ from device.runtime.messages import (
     Shot,
 )
 from device.runtime.recent import MAX_RECENT, RecentPictures
-from device.runtime.requests import Decide, DeletePatient, Request
+from device.runtime.requests import Appoint, Decide, DeletePatient, Request
 
 NOT_KEPT: Final = translatable("The examination could not be kept.")
 NOT_SAVED: Final = translatable("The settings could not be kept.")
@@ -126,7 +126,9 @@ class Recorder:
         self._space_fault: Fault | None = None
         self._told_room = FEW
         self._unreadable = 0
-        self.inbox: Inbox[KeepExamination | CalibrateOptics | Request, Preferences] = Inbox(clock)
+        self.inbox: Inbox[KeepExamination | CalibrateOptics | Appoint | Request, Preferences] = (
+            Inbox(clock)
+        )
         self.calibration: Latest[CalibrationResult] = Latest(clock)
         self.kept: Latest[KeepResult] = Latest(clock)
 
@@ -174,6 +176,9 @@ class Recorder:
                     self._save(work)
                 case CalibrateOptics():
                     self._calibrate(work)
+                case Appoint():
+                    if self._casework is not None:
+                        self._casework.appoint(work)
                 case None if ending:
                     return
                 case None:

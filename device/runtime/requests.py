@@ -88,6 +88,25 @@ class OpenScheduled:
 
 
 @dataclass(frozen=True, slots=True)
+class Appoint:
+    """Note which entry of the clinic's worklist a patient is who was opened otherwise.
+
+    Nobody asked for it: where another patient is open by now, or an entry is noted, nothing is done
+    and nothing answered.
+
+    Attributes
+    ----------
+    patient
+        Key of who is open.
+    scheduled
+        The entry.
+    """
+
+    patient: Key
+    scheduled: Scheduled
+
+
+@dataclass(frozen=True, slots=True)
 class AddPatient:
     """Add a patient and open it."""
 
@@ -225,6 +244,11 @@ class ListHolders:
 
 
 @dataclass(frozen=True, slots=True)
+class ListSeen:
+    """Lay on the desk for which orders something was kept today."""
+
+
+@dataclass(frozen=True, slots=True)
 class SetPin:
     """Give someone a PIN, or another one."""
 
@@ -272,5 +296,6 @@ Request = (
     | OpenPicture
     | CompareVisits
     | ListHolders
+    | ListSeen
     | Entry
 )

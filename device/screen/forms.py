@@ -1,5 +1,6 @@
 """What is filled in on a page, before it is kept. Plain values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
@@ -97,6 +98,23 @@ class Draft:
     role: Role | None = None
     lesion: Key | None = None
     scheduled: Scheduled | None = None
+
+
+def new_details(identifier: str, listed: Sequence[Scheduled], named: bool) -> DetailsForm:
+    """Return the form of a patient who is not known yet, with what the clinic's list tells.
+
+    Parameters
+    ----------
+    listed
+        The list's entries of this identifier; where they contradict each other nothing is taken.
+    named
+        The clinic's settings allow patients' names.
+    """
+    told = {(one.name, one.birth_year, one.sex) for one in listed}
+    if len(told) != 1:
+        return DetailsForm(identifier)
+    name, birth_year, sex = told.pop()
+    return DetailsForm(identifier, name if named else "", birth_year, sex)
 
 
 def form_of(subject: object, before: Decision | None) -> DecisionForm:

@@ -110,5 +110,11 @@ def _draw_mark(canvas: Canvas, centre: tuple[int, int], bad: bool, empty: bool) 
         points = [(x - px(9), y + px(8)), (x + px(9), y + px(8)), (x, y - px(9))]
         pygame.draw.polygon(screen, canvas.palette.warning, points)
     else:
-        hook = [(x - px(8), y), (x - px(2), y + px(6)), (x + px(8), y - px(7))]
-        pygame.draw.lines(screen, canvas.palette.text, False, hook, px(3))
+        draw_hook(canvas, centre)
+
+
+def draw_hook(canvas: Canvas, centre: tuple[int, int]) -> None:
+    """Draw the hook that says that something is good, or done."""
+    px, (x, y) = canvas.layout.px, centre
+    hook = [(x - px(8), y), (x - px(2), y + px(6)), (x + px(8), y - px(7))]
+    pygame.draw.lines(canvas.screen, canvas.palette.text, False, hook, px(3))

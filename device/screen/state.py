@@ -10,6 +10,7 @@ from device.diagnoses import Code
 from device.inference.finding import Finding
 from device.language import Language
 from device.records.model import Polarization
+from device.records.orders import Scheduled
 from device.runtime.clinic_list import Appointments
 from device.runtime.desk import Desk
 from device.runtime.messages import Shot
@@ -125,6 +126,9 @@ class Context:
         Local time.
     appointments
         What the clinic's worklist said.
+    listed
+        Its entries that name the open patient, where none of them is taken up, or whoever was
+        looked for and is nobody.
     """
 
     recent: int = 0
@@ -134,6 +138,7 @@ class Context:
     finding: Finding | None = None
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     appointments: Appointments = field(default_factory=Appointments)
+    listed: tuple[Scheduled, ...] = ()
 
 
 Step = tuple[State, Command | Request | None]

@@ -16,6 +16,7 @@ from device.imaging.abcd import AbcdMeasures
 from device.inference.finding import Finding
 from device.installation.system_update import Offer
 from device.language import Language
+from device.records.orders import Scheduled
 from device.runtime.clinic_list import Appointments
 from device.runtime.desk import Desk
 from device.runtime.messages import CalibrationResult, Picture
@@ -207,6 +208,9 @@ class Snapshot:
         What came of the last calibration since the start, or None.
     appointments
         What the clinic's worklist said.
+    listed
+        Its entries that name the open patient, where none of them is taken up, or whoever was
+        looked for and is nobody.
     """
 
     state: State
@@ -230,6 +234,7 @@ class Snapshot:
     seconds: float = 0.0
     calibration: CalibrationResult | None = None
     appointments: Appointments = field(default_factory=Appointments)
+    listed: tuple[Scheduled, ...] = ()
 
 
 class ByIdentity(Generic[Value]):

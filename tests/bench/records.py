@@ -26,6 +26,9 @@ LIMIT: Final = 0.05
 
 ROUNDS: Final = 15
 TODAY: Final = date(2026, 6, 1)
+_ALL_LATER: Final = date(2025, 6, 16)
+"""Before this day nothing was due: every follow-up is passed over on the way to none."""
+
 _PER_LESION: Final = 3
 _PER_PATIENT: Final = 4
 _BEGAN: Final = datetime(2016, 1, 1, tzinfo=UTC)
@@ -73,6 +76,9 @@ def deeds(archive: EncryptedArchive) -> dict[str, float]:
         ),
         "page of what is overdue, by identifier": median_seconds(
             lambda: archive.worklist(WorkKind.OVERDUE, TODAY, by_identifier=True)
+        ),
+        "the same, where nothing is overdue": median_seconds(
+            lambda: archive.worklist(WorkKind.OVERDUE, _ALL_LATER, by_identifier=True)
         ),
         "how much there is to do": median_seconds(lambda: archive.work_counts(TODAY)),
     }

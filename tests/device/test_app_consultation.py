@@ -1,5 +1,6 @@
 """A consultation, from the patient's code to what was decided, by touch and by key."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -306,7 +307,7 @@ def test_consultation_of_the_clinics_list_keeps_its_order_until_it_is_closed(
         practice.until(lambda: practice.records()[0].decision)
         practice.touch("back", "patient")
         practice.until(lambda: practice.desk().patient is None)
-        # The same patient again, and not of the list.
+        # The same patient again, by the code.
         practice.open_patient("MRN-4711")
         practice.open_first_lesion()
         practice.shoot("lesion")
@@ -329,13 +330,120 @@ def test_consultation_of_the_clinics_list_keeps_its_order_until_it_is_closed(
         asked.entries = [worklist_entry(), worklist_entry("NEW-1", "1500", AccessionNumber="ACC2")]
         practice.clinic.options["clinic_list"] = clinic_list(practice, asked.port)
         practice.use(deeds)
-    new, without, ordered, _ = practice.records()
-    assert (ordered.lesion, ordered.order.accession_number) == (key, "ACC1")
-    assert (without.lesion, without.order) == (key, None)
+    new, *ordered = practice.records()[:3]
+    assert [(one.lesion, one.order.accession_number) for one in ordered] == [(key, "ACC1")] * 2
     assert new.order.accession_number == "ACC2"
     added = practice.archive.find_patient("NEW-1")
     assert (added.birth_year, added.sex, added.name) == (1961, "female", "")
     assert practice.archive.lesion(new.lesion).patient == added.key
+
+
+@LEFT_TO_PYTHON
+def test_order_is_taken_up_by_a_code_that_is_read_or_typed(practice: Practice) -> None:
+    keys = [earlier_visit(practice.archive, name) for name in ("MRN-4711", "471", "OTHER")]
+    asked_for = threading.Event()
+
+    def photograph(seen: bool) -> None:
+        practice.until_page(PageName.PATIENT)
+        if seen:
+            practice.until(lambda: practice.clinic.view().scheduled)
+        practice.open_first_lesion()
+        practice.shoot("lesion")
+        practice.touch("shutter", "live")
+        practice.until(lambda: practice.records()[0].finding)
+        practice.touch("case", "live")
+        practice.touch("back", "lesion")
+        practice.touch("back", "patient")
+        practice.until(lambda: practice.desk().patient is None)
+
+    def deeds() -> None:
+        # The clinic has not answered yet, and nothing waits for it.
+        practice.open_patient("MRN-4711")
+        assert practice.desk().scheduled is None
+        asked_for.set()
+        photograph(seen=True)
+        practice.touch("case", "live")
+        for figure in "471":
+            practice.touch(figure, "start")
+        practice.touch("open", "start")
+        photograph(seen=True)
+        practice.open_patient("OTHER")
+        photograph(seen=False)
+        # Who is not known here yet, and comes for the same.
+        practice.open_patient("NEW-1", PageName.DETAILS)
+        practice.show_skin()
+        assert practice.clinic.view().form.birth_year == 1961
+        practice.touch("keep", "details")
+        practice.until(lambda: practice.desk().scheduled)
+        # The list says who is left.
+        practice.touch("back", "patient")
+        practice.until_page(PageName.LIVE)
+        practice.open_clinics_list()
+        practice.until(lambda: len(practice.clinic.view().seen) == 2)
+
+    class Late(list):
+        def __iter__(self) -> Iterator[object]:
+            assert asked_for.wait(60)
+            return super().__iter__()
+
+    with ris() as asked:
+        asked.entries = Late(
+            [
+                worklist_entry(),
+                worklist_entry("471", "1500", AccessionNumber="ACC2", StudyInstanceUID="1.2.5"),
+                worklist_entry("new-1", "1600", AccessionNumber="ACC3", StudyInstanceUID="1.2.6"),
+            ]
+        )
+        practice.clinic.options["clinic_list"] = clinic_list(practice, asked.port)
+        practice.use(deeds)
+    other, typed, read = practice.records()[:3]
+    assert (read.lesion, read.order.accession_number) == (keys[0], "ACC1")
+    assert (typed.lesion, typed.order.accession_number) == (keys[1], "ACC2")
+    assert (other.lesion, other.order) == (keys[2], None)
+
+
+@LEFT_TO_PYTHON
+def test_one_of_several_orders_is_chosen_and_nothing_waits_for_that(practice: Practice) -> None:
+    earlier_visit(practice.archive, "MRN-4711")
+
+    def deeds() -> None:
+        practice.clinic.until_live()
+        practice.open_clinics_list()
+        practice.touch("back", "scheduled")
+        practice.touch("back", "start")
+        practice.open_patient("MRN-4711", PageName.SCHEDULED)
+        practice.show_skin()
+        view = practice.clinic.view()
+        assert (view.patient, len(view.appointments.entries)) == ("MRN-4711", 2)
+        practice.touch("back", "scheduled")
+        practice.until_page(PageName.PATIENT)
+        assert practice.clinic.view().choices == 2
+        practice.open_first_lesion()
+        practice.shoot("lesion")
+        practice.touch("shutter", "live")
+        practice.until(lambda: practice.records()[0].finding)
+        practice.touch("case", "live")
+        practice.touch("back", "lesion")
+        practice.touch("back", "patient")
+        practice.until(lambda: practice.desk().patient is None)
+        practice.open_patient("MRN-4711", PageName.SCHEDULED)
+        practice.touch("appointment 2", "scheduled")
+        practice.until_page(PageName.PATIENT)
+        assert practice.clinic.view().scheduled.order.accession_number == "ACC2"
+        practice.open_first_lesion()
+        practice.shoot("lesion")
+
+    with ris() as asked:
+        asked.entries = [
+            worklist_entry(),
+            worklist_entry("OTHER", "1000", StudyInstanceUID="1.2.9"),
+            worklist_entry("MRN-4711", "1500", AccessionNumber="ACC2", StudyInstanceUID="1.2.5"),
+        ]
+        practice.clinic.options["clinic_list"] = clinic_list(practice, asked.port)
+        practice.use(deeds)
+    chosen, without = practice.records()[:2]
+    assert chosen.order.accession_number == "ACC2"
+    assert without.order is None
 
 
 @LEFT_TO_PYTHON

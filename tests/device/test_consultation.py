@@ -16,6 +16,7 @@ from device.runtime.desk import Desk, Matches
 from device.runtime.messages import Picture
 from device.runtime.requests import (
     AddPatient,
+    ChangePatient,
     Decide,
     DeletePatient,
     FindPatient,
@@ -28,6 +29,7 @@ from device.runtime.requests import (
 )
 from device.screen.forms import DecisionForm, DetailsForm, Draft, decision_of
 from device.screen.pages.keyboard import Field, KeyboardState
+from device.screen.pages.scheduled import ScheduledState
 from device.screen.registry import PageName
 from device.screen.state import State
 from device.screen.view import Case
@@ -128,6 +130,33 @@ def test_picture_is_of_the_order_only_while_its_lesion_is_the_scheduled_patients
     for lesion in ("f" * 32, NewLesion("f" * 32, FOREARM), None):
         assert filing_of(State(lesion=lesion), asked).order is None
     assert filing_of(State(lesion=own), replace(asked, patient=None)).order is None
+
+
+def test_patient_whom_the_clinics_list_names_more_than_once_is_asked_about() -> None:
+    two = (SCHEDULED, replace(SCHEDULED, time="1500"))
+    start, found = State(PageName.START), replace(DESK, answered=FIND)
+    asked = followed(start, found, None, two)
+    assert (asked.page, asked.page_state) == (PageName.SCHEDULED, ScheduledState(of_patient=True))
+    added = replace(DESK, answered=AddPatient("P-004711"))
+    assert followed(State(PageName.DETAILS), added, None, two).page == PageName.SCHEDULED
+    assert followed(start, found, None, two[:1]).page == PageName.PATIENT
+    # A picture that is filed was taken for no order; and who was corrected has been asked.
+    assert followed(replace(start, filing="x"), found, None, two).page == PageName.PATIENT
+    changed = replace(DESK, answered=ChangePatient(PATIENT))
+    assert followed(State(PageName.DETAILS), changed, None, two).page == PageName.PATIENT
+    chosen = replace(DESK, answered=OpenScheduled(SCHEDULED), scheduled=SCHEDULED)
+    assert followed(asked, chosen).page == PageName.PATIENT
+
+
+def test_patient_who_is_not_known_is_added_with_what_the_clinics_list_tells() -> None:
+    listed = (SCHEDULED, replace(SCHEDULED, time="1500"))
+    start, unknown = State(PageName.START), Desk(access=OPEN, unknown="P-9", answered=FIND)
+    told = DetailsForm("P-9", "", SCHEDULED.birth_year, SCHEDULED.sex)
+    assert followed(start, unknown, None, listed).page_state == told
+    named = followed(replace(start, names=True), unknown, None, listed[:1]).page_state
+    assert named == replace(told, name=SCHEDULED.name)
+    other = (*listed, replace(SCHEDULED, birth_year=1958))
+    assert followed(start, unknown, None, other).page_state == DetailsForm("P-9")
 
 
 def test_entry_of_the_clinics_list_leads_to_its_patient() -> None:

@@ -12,7 +12,7 @@ from device.runtime.desk import Matches
 from device.runtime.requests import FindPatient
 from device.screen.canvas import Button
 from device.screen.events import Target
-from device.screen.forms import DetailsForm
+from device.screen.forms import new_details
 from device.screen.headings import draw_heading, eight_choices, heading_area
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
@@ -85,7 +85,7 @@ class FoundPage(Page):
         """Open one of them, or add a patient of the identifier that was typed."""
         desk = context.desk
         if target == FoundControl.ADD:
-            form = DetailsForm(desk.unknown)
+            form = new_details(desk.unknown, context.listed, state.names)
             return replace(with_page(state, PageName.DETAILS), page_state=form), None
         place, found = _PLACES.index(FoundControl(target)), desk.matches.patients
         if place >= len(found):

@@ -136,7 +136,9 @@ class PatientView(PageView):
     fault
         Why what was asked for last was not done, or None.
     scheduled
-        The entry of the clinic's worklist that the patient was opened by, or None.
+        The entry of the clinic's worklist that pictures are taken for, or None.
+    choices
+        How many entries name the patient, where none of several was chosen.
     """
 
     page: ClassVar[PageName] = PageName.PATIENT
@@ -147,6 +149,7 @@ class PatientView(PageView):
     filing: bool = False
     fault: Fault | None = None
     scheduled: Scheduled | None = None
+    choices: int = 0
 
 
 class PatientPage(Page):
@@ -225,6 +228,7 @@ class PatientPage(Page):
             bool(state.filing),
             desk.fault,
             desk.scheduled,
+            len(snapshot.listed),
         )
 
     def draw(self, view: PatientView, wording: Wording) -> None:
@@ -241,7 +245,7 @@ class PatientPage(Page):
         header = Rect(layout.panel.left, layout.panel.top, layout.panel.width, layout.px(_HEADER))
         canvas.part(
             header,
-            (view.patient, view.filing, view.fault, view.scheduled),
+            (view.patient, view.filing, view.fault, view.scheduled, view.choices),
             lambda shown: self._draw_header(header, *shown, wording),
         )
         area = places[PatientControl.MAP]
@@ -260,6 +264,7 @@ class PatientPage(Page):
         filing: bool,
         fault: Fault | None,
         scheduled: Scheduled | None,
+        choices: int,
         wording: Wording,
     ) -> None:
         if patient is None:
@@ -278,6 +283,9 @@ class PatientPage(Page):
             if otherwise:
                 said = wording.translate("Clinic's list: {said}", said=otherwise)
                 said, colour = f"{said} · {known}", self.palette.warning
+        elif choices > 1:
+            said = wording.translate("Clinic's list: none of {count} chosen", count=choices)
+            colour = self.palette.warning
         if filing:
             said = wording.translate("Which lesion is the picture of?")
             colour = self.palette.touch

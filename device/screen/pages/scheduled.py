@@ -1,4 +1,4 @@
-"""The clinic's worklist: who is to be examined today."""
+"""The clinic's worklist: who is to be examined today, or which appointment a patient comes for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,8 +10,9 @@ from pygame import Rect
 
 from device.faults import Fault
 from device.records.listing import WorkKind
-from device.records.orders import Scheduled
+from device.records.orders import OrderKey, Scheduled
 from device.runtime.clinic_list import Appointments
+from device.runtime.desk import Desk
 from device.runtime.requests import OpenScheduled, OpenWork
 from device.screen import theme
 from device.screen.canvas import Button
@@ -20,6 +21,7 @@ from device.screen.grid import below, second_row, tiled, work_area
 from device.screen.headings import draw_heading, heading_area
 from device.screen.layout import Layout
 from device.screen.pages.base import Control, Page
+from device.screen.quality_marks import draw_hook
 from device.screen.records_wording import time_of_day
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State, Step, with_page
@@ -48,6 +50,22 @@ class ScheduledControl(StrEnum):
 _ENTRIES: Final = tuple(ScheduledControl)[-8:]
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduledState:
+    """What the page remembers.
+
+    Attributes
+    ----------
+    first
+        Which entry stands first.
+    of_patient
+        Only those are shown that name the open patient, as there are several.
+    """
+
+    first: int = 0
+    of_patient: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ScheduledView(PageView):
     """Some of those who are to be examined today.
@@ -55,7 +73,7 @@ class ScheduledView(PageView):
     Attributes
     ----------
     appointments
-        What the clinic's worklist said.
+        What the clinic's worklist said, of those entries that are shown.
     asked
         Who is asked, as the settings call it.
     first
@@ -66,6 +84,10 @@ class ScheduledView(PageView):
         Why the one that was chosen could not be opened, or None.
     frozen
         A picture is held.
+    patient
+        Identifier of whoever is open and whose entries alone are shown; empty for all.
+    seen
+        Keys of the orders that examinations of today are kept with.
     """
 
     page: ClassVar[PageName] = PageName.SCHEDULED
@@ -75,6 +97,8 @@ class ScheduledView(PageView):
     names: bool = False
     fault: Fault | None = None
     frozen: bool = False
+    patient: str = ""
+    seen: frozenset[OrderKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +106,12 @@ class _Entry:
     """The slice of a view that an entry shows."""
 
     lines: tuple[str, str]
+    seen: str
     focused: bool
 
 
 class ScheduledPage(Page):
-    """Opens a patient who is to be examined today."""
+    """Opens a patient who is to be examined today, or takes up one of the open one's orders."""
 
     parent: ClassVar[PageName | None] = PageName.START
 
@@ -113,34 +138,45 @@ class ScheduledPage(Page):
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
         """Open a patient, turn the page, ask again, or go to the instrument's own worklist."""
-        said = context.appointments
+        remembered = _remembered(state)
+        said = _of(remembered, context.appointments, context.desk, context.listed)
         if target == ScheduledControl.WORK:
             return with_page(state, PageName.WORKLIST), OpenWork(WorkKind.OVERDUE)
         if target == ScheduledControl.AGAIN:
             asked = None if said.asking else Command.ASK_FOR_CLINIC_LIST
-            return replace(state, page_state=None), asked
+            return replace(state, page_state=replace(remembered, first=0)), asked
         # What may change at any moment is not touched.
-        entries, first = _shown(said), _first(state, said)
+        entries, first = _shown(said), _first(remembered, said)
         if target in (ScheduledControl.EARLIER, ScheduledControl.FURTHER):
             by = len(_ENTRIES) if target == ScheduledControl.FURTHER else -len(_ENTRIES)
             turned = first + by if 0 <= first + by < len(entries) else first
-            return replace(state, page_state=turned), None
+            return replace(state, page_state=replace(remembered, first=turned)), None
         place = first + _ENTRIES.index(ScheduledControl(target))
         if place >= len(entries):
             return state, None
         return state, OpenScheduled(entries[place], named=state.names)
 
     @classmethod
+    def left(cls, state: State) -> Step:
+        """Go back to where a patient is looked for, or go on with the open one without an order."""
+        opened = _remembered(state).of_patient
+        return with_page(state, PageName.PATIENT if opened else PageName.START), None
+
+    @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
         """Return who is to be examined."""
-        state, said = snapshot.state, snapshot.appointments
+        state, desk, remembered = snapshot.state, snapshot.desk, _remembered(snapshot.state)
+        said = _of(remembered, snapshot.appointments, desk, snapshot.listed)
+        patient = desk.patient if remembered.of_patient else None
         return ScheduledView(
             said,
             state.clinic_list,
-            _first(state, said),
+            _first(remembered, said),
             state.names,
-            snapshot.desk.fault,
+            desk.fault,
             state.frozen,
+            patient.identifier if patient else "",
+            desk.seen,
         )
 
     def draw(self, view: ScheduledView, wording: Wording) -> None:
@@ -182,7 +218,8 @@ class ScheduledPage(Page):
         first = "   ".join(word for word in (time_of_day(entry.time), entry.identifier) if word)
         name = entry.name if view.names else ""
         second = ", ".join(word for word in (name, entry.order.description) if word)
-        shown = _Entry((first, second), view.focus == target)
+        seen = wording.translate("Seen") if entry.order.key in view.seen else ""
+        shown = _Entry((first, second), seen, view.focus == target)
         canvas.part(area, shown, lambda shown: self._draw_lines(area, shown))
 
     def _draw_lines(self, area: Rect, shown: _Entry) -> None:
@@ -190,6 +227,13 @@ class ScheduledPage(Page):
         pygame.draw.rect(canvas.screen, self.palette.touch, area, px(2), border_radius=px(8))
         left, width = area.left + px(14), area.width - px(28)
         first, second = shown.lines
+        if shown.seen:
+            end = (area.right - px(14), area.centery)
+            word = canvas.draw_text(
+                shown.seen, theme.SMALL, end, width // 3, bold=True, anchor="midright"
+            )
+            draw_hook(canvas, (word.left - px(16), area.centery))
+            width = word.left - px(32) - left
         middle = area.centery - px(13) if second else area.centery
         canvas.draw_text(first, theme.BODY, (left, middle), width, bold=True, anchor="midleft")
         canvas.draw_text(
@@ -203,17 +247,27 @@ def _said(view: ScheduledView, wording: Wording) -> tuple[str, bool]:
     """Return what stands above the entries, and whether something is wrong."""
     said = view.appointments
     fault = view.fault or said.fault
+    if view.patient and len(said.entries) > 1 and not said.asking and view.fault is None:
+        return wording.translate(
+            "{patient} has several appointments today. Which is it?", patient=view.patient
+        ), False
     if said.asking:
         return wording.translate("Asking {target}.", target=view.asked), False
     if fault is not None:
         return wording.sentence(fault), True
     if said.heard is None:
         return "", False
+    if not said.entries and view.patient:
+        return wording.translate(
+            "{patient} is no longer on the clinic's list.", patient=view.patient
+        ), False
     if not said.entries:
         return wording.translate("Nobody is scheduled for today."), False
-    heard = f"{said.heard:%H:%M}"
     return wording.translate(
-        "Today: {count}, as of {time}.", count=len(said.entries), time=heard
+        "Today: {count}, {seen} of them seen here, as of {time}.",
+        count=len(said.entries),
+        seen=sum(entry.order.key in view.seen for entry in said.entries),
+        time=f"{said.heard:%H:%M}",
     ), False
 
 
@@ -222,9 +276,21 @@ def _shown(said: Appointments) -> tuple[Scheduled, ...]:
     return () if said.asking else said.entries
 
 
-def _first(state: State, said: Appointments) -> int:
-    first = state.page_state if isinstance(state.page_state, int) else 0
-    return first if first < len(said.entries) else 0
+def _remembered(state: State) -> ScheduledState:
+    return state.page_state if isinstance(state.page_state, ScheduledState) else ScheduledState()
+
+
+def _of(
+    remembered: ScheduledState, said: Appointments, desk: Desk, listed: tuple[Scheduled, ...]
+) -> Appointments:
+    """Return what the worklist said of the open patient, where that one alone is shown."""
+    if not remembered.of_patient:
+        return said
+    return replace(said, entries=(desk.scheduled,) if desk.scheduled else listed)
+
+
+def _first(remembered: ScheduledState, said: Appointments) -> int:
+    return remembered.first if remembered.first < len(said.entries) else 0
 
 
 PAGE = ScheduledPage

@@ -12,7 +12,7 @@ from device.inference.finding import Finding
 from device.interop.outbox import Outbox
 from device.interop.targets import connections, queue
 from device.records.encrypted_archive import EncryptedArchive
-from device.records.patients import Key
+from device.records.patients import Key, Sex
 from tests.device.interop.studies import DECISION
 from tests.device.records.conftest import CHEAP
 from tests.device.records.test_patients import SPOT
@@ -81,6 +81,33 @@ def test_every_picture_of_a_lesion_that_was_moved_is_queued_again(clinic: Clinic
     # One without a picture holds nothing up.
     other = clinic.archive.add_lesion(lesion.patient)
     clinic.archive.change_lesion(msgspec.structs.replace(other, spot=SPOT))
+    assert clinic.queued() == []
+    last = clinic.keep()
+    assert clinic.queued() == [("pacs", last)]
+
+
+def test_every_picture_of_a_patient_who_was_corrected_is_queued_again(clinic: Clinic) -> None:
+    patient = clinic.archive.add_patient("MRN-1", birth_year=1961)
+    lesions = [clinic.archive.add_lesion(patient.key) for _ in range(2)]
+    names = [clinic.keep(lesions[number].key) for number in (0, 1, 1)]
+    clinic.keep(clinic.archive.add_lesion(clinic.archive.add_patient("MRN-2").key).key)
+    clinic.keep()
+    clinic.queued()
+    expected = [(target, name) for target in ("pacs", "records") for name in names]
+    for changed in (
+        msgspec.structs.replace(patient, birth_year=1916),
+        msgspec.structs.replace(patient, birth_year=1916, sex=Sex.FEMALE),
+        msgspec.structs.replace(patient, identifier="MRN-3", birth_year=1916, sex=Sex.FEMALE),
+    ):
+        clinic.archive.change_patient(changed)
+        assert sorted(clinic.queued()) == expected
+        assert clinic.queued() == []
+        # Nothing was corrected.
+        clinic.archive.change_patient(changed)
+        assert clinic.queued() == []
+    # One without a picture holds nothing up.
+    other = clinic.archive.add_patient("MRN-4")
+    clinic.archive.change_patient(msgspec.structs.replace(other, birth_year=1970))
     assert clinic.queued() == []
     last = clinic.keep()
     assert clinic.queued() == [("pacs", last)]

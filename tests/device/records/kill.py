@@ -197,6 +197,7 @@ class Trials:
     def migrate(self, seed: int) -> None:
         """Kill while a later release opens the archive for the first time."""
         folder = self._fresh("filled")
+        deeds.forget_aid(EncryptedArchive(folder))
         self._killed("migration", lambda tell: deeds.migrate(EncryptedArchive(folder)))
         archive = EncryptedArchive(folder)
         with deeds.later_release():
@@ -208,6 +209,8 @@ class Trials:
                 query = f"SELECT count(*) FROM {table} WHERE length != length(record)"  # noqa: S608
                 if tables.execute(query).fetchone() != (0,):
                     raise CorruptError(f"{table} is half migrated")
+            if not database.has_aid(tables):
+                raise CorruptError("the worklist by identifier is missing")
             self._see_all(archive)
 
     def set_pins(self, seed: int) -> None:

@@ -201,6 +201,18 @@ def later_release() -> Iterator[None]:
             module.MIGRATIONS = before  # type: ignore[misc]
 
 
+def forget_aid(archive: EncryptedArchive) -> None:
+    """Bring an archive to what the release before `awaited` wrote."""
+    archive.open()
+    assert archive.opened is not None
+    tables = archive.opened.connection
+    triggers = tables.execute("SELECT name FROM sqlite_schema WHERE name LIKE 'awaited_%'")
+    for (name,) in triggers.fetchall():
+        tables.execute(f"DROP TRIGGER {name}")
+    tables.execute("DROP TABLE awaited")
+    archive.close()
+
+
 def migrate(archive: EncryptedArchive) -> None:
     """Open an archive for the first time with a later release."""
     with later_release():

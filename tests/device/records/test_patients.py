@@ -1,7 +1,7 @@
 """Patients, lesions, decisions and the worklist, as the archive keeps them."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import msgspec
@@ -183,6 +183,27 @@ def test_order_stays_with_its_patient(visits: Visits) -> None:
         assert archive.record(kept).order is None
 
 
+def test_orders_of_a_day_are_found_behind_pictures_of_other_days(visits: Visits) -> None:
+    archive = visits.archive
+
+    def keep(taken: datetime, study: str) -> None:
+        frame = replace(visits.frame, time=taken)
+        order = Order(study_uid=study, step="S1")
+        archive.keep(frame, None, [], None, lesion=visits.lesion.key, order=order)
+
+    morning = datetime.combine(TODAY, time(0, 0, 1)).astimezone()
+    keep(morning - timedelta(seconds=2), "1.1")
+    keep(morning, "1.2")
+    keep(morning + timedelta(hours=23, minutes=59), "1.3")
+    # While the clock was not set.
+    keep(datetime(1970, 1, 1, tzinfo=UTC), "1.4")
+    keep(morning + timedelta(days=1), "1.5")
+    assert archive.orders_of(TODAY) == {("1.2", "S1"), ("1.3", "S1")}
+    assert archive.orders_of(TODAY - timedelta(days=1)) == {("1.1", "S1")}
+    archive.opened.connection.execute("UPDATE examination SET record = x'00' WHERE number = 2")
+    assert archive.orders_of(TODAY) == {("1.3", "S1")}
+
+
 def test_order_that_no_study_can_bear_is_refused(visits: Visits) -> None:
     order = Order(study_uid="a study")
     with pytest.raises(RecordError, match="cannot be entered"):
@@ -324,12 +345,12 @@ def test_worklist_goes_on_where_a_page_ended(visits: Visits) -> None:
     assert listed == [identifier for _, identifier in sorted(kept)]
 
 
-@pytest.mark.parametrize("few", [0, 1000])
+@pytest.mark.parametrize("aided", [True, False])
 def test_worklist_by_identifier_is_in_their_order_and_begins_as_is_wanted(
-    visits: Visits, few: int, monkeypatch: pytest.MonkeyPatch
+    visits: Visits, aided: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Both ways to the same answer: few are sought, many are met.
-    monkeypatch.setattr(examination_tables, "_FEW", few)
+    # Both ways to the same answer: what is kept in order, and what is put in order.
+    monkeypatch.setattr(examination_tables, "has_aid", lambda connection: aided)
     archive = visits.archive
     kept: dict[str, list[str]] = {"4711": [visits.picture()]}
     for identifier in ("b 2", "A 1", "a 10", "4712"):

@@ -2,16 +2,21 @@
 
 import hashlib
 import os
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from device.frame import Frame
 from device.records import database, vault
 from device.records.encrypted_archive import EncryptedArchive
+from device.records.listing import WorkKind
 from device.records.trail import Event
 from device.records.verification import verify
+from tests.device.records.kill_deeds import FINDING, forget_aid
+from tests.device.records.test_drop_box import DECISION
 
 
 @pytest.fixture
@@ -141,6 +146,50 @@ def test_archive_of_an_earlier_release_is_brought_to_this_one(
     assert [told for told in verify(archive) if told] == []
     last = list(archive.trail())[-1]
     assert (last.event, last.subject) == (Event.MIGRATED, f"schema {len(database.MIGRATIONS)}")
+
+
+def test_worklist_by_identifier_is_made_for_what_the_release_before_wrote(
+    archive: EncryptedArchive, small_frame: Frame
+) -> None:
+    """And stays true through all that changes it, whatever release does that."""
+    patients = [archive.add_patient(name) for name in ("B", "A")]
+    lesions = [archive.add_lesion(patient.key).key for patient in patients]
+    first, second = (archive.keep(small_frame, FINDING, [], None, lesion=key) for key in lesions)
+    unfiled = archive.keep(small_frame, FINDING, [], None)
+
+    def listed(kind: WorkKind = WorkKind.UNDECIDED) -> list[str]:
+        page = archive.worklist(kind, date(2026, 6, 1), by_identifier=True)
+        assert [told for told in verify(archive) if told] == []
+        return [item.record.identifier for item in page.items]
+
+    assert listed() == [second, first]
+    forget_aid(archive)
+    archive.open()
+    assert archive.opened is not None
+    tables = archive.opened.connection
+    assert database.has_aid(tables)
+    # A release that goes back to the one before finds its own version.
+    assert database.version_of(tables) == len(database.MIGRATIONS)
+    assert [entry.event for entry in archive.trail()].count(Event.MIGRATED) == 0
+    assert listed() == [second, first]
+    archive.file_examination(unfiled, lesions[1])
+    assert listed() == [second, unfiled, first]
+    archive.change_patient(msgspec.structs.replace(patients[0], identifier="0"))
+    assert listed() == [first, second, unfiled]
+    archive.decide(first, DECISION)
+    assert listed() == [second, unfiled]
+    archive.decide(first, None)
+    archive.file_examination(second, lesions[0])
+    archive.file_examination(unfiled, None)
+    assert listed() == [first, second]
+    archive.delete_examination(first)
+    assert listed() == [second]
+    archive.delete_patient(patients[0].key)
+    assert listed() == []
+    tables.execute("INSERT INTO awaited VALUES ('referred', 'z', 9, NULL)")
+    assert next(iter(verify(archive))) == (
+        "archive.db: the worklist by identifier is not that of the examinations"
+    )
 
 
 def test_tables_that_are_gone_are_not_made_anew_beside_their_pictures(

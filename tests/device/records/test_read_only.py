@@ -18,7 +18,7 @@ from device.records.listing import WorkKind
 from device.records.verification import verify
 from tests.device.clocks import ManualClock
 from tests.device.records.conftest import CHEAP, write_protected
-from tests.device.records.kill_deeds import FINDING, PASSPHRASE
+from tests.device.records.kill_deeds import FINDING, PASSPHRASE, forget_aid
 from tests.device.records.test_drop_box import DECISION, DOCTOR, PIN
 
 REFUSED = "cannot be written; check the disk, and who may write there"
@@ -232,6 +232,17 @@ def test_damaged_journal_is_told(
     kept.close()
     (line,) = [told for told in verify(kept) if told]
     assert line.endswith(f"changes lost: {7 - left}")
+
+
+def test_what_only_the_release_before_wrote_is_listed_by_identifier_too(
+    kept: EncryptedArchive,
+) -> None:
+    forget_aid(kept)
+    with write_protected(kept.folder):
+        page = kept.worklist(WorkKind.UNDECIDED, date(2026, 1, 1), by_identifier=True)
+        assert kept.read_only
+        assert [item.patient.identifier for item in page.items] == ["4711"]
+        assert [told for told in verify(kept) if told] == []
 
 
 def test_folder_without_records_is_told(folder: Path, small_frame: Frame) -> None:

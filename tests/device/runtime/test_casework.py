@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -18,12 +19,14 @@ from device.records.access import Holder
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.listing import WorkKind
 from device.records.model import PictureKind
+from device.records.orders import Order
 from device.records.patients import Action, Decision, Key, Role
 from device.runtime.casework import MOST_MATCHES, NO_IDENTIFIER, NOT_KEPT_YET, WORK_ROWS, Casework
 from device.runtime.desk import Desk, Matches
 from device.runtime.messages import Shot
 from device.runtime.requests import (
     AddPatient,
+    Appoint,
     ChangePatient,
     ClosePatient,
     CompareVisits,
@@ -32,6 +35,7 @@ from device.runtime.requests import (
     FileExamination,
     Filing,
     FindPatient,
+    ListSeen,
     Lock,
     MoveLesion,
     NewLesion,
@@ -139,6 +143,42 @@ def test_order_goes_with_its_patient_and_comes_back_with_what_the_lock_interrupt
     assert (desk.patient.identifier, desk.scheduled) == (SCHEDULED.identifier, SCHEDULED)
     it.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), "471100")
     assert it.ask(Lock()).scheduled is None
+
+
+def test_order_of_whoever_is_open_is_taken_up_and_answers_nothing(it: Desktop) -> None:
+    first, second = (it.ask(AddPatient(name)).patient.key for name in ("P-1", "P-2"))
+    before = it.ask(AddPatient("p-1"))
+    it.work.appoint(Appoint(first, SCHEDULED))
+    assert it.desk is before
+    it.work.appoint(Appoint(second, SCHEDULED))
+    # What was asked for last is still to be told of.
+    assert before.fault is not None
+    assert (it.desk.scheduled, it.desk.fault, it.desk.answered) == (
+        SCHEDULED, before.fault, before.answered,
+    )  # fmt: skip
+    # The one that was taken up first, or chosen, stays.
+    it.work.appoint(Appoint(second, replace(SCHEDULED, time="1500")))
+    assert it.desk.scheduled == SCHEDULED
+
+
+def test_orders_that_something_was_kept_for_today_are_listed(it: Desktop) -> None:
+    lesion = it.lesion()
+    orders = [Order(study_uid=f"1.2.{number}", step="S1") for number in range(4)]
+    today = (datetime(2026, 1, 1, tzinfo=UTC) - it.clock.now()) / timedelta(days=1)
+    it.picture(lesion=lesion, order=orders[0], days_ago=today + 1.0)
+    it.picture(lesion=lesion, order=orders[1], days_ago=today)
+    second = msgspec.structs.replace(orders[1], step="S2")
+    it.picture(lesion=lesion, order=second, days_ago=today)
+    it.picture(lesion=lesion, days_ago=today)
+    deleted = it.picture(lesion=lesion, order=orders[2], days_ago=today)
+    assert it.ask(ListSeen()).seen == {("1.2.1", "S1"), ("1.2.1", "S2"), ("1.2.2", "S1")}
+    it.archive.delete_examination(deleted)
+    seen = it.ask(ListSeen()).seen
+    assert seen == {("1.2.1", "S1"), ("1.2.1", "S2")}
+    # It is of the day, and of no patient.
+    assert it.ask(FindPatient("P-1")).seen == seen
+    it.clock.sleep(86400.0)
+    assert it.ask(ListSeen()).seen == frozenset()
 
 
 def test_identifier_of_another_patient_is_a_fault_and_changes_nothing(it: Desktop) -> None:

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 
@@ -10,7 +11,13 @@ from device.errors import DermascopeError
 from device.exchange import DicomPeer
 from device.interop.dicom_worklist import find_scheduled
 from device.records.orders import Scheduled
-from device.runtime.clinic_list import FRESH_SECONDS, NOT_ASKED, Appointments, ClinicList
+from device.runtime.clinic_list import (
+    FRESH_SECONDS,
+    NOT_ASKED,
+    Appointments,
+    ClinicList,
+    entries_of,
+)
 from tests.device.clocks import ManualClock
 from tests.device.interop.peers import (
     LEFT_TO_PYTHON,
@@ -25,7 +32,7 @@ from tests.device.interop.peers import (
     trusting,
 )
 from tests.device.interop.test_dicom_worklist import entry
-from tests.device.screen.record_states import SCHEDULED
+from tests.device.screen.record_states import APPOINTMENTS, SCHEDULED
 from tests.device.scripted import until
 
 pytestmark = LEFT_TO_PYTHON
@@ -169,3 +176,17 @@ def test_what_nobody_expects_is_told_and_not_what_it_is_about(
     clinic.ask()
     assert answered(clinic).fault.message == NOT_ASKED
     assert "P-004711" not in caplog.text + str(clinic.said.fault)
+
+
+def test_entries_of_a_patient_are_those_of_today_whatever_the_capitals() -> None:
+    today = APPOINTMENTS.heard.date()
+    own, other = APPOINTMENTS.entries[:2]
+    assert entries_of("p-004711", APPOINTMENTS, today) == (own,)
+    # As a code would be read that the patient is looked for by.
+    again = replace(own, identifier=" p-004711*", time="1500")
+    beginning = replace(own, identifier="P-00471")
+    said = replace(APPOINTMENTS, entries=(own, other, beginning, again))
+    assert entries_of("p-004711", said, today) == (own, again)
+    assert entries_of("p-004711", replace(said, asking=True), today) == (own, again)
+    assert entries_of("p-004711", said, today + timedelta(days=1)) == ()
+    assert entries_of("p-004711", Appointments(), today) == ()

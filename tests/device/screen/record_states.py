@@ -105,7 +105,12 @@ SCHEDULED = Scheduled(
 )
 APPOINTMENTS = Appointments(
     tuple(
-        replace(SCHEDULED, identifier=f"P-00{4711 + i}", time=f"{9 + i // 2:02d}{30 * (i % 2):02d}")
+        replace(
+            SCHEDULED,
+            identifier=f"P-00{4711 + i}",
+            time=f"{9 + i // 2:02d}{30 * (i % 2):02d}",
+            order=msgspec.structs.replace(SCHEDULED.order, study_uid=f"1.2.3.{i}"),
+        )
         for i in range(11)
     ),
     NOON.astimezone(),
@@ -213,7 +218,23 @@ def record_states(live: LiveView) -> dict[str, PageView]:
             scheduled=replace(SCHEDULED, birth_year=1958, sex=Sex.OTHER),
             **cased,
         ),
-        "scheduled": ScheduledView(APPOINTMENTS, "ris", names=True, **common),
+        "patient-choices": PatientView(PATIENT, LESIONS, choices=2, **cased),
+        "scheduled": ScheduledView(
+            APPOINTMENTS,
+            "ris",
+            names=True,
+            seen=frozenset(e.order.key for e in APPOINTMENTS.entries[:2]),
+            **common,
+        ),
+        "scheduled-of-patient": ScheduledView(
+            replace(APPOINTMENTS, entries=(SCHEDULED, replace(SCHEDULED, time="1500"))),
+            "ris",
+            patient=PATIENT.identifier,
+            **cased,
+        ),
+        "scheduled-no-longer": ScheduledView(
+            replace(APPOINTMENTS, entries=()), "ris", patient=PATIENT.identifier, **cased
+        ),
         "scheduled-last": ScheduledView(
             replace(
                 APPOINTMENTS,

@@ -411,8 +411,18 @@ def test_clinics_list_tells_why_there_is_none_and_offers_to_try_again(
     # What may be another's a moment later is not shown.
     assert "P-0047" not in words
     words = said(manifest, drawn, STATES["scheduled"])
-    assert "Today: 11, as of" in words
+    assert "Today: 11, 2 of them seen here, as of" in words
+    assert words.count("Seen") == 2
     assert "Try again" not in words
+
+
+def test_clinics_list_of_one_patient_asks_which_of_them_it_is(
+    manifest: Manifest, drawn: list[str]
+) -> None:
+    words = said(manifest, drawn, STATES["scheduled-of-patient"])
+    assert "P-004711 has several appointments today. Which is it?" in words
+    assert "P-004711 is no longer on" in said(manifest, drawn, STATES["scheduled-no-longer"])
+    assert "none of 2 chosen" in said(manifest, drawn, STATES["patient-choices"])
 
 
 def test_patient_whom_the_clinics_list_calls_otherwise_is_told_so(

@@ -43,6 +43,7 @@ from device.screen.pages.followup import FollowUpState
 from device.screen.pages.keyboard import ACCENTED, Field, KeyboardState
 from device.screen.pages.patient import PatientState
 from device.screen.pages.picture import PictureState
+from device.screen.pages.scheduled import ScheduledState
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State
 from device.screen.view import LiveView, Snapshot
@@ -387,13 +388,29 @@ def test_entry_of_the_clinics_list_is_opened_by_touch_and_by_key() -> None:
     assert step(state, Touch("appointment 3"), listed)[1] == third
 
 
+def test_one_of_several_appointments_is_chosen_or_none() -> None:
+    own = (APPOINTMENTS.entries[0], replace(APPOINTMENTS.entries[0], time="1500"))
+    state = State(PageName.SCHEDULED, page_state=ScheduledState(of_patient=True))
+    open_one = Context(desk=DESK, appointments=APPOINTMENTS, listed=own)
+    assert step(state, Touch("appointment 2"), open_one) == (state, OpenScheduled(own[1]))
+    assert step(state, Touch("appointment 3"), open_one) == (state, None)
+    assert step(state, Touch("again"), open_one) == (state, Command.ASK_FOR_CLINIC_LIST)
+    asking = replace(open_one, appointments=replace(APPOINTMENTS, asking=True))
+    assert step(state, Touch("appointment 2"), asking) == (state, None)
+    # One is left, and was taken up meanwhile.
+    taken = replace(open_one, desk=replace(DESK, scheduled=own[1]), listed=())
+    assert step(state, Touch("appointment 1"), taken) == (state, OpenScheduled(own[1]))
+    assert step(state, Touch("back"), open_one) == (State(PageName.PATIENT), None)
+
+
 def test_list_that_may_change_under_the_finger_is_not_touched_and_asked_for_again() -> None:
-    state = State(PageName.SCHEDULED, page_state=8)
+    state = State(PageName.SCHEDULED, page_state=ScheduledState(8))
     asking = Context(appointments=replace(APPOINTMENTS, asking=True))
     assert step(state, Touch("appointment 1"), asking) == (state, None)
     assert step(state, Touch("again"), asking)[1] is None
     again = step(state, Touch("again"), Context(appointments=APPOINTMENTS))
-    assert again == (State(PageName.SCHEDULED), Command.ASK_FOR_CLINIC_LIST)
+    first = State(PageName.SCHEDULED, page_state=ScheduledState())
+    assert again == (first, Command.ASK_FOR_CLINIC_LIST)
     # A shorter one begins at its beginning.
     short = Context(appointments=replace(APPOINTMENTS, entries=APPOINTMENTS.entries[:2]))
     _, request = step(state, Touch("appointment 1"), short)
@@ -585,6 +602,8 @@ def test_one_of_several_patients_is_chosen_or_a_new_one_added() -> None:
     assert (added.page, added.page_state, request) == (
         PageName.DETAILS, DetailsForm("P-0047"), None,
     )  # fmt: skip
+    listed = replace(context, listed=APPOINTMENTS.entries[:1])
+    assert step(state, Touch("add"), listed)[0].page_state.birth_year == 1961
 
 
 @pytest.mark.parametrize(("abstention", "told"), [(None, True), ("unfamiliar", False)])
