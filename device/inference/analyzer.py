@@ -153,7 +153,7 @@ class Analyzer:
         as_captured
             Analyze it as a captured picture is (`analyze_burst`).
         """
-        return self._analyze(frame, motion, as_captured, None, lambda: None)
+        return self._analyze(frame, motion, as_captured)
 
     def analyze_live(
         self, frame: Frame, motion: float | None = None, *, as_captured: bool = False
@@ -177,7 +177,7 @@ class Analyzer:
         self._last_live = now
         if before is not None and now - before.at + period >= MAX_MEASUREMENT_AGE_SECONDS:
             before = None
-        return self._analyze(frame, motion, as_captured, before, lambda: None)
+        return self._analyze(frame, motion, as_captured, before)
 
     def analyze_burst(
         self,
@@ -219,7 +219,9 @@ class Analyzer:
         sharpest = frames[kept]
         chosen(sharpest)
         moved = motion_in_burst([frame.pixels for frame in frames], kept, crops[kept].field)
-        finding = self._analyze(sharpest, moved, True, None, lambda: progress(next(steps), of))
+        finding = self._analyze(
+            sharpest, moved, True, crop=crops[kept], done=lambda: progress(next(steps), of)
+        )
         return sharpest, finding
 
     def _analyze(
@@ -227,9 +229,11 @@ class Analyzer:
         frame: Frame,
         motion: float | None,
         as_captured: bool,
-        before: _Measured | None,
-        done: Callable[[], None],
+        before: _Measured | None = None,
+        crop: CroppedField | None = None,
+        done: Callable[[], None] = lambda: None,
     ) -> Finding:
+        """Return the finding of a frame, of which the same field or the crop may be known."""
         network = self._captured if as_captured else self._live
         manifest, spec = self.manifest, network.spec
         averaged = as_captured and spec.test_time_augmentation == "dihedral"
@@ -242,15 +246,15 @@ class Analyzer:
         else:
             before = None
         if before is None:
-            crop = _crop(frame, spec)
-            pixels = resize_to_input(frame.pixels, spec.input, crop)
+            look = crop or _crop(frame, spec)
+            pixels = resize_to_input(frame.pixels, spec.input, look)
         resized = perf_counter()
         views = dihedral_views(pixels) if averaged else (pixels,)
         output = mean_over_views(network, views, done)
         inferred = perf_counter()
         if before is None:
-            quality = measure_quality(crop.pixels, manifest.quality, motion)
-            before = _Measured(shape, crop.field, quality, pixels, self._clock.monotonic())
+            quality = measure_quality(look.pixels, manifest.quality, motion)
+            before = _Measured(shape, look.field, quality, pixels, self._clock.monotonic())
         else:
             quality = with_motion(before.quality, manifest.quality, motion)
         self._measured = before if quality.sufficient else None

@@ -117,7 +117,7 @@ def main() -> None:
         table.add_row(
             "captured picture to finding / passes of its network",
             "{:.1f} ({:.0f} ms)".format(*captured_to_finding(bundle, small, large_one.model_ms)),
-            "9",
+            "",
         )
     Console(width=110).print(table)
 
