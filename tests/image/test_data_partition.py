@@ -1,6 +1,7 @@
 """A data partition that is encrypted as a whole: by a passphrase, or by a key on a stick."""
 
 import os
+import time
 from pathlib import Path
 
 from build_host.image.layout import DATA
@@ -8,7 +9,7 @@ from build_host.image.tools import Tools
 from tests.image.card import Card, partitions
 from tests.image.conftest import Flash
 from tests.image.machine import READY, Machine, plugged, stick
-from tests.image.test_boot import CAMERA, KEPT, LOG, START_SECONDS, UNDERSTOOD, settled, working
+from tests.image.test_boot import CAMERA, KEPT, LOG, START_SECONDS, UNDERSTOOD, working
 
 SETTINGS = 'source = "usb:/dev/video0"\nlanguage = "en"\n[machine.data]\n'
 RIGHT = f'{SETTINGS}passphrase = "a passphrase of the valley"\n'
@@ -44,7 +45,10 @@ def test_a_passphrase_encrypts_it_and_without_it_nothing_is_kept(
     with Machine(card, tmp_path / "machine", tools, extra=f"{CAMERA} {LOG}") as machine:
         machine.wait_for(READY, START_SECONDS)
         assert machine.root("cat /run/dermascope/data").strip() == "locked"
-        settled(machine, shown / "data-locked.png")
+        working(machine)
+        machine.touch(*UNDERSTOOD)
+        time.sleep(10.0)
+        machine.screenshot(shown / "data-locked.png")
         assert machine.root("ls /var/lib/dermascope/examinations 2>/dev/null") == ""
     card.write(1, "dermascope.toml", RIGHT.encode())
     with Machine(card, tmp_path / "machine", tools, extra=f"{CAMERA} {LOG}") as machine:
