@@ -98,9 +98,11 @@ def install_program(root: Path, wheels: Path, tools: Tools, tree: Path = TREE) -
     for name in ("README.md", "LICENSE", "NOTICE"):
         shutil.copyfile(tree / name, prefix / name)
     tools.run(
-        ["python3", "-m", "compileall", "-q", "-j0", "--invalidation-mode=unchecked-hash",
+        # One after another: what was compiled before it shows in the bytes of a file.
+        ["python3", "-m", "compileall", "-q", "-j1", "--invalidation-mode=unchecked-hash",
          "-s", str(root), str(site)],
         [root],
+        {"PYTHONHASHSEED": "0"},
     )  # fmt: skip
 
 
