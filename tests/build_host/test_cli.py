@@ -39,7 +39,7 @@ def printed_figures(text: str) -> dict[str, tuple[str, str, str]]:
     # The first table is the shipped file's; its caption ends it.
     first = text.partition("Lesion-disjoint")[0]
     rows = re.findall(r"│\s*(\S.*?)\s*│\s*([\d.]+)\s*│\s*([\d.]+) to ([\d.]+)\s*│", first)
-    return {name.replace(" ", "_"): (value, low, high) for name, value, low, high in rows}
+    return {name.lower().replace(" ", "_"): (value, low, high) for name, value, low, high in rows}
 
 
 def as_printed(figures: dict) -> dict[str, tuple[str, str, str]]:

@@ -6,7 +6,7 @@ import pytest
 
 import build_host
 from build_host.evaluation.assessment import Assessment
-from build_host.pipeline.release import ABLATION, PEERS
+from build_host.pipeline.release import ABLATION, LEAVE_ONE_OUT, PEERS
 from build_host.reporting.model_card import render_card
 from build_host.reproduction.tables import REPRODUCTION
 from build_host.results import read_result
@@ -22,13 +22,16 @@ CONFIGS = Path(build_host.__file__).parent / "configs"
 @pytest.mark.parametrize("name", ["multicentre", "paper-28"])
 def test_a_shipped_card_comes_out_again_to_the_byte(name: str) -> None:
     folder = RunFolder(MODELS / name)
-    sections = [
-        attachment.section(read_result(attachment.file(folder), attachment.kind))
-        for attachment in (REPRODUCTION, ABLATION, PEERS)
-        if attachment.file(folder).is_file()
-    ]
+    first, sections = (
+        [
+            attachment.section(read_result(attachment.file(folder), attachment.kind))
+            for attachment in (LEAVE_ONE_OUT, REPRODUCTION, ABLATION, PEERS)
+            if attachment.first == is_first and attachment.file(folder).is_file()
+        ]
+        for is_first in (True, False)
+    )
     manifest = load_bundle(folder.path, [PROJECT_KEY]).manifest
-    card = render_card(manifest, read_result(folder.metrics, Assessment), sections)
+    card = render_card(manifest, read_result(folder.metrics, Assessment), sections, first)
     assert card.encode() == (folder.path / "MODEL_CARD.md").read_bytes()
 
 
