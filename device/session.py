@@ -227,7 +227,8 @@ class Session:
             # A picture that is held says itself that it is not kept.
             if kept.fault and (kept.shot is not self._shot or not self._captured()):
                 self._notices.add(kept.fault)
-        if not self.state.frozen:
+        if self.state.page is PageName.LIVE and not self.state.frozen:
+            # No other page shows them.
             self._notices.seen()
 
     def view(self) -> PageView:

@@ -17,6 +17,7 @@ from device.faults import Fault
 from device.frame import Frame
 from device.imaging.field_of_view import FieldOfView
 from device.inference.finding import Finding
+from device.notices import SECONDS
 from device.platform.clock import Clock
 from device.platform.signals import Ending
 from device.platform.systemd import Notifier
@@ -24,6 +25,7 @@ from device.preferences import Preferences, load_preferences, save_preferences
 from device.runtime.analysis import FAILED as ANALYSIS_FAILED
 from device.runtime.camera import FAILED as CAMERA_FAILED
 from device.screen.pages.compare import CompareView
+from device.screen.pages.limits import LimitsView
 from device.screen.pages.settings import SettingsView
 from device.screen.state import Command
 from tests.device.clinic import Camera, Clinic, FailsOnce
@@ -256,6 +258,21 @@ def test_what_was_found_wrong_at_the_start_is_shown_one_after_another(clinic: Cl
         clinic.until(lambda: clinic.fault() == "the second")
         clinic.until(lambda: not clinic.fault())
         clinic.until_finding()
+
+    clinic.use(Camera(), deeds)
+
+
+def test_what_was_found_wrong_at_the_start_waits_for_the_page_that_shows_it(clinic: Clinic) -> None:
+    clinic.options = {"notices": [Fault("the first")], "preferences": Preferences()}
+    clinic.clock = Clock(speed=100.0)
+
+    def deeds() -> None:
+        clinic.until(lambda: isinstance(clinic.view(), LimitsView))
+        began = clinic.clock.monotonic()
+        clinic.until(lambda: clinic.clock.monotonic() - began > 10 * SECONDS)
+        clinic.click(clinic.target("back", "limits"))
+        clinic.until(lambda: clinic.fault() == "the first")
+        clinic.until_live()
 
     clinic.use(Camera(), deeds)
 
