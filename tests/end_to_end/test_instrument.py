@@ -310,7 +310,7 @@ def lose_the_network_camera(it: Instrument) -> None:
         assert it.kept_nothing()
         camera.plugged.set()
         it.sees_live()
-        assert np.allclose(colours(it.skin()), colours(live), atol=4)
+        it.wait(lambda: np.allclose(colours(it.skin()), colours(live), atol=4), "the same skin")
         it.key("space")
         it.kept(1)
         it.touch("live", "more")
