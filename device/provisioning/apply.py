@@ -139,12 +139,17 @@ def provision_notices(environment: Mapping[str, str] = os.environ) -> list[Fault
     environment
         Names the program's settings (``DERMASCOPE_CONFIG``); what is wrong lies beside them.
     """
+    problem = beside_settings(PROBLEM, environment)
+    return [Fault(PROVISION_WRONG, CORRECT_IT, values={"problem": problem})] if problem else []
+
+
+def beside_settings(name: str, environment: Mapping[str, str]) -> str:
+    """Return what the start of the machine wrote beside the program's settings, or nothing."""
     named = environment.get(CONFIG_VARIABLE)
     try:
-        problem = Path(named).with_name(PROBLEM).read_text(encoding="utf-8") if named else ""
+        return Path(named).with_name(name).read_text(encoding="utf-8") if named else ""
     except (OSError, ValueError):
-        return []
-    return [Fault(PROVISION_WRONG, CORRECT_IT, values={"problem": problem})] if problem else []
+        return ""
 
 
 def under_systemd(environment: Mapping[str, str]) -> bool:

@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, NamedTuple
 
-from device.config import CONFIG_VARIABLE
 from device.faults import Fault
 from device.language import translatable
+from device.provisioning.apply import beside_settings
 
 FOUND: Final = "data"
 """One of the words below, beside the program's settings; not there where nothing is wrong."""
@@ -50,10 +49,5 @@ def data_partition_notices(environment: Mapping[str, str] = os.environ) -> list[
     environment
         Names the program's settings (``DERMASCOPE_CONFIG``); what was found lies beside them.
     """
-    named = environment.get(CONFIG_VARIABLE)
-    try:
-        found = Path(named).with_name(FOUND).read_text(encoding="utf-8") if named else ""
-    except (OSError, ValueError):
-        return []
-    told = _KNOWN.get(found.strip())
+    told = _KNOWN.get(beside_settings(FOUND, environment).strip())
     return [Fault(told.message, told.action)] if told else []

@@ -98,7 +98,7 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     wifi
         None to leave the radio off.
     data
-        None to leave the data partition as it is, and else to its program's own encryption alone.
+        None where the data partition is not encrypted as a whole.
     """
 
     version: Literal[1] = VERSION
