@@ -192,22 +192,9 @@ def _distance_from_skin(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     reference = rim if np.count_nonzero(rim) > rim.size // 100 else lit
     if not reference.any():
         return np.zeros(lit.shape, np.float32)
-    lightness, a, b = cv2.split(lab - _median(lab[reference]))
+    lightness, a, b = cv2.split(lab - np.median(lab[reference], axis=0))
     distance = cv2.magnitude(cv2.magnitude(lightness, a), b)
     return np.where(lit, distance, np.float32(0.0))
-
-
-def _median(colours: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the median of each channel, as NumPy's, which imports masked arrays first.
-
-    Parameters
-    ----------
-    colours
-        float32, (n, channels), n at least 1.
-    """
-    below, above = (len(colours) - 1) // 2, len(colours) // 2
-    parted = np.partition(colours, (below, above), axis=0)
-    return np.asarray((parted[below] + parted[above]) / np.float32(2.0), np.float32)
 
 
 def _standing_out(distance: NDArray[np.float32]) -> Mask:
