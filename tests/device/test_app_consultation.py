@@ -309,14 +309,7 @@ def test_consultation_of_the_clinics_list_keeps_its_order_until_it_is_closed(
         practice.until(lambda: practice.desk().patient is None)
         # The same patient again, by the code.
         practice.open_patient("MRN-4711")
-        practice.open_first_lesion()
-        practice.shoot("lesion")
-        practice.touch("shutter", "live")
-        practice.until(lambda: practice.records()[0].finding)
-        practice.touch("case", "live")
-        practice.touch("back", "lesion")
-        practice.touch("back", "patient")
-        practice.until(lambda: practice.desk().patient is None)
+        photograph_and_close(practice)
         # A patient who is not known yet.
         practice.open_clinics_list()
         practice.touch("appointment 2", "scheduled")
@@ -338,6 +331,17 @@ def test_consultation_of_the_clinics_list_keeps_its_order_until_it_is_closed(
     assert practice.archive.lesion(new.lesion).patient == added.key
 
 
+def photograph_and_close(practice: Practice) -> None:
+    practice.open_first_lesion()
+    practice.shoot("lesion")
+    practice.touch("shutter", "live")
+    practice.until(lambda: practice.records()[0].finding)
+    practice.touch("case", "live")
+    practice.touch("back", "lesion")
+    practice.touch("back", "patient")
+    practice.until(lambda: practice.desk().patient is None)
+
+
 @LEFT_TO_PYTHON
 def test_order_is_taken_up_by_a_code_that_is_read_or_typed(practice: Practice) -> None:
     keys = [earlier_visit(practice.archive, name) for name in ("MRN-4711", "471", "OTHER")]
@@ -347,14 +351,7 @@ def test_order_is_taken_up_by_a_code_that_is_read_or_typed(practice: Practice) -
         practice.until_page(PageName.PATIENT)
         if seen:
             practice.until(lambda: practice.clinic.view().scheduled)
-        practice.open_first_lesion()
-        practice.shoot("lesion")
-        practice.touch("shutter", "live")
-        practice.until(lambda: practice.records()[0].finding)
-        practice.touch("case", "live")
-        practice.touch("back", "lesion")
-        practice.touch("back", "patient")
-        practice.until(lambda: practice.desk().patient is None)
+        photograph_and_close(practice)
 
     def deeds() -> None:
         # The clinic has not answered yet, and nothing waits for it.
@@ -418,14 +415,7 @@ def test_one_of_several_orders_is_chosen_and_nothing_waits_for_that(practice: Pr
         practice.touch("back", "scheduled")
         practice.until_page(PageName.PATIENT)
         assert practice.clinic.view().choices == 2
-        practice.open_first_lesion()
-        practice.shoot("lesion")
-        practice.touch("shutter", "live")
-        practice.until(lambda: practice.records()[0].finding)
-        practice.touch("case", "live")
-        practice.touch("back", "lesion")
-        practice.touch("back", "patient")
-        practice.until(lambda: practice.desk().patient is None)
+        photograph_and_close(practice)
         practice.open_patient("MRN-4711", PageName.SCHEDULED)
         practice.touch("appointment 2", "scheduled")
         practice.until_page(PageName.PATIENT)
