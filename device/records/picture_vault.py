@@ -86,7 +86,8 @@ class PictureVault(Vault):
     def room(self) -> int | None:
         """Return about how many more examinations there is room for, or None if unknown."""
         with self.guard:
-            if self.read_only:
+            if self.read_only or not self.is_there():
+                # Why nothing can be kept is told: the folder's disk may be another one.
                 return None
             try:
                 disk = shutil.disk_usage(self.folder)

@@ -349,6 +349,11 @@ def test_pictures_leave_room_for_what_is_said_of_them(
 
 def test_room_of_what_is_not_there_is_unknown(tmp_path: Path) -> None:
     assert EncryptedArchive(tmp_path / "none").room() is None
+    # Its disk has no room, and that is not why nothing can be kept there.
+    archive = EncryptedArchive(Path("/proc/self"), create=False)
+    with pytest.raises(RecordError):
+        archive.open()
+    assert archive.room() is None
 
 
 def test_full_disk_is_told_and_leaves_nothing_behind(
