@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final
 
 from PIL import Image
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -20,31 +19,16 @@ from device.inference.recommendation import Recommendation
 from device.models.bundle import Bundle
 from device.models.manifest import Manifest
 from device.models.network_spec import NetworkSpec
-from device.selftest.check import Checks, CheckState, worst
+from device.platform.terminal import Terminal
 from device.text import printable, printable_path
 
 _BAR_CELLS: Final = 24
-
-_MARKS: Final[dict[CheckState, tuple[str, str]]] = {
-    CheckState.PASSED: ("passed", "green"),
-    CheckState.WARNING: ("WARNING", "bold yellow"),
-    CheckState.FAILED: ("FAILED", "bold red"),
-    CheckState.UNTESTED: ("not tested", "dim"),
-}
 
 _RECOMMENDED: Final[dict[Recommendation, str]] = {
     Recommendation.REFER: "Excise or refer. ",
     Recommendation.NOT_EXCLUDED: "Malignancy is not excluded: follow up or refer. ",
     Recommendation.NO_SIGN: "No sign of malignancy. ",
 }
-
-
-class _Console(Console):
-    """A console that leaves the end of a broken pipe to the command line, as `print` does."""
-
-    def on_broken_pipe(self) -> None:
-        """Pass it on; rich would end the program with a failure."""
-        raise BrokenPipeError
 
 
 def print_finding(record: FindingRecord, manifest: Manifest) -> None:
@@ -68,7 +52,7 @@ def print_finding(record: FindingRecord, manifest: Manifest) -> None:
             Text(f"{probability:.1%}", mark),
             Text("█" * round(probability * _BAR_CELLS)),
         )
-    console = _Console(highlight=False)
+    console = Terminal(highlight=False)
     console.print(table)
     console.print(Text(_conclusion(record, names)), soft_wrap=True)
     console.print()
@@ -101,7 +85,7 @@ def print_model(bundle: Bundle) -> None:
         table.add_row(
             name.replace("_", " "), f"{figure.value:.3f}", f"{figure.low:.3f} to {figure.high:.3f}"
         )
-    console = _Console(highlight=False)
+    console = Terminal(highlight=False)
     console.print(table)
     for line in (
         f"Signature and hash hold; signed by {bundle.signed_by[:16]}…",
@@ -119,18 +103,6 @@ def _network_line(bundle: Bundle, network: NetworkSpec) -> str:
         f"{len(bundle.models[network.file]):,} bytes; saliency by {saliency.method}, of a captured "
         f"picture by {saliency.captured_method or saliency.method}"
     )
-
-
-def print_checks(checks: Checks) -> None:
-    """Print what a self-test found as a table, and below it what is to be done."""
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    for check in checks:
-        mark, style = _MARKS[check.state]
-        said = " ".join(part for part in (check.found.text, check.found.technical) if part)
-        table.add_row(Text(mark, style), Text(check.item), Text(printable(said)))
-    console = _Console(highlight=False)
-    console.print(table)
-    console.print(Text(f"Self-test: {worst(checks)}."))
 
 
 def write_overlay(

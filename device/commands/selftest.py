@@ -44,10 +44,10 @@ def add_selftest(add: Add) -> None:
 
 def selftest(options: argparse.Namespace, clock: Clock) -> int:
     """Carry every check out, and print what was found."""
-    from device.console import print_checks
     from device.paths import state_folder
     from device.selftest.check import CheckState, Item, to_json, worst
     from device.selftest.runs import checks_alone
+    from device.selftest.table import print_checks
 
     named = options.only or tuple(Item)
     unknown = set(named) - set(Item)

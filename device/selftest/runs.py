@@ -1,16 +1,21 @@
-"""Which checks make up a self-test: alone on the machine, or beside the live view."""
+"""Which checks make up a self-test: alone on the machine, or beside the live view.
+
+What a check needs is loaded when it is carried out: that of the disk, which every start of the
+machine waits for, needs neither the libraries of the camera nor those of the model.
+"""
 
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from device.config import Config, records_folder
-from device.frame import Frame
 from device.platform.clock import Clock
-from device.runtime.health import PartHealth
-from device.selftest import equipment, machine
+from device.selftest import machine
 from device.selftest.check import Check, Checks, Item, carried_out
-from device.selftest.model import model_checks
+
+if TYPE_CHECKING:
+    from device.frame import Frame
+    from device.runtime.health import PartHealth
 
 Step = tuple[Item, Callable[[], Iterable[Check]]]
 
@@ -21,7 +26,7 @@ _WITH: Final = {
 }
 """What a step tells of beside the item that it is named by."""
 
-Beside = Callable[[PartHealth, Frame | None], Checks]
+Beside = Callable[["PartHealth", "Frame | None"], Checks]
 """A self-test beside the live view: given how the camera is, and its newest frame."""
 
 
@@ -48,12 +53,8 @@ def checks_alone(
     only
         What is to be told of; what belongs together is checked together.
     """
-    held: tuple[Step, ...] = (
-        (Item.CAMERA, lambda: equipment.camera_checks(config, clock, folder, source)),
-        (Item.SCREEN, lambda: [equipment.found_screen()]),
-        (Item.BUTTONS, lambda: [equipment.buttons_check(config, clock)]),
-    )
-    steps = (*(() if running else held), *_machine(config, clock, model))
+    held = () if running else _held(config, clock, folder, source)
+    steps = (*held, *_machine(config, clock, model))
     wanted = [step for step in steps if {step[0], *_WITH.get(step[0], ())} & set(only)]
     return tuple(check for check in carried_out(wanted) if check.item in only)
 
@@ -70,8 +71,9 @@ def checks_beside(
     screen
         What was found of the screen when it was opened.
     """
+    from device.selftest import equipment
 
-    def run(camera: PartHealth, frame: Frame | None) -> Checks:
+    def run(camera: "PartHealth", frame: "Frame | None") -> Checks:
         return carried_out(
             (
                 (Item.CAMERA, lambda: [equipment.camera_at_work(camera, frame)]),
@@ -84,9 +86,24 @@ def checks_beside(
     return run
 
 
-def _machine(config: Config, clock: Clock, model: Path | None) -> tuple[Step, ...]:
+def _held(config: Config, clock: Clock, folder: Path, source: str | None) -> tuple[Step, ...]:
+    from device.selftest import equipment
+
     return (
-        (Item.MODEL, lambda: model_checks(config, model)),
+        (Item.CAMERA, lambda: equipment.camera_checks(config, clock, folder, source)),
+        (Item.SCREEN, lambda: [equipment.found_screen()]),
+        (Item.BUTTONS, lambda: [equipment.buttons_check(config, clock)]),
+    )
+
+
+def _machine(config: Config, clock: Clock, model: Path | None) -> tuple[Step, ...]:
+    def of_model() -> Iterable[Check]:
+        from device.selftest.model import model_checks
+
+        return model_checks(config, model)
+
+    return (
+        (Item.MODEL, of_model),
         (Item.TOUCH, lambda: [machine.touch_check()]),
         (Item.DISK, lambda: machine.disk_checks(records_folder(config))),
         (Item.CLOCK, lambda: [machine.clock_check(clock)]),

@@ -1,6 +1,8 @@
 """The self-test as a person, a factory line and the screen meet it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from device.selftest import equipment, model
 from device.selftest.check import Check, Checks, CheckState, Item, carried_out, passed, worst
 from tests.device.bundles import plain_manifest, write_bundle
 from tests.device.clinic import Camera, Clinic
-from tests.device.commands import Capture
+from tests.device.commands import ROOT, Capture
 
 
 @pytest.fixture(autouse=True)
@@ -218,3 +220,19 @@ def test_camera_that_gives_nothing_fails_beside_the_live_view(clinic: Clinic) ->
     clinic.use(Camera(failures=10_000), deeds)
     assert checks[0].state is CheckState.FAILED
     assert "unplugged" in checks[0].found.text
+
+
+_LOADED = """
+import sys
+from device.cli import main
+main(["selftest", "--running", "--only", "disk", "--only", "disk wear"])
+print([name for name in ("numpy", "cv2", "pygame", "PIL") if name in sys.modules])
+"""
+
+
+def test_disk_that_every_start_waits_for_is_checked_without_the_large_libraries() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert "Self-test: " in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
