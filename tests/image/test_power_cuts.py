@@ -12,7 +12,7 @@ import pytest
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.verification import verify
 from tests.image.card import Card, partitions
-from tests.image.conftest import Flash
+from tests.image.conftest import BUILT, Flash
 from tests.image.machine import READY, Machine
 from tests.image.test_boot import CAMERA, KEPT, LOG, START_SECONDS, UNDERSTOOD, working
 
@@ -56,6 +56,12 @@ def examinations(card: Card, folder: Path) -> list[str]:
     return identifiers
 
 
+def told(line: str) -> None:
+    """Write down what came of a cut: a long series says how far it is."""
+    with (BUILT / "cuts.txt").open("a") as file:
+        print(f"series {SEED}: {line}", file=file)
+
+
 @pytest.mark.skipif(CUTS == 0, reason="no cuts were asked for")
 def test_nothing_acknowledged_is_lost_and_the_program_comes_back(flash: Flash, tools, tmp_path):
     chance = random.Random(SEED)
@@ -68,22 +74,27 @@ def test_nothing_acknowledged_is_lost_and_the_program_comes_back(flash: Flash, t
         with Machine(card, tmp_path / "machine", tools, extra=f"{CAMERA} {LOG}") as machine:
             if while_starting:
                 machine.wait_for(r"dermascope-data\.service", START_SECONDS)
-                time.sleep(chance.uniform(0.0, 20.0))
+                seconds = chance.uniform(0.0, 20.0)
+                time.sleep(seconds)
             else:
                 machine.wait_for(READY, START_SECONDS)
                 working(machine)
                 machine.touch(*UNDERSTOOD)
-                end = time.monotonic() + chance.uniform(5.0, 90.0)
+                seconds = chance.uniform(5.0, 90.0)
+                end = time.monotonic() + seconds
                 while time.monotonic() < end:
                     machine.press("spc")
                     time.sleep(chance.uniform(0.5, 4.0))
             machine.cut_power()
-            acknowledged += len(re.findall(KEPT, machine.said))
+            acknowledged += (new := len(re.findall(KEPT, machine.said)))
         found = {number: content(card, number) for number in SYSTEM}
         assert found == before, f"cut {number}: the system was written to"
+        when = "into its start" if while_starting else "into its use"
+        told(f"cut {number + 1} of {CUTS}, {seconds:.0f} s {when}, {new} examinations acknowledged")
     with Machine(card, tmp_path / "machine", tools, extra=f"{CAMERA} {LOG}") as machine:
         machine.wait_for(READY, START_SECONDS)
         assert machine.root("systemctl --failed --plain --no-legend").strip() == ""
         machine.root("sync")
     kept = examinations(card, tmp_path / "data")
+    told(f"started again; {acknowledged} acknowledged, {len(kept)} kept and sound")
     assert len(kept) >= acknowledged > 0
