@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from device.clinic_orders import ClinicOrders
 from device.consultation import case_of, comparable, filing_of, followed, reopened
 from device.faults import Fault
 from device.inference.finding import Finding
 from device.installation.installer import Installer
-from device.installation.permission import NOT_ALLOWED, may_install
 from device.installation.system_update import SystemUpdate
+from device.installations import Installations
 from device.latest import Latest
 from device.live_picture import LivePicture, explained
 from device.models.manifest import Manifest
@@ -22,11 +23,9 @@ from device.optics import Optics
 from device.platform.clock import Clock
 from device.preferences import Preferences
 from device.records.access import Protection
-from device.records.orders import Scheduled
-from device.records.roles import Permission, may, not_allowed
 from device.runtime.analysis import Analysis
 from device.runtime.camera import Camera
-from device.runtime.clinic_list import Appointments, ClinicList, entries_of
+from device.runtime.clinic_list import ClinicList
 from device.runtime.desk import Desk
 from device.runtime.messages import (
     CalibrateOptics,
@@ -38,7 +37,7 @@ from device.runtime.messages import (
 )
 from device.runtime.recent import RecentPictures
 from device.runtime.recorder import Recorder
-from device.runtime.requests import Appoint, Decide, FindPatient, ListSeen, Lock, Request
+from device.runtime.requests import Decide, FindPatient, Lock, Request
 from device.screen.events import Event
 from device.screen.navigation import step
 from device.screen.pages.base import shown
@@ -46,7 +45,6 @@ from device.screen.registry import PageName
 from device.screen.state import Command, Context, State, with_page
 from device.screen.view import PageView, Snapshot
 from device.selftest.background import BackgroundTest
-from device.text import printable
 
 FLASH_SECONDS: Final = 0.15
 FLASHES_APART_SECONDS: Final = 0.5
@@ -131,10 +129,8 @@ class Session:
         self._sending_fault = sending_fault
         self._accelerator = accelerator
         self._selftest = selftest or BackgroundTest(lambda: ())
-        self._installer = installer
-        self._clinic_list = clinic_list
-        self._update = update
-        self._may_not_install = False
+        self._installations = Installations(installer, update, recorder)
+        self._orders = ClinicOrders(clinic_list, recorder, clock)
         self._camera = camera
         self._analysis = analysis
         self._recorder = recorder
@@ -151,15 +147,13 @@ class Session:
             opacity=preferences.opacity,
             appliance=appliance,
             names=names,
-            clinic_list=clinic_list.name if clinic_list else "",
+            clinic_list=self._orders.name,
         )
         self.ending: Command | None = None
         self.model_fault: Fault | None = None
         self._lock_after = lock_after
         self._touched = clock.monotonic()
         self._desk = Desk()
-        self._compared: tuple[Desk, Appointments] | None = None
-        self._listed: tuple[Scheduled, ...] = ()
         self._told_locked = False
         self._faulty: PageName | None = None
         self._codes_seen = 0
@@ -193,14 +187,14 @@ class Session:
             shot=self._shot if capture else None,
             finding=capture.analyzed.finding if capture and capture.analyzed else None,
             now=self._clock.now().astimezone(),
-            appointments=self._appointments(),
-            listed=self._listed,
+            appointments=self._orders.said,
+            listed=self._orders.of_patient,
         )
         page = self.state.page
         self.state, command = step(self.state, event, context)
         if self.state.page is PageName.START and page is not PageName.START:
             # It is asked for in time: whoever is opened here may stand on it.
-            self._ask_for_clinic_list(Command.LOOK_AT_CLINIC_LIST)
+            self._orders.look()
         self._request_overlay()
         if command is not None:
             self._execute(command)
@@ -221,8 +215,7 @@ class Session:
         self._notices.add_once("space", self._recorder.space_fault)
         self._notices.add_once("sending", self._sending_fault())
         self._notices.add_once("accelerator", self._accelerator())
-        if self._update is not None:
-            self._notices.add_once("update", self._update.look())
+        self._notices.add_once("update", self._installations.new_offer())
         for kept in self._recorder.news():
             # A picture that is held says itself that it is not kept.
             if kept.fault and (kept.shot is not self._shot or not self._captured()):
@@ -233,7 +226,6 @@ class Session:
 
     def view(self) -> PageView:
         """Return what there is to be shown now."""
-        installer = self._installer
         desk = self._recorder.desk
         if desk.fault is not None and self.state.page is not self._faulty:
             # It is told where it was asked for, and nowhere else.
@@ -255,17 +247,17 @@ class Session:
             preferences_fault=self._recorder.preferences_fault,
             checks=self._selftest.found,
             testing=self._selftest.running,
-            archives=tuple(printable(p.name) for p in installer.found) if installer else (),
-            installing=installer is not None and installer.running,
-            installed=self._installed(),
-            update=self._update.offer if self._update else None,
+            archives=self._installations.models,
+            installing=self._installations.running,
+            installed=self._installations.outcome,
+            update=self._installations.offer,
             desk=desk,
             case=case_of(desk, self.state),
             lesion=self.state.lesion,
             seconds=self._clock.monotonic(),
             calibration=self._recorder.calibration.peek(),
-            appointments=self._appointments(),
-            listed=self._listed,
+            appointments=self._orders.said,
+            listed=self._orders.of_patient,
         )
         page = self.state.page
         if page == PageName.LIVE and snapshot.fault is not None:
@@ -275,13 +267,11 @@ class Session:
     def _follow_desk(self) -> None:
         """Go where a new answer of the records leads."""
         desk, before = self._recorder.desk, self._desk
-        self._look_for_order(desk)
+        self._orders.follow(desk)
         if self.state.page is not self._faulty:
             self._faulty = None
         if desk is not before:
             self._desk = desk
-            if desk.locked and self._clinic_list:
-                self._clinic_list.forget()
             if desk.answered is not before.answered:
                 self._follow_answer(desk, before)
         if desk.locked and self.state.page is PageName.PIN:
@@ -296,9 +286,9 @@ class Session:
 
     def _follow_answer(self, desk: Desk, before: Desk) -> None:
         state = self.state
-        self.state = followed(state, desk, before, self._listed)
+        self.state = followed(state, desk, before, self._orders.of_patient)
         if self.state.page is PageName.SCHEDULED and state.page is not PageName.SCHEDULED:
-            self._list_seen()
+            self._orders.mark_seen()
         again = reopened(state, self.state)
         if again is not None:
             self._recorder.inbox.send(again)
@@ -307,19 +297,6 @@ class Session:
             # Other pages say it themselves.
             self._notices.add(desk.fault)
         self._request_overlay()
-
-    def _look_for_order(self, desk: Desk) -> None:
-        """Take up the order of the open patient, where the clinic's list names one alone."""
-        said, before = self._appointments(), self._compared
-        if before and before[0] is desk and before[1] is said:
-            return
-        self._compared, self._listed = (desk, said), ()
-        identifier = desk.patient.identifier if desk.patient else desk.unknown
-        if identifier and desk.scheduled is None:
-            today = self._clock.now().astimezone().date()
-            self._listed = entries_of(identifier, said, today)
-            if desk.patient and len(self._listed) == 1:
-                self._recorder.inbox.send(Appoint(desk.patient.key, self._listed[0]))
 
     def _look_for_code(self) -> None:
         """Open the patient whose code is held before the camera."""
@@ -360,25 +337,17 @@ class Session:
             case Command.SELF_TEST:
                 self._selftest.start()
             case Command.LOOK_FOR_MODELS | Command.INSTALL_MODEL | Command.INSTALL_UPDATE:
-                self._execute_on_models(command)
+                self._install(command)
             case Command.LOOK_AT_CLINIC_LIST | Command.ASK_FOR_CLINIC_LIST:
-                self._ask_for_clinic_list(command)
-                self._list_seen()
+                self._show_clinic_list(anew=command is Command.ASK_FOR_CLINIC_LIST)
             case Command.SAVE_PREFERENCES:
-                state = self.state
-                chosen = Preferences(
-                    language=state.language,
-                    theme=state.theme,
-                    opacity=state.opacity,
-                    limits_read=state.limits_read,
-                )
-                self._recorder.inbox.offer(chosen)
+                self._save_preferences()
             case _:
                 self._send(command)
 
     def _send(self, request: Request) -> None:
         if isinstance(request, FindPatient):
-            self._ask_for_clinic_list(Command.LOOK_AT_CLINIC_LIST)
+            self._orders.look()
         self._recorder.inbox.send(request)
         if isinstance(request, Decide) and request.subject is self._shot:
             self._release()
@@ -393,55 +362,36 @@ class Session:
             self._flash_began = now
         self._camera.inbox.send(TakeBurst(self._shot))
 
-    def _ask_for_clinic_list(self, command: Command) -> None:
-        if self._clinic_list is None or not self._may_see_patients():
-            return
-        if command is Command.LOOK_AT_CLINIC_LIST:
-            self._clinic_list.look()
-        else:
-            self._clinic_list.ask()
-
-    def _list_seen(self) -> None:
-        if self._clinic_list is not None and self._may_see_patients():
-            self._recorder.inbox.send(ListSeen())
-
-    def _appointments(self) -> Appointments:
-        if self._clinic_list is None:
-            return Appointments()
-        if not self._may_see_patients():
-            return Appointments(fault=not_allowed(self._recorder.desk.role, Permission.READ).fault)
-        return self._clinic_list.said
-
-    def _may_see_patients(self) -> bool:
-        desk = self._recorder.desk
-        # Where nothing locks the records, whoever asks first opens them.
-        opened = desk.access is not None and desk.role is None and not desk.locked
-        return opened or may(desk.role, Permission.READ)
-
     def _calibrate(self) -> None:
         frame = self._camera.frames.peek()
         if frame is not None:
             self._recorder.inbox.send(CalibrateOptics(frame))
 
-    def _execute_on_models(self, command: Command) -> None:
-        number, looks = self.state.page_state, command is Command.LOOK_FOR_MODELS
-        self._may_not_install = not looks and not may_install(self._recorder.desk.access)
-        if self._may_not_install:
-            return
-        if command is Command.INSTALL_UPDATE:
-            if self._update:
-                self._update.install()
-        elif self._installer is None:
-            return
-        elif looks:
-            self._installer.look()
+    def _install(self, command: Command) -> None:
+        number = self.state.page_state
+        if command is Command.LOOK_FOR_MODELS:
+            self._installations.look_for_models()
+        elif command is Command.INSTALL_UPDATE:
+            self._installations.install_update()
         elif isinstance(number, int):
-            self._installer.install(number)
+            self._installations.install_model(number)
 
-    def _installed(self) -> tuple[Fault, ...]:
-        if self._may_not_install:
-            return (NOT_ALLOWED,)
-        return self._installer.outcome if self._installer else ()
+    def _show_clinic_list(self, *, anew: bool) -> None:
+        if anew:
+            self._orders.ask()
+        else:
+            self._orders.look()
+        self._orders.mark_seen()
+
+    def _save_preferences(self) -> None:
+        state = self.state
+        chosen = Preferences(
+            language=state.language,
+            theme=state.theme,
+            opacity=state.opacity,
+            limits_read=state.limits_read,
+        )
+        self._recorder.inbox.offer(chosen)
 
     def _release(self) -> None:
         # What is held belongs to the state before this command.
