@@ -10,10 +10,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from build_host.image.commands import ToolError
 from device.platform.durable_files import write_atomically
 
 KEY_VARIABLE: Final = "DERMASCOPE_UPDATE_KEY"
 
+_PUBLIC: Final = 0o644
 _NAME: Final = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dermascope updates")])
 # An instrument's clock may be years behind: a certificate that ran out would keep it from updates.
 _FROM: Final = datetime(2020, 1, 1, tzinfo=UTC)
@@ -35,9 +37,21 @@ def ensure_update_key(key: Path) -> bool:
     """Make a key and its certificate where there is none; return whether they were made.
 
     The certificate is what an instrument trusts; whoever has the key can replace its system.
+
+    Raises
+    ------
+    build_host.image.commands.ToolError
+        If one of the two is missing: cards that trust the other could never be updated again.
     """
-    if key.exists() and certificate_of(key).exists():
+    there = [path.exists() for path in (key, certificate_of(key))]
+    if all(there):
         return False
+    if any(there):
+        found, missing = (key, certificate_of(key)) if there[0] else (certificate_of(key), key)
+        raise ToolError(
+            f"{missing}: missing, and {found} is there; put back the one that belongs to it, or "
+            "move it away to have a new pair, which no card that was flashed before will trust"
+        )
     key.parent.mkdir(parents=True, exist_ok=True)
     private = ec.generate_private_key(ec.SECP256R1())
     certificate = (
@@ -59,5 +73,7 @@ def ensure_update_key(key: Path) -> bool:
             serialization.NoEncryption(),
         ),
     )
-    certificate_of(key).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    write_atomically(
+        certificate_of(key), certificate.public_bytes(serialization.Encoding.PEM), _PUBLIC
+    )
     return True

@@ -3,9 +3,11 @@
 import re
 import stat
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from build_host.image.commands import ToolError
 from build_host.image.recipe import load_recipe
 from build_host.image.system import update_config
 from build_host.image.update import update_manifest
@@ -37,6 +39,19 @@ def test_a_key_is_never_replaced(tmp_path):
     before = key.read_bytes()
     assert not ensure_update_key(key)
     assert key.read_bytes() == before
+
+
+@pytest.mark.parametrize("missing", ["update.key", "update.crt"])
+def test_half_a_pair_is_neither_replaced_nor_used(tmp_path, missing):
+    key = tmp_path / "update.key"
+    ensure_update_key(key)
+    (tmp_path / missing).unlink()
+    (left,) = tmp_path.iterdir()
+    before = left.read_bytes()
+    with pytest.raises(ToolError, match=f"{missing}: missing, and .*{left.name} is there"):
+        ensure_update_key(key)
+    assert left.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [left]
 
 
 def test_the_certificate_is_the_keys(tmp_path):
