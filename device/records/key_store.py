@@ -51,6 +51,7 @@ class KeyStore:
         self._beside = b"" if permanent else new_secret()
         self._ring: Keyring | None = None
         self._delay: PinDelay | None = None
+        self._changes = PinDelay(None, clock)
 
     @property
     def ring(self) -> Keyring:
@@ -154,6 +155,24 @@ class KeyStore:
             )
         delay.forget()
         return *found, wrong
+
+    def count_change(self) -> None:
+        """Count that somebody changes their own PIN.
+
+        A PIN that is somebody else's is refused, and so is known: nobody may try many.
+
+        Raises
+        ------
+        device.errors.WrongPinError
+            If it comes too soon.
+        """
+        wait = self._changes.wait()
+        if wait > 0.0:
+            raise WrongPinError(
+                translatable("too many new PINs; the next one is taken in {seconds} seconds"),
+                seconds=int(wait) + 1,
+            )
+        self._changes.count()
 
     def pin_wait(self) -> float:
         """Return the seconds until the next PIN is taken."""

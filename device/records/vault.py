@@ -91,7 +91,7 @@ class Vault:
         )
         self.guard = threading.RLock()
         self.opened: Opened | None = None
-        self._access = Access(Protection.NOTHING, None)
+        self._access = Access(Protection.UNKNOWN, None)
 
     @property
     def access(self) -> Access:
@@ -211,10 +211,16 @@ class Vault:
         """Give someone a PIN, or another one."""
         with self.changing(Permission.PINS) as opened:
             holder = patient_tables.checked(holder)
+            ring = self.keys.with_pin(opened.master, holder, pin)
+            before = opened.holder
             if not self.keys.holders:
                 # Whoever sets the first one is the first to be known by name.
                 opened.holder = holder
-            self._replace_keyring(opened, self.keys.with_pin(opened.master, holder, pin))
+            try:
+                self._replace_keyring(opened, ring)
+            except BaseException:
+                opened.holder = before
+                raise
             self.note(opened, Event.PIN_SET, holder.name)
 
     def remove_pin(self, name: str) -> None:
@@ -232,6 +238,7 @@ class Vault:
             before = self._access.holder
             holder = self.unlock(old)
             try:
+                self.keys.count_change()
                 with self.changing(None) as opened:
                     ring = self.keys.with_pin(opened.master, holder, new)
                     self._replace_keyring(opened, ring)

@@ -55,7 +55,7 @@ def test_archive_without_a_pin_says_that_it_is_not_locked(archive: EncryptedArch
 
 
 def test_archive_that_nothing_was_asked_of_yet_is_not_locked(archive: EncryptedArchive) -> None:
-    assert archive.access == Access(Protection.NOTHING, None)
+    assert archive.access == Access(Protection.UNKNOWN, None)
     assert not archive.access.locked
     archive.set_pin(CLINICIAN, PINS[CLINICIAN])
     archive.close()
@@ -165,6 +165,23 @@ def test_first_pin_is_a_clinicians(archive: EncryptedArchive, holder: Holder) ->
     assert not again(archive).holders()
 
 
+@pytest.mark.parametrize(
+    ("holder", "pin"), [(SERVICE, "112233"), (FIELD, "246801"), (CLINICIAN, "12")]
+)
+def test_first_pin_that_is_refused_changes_nothing(
+    archive: EncryptedArchive, small_frame: Frame, holder: Holder, pin: str
+) -> None:
+    archive.open()
+    with pytest.raises(RecordError):
+        archive.set_pin(holder, pin)
+    archive.keep(small_frame, None, [], None)
+    assert archive.find_patient("4711") is None
+    archive.add_patient("4711")
+    assert [entry.holder for entry in archive.trail()][-1] == keyring.ANYONE.name
+    archive.set_pin(CLINICIAN, PINS[CLINICIAN])
+    assert archive.access == Access(Protection.PIN, CLINICIAN)
+
+
 def test_last_clinician_keeps_the_pin(locked: EncryptedArchive) -> None:
     locked.unlock(PINS[CLINICIAN])
     for attempt in (
@@ -211,6 +228,24 @@ def test_everyone_may_change_their_own_pin(locked: EncryptedArchive) -> None:
     assert locked.access.holder == CLINICIAN
     locked.lock()
     assert locked.unlock("666666") == FIELD
+
+
+def test_own_pin_is_no_way_to_find_out_those_of_others(
+    locked: EncryptedArchive, clock: ManualClock
+) -> None:
+    own = PINS[SERVICE]
+    for number in range(3):
+        locked.change_pin(own, new := f"55555{number}")
+        own = new
+    with pytest.raises(WrongPinError, match="too many new PINs; the next one is taken in 6 sec"):
+        locked.change_pin(own, PINS[CLINICIAN])
+    # It did not come to be tried.
+    assert locked.unlock(own) == SERVICE
+    clock.sleep(6.0)
+    with pytest.raises(RecordError, match="cannot be taken"):
+        locked.change_pin(own, PINS[CLINICIAN])
+    with pytest.raises(WrongPinError, match="taken in 11 sec"):
+        locked.change_pin(own, "666666")
 
 
 def test_own_pin_is_not_changed_to_a_short_one(locked: EncryptedArchive) -> None:
