@@ -15,6 +15,9 @@ PYTEST = $(DEV)/bin/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadsc
 # What make test-screen and make test-interop run, which install what they need.
 NOT_INSTALLED := $(addprefix --ignore tests/end_to_end/test_,instrument.py judgement.py consultation.py interop.py)
 
+# What make test-image starts, the longest first: two machines at once, of which each starts slower.
+STARTED := $(addprefix tests/image/test_,update.py power_cuts.py data_partition.py models.py boot.py)
+
 .DEFAULT_GOAL := help
 
 help:
@@ -86,7 +89,7 @@ image: $(DEV)/.ready image-tools
 # CUTS=50 for a night; pictures of the screen are in build/image/screens.
 test-image: $(DEV)/.ready image-tools
 	$(DEV)/bin/dermascope-build image --raw
-	DERMASCOPE_CUTS=$(or $(CUTS),5) $(DEV)/bin/pytest --timeout 14400 tests/image --ignore tests/image/test_arm64.py
+	DERMASCOPE_CUTS=$(or $(CUTS),5) $(PYTEST) --timeout 14400 $(STARTED)
 
 test-arm64: $(DEV)/.ready image-tools
 	$(DEV)/bin/dermascope-build image --raw

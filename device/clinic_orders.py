@@ -3,6 +3,7 @@
 from typing import Final
 
 from device.platform.clock import Clock
+from device.records.access import Protection
 from device.records.orders import Scheduled
 from device.records.roles import Permission, may, not_allowed
 from device.runtime.clinic_list import Appointments, ClinicList, entries_of
@@ -82,5 +83,5 @@ class ClinicOrders:
     def _may_be_seen(self) -> bool:
         desk = self._recorder.desk
         # Where nothing locks the records, whoever asks first opens them.
-        opened = desk.access is not None and desk.role is None and not desk.locked
-        return opened or may(desk.role, Permission.READ)
+        open_to_all = desk.access is not None and desk.access.protection is Protection.NOTHING
+        return open_to_all or may(desk.role, Permission.READ)

@@ -96,15 +96,10 @@ def followed(
         hidden = state.page in _BEHIND_THE_LOCK or failed
         return with_page(closed, PageName.PIN) if hidden else closed
     if desk.fault is not None:
-        if isinstance(desk.answered, Decide) and state.page in _AFTER_DECIDING and not state.frozen:
-            # What was entered is not lost: it can be kept again.
-            form = form_of(desk.answered.subject, desk.answered.decision)
-            return _deciding(state, form)
-        if state.page is PageName.NEW_PIN and isinstance(state.page_state, NewPinForm):
-            return replace(state, page_state=NewPinForm(state.page_state.holder))
-        if state.page is PageName.DELETION:
-            return replace(state, page_state=None)
-        return state
+        return _refused(state, desk)
+    if isinstance(desk.answered, Unlock):
+        # Whoever it is begins with no patient: nothing is filed under the one before.
+        state = replace(state, lesion=None, filing="", region=False)
     leads = _LEADS.get((type(desk.answered), state.page))
     if leads is not None:
         # Where a patient is looked for, none is open.
@@ -134,6 +129,18 @@ def followed(
                 resumed = replace(state, draft=None, lesion=draft.lesion)
                 return _deciding(resumed, replace(draft.form, resumed=True))
             return with_page(state, PageName.LIVE)
+    return state
+
+
+def _refused(state: State, desk: Desk) -> State:
+    """Return where it goes on from what was not done."""
+    if isinstance(desk.answered, Decide) and state.page in _AFTER_DECIDING and not state.frozen:
+        # What was entered is not lost: it can be kept again.
+        return _deciding(state, form_of(desk.answered.subject, desk.answered.decision))
+    if state.page is PageName.NEW_PIN and isinstance(state.page_state, NewPinForm):
+        return replace(state, page_state=NewPinForm(state.page_state.holder))
+    if state.page is PageName.DELETION:
+        return replace(state, page_state=None)
     return state
 
 

@@ -21,6 +21,6 @@ def may_install(access: Access | None) -> bool:
     access
         What opens the records, and who did; None where no records of patients are kept.
     """
-    if access is None or access.protection is not Protection.PIN:
+    if access is None or access.protection in (Protection.NOTHING, Protection.KEY_FILE):
         return True
     return access.role is Role.SERVICE

@@ -9,6 +9,8 @@ from device.records.patients import Label, Role
 class Protection(StrEnum):
     """What opens the records."""
 
+    UNKNOWN = "unknown"
+    """They could not be looked at so far: nobody can tell who may see what."""
     NOTHING = "nothing"
     """The key lies beside them: whoever has the disk reads them. The screen says so."""
     KEY_FILE = "key file"
@@ -51,7 +53,8 @@ class Access:
     @property
     def locked(self) -> bool:
         """Whether a PIN is to be entered, or a key file to be put in its place."""
-        return self.holder is None and self.protection is not Protection.NOTHING
+        known = self.protection in (Protection.KEY_FILE, Protection.PIN)
+        return known and self.holder is None
 
     @property
     def role(self) -> Role | None:

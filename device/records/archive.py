@@ -144,6 +144,10 @@ class PatientArchive(Archive, Protocol):
         """What opens the records, and who did. Never raises and never waits."""
         ...
 
+    def open(self) -> None:
+        """Open the records, unless a PIN is to be entered. Everything else does it too."""
+        ...
+
     def pin_wait(self) -> float:
         """Return the seconds until the next PIN is taken: 0 but after several wrong ones."""
         ...

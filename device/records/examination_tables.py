@@ -316,14 +316,14 @@ def refresh_work(connection: "Connection", number: int, lesion: Key | None) -> N
     """Say anew which examinations of a lesion, or which unfiled one, are on the worklist."""
     which, value = ("number = ?", number) if lesion is None else ("lesion = ?", lesion)
     rows = connection.execute(
-        "SELECT number, substr(taken, 1, 10), kind, action, planned, proven, work, due "  # noqa: S608
+        "SELECT number, taken, kind, action, planned, proven, work, due "  # noqa: S608
         f"FROM examination WHERE {which} ORDER BY number",
         (value,),
     ).fetchall()
-    decided = [(row[0], row[1]) for row in rows if row[3] is not None]
+    decided = [(row[0], _day(row[1])) for row in rows if row[3] is not None]
     newest_decided = decided[-1][0] if decided else 0
     days = {day for _, day in decided}
-    for this, day, kind, action, planned, proven, work_before, due_before in rows:
+    for this, taken, kind, action, planned, proven, work_before, due_before in rows:
         work = None
         if this == newest_decided:
             if action == Action.FOLLOW_UP and planned is not None:
@@ -334,7 +334,7 @@ def refresh_work(connection: "Connection", number: int, lesion: Key | None) -> N
             action is None
             and kind == PictureKind.DERMOSCOPIC
             and this > newest_decided
-            and day not in days
+            and _day(taken) not in days
         ):
             work = _UNDECIDED
         due = planned if work == _FOLLOW_UP else None
@@ -343,6 +343,16 @@ def refresh_work(connection: "Connection", number: int, lesion: Key | None) -> N
                 "UPDATE examination SET work = ?, due = ? WHERE number = ?",
                 (work, due, this),
             )
+
+
+def _day(taken: str) -> date:
+    """Return the clinic's day of a time that is kept in UTC: a visit lies within one."""
+    moment = datetime.fromisoformat(taken)
+    try:
+        return moment.astimezone().date()
+    except OverflowError:
+        # In the first or the last hours that there are.
+        return moment.date()
 
 
 def page_of_work(

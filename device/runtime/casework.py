@@ -1,5 +1,6 @@
 """Answers what the screen asks of the records, on the recorder's thread."""
 
+import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from device.language import translatable
 from device.latest import Latest
 from device.platform.clock import Clock
 from device.platform.logs import log_expected
+from device.records.access import Protection
 from device.records.archive import PatientArchive
 from device.records.listing import LesionSummary
 from device.records.model import Examination, ExaminationRecord, PictureKind
@@ -128,6 +130,27 @@ class Casework:
             after = Desk(access=access, answered=request, fault=after.fault)
         wait = self._archive.pin_wait() if access.locked else 0.0
         self._lay(replace(after, access=access, pin_wait=self._clock.monotonic() + wait))
+
+    def follow_access(self) -> None:
+        """Clear the desk where the records were locked, or opened by another, unasked.
+
+        As when their disk was taken out, and is there again.
+        """
+        desk, access = self._desk, self._archive.access
+        if access == desk.access:
+            return
+        before = desk.access.holder if desk.access else None
+        if access.locked or before not in (None, access.holder):
+            desk = Desk(answered=desk.answered)
+        wait = self._archive.pin_wait() if access.locked else 0.0
+        self._lay(replace(desk, access=access, pin_wait=self._clock.monotonic() + wait))
+
+    def reopen(self) -> None:
+        """Open records that a key file opens, which may be there again."""
+        access = self._archive.access
+        if access.locked and access.protection is Protection.KEY_FILE:
+            with contextlib.suppress(RecordError):
+                self._archive.open()
 
     def failed(self, request: Request, fault: Fault) -> None:
         """Say that something was not done."""

@@ -16,6 +16,7 @@ from device.errors import (
     ConfigError,
     ImageError,
     NoSuchRecordError,
+    NotAllowedError,
     RecordError,
     RecordsLockedError,
     ScreenError,
@@ -29,6 +30,7 @@ from device.optics import Optics, save_optics
 from device.platform.clock import Clock
 from device.platform.logs import log_expected
 from device.preferences import Preferences, save_preferences
+from device.records.access import Holder, Protection
 from device.records.archive import Archive, PatientArchive
 from device.records.model import PictureKind
 from device.records.patients import Key
@@ -44,7 +46,7 @@ from device.runtime.messages import (
     Shot,
 )
 from device.runtime.recent import MAX_RECENT, RecentPictures
-from device.runtime.requests import Appoint, Decide, DeletePatient, Request
+from device.runtime.requests import Appoint, Decide, DeletePatient, FileExamination, Request
 
 NOT_KEPT: Final = translatable("The examination could not be kept.")
 NOT_SAVED: Final = translatable("The settings could not be kept.")
@@ -165,7 +167,7 @@ class Recorder:
     def run(self, stop: threading.Event) -> None:
         """Keep what comes until told to stop; what came before is still kept."""
         older = chain(self._caught_up(), self._older())
-        reading = True
+        reading, whose = True, _whose(self.desk)
         while True:
             ending = stop.is_set()
             work = self.inbox.take(0.0 if ending or reading else _WAIT_SECONDS)
@@ -184,14 +186,19 @@ class Recorder:
                 case None:
                     self._health.waiting(Part.RECORDER, self._fault)
                     reading = reading and next(older, None) is not None
+                    if self._casework is not None:
+                        self._casework.reopen()
                 case _:
-                    locked = self.desk.locked
                     self._answer(work)
-                    if self.desk.locked != locked or isinstance(work, DeletePatient):
-                        # Behind the lock is no picture, nor of whoever is deleted; whoever opens
-                        # it sees them again.
-                        self._recent.clear()
-                        older, reading = chain(self._caught_up(), self._older()), True
+            if self._casework is not None:
+                self._casework.follow_access()
+            if _whose(self.desk) != whose or isinstance(work, DeletePatient | FileExamination):
+                # Behind the lock is no picture, nor of whoever is deleted, nor under a lesion that
+                # it is not of; whoever opens the records sees what is theirs again.
+                whose = _whose(self.desk)
+                self._recent.clear()
+                self._unreadable, self._reading_fault = 0, None
+                older, reading = chain(self._caught_up(), self._older()), True
 
     def _keep(self, work: KeepExamination) -> None:
         if self._archive is None:
@@ -212,6 +219,8 @@ class Recorder:
                 # Not all of it is kept yet.
                 return
             _log.info("an examination was kept")
+        if self._casework is not None:
+            self._casework.follow_access()
         kept = KeepResult(work.shot, self._fault, sealed=self.desk.locked)
         self.kept.put(kept)
         self._news.append(kept)
@@ -317,8 +326,8 @@ class Recorder:
             return
         try:
             identifiers = self._archive.identifiers(newest=MAX_RECENT + _MOST_UNREADABLE)
-        except RecordsLockedError:
-            # Whoever opens them sees them.
+        except (RecordsLockedError, NotAllowedError):
+            # Whoever may see them does once they open them.
             return
         except RecordError as error:
             self._reading_fault = error.fault
@@ -357,8 +366,8 @@ class Recorder:
                     DAMAGED, COPY_AND_CHECK, values={"count": self._unreadable}
                 )
             self._tell_room()
-        except RecordsLockedError:
-            # Whoever opens them next goes on with it.
+        except (RecordsLockedError, NotAllowedError):
+            # Whoever opens them next, and may, goes on with it.
             return
         except RecordError as error:
             self._reading_fault = error.fault
@@ -378,3 +387,11 @@ class Recorder:
 
     def _failed(self, message: str, error: Exception) -> Fault:
         return report_unexpected(_log, self._health, Part.RECORDER, message, error)
+
+
+def _whose(desk: Desk) -> tuple[Protection, Holder | None] | None:
+    """Return who sees the records, where not everybody may."""
+    access = desk.access
+    if access is None or access.protection in (Protection.NOTHING, Protection.UNKNOWN):
+        return None
+    return access.protection, access.holder

@@ -93,6 +93,14 @@ def test_lock_leads_to_the_pin_and_forgets_the_lesion(page: PageName) -> None:
     assert (locked.page, locked.lesion, locked.filing) == (PageName.PIN, None, "")
 
 
+def test_another_pin_begins_with_no_patient_though_nobody_had_locked() -> None:
+    state = State(PageName.PIN, lesion="c" * 32, filing="x", region=True)
+    entered = followed(state, Desk(access=OPEN, answered=Unlock("246801")), DESK)
+    assert entered == State(PageName.LIVE)
+    refused = Desk(access=OPEN, answered=Unlock("0"), fault=Fault("this PIN is nobody's"))
+    assert followed(state, refused, DESK) == state
+
+
 def test_picture_that_is_held_stays_when_the_records_are_locked() -> None:
     held = State(PageName.LIVE, frozen=True, lesion="c" * 32)
     locked = followed(held, Desk(access=LOCKED))

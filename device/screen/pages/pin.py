@@ -159,6 +159,8 @@ class PinPage(Page):
             return wording.translate("No records of patients are kept here."), False
         if access.protection is Protection.NOTHING:
             return wording.translate("Records are not locked: no PIN is set."), True
+        if access.protection is Protection.UNKNOWN:
+            return wording.translate("The records could not be opened so far."), True
         if access.holder is None:
             words = wording.translate(
                 "Locked. Pictures are kept, and seen again once it is opened."

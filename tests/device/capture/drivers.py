@@ -68,6 +68,7 @@ class CvVideo:
         self.reads = 0
         self.to_miss = 0
         self.released = threading.Event()
+        self.waits = threading.Event()
 
     def __call__(self, path: str, backend: int) -> "CvVideo":
         assert backend == cv2.CAP_V4L2
@@ -82,6 +83,7 @@ class CvVideo:
         assert not self.released.is_set()
         # The real one waits for ten seconds before it gives up on a stalled camera.
         while self.state == "stalled" and not self.released.is_set():
+            self.waits.set()
             time.sleep(0.01)
         time.sleep(0.01)
         self.reads += 1

@@ -1,5 +1,4 @@
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -329,10 +328,9 @@ def test_camera_that_our_own_driver_still_holds_is_not_called_busy(
     source = bench.open()
     source.read(10.0)
     bench.video.state = "stalled"
-    reads = bench.video.reads
-    time.sleep(0.05)
+    until(bench.video.waits.is_set)
     source.close()
-    assert not source.ended, reads
+    assert not source.ended
     with pytest.raises(SourceError, match="gives no picture"):
         bench.open()
     assert bench.video.opened == 1

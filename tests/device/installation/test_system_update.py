@@ -77,6 +77,8 @@ def test_where_there_are_pins_only_service_installs() -> None:
     assert not may_install(with_pin(Role.CLINICIAN))
     assert not may_install(with_pin(Role.FIELD))
     assert not may_install(Access(Protection.PIN, None))
+    # Nobody knows whether there are any.
+    assert not may_install(Access(Protection.UNKNOWN, None))
 
 
 def open_models(clinic: Clinic) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from time import tzset
 
 import msgspec
 import numpy as np
@@ -58,6 +59,10 @@ class Visits:
         frame = replace(self.frame, time=datetime(2026, 5, day, 12, tzinfo=UTC))
         lesion = self.lesion.key if lesion == "" else lesion
         return self.archive.keep(frame, None, [], None, kind=kind, lesion=lesion)
+
+    def picture_at(self, time: str) -> str:
+        frame = replace(self.frame, time=datetime.fromisoformat(time))
+        return self.archive.keep(frame, None, [], None, lesion=self.lesion.key)
 
     def work(self) -> dict[WorkKind, list[str]]:
         """Return what is on the worklist, and see that it is counted."""
@@ -328,6 +333,26 @@ def test_one_decision_stands_for_all_pictures_of_a_visit(visits: Visits) -> None
     assert visits.work() == {}
     later = visits.picture(2)
     assert visits.work() == {WorkKind.UNDECIDED: [later]}
+
+
+def test_visit_lies_within_a_day_of_the_clinic(
+    visits: Visits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    tzset()
+    try:
+        # 17:30 on Monday, 10:00 on Tuesday: one day in Greenwich.
+        visits.archive.decide(visits.picture_at("2026-03-03T01:30:00+00:00"), decision())
+        later = visits.picture_at("2026-03-03T18:00:00+00:00")
+        assert visits.work() == {WorkKind.UNDECIDED: [later]}
+        visits.archive.decide(later, decision())
+        # 15:58 and 16:01 of one visit: two days there.
+        visits.archive.decide(visits.picture_at("2026-03-04T23:58:00+00:00"), decision())
+        visits.picture_at("2026-03-05T00:01:00+00:00")
+        assert visits.work() == {}
+    finally:
+        monkeypatch.undo()
+        tzset()
 
 
 def test_worklist_goes_on_where_a_page_ended(visits: Visits) -> None:

@@ -21,10 +21,11 @@ from device.platform.clock import Clock
 from device.preferences import Preferences, load_preferences
 from device.records.access import Holder
 from device.records.archive import Archive, PatientArchive
+from device.records.drop_box import sealed_identifiers
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.patients import Role
 from device.runtime.health import Health, Part, PartState
-from device.runtime.messages import KeepExamination, Shot
+from device.runtime.messages import KeepExamination, KeepResult, Shot
 from device.runtime.recent import MAX_RECENT, RecentPictures
 from device.runtime.recorder import (
     COPY_AND_CHECK,
@@ -35,7 +36,14 @@ from device.runtime.recorder import (
     NOT_KEPT,
     Recorder,
 )
-from device.runtime.requests import Filing, NewLesion, Unlock
+from device.runtime.requests import (
+    FileExamination,
+    Filing,
+    FindPatient,
+    Lock,
+    NewLesion,
+    Unlock,
+)
 from tests.device.records.conftest import write_protected
 from tests.device.records.plain import write_plain
 from tests.device.screen.record_states import FOREARM as SPOT
@@ -50,8 +58,8 @@ class ScriptedArchive(EncryptedArchive):
     error: Exception | None = None
     listing_error: Exception | None = None
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, **more: Any) -> None:
+        super().__init__(folder, **more)
         self.go_on = threading.Event()
         self.go_on.set()
 
@@ -402,6 +410,112 @@ def test_locked_records_are_no_fault(archive: ScriptedArchive, keep: KeepExamina
         recorder.inbox.send(Unlock("123456"))
         until(lambda: not archive.access.locked and len(archive.identifiers()) == 3)
     assert (recorder.reading_fault, recorder.fault) == (None, None)
+
+
+def test_damaged_picture_is_counted_once_however_often_the_records_are_opened(
+    archive: ScriptedArchive, keep: KeepExamination
+) -> None:
+    for _ in range(2):
+        archive.keep(keep.frame, keep.finding, [], None)
+    archive.set_pin(Holder("A", Role.CLINICIAN), "123456")
+    with archive.path_of(1).open("r+b") as file:
+        file.seek(-20, 2)
+        file.write(b"damaged")
+    recent = RecentPictures()
+    recorder, _ = recorder_of(archive, recent=recent, patients=archive)
+    with running(recorder):
+        for _ in range(3):
+            until(lambda: len(recent) == 1 and recorder.reading_fault)
+            recorder.inbox.send(Lock())
+            until(lambda: recorder.desk.locked)
+            recorder.inbox.send(Unlock("123456"))
+        until(lambda: len(recent) == 1 and recorder.reading_fault)
+    assert recorder.reading_fault == Fault(DAMAGED, COPY_AND_CHECK, values={"count": 1})
+
+
+def test_whoever_may_see_no_picture_gets_none_of_those_before_and_no_fault(
+    archive: ScriptedArchive, keep: KeepExamination
+) -> None:
+    archive.keep(keep.frame, keep.finding, [], None)
+    archive.set_pin(Holder("A", Role.CLINICIAN), "123456")
+    archive.set_pin(Holder("C", Role.SERVICE), "654321")
+    recent = RecentPictures()
+    recorder, health = recorder_of(archive, recent=recent, patients=archive)
+    with running(recorder):
+        until(lambda: len(recent) == 1)
+        # Without locking first.
+        recorder.inbox.send(Unlock("654321"))
+        until(lambda: recorder.desk.role is Role.SERVICE and len(recent) == 0)
+        until(lambda: health.report()[Part.RECORDER].state is PartState.WAITING)
+        assert (len(recent), recorder.reading_fault) == (0, None)
+        recorder.inbox.send(Unlock("123456"))
+        until(lambda: len(recent) == 1)
+
+
+def test_picture_that_is_filed_elsewhere_is_compared_there(
+    archive: ScriptedArchive, keep: KeepExamination
+) -> None:
+    patient = archive.add_patient("4711").key
+    wrong, right = (archive.add_lesion(patient, SPOT).key for _ in range(2))
+    name = archive.keep(keep.frame, keep.finding, [], None, lesion=wrong)
+    recent = RecentPictures()
+    recorder, _ = recorder_of(archive, recent=recent, patients=archive)
+    with running(recorder):
+        until(lambda: [picture.lesion for picture in recent.pictures()] == [wrong])
+        recorder.inbox.send(FileExamination(name, right))
+        until(lambda: [picture.lesion for picture in recent.pictures()] == [right])
+
+
+def test_desk_follows_records_whose_disk_was_taken_out_and_is_there_again(
+    tmp_path: Path, keep: KeepExamination
+) -> None:
+    folder, away = tmp_path / "disk", tmp_path / "away"
+    folder.mkdir()
+    archive = ScriptedArchive(folder, create=False)
+    archive.add_patient("4711")
+    archive.set_pin(Holder("A", Role.CLINICIAN), "123456")
+    recorder, _ = recorder_of(archive, patients=archive)
+
+    def kept(shot: Shot) -> KeepResult:
+        recorder.inbox.send(replace(keep, shot=shot))
+        until(lambda: (kept := recorder.kept.peek()) and kept.shot is shot)
+        result = recorder.kept.peek()
+        assert result is not None
+        return result
+
+    with running(recorder):
+        recorder.inbox.send(FindPatient("4711"))
+        until(lambda: recorder.desk.patient)
+        folder.rename(away)
+        assert kept(Shot()).fault
+        away.rename(folder)
+        assert kept(Shot()).sealed
+        assert recorder.desk.locked
+        assert recorder.desk.patient is None
+        # What was kept behind the lock is taken in by whoever opens it.
+        recorder.inbox.send(Unlock("123456"))
+        until(lambda: not archive.access.locked and len(archive.identifiers()) == 1)
+        until(lambda: not sealed_identifiers(folder))
+
+
+def test_records_that_a_key_file_opens_are_open_once_it_is_there_again(
+    tmp_path: Path, keep: KeepExamination
+) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(bytes(range(32)))
+    folder, away = tmp_path / "disk", tmp_path / "away"
+    folder.mkdir()
+    archive = ScriptedArchive(folder, create=False, key_file=key)
+    archive.add_patient("4711")
+    recorder, _ = recorder_of(archive, patients=archive)
+    with running(recorder):
+        recorder.inbox.send(FindPatient("4711"))
+        until(lambda: recorder.desk.patient)
+        folder.rename(away)
+        recorder.inbox.send(FindPatient("4711"))
+        until(lambda: recorder.desk.locked)
+        away.rename(folder)
+        until(lambda: not recorder.desk.locked)
 
 
 def test_plain_files_of_earlier_releases_are_brought_over_and_shown(
