@@ -39,6 +39,7 @@ from device.runtime.recent import RecentPictures
 from device.runtime.recorder import Recorder
 from device.runtime.requests import Decide, FindPatient, Lock, Request
 from device.screen.events import Event
+from device.screen.forms import DecisionForm
 from device.screen.navigation import step
 from device.screen.pages.base import shown
 from device.screen.registry import PageName
@@ -287,6 +288,8 @@ class Session:
     def _follow_answer(self, desk: Desk, before: Desk) -> None:
         state = self.state
         self.state = followed(state, desk, before, self._orders.of_patient)
+        if state.draft is not None and self.state.draft is None and state.frozen:
+            self._let_go_of_another(self.state.page_state)
         if self.state.page is PageName.SCHEDULED and state.page is not PageName.SCHEDULED:
             self._orders.mark_seen()
         again = reopened(state, self.state)
@@ -297,6 +300,12 @@ class Session:
             # Other pages say it themselves.
             self._notices.add(desk.fault)
         self._request_overlay()
+
+    def _let_go_of_another(self, form: object) -> None:
+        """Release what was captured after the picture that a decision is gone on with."""
+        if isinstance(form, DecisionForm) and form.subject is not self._shot:
+            self.state = replace(self.state, frozen=False)
+            self._release_shot()
 
     def _look_for_code(self) -> None:
         """Open the patient whose code is held before the camera."""

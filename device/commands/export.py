@@ -89,7 +89,7 @@ def export_pdf(options: argparse.Namespace, clock: Clock) -> int:
 
     config = load_config(options.config)
     language, paper = Language(options.language or config.language), Paper(options.paper)
-    draw = _overlays(config)
+    draw = overlays(config)
     return _export(
         options,
         clock,
@@ -105,7 +105,7 @@ def _export(options: argparse.Namespace, clock: Clock, kind: str, write: Write) 
     return kept.status
 
 
-def _overlays(config: "Config") -> Callable[["ExaminedLesion"], "NDArray[np.uint8] | None"]:
+def overlays(config: "Config") -> Callable[["ExaminedLesion"], "NDArray[np.uint8] | None"]:
     """Return what draws where a picture points to its likeliest malignant diagnosis."""
     from device.frame import frame_now
     from device.imaging.overlay import blend_overlay
@@ -120,6 +120,10 @@ def _overlays(config: "Config") -> Callable[["ExaminedLesion"], "NDArray[np.uint
     def draw(one: "ExaminedLesion") -> "NDArray[np.uint8] | None":
         field, finding = one.examination.record.field_of_view, one.finding
         if finding is None or field is None:
+            return None
+        manifest = analyzer.manifest
+        if (finding.model, finding.case_mix) != (manifest.model_id, manifest.case_mix):
+            # What this model sees explains nothing of what another one said.
             return None
         code = likeliest_malignant(tuple(finding.probabilities[c] for c in CODES))
         if not from_record(finding, field).explainable(code):

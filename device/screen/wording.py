@@ -120,7 +120,9 @@ class Wording:
         if before is None or not finding.parts_from(before):
             return ""
         another = before.no_call is not None or before.leading != finding.leading
-        words = "" if another else self.recommended(before.recommendation)
+        # A diagnosis alone may sound harmless.
+        more = _urgency(before.headlined) > _urgency(finding.headlined)
+        words = self.recommended(before.recommendation) if more or not another else ""
         return self.translate(
             "The live estimate differed: {finding}", finding=words or self.in_one_line(before)
         )
@@ -210,3 +212,8 @@ def day_or_moment(time: datetime, now: datetime | None) -> str:
 
 def _malignant_first(codes: tuple[Code, ...]) -> list[Code]:
     return sorted(codes, key=lambda c: c not in MALIGNANT)
+
+
+def _urgency(recommendation: Recommendation | None) -> int:
+    asking = (Recommendation.NOT_EXCLUDED, Recommendation.REFER)
+    return 1 + asking.index(recommendation) if recommendation in asking else 0

@@ -801,6 +801,43 @@ def enter_pin(practice: Practice, pin: str = PIN) -> None:
     practice.until(lambda: not practice.desk().locked)
 
 
+def test_picture_held_when_a_decision_is_gone_on_with_is_let_go(practice: Practice) -> None:
+    earlier_visit(practice.archive)
+    practice.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), PIN)
+
+    def deeds() -> None:
+        practice.open_patient("P-1")
+        practice.open_first_lesion()
+        practice.shoot("lesion")
+        practice.touch("case", "live")
+        practice.until_page(PageName.DECISION)
+        practice.touch("excise", "decision")
+        practice.until(lambda: practice.clinic.app.session.state.page_state.action)
+        practice.clinic.app.session._recorder.inbox.send(Lock())
+        practice.until_page(PageName.PIN)
+        practice.clinic.press(pygame.K_ESCAPE)
+        practice.until_page(PageName.LIVE)
+        practice.clinic.release()
+        practice.clinic.take()
+        practice.until(lambda: practice.clinic.live().kept == KeepStatus.SEALED)
+        # It is still held as the records are opened.
+        practice.touch("more", "live")
+        practice.touch("pin", "settings")
+        practice.until_page(PageName.PIN)
+        enter_pin(practice)
+        practice.until_page(PageName.DECISION)
+        assert practice.clinic.view().finding is None
+        practice.touch("keep", "decision")
+        practice.until(lambda: any(record.decision for record in practice.records()))
+        practice.touch("back", "patient")
+        practice.until_page(PageName.LIVE)
+        seen = practice.clinic.app.frames.count
+        practice.until(lambda: practice.clinic.app.frames.count > seen)
+        practice.clinic.until_live()
+
+    practice.use(deeds)
+
+
 def test_decision_that_the_lock_interrupts_is_gone_on_with(practice: Practice) -> None:
     key = earlier_visit(practice.archive)
     practice.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), PIN)

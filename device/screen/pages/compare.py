@@ -29,6 +29,8 @@ from device.screen.wording import Wording, day_or_moment, moment, percent
 
 _TABLE_WIDTH: Final = 270
 _CAPTION: Final = 36
+_BELOW: Final = 98
+"""Below a picture: what its finding asks for, and three lines of notes."""
 
 
 class CompareControl(StrEnum):
@@ -156,12 +158,12 @@ class ComparePage(Page):
         if canvas.layout.portrait:
             side = (page.width - gap) // 2
             top = page.top + px(_CAPTION)
-            table_top = top + side + px(84)
+            table_top = top + side + px(_BELOW + 8)
             self._table = Rect(page.left, table_top, page.width, page.bottom - px(12) - table_top)
         else:
             side = min(
                 (page.width - px(_TABLE_WIDTH) - 2 * gap) // 2,
-                page.height - px(_CAPTION) - px(84),
+                page.height - px(_CAPTION) - px(_BELOW + 8),
             )
             top = page.top + px(_CAPTION)
             left = page.left + side + gap
@@ -212,7 +214,7 @@ class ComparePage(Page):
             notes = (line, *notes)
             line = wording.recommended(recommendation)
             colour = self.canvas.recommendation_colour(recommendation)
-        below = Rect(area.left, area.bottom + px(6), area.width, px(76))
+        below = Rect(area.left, area.bottom + px(6), area.width, px(_BELOW))
         canvas.part(
             below,
             _Conclusion(line, colour, notes, recommendation),
@@ -253,6 +255,9 @@ class ComparePage(Page):
         room = Rect(left, area.top, area.right - left, area.height)
         top = canvas.draw_paragraph(shown.text, 20, room, shown.colour, bold=True)
         for note in shown.notes:
+            if top + canvas.line_height(theme.SMALL) > area.bottom:
+                # Rather none than a part of it; what matters most comes first.
+                return
             canvas.draw_text(note, theme.SMALL, (area.left, top), area.width, self.palette.quiet)
             top += canvas.line_height(theme.SMALL)
 
@@ -330,8 +335,10 @@ def _earlier(view: CompareView, wording: Wording) -> str:
 
 
 def _notes(view: CompareView, wording: Wording) -> tuple[str, ...]:
-    """Return what else is to be known of the earlier picture."""
+    """Return what else is to be known of the earlier picture, what matters most first."""
     notes = []
+    if model := _another_model(view):
+        notes.append(wording.translate("Not comparable: judged by {model}", model=model))
     if view.earlier and view.unfiled:
         notes.append(wording.translate("Without a code: perhaps another lesion"))
     if view.earlier and view.earlier.time and view.clock:
@@ -339,8 +346,6 @@ def _notes(view: CompareView, wording: Wording) -> tuple[str, ...]:
         if days > 0:
             time = f"{view.earlier.time.astimezone():%H:%M}"
             notes.append(wording.translate("Days ago: {days}, at {time}", days=days, time=time))
-    if model := _another_model(view):
-        notes.append(wording.translate("Not comparable: judged by {model}", model=model))
     return tuple(notes)
 
 

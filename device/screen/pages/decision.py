@@ -151,7 +151,8 @@ class DecisionPage(Page):
             agrees = target == DecisionControl.AGREE
             form = replace(form, agrees=None if form.agrees == agrees else agrees)
         else:
-            form = with_diagnosis(form, Code(target), context.finding)
+            held = context.finding if form.subject is context.shot else None
+            form = with_diagnosis(form, Code(target), held or _kept_finding(form, context.desk))
         return replace(state, page_state=form), None
 
     @classmethod
@@ -168,12 +169,13 @@ class DecisionPage(Page):
     def view(cls, snapshot: Snapshot) -> PageView:
         """Return the form, and what the model said."""
         state, form = snapshot.state, form_in(snapshot.state)
-        finding = snapshot.live.finding if state.frozen else None
-        similar = finding.similar if finding and finding.rankable else ()
+        finding = _kept_finding(form, snapshot.desk)
+        if state.frozen and not isinstance(form.subject, str):
+            finding = snapshot.live.finding
         return DecisionView(
             form,
             finding,
-            similar or _similar_before(form, snapshot.desk),
+            finding.similar if finding and finding.rankable else (),
             snapshot.desk.fault,
             state.frozen,
         )
@@ -250,15 +252,14 @@ class DecisionPage(Page):
         draw_label(self.canvas, above, words)
 
 
-def _similar_before(form: DecisionForm, desk: Desk) -> tuple[Code, ...]:
-    """Return what was told of a kept picture."""
+def _kept_finding(form: DecisionForm, desk: Desk) -> Finding | None:
+    """Return what the model said of a kept picture that is decided about, or None."""
     record = desk.picture.record if desk.picture else None
     if record is None or record.identifier != form.subject:
-        return ()
+        return None
     if record.finding is None or record.field_of_view is None:
-        return ()
-    finding = from_record(record.finding, record.field_of_view)
-    return finding.similar if finding.rankable else ()
+        return None
+    return from_record(record.finding, record.field_of_view)
 
 
 def form_in(state: State) -> DecisionForm:

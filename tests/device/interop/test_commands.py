@@ -2,17 +2,24 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from device.cli import main
+from device.commands.export import overlays
+from device.config import Config
 from device.frame import Frame, SourceKind
+from device.imaging.field_of_view import FieldOfView
+from device.inference.analyzer import Analyzer, likeliest_malignant
 from device.interop.outbox import Outbox
+from device.models.bundle import Bundle
 from device.records.access import Holder
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.patients import Role
 from device.records.trail import entries
 from tests.device.commands import Capture, complaint, run
 from tests.device.interop.peers import LEFT_TO_PYTHON, archive, closed_port
+from tests.device.interop.studies import examined
 from tests.device.interop.test_dicom_worklist import entry
 
 pytestmark = LEFT_TO_PYTHON
@@ -104,6 +111,26 @@ def test_every_kind_of_export_is_written(
     assert (out, err) == (f"{place}: examinations written: {count}.\n", "")
     written = [path for path in [place, *place.rglob("*")] if path.is_file()]
     assert len(written) == files
+
+
+def test_map_of_one_model_explains_nothing_of_what_another_said(
+    bundle: Bundle, analyzer: Analyzer, frames: tuple[Frame, ...]
+) -> None:
+    draw = overlays(Config(model=str(bundle.folder)))
+    finding = next(
+        finding
+        for frame in frames
+        if (finding := analyzer.analyze(frame, as_captured=True)).no_call is None
+        and finding.explainable(likeliest_malignant(finding.probabilities))
+    )
+    one = examined(bundle.manifest, finding)
+    kept = msgspec.structs.replace(one.examination.record, field_of_view=FieldOfView(0, 0, 61))
+    one = replace(one, examination=replace(one.examination, record=kept))
+    assert draw(one) is not None
+    for change in ({"model": "older-model 1.0.0"}, {"case_mix": "referral"}):
+        said = msgspec.structs.replace(kept.finding, **change)
+        record = msgspec.structs.replace(kept, finding=said)
+        assert draw(replace(one, examination=replace(one.examination, record=record))) is None
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from babel.messages.pofile import read_po
 from pygame import Surface
 
-from device.diagnoses import CODES
+from device.diagnoses import CODES, Code
 from device.inference.finding import NoCallReason
 from device.inference.recommendation import Recommendation
 from device.language import DOMAIN, LOCALE, Language
@@ -71,6 +71,16 @@ def test_what_another_model_said_is_not_laid_beside_what_this_one_says(
     assert "Not comparable" not in same
     assert other.count(" – ") == len(CODES)
     assert same.count(" – ") == 0
+
+
+@pytest.mark.parametrize("size", [(480, 640), (640, 480), (800, 480), (1024, 600), (1920, 1080)])
+@pytest.mark.parametrize("language", ["en", "es", "pt"])
+def test_why_earlier_figures_are_missing_is_told_on_every_screen(
+    manifest: Manifest, drawn: list[str], size: tuple[int, int], language: Language
+) -> None:
+    view = replace(STATES["compare-days"], language=language)
+    Renderer(size, manifest).draw(Surface(size), view)
+    assert any("paper-28 1.0.0" in words for words in drawn)
 
 
 REASONS = {
@@ -178,6 +188,13 @@ def test_held_picture_says_where_the_live_view_said_otherwise(
     ):
         view = replace(STATES["frozen"], live_before=replace(held, **change))
         assert words in said(manifest, drawn, view)
+    # What asked for more is not retold in harmless words.
+    calm = replace(
+        held, recommendation=Recommendation.NO_SIGN, prediction_set=(Code.NV,), malignancy=0.02
+    )
+    for reason in (None, NoCallReason.UNCERTAIN):
+        view = replace(STATES["frozen"], finding=calm, live_before=replace(held, abstention=reason))
+        assert "differed: Excise or refer" in said(manifest, drawn, view)
     for alike in (held, replace(held, abstention=NoCallReason.UNCERTAIN), None):
         assert "differed" not in said(manifest, drawn, replace(STATES["frozen"], live_before=alike))
 

@@ -284,6 +284,30 @@ def test_decision_is_kept_with_an_action_and_not_without() -> None:
     assert step(state, Touch("keep"), Context())[0].page == PageName.LIVE
 
 
+def test_kept_picture_is_decided_about_beside_what_the_model_said_of_it() -> None:
+    finding = make_finding("mel", 0.6)
+    record = msgspec.structs.replace(PICTURE.record, finding=to_record(finding, "", []))
+    desk = replace(DESK, picture=replace(PICTURE, record=record))
+    state = State(PageName.DECISION, page_state=DecisionForm(record.identifier))
+    # What is held meanwhile is of another picture.
+    context = Context(desk=desk, shot=Shot(), finding=make_finding("nv", 0.9))
+    for target, agrees in (("mel", True), ("nv", False)):
+        filled, _ = step(state, Touch(target), context)
+        assert (filled.page_state.diagnosis, filled.page_state.agrees) == (target, agrees)
+    snapshot = Snapshot(
+        state=replace(state, frozen=True),
+        live=LiveView(None, context.finding),
+        clock=NOON,
+        source="demo",
+        signed_by="",
+        desk=desk,
+    )
+    assert page_class(PageName.DECISION).view(snapshot).finding.leading == "mel"
+    other = Context(desk=DESK, shot=Shot(), finding=context.finding)
+    filled, _ = step(replace(state, page_state=DecisionForm(Shot())), Touch("nv"), other)
+    assert filled.page_state.agrees is None
+
+
 def test_nothing_forces_a_decision() -> None:
     held = State(PageName.DECISION, frozen=True, page_state=DecisionForm(Shot(), Action.REFER))
     left, command = step(held, Touch("back"), OPEN)
