@@ -85,13 +85,15 @@ def calibrate_draft(bundle: Bundle, validation: Dataset, captured: bool = False)
     Parameters
     ----------
     validation
-        The validation folds. With several sources the network is calibrated for each of
-        `build_host.calibration.case_mixes.CASE_MIXES`; with one, for its own.
+        The validation folds. With several sources, or where the bundle has case mixes already,
+        the network is calibrated for each of `build_host.calibration.case_mixes.CASE_MIXES`; else
+        for that of its only source.
     captured
         The network is for captured pictures: the mean over eight views is calibrated.
     """
     manifest = bundle.manifest
-    fit = _fitted_on_sources if len(validation.sources) > 1 else _fitted_on_one_source
+    several = len(validation.sources) > 1 or manifest.live.case_mixes
+    fit = _fitted_on_sources if several else _fitted_on_one_source
     live = fit(_of_one_network(bundle, manifest.live), validation, captured)
     own = manifest.captured and fit(_of_one_network(bundle, manifest.captured), validation, True)
     mix = live.case_mixes[0].name if live.case_mixes else ""
@@ -112,12 +114,18 @@ def _fitted_on_one_source(bundle: Bundle, validation: Dataset, captured: bool) -
     logits = np.array([o.logits for o in outputs])
     labels, on = validation.labels, f"{validation.sources[0] or 'HAM10000'} fold 4"
     calibration = fit_calibration(logits, labels, on)
+    before = bundle.manifest.live.abstention
     return msgspec.structs.replace(
         bundle.manifest.live,
         calibration=calibration,
         operating_points=fit_operating_points(logits, labels, calibration, fitted_on=on),
         conformal=fit_conformal(logits, labels, calibration, fitted_on=on),
-        abstention=fit_abstention(outputs, labels, calibration, fitted_on=on),
+        # What is no matter of probabilities is refused as before.
+        abstention=msgspec.structs.replace(
+            fit_abstention(outputs, labels, calibration, fitted_on=on),
+            not_dermoscopic_below=before.not_dermoscopic_below,
+            unstable_below=before.unstable_below,
+        ),
         test_time_augmentation=(
             "dihedral" if captured else choose_averaging(bundle, validation, logits, calibration)
         ),

@@ -431,7 +431,11 @@ def test_a_run_is_calibrated_again_to_the_same_draft(
     calibration = fitted["live"]["calibration"] | {"temperature": 99.0}
     lost = fitted | {"live": fitted["live"] | {"calibration": calibration}}
     (run / "draft.json").write_text(json.dumps(lost))
+    # What was measured with other thresholds is signed with none.
+    for name in ("metrics.json", "peers.json"):
+        (run / name).write_text("{}")
     done = command("calibrate", run, "--ham10000", ham10000)
+    assert not list(run.glob("metrics.json")) + list(run.glob("peers.json"))
     assert done.status == 0, done.err
     assert f"Next: dermascope-build quality-limits {run}" in done.out
     assert json.loads((run / "draft.json").read_bytes()) == fitted
@@ -444,7 +448,9 @@ def test_quality_limits_of_a_run_lead_to_its_evaluation(
     run = tmp_path / "run"
     shutil.copytree(compressed.folder, run, ignore=shutil.ignore_patterns("checkpoint"))
     arguments = ("--ham10000", ham10000, "--images", 7, "--levels", 1)
+    (run / "metrics.json").write_text("{}")
     done = command("quality-limits", run, *arguments)
+    assert not (run / "metrics.json").exists()
     assert done.status == 0, done.err
     assert f"Next: dermascope-build evaluate {run}" in done.out
 

@@ -1,5 +1,6 @@
 """A draft of a bundle is calibrated for whom its pictures are of."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -77,11 +78,27 @@ def test_draft_of_one_source_is_calibrated_for_its_own_mix(paper: Bundle, captur
     assert manifest.live.test_time_augmentation == "dihedral" or not captured
 
 
+@pytest.mark.parametrize("captured", [False, True])
+def test_shipped_network_fitted_to_one_clinic_keeps_its_case_mixes_and_what_it_refuses(
+    captured: bool,
+) -> None:
+    shipped = one_network(shipped_bundle("multicentre"))
+    found = calibrate_draft(shipped, drawings("clinic"), captured).manifest
+    assert found.case_mixes == ("screening", "referral")
+    assert found.live.calibration.fitted_on == "fold 4 of clinic"
+    for mix in found.live.case_mixes:
+        assert mix.abstention.not_dermoscopic_below is not None
+    Analyzer(replace(shipped, manifest=found))
+
+
 @pytest.mark.parametrize("sources", [("one",), ("one", "two")])
 def test_each_of_two_networks_is_calibrated_for_its_own_pictures(
     paper: Bundle, tmp_path: Path, sources: tuple[str, ...]
 ) -> None:
     other, dataset = one_network(shipped_bundle("multicentre")), drawings(*sources)
+    bare = msgspec.structs.replace(other.manifest.live, case_mixes=())
+    unread = msgspec.structs.replace(other.manifest, live=bare, case_mix="")
+    other = replace(other, manifest=unread)
     key = sign_two_networks(tmp_path, two_networks(paper, other), paper, other)
     found = calibrate_draft(load_bundle(tmp_path, (key,)), dataset)
     manifest = found.manifest
