@@ -37,6 +37,8 @@ class OfferState(StrEnum):
     REFUSED = "refused"
     OLDER = "older"
     UNTRUSTED = "untrusted"
+    UNTRYABLE = "untryable"
+    KEYLESS = "keyless"
 
 
 SAID: Final[Mapping[OfferState, tuple[str, str]]] = {
@@ -59,6 +61,14 @@ SAID: Final[Mapping[OfferState, tuple[str, str]]] = {
     OfferState.OLDER: (
         translatable("the update {version} on the stick is older than what runs here"),
         translatable("take a newer one"),
+    ),
+    OfferState.UNTRYABLE: (
+        translatable("the kernel of this device cannot try the update {version}"),
+        translatable("back up, flash the card with it, and restore"),
+    ),
+    OfferState.KEYLESS: (
+        translatable("the update {version} is tried with the key of the data partition"),
+        translatable("plug in the stick with the key, then the one with the update again"),
     ),
     OfferState.UNTRUSTED: (
         translatable("the update on the stick is damaged, or its signature is not trusted here"),

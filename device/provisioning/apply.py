@@ -19,9 +19,11 @@ from device.language import translatable
 from device.platform.durable_files import write_atomically
 from device.platform.toml_file import read_text
 from device.provisioning.file import (
+    Machine,
     Provision,
     Wifi,
     provision_problems,
+    read_machine,
     read_provision,
     without_machine,
 )
@@ -47,11 +49,16 @@ DATA_KEY: Final = "data.key"
 DATA_KEY_FILE: Final = "data.key-file"
 """Name of the file on a stick that holds it."""
 
+DATA_UNKNOWN: Final = "data.unknown"
+"""There where nobody can tell whether the data partition is to be encrypted."""
+
 AUTHORIZED_KEYS: Final = "authorized_keys"
 WPA_SUPPLICANT: Final = "wpa_supplicant-wlan0.conf"
 
 PROVISION_WRONG: Final = translatable("the provisioning file is wrong ({problem})")
 CORRECT_IT: Final = translatable("correct it on the boot partition, and start again")
+
+ZONES: Final = Path("/usr/share/zoneinfo")
 
 _PUBLIC: Final = 0o644
 _PRIVATE: Final = 0o600
@@ -69,6 +76,7 @@ def apply_provision(
     units: Path,
     systemctl: SystemCtl,
     set_name: Callable[[str], None],
+    zones: Path = ZONES,
 ) -> list[str]:
     """Apply a file as far as it is right; return what is wrong with it.
 
@@ -84,6 +92,8 @@ def apply_provision(
         Starts units; `ask_systemd` on a machine.
     set_name
         Names the host.
+    zones
+        Of the time zones that this system knows.
 
     Raises
     ------
@@ -92,27 +102,37 @@ def apply_provision(
     """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(_FOLDER)
+    machine: Machine | None = Machine()
     try:
         text = read_text(file)
         settings = without_machine(text).encode()
         problems = [str(problem) for problem in provision_problems(text)]
+        machine = read_machine(text)
     except ConfigError as error:
         text, problems = "", []
         settings = b""
         if file.exists():
+            machine = None
             # The program refuses it for the same reason; what is in it may hold secrets.
             problems, settings = [str(error)], b"\xff"
+    if machine is None:
+        # Made now, it could not be encrypted afterwards.
+        write_atomically(folder / DATA_UNKNOWN, b"", _PUBLIC)
+        machine = Machine()
+    provision = Provision() if problems or not text else read_provision(file)
+    zone = machine.time_zone
+    if not (zones / zone).is_file():
+        problems.append(f"machine.time_zone: this system knows no {zone}; UTC is used")
+        zone = "UTC"
     write_atomically(folder / SETTINGS, settings, _PUBLIC)
     write_atomically(folder / PROBLEM, "\n".join(problems[:1]).encode(), _PUBLIC)
     if problems:
         _log.error("the provisioning file is wrong; the screen says where")
-    provision = Provision() if problems or not text else read_provision(file)
-    machine = provision.machine
     if drop_in := network_drop_in(provision):
         units.mkdir(parents=True, exist_ok=True)
         write_atomically(units / NETWORK, drop_in.encode(), _PUBLIC)
         systemctl(["daemon-reload"])
-    write_atomically(folder / ENVIRONMENT, f"TZ={machine.time_zone}\n".encode(), _PUBLIC)
+    write_atomically(folder / ENVIRONMENT, f"TZ={zone}\n".encode(), _PUBLIC)
     if machine.name:
         set_name(machine.name)
     if machine.ssh_keys:

@@ -34,6 +34,10 @@ _KNOWN: Final = {
         translatable("the data partition is locked, and its key is not here"),
         translatable("plug in the stick with the key, or correct the settings, and start again"),
     ),
+    "unknown": _Told(
+        translatable("the data partition is not made yet, as the settings are wrong"),
+        translatable("correct them on the boot partition, and start again"),
+    ),
     "plain": _Told(
         translatable("the data partition is not encrypted: it was made before that was set"),
         translatable("back up, flash the card again, and restore"),

@@ -7,6 +7,7 @@ secrets, and never reaches the program.
 import re
 import stat
 import tomllib
+import zoneinfo
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -154,6 +155,11 @@ def check_provision(path: Path) -> list[Problem]:
     problems = provision_problems(text)
     if problems:
         return problems
+    zone = read_provision(path).machine.time_zone
+    known = zoneinfo.available_timezones()
+    if known and zone not in known:
+        at = ("machine", "time_zone")
+        return [Problem(".".join(at), f"no such time zone: {zone}", line_of(text, at))]
     if not path.stat().st_mode & _OTHERS:
         return []
     reason = f"others may read this secret; run: chmod 600 {path}"
@@ -176,6 +182,14 @@ def read_provision(path: Path) -> Provision:
     if problems:
         raise ConfigError(f"{path}: {problems[0]}")
     return msgspec.toml.decode(text, type=Provision)
+
+
+def read_machine(text: str) -> Machine | None:
+    """Return the section ``machine``, whatever else is wrong; None where it cannot be read."""
+    try:
+        return msgspec.convert(tomllib.loads(text).get("machine", {}), Machine)
+    except (tomllib.TOMLDecodeError, RecursionError, msgspec.ValidationError):
+        return None
 
 
 def without_machine(text: str) -> str:

@@ -93,6 +93,30 @@ def test_what_is_told_of_an_update_follows_its_version(instrument, version, told
     assert instrument.look() == told
 
 
+@pytest.mark.parametrize("kernel", ["Debian", "Raspberry Pi"])
+def test_a_raspberry_pi_whose_kernel_cannot_try_an_update_says_so(instrument, kernel):
+    (instrument.folder / "model").write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
+    if kernel == "Raspberry Pi":
+        (instrument.folder / "vcio").symlink_to("/dev/null")
+    told = "untryable" if kernel == "Debian" else "offered"
+    assert instrument.look() == f"{told} 1.3.0 {STICK}"
+
+
+def test_an_update_that_could_not_be_judged_without_a_key_waits_for_it(instrument):
+    run = instrument.folder / "run"
+    (run / "dermascope").mkdir()
+    (run / "dermascope/data.key-file").write_text("valley.key")
+    instrument.look()
+    instrument.card.script("update", "install")
+    assert instrument.offer == f"keyless 1.3.0 {STICK}"
+    assert "rauc install" not in instrument.card.said
+    (run / "media/sdc1").mkdir(parents=True)
+    (run / "media/sdc1/valley.key").write_bytes(bytes(64))
+    instrument.look()
+    instrument.install()
+    assert "systemctl reboot --reboot-argument=0 tryboot" in instrument.card.said
+
+
 def test_an_update_is_installed_at_once_where_the_instrument_does_not_work(instrument):
     instrument.card.tool("systemctl", f'echo "systemctl $*" >> "{instrument.folder}/said"')
     instrument.look()

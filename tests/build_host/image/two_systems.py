@@ -37,6 +37,8 @@ class CardWithTwoSystems:
             "/boot/firmware": self.choice.parent,
             "/usr/lib/dermascope": folder,
             "/proc/cmdline": folder / "cmdline",
+            "/proc/device-tree/model": folder / "model",
+            "/dev/vcio": folder / "vcio",
             "/var/lib/dermascope-system": self.memory,
             "/usr/share/dermascope": self.share,
             "/run/": f"{self.run}/",

@@ -279,7 +279,7 @@ def test_run_is_calibrated_on_a_source_that_is_named(
             # What it can be read for, and what it refuses, is no matter of one clinic.
             assert (draft.manifest.case_mix, draft.manifest.case_mixes) == (MIXES[0], MIXES)
             parts = (live.calibration, live.conformal, live.abstention, *live.operating_points)
-            assert {part.fitted_on for part in parts} == {f"{title} fold 4"}
+            assert {part.fitted_on for part in parts} == {f"fold 4 of {title}"}
         done(
             command, "calibrate", made.live.path, "--on", "milk10k", "clinic",
             "--clinic", clinic_folder, *data,

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import zoneinfo
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from device.provisioning.apply import (
     AUTHORIZED_KEYS,
     DATA_KEY,
     DATA_KEY_FILE,
+    DATA_UNKNOWN,
     ENVIRONMENT,
     SETTINGS,
     WPA_SUPPLICANT,
@@ -23,6 +25,7 @@ from device.provisioning.apply import (
     ask_systemd,
     provision_notices,
 )
+from device.provisioning.data_partition import FOUND, data_partition_notices
 from device.provisioning.file import (
     Machine,
     Provision,
@@ -76,10 +79,19 @@ class Machinery:
         self.started: list[str] = []
         self.names: list[str] = []
         self.reloads = 0
+        self.zones = folder.with_name("zones")
+        for zone in ("America/Lima", "UTC"):
+            (self.zones / zone).parent.mkdir(parents=True, exist_ok=True)
+            (self.zones / zone).touch()
 
     def apply(self, file: Path) -> list[str]:
         return apply_provision(
-            file, self.folder, self.folder / "units", self._systemctl, self.names.append
+            file,
+            self.folder,
+            self.folder / "units",
+            self._systemctl,
+            self.names.append,
+            self.zones,
         )
 
     def _systemctl(self, arguments: Sequence[str]) -> None:
@@ -326,8 +338,42 @@ def test_systemd_is_asked_without_waiting(tmp_path: Path, monkeypatch: pytest.Mo
     ask_systemd(["start", "ssh.service"])
 
 
-def test_mistake_leaves_the_machine_as_it_is(tmp_path: Path, machine: Machinery) -> None:
-    file = write(tmp_path / "a.toml", WHOLE.replace("rotation = 90", "rotation = 45"))
+def test_mistake_in_a_setting_of_the_program_takes_nothing_from_the_machine(
+    tmp_path: Path, machine: Machinery
+) -> None:
+    text = WHOLE.replace("rotation = 90", "rotation = 45")
+    file = write(tmp_path / "a.toml", f"{text}\n[machine.data]\npassphrase = '{LONG}'\n")
     (problem,) = machine.apply(file)
     assert problem.startswith("line 3: rotation")
-    assert machine.names == machine.started == []
+    assert machine.names == ["valley-01"]
+    assert machine.started == ["ssh.service", "wpa_supplicant@wlan0.service"]
+    assert machine.said(DATA_KEY) == LONG
+    assert not (machine.folder / DATA_UNKNOWN).exists()
+
+
+@pytest.mark.parametrize("text", ["language = es\n[machine]\n", "[machine]\nname = 3\n", b"\xff"])
+def test_nothing_is_made_unencrypted_for_settings_that_cannot_be_read(
+    tmp_path: Path, machine: Machinery, text: str | bytes
+) -> None:
+    file = tmp_path / "a.toml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert machine.apply(file)
+    assert (machine.folder / DATA_UNKNOWN).exists()
+    environment = {CONFIG_VARIABLE: str(machine.folder / SETTINGS)}
+    (machine.folder / FOUND).write_text("unknown\n")
+    (notice,) = data_partition_notices(environment)
+    assert "is not made yet, as the settings are wrong" in notice.text
+
+
+def test_time_zone_that_there_is_not_is_told_and_utc_used(
+    tmp_path: Path, machine: Machinery
+) -> None:
+    file = write(tmp_path / "a.toml", '[machine]\ntime_zone = "America/Bogata"\n')
+    if zoneinfo.available_timezones():
+        (told,) = check_provision(file)
+        assert str(told) == "line 2: machine.time_zone: no such time zone: America/Bogata"
+    (problem,) = machine.apply(file)
+    assert problem == "machine.time_zone: this system knows no America/Bogata; UTC is used"
+    assert machine.said(ENVIRONMENT) == "TZ=UTC\n"
+    (notice,) = provision_notices({CONFIG_VARIABLE: str(machine.folder / SETTINGS)})
+    assert "America/Bogata" in notice.text
