@@ -54,7 +54,7 @@ from device.screen.state import Command
 from device.selftest.equipment import screen_check
 from device.selftest.runs import checks_beside
 from device.status.publisher import Publisher, telling
-from device.status.server import listening_address
+from device.status.server import ListeningAddress, listening_address
 
 if TYPE_CHECKING:
     from device.models.bundle import Bundle
@@ -107,6 +107,7 @@ def run_instrument(
     notifier = Notifier()
     notices = provision_notices() + data_partition_notices()
     address = listening_address(config.status_address) if config.status_address else None
+    notices += unreachable_status(address)
     folder = state_folder()
     if model is None:
         notices += begin_trial(config, folder, clock)
@@ -196,13 +197,24 @@ def run_instrument(
             records_folder(config),
             status_folder(),
         )
-        opened.enter_context(telling(publisher, address))
+        opened.enter_context(telling(publisher, address, clock))
         command = app.run(screen)
         _log.info("ended: %s", command)
     return {
         Command.RESTART: ExitStatus.RESTART,
         Command.POWER_OFF: ExitStatus.POWER_OFF,
     }.get(command, ExitStatus.OK)
+
+
+def unreachable_status(address: ListeningAddress | None) -> list[Fault]:
+    """Return that nobody can ask for the status yet: it is told once there is a network."""
+    try:
+        if address is not None:
+            address.resolved()
+    except ConfigError as error:
+        log_expected(_log, error)
+        return [error.fault]
+    return []
 
 
 def open_archive(

@@ -387,17 +387,19 @@ def _provenance(examined: ExaminedLesion, made: _Resources) -> dict[str, Any]:
 
 
 def _request(examined: ExaminedLesion, made: _Resources) -> dict[str, Any] | None:
-    """Return what is asked for; None where nothing is and nothing was."""
+    """Return what is asked for; None where nothing is and nothing can have been.
+
+    Where a clinician does nothing it may take back what was decided, and sent, before.
+    """
     decision, finding = examined.decision, examined.finding
-    asked = finding is not None and asks_for_more(finding)
-    if not examined.flagged and not asked:
+    if decision is None and not (finding is not None and asks_for_more(finding)):
         return None
     action = decision.action if decision else Action.REFER
     due = decision.due if decision else None
     request: dict[str, Any] = {
         "resourceType": "ServiceRequest",
         "meta": _meta(examined, by_ai=decision is None),
-        # What the model asked for and the clinician did not is taken back.
+        # What the model or an earlier decision asked for and the clinician does not is taken back.
         "status": "active" if examined.flagged else "revoked",
         "intent": "proposal" if decision is None else "plan",
         "code": (

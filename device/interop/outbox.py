@@ -5,7 +5,7 @@ from the archive when it is sent.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -185,9 +185,17 @@ class Outbox:
         """Yield what waits, the oldest first; for one target, or for all."""
         yield from self._read("sent IS NULL AND target = ifnull(?, target)", target)
 
-    def failing(self) -> tuple[Waiting, int] | None:
-        """Return what has failed for the longest, and how much fails of the same target."""
-        for first in self._read("sent IS NULL AND fault IS NOT NULL", most=1):
+    def failing(self, targets: Collection[str]) -> tuple[Waiting, int] | None:
+        """Return what has failed for the longest, and how much fails of the same target.
+
+        Parameters
+        ----------
+        targets
+            Those of the settings: what waits for one that they name no more is not told of.
+        """
+        marks = ", ".join("?" * len(targets))
+        which = f"sent IS NULL AND fault IS NOT NULL AND target IN ({marks})"
+        for first in self._read(which, *targets, most=1):
             with self._told():
                 (count,) = self._database.execute(
                     "SELECT count(*) FROM outbox"
@@ -198,7 +206,7 @@ class Outbox:
         return None
 
     def due(self, target: str, now: datetime) -> list[Waiting]:
-        """Return what is to be tried now, the oldest first; of very much, some.
+        """Return what is to be tried now, the least tried and oldest first; of very much, some.
 
         A clock that went back makes nothing wait longer than it would have.
         """
@@ -206,7 +214,7 @@ class Outbox:
         return list(
             self._read(
                 "sent IS NULL AND target = ? AND (due <= ? OR due > ?)",
-                target, moment, moment + LATEST.total_seconds(), most=_AT_ONCE,
+                target, moment, moment + LATEST.total_seconds(), most=_AT_ONCE, first="attempts",
             )
         )  # fmt: skip
 
@@ -221,7 +229,13 @@ class Outbox:
             )
 
     def failed(
-        self, waiting: Waiting, fault: Fault, now: datetime, wait: timedelta = timedelta(0)
+        self,
+        waiting: Waiting,
+        fault: Fault,
+        now: datetime,
+        wait: timedelta = timedelta(0),
+        *,
+        tried: bool = True,
     ) -> None:
         """Note why an examination did not arrive, and when to try again.
 
@@ -229,6 +243,8 @@ class Outbox:
         ----------
         wait
             How long the target asks to be left alone; it is tried once an hour all the same.
+        tried
+            False where another one failed, and this one did not come to be sent.
         """
         pause = min(LATEST, max(wait, SOONEST * 2 ** min(waiting.attempts, 10)))
         written = _WrittenFault(
@@ -237,9 +253,14 @@ class Outbox:
         )  # fmt: skip
         with self._told():
             self._database.execute(
-                "UPDATE outbox SET attempts = attempts + 1, due = ?, fault = ?"
+                "UPDATE outbox SET attempts = attempts + ?, due = ?, fault = ?"
                 " WHERE target = ? AND examination = ? AND content = ?",
-                ((now + pause).timestamp(), msgspec.json.encode(written).decode(), *_key(waiting)),
+                (
+                    int(tried),
+                    (now + pause).timestamp(),
+                    msgspec.json.encode(written).decode(),
+                    *_key(waiting),
+                ),
             )
 
     def retry(self, now: datetime) -> None:
@@ -254,11 +275,13 @@ class Outbox:
         with self._told():
             self._database.execute("DELETE FROM outbox WHERE examination = ?", (examination,))
 
-    def _read(self, condition: str, *values: object, most: int = -1) -> Iterator[Waiting]:
+    def _read(
+        self, condition: str, *values: object, most: int = -1, first: str = "queued"
+    ) -> Iterator[Waiting]:
         with self._told():
             rows = self._database.execute(
                 f"SELECT {_COLUMNS} FROM outbox WHERE {condition} "  # noqa: S608 -- our own words
-                "ORDER BY queued, examination LIMIT ?",
+                f"ORDER BY {first}, queued, examination LIMIT ?",
                 (*values, most),
             ).fetchall()
         for target, examination, content, queued, attempts, due, fault in rows:

@@ -55,15 +55,17 @@ def send_due(
         if not due:
             continue
         left = list(due)
+        tried = False
         try:
             with connect() as send:
                 while left:
-                    waiting = left[0]
+                    waiting, tried = left[0], False
                     try:
                         examined = find(waiting.examination)
                         if examined is None:
                             outbox.forget(waiting.examination)
                         else:
+                            tried = True
                             send(examined)
                             # Told of before it is crossed off: whatever fails in between is sent
                             # again, and nothing has left that the trail does not know of.
@@ -75,7 +77,8 @@ def send_due(
                         outbox.failed(waiting, error.fault, now())
                     left.pop(0)
         except ExportError as error:
-            # Each would have failed alike, and waited as long.
             wait = timedelta(seconds=error.seconds if isinstance(error, BusyError) else 0.0)
-            for waiting in left:
-                outbox.failed(waiting, error.fault, now(), wait)
+            for number, waiting in enumerate(left):
+                # What one broke off at may be its own fault: the others were not tried, and come
+                # before it the next time.
+                outbox.failed(waiting, error.fault, now(), wait, tried=not tried or number == 0)

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Protocol
@@ -118,7 +118,7 @@ class Sender:
             # They were locked meanwhile, or the disk fails, which the recorder tells.
             log_expected(_log, error)
             return
-        self._tell(_failing(outbox))
+        self._tell(_failing(outbox, self._targets))
 
     def _tell(self, fault: Fault | None) -> None:
         """Keep the same fault while nothing about it changes: the screen shows each new one."""
@@ -126,9 +126,9 @@ class Sender:
             self._fault = fault
 
 
-def _failing(outbox: Outbox) -> Fault | None:
+def _failing(outbox: Outbox, targets: Collection[str]) -> Fault | None:
     """Return that something waits and why, of the target for which it has failed longest."""
-    failing = outbox.failing()
+    failing = outbox.failing(targets)
     if failing is None or failing[0].fault is None:
         return None
     fault, values = failing[0].fault, {"target": failing[0].target, "count": failing[1]}

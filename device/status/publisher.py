@@ -18,7 +18,7 @@ from device.platform.clock import Clock
 from device.platform.durable_files import write_atomically
 from device.runtime.health import Health
 from device.status.report import STATUS_FILE, Status, with_machine
-from device.status.server import StatusServer
+from device.status.server import ListeningAddress, keep_telling
 
 EVERY_SECONDS: Final = 5.0
 
@@ -30,31 +30,34 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def telling(publisher: "Publisher", address: tuple[str, int] | None) -> Iterator[None]:
+def telling(
+    publisher: "Publisher", address: ListeningAddress | None, clock: Clock
+) -> Iterator[None]:
     """Have a publisher tell, in threads of its own.
 
     Parameters
     ----------
     address
         Where it is told over a port; None for nowhere.
-
-    Raises
-    ------
-    device.errors.ConfigError
-        If the port cannot be had.
+    clock
+        That a port which cannot be had is tried again by.
     """
     stop = threading.Event()
-    thread = threading.Thread(target=publisher.run, args=(stop,), name="status", daemon=True)
-    server = StatusServer(address, lambda: publisher.newest) if address else None
-    thread.start()
+    threads = [threading.Thread(target=publisher.run, args=(stop,), name="status", daemon=True)]
+    if address is not None:
+        given = (address, lambda: publisher.newest, clock, stop)
+        threads.append(
+            threading.Thread(target=keep_telling, args=given, name="status port", daemon=True)
+        )
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stop.set()
-        if server is not None:
-            server.close()
         # One that is being told would come after it is taken away.
-        thread.join(_LAST_WORDS)
+        for thread in threads:
+            thread.join(_LAST_WORDS)
         publisher.forget()
 
 

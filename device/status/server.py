@@ -3,26 +3,54 @@
 import fcntl
 import http.server
 import ipaddress
+import logging
 import re
 import socket
 import struct
 import threading
 from collections.abc import Callable
-from typing import Final
+from threading import Event
+from typing import Final, NamedTuple
 
 from device.errors import ConfigError
+from device.platform.clock import Clock
+from device.platform.logs import log_expected
 from device.status.report import Status, as_lines, as_prometheus
 
 _SIOCGIFADDR: Final = 0x8915
 _IFNAMSIZ: Final = 16
 _SECONDS: Final = 5.0
+_AGAIN_SECONDS: Final = 5.0
 _PAGE: Final = "text/plain; charset=utf-8"
 _METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SETTING: Final = re.compile(r"(?P<where>[^:\s]+):(?P<port>\d{1,5})")
 
+_log = logging.getLogger(__name__)
 
-def listening_address(setting: str) -> tuple[str, int]:
-    """Return the address that a setting means.
+
+class ListeningAddress(NamedTuple):
+    """Where the status is told: an address of loopback, or whatever one an interface has."""
+
+    where: str
+    port: int
+
+    def resolved(self) -> tuple[str, int]:
+        """Return the address as it is now.
+
+        Raises
+        ------
+        device.errors.ConfigError
+            If the interface has none.
+        """
+        try:
+            ipaddress.ip_address(self.where)
+        except ValueError:
+            return _address_of(self.where), self.port
+        return self.where, self.port
+
+
+def listening_address(setting: str) -> ListeningAddress:
+    """Return the address that a setting means; of an interface it is not looked for.
 
     Parameters
     ----------
@@ -32,7 +60,7 @@ def listening_address(setting: str) -> tuple[str, int]:
     Raises
     ------
     device.errors.ConfigError
-        If it is neither, or the interface has no address. Never all interfaces at once.
+        If it is neither. Never all interfaces at once.
     """
     match = _SETTING.fullmatch(setting)
     if match is None or not 0 < int(match["port"]) < 65536:
@@ -41,16 +69,16 @@ def listening_address(setting: str) -> tuple[str, int]:
         )
     where, port = match["where"], int(match["port"])
     if where == "localhost":
-        return "127.0.0.1", port
+        return ListeningAddress("127.0.0.1", port)
     try:
         address = ipaddress.ip_address(where)
     except ValueError:
-        return _address_of(where), port
+        return ListeningAddress(where, port)
     if not address.is_loopback or address.version != 4:
         raise ConfigError(
             f"status_address: {where} is not of loopback; name the interface instead (eth0:{port})"
         )
-    return str(address), port
+    return ListeningAddress(str(address), port)
 
 
 def _address_of(interface: str) -> str:
@@ -101,6 +129,29 @@ class StatusServer:
         """Stop listening. May be called more than once."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def keep_telling(
+    address: ListeningAddress, newest: Callable[[], Status | None], clock: Clock, stop: Event
+) -> None:
+    """Tell the status over a port until `stop` is set; try again where that cannot be had yet.
+
+    An instrument waits for no network.
+    """
+    server: StatusServer | None = None
+    said = ""
+    while True:
+        try:
+            if server is None:
+                server = StatusServer(address.resolved(), newest)
+        except ConfigError as error:
+            if str(error) != said:
+                said = str(error)
+                log_expected(_log, error)
+        if clock.wait(stop, _AGAIN_SECONDS):
+            break
+    if server is not None:
+        server.close()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

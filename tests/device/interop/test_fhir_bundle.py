@@ -115,6 +115,8 @@ def test_request_is_a_proposal_then_the_clinicians_and_is_taken_back(
     assert plan["occurrenceDateTime"] == "2026-06-01"
     nothing = resources(examined(manifest, refer, decision=decided(Action.NOTHING)))
     assert nothing["ServiceRequest"]["status"] == "revoked"
+    withdrawn = resources(examined(manifest, None, decision=decided(Action.NOTHING)))
+    assert withdrawn["ServiceRequest"]["status"] == "revoked"
     none = replace(finding, recommendation=Recommendation.NO_SIGN)
     assert "ServiceRequest" not in resources(examined(manifest, none))
     assert "ServiceRequest" in resources(examined(manifest, none, decision=again))

@@ -107,12 +107,12 @@ def test_of_very_much_some_is_tried_at_once_and_all_that_fails_is_counted(
 ) -> None:
     outbox.add("pacs", [(f"{number:04d}", "v1") for number in range(500)], NOW)
     outbox.add("records", [("one", "v1")], NOW + timedelta(seconds=1))
-    assert outbox.failing() is None
+    assert outbox.failing(["pacs"]) is None
     due = outbox.due("pacs", NOW)
     assert [one.examination for one in due] == [f"{number:04d}" for number in range(200)]
     for one in (*due[:3], *outbox.due("records", NOW + timedelta(seconds=1))):
         outbox.failed(one, FAULT, NOW)
-    first, count = outbox.failing()
+    first, count = outbox.failing(["pacs"])
     assert (first.target, first.examination, first.fault, count) == ("pacs", "0000", FAULT, 3)
 
 

@@ -106,13 +106,28 @@ def test_target_that_breaks_off_keeps_the_rest_waiting(clinic: Clinic) -> None:
     target = Target(takes)
     clinic.send(target)
     assert target.arrived == clinic.names[:1]
-    assert clinic.waiting() == [(name, 1, "gone") for name in clinic.names[1:]]
+    first, *others = clinic.names[1:]
+    assert clinic.waiting() == [(first, 1, "gone"), *((name, 0, "gone") for name in others)]
     clinic.send(target)
     assert target.connected == 1
     clinic.now += timedelta(minutes=2)
     target.takes = lambda identifier: None
     clinic.send(target)
-    assert (target.arrived, clinic.waiting()) == (clinic.names, [])
+    assert (sorted(target.arrived), clinic.waiting()) == (clinic.names, [])
+
+
+def test_one_that_a_target_breaks_off_at_holds_up_no_other_for_long(clinic: Clinic) -> None:
+    def takes(identifier: str) -> None:
+        if identifier == clinic.names[0]:
+            raise UnreachableError("HTTP 500")
+
+    target = Target(takes)
+    clinic.send(target)
+    assert target.arrived == []
+    clinic.now += timedelta(minutes=2)
+    clinic.send(target)
+    assert target.arrived == clinic.names[1:]
+    assert clinic.waiting() == [(clinic.names[0], 2, "HTTP 500")]
 
 
 def test_target_that_cannot_be_reached_keeps_all_waiting_and_stops_no_other(

@@ -18,13 +18,14 @@ from device.errors import ConfigError, StatusError
 from device.exit_status import ExitStatus
 from device.faults import Fault
 from device.frame import Frame, SourceKind
+from device.instrument import unreachable_status
 from device.latest import Latest
 from device.platform.clock import Clock
 from device.runtime.health import Health, Part
 from device.status.publisher import Publisher, telling
 from device.status.reader import read_status
 from device.status.report import STATUS_FILE, Status, as_lines, as_prometheus
-from device.status.server import StatusServer, listening_address
+from device.status.server import ListeningAddress, StatusServer, listening_address
 from tests.device.clocks import ManualClock
 from tests.device.commands import Capture
 from tests.device.scripted import until
@@ -145,7 +146,7 @@ def test_folder_that_cannot_be_written_holds_nothing_up(tmp_path: Path) -> None:
 
 
 def test_instrument_that_ended_is_told_of_no_more(desk: Desk, tmp_path: Path) -> None:
-    with telling(desk.publisher, None):
+    with telling(desk.publisher, None, Clock()):
         until((tmp_path / "run" / STATUS_FILE).exists)
     assert not (tmp_path / "run" / STATUS_FILE).exists()
 
@@ -253,20 +254,46 @@ def test_port_that_is_taken_is_told(server: StatusServer) -> None:
 def test_loopback_and_a_named_interface_are_listened_on(
     setting: str, address: tuple[str, int]
 ) -> None:
-    assert listening_address(setting) == address
+    assert listening_address(setting).resolved() == address
 
 
 @pytest.mark.parametrize(
     "setting",
     ["9127", ":9127", "0.0.0.0:9127", "192.168.1.2:9127", "localhost", "localhost:0",
-     "localhost:65536", "nosuch0:9127", "[::]:9127", "local host:9127"],
+     "localhost:65536", "[::]:9127", "local host:9127"],
 )  # fmt: skip
 def test_every_interface_at_once_is_never_listened_on(setting: str) -> None:
     with pytest.raises(ConfigError, match="status_address"):
         listening_address(setting)
 
 
+def test_interface_without_an_address_keeps_nothing_from_starting(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device.status.server._AGAIN_SECONDS", 0.02)
+    address = listening_address("nosuch0:9127")
+    (notice,) = unreachable_status(address)
+    assert "there is no interface nosuch0 with an address" in notice.text
+    assert unreachable_status(None) == unreachable_status(listening_address("lo:9127")) == []
+    later = LateAddress("lo", 0)
+    with telling(desk.publisher, later, Clock()):
+        until(lambda: any(t.name == "status server" for t in threading.enumerate()))
+    assert later.asked == 3
+
+
+class LateAddress(ListeningAddress):
+    """An interface that has no address when it is asked for the first times."""
+
+    asked = 0
+
+    def resolved(self) -> tuple[str, int]:
+        self.asked += 1
+        if self.asked < 3:
+            raise ConfigError("status_address: there is no interface")
+        return super().resolved()
+
+
 def test_threads_end_with_the_instrument(desk: Desk) -> None:
-    with telling(desk.publisher, ("127.0.0.1", 0)):
-        assert any(t.name == "status server" for t in threading.enumerate())
+    with telling(desk.publisher, ListeningAddress("127.0.0.1", 0), Clock()):
+        until(lambda: any(t.name == "status server" for t in threading.enumerate()))
     until(lambda: not any(t.name == "status server" for t in threading.enumerate()))
