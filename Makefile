@@ -16,7 +16,7 @@ PYTEST = $(DEV)/bin/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadsc
 NOT_INSTALLED := $(addprefix --ignore tests/end_to_end/test_,instrument.py judgement.py consultation.py interop.py)
 
 # What make test-image starts, the longest first: two machines at once, of which each starts slower.
-STARTED := $(addprefix tests/image/test_,update.py power_cuts.py data_partition.py models.py boot.py)
+STARTED := $(addprefix tests/image/test_,update.py power_cuts.py data_partition.py models.py boot.py tryboot.py)
 
 .DEFAULT_GOAL := help
 

@@ -11,6 +11,7 @@ import msgspec
 from build_host.image.contents import contents_of, write_contents
 from build_host.image.debian import copy_root, debian_root
 from build_host.image.disk import boot_files, make_card, make_erofs, make_fat, selector_files
+from build_host.image.kernel_module import install_module
 from build_host.image.layout import SLOT_A
 from build_host.image.program import commit, commit_time, download_wheels, install_program
 from build_host.image.recipe import load_recipe
@@ -79,6 +80,7 @@ def build_image(build: Build, tools: Tools, say: Callable[[str], None]) -> Built
     root = work / "root"
     copy_root(debian, root)
     install_program(root, wheels, tools)
+    install_module(root, recipe, cache, tools)
     install_system(root, recipe, certificate_of(build.key), tools, epoch)
     built = datetime.fromtimestamp(epoch, UTC)
     write_contents(

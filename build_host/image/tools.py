@@ -59,6 +59,15 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "dermascope"
 
 
+def entered(root: Path, command: Sequence[str], shared: Iterable[Path] = ()) -> list[str]:
+    """Return a command that runs another in a root, and sees some folders where they are."""
+    folders = [str(folder.resolve()) for folder in shared]
+    return [
+        "unshare", "--mount", "--propagation", "private",
+        "sh", "-euc", _ENTER, "sh", str(root), *folders, "--", *command,
+    ]  # fmt: skip
+
+
 def build_root(
     folder: Path, mmdebstrap: Sequence[str], environment: Mapping[str, str] | None = None
 ) -> None:
@@ -121,11 +130,7 @@ class Tools:
 
     def command(self, command: Sequence[str], shared: Iterable[Path]) -> list[str]:
         """Return a command that runs one of the tools, and sees some folders where they are."""
-        folders = [str(folder.resolve()) for folder in shared]
-        return [
-            "unshare", "--mount", "--propagation", "private",
-            "sh", "-euc", _ENTER, "sh", str(self.root), *folders, "--", *command,
-        ]  # fmt: skip
+        return entered(self.root, command, shared)
 
     def run(
         self,

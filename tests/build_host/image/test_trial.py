@@ -93,11 +93,13 @@ def test_what_is_told_of_an_update_follows_its_version(instrument, version, told
     assert instrument.look() == told
 
 
-@pytest.mark.parametrize("kernel", ["Debian", "Raspberry Pi"])
+@pytest.mark.parametrize("kernel", ["Debian", "Debian with the module", "Raspberry Pi"])
 def test_a_raspberry_pi_whose_kernel_cannot_try_an_update_says_so(instrument, kernel):
     (instrument.folder / "model").write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
     if kernel == "Raspberry Pi":
         (instrument.folder / "vcio").symlink_to("/dev/null")
+    elif kernel != "Debian":
+        (instrument.folder / "modules/dermascope_tryboot").mkdir(parents=True)
     told = "untryable" if kernel == "Debian" else "offered"
     assert instrument.look() == f"{told} 1.3.0 {STICK}"
 

@@ -39,6 +39,7 @@ class CardWithTwoSystems:
             "/proc/cmdline": folder / "cmdline",
             "/proc/device-tree/model": folder / "model",
             "/dev/vcio": folder / "vcio",
+            "/sys/module/": f"{folder}/modules/",
             "/var/lib/dermascope-system": self.memory,
             "/usr/share/dermascope": self.share,
             "/run/": f"{self.run}/",
