@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from device.frame import SourceKind
 from device.imaging.abcd import AbcdMeasures
 from device.imaging.field_of_view import FieldOfView
-from device.inference.finding import FindingRecord
+from device.inference.finding import Finding, FindingRecord, from_record
 from device.inference.likeness import Likeness
 from device.records.orders import Order
 from device.records.patients import Decision, Key
@@ -105,3 +105,10 @@ class Examination:
 
     record: ExaminationRecord
     image: NDArray[np.uint8]
+
+
+def finding_of(record: ExaminationRecord) -> Finding | None:
+    """Return what the model said of a kept picture; None where it said nothing."""
+    if record.finding is None or record.field_of_view is None:
+        return None
+    return from_record(record.finding, record.field_of_view)

@@ -13,10 +13,6 @@ from device.diagnoses import Code
 from device.errors import NoSuchRecordError, RecordError
 from device.faults import Fault
 from device.imaging.codes import clean_identifier
-from device.imaging.field_of_view import crop, find_field
-from device.imaging.registration import Registration, laid_over, register
-from device.inference.change import Sight, changes, sight
-from device.inference.finding import Finding, from_record
 from device.inference.likeness import unlike_others
 from device.language import translatable
 from device.latest import Latest
@@ -25,15 +21,13 @@ from device.platform.logs import log_expected
 from device.records.access import Protection
 from device.records.archive import PatientArchive
 from device.records.listing import LesionSummary
-from device.records.model import Examination, ExaminationRecord, PictureKind
+from device.records.model import ExaminationRecord
 from device.records.patients import Key, Lesion
+from device.runtime.comparison import compared, opened_picture
 from device.runtime.desk import (
-    Comparison,
     Desk,
     LesionEntry,
     Matches,
-    OpenedPicture,
-    Pixels,
     Visit,
     WorkEntry,
     WorkPage,
@@ -81,7 +75,6 @@ MOST_MATCHES: Final = 8
 MOST_VISITS: Final = 60
 """Pictures of a lesion that are shown: the newest."""
 
-_LAID_SIDE: Final = 900
 
 _log = logging.getLogger(__name__)
 
@@ -209,13 +202,15 @@ class Casework:
             case OpenWork():
                 return replace(desk, work=self._work(desk, request))
             case OpenPicture():
-                return replace(desk, picture=_opened(archive.read(request.identifier)))
+                return replace(desk, picture=opened_picture(archive.read(request.identifier)))
             case ListHolders():
                 return replace(desk, holders=archive.holders())
             case ListSeen():
                 return replace(desk, seen=archive.orders_of(self._today()))
             case CompareVisits():
-                return replace(desk, comparison=self._compared(request))
+                return replace(
+                    desk, comparison=compared(*map(archive.read, (request.earlier, request.later)))
+                )
             case _:
                 return self._changed(desk, request)
 
@@ -392,19 +387,6 @@ class Casework:
     def _today(self) -> date:
         return self._clock.now().astimezone().date()
 
-    def _compared(self, request: CompareVisits) -> Comparison:
-        pair = tuple(self._archive.read(name) for name in (request.earlier, request.later))
-        earlier, later = (_opened(one) for one in pair)
-        registered = register(earlier.field, later.field)
-        laid = None
-        if isinstance(registered, Registration):
-            laid = laid_over(registered, later.field, min(len(earlier.field), _LAID_SIDE))
-        comparable = _same_model(earlier.record, later.record)
-        sights = tuple(_sight(one, judged=comparable) for one in (earlier, later))
-        scale = registered.scale if isinstance(registered, Registration) else None
-        found = changes(sights[0], sights[1], scale) if sights[0] and sights[1] else ()
-        return Comparison(earlier, later, registered, laid, found)
-
 
 def _unlike(one: LesionSummary, lesions: Sequence[LesionSummary]) -> bool:
     """Return whether a lesion is unlike the patient's others that are called naevi."""
@@ -436,30 +418,3 @@ def _cleared(desk: Desk) -> Desk:
 
 def _without_lesion(desk: Desk) -> Desk:
     return replace(desk, lesion=None, opened=None, visits=(), comparison=None)
-
-
-def _opened(kept: Examination) -> OpenedPicture:
-    return OpenedPicture(kept.record, _field(kept))
-
-
-def _field(kept: Examination) -> Pixels:
-    if kept.record.kind is PictureKind.REGION:
-        return kept.image
-    return crop(kept.image, kept.record.field_of_view or find_field(kept.image))
-
-
-def _sight(opened: OpenedPicture, *, judged: bool) -> Sight | None:
-    finding = _finding(opened.record) if judged else None
-    return sight(opened.field, opened.record.measures, finding)
-
-
-def _same_model(one: ExaminationRecord, other: ExaminationRecord) -> bool:
-    """Return whether probabilities can be compared: another practice's are of another scale."""
-    said = [(r.finding.model, r.finding.case_mix) for r in (one, other) if r.finding]
-    return len(said) == 2 and said[0] == said[1]
-
-
-def _finding(record: ExaminationRecord) -> Finding | None:
-    if record.finding is None or record.field_of_view is None:
-        return None
-    return from_record(record.finding, record.field_of_view)

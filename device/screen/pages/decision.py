@@ -9,7 +9,8 @@ from pygame import Rect
 
 from device.diagnoses import SCREEN_ORDER, Code
 from device.faults import Fault
-from device.inference.finding import Finding, from_record
+from device.inference.finding import Finding
+from device.records.model import finding_of
 from device.records.patients import Action, Role
 from device.records.words import ACTIONS, PROOFS
 from device.runtime.desk import Desk
@@ -255,11 +256,7 @@ class DecisionPage(Page):
 def _kept_finding(form: DecisionForm, desk: Desk) -> Finding | None:
     """Return what the model said of a kept picture that is decided about, or None."""
     record = desk.picture.record if desk.picture else None
-    if record is None or record.identifier != form.subject:
-        return None
-    if record.finding is None or record.field_of_view is None:
-        return None
-    return from_record(record.finding, record.field_of_view)
+    return finding_of(record) if record and record.identifier == form.subject else None
 
 
 def form_in(state: State) -> DecisionForm:
