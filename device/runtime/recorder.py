@@ -186,19 +186,24 @@ class Recorder:
                 case None:
                     self._health.waiting(Part.RECORDER, self._fault)
                     reading = reading and next(older, None) is not None
-                    if self._casework is not None:
-                        self._casework.reopen()
                 case _:
                     self._answer(work)
-            if self._casework is not None:
-                self._casework.follow_access()
+            self._follow_access(idle=work is None)
             if _whose(self.desk) != whose or isinstance(work, DeletePatient | FileExamination):
                 # Behind the lock is no picture, nor of whoever is deleted, nor under a lesion that
                 # it is not of; whoever opens the records sees what is theirs again.
-                whose = _whose(self.desk)
+                if _whose(self.desk) != whose:
+                    whose, self._reading_fault = _whose(self.desk), None
                 self._recent.clear()
-                self._unreadable, self._reading_fault = 0, None
+                self._unreadable = 0
                 older, reading = chain(self._caught_up(), self._older()), True
+
+    def _follow_access(self, *, idle: bool = False) -> None:
+        if self._casework is None:
+            return
+        if idle:
+            self._casework.reopen()
+        self._casework.follow_access()
 
     def _keep(self, work: KeepExamination) -> None:
         if self._archive is None:
@@ -219,8 +224,7 @@ class Recorder:
                 # Not all of it is kept yet.
                 return
             _log.info("an examination was kept")
-        if self._casework is not None:
-            self._casework.follow_access()
+        self._follow_access()
         kept = KeepResult(work.shot, self._fault, sealed=self.desk.locked)
         self.kept.put(kept)
         self._news.append(kept)
@@ -343,28 +347,20 @@ class Recorder:
                 # One that is damaged, however, must neither hide the others nor end the thread.
                 _log.warning("an earlier examination cannot be read (%s)", type(error).__name__)
                 self._unreadable += 1
-                self._reading_fault = Fault(
-                    DAMAGED, COPY_AND_CHECK, values={"count": self._unreadable}
-                )
                 room = self._unreadable < _MOST_UNREADABLE
             if not room:
-                return
+                break
             yield True
+        self._tell_damaged()
 
     def _caught_up(self) -> Iterator[bool]:
         """Let the archive catch up, a step at a time, and tell where there is little room."""
         if self._archive is None:
             return
-        damaged = 0
         try:
             for done in self._archive.catch_up():
-                damaged += not done
+                self._unreadable += not done
                 yield True
-            if damaged:
-                self._unreadable += damaged
-                self._reading_fault = Fault(
-                    DAMAGED, COPY_AND_CHECK, values={"count": self._unreadable}
-                )
             self._tell_room()
         except (RecordsLockedError, NotAllowedError):
             # Whoever opens them next, and may, goes on with it.
@@ -374,6 +370,12 @@ class Recorder:
             log_expected(_log, error)
         except Exception as error:
             self._failed(NOT_READ, error)
+
+    def _tell_damaged(self) -> None:
+        """Tell how many cannot be read, once all were looked at, and only of another number."""
+        fault = Fault(DAMAGED, COPY_AND_CHECK, values={"count": self._unreadable})
+        if self._unreadable and fault != self._reading_fault:
+            self._reading_fault = fault
 
     def _tell_room(self) -> None:
         if self._archive is None or not self._archive.permanent:
