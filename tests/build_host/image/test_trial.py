@@ -112,6 +112,17 @@ def test_an_update_that_could_not_be_judged_without_a_key_waits_for_it(instrumen
     instrument.card.script("update", "install")
     assert instrument.offer == f"keyless 1.3.0 {STICK}"
     assert "rauc install" not in instrument.card.said
+    # One that was made before that was set is not locked.
+    (run / "dermascope/data").write_text("plain\n")
+    instrument.look()
+    instrument.install()
+    assert "rauc install" in instrument.card.said
+
+
+def test_an_update_whose_key_is_here_is_tried(instrument):
+    run = instrument.folder / "run"
+    (run / "dermascope").mkdir()
+    (run / "dermascope/data.key-file").write_text("valley.key")
     (run / "media/sdc1").mkdir(parents=True)
     (run / "media/sdc1/valley.key").write_bytes(bytes(64))
     instrument.look()
