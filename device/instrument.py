@@ -212,7 +212,6 @@ def unreachable_status(address: ListeningAddress | None) -> list[Fault]:
         if address is not None:
             address.resolved()
     except ConfigError as error:
-        log_expected(_log, error)
         return [error.fault]
     return []
 

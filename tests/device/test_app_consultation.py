@@ -801,25 +801,32 @@ def enter_pin(practice: Practice, pin: str = PIN) -> None:
     practice.until(lambda: not practice.desk().locked)
 
 
+def be_locked_while_deciding(practice: Practice) -> None:
+    """Have the records locked in the middle of a decision, and capture another picture."""
+    practice.open_patient("P-1")
+    practice.open_first_lesion()
+    practice.shoot("lesion")
+    practice.touch("case", "live")
+    practice.until_page(PageName.DECISION)
+    practice.touch("excise", "decision")
+    practice.touch("mel", "decision")
+    practice.until(lambda: practice.clinic.app.session.state.page_state.diagnosis)
+    practice.clinic.app.session._recorder.inbox.send(Lock())
+    practice.until_page(PageName.PIN)
+    # Another picture is taken meanwhile.
+    practice.clinic.press(pygame.K_ESCAPE)
+    practice.until_page(PageName.LIVE)
+    practice.clinic.release()
+    practice.clinic.take()
+    practice.until(lambda: practice.clinic.live().kept == KeepStatus.SEALED)
+
+
 def test_picture_held_when_a_decision_is_gone_on_with_is_let_go(practice: Practice) -> None:
     earlier_visit(practice.archive)
     practice.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), PIN)
 
     def deeds() -> None:
-        practice.open_patient("P-1")
-        practice.open_first_lesion()
-        practice.shoot("lesion")
-        practice.touch("case", "live")
-        practice.until_page(PageName.DECISION)
-        practice.touch("excise", "decision")
-        practice.until(lambda: practice.clinic.app.session.state.page_state.action)
-        practice.clinic.app.session._recorder.inbox.send(Lock())
-        practice.until_page(PageName.PIN)
-        practice.clinic.press(pygame.K_ESCAPE)
-        practice.until_page(PageName.LIVE)
-        practice.clinic.release()
-        practice.clinic.take()
-        practice.until(lambda: practice.clinic.live().kept == KeepStatus.SEALED)
+        be_locked_while_deciding(practice)
         # It is still held as the records are opened.
         practice.touch("more", "live")
         practice.touch("pin", "settings")
@@ -843,22 +850,7 @@ def test_decision_that_the_lock_interrupts_is_gone_on_with(practice: Practice) -
     practice.archive.set_pin(Holder("Dr Silva", Role.CLINICIAN), PIN)
 
     def deeds() -> None:
-        practice.open_patient("P-1")
-        practice.open_first_lesion()
-        practice.shoot("lesion")
-        practice.touch("case", "live")
-        practice.until_page(PageName.DECISION)
-        practice.touch("excise", "decision")
-        practice.touch("mel", "decision")
-        practice.until(lambda: practice.clinic.app.session.state.page_state.diagnosis)
-        practice.clinic.app.session._recorder.inbox.send(Lock())
-        practice.until_page(PageName.PIN)
-        # Another picture is taken meanwhile.
-        practice.clinic.press(pygame.K_ESCAPE)
-        practice.until_page(PageName.LIVE)
-        practice.clinic.release()
-        practice.clinic.take()
-        practice.until(lambda: practice.clinic.live().kept == KeepStatus.SEALED)
+        be_locked_while_deciding(practice)
         practice.clinic.release()
         practice.touch("case", "live")
         practice.touch("worklist", "start")
