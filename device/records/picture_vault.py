@@ -33,9 +33,10 @@ from device.records.picture_files import (
     size_of_pictures,
     write_picture,
 )
+from device.records.pin_vault import PinVault
 from device.records.sealing import new_secret, seal, unseal
 from device.records.trail import Event
-from device.records.vault import Opened, Vault
+from device.records.vault import Opened
 from device.text import printable_path
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ _RESERVED: Final = 8 << 20
 """Bytes that pictures leave free: findings, decisions and what makes room again need some."""
 
 
-class PictureVault(Vault):
+class PictureVault(PinVault):
     """A folder of encrypted pictures, and the tables that name them.
 
     Parameters are those of `device.records.encrypted_archive.EncryptedArchive`.
