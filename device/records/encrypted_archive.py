@@ -1,8 +1,9 @@
 """The archive: examinations and patients, encrypted, and each change whole or not at all.
 
 A change is what one transaction of the tables says. ``docs/records.md`` tells why nothing
-acknowledged can be lost. It stands on what opens it (`device.records.vault`, `pin_vault`), its pictures
-(`picture_vault`), patients (`patient_vault`), and what was kept while locked (`intake_vault`).
+acknowledged can be lost. It stands on what opens it (`device.records.vault`, `pin_vault`), its
+pictures (`picture_vault`), patients (`patient_vault`), and what was kept while locked
+(`intake_vault`).
 """
 
 import contextlib
