@@ -306,8 +306,8 @@ class PatientArchive(Archive, Protocol):
         """File an examination under a lesion, or under another one, or under none."""
         ...
 
-    def decide(self, identifier: str, decision: Decision | None) -> None:
-        """Enter, replace or take back the decision of an examination."""
+    def decide(self, identifier: str, decision: Decision) -> None:
+        """Enter the decision of an examination, or another in its place."""
         ...
 
     def delete_examination(self, identifier: str) -> None:

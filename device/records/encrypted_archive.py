@@ -325,16 +325,15 @@ class EncryptedArchive(IntakeVault):
         )
         return record.order if before == after else None
 
-    def decide(self, identifier: str, decision: Decision | None) -> None:
-        """Enter, replace or take back the decision of an examination."""
-        decision = patient_tables.checked(decision) if decision else None
+    def decide(self, identifier: str, decision: Decision) -> None:
+        """Enter the decision of an examination, or another in its place."""
+        decision = patient_tables.checked(decision)
         self._take_in_now(identifier)
         with self.changing(Permission.DECIDE) as opened:
             row = examination_tables.select(opened.connection, identifier)
             record = msgspec.structs.replace(row.record(), decision=decision)
             examination_tables.update_record(opened.connection, row.number, record)
-            event = Event.DECIDED if decision else Event.UNDECIDED
-            self.note(opened, event, identifier)
+            self.note(opened, Event.DECIDED, identifier)
 
     def delete_examination(self, identifier: str) -> None:
         """Delete an examination and its picture for good."""

@@ -33,7 +33,6 @@ class Event(StrEnum):
     COMPLETED = "finding kept"
     FILED = "picture filed"
     DECIDED = "decision entered"
-    UNDECIDED = "decision taken back"
     EXAMINATION_DELETED = "examination deleted"
     PATIENT_ADDED = "patient added"
     PATIENT_CHANGED = "patient changed"
@@ -48,7 +47,7 @@ class Event(StrEnum):
 
 _CHANGES: Final = (
     Event.KEPT, Event.IMPORTED, Event.TAKEN_IN, Event.COMPLETED, Event.FILED, Event.DECIDED,
-    Event.UNDECIDED, Event.EXAMINATION_DELETED,
+    Event.EXAMINATION_DELETED,
 )  # fmt: skip
 """After which an examination is not what it was."""
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from device.records import keyring
 from device.records.access import Access, Holder, Protection
 from device.records.encrypted_archive import EncryptedArchive
 from device.records.keyring import PinCost, measure_cost
-from device.records.patients import Role, new_key
+from device.records.patients import Action, Decision, Role, new_key
 from device.records.pin_delay import seconds_after
 from device.records.roles import ALLOWED, Permission
 from tests.device.clocks import ManualClock
@@ -131,11 +132,14 @@ def test_keys_are_wiped_when_it_is_locked(locked: EncryptedArchive) -> None:
     assert locked.opened is None
 
 
+_NOTHING = Decision(
+    decided=datetime(2026, 1, 1, tzinfo=UTC), role=Role.CLINICIAN, action=Action.NOTHING
+)
 _ATTEMPTS: dict[Permission, Callable[[EncryptedArchive, Frame], object]] = {
     Permission.CAPTURE: lambda a, f: a.keep(f, None, [], None),
     Permission.READ: lambda a, f: (a.patients(), a.identifiers()),
     Permission.ENTER: lambda a, f: a.add_patient("4711"),
-    Permission.DECIDE: lambda a, f: a.decide("none", None),
+    Permission.DECIDE: lambda a, f: a.decide("none", _NOTHING),
     Permission.DELETE: lambda a, f: a.delete_examination("none"),
     Permission.PINS: lambda a, f: a.remove_pin("nobody"),
 }

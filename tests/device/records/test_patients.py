@@ -298,7 +298,8 @@ def test_worklist_says_what_is_to_be_done(
     visits: Visits, said: Decision | None, kind: WorkKind | None, filed: bool
 ) -> None:
     identifier = visits.picture(lesion="" if filed else None)
-    visits.archive.decide(identifier, said)
+    if said is not None:
+        visits.archive.decide(identifier, said)
     assert visits.work() == ({kind: [identifier]} if kind else {})
     if kind:
         (item,) = visits.archive.worklist(kind, TODAY).items
@@ -316,8 +317,8 @@ def test_newest_decision_of_a_lesion_counts_alone(visits: Visits) -> None:
     assert visits.work() == {WorkKind.OVERDUE: [first], WorkKind.UNDECIDED: [second]}
     archive.decide(second, decision(Action.REFER))
     assert visits.work() == {WorkKind.REFERRED: [second]}
-    archive.decide(second, None)
-    assert visits.work() == {WorkKind.OVERDUE: [first], WorkKind.UNDECIDED: [second]}
+    archive.decide(second, decision(Action.NOTHING))
+    assert visits.work() == {}
     archive.delete_examination(second)
     assert visits.work() == {WorkKind.OVERDUE: [first]}
     archive.file_examination(first, None)

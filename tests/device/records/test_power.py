@@ -176,9 +176,8 @@ def test_worklist_by_identifier_is_made_for_what_the_release_before_wrote(
     assert listed() == [second, unfiled, first]
     archive.change_patient(msgspec.structs.replace(patients[0], identifier="0"))
     assert listed() == [first, second, unfiled]
-    archive.decide(first, DECISION)
-    assert listed() == [second, unfiled]
-    archive.decide(first, None)
+    archive.decide(unfiled, DECISION)
+    assert listed() == [first]
     archive.file_examination(second, lesions[0])
     archive.file_examination(unfiled, None)
     assert listed() == [first, second]
