@@ -5,7 +5,7 @@ float64, (n, 7); lesions are the lesion identifier of each image, str, (n,).
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -182,7 +182,10 @@ def with_intervals(
 ) -> dict[str, Interval]:
     """Return metrics with 95 % percentile intervals from a bootstrap over lesions.
 
-    Images of one lesion are not independent, so whole lesions are drawn.
+    Images of one lesion are not independent, so whole lesions are drawn. A calibration error is a
+    sum of amounts, which a resample can only add to: its interval is moved down by what the
+    resamples lie above the figure on average (the bootstrap's estimate of bias, Efron & Tibshirani
+    1993, chapter 10).
 
     Parameters
     ----------
@@ -198,7 +201,8 @@ def with_intervals(
     def figures(labels: Labels, probabilities: Probabilities) -> list[float]:
         return [metric(labels, probabilities) for metric in chosen.values()]
 
-    found = _intervals(figures, labels, probabilities, lesions, resamples, seed)
+    biased = {i for i, m in enumerate(chosen.values()) if m is expected_calibration_error}
+    found = _intervals(figures, labels, probabilities, lesions, resamples, seed, biased)
     return dict(zip(chosen, found, strict=True))
 
 
@@ -209,8 +213,12 @@ def _intervals(
     lesions: NDArray[np.str_],
     resamples: int,
     seed: int,
+    biased: Container[int] = (),
 ) -> list[Interval]:
-    """Return the interval of each of the figures that a function gives for a sample."""
+    """Return the interval of each of the figures that a function gives for a sample.
+
+    Those at the places `biased` are amounts that are 0 at best, and that resampling raises.
+    """
     _, group = np.unique(lesions, return_inverse=True)
     rows_of = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
     generator = np.random.default_rng(seed)
@@ -220,12 +228,15 @@ def _intervals(
         rows = np.concatenate([rows_of[i] for i in picks])
         drawn.append(figures(labels[rows], probabilities[rows]))
     result = []
-    for value, resampled in zip(
-        figures(labels, probabilities), np.array(drawn, np.float64).T, strict=True
+    for i, (value, resampled) in enumerate(
+        zip(figures(labels, probabilities), np.array(drawn, np.float64).T, strict=True)
     ):
         # A resample without any image of a diagnosis has no area under its curve.
         known = resampled[~np.isnan(resampled)]
         low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
+        if i in biased:
+            bias = known.mean() - value
+            low, high = max(0.0, low - bias), high - bias
         result.append(Interval(value=float(value), low=float(low), high=float(high)))
     return result
 

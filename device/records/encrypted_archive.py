@@ -40,11 +40,7 @@ from device.records.model import (
 )
 from device.records.orders import Order, OrderKey
 from device.records.patients import Decision, Key
-from device.records.picture_files import (
-    encode_picture,
-    read_picture,
-    read_thumbnail,
-)
+from device.records.picture_files import encode_picture, read_picture, read_thumbnail
 from device.records.roles import Permission
 from device.records.sealing import new_secret
 from device.records.trail import Event, changes
