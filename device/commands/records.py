@@ -237,6 +237,8 @@ def _delete(options: argparse.Namespace, clock: Clock) -> int:
 
 
 def _expire(options: argparse.Namespace, clock: Clock) -> int:
+    from device.records.retention import expire
+
     config = load_config(options.config)
     if not config.records_years:
         raise DermascopeError("records_years: is not set, so that records are kept for ever")
@@ -244,7 +246,7 @@ def _expire(options: argparse.Namespace, clock: Clock) -> int:
     before = now.replace(year=now.year - config.records_years, day=min(now.day, 28))
     with _opened(options, clock) as archive:
         _taken_in(archive)
-        patients, unfiled = archive.expire(before, delete=options.delete)
+        patients, unfiled = expire(archive, before, delete=options.delete)
     done = "deleted" if options.delete else "to be deleted"
     print(f"Older than {before:%Y-%m-%d}, {done}: {patients} patients, {unfiled} other pictures.")
     return ExitStatus.OK

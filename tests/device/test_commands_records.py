@@ -1,6 +1,7 @@
 """``dermascope records``: backing up, restoring, verifying, importing, PINs."""
 
 import io
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from device.cli import main
 from device.exit_status import ExitStatus
 from device.frame import Frame
+from device.platform.clock import Clock
 from device.records import keyring
 from device.records.access import Holder
 from device.records.encrypted_archive import EncryptedArchive
@@ -195,10 +197,15 @@ def test_picture_is_written_and_the_trail_says_so(records: Records, tmp_path: Pa
     ]
 
 
-def test_old_records_are_deleted_only_when_that_is_said(records: Records) -> None:
+def test_old_records_are_deleted_only_when_that_is_said(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archive = records.archive()
-    old = records.frame.time.replace(year=records.frame.time.year - 11)
-    for identifier, times in (("old", [old]), ("seen again", [old, records.frame.time])):
+    # As if it were ten years later: what is older than the program is not believed.
+    now = datetime.now(UTC) + timedelta(days=3653)
+    monkeypatch.setattr(Clock, "now", lambda clock: now)
+    old = now - timedelta(days=3660)
+    for identifier, times in (("old", [old]), ("seen again", [old, now])):
         lesion = archive.add_lesion(archive.add_patient(identifier).key)
         for time in times:
             frame = Frame(records.frame.pixels, time, 0, "", kind=records.frame.kind)
