@@ -91,7 +91,7 @@ class App:
     lock_after
         Seconds without a touch after which records that a PIN opened are locked; None for never.
     optics
-        How large a pixel is, where that is known.
+        How large a pixel is, where that is known; a calibration on the screen replaces it.
     notifier
         To the service manager.
     appliance
@@ -147,7 +147,7 @@ class App:
         names: bool = False,
         clinic_list: ClinicList | None = None,
         lock_after: float | None = None,
-        optics: Optics | None = None,
+        optics: Latest[Optics] | None = None,
         notifier: Notifier | None = None,
         appliance: bool = False,
         rotation: Rotation = Rotation.NONE,
@@ -172,9 +172,7 @@ class App:
         inbox: Inbox[Burst | ExplainCapture, LiveFrame] = Inbox(clock)
         self.recent = RecentPictures()
         self._camera = Camera(source, inbox, self.health, clock)
-        scale: Latest[Optics] = Latest(clock)
-        if optics is not None:
-            scale.put(optics)
+        scale: Latest[Optics] = optics if optics is not None else Latest(clock)
         self._recorder = Recorder(
             archive, preferences_folder, self.recent, self.health, clock, patients, scale
         )

@@ -30,6 +30,7 @@ from device.installation.sticks import found_archives
 from device.installation.system_update import SystemUpdate
 from device.installation.trial_period import TrialPeriod, begin_trial
 from device.language import translatable
+from device.latest import Latest
 from device.models.chosen import chosen_folder, open_bundle
 from device.optics import Optics, load_optics
 from device.paths import state_folder, status_folder
@@ -142,7 +143,10 @@ def run_instrument(
         else:
             archive = opened.enter_context(throwaway_archive())
         ending.if_it_hangs.callback(archive.close)
-        optics = open_optics(folder, notices)
+        optics: Latest[Optics] = Latest(clock)
+        calibrated = open_optics(folder, notices)
+        if calibrated is not None:
+            optics.put(calibrated)
         sends = frames.kind is SourceKind.CAMERA and (config.exchange.dicom or config.exchange.fhir)
         app = App(
             frames,
@@ -246,7 +250,11 @@ def open_archive(
 
 
 def open_sender(
-    config: Config, clock: Clock, archive: EncryptedArchive, bundle: "Bundle", optics: Optics | None
+    config: Config,
+    clock: Clock,
+    archive: EncryptedArchive,
+    bundle: "Bundle",
+    optics: Latest[Optics],
 ) -> "Sender":
     """Return what sends the examinations to the targets of the settings."""
     # Loaded only where there is something to be done with it.
@@ -260,7 +268,7 @@ def open_sender(
         patients=archive,
         classes=bundle.manifest.classes,
         equipment=equipment_of(config.exchange),
-        optics=optics,
+        optics=optics.peek,
     )
     targets = connections(config.exchange)
     return Sender(state_folder(), archive, source, config.exchange, targets, clock)

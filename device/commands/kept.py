@@ -92,10 +92,11 @@ def _source(config: Config, archive: "EncryptedArchive") -> "Source":
     from device.optics import load_optics
     from device.paths import state_folder
 
+    optics = load_optics(state_folder())
     return Source(
         pictures=archive,
         patients=archive,
         classes=open_bundle(config).manifest.classes,
         equipment=equipment_of(config.exchange),
-        optics=load_optics(state_folder()),
+        optics=lambda: optics,
     )

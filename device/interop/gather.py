@@ -8,7 +8,7 @@ from device.errors import NoSuchRecordError, RecordError
 from device.interop.study import Equipment, ExaminedLesion
 from device.models.manifest import DiagnosisClass
 from device.optics import Optics
-from device.records.model import Examination
+from device.records.model import Examination, ExaminationRecord
 from device.records.patients import Key, Lesion, Patient
 
 
@@ -51,14 +51,14 @@ class Source:
     equipment
         The instrument.
     optics
-        Its calibration, where there is one.
+        Tells its calibration as it is now, or None where there is none.
     """
 
     pictures: Pictures
     patients: Patients | None
     classes: tuple[DiagnosisClass, ...]
     equipment: Equipment
-    optics: Optics | None
+    optics: Callable[[], Optics | None]
 
     def read(self, identifier: str) -> ExaminedLesion:
         """Return an examination with whose it is.
@@ -79,8 +79,24 @@ class Source:
             equipment=self.equipment,
             patient=patient,
             lesion=lesion,
-            mm_per_pixel=self.optics.mm_per_pixel_at(width, height) if self.optics else None,
+            mm_per_pixel=_scale(examination.record, self.optics(), width, height),
         )
+
+
+def _scale(
+    record: ExaminationRecord, optics: Optics | None, width: int, height: int
+) -> float | None:
+    """Return millimetres a pixel as they were when a picture was taken, or None.
+
+    What was measured then says so; else the calibration does, unless it is a later one: the picture
+    may have been taken through another dermatoscope.
+    """
+    measures, field = record.measures, record.field_of_view
+    if measures is not None and measures.diameter_mm is not None and field is not None:
+        return measures.diameter_mm / (measures.diameter * field.side)
+    if optics is None or record.taken < optics.calibrated:
+        return None
+    return optics.mm_per_pixel_at(width, height)
 
 
 def gather(source: Source, pass_over: Callable[[RecordError], None]) -> Iterator[ExaminedLesion]:

@@ -243,12 +243,12 @@ class _Page:
             top = self._sheet.heading(self._texts.translate("Measured (ABCD)"), left, top)
             translate = self._texts.translate
             axes = (translate("none"), translate("1 axis"), translate("2 axes"))
-            diameter = measures.diameter_mm
+            diameter, border = measures.diameter_mm, measures.border
             for name, value in (
                 (translate("Asymmetry"), axes[measures.asymmetry]),
                 (
-                    self._texts.translate("Border"),
-                    self._texts.number(measures.border_irregularity, 1),
+                    translate("Border"),
+                    "–" if border is None else translate("{value} of {most}", value=border, most=8),
                 ),
                 (self._texts.translate("Colours"), str(len(measures.colours))),
                 (

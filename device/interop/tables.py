@@ -95,7 +95,8 @@ def table_row(examined: ExaminedLesion) -> dict[str, Any]:
     if measures is not None:
         row |= {
             "asymmetry": measures.asymmetry,
-            "border": round(measures.border_irregularity, 3),
+            "border": measures.border,
+            "border_irregularity": round(measures.border_irregularity, 3),
             "colours": len(measures.colours),
             "diameter_mm": measures.diameter_mm and round(measures.diameter_mm, 2),
         }
@@ -118,7 +119,7 @@ _COLUMNS: Final = (
     "patient", "name", "birth_year", "age", "sex", "phototype", "lesion", "site", "side",
     "model", "finding", "no_call", "recommendation", "malignant",
     *(f"p_{code}" for code in CODES),
-    "asymmetry", "border", "colours", "diameter_mm",
+    "asymmetry", "border", "border_irregularity", "colours", "diameter_mm",
     "decided", "action", "due", "diagnosis", "other_diagnosis", "agrees", "confirmed_by", "note",
 )  # fmt: skip
 

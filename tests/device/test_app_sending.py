@@ -34,7 +34,7 @@ def test_what_waits_to_be_sent_is_told_on_the_screen(
         changed = archive.changes("")
         outbox.add("pacs", changed, clinic.clock.now(), seen=changed[-1][1])
     classes = clinic.analyzer.manifest.classes
-    source = Source(archive, archive, classes, EQUIPMENT, None)
+    source = Source(archive, archive, classes, EQUIPMENT, lambda: None)
     sender = Sender(
         tmp_path / "state", archive, source, EXCHANGE, {"pacs": unreachable}, clinic.clock
     )

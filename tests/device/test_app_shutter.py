@@ -16,8 +16,10 @@ from device.errors import ConfigError, RecordError, SourceError
 from device.frame import Frame
 from device.inference.analyzer import Analyzer, Progress
 from device.inference.finding import Finding
+from device.latest import Latest
 from device.models.manifest import Manifest
 from device.optics import Optics
+from device.platform.clock import Clock
 from device.records.encrypted_archive import EncryptedArchive
 from device.runtime.analysis import NOT_JUDGED
 from device.runtime.camera import BURST
@@ -105,7 +107,8 @@ def test_shutter_keeps_the_sharpest_of_a_burst_with_the_exposure_held(clinic: Cl
 
 def test_taken_picture_is_measured_and_kept(clinic: Clinic, tmp_path: Path) -> None:
     records = EncryptedArchive(tmp_path / "examinations")
-    optics = Optics(mm_per_pixel=0.05, width=400, height=300, calibrated=datetime.now(UTC))
+    optics: Latest[Optics] = Latest(Clock())
+    optics.put(Optics(mm_per_pixel=0.05, width=400, height=300, calibrated=datetime.now(UTC)))
     clinic.options = {"archive": records, "optics": optics}
 
     def deeds() -> None:

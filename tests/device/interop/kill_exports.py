@@ -66,7 +66,7 @@ def classes() -> tuple[DiagnosisClass, ...]:
 
 
 def _source(archive: EncryptedArchive) -> Source:
-    return Source(archive, archive, classes(), EQUIPMENT, None)
+    return Source(archive, archive, classes(), EQUIPMENT, lambda: None)
 
 
 # Exports.

@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import msgspec
 import pytest
 
 from device.errors import ExportError
+from device.imaging.abcd import AbcdMeasures
 from device.inference.finding import Finding
 from device.interop.tables import export_csv, export_json
 from device.models.manifest import Manifest
+from device.records.model import Examination
 from tests.device.interop.studies import DECISION, examined, without_patient
 
 
@@ -46,6 +49,18 @@ def test_no_cell_is_a_formula(manifest: Manifest, tmp_path: Path, evil: str) -> 
     one = examined(manifest, decision=msgspec.structs.replace(DECISION, note=evil))
     export_csv([one], tmp_path / "a.csv")
     assert rows(tmp_path / "a.csv")[0]["note"] == f"'{evil}"
+
+
+def test_border_is_the_rules_and_the_outlines_shape_stands_beside_it(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    measures = AbcdMeasures(1, 0.1, 1.18, ("black", "red"), 0.5, 0.2, border=8)
+    one = examined(manifest)
+    record = msgspec.structs.replace(one.examination.record, measures=measures)
+    one = replace(one, examination=Examination(record, one.examination.image))
+    export_csv([one], tmp_path / "a.csv")
+    (row,) = rows(tmp_path / "a.csv")
+    assert (row["asymmetry"], row["border"], row["border_irregularity"]) == ("1", "8", "1.18")
 
 
 def test_table_that_breaks_off_leaves_the_one_before(manifest: Manifest, tmp_path: Path) -> None:

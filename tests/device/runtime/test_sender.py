@@ -36,7 +36,9 @@ class Instrument:
         self.frame, self.finding = frame, analyzer.analyze(frame)
         self.error: Exception | None = None
         self.arrived: list[str] = []
-        source = Source(self.archive, self.archive, analyzer.manifest.classes, EQUIPMENT, None)
+        source = Source(
+            self.archive, self.archive, analyzer.manifest.classes, EQUIPMENT, lambda: None
+        )
         self.sender = Sender(
             folder / "state", self.archive, source, EXCHANGE, {"pacs": self.connect}, self.clock
         )
