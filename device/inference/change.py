@@ -99,7 +99,8 @@ class Change:
         Of area and diameter in parts of what it was; of asymmetry and malignancy what was added; of
         a colour its distance in CIELAB.
     uncertainty
-        In the same unit: 95 in 100 pairs of shots of one day differ by less.
+        In the same unit, and in the difference's own direction: 95 in 100 pairs of shots of one day
+        differ by less.
     changed
         Whether the difference is larger.
     """
@@ -173,9 +174,9 @@ def _relative(
     measure: Measure, logarithm: float, before: float | None = None, after: float | None = None
 ) -> Change:
     noise = NOISE[measure]
-    return Change(
-        measure, before, after, math.expm1(logarithm), math.expm1(noise), abs(logarithm) > noise
-    )
+    # A third more is as much as a quarter less.
+    width = abs(math.expm1(math.copysign(noise, logarithm)))
+    return Change(measure, before, after, math.expm1(logarithm), width, abs(logarithm) > noise)
 
 
 def _added(measure: Measure, before: float, after: float, noise: float) -> Change:
@@ -191,9 +192,9 @@ def _malignancy(before: float, after: float) -> Change:
     """Compare probabilities by their logits: near 0 and 1 they move less."""
     noise = NOISE[Measure.MALIGNANCY]
     start, end = _logit(before), _logit(after)
-    widths = (abs(_share(start + by) - _share(start)) for by in (-noise, noise))
+    width = abs(_share(start + math.copysign(noise, end - start)) - _share(start))
     return Change(
-        Measure.MALIGNANCY, before, after, after - before, max(widths), abs(end - start) > noise
+        Measure.MALIGNANCY, before, after, after - before, width, abs(end - start) > noise
     )
 
 

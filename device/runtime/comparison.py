@@ -1,10 +1,11 @@
 """Two pictures of one lesion beside each other, and what became of it between them."""
 
+from dataclasses import replace
 from typing import Final
 
 from device.imaging.field_of_view import crop, find_field
 from device.imaging.registration import Registration, laid_over, register
-from device.inference.change import Sight, changes, sight
+from device.inference.change import Measure, Sight, changes, sight
 from device.records.model import Examination, ExaminationRecord, PictureKind, finding_of
 from device.runtime.desk import Comparison, OpenedPicture
 
@@ -30,7 +31,12 @@ def compared(one: Examination, other: Examination) -> Comparison:
     judged = _same_model(earlier.record, later.record)
     before, after = (_sight(picture, judged=judged) for picture in (earlier, later))
     found = changes(before, after, scale) if before and after else ()
-    return Comparison(earlier, later, registered, laid, found)
+    comparison = Comparison(earlier, later, registered, laid, found)
+    if comparison.lit_alike:
+        return comparison
+    # Polarized light takes the gloss away: the same lesion has other colours.
+    rest = tuple(change for change in found if change.measure is not Measure.COLOUR)
+    return replace(comparison, changes=rest)
 
 
 def _sight(picture: OpenedPicture, *, judged: bool) -> Sight | None:

@@ -16,7 +16,7 @@ from device.records.access import Access, Holder
 from device.records.listing import WorkItem, WorkKind
 from device.records.model import ExaminationRecord
 from device.records.orders import OrderKey, Scheduled
-from device.records.patients import Lesion, Patient, Role
+from device.records.patients import Decision, Lesion, Patient, Role
 from device.runtime.requests import LesionChoice, Request
 
 Pixels = NDArray[np.uint8]
@@ -52,12 +52,15 @@ class LesionEntry:
         The newest; None where there is none.
     unlike
         It is unlike the patient's other naevi (`device.inference.likeness`).
+    decision
+        The newest that was made about it, or None.
     """
 
     lesion: Lesion
     pictures: int
     newest: Visit | None
     unlike: bool = False
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +146,12 @@ class Comparison:
     laid: Pixels | None
     changes: tuple[Change, ...]
 
+    @property
+    def lit_alike(self) -> bool:
+        """Whether both were taken in the same light, as far as that is known."""
+        lights = {self.earlier.record.polarization, self.later.record.polarization}
+        return len(lights - {None}) < 2
+
 
 @dataclass(frozen=True, slots=True)
 class Matches:
@@ -225,6 +234,19 @@ class Desk:
     def locked(self) -> bool:
         """Whether the records are to be opened first."""
         return self.access is not None and self.access.locked
+
+    def picture_of(self, identifier: object) -> OpenedPicture | None:
+        """Return the picture that was opened, where it is this examination's."""
+        opened = self.picture
+        return opened if opened is not None and opened.record.identifier == identifier else None
+
+    def visits_of(self, lesion: LesionChoice | None) -> tuple[Visit, ...]:
+        """Return the pictures of a lesion, where it is the one that is open."""
+        return self.visits if self.lesion == lesion else ()
+
+    def opened_as(self, lesion: LesionChoice | None) -> Lesion | None:
+        """Return a lesion as it is kept, where it is the one that is open."""
+        return self.opened if self.lesion == lesion else None
 
     @property
     def role(self) -> Role | None:

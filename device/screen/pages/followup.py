@@ -134,6 +134,7 @@ class _Table:
     refused: Refusal | None
     fault: Fault | None
     ready: bool
+    lit_alike: bool
 
 
 class FollowUpPage(Page):
@@ -160,7 +161,7 @@ class FollowUpPage(Page):
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
         """Turn to another visit, or show both in another way."""
-        shown, visits = _shown(state), dermoscopic(context.desk.visits)
+        shown, visits = _shown(state), dermoscopic(context.desk.visits_of(state.lesion))
         if target in tuple(Mode):
             return replace(state, page_state=replace(shown, mode=Mode(target))), None
         if target == FollowUpControl.ZOOM:
@@ -185,8 +186,9 @@ class FollowUpPage(Page):
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
         """Return the two visits that were turned to, once they are compared."""
-        shown, desk = _shown(snapshot.state), snapshot.desk
-        visits, comparison = dermoscopic(desk.visits), desk.comparison
+        state, desk = snapshot.state, snapshot.desk
+        shown, comparison = _shown(state), desk.comparison
+        visits = dermoscopic(desk.visits_of(state.lesion))
         wanted = tuple(visits[i].record.identifier for i in (shown.earlier, 0) if i < len(visits))
         if comparison is not None:
             pair = comparison.earlier.record.identifier, comparison.later.record.identifier
@@ -226,7 +228,11 @@ class FollowUpPage(Page):
         if compared is not None and isinstance(compared.registered, Refusal):
             refused = compared.registered
         said = _Table(
-            compared.changes if compared else (), refused, view.fault, compared is not None
+            compared.changes if compared else (),
+            refused,
+            view.fault,
+            compared is not None,
+            compared is None or compared.lit_alike,
         )
         self.canvas.part(table, said, lambda said: self._draw_table(table, said, wording))
 
@@ -319,6 +325,10 @@ class FollowUpPage(Page):
         else:
             notes.append(
                 wording.translate("Less than ± is no change: two shots differ by as much.")
+            )
+        if not said.lit_alike:
+            notes.insert(
+                0, wording.translate("Taken in different light: colours are not compared.")
             )
         for note in notes:
             room = Rect(area.left, top + px(4), area.width, max(area.bottom - top, px(20)))

@@ -57,6 +57,19 @@ def test_size_has_changed_beyond_the_noise_and_not_within(measure: Measure, sign
         assert found.uncertainty > 0
 
 
+@given(factor=st.floats(0.3, 3.0).filter(lambda f: abs(f - 1) > 0.01), before=shares, after=shares)
+def test_what_is_told_as_unsure_is_what_decides(factor: float, before: float, after: float) -> None:
+    """Down as well as up: a third more is as much as a quarter less."""
+    one = replace(ONE, malignancy=before)
+    later = replace(ONE, area=ONE.area * factor, malignancy=after)
+    found = by_measure(one, later)
+    for measure in (Measure.AREA, Measure.MALIGNANCY):
+        told = found[measure]
+        beyond = abs(told.difference) - told.uncertainty
+        if abs(beyond) > 1e-9:
+            assert told.changed == (beyond > 0), measure
+
+
 def test_asymmetry_colour_and_malignancy_have_changed_beyond_the_noise_alone() -> None:
     for share, changed in ((0.98, False), (1.02, True)):
         added = share * NOISE[Measure.ASYMMETRY]
