@@ -31,7 +31,7 @@ from device.screen.forms import DecisionForm, Draft, NewPinForm, form_of, new_de
 from device.screen.pages.keyboard import KeyboardState, filled_in
 from device.screen.pages.scheduled import ScheduledState
 from device.screen.registry import PageName
-from device.screen.state import State, with_page
+from device.screen.state import State, with_page, without_lesion
 from device.screen.view import Case
 
 _AFTER_DECIDING: Final = frozenset({PageName.LIVE, PageName.PATIENT})
@@ -91,7 +91,7 @@ def followed(
     """
     if desk.locked:
         draft = _draft(state, desk, before or Desk()) or state.draft
-        closed = replace(state, lesion=None, filing="", draft=draft)
+        closed = replace(without_lesion(state), filing="", draft=draft)
         failed = isinstance(desk.answered, Decide) and draft is not None
         hidden = state.page in _BEHIND_THE_LOCK or failed
         return with_page(closed, PageName.PIN) if hidden else closed
@@ -99,19 +99,18 @@ def followed(
         return _refused(state, desk)
     if isinstance(desk.answered, Unlock):
         # Whoever it is begins with no patient: nothing is filed under the one before.
-        state = replace(state, lesion=None, filing="", region=False)
+        state = replace(without_lesion(state), filing="")
     leads = _LEADS.get((type(desk.answered), state.page))
     if leads is not None:
         # Where a patient is looked for, none is open.
-        lesion = None if leads is PageName.START else state.lesion
-        return replace(with_page(state, leads), lesion=lesion)
+        return with_page(without_lesion(state) if leads is PageName.START else state, leads)
     match desk.answered, state.page:
         case (
             (FindPatient(), PageName.START | PageName.FOUND)
             | (OpenScheduled(), PageName.SCHEDULED)
             | (AddPatient() | ChangePatient(), PageName.DETAILS)
         ) if desk.patient is not None:
-            opened = replace(with_page(state, PageName.PATIENT), lesion=None)
+            opened = with_page(without_lesion(state), PageName.PATIENT)
             chosen = isinstance(desk.answered, OpenScheduled | ChangePatient) or state.filing
             if len(listed) > 1 and not chosen:
                 # Nobody can know which of them is meant.
@@ -181,8 +180,9 @@ def case_of(desk: Desk, state: State) -> Case | None:
         return None
     number, spot = None, None
     known = [entry.lesion for entry in desk.lesions if entry.lesion.key == state.lesion]
-    if desk.opened is not None and desk.lesion == state.lesion:
-        known = [desk.opened]
+    opened = desk.opened_as(state.lesion)
+    if opened is not None:
+        known = [opened]
     if known:
         number, spot = known[0].number, known[0].spot
     elif isinstance(state.lesion, NewLesion):
@@ -216,6 +216,7 @@ def comparable(pictures: Iterable[Picture], desk: Desk, state: State) -> tuple[P
     Another patient's lesion must never stand beside the present one without a word.
     """
     same: tuple[LesionChoice | None, ...] = (state.lesion,)
-    if desk.opened is not None and desk.lesion == state.lesion:
-        same = (state.lesion, desk.opened.key)
+    opened = desk.opened_as(state.lesion)
+    if opened is not None:
+        same = (state.lesion, opened.key)
     return tuple(picture for picture in pictures if picture.lesion in same)

@@ -48,6 +48,7 @@ from device.records.vault import Opened
 
 _TIME: Final = "%Y%m%dT%H%M%SZ"
 FINDING_NOT_KEPT: Final = translatable("the picture is kept, but its finding could not be")
+REGION_UNDECIDED: Final = translatable("a picture of the region is not decided on")
 NO_CAMERA: Final = translatable(
     "a picture that no camera took is not kept among the clinic's examinations"
 )
@@ -327,7 +328,10 @@ class EncryptedArchive(IntakeVault):
         self._take_in_now(identifier)
         with self.changing(Permission.DECIDE) as opened:
             row = examination_tables.select(opened.connection, identifier)
-            record = msgspec.structs.replace(row.record(), decision=decision)
+            record = row.record()
+            if record.kind is PictureKind.REGION:
+                raise RecordError(REGION_UNDECIDED, action=translatable("decide on a dermoscopic picture"))
+            record = msgspec.structs.replace(record, decision=decision)
             examination_tables.update_record(opened.connection, row.number, record)
             self.note(opened, Event.DECIDED, identifier)
 
@@ -339,37 +343,6 @@ class EncryptedArchive(IntakeVault):
                 examination_tables.remove(opened.connection, row)
                 self.note(opened, Event.EXAMINATION_DELETED, identifier)
             self._remove_deleted(opened)
-
-    def expire(self, before: datetime, *, delete: bool) -> tuple[int, int]:
-        """Delete what the rule of retention says need not be kept, or count it.
-
-        A patient goes as a whole, when the newest picture was taken before that time.
-
-        Returns
-        -------
-        tuple of int
-            How many patients, and how many examinations that are filed under no lesion.
-
-        Raises
-        ------
-        device.errors.RecordError
-            If the clock cannot be believed.
-        """
-        with self.guard, self.telling():
-            opened = self.allowed(Permission.DELETE)
-            if not clock_is_set(self.clock.now()):
-                raise RecordError(
-                    "the clock is not set, and nothing is deleted by age",
-                    action=translatable("set it"),
-                )
-            patients = examination_tables.expired_patients(opened.connection, before)
-            unfiled = examination_tables.expired_unfiled(opened.connection, before)
-            if delete:
-                for key in patients:
-                    self.delete_patient(key)
-                for identifier in unfiled:
-                    self.delete_examination(identifier)
-            return len(patients), len(unfiled)
 
     # The worklist.
 

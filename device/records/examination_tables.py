@@ -194,25 +194,6 @@ def rows_from(connection: "Connection", number: int, limit: int) -> list[Row]:
     return [Row(*row) for row in rows]
 
 
-def expired_patients(connection: "Connection", before: datetime) -> list[Key]:
-    """Return the patients whose newest picture was taken before a time."""
-    rows = connection.execute(
-        "SELECT l.patient FROM lesion AS l JOIN examination AS e ON e.lesion = l.key "
-        "GROUP BY l.patient HAVING max(e.taken) < ?",
-        (before.astimezone(UTC).isoformat(),),
-    )
-    return [row[0] for row in rows]
-
-
-def expired_unfiled(connection: "Connection", before: datetime) -> list[str]:
-    """Return the examinations under no lesion that were taken before a time."""
-    rows = connection.execute(
-        "SELECT identifier FROM examination WHERE lesion IS NULL AND taken < ?",
-        (before.astimezone(UTC).isoformat(),),
-    )
-    return [row[0] for row in rows]
-
-
 def last_number(connection: "Connection") -> int:
     """Return the highest number that any examination ever had."""
     row = connection.execute(
@@ -299,8 +280,10 @@ def readable(rows: Any) -> tuple[ExaminationRecord, ...]:
     return tuple(records)
 
 
-def newest_of_lesion(connection: "Connection", lesion: Key) -> tuple[int, ExaminationRecord | None]:
-    """Return how many examinations a lesion has, and the record that stands for it."""
+def summary_of_lesion(
+    connection: "Connection", lesion: Key
+) -> tuple[int, ExaminationRecord | None, Decision | None]:
+    """Return how many examinations a lesion has, whose record stands for it, what was decided."""
     count = connection.execute(
         "SELECT count(*) FROM examination WHERE lesion = ?", (lesion,)
     ).fetchone()[0]
@@ -309,7 +292,14 @@ def newest_of_lesion(connection: "Connection", lesion: Key) -> tuple[int, Examin
         "ORDER BY kind = ? DESC, number DESC LIMIT 3",
         (lesion, PictureKind.DERMOSCOPIC),
     )
-    return int(count), next(iter(readable(rows)), None)
+    newest = next(iter(readable(rows)), None)
+    decided = connection.execute(
+        "SELECT identifier, record FROM examination WHERE lesion = ? AND action IS NOT NULL "
+        "AND kind = ? ORDER BY number DESC LIMIT 3",
+        (lesion, PictureKind.DERMOSCOPIC),
+    )
+    last = next(iter(readable(decided)), None)
+    return int(count), newest, last.decision if last else None
 
 
 def refresh_work(connection: "Connection", number: int, lesion: Key | None) -> None:
@@ -320,7 +310,11 @@ def refresh_work(connection: "Connection", number: int, lesion: Key | None) -> N
         f"FROM examination WHERE {which} ORDER BY number",
         (value,),
     ).fetchall()
-    decided = [(row[0], _day(row[1])) for row in rows if row[3] is not None]
+    decided = [
+        (row[0], _day(row[1]))
+        for row in rows
+        if row[3] is not None and row[2] == PictureKind.DERMOSCOPIC
+    ]
     newest_decided = decided[-1][0] if decided else 0
     days = {day for _, day in decided}
     for this, taken, kind, action, planned, proven, work_before, due_before in rows:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from device.records.model import ExaminationRecord
-from device.records.patients import Lesion, Patient
+from device.records.patients import Decision, Lesion, Patient
 
 T = TypeVar("T")
 
@@ -41,11 +41,14 @@ class LesionSummary:
     newest
         Its newest dermoscopic picture, or its newest picture where there is none; None where no
         picture is filed under it.
+    decision
+        The newest that was made about it, of whichever picture; None while there is none.
     """
 
     lesion: Lesion
     examinations: int
     newest: ExaminationRecord | None
+    decision: Decision | None = None
 
 
 class WorkKind(StrEnum):

@@ -99,6 +99,6 @@ class PatientVault(PictureVault):
         with self.reading() as connection:
             patient_tables.select_patient(connection, patient)
             return tuple(
-                LesionSummary(lesion, *examination_tables.newest_of_lesion(connection, lesion.key))
+                LesionSummary(lesion, *examination_tables.summary_of_lesion(connection, lesion.key))
                 for lesion in patient_tables.lesions_of(connection, patient)
             )

@@ -320,6 +320,7 @@ class Casework:
                 summary.examinations,
                 self._visit_again(summary.newest, known) if summary.newest else None,
                 _unlike(summary, summaries),
+                summary.decision,
             )
             for summary in summaries
         )

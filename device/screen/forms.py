@@ -58,6 +58,8 @@ class DecisionForm:
         How the diagnosis was proven; None while it is clinical.
     note
         In the clinician's words.
+    due
+        When it is seen again, where that was decided before and is not chosen anew.
     resumed
         It was filled in before the records were locked.
     """
@@ -70,6 +72,7 @@ class DecisionForm:
     agrees: bool | None = None
     proof: Proof | None = None
     note: str = ""
+    due: date | None = None
     resumed: bool = False
 
     @property
@@ -121,19 +124,17 @@ def form_of(subject: object, before: Decision | None) -> DecisionForm:
     """Return the form for an examination, with what was decided before."""
     if before is None:
         return DecisionForm(subject)
-    months = None
-    if before.due is not None:
-        days = (before.due - before.decided.astimezone().date()).days
-        months = min(MONTHS, key=lambda each: abs(each * 30.4 - days))
+    day = before.decided.astimezone().date()
     return DecisionForm(
         subject,
         before.action,
-        months,
+        next((each for each in MONTHS if months_later(day, each) == before.due), None),
         before.diagnosis,
         before.other_diagnosis,
         before.agrees,
         before.proof,
         before.note,
+        before.due,
     )
 
 
@@ -169,7 +170,7 @@ def decision_of(form: DecisionForm, now: datetime, role: Role) -> Decision:
     assert form.action is not None
     due = None
     if form.action == Action.FOLLOW_UP:
-        due = months_later(now.date(), form.months or MONTHS[0])
+        due = form.due or months_later(now.date(), form.months or MONTHS[0])
     return Decision(
         decided=now,
         role=role,

@@ -9,8 +9,10 @@ from device.anatomy import BodyView
 from device.diagnoses import MALIGNANT, Code
 from device.imaging.registration import Refusal
 from device.inference.change import Change, Measure
+from device.inference.recommendation import Recommendation
 from device.language import translatable
 from device.records.listing import WorkKind
+from device.records.model import ExaminationRecord, finding_of
 from device.records.orders import Scheduled
 from device.records.patients import Action, Decision, Patient, Role
 from device.records.words import ACTIONS, SEXES, site_line
@@ -107,7 +109,7 @@ def case_lines(case: Case, wording: Wording) -> tuple[str, ...]:
     if case.filing:
         return wording.translate("{patient}: choose a lesion", patient=case.patient), case.patient
     if case.lesion is None:
-        return (case.patient,)
+        return wording.translate("{patient}: no lesion chosen", patient=case.patient), case.patient
     lesion = f"{case.patient} · {lesion_name(case.lesion, wording)}"
     short = f"{case.patient} · {case.lesion or '+'}"
     more = wording.translate("Region") if case.region else site_line(case.spot, wording)
@@ -138,6 +140,24 @@ def decided(decision: Decision | None, wording: Wording) -> str:
     if decision.action == Action.FOLLOW_UP and decision.due is not None:
         return wording.translate("Follow up {date}", date=decision.due.isoformat())
     return wording.translate(ACTIONS[decision.action])
+
+
+def state_of(record: ExaminationRecord, wording: Wording) -> str:
+    """Return what was decided of a picture, or what the model asks for while nothing is."""
+    return ": ".join((decided(record.decision, wording), *asked_for(record, wording)))
+
+
+def asked_for(record: ExaminationRecord, wording: Wording) -> tuple[str, ...]:
+    """Return what the model asks for of a picture that nothing is decided of, or nothing."""
+    asked = urgent(record)
+    return (wording.recommended(asked),) if asked is not None else ()
+
+
+def urgent(record: ExaminationRecord) -> Recommendation | None:
+    """Return what an undecided picture's finding asks for, where that cannot be left at."""
+    finding = finding_of(record) if record.decision is None else None
+    asked = finding.headlined if finding is not None else None
+    return None if asked == Recommendation.NO_SIGN else asked
 
 
 def time_of_day(time: str) -> str:

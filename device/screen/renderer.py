@@ -98,8 +98,11 @@ class Renderer:
             words = next(
                 (w for w in lines if canvas.fonts.width(w, px(size), bold=True) <= room), lines[-1]
             )
+            palette = canvas.palette
+            # What is taken now is filed under nobody.
+            colour = palette.touch if case.lesion is not None or case.filing else palette.warning
             canvas.draw_text(
-                words, size, (area.right - pad, area.centery), room, canvas.palette.touch,
+                words, size, (area.right - pad, area.centery), room, colour,
                 bold=True, anchor="midright",
             )  # fmt: skip
             return

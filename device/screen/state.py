@@ -149,6 +149,11 @@ def with_page(state: State, page: PageName) -> State:
     return replace(state, page=page, focus=None, page_state=None)
 
 
+def without_lesion(state: State) -> State:
+    """Return the state with no lesion chosen: the next picture is of none, nor of its region."""
+    return replace(state, lesion=None, region=False)
+
+
 def with_opacity(state: State, opacity: float) -> State:
     """Return the state with another opacity, within its bounds."""
     return replace(state, opacity=round(max(LOWEST_OPACITY, min(opacity, 1.0)), 2))

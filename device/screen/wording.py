@@ -7,7 +7,7 @@ from device.diagnoses import MALIGNANT, Code
 from device.faults import Fault, joined
 from device.imaging.abcd import AbcdMeasures
 from device.imaging.quality import Remark, Shortcoming
-from device.inference.finding import Finding
+from device.inference.finding import Finding, NoCallReason
 from device.inference.recommendation import Recommendation
 from device.language import Language, translatable, translations
 from device.models.manifest import Manifest
@@ -105,6 +105,29 @@ class Wording:
     def recommended(self, recommendation: Recommendation | None) -> str:
         """Return what a finding asks for; empty where it asks for nothing."""
         return self.translate(RECOMMENDATIONS[recommendation]) if recommendation else ""
+
+    def not_excluded(
+        self,
+        leading: Code,
+        prediction_set: tuple[Code, ...],
+        recommendation: Recommendation | None,
+    ) -> str:
+        """Return which malignant diagnoses a call does not exclude; empty where it does all."""
+        # A benign diagnosis is never what must not be missed.
+        others = tuple(c for c in prediction_set if c != leading and c in MALIGNANT)
+        if others:
+            return self.translate("Not excluded: {diagnoses}", diagnoses=self.listed(others))
+        if recommendation == Recommendation.NOT_EXCLUDED:
+            return self.translate("Malignancy is not excluded.")
+        return ""
+
+    def not_excluded_uncalled(
+        self, no_call: NoCallReason, recommendation: Recommendation | None
+    ) -> str:
+        """Return that a picture of which no call is made may show something malignant; or empty."""
+        if recommendation is None or no_call == NoCallReason.NOT_DERMOSCOPIC:
+            return ""
+        return self.translate("Malignancy is not excluded.")
 
     def in_one_line(self, finding: Finding | None) -> str:
         """Return a finding as one line, but for what it asks for."""

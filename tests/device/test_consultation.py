@@ -89,8 +89,10 @@ def test_fault_leads_nowhere() -> None:
 
 @pytest.mark.parametrize("page", [PageName.PATIENT, PageName.PICTURE, PageName.WORKLIST])
 def test_lock_leads_to_the_pin_and_forgets_the_lesion(page: PageName) -> None:
-    locked = followed(State(page, lesion="c" * 32, filing="x"), Desk(access=LOCKED))
+    state = State(page, lesion="c" * 32, filing="x", region=True)
+    locked = followed(state, Desk(access=LOCKED))
     assert (locked.page, locked.lesion, locked.filing) == (PageName.PIN, None, "")
+    assert filing_of(locked, Desk(access=LOCKED)).kind is PictureKind.DERMOSCOPIC
 
 
 def test_another_pin_begins_with_no_patient_though_nobody_had_locked() -> None:

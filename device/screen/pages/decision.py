@@ -17,6 +17,7 @@ from device.runtime.desk import Desk
 from device.runtime.requests import Decide, OpenPicture
 from device.screen import theme
 from device.screen.canvas import Button
+from device.screen.conclusion import conclusion_of, draw_conclusion
 from device.screen.events import Target
 from device.screen.forms import (
     MONTHS,
@@ -33,11 +34,12 @@ from device.screen.pages.keyboard import Field, KeyboardState
 from device.screen.pages.picture import PictureState
 from device.screen.records_wording import similar_line
 from device.screen.registry import PageName
-from device.screen.state import Context, State, Step, with_page
+from device.screen.state import Context, State, Step, with_page, without_lesion
 from device.screen.view import PageView, Snapshot
 from device.screen.wording import Wording
 
 _LABEL: Final = 30
+_CONCLUSION: Final = 54
 _MARGIN: Final = 26
 
 
@@ -147,7 +149,8 @@ class DecisionPage(Page):
         if target in _OF:
             action, months = _OF[target]
             again = (form.action, form.months) == (action, months)
-            form = replace(form, action=None if again else action, months=None if again else months)
+            form = replace(form, action=action, months=months, due=None)
+            form = replace(form, action=None, months=None) if again else form
         elif target in _OPINION:
             agrees = target == DecisionControl.AGREE
             form = replace(form, agrees=None if form.agrees == agrees else agrees)
@@ -214,11 +217,12 @@ class DecisionPage(Page):
         }
         self.draw_buttons(view, wording, buttons, frozen=view.frozen)
         actions, opinion, diagnoses = _areas(self.canvas.layout)
-        self._label(actions, translate("What is done"))
-        model = wording.in_one_line(view.finding) if view.finding else ""
-        said = translate("Model: {finding}", finding=model) if model else translate("Model")
-        self._label(opinion, said)
+        done = translate("What is done")
+        if form.due is not None:
+            done = f"{done}: {translate('Follow up {date}', date=form.due.isoformat())}"
+        self._label(actions, done)
         self._label(diagnoses, translate("Own diagnosis"))
+        self._draw_model(opinion, view.finding, wording)
         page = work_area(self.canvas.layout)
         top = max(opinion.bottom, diagnoses.bottom) + self.canvas.layout.px(10)
         foot = Rect(page.left, top, page.width, page.bottom - top)
@@ -247,6 +251,20 @@ class DecisionPage(Page):
         _, size = self.canvas.fitting(([words],), (20, theme.SMALL, 15), area)
         self.canvas.draw_paragraph(words, size, area, colour)
 
+    def _draw_model(self, choices: Rect, finding: Finding | None, wording: Wording) -> None:
+        """Draw what the model said above the choices that are about it."""
+        px, model = self.canvas.layout.px, wording.translate("Model")
+        above = Rect(choices.left, choices.top - px(_CONCLUSION), choices.width, px(_CONCLUSION))
+        above.height -= px(4)
+        if finding is None:
+            draw_label(self.canvas, above, model)
+            return
+        self.canvas.part(
+            above,
+            conclusion_of(finding, wording),
+            lambda shown: draw_conclusion(self.canvas, above, shown, model),
+        )
+
     def _label(self, choices: Rect, words: str) -> None:
         px = self.canvas.layout.px
         above = Rect(choices.left, choices.top - px(_LABEL), choices.width, px(_LABEL) - px(2))
@@ -255,8 +273,8 @@ class DecisionPage(Page):
 
 def _kept_finding(form: DecisionForm, desk: Desk) -> Finding | None:
     """Return what the model said of a kept picture that is decided about, or None."""
-    record = desk.picture.record if desk.picture else None
-    return finding_of(record) if record and record.identifier == form.subject else None
+    picture = desk.picture_of(form.subject)
+    return finding_of(picture.record) if picture is not None else None
 
 
 def form_in(state: State) -> DecisionForm:
@@ -271,7 +289,8 @@ def _areas(layout: Layout) -> tuple[Rect, Rect, Rect]:
     if not layout.portrait:
         width = (page.width - layout.px(_MARGIN)) // 2
     actions = rows_of_targets(layout, (page.left, page.top + label), width, 3)
-    opinion = rows_of_targets(layout, (page.left, actions.bottom + label), width, 1)
+    below = actions.bottom + layout.px(_CONCLUSION)
+    opinion = rows_of_targets(layout, (page.left, below), width, 1)
     top = (page.left, opinion.bottom + label)
     if not layout.portrait:
         top = (page.right - width, page.top + label)
@@ -287,7 +306,7 @@ def _proof_area(layout: Layout) -> Rect:
 def _after(state: State, context: Context) -> State:
     """Return where a decision leads: to the patient's next lesion, or back to the live view."""
     page = PageName.PATIENT if context.desk.patient is not None else PageName.LIVE
-    return replace(with_page(state, page), frozen=False, lesion=None)
+    return replace(with_page(without_lesion(state), page), frozen=False)
 
 
 PAGE = DecisionPage

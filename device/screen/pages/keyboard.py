@@ -210,7 +210,7 @@ class KeyboardPage(Page):
     def typed(cls, state: State, text: str) -> Step:
         """Add to the text."""
         typing = _typing(state)
-        if typing.field == Field.BIRTH_YEAR and not text.isdigit():
+        if typing.field == Field.BIRTH_YEAR and not _digits(text):
             return state, None
         longer = "".join(c for c in typing.text + text if c.isprintable())
         return replace(
@@ -317,6 +317,10 @@ def _done(state: State, typing: KeyboardState) -> Step:
     return replace(before, page_state=filled_in(typing)), None
 
 
+def _digits(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
 def filled_in(typing: KeyboardState) -> Form | None:
     """Return the form that what is typed is a part of, with it; None where it is part of none."""
     text, form = typing.text.strip(), typing.form
@@ -324,11 +328,15 @@ def filled_in(typing: KeyboardState) -> Form | None:
         case DetailsForm() if typing.field == Field.NAME:
             return replace(form, name=text)
         case DetailsForm():
-            return replace(form, birth_year=int(text) if len(text) == _YEAR else None)
+            year = len(text) == _YEAR and _digits(text)
+            return replace(form, birth_year=int(text) if year else None)
         case DecisionForm() if typing.field == Field.NOTE:
             return replace(form, note=text)
         case DecisionForm():
-            return replace(form, other=text, diagnosis=None, proof=form.proof if text else None)
+            # Whoever named one of the seven and now says another agrees with the model no more.
+            agrees = None if form.agrees and form.diagnosis is not None else form.agrees
+            proof = form.proof if text else None
+            return replace(form, other=text, diagnosis=None, agrees=agrees, proof=proof)
         case HolderForm():
             return replace(form, name=text)
         case NewPinForm():

@@ -9,6 +9,7 @@ from pygame import Rect
 
 from device.anatomy import BodyView
 from device.faults import Fault
+from device.inference.recommendation import Recommendation
 from device.language import translatable
 from device.records.model import PictureKind, Polarization
 from device.records.patients import Lesion
@@ -24,9 +25,9 @@ from device.screen.pages.base import Control, Page
 from device.screen.pages.followup import FollowUpState, dermoscopic
 from device.screen.pages.patient import PatientState
 from device.screen.pages.picture import PictureState
-from device.screen.records_wording import lesion_name
+from device.screen.records_wording import asked_for, lesion_name, urgent
 from device.screen.registry import PageName
-from device.screen.state import Context, State, Step, with_page
+from device.screen.state import Context, State, Step, with_page, without_lesion
 from device.screen.view import ByIdentity, Case, LiveView, PageView, Snapshot
 from device.screen.widgets import Card, draw_card, draw_empty, draw_fault
 from device.screen.wording import Wording
@@ -120,7 +121,7 @@ class LesionPage(Page):
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
         """Open a picture, compare, or say where the lesion lies or how the next one is taken."""
-        visits = context.desk.visits
+        visits = context.desk.visits_of(state.lesion)
         match target:
             case LesionControl.LIVE:
                 return with_page(state, PageName.LIVE), None
@@ -135,7 +136,7 @@ class LesionPage(Page):
                     pair[1].record.identifier, pair[0].record.identifier
                 )
             case LesionControl.MOVE:
-                return _moved(state, context.desk.opened), None
+                return _moved(state, context.desk.opened_as(state.lesion)), None
             case LesionControl.REGION:
                 return replace(state, region=not state.region), None
             case LesionControl.POLARIZED:
@@ -152,8 +153,7 @@ class LesionPage(Page):
     @classmethod
     def left(cls, state: State) -> Step:
         """Go back to the patient, and close the lesion: the next picture is not of it."""
-        closed = replace(with_page(state, PageName.PATIENT), region=False, lesion=None)
-        return closed, OpenLesion(None)
+        return with_page(without_lesion(state), PageName.PATIENT), OpenLesion(None)
 
     @classmethod
     def view(cls, snapshot: Snapshot) -> PageView:
@@ -162,11 +162,11 @@ class LesionPage(Page):
         desk = snapshot.desk
         return LesionView(
             snapshot.live,
-            desk.visits,
+            desk.visits_of(state.lesion),
             state.region,
             state.polarization,
             desk.fault,
-            desk.opened is not None,
+            desk.opened_as(state.lesion) is not None,
         )
 
     def draw(self, view: LesionView, wording: Wording) -> None:
@@ -233,6 +233,7 @@ class LesionPage(Page):
             return
         visit = view.visits[place]
         record = visit.record
+        asked = urgent(record)
         said = wording.translate("Not decided")
         if record.decision is not None:
             said = wording.translate(ACTIONS[record.decision.action])
@@ -240,7 +241,8 @@ class LesionPage(Page):
             said = wording.translate("Region")
         card = Card(
             ByIdentity(visit.thumbnail),
-            (f"{record.taken.astimezone():%Y-%m-%d}", said),
+            (f"{record.taken.astimezone():%Y-%m-%d}", said, *asked_for(record, wording)),
+            warned=asked == Recommendation.REFER,
             focused=view.focus == slot,
         )
         canvas.part(area, card, lambda card: draw_card(canvas, area, card, beside=False))

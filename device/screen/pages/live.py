@@ -219,14 +219,8 @@ class LivePage(Page):
 
     def _draw_caveat(self, shown: _Finding, wording: Wording, top: int) -> int:
         """Draw what is not excluded beside the diagnosis; return where what is below it begins."""
-        # A benign diagnosis is never what must not be missed.
-        others = tuple(c for c in shown.prediction_set if c != shown.leading and c in MALIGNANT)
-        if others:
-            names = wording.listed(others)
-            told = wording.translate("Not excluded: {diagnoses}", diagnoses=names)
-        elif shown.recommendation == Recommendation.NOT_EXCLUDED:
-            told = wording.translate("Malignancy is not excluded.")
-        else:
+        told = wording.not_excluded(shown.leading, shown.prediction_set, shown.recommendation)
+        if not told:
             return top
         canvas, area = self.canvas, self.canvas.layout.finding
         bottom = area.bottom - canvas.line_height(_DETAIL_SIZES[-1])
@@ -254,9 +248,11 @@ class LivePage(Page):
         if shown.headlined:
             # What to do is said above.
             del said[-1]
-        elif shown.recommendation and shown.no_call != NoCallReason.NOT_DERMOSCOPIC:
-            said.append(wording.translate("Malignancy is not excluded."))
-            return said
+        else:
+            assert shown.no_call is not None
+            caveat = wording.not_excluded_uncalled(shown.no_call, shown.recommendation)
+            if caveat:
+                return [*said, caveat]
         if shown.parted:
             said.append(shown.parted)
         return said

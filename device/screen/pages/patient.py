@@ -10,6 +10,7 @@ from pygame import Rect
 from device.anatomy import BodySpot, BodyView
 from device.body.atlas import spots
 from device.faults import Fault
+from device.inference.recommendation import Recommendation
 from device.language import translatable
 from device.records.orders import Scheduled
 from device.records.patients import Action, Patient
@@ -33,13 +34,15 @@ from device.screen.records_wording import (
     UNLIKE,
     VIEWS,
     about,
+    asked_for,
     contradicted,
     decided,
     lesion_name,
     order_line,
+    urgent,
 )
 from device.screen.registry import PageName
-from device.screen.state import Context, State, Step, with_page
+from device.screen.state import Context, State, Step, with_page, without_lesion
 from device.screen.view import ByIdentity, PageView, Snapshot
 from device.screen.widgets import (
     Card,
@@ -213,7 +216,7 @@ class PatientPage(Page):
     @classmethod
     def left(cls, state: State) -> Step:
         """Close the patient."""
-        closed = replace(with_page(state, PageName.LIVE), filing="", lesion=None)
+        closed = replace(with_page(without_lesion(state), PageName.LIVE), filing="")
         return closed, ClosePatient()
 
     @classmethod
@@ -306,11 +309,16 @@ class PatientPage(Page):
         warned = False
         if newest is not None:
             day = f"{newest.record.taken.astimezone():%Y-%m-%d}"
-            decision = newest.record.decision
-            lines.append(f"{day}  {decided(decision, wording)}")
-            warned = decision is not None and decision.action in (Action.REFER, Action.EXCISE)
+            # What an earlier picture is to be excised for is not undone by a newer one.
+            decision = newest.record.decision or entry.decision
+            pending = decision is not None and decision.action in (Action.REFER, Action.EXCISE)
+            said = decided(decision if pending else newest.record.decision, wording)
+            lines.append(f"{day}  {said}")
+            if not pending:
+                lines += asked_for(newest.record, wording)
+            warned = pending or urgent(newest.record) == Recommendation.REFER
         if entry.unlike:
-            lines.append(wording.translate(UNLIKE))
+            lines[2:] = [" · ".join((*lines[2:], wording.translate(UNLIKE)))]
             warned = True
         picture = ByIdentity(newest.thumbnail if newest else None)
         card = Card(picture, tuple(lines), warned, view.focus == target)

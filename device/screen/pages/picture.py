@@ -8,10 +8,11 @@ from typing import ClassVar, Final
 from pygame import Rect
 
 from device.faults import Fault
-from device.records.model import PictureKind
+from device.records.model import PictureKind, finding_of
 from device.runtime.desk import OpenedPicture
 from device.screen import theme
 from device.screen.canvas import Button
+from device.screen.conclusion import conclusion_of, draw_conclusion
 from device.screen.events import Place, Target
 from device.screen.forms import form_of
 from device.screen.grid import second_row, work_area
@@ -124,14 +125,14 @@ class PicturePage(Page):
     @classmethod
     def pressed(cls, state: State, target: Target, context: Context) -> Step:
         """Show it larger or smaller, decide, or file it."""
-        shown, picture = _shown(state), context.desk.picture
-        zoom = shown.zoom
+        shown = _shown(state)
+        picture, zoom = context.desk.picture_of(shown.identifier), shown.zoom
         match target:
             case PictureControl.LARGER:
                 zoom = zoom.larger(STEP)
             case PictureControl.SMALLER:
                 zoom = zoom.larger(1 / STEP)
-            case PictureControl.DECIDE if picture is not None and shown.identifier:
+            case PictureControl.DECIDE if picture is not None and _decidable(picture):
                 form = form_of(shown.identifier, picture.record.decision)
                 return replace(with_page(state, PageName.DECISION), page_state=form), None
             case PictureControl.FILE if shown.identifier:
@@ -144,10 +145,10 @@ class PicturePage(Page):
     @classmethod
     def touched(cls, state: State, target: Target, place: Place, context: Context) -> Step:
         """Move what was touched into the middle."""
-        picture = context.desk.picture
+        shown = _shown(state)
+        picture = context.desk.picture_of(shown.identifier)
         if target != PictureControl.PICTURE or picture is None:
             return cls.pressed(state, target, context)
-        shown = _shown(state)
         height, width = picture.field.shape[:2]
         zoom = shown.zoom.centred(place, (height, width))
         return replace(state, page_state=replace(shown, zoom=zoom)), None
@@ -167,9 +168,7 @@ class PicturePage(Page):
     def view(cls, snapshot: Snapshot) -> PageView:
         """Return the picture, once it is read."""
         shown, desk = _shown(snapshot.state), snapshot.desk
-        picture = desk.picture
-        if picture is not None and picture.record.identifier != shown.identifier:
-            picture = None
+        picture = desk.picture_of(shown.identifier)
         return PictureView(picture, shown.zoom, desk.fault, snapshot.state.frozen)
 
     def draw(self, view: PictureView, wording: Wording) -> None:
@@ -177,12 +176,11 @@ class PicturePage(Page):
         canvas, layout = self.canvas, self.canvas.layout
         picture = view.picture
         filed = picture is not None and picture.record.lesion is not None
-        region = picture is not None and picture.record.kind is PictureKind.REGION
         buttons: dict[Target, Button] = {
             PictureControl.SMALLER: Button("−", False if view.zoom.by > 1 else None),
             PictureControl.LARGER: Button("+"),
             PictureControl.DECIDE: Button(
-                wording.translate("Decide"), False if picture and not region else None
+                wording.translate("Decide"), False if picture and _decidable(picture) else None
             ),
             PictureControl.FILE: Button(
                 wording.translate("File elsewhere") if filed else wording.translate("File"),
@@ -217,12 +215,21 @@ class PicturePage(Page):
             return
         canvas, record = self.canvas, picture.record
         step = canvas.line_height(theme.SMALL)
-        lines = [f"{record.taken.astimezone():%Y-%m-%d %H:%M}", decided(record.decision, wording)]
-        if record.lesion is None:
-            lines[1] = wording.translate("Without a code")
-        for i, line in enumerate(lines):
-            at = (area.left, area.centery - step + i * step)
-            canvas.draw_text(line, theme.SMALL, at, area.width, bold=i == 0)
+        state = decided(record.decision, wording)
+        if record.lesion is None and record.decision is None:
+            state = wording.translate("Without a code")
+        finding = finding_of(record)
+        top = area.centery - (step * (3 if finding else 1)) // 2
+        line = f"{record.taken.astimezone():%Y-%m-%d %H:%M}   {state}"
+        canvas.draw_text(line, theme.SMALL, (area.left, top), area.width)
+        if finding is not None:
+            below = Rect(area.left, top + step, area.width, area.bottom - top - step)
+            draw_conclusion(canvas, below, conclusion_of(finding, wording))
+
+
+def _decidable(picture: OpenedPicture) -> bool:
+    """Return whether a picture is judged: one of the region only tells where the lesion lies."""
+    return picture.record.kind is not PictureKind.REGION
 
 
 def _shown(state: State) -> PictureState:

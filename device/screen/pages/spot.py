@@ -132,7 +132,7 @@ class SpotPage(Page):
 
 
 def _moved(state: State, spot: BodySpot | None, context: Context) -> Step:
-    lesion = context.desk.opened
+    lesion = context.desk.opened_as(state.lesion)
     if spot is None or lesion is None:
         return state, None
     return state, MoveLesion(lesion.key, spot)

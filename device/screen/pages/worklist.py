@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 from pygame import Rect
 
 from device.faults import Fault
+from device.inference.recommendation import Recommendation
 from device.records.listing import WorkKind
 from device.records.words import site_line
 from device.runtime.desk import WorkEntry, WorkPage
@@ -23,7 +24,7 @@ from device.screen.pages.base import Control, Page
 from device.screen.pages.keyboard import Field, KeyboardState
 from device.screen.pages.patient import open_lesion
 from device.screen.pages.picture import PictureState
-from device.screen.records_wording import WORK, decided, due_line, lesion_name
+from device.screen.records_wording import WORK, asked_for, due_line, lesion_name, state_of, urgent
 from device.screen.registry import PageName
 from device.screen.state import Command, Context, State, Step, with_page
 from device.screen.view import ByIdentity, PageView, Snapshot
@@ -182,7 +183,7 @@ class WorklistPage(Page):
             card = Card(
                 ByIdentity(entry.visit.thumbnail),
                 _lines(entry, today, wording),
-                warned=entry.item is not None and entry.item.kind is WorkKind.OVERDUE,
+                warned=_warns(entry),
                 focused=view.focus == target,
             )
             canvas.part(area, card, lambda card: draw_card(canvas, area, card, beside=True))
@@ -233,19 +234,25 @@ def _label(kind: WorkKind | None, work: WorkPage | None, wording: Wording) -> st
     return f"{name} {work.counts.get(kind, 0)}"
 
 
+def _warns(entry: WorkEntry) -> bool:
+    """Return whether an entry is late, or the model asks for what nobody has decided."""
+    late = entry.item is not None and entry.item.kind is WorkKind.OVERDUE
+    return late or urgent(entry.visit.record) == Recommendation.REFER
+
+
 def _lines(entry: WorkEntry, today: date, wording: Wording) -> tuple[str, ...]:
     """Return what an entry says: when and who, which lesion, what was decided."""
     record, item = entry.visit.record, entry.item
     taken = f"{record.taken.astimezone():%Y-%m-%d %H:%M}"
     if item is None or item.patient is None or item.lesion is None:
-        return taken, wording.translate("Without a code")
+        return taken, wording.translate("Without a code"), *asked_for(record, wording)
     first = item.patient.identifier
     if item.due is not None:
         first = f"{first}   {due_line(item.due, today, wording)}"
     where = site_line(item.lesion.spot, wording)
     lesion = lesion_name(item.lesion.number, wording)
     second = f"{lesion}  {where}" if where else lesion
-    return first, second, f"{taken[:10]}   {decided(record.decision, wording)}"
+    return first, second, f"{taken[:10]}   {state_of(record, wording)}"
 
 
 PAGE = WorklistPage

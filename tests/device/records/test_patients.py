@@ -266,12 +266,12 @@ def test_thumbnail_is_small_and_looks_like_the_picture(visits: Visits) -> None:
     assert red > blue
 
 
-def test_decision_is_kept_replaced_and_taken_back(visits: Visits) -> None:
+def test_decision_is_kept_and_replaced(visits: Visits) -> None:
     archive, identifier = visits.archive, visits.picture()
     said = msgspec.structs.replace(
         decision(Action.EXCISE), diagnosis="mel", agrees=False, note="grows"
     )
-    for value in (said, decision(), None):
+    for value in (said, decision()):
         archive.decide(identifier, value)
         assert reopened(archive).record(identifier).decision == value
 
@@ -306,6 +306,26 @@ def test_worklist_says_what_is_to_be_done(
         assert item.due == (said.due if said else None)
         assert item.patient == (visits.patient if filed else None)
         assert item.lesion == (visits.lesion if filed else None)
+
+
+def test_a_region_is_not_decided_on_and_its_lesion_stays_undecided(visits: Visits) -> None:
+    archive = visits.archive
+    mole = visits.picture(1)
+    region = visits.picture(1, kind=PictureKind.REGION)
+    with pytest.raises(RecordError, match="region"):
+        archive.decide(region, decision(Action.NOTHING))
+    assert visits.work() == {WorkKind.UNDECIDED: [mole]}
+
+
+def test_lesion_is_listed_with_what_was_decided_before_its_newest_picture(visits: Visits) -> None:
+    archive = visits.archive
+    first = visits.picture(1)
+    said = decision(Action.EXCISE)
+    archive.decide(first, said)
+    visits.picture(1)
+    (summary,) = (s for s in archive.lesions(visits.patient.key) if s.newest is not None)
+    assert summary.newest.decision is None
+    assert summary.decision == said
 
 
 def test_newest_decision_of_a_lesion_counts_alone(visits: Visits) -> None:

@@ -13,7 +13,8 @@ from device.faults import Fault
 from device.imaging.field_of_view import FieldOfView
 from device.imaging.registration import Refusal, Registration
 from device.inference.change import Change, Measure
-from device.inference.finding import to_record
+from device.inference.finding import Finding, to_record
+from device.inference.recommendation import Recommendation
 from device.records.access import Access, Holder, Protection
 from device.records.listing import WorkItem, WorkKind
 from device.records.model import ExaminationRecord, PictureKind, Polarization
@@ -78,21 +79,34 @@ def drawn_lesion(pigment: int = 120, side: int = 300) -> np.ndarray:
     return picture
 
 
-def record(days_ago: int, decision: Decision | None = None, **more: object) -> ExaminationRecord:
+HARMLESS = make_finding("nv")
+URGENT = make_finding("nv", 0.53, prediction_set=("nv", "mel"), recommendation=Recommendation.REFER)
+UNSURE = make_finding("nv", 0.4, abstention="uncertain", recommendation=Recommendation.NOT_EXCLUDED)
+UNFAMILIAR = make_finding(
+    "bkl", 0.4, abstention="unfamiliar", recommendation=Recommendation.NOT_EXCLUDED
+)
+
+
+def record(
+    days_ago: int, decision: Decision | None = None, said: Finding = HARMLESS, **more: object
+) -> ExaminationRecord:
     return ExaminationRecord(
         schema_version=2,
         identifier=f"{1000 - days_ago:06d}-20260304T123456Z-abcdef",
         taken=NOON - timedelta(days=days_ago),
         field_of_view=FieldOfView(0, 0, 300),
-        finding=to_record(make_finding("nv"), "", []),
+        finding=to_record(said, "", []),
         lesion="c" * 32,
         decision=decision,
         **more,
     )
 
 
-def visit(days_ago: int, decision: Decision | None = None, **more: object) -> Visit:
-    return Visit(record(days_ago, decision, **more), drawn_lesion(60 + days_ago // 4, 120))
+def visit(
+    days_ago: int, decision: Decision | None = None, said: Finding = HARMLESS, **more: object
+) -> Visit:
+    pixels = drawn_lesion(60 + days_ago // 4, 120)
+    return Visit(record(days_ago, decision, said, **more), pixels)
 
 
 SCHEDULED = Scheduled(
@@ -122,13 +136,13 @@ LESIONS = tuple(
     )
     for number, spot, newest in (
         (1, CHEST, visit(90, DECIDED)),
-        (2, FOREARM, visit(30)),
+        (2, FOREARM, visit(30, said=URGENT)),
         (3, BACK, visit(7, REFERRED)),
         (4, None, None),
     )
 )
 VISITS = (
-    visit(0),
+    visit(0, said=URGENT),
     visit(30, DECIDED),
     visit(31, kind=PictureKind.REGION),
     visit(120, DECIDED),
@@ -165,7 +179,20 @@ WORK = WorkPage(
     False,
     {WorkKind.OVERDUE: 12, WorkKind.DUE: 104, WorkKind.UNDECIDED: 3, WorkKind.REFERRED: 27},
 )
-UNFILED = WorkPage(None, (WorkEntry(visit(0), None),), 1, True, WORK.counts)
+UNDECIDED = WorkPage(
+    WorkKind.UNDECIDED,
+    tuple(
+        WorkEntry(
+            visit(i, said=said),
+            WorkItem(WorkKind.UNDECIDED, record(i, said=said), LESIONS[i].lesion, PATIENT, None),
+        )
+        for i, said in enumerate((URGENT, UNSURE, UNFAMILIAR))
+    ),
+    1,
+    True,
+    WORK.counts,
+)
+UNFILED = WorkPage(None, (WorkEntry(visit(0, said=URGENT), None),), 1, True, WORK.counts)
 SIMILAR = ("mel",) * 11 + ("nv",) * 3 + ("bkl", "akiec")
 HOLDERS = (
     Holder("Dr Silva", Role.CLINICIAN),
@@ -281,6 +308,10 @@ def record_states(live: LiveView) -> dict[str, PageView]:
         "picture-zoomed": PictureView(
             replace(PICTURE, record=record_without_lesion()), Zoom(3.0, 0.4, 0.6), **common
         ),
+        "picture-urgent": PictureView(replace(PICTURE, record=record(0, said=URGENT)), **cased),
+        "picture-unfamiliar": PictureView(
+            replace(PICTURE, record=record(0, DECIDED, UNFAMILIAR)), **cased
+        ),
         "picture-opening": PictureView(None, **cased),
         "followup": FollowUpView(ALIGNED, count=4, **cased),
         "followup-blended": FollowUpView(
@@ -297,7 +328,12 @@ def record_states(live: LiveView) -> dict[str, PageView]:
         },
         "followup-comparing": FollowUpView(None, count=4, **cased),
         "followup-unmeasured": FollowUpView(replace(ALIGNED, changes=()), count=2, **cased),
-        "decision": DecisionView(FORM, make_finding("mel", 0.62), frozen=True, **cased),
+        "decision": DecisionView(FORM, URGENT, frozen=True, **cased),
+        "decision-due": DecisionView(
+            replace(FORM, months=None, due=date(2026, 7, 10)), make_finding("mel", 0.62), **cased
+        ),
+        "decision-uncertain": DecisionView(FORM, UNSURE, **cased),
+        "decision-unfamiliar": DecisionView(FORM, UNFAMILIAR, **cased),
         "decision-resumed": DecisionView(
             replace(FORM, proof=Proof.HISTOPATHOLOGY, resumed=True), **cased
         ),
@@ -321,6 +357,7 @@ def record_states(live: LiveView) -> dict[str, PageView]:
         "worklist-found": WorkView(
             replace(WORK, by_identifier=True, prefix="P-0047"), clinic=True, **common
         ),
+        "worklist-undecided": WorkView(UNDECIDED, clinic=True, **common),
         "worklist-unfiled": WorkView(UNFILED, focus="entry 1", **common),
         "worklist-empty": WorkView(
             replace(WORK, kind=WorkKind.DUE, entries=(), last=True), **common

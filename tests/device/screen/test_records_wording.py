@@ -5,15 +5,28 @@ import pytest
 from device.anatomy import BodySite, BodyView
 from device.imaging.registration import Refusal
 from device.inference.change import Change, Measure
+from device.inference.recommendation import Recommendation
 from device.language import Language
 from device.models.manifest import Manifest
 from device.records.listing import WorkKind
 from device.records.patients import Action, Patient, Role, Sex
 from device.records.words import ACTIONS, SEXES, SIDE_LETTERS, SITES, site_line
 from device.screen import records_wording as words
+from device.screen.conclusion import conclusion_of
 from device.screen.view import Case
 from device.screen.wording import Wording
-from tests.device.screen.record_states import CHANGES, DECIDED, FOREARM, PATIENT, REFERRED
+from tests.device.screen.findings import make_finding
+from tests.device.screen.record_states import (
+    CHANGES,
+    DECIDED,
+    FOREARM,
+    PATIENT,
+    REFERRED,
+    UNFAMILIAR,
+    UNSURE,
+    URGENT,
+    record,
+)
 
 
 @pytest.fixture(params=list(Language))
@@ -50,7 +63,7 @@ def test_next_picture_is_told_in_fewer_and_fewer_words(english: Wording) -> None
         "P-1 · Lesion 2 · Forearm, on the left", "P-1 · Lesion 2", "P-1 · 2", "P-1",
     )  # fmt: skip
     assert words.case_lines(Case("P-1", 0), english)[0] == "P-1 · New lesion"
-    assert words.case_lines(Case("P-1"), english) == ("P-1",)
+    assert words.case_lines(Case("P-1"), english) == ("P-1: no lesion chosen", "P-1")
     region = words.case_lines(Case("P-1", 2, FOREARM, region=True), english)
     assert region[0] == "P-1 · Lesion 2 · Region"
     assert words.case_lines(Case("P-1", filing=True), english)[0] == "P-1: choose a lesion"
@@ -68,6 +81,29 @@ def test_decision_and_date_are_told_in_a_line(english: Wording) -> None:
     today = date(2026, 3, 4)
     assert words.due_line(date(2026, 2, 11), today, english) == "2026-02-11, 21 days late"
     assert words.due_line(today, today, english) == "2026-03-04"
+
+
+def test_undecided_picture_is_told_with_what_the_model_asks_for(english: Wording) -> None:
+    assert words.state_of(record(0, said=URGENT), english) == "Not decided: Excise or refer"
+    assert words.state_of(record(0, said=UNSURE), english) == "Not decided: Follow up or refer"
+    # What is told of pictures that it does not know misleads.
+    assert words.state_of(record(0, said=UNFAMILIAR), english) == "Not decided"
+    calm = make_finding("nv", recommendation=Recommendation.NO_SIGN)
+    assert words.state_of(record(0, said=calm), english) == "Not decided"
+    assert words.state_of(record(0, REFERRED, URGENT), english) == "Refer"
+
+
+def test_conclusion_says_first_what_is_asked_for(english: Wording) -> None:
+    said = conclusion_of(URGENT, english)
+    assert (said.first, said.recommendation) == ("Excise or refer", Recommendation.REFER)
+    assert said.second == "Melanocytic naevus  53 %. Not excluded: Melanoma"
+    said = conclusion_of(UNSURE, english)
+    assert (said.first, said.second) == ("Follow up or refer", "No call: uncertain")
+    said = conclusion_of(UNFAMILIAR, english)
+    assert (said.first, said.second) == ("No call: unfamiliar", "Malignancy is not excluded.")
+    assert said.unsure
+    plain = conclusion_of(make_finding("mel", 0.62), english)
+    assert (plain.first, plain.second, plain.malignant) == ("Melanoma  62 %", "", True)
 
 
 def test_change_is_told_with_its_uncertainty(english: Wording, manifest: Manifest) -> None:

@@ -1,6 +1,7 @@
 """Where the pages of the consultation lead. Plain values: no screen, no archive."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -9,7 +10,8 @@ from device.anatomy import BodySite, BodyView, Laterality
 from device.body.atlas import DRAWINGS
 from device.inference.finding import to_record
 from device.records.access import Access, Holder, Protection
-from device.records.patients import Action, Role
+from device.records.model import PictureKind
+from device.records.patients import Action, Decision, Role
 from device.runtime.desk import Desk, Matches
 from device.runtime.messages import Shot
 from device.runtime.requests import (
@@ -35,7 +37,14 @@ from device.runtime.requests import (
     Unlock,
 )
 from device.screen.events import Key, Pinch, Place, ShutterPress, Text, Touch
-from device.screen.forms import DecisionForm, DetailsForm, HolderForm, NewPinForm
+from device.screen.forms import (
+    DecisionForm,
+    DetailsForm,
+    HolderForm,
+    NewPinForm,
+    form_of,
+    months_later,
+)
 from device.screen.layout import arrange
 from device.screen.navigation import step
 from device.screen.pages.base import page_class
@@ -181,10 +190,13 @@ def test_leaving_a_lesion_closes_it() -> None:
 
 
 def test_lesion_on_the_wrong_place_is_moved_by_finger_and_by_key() -> None:
-    opened = Context(desk=replace(DESK, opened=LESIONS[2].lesion))
-    state = State(PageName.LESION, lesion=LESIONS[2].lesion.key)
-    # A new one is not kept yet: it is pointed at anew.
+    key = LESIONS[2].lesion.key
+    opened = Context(desk=replace(DESK, lesion=key, opened=LESIONS[2].lesion))
+    state = State(PageName.LESION, lesion=key)
+    # A new one is not kept yet: it is pointed at anew. Another one is not meant.
     assert step(state, Touch("move"), OPEN) == (state, None)
+    other = replace(state, lesion=LESIONS[1].lesion.key)
+    assert step(other, Touch("move"), opened) == (other, None)
     spot, request = step(state, Touch("move"), opened)
     assert (spot.page, spot.page_state, request) == (
         PageName.SPOT, PatientState(BodyView.BACK), None,
@@ -469,9 +481,99 @@ def test_picture_is_made_larger_by_buttons_keys_and_two_fingers() -> None:
     moved = step(step(state, Pinch(3.0), OPEN)[0], Key("end"), OPEN)[0]
     assert moved.page_state.zoom.x > 0.5
     corner = Touch("picture", 0.0, Place(0, 0, 300, 300))
-    assert step(by_button, corner, OPEN)[0].page_state.zoom.x < 0.5
+    assert step(by_button, corner, OPEN)[0].page_state.zoom.x == 0.5, "it is not read yet"
+    shown = replace(by_button.page_state, identifier=PICTURE.record.identifier)
+    assert step(replace(by_button, page_state=shown), corner, OPEN)[0].page_state.zoom.x < 0.5
     from_list = State(PageName.PICTURE, page_state=PictureState("x", PageName.WORKLIST))
     assert step(from_list, Touch("back"), OPEN)[0].page == PageName.WORKLIST
+
+
+def test_what_lies_on_the_desk_of_another_picture_or_lesion_is_not_acted_upon() -> None:
+    """While the one that was asked for is read, or where it cannot be."""
+    mine = State(PageName.PICTURE, page_state=PictureState(PICTURE.record.identifier))
+    decided, _ = step(mine, Touch("decide"), OPEN)
+    assert decided.page_state.subject == PICTURE.record.identifier
+    assert decided.page_state.action is Action.FOLLOW_UP
+    other = replace(mine, page_state=PictureState("another"))
+    assert step(other, Touch("decide"), OPEN) == (other, None)
+    lesion = State(PageName.LESION, lesion=LESIONS[1].lesion.key)
+    desk = replace(DESK, lesion=LESIONS[0].lesion.key, opened=LESIONS[0].lesion)
+    for target in ("picture 1", "follow up"):
+        assert step(lesion, Touch(target), Context(desk=desk)) == (lesion, None)
+    snapshot = Snapshot(
+        state=lesion, live=LiveView(None), clock=NOON, source="demo", signed_by="", desk=desk
+    )
+    shown = page_class(PageName.LESION).view(snapshot)
+    assert (shown.visits, shown.kept) == ((), False)
+    there = page_class(PageName.LESION).view(
+        replace(snapshot, state=replace(lesion, lesion=LESIONS[0].lesion.key))
+    )
+    assert (there.visits, there.kept) == (VISITS, True)
+
+
+def test_picture_of_the_region_is_not_decided_on() -> None:
+    region = msgspec.structs.replace(PICTURE.record, kind=PictureKind.REGION)
+    context = Context(desk=replace(DESK, picture=replace(PICTURE, record=region)))
+    state = State(PageName.PICTURE, page_state=PictureState(region.identifier))
+    assert step(state, Touch("decide"), context) == (state, None)
+
+
+@pytest.mark.parametrize(
+    ("page", "target", "page_state"),
+    [
+        (PageName.LESION, "back", None),
+        (PageName.PATIENT, "back", None),
+        (PageName.DECISION, "keep", DecisionForm("x", Action.NOTHING)),
+    ],
+)
+def test_the_region_is_left_with_its_lesion(
+    page: PageName, target: str, page_state: object
+) -> None:
+    state = State(page, lesion="c" * 32, region=True, page_state=page_state)
+    left, _ = step(state, Touch(target), OPEN)
+    assert (left.lesion, left.region) == (None, False)
+
+
+def test_day_to_be_seen_again_stays_unless_it_is_chosen_anew() -> None:
+    earlier = Decision(
+        decided=NOON - timedelta(days=100), role=Role.FIELD, action=Action.FOLLOW_UP,
+        due=months_later((NOON - timedelta(days=100)).date(), 6),
+    )  # fmt: skip
+    state = State(PageName.DECISION, page_state=form_of("x", earlier))
+    assert state.page_state.months == 6
+    context = replace(OPEN, now=NOON)
+    noted, _ = step(state, Touch("disagree"), context)
+    _, request = step(noted, Touch("keep"), context)
+    assert (request.decision.due, request.decision.decided) == (earlier.due, NOON)
+    # What was decided on another day is no longer six months from then.
+    assert form_of("x", request.decision).months is None
+    other, _ = step(state, Touch("12 months"), context)
+    _, request = step(other, Touch("keep"), context)
+    assert request.decision.due == months_later(NOON.date(), 12)
+    off, _ = step(state, Touch("6 months"), context)
+    assert (off.page_state.action, off.page_state.due) == (None, None)
+
+
+def test_who_names_another_diagnosis_in_words_agrees_with_the_model_no_more() -> None:
+    agreed = DecisionForm("x", Action.EXCISE, diagnosis="mel", agrees=True)
+    for form, agrees in ((agreed, None), (replace(agreed, agrees=False), False)):
+        typing = KeyboardState(Field.DIAGNOSIS, "Scar", form)
+        done, _ = step(State(PageName.KEYBOARD, page_state=typing), Touch("done"))
+        assert (done.page_state.other, done.page_state.diagnosis) == ("Scar", None)
+        assert done.page_state.agrees is agrees
+    # Whoever said so of words alone goes on saying so.
+    typing = KeyboardState(Field.DIAGNOSIS, "Melanoma in situ", DecisionForm("x", agrees=True))
+    done, _ = step(State(PageName.KEYBOARD, page_state=typing), Touch("done"))
+    assert done.page_state.agrees is True
+
+
+@pytest.mark.parametrize("typed", ["¹⁹⁵²", "١٩٥٢", "19a2"])
+def test_year_of_birth_is_typed_in_digits(typed: str) -> None:
+    form = DetailsForm("P-9")
+    state = State(PageName.KEYBOARD, page_state=KeyboardState(Field.BIRTH_YEAR, "", form))
+    assert step(state, Text(typed))[0] == state
+    there = replace(state, page_state=KeyboardState(Field.BIRTH_YEAR, typed, form))
+    assert step(there, Touch("done"))[0].page_state.birth_year is None
 
 
 def test_picture_is_filed_by_hand() -> None:
