@@ -18,6 +18,9 @@ NOT_INSTALLED := $(addprefix --ignore tests/end_to_end/test_,instrument.py judge
 # What make test-image starts, the longest first: two machines at once, of which each starts slower.
 STARTED := $(addprefix tests/image/test_,update.py power_cuts.py data_partition.py models.py boot.py tryboot.py)
 
+# Else every start of the program in a test would compile all of it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 
 help:
