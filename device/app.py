@@ -301,7 +301,7 @@ class App:
             return
         self._trial.watch(self.health.report()[Part.MODEL])
         self.session.model_fault = self._trial.fault
-        if self._trial.fault is not None and self._appliance:
+        if self._trial.taken_back and self._appliance:
             self.session.ending = Command.RESTART
 
     def _test(self, selftest: Beside) -> Checks:

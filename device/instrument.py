@@ -183,7 +183,7 @@ def run_instrument(
                 found_archives, lambda path: install_model(path, config, folder, clock)
             ),
             update=SystemUpdate(clock, status_folder()),
-            trial=TrialPeriod(folder, clock) if model is None else None,
+            trial=TrialPeriod(config, folder, clock) if model is None else None,
             sender=open_sender(config, clock, archive, bundle, optics) if sends else None,
             accelerator=lambda: analyzer.fault,
         )

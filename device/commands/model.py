@@ -77,8 +77,8 @@ def rollback(options: argparse.Namespace, clock: Clock) -> int:
     from device.installation.trial_period import roll_back
     from device.paths import state_folder
 
-    roll_back(state_folder(), clock, "by hand")
-    print("The model before is used from the next start.")
+    used = roll_back(load_config(options.config), state_folder(), clock, "by hand")
+    print(f"{used} is used from the next start.")
     return ExitStatus.OK
 
 

@@ -22,7 +22,7 @@ from device.installation.lock import locked
 from device.language import translatable
 from device.models.archive import unpack
 from device.models.bundle import MANIFEST_FILE, Bundle
-from device.models.chosen import open_bundle
+from device.models.chosen import check_installed_is_used, open_bundle
 from device.models.installed import (
     Entry,
     Event,
@@ -94,12 +94,7 @@ def install_model(
         If it is not trusted, damaged, for another kind of device, older, or fails its trial; or if
         there is no room. What is in use stays so.
     """
-    if config.model:
-        raise BundleError(
-            "the setting model names {folder}, and an installed model would not be used",
-            action=translatable("remove the setting first"),
-            folder=config.model,
-        )
+    check_installed_is_used(config)
     folder = models_folder(state)
     try:
         with locked(folder):

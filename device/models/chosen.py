@@ -24,6 +24,22 @@ def chosen_folder(config: Config, state: Path | None = None) -> Path:
     return current_folder(models_folder(state or state_folder())) or model_folder(config)
 
 
+def check_installed_is_used(config: Config) -> None:
+    """Refuse to change what is installed where it is not what is used.
+
+    Raises
+    ------
+    device.errors.BundleError
+        If a setting names the bundle to use.
+    """
+    if config.model:
+        raise BundleError(
+            "the setting model names {folder}, and an installed model would not be used",
+            action=translatable("remove the setting first"),
+            folder=config.model,
+        )
+
+
 def open_bundle(config: Config, folder: Path | None = None, state: Path | None = None) -> Bundle:
     """Return the verified bundle, read for the practice that the settings name.
 

@@ -129,9 +129,9 @@ def switched(installed: Installed, to: str, entry: Entry) -> Installed:
     )
 
 
-def rolled_back(installed: Installed, entry: Entry) -> Installed:
-    """Return what is installed after the model before took its place again."""
-    return Installed(current=installed.previous, history=(*installed.history, entry))
+def rolled_back(installed: Installed, to: str, entry: Entry) -> Installed:
+    """Return what is installed after a model before took its place again."""
+    return Installed(current=to, history=(*installed.history, entry))
 
 
 def noted(installed: Installed, entry: Entry) -> Installed:
