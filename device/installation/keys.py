@@ -5,9 +5,10 @@ from pathlib import Path
 from device.config import Config
 from device.errors import BundleError
 from device.installation.lock import locked
+from device.installation.trial_period import CONFIRMED_SECONDS
 from device.language import translatable
 from device.models.chosen import open_bundle
-from device.models.installed import models_folder
+from device.models.installed import models_folder, read_installed
 from device.models.trust import (
     KEY_LIST_FILE,
     Trust,
@@ -24,13 +25,16 @@ def follow_key_list(path: Path, config: Config, state: Path) -> Trust:
     Raises
     ------
     device.errors.BundleError
-        If it is not one to follow, or would keep the model in use from starting.
+        If it is not one to follow, would keep the model in use from starting, or revokes a key
+        while a model is on trial.
     """
     folder = models_folder(state)
     content = read_key_list(path)
     try:
         with locked(folder):
-            after = followed(trust_of(config.trusted_keys, folder), content)
+            before = trust_of(config.trusted_keys, folder)
+            after = followed(before, content)
+            _check_no_trial(config, folder, before, after)
             _check_model_in_use(config, folder, after)
             keep_key_list(folder, content, after)
     except OSError as error:
@@ -44,18 +48,35 @@ def follow_key_list(path: Path, config: Config, state: Path) -> Trust:
 
 def follow_key_list_in(staged: Path, config: Config, folder: Path) -> Trust:
     """Return the keys that hold, changed by the list that comes with the bundle where it is new."""
-    trust = trust_of(config.trusted_keys, folder)
+    before = trust_of(config.trusted_keys, folder)
     if not (staged / KEY_LIST_FILE).exists():
-        return trust
+        return before
     content = read_key_list(staged / KEY_LIST_FILE)
     try:
-        after = followed(trust, content)
+        after = followed(before, content)
     except BundleError:
         # Followed already, or by another maker: then the bundle must stand by itself.
-        return trust
+        return before
+    _check_no_trial(config, folder, before, after)
     _check_model_in_use(config, folder, after)
     keep_key_list(folder, content, after)
     return after
+
+
+def _check_no_trial(config: Config, folder: Path, before: Trust, after: Trust) -> None:
+    """Refuse to revoke keys while a model may still be taken back: the one before must open then.
+
+    Which model that is, and whose key opens it, may change until then; that no key goes does not.
+    """
+    if not config.model and read_installed(folder).on_trial and after.revoked != before.revoked:
+        raise BundleError(
+            "the list of keys revokes a key while a new model is on trial",
+            action=translatable(
+                "try again when the instrument has worked with it for {minutes} minutes, or take "
+                "it back"
+            ),
+            minutes=round(CONFIRMED_SECONDS / 60),
+        )
 
 
 def _check_model_in_use(config: Config, folder: Path, after: Trust) -> None:

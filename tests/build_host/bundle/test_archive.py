@@ -12,8 +12,10 @@ from device.cli import main as device
 from device.config import CONFIG_VARIABLE, PROJECT_KEY, Config, model_folder
 from device.errors import BundleError
 from device.inference.known_answers import known_answers
+from device.installation.trial_period import confirm
 from device.models.bundle import Bundle, load_bundle
 from device.models.release import RELEASE_FILE
+from device.platform.clock import Clock
 from tests.build_host.conftest import Done
 from tests.device.commands import Capture
 
@@ -138,6 +140,7 @@ def test_key_is_rotated_without_a_hand_on_any_device(
     # Now the old one can go.
     done = command("key", "--revoke", old, "--out", tmp_path / "later.json")
     assert done.status == 0, done.err
+    assert confirm(tmp_path / "state", Clock())
     told = json.loads((tmp_path / "later.json").read_text())
     # Two lists of one second have one number; a day later they have not.
     serial = json.loads(told["statement"])["serial"]

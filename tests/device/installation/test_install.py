@@ -19,11 +19,12 @@ from device.installation import install as installing
 from device.installation.install import Outcome, install_model
 from device.installation.keys import follow_key_list
 from device.installation.sticks import found_archives
+from device.installation.trial_period import confirm, roll_back
 from device.models.archive import pack
 from device.models.bundle import Bundle
 from device.models.chosen import chosen_folder, open_bundle
 from device.models.installed import Event, Installed, models_folder, read_installed
-from device.models.trust import KEY_LIST_FILE, KeyList, sign_key_list
+from device.models.trust import KEY_LIST_FILE, KeyList, sign_key_list, trust_of
 from tests.device.bundles import new_key
 from tests.device.clocks import ManualClock
 from tests.device.installation.models import NAME, Maker
@@ -389,8 +390,57 @@ def test_list_that_revokes_the_key_of_the_model_in_use_is_refused(
         follow_key_list(keys, maker.config, state)
     assert open_bundle(maker.config, state=state)
     install(maker.archive(tmp_path), maker, state)
+    assert confirm(state, CLOCK)
     assert follow_key_list(keys, maker.config, state).keys == (maker.public,)
     assert used(maker, state) == "9.0.0"
+
+
+@pytest.mark.parametrize("comes", ["alone", "with a bundle"])
+def test_list_that_revokes_is_refused_while_a_model_is_on_trial(
+    tmp_path: Path, maker: Maker, state: Path, comes: str
+) -> None:
+    other = Maker(maker.bundle)
+    config = Config(trusted_keys=(maker.public, other.public))
+    first, second = maker.archive(tmp_path, "9.0.0"), other.archive(tmp_path, "9.1.0")
+    install_model(first, config, state, CLOCK, attempt=sound)
+    confirm(state, CLOCK)
+    install_model(second, config, state, CLOCK, attempt=sound)
+    content = sign_key_list(KeyList(serial=1, revoke=(maker.public,)), other.key)
+    keys = tmp_path / KEY_LIST_FILE
+    keys.write_bytes(content)
+    third = tmp_path / "third.dermascope"
+    third.write_bytes(pack(other.files("9.2.0") | {KEY_LIST_FILE: content}))
+
+    def follow() -> None:
+        if comes == "alone":
+            follow_key_list(keys, config, state)
+        else:
+            install_model(third, config, state, CLOCK, attempt=sound)
+
+    with pytest.raises(BundleError) as caught:
+        follow()
+    assert str(caught.value) == (
+        "the list of keys revokes a key while a new model is on trial; try again when the "
+        "instrument has worked with it for 5 minutes, or take it back"
+    )
+    # So the one before opens where the new one fails.
+    assert trust_of(config.trusted_keys, models_folder(state)).revoked == frozenset()
+    assert roll_back(config, state, CLOCK, "by hand") == f"{NAME} 9.0.0"
+    install_model(second, config, state, CLOCK, attempt=sound)
+    confirm(state, CLOCK)
+    follow()
+    assert trust_of(config.trusted_keys, models_folder(state)).revoked == {maker.public}
+    assert open_bundle(config, state=state).signed_by == other.public
+
+
+def test_list_that_only_adds_a_key_is_followed_while_a_model_is_on_trial(
+    tmp_path: Path, maker: Maker, state: Path
+) -> None:
+    install(maker.archive(tmp_path), maker, state)
+    _, public = new_key()
+    keys = tmp_path / "keys.json"
+    keys.write_bytes(sign_key_list(KeyList(serial=1, add=(public,)), maker.key))
+    assert public in follow_key_list(keys, maker.config, state).keys
 
 
 def test_archives_are_found_on_sticks(tmp_path: Path) -> None:
