@@ -2,12 +2,10 @@
 
 import errno
 import hashlib
-import os
 import shutil
 from collections import namedtuple
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,54 +14,24 @@ from device.errors import BundleError
 from device.inference.known_answers import known_answers
 from device.inference.trial import Trial
 from device.installation import install as installing
-from device.installation.install import Outcome, install_model
-from device.installation.keys import follow_key_list
+from device.installation.install import install_model
 from device.installation.sticks import found_archives
-from device.installation.trial_period import confirm, roll_back
 from device.models.archive import pack
-from device.models.bundle import Bundle
 from device.models.chosen import chosen_folder, open_bundle
 from device.models.installed import Event, Installed, models_folder, read_installed
-from device.models.trust import KEY_LIST_FILE, KeyList, sign_key_list, trust_of
 from tests.device.bundles import new_key
-from tests.device.clocks import ManualClock
-from tests.device.installation.models import NAME, Maker
-
-CLOCK = ManualClock()
-
-
-def sound(folder: Path, keys: Sequence[str], threads: int) -> Trial:
-    """Stand for a trial that is passed: what it measures is tested by its own tests."""
-    return Trial(NAME, 1.0, 100)
-
-
-@pytest.fixture
-def maker(bundle: Bundle) -> Maker:
-    return Maker(bundle)
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-def install(source: Path, maker: Maker, state: Path, **options: Any) -> Outcome:
-    return install_model(source, maker.config, state, CLOCK, **({"attempt": sound} | options))
-
-
-def used(maker: Maker, state: Path) -> str:
-    return open_bundle(maker.config, state=state).manifest.version
-
-
-def events(state: Path) -> list[tuple[str, str]]:
-    history = read_installed(models_folder(state)).history
-    return [(entry.event, entry.model.rpartition(" ")[2]) for entry in history]
-
-
-def kept(state: Path) -> list[str]:
-    """Return the names of the folders that are left, without what tells contents apart."""
-    folders = (path for path in models_folder(state).iterdir() if path.is_dir())
-    return sorted(path.name.rpartition("-")[0] or path.name for path in folders)
+from tests.device.installation.models import (
+    CLOCK,
+    NAME,
+    Maker,
+    events,
+    install,
+    kept,
+    refusal,
+    sound,
+    used,
+)
+from tests.device.installation.power import cut_after
 
 
 def test_installed_model_is_used_from_then_on(tmp_path: Path, maker: Maker, state: Path) -> None:
@@ -93,13 +61,6 @@ def test_folder_of_many_files_is_refused(tmp_path: Path, maker: Maker, state: Pa
         install(tmp_path, maker, state)
 
 
-def test_same_model_again_changes_nothing(tmp_path: Path, maker: Maker, state: Path) -> None:
-    install(maker.archive(tmp_path), maker, state)
-    before = read_installed(models_folder(state))
-    assert install(maker.archive(tmp_path), maker, state).trial is None
-    assert read_installed(models_folder(state)) == before
-
-
 def test_only_the_model_in_use_and_the_one_before_are_kept(
     tmp_path: Path, maker: Maker, state: Path
 ) -> None:
@@ -120,15 +81,6 @@ def test_model_on_trial_is_none_to_go_back_to(tmp_path: Path, maker: Maker, stat
     install(maker.archive(tmp_path, "9.0.0"), maker, state)
     install(maker.archive(tmp_path, "9.1.0"), maker, state)
     assert read_installed(models_folder(state)).previous == ""
-
-
-def refusal(source: Path, maker: Maker, state: Path, **options: Any) -> str:
-    before = read_installed(models_folder(state)).current
-    with pytest.raises(BundleError) as caught:
-        install(source, maker, state, **options)
-    assert read_installed(models_folder(state)).current == before
-    assert not (models_folder(state) / ".incoming").exists()
-    return str(caught.value)
 
 
 def test_unsigned_and_foreign_bundles_are_refused(
@@ -286,38 +238,6 @@ def test_two_installations_at_once_are_refused(tmp_path: Path, maker: Maker, sta
     assert install(maker.archive(tmp_path), maker, state, attempt=meanwhile).trial
 
 
-CALLS = ("fsync", "rename", "replace", "chmod", "mkdir", "open")
-
-
-def cut_after(calls: int, source: Path, maker: Maker, state: Path) -> bool:
-    """Install in a process that ends at a call to the kernel, as power does; return if it did."""
-    child = os.fork()
-    if child == 0:
-        left = calls
-
-        def counting(real: Any) -> Any:
-            def call(*given: Any, **named: Any) -> Any:
-                nonlocal left
-                left -= 1
-                if left < 0:
-                    os._exit(9)
-                return real(*given, **named)
-
-            return call
-
-        for name in CALLS:
-            setattr(os, name, counting(getattr(os, name)))
-        try:
-            install(source, maker, state)
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    assert code in (0, 9)
-    return code == 9
-
-
 @pytest.mark.filterwarnings("ignore:This process")
 def test_power_that_fails_at_any_moment_leaves_the_old_model_or_the_new(
     tmp_path: Path, maker: Maker, state: Path
@@ -353,94 +273,6 @@ def test_name_in_a_damaged_switch_leads_nowhere(tmp_path: Path, state: Path) -> 
     models_folder(state).mkdir(parents=True)
     (models_folder(state) / "installed.json").write_text('{"current": "../../../etc"}')
     assert read_installed(models_folder(state)) == Installed()
-
-
-def test_list_of_keys_that_comes_along_is_followed(
-    tmp_path: Path, maker: Maker, state: Path
-) -> None:
-    new, public = new_key()
-    keys = sign_key_list(KeyList(serial=1, add=(public,)), maker.key)
-    files = maker.files(key=new)
-    (tmp_path / "without.dermascope").write_bytes(pack(files))
-    assert "is not a signature" in refusal(tmp_path / "without.dermascope", maker, state)
-    (tmp_path / "with.dermascope").write_bytes(pack(files | {KEY_LIST_FILE: keys}))
-    install(tmp_path / "with.dermascope", maker, state)
-    assert open_bundle(maker.config, state=state).signed_by == public
-    # Once is enough.
-    (tmp_path / "later.dermascope").write_bytes(pack(maker.files("9.1.0", key=new)))
-    install(tmp_path / "later.dermascope", maker, state)
-
-
-def test_model_of_a_revoked_key_is_refused(tmp_path: Path, maker: Maker, state: Path) -> None:
-    project = Maker(maker.bundle)
-    keys = tmp_path / "keys.json"
-    config = Config(trusted_keys=(*maker.config.trusted_keys, project.public))
-    keys.write_bytes(sign_key_list(KeyList(serial=1, revoke=(maker.public,)), project.key))
-    assert maker.public in follow_key_list(keys, config, state).revoked
-    with pytest.raises(BundleError, match="1 keys were revoked"):
-        install_model(maker.archive(tmp_path), config, state, CLOCK, attempt=sound)
-
-
-def test_list_that_revokes_the_key_of_the_model_in_use_is_refused(
-    tmp_path: Path, maker: Maker, state: Path
-) -> None:
-    keys = tmp_path / "keys.json"
-    keys.write_bytes(sign_key_list(KeyList(serial=1, revoke=Config().trusted_keys), maker.key))
-    with pytest.raises(BundleError, match="which is in use; install a model that another key"):
-        follow_key_list(keys, maker.config, state)
-    assert open_bundle(maker.config, state=state)
-    install(maker.archive(tmp_path), maker, state)
-    assert confirm(state, CLOCK)
-    assert follow_key_list(keys, maker.config, state).keys == (maker.public,)
-    assert used(maker, state) == "9.0.0"
-
-
-@pytest.mark.parametrize("comes", ["alone", "with a bundle"])
-def test_list_that_revokes_is_refused_while_a_model_is_on_trial(
-    tmp_path: Path, maker: Maker, state: Path, comes: str
-) -> None:
-    other = Maker(maker.bundle)
-    config = Config(trusted_keys=(maker.public, other.public))
-    first, second = maker.archive(tmp_path, "9.0.0"), other.archive(tmp_path, "9.1.0")
-    install_model(first, config, state, CLOCK, attempt=sound)
-    confirm(state, CLOCK)
-    install_model(second, config, state, CLOCK, attempt=sound)
-    content = sign_key_list(KeyList(serial=1, revoke=(maker.public,)), other.key)
-    keys = tmp_path / KEY_LIST_FILE
-    keys.write_bytes(content)
-    third = tmp_path / "third.dermascope"
-    third.write_bytes(pack(other.files("9.2.0") | {KEY_LIST_FILE: content}))
-
-    def follow() -> None:
-        if comes == "alone":
-            follow_key_list(keys, config, state)
-        else:
-            install_model(third, config, state, CLOCK, attempt=sound)
-
-    with pytest.raises(BundleError) as caught:
-        follow()
-    assert str(caught.value) == (
-        "the list of keys revokes a key while a new model is on trial; try again when the "
-        "instrument has worked with it for 5 minutes, or take it back"
-    )
-    # So the one before opens where the new one fails.
-    assert trust_of(config.trusted_keys, models_folder(state)).revoked == frozenset()
-    assert roll_back(config, state, CLOCK, "by hand") == f"{NAME} 9.0.0"
-    install_model(second, config, state, CLOCK, attempt=sound)
-    confirm(state, CLOCK)
-    follow()
-    assert trust_of(config.trusted_keys, models_folder(state)).revoked == {maker.public}
-    assert open_bundle(config, state=state).signed_by == other.public
-
-
-def test_list_that_only_adds_a_key_is_followed_while_a_model_is_on_trial(
-    tmp_path: Path, maker: Maker, state: Path
-) -> None:
-    install(maker.archive(tmp_path), maker, state)
-    _, public = new_key()
-    keys = tmp_path / "keys.json"
-    keys.write_bytes(sign_key_list(KeyList(serial=1, add=(public,)), maker.key))
-    assert public in follow_key_list(keys, maker.config, state).keys
 
 
 def test_archives_are_found_on_sticks(tmp_path: Path) -> None:

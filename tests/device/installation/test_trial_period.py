@@ -21,7 +21,6 @@ from device.installation.trial_period import (
     roll_back,
 )
 from device.models.archive import pack
-from device.models.bundle import Bundle
 from device.models.chosen import chosen_folder, open_bundle
 from device.models.installed import STARTS, models_folder, read_installed
 from device.paths import shipped_models
@@ -29,14 +28,8 @@ from device.runtime.health import FAILURES, PartHealth, PartState
 from device.screen.state import Command
 from tests.device.clinic import Camera, Clinic
 from tests.device.clocks import ManualClock
-from tests.device.installation.models import NAME, Maker
-from tests.device.installation.test_install import events, sound, used
+from tests.device.installation.models import NAME, Maker, events, sound, used
 from tests.device.scripted import fails, until
-
-
-@pytest.fixture
-def maker(bundle: Bundle) -> Maker:
-    return Maker(bundle)
 
 
 @pytest.fixture
