@@ -21,7 +21,7 @@ from device.installation.keys import follow_key_list_in
 from device.installation.lock import locked
 from device.language import translatable
 from device.models.archive import unpack
-from device.models.bundle import MANIFEST_FILE, Bundle
+from device.models.bundle import MANIFEST_FILE, SIGNATURE_FILE, Bundle
 from device.models.chosen import check_installed_is_used, open_bundle
 from device.models.installed import (
     Entry,
@@ -33,6 +33,8 @@ from device.models.installed import (
     switched,
     write_installed,
 )
+from device.models.manifest import Manifest
+from device.models.release import RELEASE_FILE, RELEASE_SIGNATURE_FILE
 from device.platform.clock import Clock
 from device.platform.durable_files import fsync_file, fsync_folder
 from device.text import printable_path
@@ -120,14 +122,15 @@ def _install(
     staged.mkdir()
     try:
         _stage(source, staged)
-        trust = follow_key_list_in(staged, config, folder)
+        used = _model_in_use(config, state)
+        trust = follow_key_list_in(staged, config, folder, used)
         bundle = open_bundle(config, staged, state)
         installed = read_installed(folder)
-        name = _folder_name(bundle)
-        if name == installed.current:
+        if used and installed.current and _digest(used.folder) == _digest(staged):
             return Outcome(bundle.manifest.model_id, None)
-        if not downgrade:
-            _refuse_older(bundle, config, state)
+        if used and not downgrade:
+            _refuse_older(bundle.manifest, used.manifest)
+        name = _folder_name(bundle, installed)
         model = bundle.manifest.model_id
         try:
             trial = attempt(staged, trust.keys, config.threads)
@@ -139,7 +142,7 @@ def _install(
             raise
         _settle(staged, folder / name)
         entry = Entry(at=clock.now(), event=Event.INSTALLED, model=model, folder=name)
-        write_installed(folder, switched(installed, name, entry))
+        write_installed(folder, switched(installed, name, entry, opens=used is not None))
         _prune(folder, read_installed(folder))
     finally:
         shutil.rmtree(staged, ignore_errors=True)
@@ -191,20 +194,38 @@ def _mebibytes(size: int) -> int:
     return -(-size // (1 << 20))
 
 
-def _folder_name(bundle: Bundle) -> str:
-    """Return a name that is another for every other content: of one number there may be two."""
-    manifest = (bundle.folder / MANIFEST_FILE).read_bytes()
-    release = repr(bundle.release).encode()
-    digest = hashlib.sha256(manifest + release).hexdigest()[:12]
-    return f"{bundle.manifest.name}-{bundle.manifest.version}-{digest}"
-
-
-def _refuse_older(bundle: Bundle, config: Config, state: Path) -> None:
+def _model_in_use(config: Config, state: Path) -> Bundle | None:
+    """Return the model in use; None where it is damaged or not trusted any more."""
     try:
-        used = open_bundle(config, state=state)
+        return open_bundle(config, state=state)
     except BundleError:
-        return
-    new, old = bundle.manifest, used.manifest
+        return None
+
+
+def _folder_name(bundle: Bundle, installed: Installed) -> str:
+    """Return a name that is another for every other content: of one number there may be two.
+
+    Neither the model in use nor the one before has it. They may be damaged and are not touched:
+    power may fail before the switch.
+    """
+    name = f"{bundle.manifest.name}-{bundle.manifest.version}-{_digest(bundle.folder)}"
+    taken = {installed.current, installed.previous}
+    return next(free for free in (name, f"{name}.2", f"{name}.3") if free not in taken)
+
+
+def _digest(folder: Path) -> str:
+    """Return what tells a verified bundle from every other, its signatures included.
+
+    One that another key signed again is another: the key of the first may be revoked.
+    """
+    parts = []
+    for name in (MANIFEST_FILE, SIGNATURE_FILE, RELEASE_FILE, RELEASE_SIGNATURE_FILE):
+        path = folder / name
+        parts.append(hashlib.sha256(path.read_bytes() if path.exists() else b"").digest())
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
+
+
+def _refuse_older(new: Manifest, old: Manifest) -> None:
     if new.name == old.name and _number(new.version) < _number(old.version):
         raise BundleError(
             "{new} is older than {old}, which is in use",

@@ -7,6 +7,7 @@ from device.errors import BundleError
 from device.installation.lock import locked
 from device.installation.trial_period import CONFIRMED_SECONDS
 from device.language import translatable
+from device.models.bundle import Bundle
 from device.models.chosen import open_bundle
 from device.models.installed import models_folder, read_installed
 from device.models.trust import (
@@ -35,7 +36,7 @@ def follow_key_list(path: Path, config: Config, state: Path) -> Trust:
             before = trust_of(config.trusted_keys, folder)
             after = followed(before, content)
             _check_no_trial(config, folder, before, after)
-            _check_model_in_use(config, folder, after)
+            _check_model_in_use(open_bundle(config, state=state), after)
             keep_key_list(folder, content, after)
     except OSError as error:
         raise BundleError(
@@ -46,8 +47,18 @@ def follow_key_list(path: Path, config: Config, state: Path) -> Trust:
     return after
 
 
-def follow_key_list_in(staged: Path, config: Config, folder: Path) -> Trust:
-    """Return the keys that hold, changed by the list that comes with the bundle where it is new."""
+def follow_key_list_in(staged: Path, config: Config, folder: Path, used: Bundle | None) -> Trust:
+    """Return the keys that hold, changed by the list that comes with the bundle where it is new.
+
+    Parameters
+    ----------
+    staged
+        The bundle's folder.
+    folder
+        In which installed models are kept.
+    used
+        The model in use; None where it does not open, so that no list can take it away.
+    """
     before = trust_of(config.trusted_keys, folder)
     if not (staged / KEY_LIST_FILE).exists():
         return before
@@ -58,7 +69,8 @@ def follow_key_list_in(staged: Path, config: Config, folder: Path) -> Trust:
         # Followed already, or by another maker: then the bundle must stand by itself.
         return before
     _check_no_trial(config, folder, before, after)
-    _check_model_in_use(config, folder, after)
+    if used is not None:
+        _check_model_in_use(used, after)
     keep_key_list(folder, content, after)
     return after
 
@@ -79,9 +91,8 @@ def _check_no_trial(config: Config, folder: Path, before: Trust, after: Trust) -
         )
 
 
-def _check_model_in_use(config: Config, folder: Path, after: Trust) -> None:
+def _check_model_in_use(used: Bundle, after: Trust) -> None:
     """Refuse a list after which the instrument would not start."""
-    used = open_bundle(config, state=folder.parent)
     if used.signed_by not in after.keys:
         raise BundleError(
             "the list of keys revokes the key of {model}, which is in use",

@@ -118,12 +118,18 @@ def current_folder(folder: Path) -> Path | None:
     return folder / current if current else None
 
 
-def switched(installed: Installed, to: str, entry: Entry) -> Installed:
-    """Return what is installed after a new model took its place, on trial."""
+def switched(installed: Installed, to: str, entry: Entry, *, opens: bool) -> Installed:
+    """Return what is installed after a new model took its place, on trial.
+
+    Parameters
+    ----------
+    opens
+        Whether the model in use until now still opens.
+    """
     return Installed(
         current=to,
-        # One that has not been confirmed is none to go back to.
-        previous=installed.previous if installed.on_trial else installed.current,
+        # One that is damaged, or has not been confirmed, is none to go back to.
+        previous=installed.current if opens and not installed.on_trial else installed.previous,
         on_trial=True,
         history=(*installed.history, entry),
     )

@@ -155,6 +155,29 @@ def test_key_is_rotated_without_a_hand_on_any_device(
     assert f"revoked {old}" in out
 
 
+def test_model_in_use_is_signed_with_the_new_key_and_the_old_one_revoked(
+    tmp_path: Path, command: Command, key: Path, own: Path, instrument: Callable[..., int],
+    capsys: Capture,
+) -> None:  # fmt: skip
+    def install(out: str) -> None:
+        path = archived(command, own, tmp_path / out)
+        assert instrument("model", "install", path) == 0
+        assert "works here" in capsys.readouterr().out
+        assert confirm(tmp_path / "state", Clock())
+
+    install("first")
+    old = public_key(read_key(key))
+    assert command("key", "--rotate", "--out", own / "keys.json").status == 0
+    install("second")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time.time", lambda: 4e9)
+        assert command("key", "--revoke", old, "--out", tmp_path / "later.json").status == 0
+    assert instrument("model", "trust", tmp_path / "later.json") == 0, capsys.readouterr().err
+    assert f"revoked {old}" in capsys.readouterr().out
+    assert instrument("model") == 0
+    assert public_key(read_key(key))[:16] in capsys.readouterr().out
+
+
 def test_key_does_not_revoke_itself_nor_overwrite_another(
     tmp_path: Path, command: Command, key: Path
 ) -> None:
