@@ -20,7 +20,7 @@ from device.inference.trial import Trial, try_bundle
 from device.installation.keys import follow_key_list_in
 from device.installation.lock import locked
 from device.language import translatable
-from device.models.archive import unpack
+from device.models.archive import MOST_BYTES, unpack
 from device.models.bundle import MANIFEST_FILE, SIGNATURE_FILE, Bundle
 from device.models.chosen import check_installed_is_used, open_bundle
 from device.models.installed import (
@@ -163,7 +163,8 @@ def _stage(source: Path, staged: Path) -> None:
             action=translatable("plug the stick in again, or name another"),
             where=printable_path(source),
         ) from None
-    _check_room(staged, size)
+    # Of a larger one it is told that it is no bundle, not that there is no room for it.
+    _check_room(staged, min(size, MOST_BYTES))
     unpack(source, staged)
 
 

@@ -5,11 +5,12 @@ What is read comes from anywhere: a stick that was found, a download that broke 
 """
 
 import io
+import os
 import re
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from device.errors import BundleError
 from device.language import translatable
@@ -22,14 +23,38 @@ MOST_BYTES: Final = 160 << 20
 """Of all files together: two networks, an index, and what tells of them."""
 
 _MOST_FILES: Final = 32
+_HEADERS: Final = 64 << 10
+"""More than the headers and the padding of so many files need."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _BLOCK: Final = 64 << 10
 _FIRST: Final = (MANIFEST_FILE, SIGNATURE_FILE)
+_PLAIN: Final = (tarfile.REGTYPE, tarfile.AREGTYPE)
 
 NO_PLAIN_FILE: Final = translatable("the file holds {name}, which is no plain file of a bundle")
 TOO_MANY_FILES: Final = translatable("the file holds more files than a bundle has")
 TOO_LARGE: Final = translatable("the file is larger than the limit of {limit} MiB")
 NO_BUNDLE: Final = translatable("the file holds no bundle ({first} or {second} is missing)")
+
+
+class _NoPlainFileError(Exception):
+    """A header is of anything but a plain file, with this name."""
+
+
+class _PlainFile(tarfile.TarInfo):
+    """A header of a plain file, which is all that `pack` writes.
+
+    Others say more of the next file in a content of their own (pax and GNU's long names, a map of
+    holes), which `tarfile` reads into memory whole, and as long as they claim to be.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Return a header, before anything behind it is read."""
+        header = super().frombuf(buf, encoding, errors)
+        if header.type not in _PLAIN:
+            raise _NoPlainFileError(printable(header.name)[:80])
+        return header
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
@@ -64,10 +89,14 @@ def unpack(path: Path, folder: Path) -> None:
         If the folder cannot be written, or the archive cannot be read.
     """
     with open_regular_file(path) as file:
+        if os.fstat(file.fileno()).st_size > MOST_BYTES + _HEADERS:
+            raise _hostile(path, TOO_LARGE, limit=MOST_BYTES >> 20)
         try:
             # Uncompressed: nothing small on the stick becomes large on the card.
-            with tarfile.open(fileobj=file, mode="r:") as archive:
+            with tarfile.open(fileobj=file, mode="r:", tarinfo=_PlainFile) as archive:
                 _unpack(archive, path, folder)
+        except _NoPlainFileError as error:
+            raise _hostile(path, NO_PLAIN_FILE, name=str(error)) from None
         except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
             if isinstance(error, BundleError):
                 raise
@@ -82,7 +111,7 @@ def _unpack(archive: tarfile.TarFile, path: Path, folder: Path) -> None:
     left, names = MOST_BYTES, set[str]()
     for entry in archive:
         name = printable(entry.name)[:80]
-        if not entry.isreg() or entry.issparse() or not _NAME.fullmatch(entry.name):
+        if not _NAME.fullmatch(entry.name):
             raise _hostile(path, NO_PLAIN_FILE, name=name)
         if entry.name in names or len(names) >= _MOST_FILES:
             raise _hostile(path, TOO_MANY_FILES)

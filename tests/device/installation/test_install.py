@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 import shutil
 from collections import namedtuple
 from collections.abc import Sequence
@@ -202,6 +203,14 @@ def test_disk_without_room_is_told_before_anything_is_written(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(100, 99, 1 << 20))
     said = refusal(maker.archive(tmp_path), maker, state)
     assert "MiB, and 1 MiB are free on the disk; free space on it" in said
+
+
+def test_file_larger_than_any_bundle_is_told_as_such(
+    tmp_path: Path, maker: Maker, state: Path
+) -> None:
+    archive = maker.archive(tmp_path)
+    os.truncate(archive, 1 << 40)
+    assert "larger than the limit of 160 MiB" in refusal(archive, maker, state)
 
 
 def test_disk_that_fills_up_meanwhile_is_told(

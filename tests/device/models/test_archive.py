@@ -117,6 +117,65 @@ def test_size_that_is_only_claimed_takes_neither_memory_nor_disk(
     assert sum(p.stat().st_size for p in folder.iterdir()) < 1 << 20
 
 
+def most_memory(path: Path, folder: Path) -> tuple[int, str]:
+    """Return how much memory it took to refuse an archive, and what was said."""
+    tracemalloc.start()
+    try:
+        said = refusal(path, folder)
+        return tracemalloc.get_traced_memory()[1], said
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+        tarfile.GNUTYPE_SPARSE,
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_header_that_says_more_of_the_next_is_refused_unread(
+    tmp_path: Path, folder: Path, kind: bytes, first: bool
+) -> None:
+    path = tmp_path / "a.dermascope"
+    header = tarfile.TarInfo("more\n")
+    header.type, header.size = kind, 150 << 20
+    before = b"" if first else pack(FILES).rstrip(b"\0")
+    before += b"\0" * (-len(before) % 512)
+    with path.open("wb") as file:
+        file.write(before + header.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(len(before) + 512 + header.size)
+    taken, said = most_memory(path, folder)
+    assert "the file holds more\\n, which is no plain file of a bundle" in said
+    assert taken < 2 << 20
+
+
+def test_file_larger_than_any_bundle_is_refused_unread(tmp_path: Path, folder: Path) -> None:
+    path = tmp_path / "a.dermascope"
+    path.write_bytes(pack(FILES))
+    # A file with a hole takes no room on the stick.
+    os.truncate(path, 1 << 40)
+    taken, said = most_memory(path, folder)
+    assert "larger than the limit of 160 MiB" in said
+    assert taken < 2 << 20
+    assert not list(folder.iterdir())
+
+
+def test_bundle_of_the_most_bytes_and_files_is_not_too_large(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = FILES | {f"file-{number}": b"x" for number in range(29)}
+    monkeypatch.setattr(archive, "MOST_BYTES", sum(map(len, files.values())))
+    (tmp_path / "a.dermascope").write_bytes(pack(files))
+    unpack(tmp_path / "a.dermascope", folder)
+    assert len(list(folder.iterdir())) == 32
+
+
 @pytest.mark.parametrize("mode", ["w:gz", "w:xz", "w:bz2"])
 def test_compressed_archive_is_refused(tmp_path: Path, folder: Path, mode: str) -> None:
     packed = written(tmp_path / "a.dermascope", entry("zeros", b"\0" * (1 << 20)), mode=mode)
