@@ -125,6 +125,8 @@ def _install(
         used = _model_in_use(config, state)
         trust = follow_key_list_in(staged, config, folder, used)
         bundle = open_bundle(config, staged, state)
+        if bundle.release is None and (config.device_class or not source.is_dir()):
+            raise _without_release(source)
         installed = read_installed(folder)
         if used and installed.current and _digest(used.folder) == _digest(staged):
             return Outcome(bundle.manifest.model_id, None)
@@ -193,6 +195,21 @@ def _check_room(folder: Path, size: int) -> None:
 
 def _mebibytes(size: int) -> int:
     return -(-size // (1 << 20))
+
+
+def _without_release(source: Path) -> BundleError:
+    """Return why a bundle is refused of which nobody knows for which devices it is.
+
+    The manifest does not say so: whoever took the release away would install it on every kind of
+    device, and untried against its known answers. Every archive has one since there are archives. A
+    folder may lack it, as those that ship do, where the settings name no class.
+    """
+    return BundleError(
+        "the bundle does not say for which devices it is ({file} is missing)",
+        action=translatable("take the archive as dermascope-build wrote it"),
+        where=printable_path(source),
+        file=RELEASE_FILE,
+    )
 
 
 def _model_in_use(config: Config, state: Path) -> Bundle | None:

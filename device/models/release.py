@@ -1,7 +1,7 @@
-"""What a bundle's maker says of it beside the manifest, signed like it; a bundle need not have it.
+"""What a bundle's maker says of it beside the manifest, signed like it.
 
 For whom it is, what it answers to fixed pictures, and further files: what was made of the same
-network for other hardware.
+network for other hardware. A bundle's folder need not have it; an archive must, to be installed.
 """
 
 from typing import Annotated, Final

@@ -47,18 +47,21 @@ class Maker:
         key: Ed25519PrivateKey | None = None,
         **release: Any,
     ) -> dict[str, bytes]:
-        """Return a signed bundle's files; with keywords, a signed release beside the manifest."""
+        """Return a signed bundle's files; the keywords are what its release says beside it."""
         model = self.bundle.live_model if model is None else model
         manifest = plain_manifest(self.bundle) | {"name": name, "version": version}
         manifest["live"]["sha256"] = hashlib.sha256(model).hexdigest()
         content = json.dumps(manifest).encode()
         key = key or self.key
-        files = {MODEL_FILE: model, MANIFEST_FILE: content, SIGNATURE_FILE: key.sign(content)}
-        if release:
-            said = {"manifest_sha256": hashlib.sha256(content).hexdigest(), **release}
-            told = json.dumps(said).encode()
-            files |= {RELEASE_FILE: told, RELEASE_SIGNATURE_FILE: key.sign(told)}
-        return files
+        said = {"manifest_sha256": hashlib.sha256(content).hexdigest(), **release}
+        told = json.dumps(said).encode()
+        return {
+            MODEL_FILE: model,
+            MANIFEST_FILE: content,
+            SIGNATURE_FILE: key.sign(content),
+            RELEASE_FILE: told,
+            RELEASE_SIGNATURE_FILE: key.sign(told),
+        }
 
     def archive(self, folder: Path, version: str = "9.0.0", **options: Any) -> Path:
         """Write a bundle as an archive."""

@@ -34,7 +34,7 @@ def test_model_that_another_key_signed_again_is_another(
     config = Config(trusted_keys=(maker.public, other.public))
 
     def signed_by(key: Ed25519PrivateKey) -> Outcome:
-        source = maker.archive(tmp_path, key=key, device_classes=[])
+        source = maker.archive(tmp_path, key=key)
         return install_model(source, config, state, CLOCK, attempt=sound)
 
     signed_by(maker.key)

@@ -46,9 +46,7 @@ def test_installed_model_is_used_from_then_on(tmp_path: Path, maker: Maker, stat
 
 
 def test_folder_of_a_bundle_is_installed_too(tmp_path: Path, maker: Maker, state: Path) -> None:
-    (tmp_path / "bundle").mkdir()
-    for name, content in maker.files().items():
-        (tmp_path / "bundle" / name).write_bytes(content)
+    _write(tmp_path / "bundle", maker.files())
     (tmp_path / "bundle" / "link").symlink_to("/etc/passwd")
     install(tmp_path / "bundle", maker, state)
     assert used(maker, state) == "9.0.0"
@@ -111,6 +109,41 @@ def test_bundle_for_other_devices_is_refused(tmp_path: Path, maker: Maker, state
     config = Config(trusted_keys=maker.config.trusted_keys, device_class="contact-2")
     assert install_model(archive, config, state, CLOCK, attempt=sound).trial
     assert open_bundle(config, state=state).manifest.version == "9.0.0"
+
+
+@pytest.mark.parametrize("device_class", ["", "contact-2", "contact-3"])
+@pytest.mark.parametrize("archived", [True, False])
+def test_bundle_that_says_no_more_for_which_devices_it_is_is_refused(
+    tmp_path: Path, maker: Maker, state: Path, archived: bool, device_class: str
+) -> None:
+    config = Config(trusted_keys=maker.config.trusted_keys, device_class=device_class)
+    files = maker.files(device_classes=["contact-2"])
+    del files["release.json"], files["release.sig"]
+    source = tmp_path / "a"
+    if archived:
+        source.write_bytes(pack(files))
+    else:
+        _write(source, files)
+    if archived or device_class:
+        with pytest.raises(BundleError) as caught:
+            install_model(source, config, state, CLOCK, attempt=sound)
+        assert str(caught.value) == (
+            f"{source}: the bundle does not say for which devices it is (release.json is missing); "
+            "take the archive as dermascope-build wrote it"
+        )
+        assert read_installed(models_folder(state)) == Installed()
+    else:
+        # As the folders of bundles that ship are.
+        assert install_model(source, config, state, CLOCK, attempt=sound).trial
+    # What a setting names needs none.
+    _write(tmp_path / "named", files)
+    assert open_bundle(config, tmp_path / "named", state).release is None
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
 
 
 @pytest.mark.parametrize("what", ["altered", "unsigned", "of another manifest"])
