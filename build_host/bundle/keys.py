@@ -35,9 +35,10 @@ def rotate_key(path: Path, out: Path, revoke: Sequence[str] = ()) -> tuple[str, 
     Raises
     ------
     device.errors.BundleError
-        If there is no key, or the list would revoke the new one.
+        If there is no key, or a list at `out` that devices may need.
     """
     old = read_key(path)
+    _check_no_list(out)
     kept = path.with_name(f"{path.name}.{public_key(old)[:8]}")
     if kept.exists():
         raise BundleError(f"{kept}: there is a key already; move it elsewhere first")
@@ -55,12 +56,23 @@ def revoke_keys(path: Path, out: Path, revoke: Sequence[str]) -> None:
     Raises
     ------
     device.errors.BundleError
-        If there is no key, or it would revoke itself.
+        If there is no key, it would revoke itself, or there is a list at `out` that devices may
+        need.
     """
     key = read_key(path)
     if public_key(key) in revoke:
         raise BundleError(f"{path}: a key cannot revoke itself; sign the list with another")
+    _check_no_list(out)
     write_file(out, sign_key_list(KeyList(serial=_serial(), revoke=tuple(revoke)), key))
+
+
+def _check_no_list(out: Path) -> None:
+    """Refuse to overwrite a list: a device that missed it does not know the key of the next."""
+    if out.exists() or out.is_symlink():
+        raise BundleError(
+            f"{out}: there is a list of keys already, and devices that have not followed it refuse "
+            "the next; keep it, and name another file with --out"
+        )
 
 
 def _serial() -> int:

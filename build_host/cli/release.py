@@ -104,7 +104,7 @@ def add_release_commands(add: Add) -> None:
     )  # fmt: skip
     key.add_argument(
         "--out", type=Path, metavar="FILE", default=Path(KEY_LIST_FILE),
-        help="where the list is written (default: %(default)s)",
+        help="where the list is written; one that is there is not replaced (default: %(default)s)",
     )  # fmt: skip
 
     regulatory = add(

@@ -148,8 +148,8 @@ def test_key_is_rotated_without_a_hand_on_any_device(
         assert f"number {serial} is followed already" in capsys.readouterr().err
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("time.time", lambda: serial + 86400.0)
-            assert command("key", "--revoke", old, "--out", tmp_path / "later.json").status == 0
-        assert instrument("model", "trust", tmp_path / "later.json") == 0
+            assert command("key", "--revoke", old, "--out", tmp_path / "again.json").status == 0
+        assert instrument("model", "trust", tmp_path / "again.json") == 0
     out = capsys.readouterr().out
     assert f"trusted {new}" in out
     assert f"revoked {old}" in out
@@ -189,6 +189,29 @@ def test_key_does_not_revoke_itself_nor_overwrite_another(
     assert (done.status, "there is a key already" in done.err) == (2, True)
     assert public_key(read_key(key)) == own
     assert not (tmp_path / "keys.json").exists()
+
+
+@pytest.mark.parametrize("deed", ["--rotate", "--revoke"])
+@pytest.mark.parametrize("name", ["keys.json", "link.json"])
+def test_list_that_devices_may_have_missed_is_not_overwritten(
+    tmp_path: Path, command: Command, key: Path, monkeypatch: pytest.MonkeyPatch,
+    deed: str, name: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    old = public_key(read_key(key))
+    assert command("key", "--rotate").status == 0
+    first, new = (tmp_path / "keys.json").read_bytes(), public_key(read_key(key))
+    (tmp_path / "link.json").symlink_to("keys.json")
+    words = [deed, old] if deed == "--revoke" else [deed]
+    done = command("key", *words, "--out", name)
+    assert done.status == 2
+    assert done.err == (
+        f"dermascope-build: {name}: there is a list of keys already, and devices that have not "
+        "followed it refuse the next; keep it, and name another file with --out\n"
+    )
+    assert (tmp_path / "keys.json").read_bytes() == first
+    assert public_key(read_key(key)) == new
+    assert command("key", *words, "--out", "next.json").status == 0
 
 
 def test_key_wants_to_know_what_to_do(command: Command, key: Path) -> None:
