@@ -67,6 +67,7 @@ def add_release_commands(add: Add) -> None:
     sign = add(
         "sign", _sign, "Verify a bundle with the keys that a device trusts, and sign it again with "
         "your own key (see keygen), so that a device need trust no other.",
+        more="Trusted are the keys of the settings that $DERMASCOPE_CONFIG names, and your own.",
     )  # fmt: skip
     sign.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")
     _add_archive(sign)
@@ -219,8 +220,10 @@ def _bundle(options: argparse.Namespace, console: Console) -> int:
 
 def _sign(options: argparse.Namespace, console: Console) -> int:
     key = read_key(default_key_path())
-    sign_again(options.bundle, load_config().trusted_keys, key)
-    console.print(f"Signed {options.bundle} with {public_key(key)}", soft_wrap=True)
+    own = public_key(key)
+    # What one signed oneself may be archived again, whatever this machine's settings trust.
+    sign_again(options.bundle, (*load_config().trusted_keys, own), key)
+    console.print(f"Signed {options.bundle} with {own}", soft_wrap=True)
     _archive(options, options.bundle, console)
     return 0
 

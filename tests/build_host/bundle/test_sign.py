@@ -264,8 +264,13 @@ def test_sign_command_signs_with_ones_own_key_what_the_device_trusts(
     assert done.out == f"Signed {shipped} with {trusted_key}\n"
     assert load_bundle(shipped, [trusted_key]).signed_by == trusted_key
     assert contents(shipped) | {SIGNATURE_FILE: before[SIGNATURE_FILE]} == before
-    # It is not the project's any more, and this machine's settings trust that key alone.
+    # It is not the project's any more, but whoever signed it may do so again.
     signed_again = contents(shipped)
+    assert command("sign", shipped).status == 0
+    assert contents(shipped) == signed_again
+    # Of another key this machine's settings must say that it is trusted.
+    monkeypatch.setenv(KEY_VARIABLE, str(tmp_path / "next.key"))
+    create_key(tmp_path / "next.key")
     done = command("sign", shipped)
     assert (done.status, done.out) == (2, "")
     assert done.err.startswith(f"dermascope-build: {shipped}: {SIGNATURE_FILE} is not a signature")
