@@ -330,7 +330,9 @@ class EncryptedArchive(IntakeVault):
             row = examination_tables.select(opened.connection, identifier)
             record = row.record()
             if record.kind is PictureKind.REGION:
-                raise RecordError(REGION_UNDECIDED, action=translatable("decide on a dermoscopic picture"))
+                raise RecordError(
+                    REGION_UNDECIDED, action=translatable("decide on a dermoscopic picture")
+                )
             record = msgspec.structs.replace(record, decision=decision)
             examination_tables.update_record(opened.connection, row.number, record)
             self.note(opened, Event.DECIDED, identifier)
