@@ -22,7 +22,7 @@ from device.provisioning.file import (
     Machine,
     Provision,
     Wifi,
-    provision_problems,
+    file_problems,
     read_machine,
     read_provision,
     without_machine,
@@ -49,14 +49,17 @@ DATA_KEY: Final = "data.key"
 DATA_KEY_FILE: Final = "data.key-file"
 """Name of the file on a stick that holds it."""
 
-DATA_UNKNOWN: Final = "data.unknown"
-"""There where nobody can tell whether the data partition is to be encrypted."""
+DATA_DECIDED: Final = "data.decided"
+"""There once the settings have said whether the data partition is to be encrypted, after the key:
+without it the partition is not made."""
 
 AUTHORIZED_KEYS: Final = "authorized_keys"
 WPA_SUPPLICANT: Final = "wpa_supplicant-wlan0.conf"
 
 PROVISION_WRONG: Final = translatable("the provisioning file is wrong ({problem})")
 CORRECT_IT: Final = translatable("correct it on the boot partition, and start again")
+
+ABSENT: Final = "the file is not on the boot partition, and the defaults hold; copy it there"
 
 ZONES: Final = Path("/usr/share/zoneinfo")
 
@@ -83,7 +86,7 @@ def apply_provision(
     Parameters
     ----------
     file
-        On the boot partition; where there is none, the defaults hold.
+        On the boot partition; where there is none, the defaults hold, and that is told.
     folder
         Where the results are written: in memory, so that a file that was taken away is forgotten.
     units
@@ -102,24 +105,11 @@ def apply_provision(
     """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(_FOLDER)
-    machine: Machine | None = Machine()
-    try:
-        text = read_text(file)
-        settings = without_machine(text).encode()
-        problems = [str(problem) for problem in provision_problems(text)]
-        machine = read_machine(text)
-    except ConfigError as error:
-        text, problems = "", []
-        settings = b""
-        if file.exists():
-            machine = None
-            # The program refuses it for the same reason; what is in it may hold secrets.
-            problems, settings = [str(error)], b"\xff"
-    if machine is None:
-        # Made now, it could not be encrypted afterwards.
-        write_atomically(folder / DATA_UNKNOWN, b"", _PUBLIC)
-        machine = Machine()
-    provision = Provision() if problems or not text else read_provision(file)
+    settings, machine, problems = _read(file)
+    # Before anything else can fail: a data partition made in plain cannot be encrypted later.
+    _decide(folder, machine, problems)
+    machine = machine or Machine()
+    provision = Provision() if problems else read_provision(file)
     zone = machine.time_zone
     if not (zones / zone).is_file():
         problems.append(f"machine.time_zone: this system knows no {zone}; UTC is used")
@@ -139,16 +129,42 @@ def apply_provision(
         keys = "".join(f"{key}\n" for key in machine.ssh_keys)
         write_atomically(folder / AUTHORIZED_KEYS, keys.encode(), _PRIVATE)
         systemctl(["start", "ssh.service"])
-    if machine.data is not None:
-        kept = {DATA_KEY: machine.data.passphrase, DATA_KEY_FILE: machine.data.key_file}
-        for name, content in kept.items():
-            if content:
-                write_atomically(folder / name, content.encode(), _PRIVATE)
     if machine.wifi is not None:
         content = wpa_supplicant(machine.wifi)
         write_atomically(folder / WPA_SUPPLICANT, content.encode(), _PRIVATE)
         systemctl(["start", "wpa_supplicant@wlan0.service"])
     return problems
+
+
+def _read(file: Path) -> tuple[bytes, Machine | None, list[str]]:
+    """Return the program's settings, the machine's where they can be read, and what is wrong."""
+    try:
+        text = read_text(file)
+    except ConfigError as error:
+        if file.exists():
+            # The program refuses it for the same reason; what is in it may hold secrets.
+            return b"\xff", None, [str(error)]
+        return b"", None, [ABSENT]
+    problems = [str(problem) for problem in file_problems(text)]
+    return without_machine(text).encode(), read_machine(text), problems
+
+
+def _decide(folder: Path, machine: Machine | None, problems: Sequence[str]) -> None:
+    """Write what opens the data partition, then that it may be made.
+
+    A file that is missing or was not copied whole, and one with a section that is misspelt, do not
+    say that nothing is to be encrypted. Where a key stands in it, no other mistake changes that.
+    """
+    decided = folder / DATA_DECIDED
+    decided.unlink(missing_ok=True)
+    if machine is None or (machine.data is None and problems):
+        return
+    if machine.data is not None:
+        kept = {DATA_KEY: machine.data.passphrase, DATA_KEY_FILE: machine.data.key_file}
+        for name, content in kept.items():
+            if content:
+                write_atomically(folder / name, content.encode(), _PRIVATE)
+    write_atomically(decided, b"", _PUBLIC)
 
 
 def provision_notices(environment: Mapping[str, str] = os.environ) -> list[Fault]:

@@ -141,6 +141,14 @@ def provision_problems(text: str) -> list[Problem]:
     ]
 
 
+def file_problems(text: str) -> list[Problem]:
+    """Return all that is wrong with a provisioning file that is whole: it holds a setting."""
+    problems = provision_problems(text)
+    if problems or tomllib.loads(text):
+        return problems
+    return [Problem("", "the file holds no setting; copy it again, or write one")]
+
+
 def check_provision(path: Path) -> list[Problem]:
     """Return all that is wrong with a file on an integrator's desk.
 
@@ -152,7 +160,7 @@ def check_provision(path: Path) -> list[Problem]:
         If the file is missing, cannot be read or is no text.
     """
     text = read_text(path)
-    problems = provision_problems(text)
+    problems = file_problems(text)
     if problems:
         return problems
     zone = read_provision(path).machine.time_zone

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from build_host.image.recipe import OVERLAY
+from device.provisioning.apply import DATA_DECIDED, DATA_KEY, DATA_KEY_FILE
 
 SCRIPTS = OVERLAY / "usr/lib/dermascope"
 TOOLS = (
@@ -34,6 +35,7 @@ class Start:
         self.part = folder / "dev/mmcblk0p7"
         for path in (self._tools, self.run, self.disk.parent):
             path.mkdir(parents=True)
+        (self.run / DATA_DECIDED).touch()
         self.part.touch()
         for name, value in (("start", 1000), ("size", 60_000)):
             path = folder / "sys/class/block/mmcblk0p7" / name
@@ -149,7 +151,7 @@ def test_a_partition_whose_type_is_not_known_is_left_as_it_is(card: Start, answe
 
 def test_a_first_start_that_was_cut_off_is_done_again(card: Start) -> None:
     card.has_type("echo da")
-    (card.run / "data.key").write_text(KEY)
+    (card.run / DATA_KEY).write_text(KEY)
     card.is_luks(True)
     assert card.start() == ""
     assert "luksFormat" in card.said
@@ -178,15 +180,31 @@ def test_a_card_that_the_kernel_does_not_know_is_left_as_it_is(card: Start) -> N
     assert not card.written
 
 
+@pytest.mark.parametrize("key", ["", DATA_KEY, DATA_KEY_FILE])
+def test_a_partition_is_not_made_before_the_settings_have_decided_how(
+    card: Start, key: str
+) -> None:
+    card.has_type("echo da")
+    (card.run / DATA_DECIDED).unlink()
+    if key:
+        (card.run / key).write_text(KEY)
+    assert card.start() == "unknown"
+    assert not card.written
+    assert card.keeps_nothing
+    # One that was made needs no word of the settings.
+    card.has_type("echo 83")
+    assert card.start() in {"", "plain"}
+
+
 def test_what_the_settings_want_encrypted_is_never_made_in_plain(card: Start) -> None:
     card.has_type("echo da")
-    (card.run / "data.key").write_text(KEY)
+    (card.run / DATA_KEY).write_text(KEY)
     assert card.start() == ""
     said = card.said.splitlines()
     assert any("luksFormat" in line for line in said)
     (made,) = (line for line in said if line.startswith("mkfs.ext4"))
     assert made.endswith("/dev/mapper/dermascope-data")
-    assert not (card.run / "data.key").exists()
+    assert not (card.run / DATA_KEY).exists()
 
 
 def test_a_partition_that_is_locked_or_plain_is_told(card: Start) -> None:
@@ -195,6 +213,6 @@ def test_a_partition_that_is_locked_or_plain_is_told(card: Start) -> None:
     assert card.start() == "locked"
     assert card.keeps_nothing
     card.is_luks(False)
-    (card.run / "data.key").write_text(KEY)
+    (card.run / DATA_KEY).write_text(KEY)
     assert card.start() == "plain"
     assert not card.written

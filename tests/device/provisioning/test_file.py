@@ -15,9 +15,9 @@ from device.exit_status import ExitStatus
 from device.fault_screen import chosen_look
 from device.provisioning.apply import (
     AUTHORIZED_KEYS,
+    DATA_DECIDED,
     DATA_KEY,
     DATA_KEY_FILE,
-    DATA_UNKNOWN,
     ENVIRONMENT,
     SETTINGS,
     WPA_SUPPLICANT,
@@ -234,7 +234,8 @@ def test_what_opens_the_data_partition_is_for_root_alone(
     file = write(tmp_path / "a.toml", f'[machine.data]\n{setting} = "{content}"\n')
     assert machine.apply(file) == []
     assert (machine.said(name), machine.mode(name)) == (content, 0o600)
-    assert len([path for path in machine.folder.iterdir() if path.name.startswith("data")]) == 1
+    data = {path.name for path in machine.folder.iterdir() if path.name.startswith("data")}
+    assert data == {name, DATA_DECIDED}
 
 
 def test_without_ssh_keys_and_wifi_both_stay_off(tmp_path: Path, machine: Machinery) -> None:
@@ -243,9 +244,14 @@ def test_without_ssh_keys_and_wifi_both_stay_off(tmp_path: Path, machine: Machin
     assert machine.config().language == "es"
 
 
-def test_device_without_a_file_starts_with_defaults(tmp_path: Path, machine: Machinery) -> None:
-    assert machine.apply(tmp_path / "none.toml") == []
+def test_device_without_a_file_starts_with_defaults_and_says_so(
+    tmp_path: Path, machine: Machinery
+) -> None:
+    (problem,) = machine.apply(tmp_path / "none.toml")
+    assert problem.startswith("the file is not on the boot partition")
     assert machine.config() == Config()
+    (notice,) = provision_notices({CONFIG_VARIABLE: str(machine.folder / SETTINGS)})
+    assert problem in notice.text
 
 
 def test_typo_reaches_the_programs_screen_with_its_line(tmp_path: Path, machine: Machinery) -> None:
@@ -348,21 +354,70 @@ def test_mistake_in_a_setting_of_the_program_takes_nothing_from_the_machine(
     assert machine.names == ["valley-01"]
     assert machine.started == ["ssh.service", "wpa_supplicant@wlan0.service"]
     assert machine.said(DATA_KEY) == LONG
-    assert not (machine.folder / DATA_UNKNOWN).exists()
+    assert (machine.folder / DATA_DECIDED).exists()
 
 
-@pytest.mark.parametrize("text", ["language = es\n[machine]\n", "[machine]\nname = 3\n", b"\xff"])
-def test_nothing_is_made_unencrypted_for_settings_that_cannot_be_read(
-    tmp_path: Path, machine: Machinery, text: str | bytes
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"language = es\n[machine]\n",
+        b"[machine]\nname = 3\n",
+        b"[machine.dta]\nkey_file = 'valley.key'\n",
+        b"[machin.data]\nkey_file = 'valley.key'\n",
+        b"[machine-data]\nkey_file = 'valley.key'\n",
+        b"[exchange]\ninstitution = 'Valley'\nkey_file = 'valley.key'\n",
+        b"passphrase = 'a passphrase of the valley'\n",
+        b"",
+        b"\n",
+        b"# The settings of the valley.\n",
+        b"\0" * 512,
+        b"\xff",
+        None,
+    ],
+)
+def test_nothing_is_made_unencrypted_for_settings_that_do_not_decide_it(
+    tmp_path: Path, machine: Machinery, content: bytes | None
 ) -> None:
     file = tmp_path / "a.toml"
-    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    if content is not None:
+        file.write_bytes(content)
+    machine.apply(write(tmp_path / "before.toml", "language = 'es'\n"))
+    assert (machine.folder / DATA_DECIDED).exists()
     assert machine.apply(file)
-    assert (machine.folder / DATA_UNKNOWN).exists()
+    assert not (machine.folder / DATA_DECIDED).exists()
+    assert not (machine.folder / DATA_KEY_FILE).exists()
     environment = {CONFIG_VARIABLE: str(machine.folder / SETTINGS)}
     (machine.folder / FOUND).write_text("unknown\n")
     (notice,) = data_partition_notices(environment)
     assert "is not made yet, as the settings are wrong" in notice.text
+
+
+def test_what_opens_the_data_partition_is_there_before_anything_else_can_fail(
+    tmp_path: Path, machine: Machinery
+) -> None:
+    def refuses(name: str) -> None:
+        raise OSError("no name is set here")
+
+    file = write(tmp_path / "a.toml", f"{WHOLE}\n[machine.data]\nkey_file = 'valley.key'\n")
+    with pytest.raises(OSError, match="no name is set here"):
+        apply_provision(file, machine.folder, tmp_path, print, refuses, machine.zones)
+    assert machine.said(DATA_KEY_FILE) == "valley.key"
+    assert (machine.folder / DATA_DECIDED).exists()
+
+
+def test_data_partition_is_not_made_while_its_key_cannot_be_written(
+    tmp_path: Path, machine: Machinery
+) -> None:
+    (machine.folder / DATA_KEY / "in the way").mkdir(parents=True)
+    file = write(tmp_path / "a.toml", f"[machine.data]\npassphrase = '{LONG}'\n")
+    with pytest.raises(OSError, match=DATA_KEY):
+        machine.apply(file)
+    assert not (machine.folder / DATA_DECIDED).exists()
+
+
+def test_file_without_a_setting_is_told_on_the_desk(tmp_path: Path) -> None:
+    (problem,) = check_provision(write(tmp_path / "a.toml", "# Nothing yet.\n"))
+    assert str(problem) == "the file holds no setting; copy it again, or write one"
 
 
 def test_time_zone_that_there_is_not_is_told_and_utc_used(
