@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +17,9 @@ _WHERE: Final = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of docu
 _HEADER: Final = re.compile(r"^\s*\[\[?\s*(?P<name>[^\]]+?)\s*\]\]?\s*(#.*)?$")
 _PAIR: Final = re.compile(r"^\s*(?P<name>[\w\"'.-]+(?:\s*\.\s*[\w\"'-]+)*)\s*=")
 _LONGEST: Final = 60
+
+_Step = str | int | EllipsisType
+"""A key, the place of an item in a list, or any item at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ def toml_problems(text: str, kind: type) -> list[Problem]:
         reason = _WHERE.sub("", str(error))
         end = None if line else len(text.splitlines()) or 1
         return [Problem("", f"no TOML: {reason[:1].lower()}{reason[1:]}", int(line or end or 1))]
+    except RecursionError:
+        return [Problem("", "is nested too deeply; no setting is")]
     return list(_problems(text, values, kind))
 
 
@@ -88,7 +94,7 @@ def _problems(text: str, values: dict[str, Any], kind: type) -> Iterator[Problem
 def _problem(text: str, key: str, value: Any, kind: Any, error: msgspec.ValidationError) -> Problem:
     found = _AT.search(str(error))
     reason = _AT.sub("", str(error))
-    steps = [key, *(name or place for name, place in _STEP.findall(found["path"] if found else ""))]
+    steps: list[_Step] = [key, *_steps(found["path"] if found else "")]
     unknown = re.match(r"Object contains unknown field `(.+)`", reason)
     at: Any = inspect.type_info(kind)
     for step in steps[1:]:
@@ -102,19 +108,25 @@ def _problem(text: str, key: str, value: Any, kind: Any, error: msgspec.Validati
         shown = repr(value)
         given = f", not {shown}" if len(shown) <= _LONGEST else ""
         reason = f"expected {expected}{given}" if expected else reason
-    named = ".".join(step for step in steps if not step.isdigit() and step != "...")
-    line = line_of(text, tuple(s for s in steps if not s.isdigit() and s != "..."))
-    return Problem(named, reason, line)
+    named = tuple(step for step in steps if isinstance(step, str))
+    return Problem(".".join(named), reason, line_of(text, named))
 
 
-def _below(at: Any, step: str) -> Any:
+def _steps(path: str) -> list[_Step]:
+    """Return the way to a value: a number is an item's only in brackets, else it is a key."""
+    return [
+        name or (int(place) if place.isdecimal() else ...) for name, place in _STEP.findall(path)
+    ]
+
+
+def _below(at: Any, step: _Step) -> Any:
     """Return the type of a field or of an item."""
     if isinstance(at, inspect.UnionType):
         at = next((t for t in at.types if not isinstance(t, inspect.NoneType)), at)
     if isinstance(at, inspect.StructType):
         return next((f.type for f in at.fields if f.encode_name == step), None)
-    if isinstance(at, inspect.TupleType) and step.isdigit():
-        return at.item_types[int(step)]
+    if isinstance(at, inspect.TupleType) and isinstance(step, int):
+        return at.item_types[step]
     return getattr(at, "item_type", None)
 
 
@@ -123,10 +135,10 @@ def _section(at: Any) -> bool:
     return any(isinstance(kind, inspect.StructType) for kind in kinds)
 
 
-def _value_below(value: Any, step: str) -> Any:
+def _value_below(value: Any, step: _Step) -> Any:
     try:
-        return value[int(step)] if step.isdigit() else value.get(step)
-    except (AttributeError, LookupError, TypeError):
+        return value[step]
+    except (LookupError, TypeError):
         return None
 
 

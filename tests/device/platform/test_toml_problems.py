@@ -40,6 +40,25 @@ def test_what_is_expected_is_said(line: str, reason: str) -> None:
     assert told(f"# of the clinic\n\n{line}\n") == [f"line 3: {reason}"]
 
 
+@pytest.mark.parametrize("key", ["1", '"²"', '"3"', '"٣"'])
+def test_key_that_looks_like_the_place_of_an_item_is_told_by_its_name(key: str) -> None:
+    named = key.strip('"')
+    assert told(f"[exchange]\n{key} = 2\n") == [
+        f"line 2: exchange.{named}: there is no such setting"
+    ]
+
+
+def test_place_of_an_item_is_no_part_of_the_name() -> None:
+    text = '[[exchange.dicom]]\nname = "a"\nhost = "b"\ntitle = "c"\nport = 0\n'
+    assert told(text) == [
+        "line 5: exchange.dicom.port: expected a whole number from 1 to 65535, not 0"
+    ]
+
+
+def test_file_that_is_nested_without_end_is_told() -> None:
+    assert told(f"threads = {'[' * 100_000}") == ["is nested too deeply; no setting is"]
+
+
 def test_everything_that_is_wrong_is_told_at_once() -> None:
     assert [p.line for p in toml_problems("threads = 0\ntheme = 1\nrotation = 3", Config)] == [
         1, 2, 3,
