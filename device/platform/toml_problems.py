@@ -3,7 +3,7 @@
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any, Final
@@ -45,13 +45,15 @@ class Problem:
         return f"{where}{self.key}: {self.reason}" if self.key else f"{where}{self.reason}"
 
 
-def toml_problems(text: str, kind: type) -> list[Problem]:
+def toml_problems(text: str, kind: type, secret: Collection[str] = ()) -> list[Problem]:
     """Return all that keeps a text from being a TOML file of a kind; empty where it is one.
 
     Parameters
     ----------
     kind
         A `msgspec.Struct`.
+    secret
+        Its sections that may hold a secret: what stands in them is never part of a reason.
     """
     try:
         values = tomllib.loads(text)
@@ -63,10 +65,12 @@ def toml_problems(text: str, kind: type) -> list[Problem]:
         return [Problem("", f"no TOML: {reason[:1].lower()}{reason[1:]}", int(line or end or 1))]
     except RecursionError:
         return [Problem("", "is nested too deeply; no setting is")]
-    return list(_problems(text, values, kind))
+    return list(_problems(text, values, kind, secret))
 
 
-def _problems(text: str, values: dict[str, Any], kind: type) -> Iterator[Problem]:
+def _problems(
+    text: str, values: dict[str, Any], kind: type, secret: Collection[str]
+) -> Iterator[Problem]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     sound: dict[str, Any] = {}
     for key, value in values.items():
@@ -76,7 +80,7 @@ def _problems(text: str, values: dict[str, Any], kind: type) -> Iterator[Problem
         try:
             msgspec.convert(value, fields[key].type)
         except msgspec.ValidationError as error:
-            yield _problem(text, key, value, fields[key].type, error)
+            yield _problem(text, key, value, fields[key].type, error, shown=key not in secret)
         else:
             sound[key] = value
     try:
@@ -91,7 +95,9 @@ def _problems(text: str, values: dict[str, Any], kind: type) -> Iterator[Problem
             yield Problem("", reason)
 
 
-def _problem(text: str, key: str, value: Any, kind: Any, error: msgspec.ValidationError) -> Problem:
+def _problem(
+    text: str, key: str, value: Any, kind: Any, error: msgspec.ValidationError, *, shown: bool
+) -> Problem:
     found = _AT.search(str(error))
     reason = _AT.sub("", str(error))
     steps: list[_Step] = [key, *_steps(found["path"] if found else "")]
@@ -105,8 +111,7 @@ def _problem(text: str, key: str, value: Any, kind: Any, error: msgspec.Validati
         reason = _unknown(unknown[1], known)
     elif not (isinstance(value, dict) and _section(at)):
         expected = expectation(at)
-        shown = repr(value)
-        given = f", not {shown}" if len(shown) <= _LONGEST else ""
+        given = f", not {value!r}" if shown and len(repr(value)) <= _LONGEST else ""
         reason = f"expected {expected}{given}" if expected else reason
     named = tuple(step for step in steps if isinstance(step, str))
     return Problem(".".join(named), reason, line_of(text, named))

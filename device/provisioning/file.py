@@ -133,11 +133,14 @@ class Provision(Config, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 def provision_problems(text: str) -> list[Problem]:
-    """Return all that is wrong with a provisioning file; empty where nothing is."""
+    """Return all that is wrong with a provisioning file; empty where nothing is.
+
+    What stands in the section ``machine`` is not told: it is shown on a screen and in a log.
+    """
     reason = f"this program reads version {VERSION}; use the program that the file is for"
     return [
         replace(problem, reason=reason) if problem.key == "machine.version" else problem
-        for problem in toml_problems(text, Provision)
+        for problem in toml_problems(text, Provision, secret={"machine"})
     ]
 
 

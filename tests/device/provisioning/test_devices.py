@@ -74,6 +74,14 @@ def test_mistake_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> 
     assert refusal(tmp_path, text).startswith(told)
 
 
+@pytest.mark.parametrize("secret", ["contraseña-larga", "short"])
+def test_secret_is_no_part_of_what_is_told(tmp_path: Path, secret: str) -> None:
+    header = "machine.name,machine.wifi.ssid,machine.wifi.password,machine.wifi.country"
+    told = refusal(tmp_path, f"{header}\na,Valley,{secret},PE\n")
+    assert told.startswith("devices.csv: line 2: machine.wifi.password: expected text")
+    assert secret not in told
+
+
 def test_mistake_in_what_is_common_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"common\.toml: line 1: threads"):
         provisions_of_table(*table(tmp_path, "machine.name\na\n", "threads = 99"))

@@ -19,6 +19,7 @@ from device.provisioning.apply import (
     DATA_KEY,
     DATA_KEY_FILE,
     ENVIRONMENT,
+    PROBLEM,
     SETTINGS,
     WPA_SUPPLICANT,
     apply_provision,
@@ -170,6 +171,33 @@ def test_mistake_in_the_machines_part_is_told(tmp_path: Path, line: str, said: s
     (problem,) = check_provision(write(tmp_path / "a.toml", f"threads = 2\n[machine]\n{line}\n"))
     assert said in str(problem)
     assert problem.line == 3
+
+
+@pytest.mark.parametrize(
+    ("section", "value"),
+    [
+        ("machine.wifi", 'password = "contraseña-larga"'),
+        ("machine.wifi", "password = 8231645970"),
+        ("machine.wifi", 'password = ["8231645970"]'),
+        ("machine.data", 'passphrase = "8231645970"'),
+        ("machine.data", "passphrase = 8231645970"),
+        ("machine.data", 'passphrase = {is = "8231645970"}'),
+        ("machine", 'wifi = "8231645970"'),
+        ("machine", 'data = "8231645970"'),
+    ],
+)
+def test_rejected_secret_is_told_nowhere(
+    tmp_path: Path, machine: Machinery, capsys: Capture, section: str, value: str
+) -> None:
+    rest = 'ssid = "Valley"\ncountry = "PE"\n' if section == "machine.wifi" else ""
+    file = write(tmp_path / "a.toml", f"threads = 2\n[{section}]\n{value}\n{rest}")
+    assert main(["provision", "--check", str(file)]) == ExitStatus.BAD_INPUT
+    told = capsys.readouterr().err
+    assert "line 3: machine." in told
+    assert machine.apply(file)
+    told += machine.said(PROBLEM) + machine.said(SETTINGS)
+    assert "larga" not in told
+    assert "8231645970" not in told
 
 
 def test_secret_that_others_may_read_is_told(file: Path) -> None:
