@@ -206,19 +206,22 @@ def line_of(text: str, path: tuple[str, ...]) -> int | None:
         The key and the sections that it stands in.
     """
     best: tuple[int, int] | None = None
+    for number, here in places(text):
+        if here and path[: len(here)] == here and (best is None or len(here) > best[0]):
+            best = len(here), number
+    return best[1] if best else None
+
+
+def places(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield the line, counted from 1, of each section and key, and its path."""
     section: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         header, pair = _HEADER.match(line), _PAIR.match(line)
         if header:
             section = _parts(header["name"])
-            here = section
+            yield number, section
         elif pair:
-            here = (*section, *_parts(pair["name"]))
-        else:
-            continue
-        if here and path[: len(here)] == here and (best is None or len(here) > best[0]):
-            best = len(here), number
-    return best[1] if best else None
+            yield number, (*section, *_parts(pair["name"]))
 
 
 def _parts(name: str) -> tuple[str, ...]:

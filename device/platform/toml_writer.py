@@ -1,6 +1,6 @@
 """Values as TOML: as much of it as settings need."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,6 +9,11 @@ import msgspec
 def to_toml(values: Mapping[str, Any]) -> str:
     """Return TOML of tables, lists, text, numbers and truth values; plain settings come first."""
     return "\n".join(_table(values, "")) + "\n"
+
+
+def assignment(path: Sequence[str], value: Any) -> str:
+    """Return one line of TOML that gives a value to the key at a path."""
+    return f"{'.'.join(_key(key) for key in path)} = {_inline(value)}"
 
 
 def _table(values: Mapping[str, Any], name: str) -> list[str]:

@@ -25,9 +25,9 @@ from device.provisioning.file import (
     file_problems,
     read_machine,
     read_provision,
-    without_machine,
 )
 from device.provisioning.network import network_drop_in
+from device.provisioning.program_part import program_part
 
 RUN_FOLDER: Final = Path("/run/dermascope")
 UNIT_FOLDER: Final = Path("/run/systemd/system/dermascope.service.d")
@@ -35,7 +35,7 @@ NETWORK: Final = "network.conf"
 """A drop-in for the program's unit, where its settings name what a network leads to."""
 
 SETTINGS: Final = "config.toml"
-"""What the program reads: the file without the section ``machine``."""
+"""What the program reads: its part of the file."""
 
 PROBLEM: Final = "problem"
 """The first thing that is wrong with the file; empty where nothing is."""
@@ -146,7 +146,7 @@ def _read(file: Path) -> tuple[bytes, Machine | None, list[str]]:
             return b"\xff", None, [str(error)]
         return b"", None, [ABSENT]
     problems = [str(problem) for problem in file_problems(text)]
-    return without_machine(text).encode(), read_machine(text), problems
+    return program_part(text).encode(), read_machine(text), problems
 
 
 def _decide(folder: Path, machine: Machine | None, problems: Sequence[str]) -> None:

@@ -4,7 +4,6 @@ It lies on the boot partition of a card, which any computer can write. The secti
 secrets, and never reaches the program.
 """
 
-import re
 import stat
 import tomllib
 import zoneinfo
@@ -18,11 +17,12 @@ from device.config import Config
 from device.errors import ConfigError
 from device.platform.toml_file import read_text
 from device.platform.toml_problems import Problem, line_of, toml_problems
-from device.platform.toml_writer import to_toml
 
 FILE_NAME: Final = "dermascope.toml"
 BOOT_FILE: Final = Path("/boot/firmware") / FILE_NAME
 VERSION: Final = 1
+MACHINE: Final = "machine"
+"""The section that holds secrets."""
 
 HostName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")]
 SshKey = Annotated[
@@ -36,9 +36,6 @@ Country = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")]
 TimeZone = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*\Z")]
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-_MACHINE_LINE: Final = re.compile(r"^\s*machine\s*[.=]")
-_HEADER: Final = re.compile(r"^\s*\[")
-_MACHINE_HEADER: Final = re.compile(r"^\s*\[\[?\s*machine\s*[\].]")
 
 
 class Wifi(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -140,7 +137,7 @@ def provision_problems(text: str) -> list[Problem]:
     reason = f"this program reads version {VERSION}; use the program that the file is for"
     return [
         replace(problem, reason=reason) if problem.key == "machine.version" else problem
-        for problem in toml_problems(text, Provision, secret={"machine"})
+        for problem in toml_problems(text, Provision, secret={MACHINE})
     ]
 
 
@@ -198,31 +195,6 @@ def read_provision(path: Path) -> Provision:
 def read_machine(text: str) -> Machine | None:
     """Return the section ``machine``, whatever else is wrong; None where it cannot be read."""
     try:
-        return msgspec.convert(tomllib.loads(text).get("machine", {}), Machine)
+        return msgspec.convert(tomllib.loads(text).get(MACHINE, {}), Machine)
     except (tomllib.TOMLDecodeError, RecursionError, msgspec.ValidationError):
         return None
-
-
-def without_machine(text: str) -> str:
-    """Return a file's text with the section ``machine`` left blank, so that every line stays.
-
-    For the program, which tells the line of whatever else is wrong, and may not see the secrets.
-    """
-    kept, inside = [], False
-    for line in text.splitlines():
-        if _HEADER.match(line):
-            inside = bool(_MACHINE_HEADER.match(line))
-        kept.append("" if inside or _MACHINE_LINE.match(line) else line)
-    blanked = "\n".join(kept) + "\n"
-    try:
-        values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return blanked
-    values.pop("machine", None)
-    try:
-        if tomllib.loads(blanked) == values:
-            return blanked
-    except tomllib.TOMLDecodeError:
-        pass
-    # It is written in a way that lines cannot tell: over several of them, for instance.
-    return to_toml(values)

@@ -25,7 +25,8 @@ from device.platform.clock import Clock
 from device.platform.toml_file import read_text
 from device.platform.toml_problems import toml_problems
 from device.platform.toml_writer import to_toml
-from device.provisioning.file import Provision, read_provision, without_machine
+from device.provisioning.file import Provision, read_provision
+from device.provisioning.program_part import program_part
 from device.screen.display import close_screen, open_offscreen
 from device.screen.input_mapper import InputMapper
 from device.screen.renderer import Renderer
@@ -125,7 +126,7 @@ def use(path: Path, renderer: Renderer) -> None:
     """Do what the start of a card and of the program does with a settings file."""
     text = read_text(path)
     toml_problems(text, Provision)
-    path.with_name("config.toml").write_text(without_machine(text), encoding="utf-8")
+    path.with_name("config.toml").write_text(program_part(text), encoding="utf-8")
     read_provision(path)
     config = load_config(path.with_name("config.toml"))
     model_folder(config)
