@@ -10,7 +10,14 @@ import msgspec
 
 from build_host.image.contents import contents_of, write_contents
 from build_host.image.debian import copy_root, debian_root
-from build_host.image.disk import boot_files, make_card, make_erofs, make_fat, selector_files
+from build_host.image.disk import (
+    SELECTOR,
+    boot_files,
+    make_card,
+    make_erofs,
+    make_fat,
+    selector_files,
+)
 from build_host.image.kernel_module import install_module
 from build_host.image.layout import SLOT_A
 from build_host.image.program import commit, commit_time, download_wheels, install_program
@@ -97,7 +104,7 @@ def build_image(build: Build, tools: Tools, say: Callable[[str], None]) -> Built
     sizes = recipe.partitions
     selector = selector_files(root, work, build.settings)
     boot = boot_files(root, work, SLOT_A, epoch)
-    make_fat(work / "selector.vfat", selector, sizes.selector, "DERMASCOPE", tools, epoch)
+    make_fat(work / SELECTOR, selector, sizes.selector, "DERMASCOPE", tools, epoch)
     make_fat(work / "boot-a.vfat", boot, sizes.boot, "DERMABOOT", tools, epoch)
     make_fat(work / "boot-b.vfat", {}, sizes.boot, "DERMABOOT", tools, epoch)
     # They lie on the boot partition.

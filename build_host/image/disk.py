@@ -12,12 +12,17 @@ from build_host.image.commands import ToolError
 from build_host.image.debian import SUITE_EPOCH
 from build_host.image.initramfs import with_ours
 from build_host.image.layout import SLOT_A, SLOT_B, Slot
+from build_host.image.privacy import is_private, privately
 from build_host.image.recipe import Partitions
 from build_host.image.tools import Tools
+from device.platform.durable_files import PRIVATE_FILE, PRIVATE_FOLDER
 
 _NAMESPACE: Final = uuid.UUID("6a1d1c52-51a5-4b0e-9a5a-d4f3a9c0d1e0")
 _FIRMWARE: Final = "usr/lib/raspi-firmware"
 _ROM_STAGE: Final = "bootcode.bin"
+
+SELECTOR: Final = "selector.vfat"
+"""The partition with the settings, in the folder that the card is put together in."""
 
 
 def make_erofs(root: Path, image: Path, tools: Tools, epoch: int, name: str) -> None:
@@ -60,7 +65,7 @@ def settle_times(root: Path, epoch: int) -> None:
 def make_fat(
     image: Path, files: Mapping[str, Path], size: int, label: str, tools: Tools, epoch: int
 ) -> None:
-    """Write files as a FAT file system.
+    """Write files as a FAT file system; where others may not read one of them, nor may they it.
 
     Parameters
     ----------
@@ -76,11 +81,11 @@ def make_fat(
     """
     staged = image.with_suffix(".files")
     shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(mode=PRIVATE_FOLDER)
     for name, path in sorted(files.items()):
         goes = staged / name
         goes.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, goes)
-    staged.mkdir(exist_ok=True)
     for path in [staged, *staged.rglob("*")]:
         os.utime(path, (epoch, epoch))
     image.unlink(missing_ok=True)
@@ -91,6 +96,8 @@ def make_fat(
         [image.parent],
         environment,
     )
+    if any(is_private(path) for path in files.values()):
+        image.chmod(PRIVATE_FILE)
     names = sorted(path.name for path in staged.iterdir())
     if names:
         copied = [str(staged / name) for name in names]
@@ -169,6 +176,8 @@ def selector_files(root: Path, work: Path, settings: Path) -> dict[str, Path]:
 def make_card(work: Path, partitions: Partitions, tools: Tools) -> Path:
     """Put the partitions that lie in a folder together; return the image of the card.
 
+    Where others may not read the partition with the settings, nor may they the card.
+
     Raises
     ------
     build_host.image.commands.ToolError
@@ -179,10 +188,12 @@ def make_card(work: Path, partitions: Partitions, tools: Tools) -> Path:
     empty, scratch = work / "empty", work / "genimage.tmp"
     shutil.rmtree(scratch, ignore_errors=True)
     empty.mkdir(exist_ok=True)
-    tools.run(
-        ["genimage", f"--config={config}", f"--rootpath={empty}", f"--inputpath={work}",
-         f"--outputpath={work}", f"--tmppath={scratch}"],
-        [work],
-    )  # fmt: skip
+    card = work / "dermascope.img"
+    card.unlink(missing_ok=True)
+    command = [
+        "genimage", f"--config={config}", f"--rootpath={empty}", f"--inputpath={work}",
+        f"--outputpath={work}", f"--tmppath={scratch}",
+    ]  # fmt: skip
+    tools.run(privately(command) if is_private(work / SELECTOR) else command, [work])
     shutil.rmtree(scratch, ignore_errors=True)
-    return work / "dermascope.img"
+    return card

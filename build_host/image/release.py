@@ -11,6 +11,7 @@ import msgspec
 from PIL import Image, ImageDraw
 
 from build_host.files import write_file
+from build_host.image.privacy import is_private, privately
 from build_host.image.tools import Tools
 
 DEVICES: Final = ("pi4-64bit", "pi3-64bit")
@@ -62,6 +63,8 @@ def publish(
 ) -> list[Path]:
     """Write an image's files into a folder and return them.
 
+    Where others may not read the image, nor may they what it is packed into.
+
     Parameters
     ----------
     card
@@ -80,11 +83,12 @@ def publish(
     tools.run(
         ["bmaptool", "--quiet", "create", str(card), f"--output={bmap}"], [card.parent, folder]
     )
+    packed.unlink(missing_ok=True)
     # A fixed number of threads: what is written depends on it.
-    tools.run(
-        ["sh", "-c", 'xz --stdout --threads=2 -3 "$1" > "$2"', "sh", str(card), str(packed)],
-        [card.parent, folder],
-    )
+    command = [
+        "sh", "-c", 'xz --stdout --threads=2 -3 "$1" > "$2"', "sh", str(card), str(packed),
+    ]  # fmt: skip
+    tools.run(privately(command) if is_private(card) else command, [card.parent, folder])
     checksum = folder / f"{packed.name}.sha256"
     download = sha256_of(packed)
     write_file(checksum, f"{download}  {packed.name}\n".encode())
