@@ -202,6 +202,67 @@ def test_power_that_fails_after_the_choice_leaves_the_new_system(instrument):
     assert list(instrument.card.memory.iterdir()) == []
 
 
+def fails_to_write(instrument: Instrument, what: str) -> None:
+    """Have something fail on the card, whoever asks: a disk that has become read-only, for one."""
+    if what == "the choice":
+        instrument.card.tool("mount", '! echo "$*" | grep -q remount,rw')
+    elif what == "the sector":
+        instrument.card.tool("dd", "cat > /dev/null; exit 1")
+    elif what == "the note of tries":
+        (instrument.card.memory / "tries").mkdir()
+    else:
+        instrument.card.tool("rm", "exit 1")
+
+
+@pytest.mark.parametrize(
+    "what", ["the choice", "the sector", "the note of tries", "what is removed"]
+)
+def test_the_system_that_starts_by_default_is_never_left(instrument, what):
+    instrument.look()
+    instrument.install()
+    fails_to_write(instrument, what)
+    for _ in range(5):
+        instrument.start("A")
+    assert "mark-good" not in instrument.card.said
+    assert instrument.card.starts == b"23"
+
+
+@pytest.mark.parametrize("what", ["the note of tries", "what is removed"])
+def test_a_system_that_was_kept_is_never_left(instrument, what):
+    instrument.look()
+    instrument.install()
+    fails_to_write(instrument, what)
+    for _ in range(2):
+        instrument.start("B")
+    assert instrument.card.starts == b"32"
+
+
+@pytest.mark.parametrize("choice", [None, b"", bytes(512), b"[all]\nboot_partition=7\n[tryboot]\n"])
+@pytest.mark.parametrize("slot", ["A", "B", "", "C"])
+def test_a_system_is_not_left_where_nobody_can_tell_whether_it_is_on_trial(
+    instrument, slot, choice
+):
+    instrument.look()
+    instrument.install()
+    instrument.card.choice.unlink()
+    if choice is not None:
+        instrument.card.choice.write_bytes(choice)
+    assert "whether this one is on trial is not known" in instrument.start(slot)
+    assert "mark-good" not in instrument.card.said
+    assert (instrument.card.choice.read_bytes() if choice is not None else None) == choice
+
+
+@pytest.mark.parametrize("what", ["the choice", "the sector"])
+def test_a_trial_that_cannot_be_kept_is_left(instrument, what):
+    instrument.look()
+    instrument.install()
+    fails_to_write(instrument, what)
+    instrument.card.start("B")
+    done = instrument.card.script("confirm", status=None)
+    assert done.returncode != 0
+    assert instrument.card.starts == b"23"
+
+
 def test_nothing_is_offered_while_an_update_is_on_trial(instrument):
     instrument.look()
     instrument.install()

@@ -36,7 +36,7 @@ refused() {
 }
 
 refuse() {
-    refused "$1" || echo "$1" >> "$REFUSED"
+    refused "$1" || echo "$1" >> "$REFUSED" || return 1
     sync -f "$REFUSED"
 }
 
@@ -44,7 +44,8 @@ boot_partition() {
     echo "$1" | tr AB 23
 }
 
-# One sector is written, in its place: power that fails leaves the old choice or the new one.
+# One sector is written, in its place: power that fails leaves the old choice or the new one. It fails
+# where it cannot be written, also where a caller goes on after a failure.
 choose() {
     text="[all]
 tryboot_a_b=1
@@ -53,12 +54,14 @@ boot_partition=$(boot_partition "$1")
 boot_partition=$(boot_partition "$(other_slot "$1")")
 #next=$2
 "
-    mount -o remount,rw "$SELECTOR"
+    mount -o remount,rw "$SELECTOR" || return 1
+    written=0
     {
         printf '%s' "$text"
         head -c $((511 - ${#text})) /dev/zero | tr '\0' '#'
         echo
-    } | dd of="$CHOICE" bs=512 count=1 iflag=fullblock conv=notrunc,fsync status=none
-    sync -f "$CHOICE"
-    mount -o remount,ro "$SELECTOR"
+    } | dd of="$CHOICE" bs=512 count=1 iflag=fullblock conv=notrunc,fsync status=none || written=1
+    sync -f "$CHOICE" || written=1
+    mount -o remount,ro "$SELECTOR" || written=1
+    return "$written"
 }
