@@ -20,13 +20,11 @@ from device.platform.durable_files import write_atomically
 from device.platform.toml_file import read_text
 from device.provisioning.file import (
     Machine,
-    Provision,
     Wifi,
     file_problems,
     read_machine,
-    read_provision,
 )
-from device.provisioning.network import network_drop_in
+from device.provisioning.network import network_of
 from device.provisioning.program_part import program_part
 
 RUN_FOLDER: Final = Path("/run/dermascope")
@@ -109,7 +107,6 @@ def apply_provision(
     # Before anything else can fail: a data partition made in plain cannot be encrypted later.
     _decide(folder, machine, problems)
     machine = machine or Machine()
-    provision = Provision() if problems else read_provision(file)
     zone = machine.time_zone
     if not (zones / zone).is_file():
         problems.append(f"machine.time_zone: this system knows no {zone}; UTC is used")
@@ -118,7 +115,7 @@ def apply_provision(
     write_atomically(folder / PROBLEM, "\n".join(problems[:1]).encode(), _PUBLIC)
     if problems:
         _log.error("the provisioning file is wrong; the screen says where")
-    if drop_in := network_drop_in(provision):
+    if drop_in := network_of(settings):
         units.mkdir(parents=True, exist_ok=True)
         write_atomically(units / NETWORK, drop_in.encode(), _PUBLIC)
         systemctl(["daemon-reload"])

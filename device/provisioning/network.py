@@ -5,14 +5,28 @@ network camera, another system or a port for the status say themselves what is n
 """
 
 import ipaddress
+import tomllib
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 from device.config import Config
 
 _CAMERA: Final = "mjpeg:"
 _LOOPBACK: Final = "localhost"
+
+
+def network_of(settings: bytes) -> str:
+    """Return the drop-in for settings of the program, as TOML; empty where they are wrong.
+
+    Only the program's part counts: a mistake in the machine's takes no network from the program.
+    """
+    try:
+        return network_drop_in(msgspec.convert(tomllib.loads(settings.decode()), Config))
+    except (ValueError, RecursionError, msgspec.ValidationError):
+        return ""
 
 
 def network_drop_in(config: Config) -> str:
@@ -21,10 +35,11 @@ def network_drop_in(config: Config) -> str:
     It allows the addresses that the settings name. Where one is a name, whose address is known only
     when it is asked for, or the status is read from elsewhere, it allows all.
     """
-    hosts = set(_hosts(config))
-    if not hosts:
+    addresses = {_address(host) for host in _hosts(config)}
+    if not addresses:
         return ""
-    allowed = sorted(hosts) if all(_is_address(host) for host in hosts) else ["any"]
+    known = [address for address in addresses if address]
+    allowed = sorted(known) if len(known) == len(addresses) else ["any"]
     return (
         f"[Service]\nRestrictAddressFamilies=AF_INET AF_INET6\nIPAddressAllow={' '.join(allowed)}\n"
     )
@@ -50,11 +65,15 @@ def _host_of(url: str) -> str:
         return url
 
 
-def _is_address(host: str) -> bool:
+def _address(host: str) -> str:
+    """Return an address as systemd takes it; empty where a host is a name.
+
+    systemd knows no zone (``fe80::1%eth0``), which no packet has, and would pass over the address.
+    """
     if host == _LOOPBACK:
-        return True
+        return host
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return False
-    return True
+        return ""
+    return host.partition("%")[0]
