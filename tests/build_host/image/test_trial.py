@@ -157,6 +157,32 @@ def test_an_update_that_cannot_be_written_is_told_and_not_tried(instrument):
     assert instrument.start("A") == ""
 
 
+def test_an_update_is_not_installed_where_no_note_of_its_trial_can_be_kept(instrument):
+    instrument.look()
+    instrument.card.tool("mountpoint", f'[ "$2" != "{instrument.card.memory}" ]')
+    instrument.card.script("update", "install", status=1)
+    assert instrument.offer == f"failed 1.3.0 {STICK}"
+    assert "rauc install" not in instrument.card.said
+    assert "reboot" not in instrument.card.said
+
+
+@pytest.mark.parametrize("fails", ["the note", "sync", "the restart", "it is stopped"])
+def test_an_installation_that_comes_to_no_end_is_told(instrument, fails):
+    instrument.look()
+    if fails == "the note":
+        (instrument.card.memory / "trial").mkdir()
+    elif fails == "sync":
+        instrument.card.tool("sync", "exit 1")
+    elif fails == "the restart":
+        instrument.card.tool("systemctl", "exit 1")
+    else:
+        info = "RAUC_MF_VERSION='1.3.0'"
+        instrument.card.tool("rauc", f'[ $1 = install ] && kill -TERM $PPID; echo "{info}"')
+    instrument.card.script("update", "install", status=None)
+    assert instrument.offer == f"failed 1.3.0 {STICK}"
+    assert "reboot" not in instrument.card.said
+
+
 def test_an_update_that_does_not_work_is_not_tried_again(instrument):
     instrument.look()
     instrument.install()

@@ -25,7 +25,7 @@ class CardWithTwoSystems:
             path.mkdir()
         (self.share / "version").write_text("1.2.0\n")
         self.choice.write_bytes(autoboot(SLOT_A, SLOT_B))
-        for name in ("mount", "umount", "sync", "rmdir", "sleep", "rauc"):
+        for name in ("mount", "umount", "mountpoint", "sync", "rmdir", "sleep", "rauc"):
             self.tool(name, f'echo "{name} $*" >> "{folder}/said"')
         self.tool("findmnt", "echo /dev/mmcblk0p5")
         self.tool("mktemp", f'mkdir -p "{folder}/boot"; echo "{folder}/boot"')
