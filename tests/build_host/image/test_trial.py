@@ -183,6 +183,16 @@ def test_an_installation_that_comes_to_no_end_is_told(instrument, fails):
     assert "reboot" not in instrument.card.said
 
 
+@pytest.mark.parametrize("version", ["1.1.0", "1.4.0", ""])
+def test_an_update_that_is_another_by_now_is_not_installed(instrument, version):
+    instrument.look()
+    instrument.holds(version)
+    instrument.card.script("update", "install", status=1)
+    assert instrument.offer == f"untrusted - {STICK}"
+    assert "rauc install" not in instrument.card.said
+    assert list(instrument.card.memory.iterdir()) == []
+
+
 def test_an_update_that_does_not_work_is_not_tried_again(instrument):
     instrument.look()
     instrument.install()
