@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from build_host.image.recipe import OVERLAY
 from tests.build_host.image.two_systems import CardWithTwoSystems
 
 STICK = "sda1"
@@ -134,6 +135,30 @@ def test_an_update_is_installed_at_once_where_the_instrument_does_not_work(instr
     instrument.card.tool("systemctl", f'echo "systemctl $*" >> "{instrument.folder}/said"')
     instrument.look()
     assert "systemctl start --no-block dermascope-update.service" in instrument.card.said
+
+
+def test_an_update_that_was_there_before_the_instrument_failed_is_installed_then(instrument):
+    start = "systemctl start --no-block dermascope-update.service"
+    # It fails and is started again: systemd does not call that failed yet.
+    assert instrument.look() == f"offered 1.3.0 {STICK}"
+    assert start not in instrument.card.said
+    instrument.card.script("update", "rescue")
+    assert start in instrument.card.said
+
+
+@pytest.mark.parametrize("version", ["1.2.0", "1.1.0", ""])
+def test_an_instrument_that_failed_installs_nothing_that_was_not_offered(instrument, version):
+    instrument.holds(version)
+    instrument.look()
+    instrument.card.script("update", "rescue")
+    assert "systemctl start" not in instrument.card.said
+
+
+def test_the_screen_of_an_instrument_that_failed_looks_for_an_update_first():
+    unit = OVERLAY / "usr/lib/systemd/system/dermascope-fault.service.d/image.conf"
+    lines = unit.read_text().splitlines()
+    # As root, though the screen is not, and whatever comes of it.
+    assert "ExecStartPre=+-/usr/lib/dermascope/update rescue" in lines
 
 
 def test_an_update_that_works_is_kept(instrument):
