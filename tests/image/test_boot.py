@@ -120,5 +120,12 @@ def test_the_clock_never_shows_a_time_before_the_image(machine):
     assert now >= datetime.fromisoformat(contents["built"])
 
 
+def test_a_command_has_the_settings_and_the_records_of_the_card(machine):
+    program = "from device.config import load_config; print(load_config().source)"
+    assert machine.root(f"/opt/dermascope/bin/python -c '{program}'").strip() == "usb:/dev/video0"
+    assert "model" in machine.root("dermascope status").lower()
+    assert machine.root("dermascope selftest --running --only disk; echo $?").split()[-1] == "0"
+
+
 def test_the_program_runs_as_its_own_user(machine):
     assert machine.root("ps -o user= -C dermascope").split()[:1] == ["dermascope"]
