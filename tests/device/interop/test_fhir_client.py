@@ -2,7 +2,9 @@ import contextlib
 import http.server
 import json
 import os
+import shutil
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -243,6 +245,27 @@ def test_encrypted_connection(one: ExaminedLesion, tmp_path: Path) -> None:
         assert len(held.sent) == 1
     missing = at(1, "https", authority=str(tmp_path / "missing"))
     assert "cannot be secured" in refusal(missing, one)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_authority_that_a_card_keeps_beside_those_of_the_system_is_trusted(
+    one: ExaminedLesion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = certificate(tmp_path, "own")
+    kept = tmp_path / "certificates"
+    kept.mkdir()
+    # As the unit on a card has it.
+    monkeypatch.setenv("SSL_CERT_DIR", f"/etc/ssl/certs:{kept}")
+    with records(server_context(own)) as held:
+        assert "cannot be secured" in refusal(at(held.port, "https"), one)
+        told = subprocess.run(
+            ["openssl", "x509", "-noout", "-hash", "-in", str(own[0])],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        shutil.copyfile(own[0], kept / f"{told.stdout.strip()}.0")
+        with fhir_store(at(held.port, "https")) as send:
+            send(one)
+        assert len(held.sent) == 1
 
 
 def test_token_that_cannot_be_read_is_told(one: ExaminedLesion, tmp_path: Path) -> None:
