@@ -13,6 +13,7 @@ from device.anatomy import BodySpot, BodyView
 from device.body.atlas import DRAWINGS
 from device.body.drawing import Drawing
 from device.faults import Fault
+from device.inference.recommendation import Recommendation
 from device.records.words import SIDE_LETTERS
 from device.screen import theme
 from device.screen.canvas import Canvas
@@ -37,12 +38,15 @@ class Card:
         The first line warns.
     focused
         The keyboard would press it.
+    asked
+        What stands as a sign in the picture's corner, or None.
     """
 
     picture: ByIdentity[Pixels]
     lines: tuple[str, ...]
     warned: bool = False
     focused: bool = False
+    asked: Recommendation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,8 @@ def draw_card(canvas: Canvas, area: Rect, card: Card, *, beside: bool) -> None:
         top = words.top
     pygame.draw.rect(canvas.screen, canvas.palette.touch, area, px(2), border_radius=px(8))
     draw_picture(canvas, picture, card.picture.value)
+    if card.asked is not None:
+        _draw_asked(canvas, picture, card.asked)
     for i, line in enumerate(card.lines):
         colour = canvas.palette.text if i == 0 else canvas.palette.quiet
         if i == 0 and card.warned:
@@ -106,6 +112,15 @@ def draw_card(canvas: Canvas, area: Rect, card: Card, *, beside: bool) -> None:
         canvas.draw_text(line, theme.SMALL, (words.left, top), words.width, colour, bold=i == 0)
         top += step
     canvas.draw_focus(area.inflate(-px(6), -px(6)), focused=card.focused)
+
+
+def _draw_asked(canvas: Canvas, picture: Rect, asked: Recommendation) -> None:
+    """Draw a recommendation's sign where it stands out from any skin."""
+    px = canvas.layout.px
+    ground = Rect(picture.left, picture.top, px(26), px(24))
+    pygame.draw.rect(canvas.screen, canvas.palette.background, ground)
+    colour = canvas.recommendation_colour(asked)
+    canvas.draw_recommendation_sign(asked, ground.left + px(4), ground.centery, px(9), colour)
 
 
 def draw_empty(canvas: Canvas, area: Rect) -> None:

@@ -25,7 +25,7 @@ from device.screen.pages.base import Control, Page
 from device.screen.pages.followup import FollowUpState, dermoscopic
 from device.screen.pages.patient import PatientState
 from device.screen.pages.picture import PictureState
-from device.screen.records_wording import asked_for, lesion_name, urgent
+from device.screen.records_wording import lesion_name, urgent
 from device.screen.registry import PageName
 from device.screen.state import Context, State, Step, with_page, without_lesion
 from device.screen.view import ByIdentity, Case, LiveView, PageView, Snapshot
@@ -241,9 +241,10 @@ class LesionPage(Page):
             said = wording.translate("Region")
         card = Card(
             ByIdentity(visit.thumbnail),
-            (f"{record.taken.astimezone():%Y-%m-%d}", said, *asked_for(record, wording)),
+            (f"{record.taken.astimezone():%Y-%m-%d}", said),
             warned=asked == Recommendation.REFER,
             focused=view.focus == slot,
+            asked=asked,
         )
         canvas.part(area, card, lambda card: draw_card(canvas, area, card, beside=False))
 
