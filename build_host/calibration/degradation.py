@@ -27,10 +27,12 @@ Pixels = NDArray[np.uint8]
 Corrupt = Callable[[Pixels, float, np.random.Generator], Pixels]
 
 MAX_REFUSED: Final = 0.005
-"""No limit refuses more than this share of the undegraded images of any group (`groups_of`): they
-are good enough, and the eight limits together are to refuse few of them."""
+"""No limit refuses more than this share of the undegraded images of any group (`groups_of`),
+rounded up to a whole image: they are good enough, and the eight limits together are to refuse few
+of them. Were no image of a small group refused, its one worst picture would switch a limit off."""
 
 _FEW: Final = 50
+"""Images of which a group has as many or more: of fewer, one image would set the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,18 +318,39 @@ def groups_of(dataset: Dataset) -> dict[str, NDArray[np.bool_]]:
     """Return which images are of which group of fifty or more; that of all images first.
 
     Sources, diagnoses and classes of skin tone: none is to be refused more often than others for
-    what it looks like.
+    what it looks like. Neighbouring classes of skin tone that have fewer are one group, from the
+    darkest on, since those have the fewest images and need the care most.
     """
     found = {"all": np.ones(len(dataset), bool)}
-    tones = [f"skin tone {r.skin_tone}" if r.skin_tone else "" for r in dataset.records]
-    for names in (
-        [r.source for r in dataset.records], [str(r.dx) for r in dataset.records], tones,
-    ):  # fmt: skip
+    for names in ([r.source for r in dataset.records], [str(r.dx) for r in dataset.records]):
         for name in sorted(set(names) - {""}):
             rows = np.array([own == name for own in names])
             if rows.sum() >= _FEW:
                 found[name] = rows
+    tones = np.array([r.skin_tone for r in dataset.records])
+    for pooled in _pooled_tones(tones):
+        found[f"skin tone {_span(pooled)}"] = np.isin(tones, pooled)
     return found
+
+
+def _pooled_tones(tones: NDArray[np.str_]) -> list[list[str]]:
+    """Return the classes of skin tone, neighbours together where either has too few images."""
+    counts = {tone: int((tones == tone).sum()) for tone in sorted(set(tones.tolist()) - {""})}
+    pools: list[list[str]] = []
+    pool: list[str] = []
+    for tone in counts:
+        pool.append(tone)
+        if sum(counts[own] for own in pool) >= _FEW:
+            pools.append(pool)
+            pool = []
+    if pool and pools:
+        # The lightest are too few: they go with the class before them.
+        pools[-1] += pool
+    return pools
+
+
+def _span(tones: list[str]) -> str:
+    return tones[0] if len(tones) == 1 else f"{tones[0]} to {tones[-1]}"
 
 
 def _at_full_size(dataset: Dataset) -> NDArray[np.bool_]:

@@ -105,6 +105,47 @@ def test_groups_are_the_sources_diagnoses_and_skin_tones_of_many_images() -> Non
     }  # fmt: skip
 
 
+def toned(*counts: int) -> Dataset:
+    """Return a dataset with so many images of each class of skin tone, the darkest first."""
+    tones = [str(tone) for tone, count in enumerate(counts) for _ in range(count)]
+    records = tuple(
+        ImageRecord(f"{i}", f"{i}", "nv", source="A", skin_tone=tone)
+        for i, tone in enumerate(tones)
+    )
+    return Dataset("drawn", records, lambda record: FRAME)
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        # MILK10k's validation fold: none of the darkest two classes has fifty.
+        ((0, 9, 45, 500, 200, 60), {"1 to 2": 54, "3": 500, "4": 200, "5": 60}),
+        # Only as many as are needed are pooled, and those that have enough stand alone.
+        ((60, 9, 45, 50), {"0": 60, "1 to 2": 54, "3": 50}),
+        # The lightest, too few, go with the class before them.
+        ((9, 50, 80, 3), {"0 to 1": 59, "2 to 3": 83}),
+        ((20, 20), {}),
+    ],
+)
+def test_dark_skin_has_a_group_although_its_classes_are_small(
+    counts: tuple[int, ...], expected: dict[str, int]
+) -> None:
+    groups = groups_of(toned(*counts))
+    found = {n: int(rows.sum()) for n, rows in groups.items() if n.startswith("skin tone")}
+    assert found == {f"skin tone {name}": count for name, count in expected.items()}
+
+
+@pytest.mark.parametrize("bad", ["low", "high"])
+@pytest.mark.parametrize("size", [50, 54, 200, 201, 400, 999])
+def test_limit_refuses_one_in_two_hundred_of_a_group_or_one_image(bad: str, size: int) -> None:
+    random = np.random.default_rng(size)
+    values = random.normal(50.0, 5.0, 5000)
+    group = random.normal(30.0 if bad == "low" else 70.0, 5.0, size)
+    found, _ = find_limit(values, np.ones(5000), [values, group], bad, 0.05)
+    refused = (group < found).sum() if bad == "low" else (group > found).sum()
+    assert refused <= max(1, np.ceil(size / 200))
+
+
 def test_a_runs_limits_become_those_of_the_study(
     command: Callable[..., Done], run: Path, ham10000: Path
 ) -> None:
