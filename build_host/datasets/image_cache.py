@@ -3,7 +3,7 @@
 import hashlib
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from build_host.datasets.dataset import Dataset
-from build_host.datasets.look_alikes import ALIKE, CROPS, SIDE, look_alikes_in_training
 from build_host.datasets.split import Split
 from build_host.errors import DataError
 from build_host.files import replacing
@@ -56,9 +55,6 @@ def load_examples(
 ) -> Examples:
     """Return a dataset's images, resized for the model and as frames for augmentation.
 
-    No training image looks like one of another source that validates or tests
-    (`build_host.datasets.look_alikes`).
-
     Parameters
     ----------
     frame_size
@@ -70,65 +66,7 @@ def load_examples(
     frames = images
     if frame_size != (0, 0):
         frames = _cached(dataset, _FrameMaker(*frame_size), cache, quiet=False)
-    apart = without_look_alikes_of_others(dataset, split, cache)
-    return Examples(images, frames, dataset.labels, dataset.source_indices, apart)
-
-
-def without_look_alikes_of_others(dataset: Dataset, split: Split, cache: Path) -> Split:
-    """Return a split that trains on no image that looks like a tested one of another source.
-
-    Parameters
-    ----------
-    cache
-        Folder that keeps what was found for the next run.
-    """
-    alike = _look_alikes(dataset, split, cache)
-    return replace(split, train=_without(split.train, alike[:, 0]))
-
-
-def without_tests_like_training(dataset: Dataset, split: Split, cache: Path) -> Split:
-    """Return a split that tests on no image that looks like a training one of another source.
-
-    For networks that were trained on some of the sources alone, and so with those images.
-
-    Parameters
-    ----------
-    cache
-        As in `without_look_alikes_of_others`.
-    """
-    alike = _look_alikes(dataset, split, cache)
-    return replace(
-        split,
-        validation=_without(split.validation, alike[:, 1]),
-        test=_without(split.test, alike[:, 1]),
-    )
-
-
-def _without(rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
-    return rows[~np.isin(rows, others)]
-
-
-def _look_alikes(dataset: Dataset, split: Split, cache: Path) -> NDArray[np.int64]:
-    """Return rows of images of two sources that look alike, one that trains and one that does not.
-
-    int64, (k, 2).
-    """
-    if len(dataset.sources) == 1:
-        return np.empty((0, 2), np.int64)
-    spec = InputSpec(height=SIDE, width=SIDE, geometry="center-square")
-    identity = hashlib.sha256(_digest(dataset, _InputMaker(spec)).encode())
-    identity.update(msgspec.json.encode((dataset.sources, ALIKE, CROPS)))
-    identity.update(dataset.source_indices.tobytes())
-    for part in (split.train, split.validation, split.test):
-        identity.update(part.tobytes())
-    path = cache / f"look-alikes-{identity.hexdigest()[:16]}.npy"
-    if not path.exists():
-        images = resized_images(dataset, spec, cache)
-        found = look_alikes_in_training(split, images, dataset.source_indices)
-        rows = np.array([(p.first, p.second) for p in found], np.int64).reshape(-1, 2)
-        with replacing(path) as part_file:
-            np.save(part_file, rows)
-    return np.asarray(np.load(path))
+    return Examples(images, frames, dataset.labels, dataset.source_indices, split)
 
 
 def resized_images(
@@ -269,6 +207,11 @@ def _preallocated(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype
             f"({error.strerror}); free some, or name another --out"
         ) from None
     return array
+
+
+def digest_of_images(dataset: Dataset, spec: InputSpec) -> str:
+    """Return a digest of what `resized_images` returns."""
+    return _digest(dataset, _InputMaker(spec))
 
 
 def _digest(dataset: Dataset, make: _InputMaker | _FrameMaker) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from build_host.datasets import ham10000, isic2017, isic2019, milk10k
 from build_host.datasets.clinic import read_clinic
 from build_host.datasets.dataset import Dataset, concatenate
-from build_host.datasets.split import Split, split_by_lesion
+from build_host.datasets.split import Split, divide_by_lesion, split_by_lesion
 from build_host.errors import DataError
 from device.imaging.field_of_view import WORKING_SIDE
 
@@ -138,6 +138,20 @@ def read_sources(names: tuple[SourceName, ...], folders: DataFolders) -> Dataset
     return datasets[0] if len(datasets) == 1 else concatenate(*datasets)
 
 
+def tested_elsewhere(names: Iterable[SourceName], folders: DataFolders) -> Dataset | None:
+    """Return the images of sources that test although `read_sources` leaves them out.
+
+    That is ISIC 2017's test part; None where that is not among the sources, or not at hand.
+    """
+    if "isic-2017" not in names:
+        return None
+    try:
+        return isic2017.read_isic2017(folders.folder("isic-2017"), ("test",))
+    except DataError:
+        # What trains is often downloaded alone, and what is not there cannot test here.
+        return None
+
+
 def at_full_size(dataset: Dataset) -> Dataset:
     """Return the images of those sources whose pictures are large enough to measure quality by.
 
@@ -162,3 +176,8 @@ def split_sources(dataset: Dataset) -> Split:
         If a diagnosis is missing from a part.
     """
     return split_by_lesion(dataset, TRAINING_ONLY)
+
+
+def divide_sources(dataset: Dataset) -> Split:
+    """Split as `split_sources` does, whatever diagnoses are missing from a part."""
+    return divide_by_lesion(dataset, TRAINING_ONLY)

@@ -36,6 +36,18 @@ def fold_of(lesion_id: str) -> int:
     return int(hashlib.sha256(lesion_id.encode()).hexdigest(), 16) % FOLDS
 
 
+def divide_by_lesion(dataset: Dataset, training_only: Collection[str] = ()) -> Split:
+    """Split a dataset as `split_by_lesion` does, whatever diagnoses are missing from a part."""
+    folds = np.array(
+        [-1 if r.source in training_only else fold_of(r.lesion_id) for r in dataset.records]
+    )
+    return Split(
+        train=np.flatnonzero((folds != TEST_FOLD) & (folds != VALIDATION_FOLD)),
+        validation=np.flatnonzero(folds == VALIDATION_FOLD),
+        test=np.flatnonzero(folds == TEST_FOLD),
+    )
+
+
 def split_by_lesion(dataset: Dataset, training_only: Collection[str] = ()) -> Split:
     """Split a dataset so that no lesion is in two parts.
 
@@ -49,14 +61,7 @@ def split_by_lesion(dataset: Dataset, training_only: Collection[str] = ()) -> Sp
     build_host.errors.DataError
         If a diagnosis is missing from a part.
     """
-    folds = np.array(
-        [-1 if r.source in training_only else fold_of(r.lesion_id) for r in dataset.records]
-    )
-    split = Split(
-        train=np.flatnonzero((folds != TEST_FOLD) & (folds != VALIDATION_FOLD)),
-        validation=np.flatnonzero(folds == VALIDATION_FOLD),
-        test=np.flatnonzero(folds == TEST_FOLD),
-    )
+    split = divide_by_lesion(dataset, training_only)
     labels = dataset.labels
     for part, indices in (
         ("training", split.train),

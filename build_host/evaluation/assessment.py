@@ -11,7 +11,6 @@ import numpy as np
 from rich.console import Console
 
 from build_host.datasets.dataset import Dataset
-from build_host.datasets.isic2017 import read_isic2017
 from build_host.datasets.sampling import balanced_sample
 from build_host.datasets.segmentations import SEGMENTATIONS_FOLDER
 from build_host.evaluation.evaluation import Evaluation, evaluate
@@ -58,6 +57,22 @@ class CoveragePoint(msgspec.Struct, frozen=True):
     balanced_accuracy: float
 
 
+class Separation(msgspec.Struct, frozen=True):
+    """How the images that test were kept apart from those that trained.
+
+    Attributes
+    ----------
+    left_out
+        How many test images of each source were left out, since they look like one that trained or
+        validated.
+    not_compared
+        Sources that the model was trained on and that were not at hand.
+    """
+
+    left_out: dict[str, int]
+    not_compared: list[str]
+
+
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured.
 
@@ -87,6 +102,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
         where there are none.
     out_of_scope
         The same of dermoscopic images that show none of the seven diagnoses.
+    separation
+        How the images were kept apart from those that trained; None where they were not compared.
     """
 
     evaluations: list[Evaluation]
@@ -100,6 +117,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     sources: list[SourceEvaluation] = []
     photographs: dict[str, float] = {}
     out_of_scope: dict[str, float] = {}
+    separation: Separation | None = None
 
     @property
     def acted_upon(self) -> Evaluation:
@@ -129,12 +147,13 @@ def assess(
     bundle: Bundle,
     test: Dataset,
     data: Path | None,
-    isic2017: Path | None,
+    isic2017: Dataset | None,
     float_model: bytes | None,
     console: Console,
     sources: Dataset | None = None,
     photographs: Sequence[Path] = (),
     out_of_scope: Sequence[Path] = (),
+    separation: Separation | None = None,
 ) -> Assessment:
     """Measure a bundle in every way.
 
@@ -145,7 +164,7 @@ def assess(
     data
         HAM10000, or None; its segmentations are used where it has them.
     isic2017
-        The external dataset, or None.
+        The external test images, or None.
     float_model
         The same network as a float ``.tflite`` file, or None.
     sources
@@ -154,6 +173,8 @@ def assess(
         Files of photographs that no dermatoscope took, of lesions that were not trained on.
     out_of_scope
         Files of dermoscopic images that show none of the seven diagnoses.
+    separation
+        How the test images were kept apart from those that trained.
     """
     manifest = bundle.manifest
     model_id = manifest.model_id
@@ -176,7 +197,7 @@ def assess(
         unquantized = predict(Analyzer(with_float_model(bundle, float_model)), test)
         evaluations.append(evaluate(unquantized, model_id, float_model, FLOAT))
     if isic2017 is not None:
-        elsewhere = predict(analyzer, read_isic2017(isic2017, ("test",)))
+        elsewhere = predict(analyzer, isic2017)
         metrics: dict[str, Metric] = {"melanoma_auc": melanoma_auc, "accuracy": accuracy}
         origin = manifest.provenance
         trained_on = any("ISIC 2017" in further for further in origin.further) or not {
@@ -221,6 +242,7 @@ def assess(
         sources=evaluate_sources(bundle, sources, known=known) if sources else [],
         photographs=_called(analyzer, photographs),
         out_of_scope=_called(analyzer, out_of_scope),
+        separation=separation,
     )
 
 

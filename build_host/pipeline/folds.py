@@ -25,13 +25,23 @@ def fold(
     return dataset.subset(split.validation if part == "validation" else split.test)
 
 
-def own_fold(bundle: Bundle, folders: DataFolders, part: Literal["validation", "test"]) -> Dataset:
-    """Return the validation or test folds of all the sources that a bundle was trained on."""
+def sources_of(bundle: Bundle) -> tuple[SourceName, ...]:
+    """Return the sources that a bundle was trained on.
+
+    Raises
+    ------
+    build_host.errors.DataError
+        If one is not known.
+    """
     try:
-        names = msgspec.convert(bundle.manifest.provenance.sources, tuple[SourceName, ...])
+        return msgspec.convert(bundle.manifest.provenance.sources, tuple[SourceName, ...])
     except msgspec.ValidationError as error:
         raise DataError(f"{bundle.folder}: names a source that is not known ({error})") from None
-    return fold(names, folders, part)
+
+
+def own_fold(bundle: Bundle, folders: DataFolders, part: Literal["validation", "test"]) -> Dataset:
+    """Return the validation or test folds of all the sources that a bundle was trained on."""
+    return fold(sources_of(bundle), folders, part)
 
 
 def main_fold(bundle: Bundle, folders: DataFolders, part: Literal["validation", "test"]) -> Dataset:

@@ -17,7 +17,8 @@ from build_host.calibration.case_mixes import (
 )
 from build_host.calibration.fits import fit_conformal
 from build_host.datasets.dataset import Dataset
-from build_host.datasets.image_cache import resized_images, without_tests_like_training
+from build_host.datasets.image_cache import resized_images
+from build_host.datasets.separation import without_tests_like_training
 from build_host.datasets.sources import (
     SOURCES,
     TRAINING_ONLY,

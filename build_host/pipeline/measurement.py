@@ -1,5 +1,6 @@
 """What is measured of a run or a bundle on a fold, and the sheets that show it."""
 
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +20,7 @@ from build_host.evaluation.judgement import Judgement, judge
 from build_host.files import replacing
 from build_host.pipeline.folds import fold, main_fold, own_fold, photographs
 from build_host.pipeline.release import open_run_or_bundle
+from build_host.pipeline.unseen import find_seen
 from build_host.pipeline.workspace import open_draft
 from build_host.results import write_result
 from build_host.run_folder import RunFolder
@@ -30,29 +32,42 @@ if TYPE_CHECKING:
 
 def evaluate_run(folder: RunFolder, folders: DataFolders, console: Console) -> Assessment:
     """Measure a run's int8 file in every way, and write the result."""
-    result = evaluate_bundle(open_draft(folder), folders, console, folder.float_model)
+    bundle = open_draft(folder)
+    result = evaluate_bundle(bundle, folders, console, folder.float_model, folder.cache)
     write_result(folder.metrics, result)
     return result
 
 
 def evaluate_bundle(
-    bundle: Bundle, folders: DataFolders, console: Console, float_file: Path | None = None
+    bundle: Bundle,
+    folders: DataFolders,
+    console: Console,
+    float_file: Path | None = None,
+    cache: Path | None = None,
 ) -> Assessment:
     """Measure a bundle in every way, through the device's own Analyzer.
+
+    Left out are test images that look like one that it was trained or calibrated on.
 
     Parameters
     ----------
     float_file
         The same network before quantization, where there is one.
+    cache
+        Folder of decoded images; by default one that is forgotten.
     """
+    with tempfile.TemporaryDirectory() as temporary:
+        seen = find_seen(bundle, folders, cache or Path(temporary))
     test = main_fold(bundle, folders, "test")
     float_model = float_file.read_bytes() if float_file and float_file.is_file() else None
-    isic2017 = folders.sources.get("isic-2017")
     named: list[SourceName] = [n for n in folders.sources if n not in ("isic-2017", "ham10000")]
     own = bundle.manifest.provenance.sources
     known: list[SourceName] = ["ham10000"] if "ham10000" in folders.sources else []
     several = len(own) > 1 or set(named) - set(own)
     sources = fold((*known, *named), folders, "test") if named and several else None
+    external = None
+    if "isic-2017" in folders.sources:
+        external = read_isic2017(folders.folder("isic-2017"), ("test",))
     taken: list[Photograph] = []
     others: list[Path] = []
     if "milk10k" in folders.sources:
@@ -60,14 +75,15 @@ def evaluate_bundle(
         others = list(milk10k_out_of_scope(folders.folder("milk10k")).values())
     return assess(
         bundle,
-        test,
+        seen.without(test),
         folders.sources.get("ham10000"),
-        isic2017,
+        seen.without(external) if external else None,
         float_model,
         console,
-        sources,
+        seen.without(sources) if sources else None,
         [photo.path for photo in taken],
         others,
+        seen.separation(*(d for d in (test, sources, external) if d)),
     )
 
 
@@ -108,7 +124,8 @@ def compare(
     """
     trusted = tuple(trusted_keys)
     bundles = [open_draft(folder), *(open_run_or_bundle(path, trusted) for path in others)]
-    test = main_fold(bundles[0], folders, "test")
+    seen = find_seen(bundles[0], folders, folder.cache)
+    test = seen.without(main_fold(bundles[0], folders, "test"))
     peers = [measure_peer(bundle, test) for bundle in bundles]
     write_result(folder.peers, peers)
     return peers

@@ -14,11 +14,7 @@ from build_host.bundle.draft import calibrate_draft, draft, provenance
 from build_host.calibration.degradation import Study
 from build_host.calibration.fits import percentile_quality_limits
 from build_host.datasets.dataset import Dataset
-from build_host.datasets.image_cache import (
-    load_examples,
-    resized_images,
-    without_look_alikes_of_others,
-)
+from build_host.datasets.image_cache import load_examples, resized_images
 from build_host.datasets.sources import SOURCES, DataFolders, SourceName, at_full_size
 from build_host.datasets.split import Split
 from build_host.errors import DataError
@@ -31,7 +27,7 @@ from build_host.pipeline.workspace import (
     Run,
     open_draft,
     prediction_folders,
-    training_data,
+    separated_data,
     write_draft,
 )
 from build_host.run_folder import RunFolder
@@ -48,7 +44,7 @@ _GPTQ_IMAGES: Final = 256
 def train(run: Run, folders: DataFolders, teachers: Sequence[Run], console: Console) -> None:
     """Train the run's network; resumes where it was stopped."""
     config = run.config
-    dataset, split = training_data(config, folders)
+    dataset, split = separated_data(config, folders, run.folder.cache)
     examples = load_examples(dataset, split, config.input, config.fit.frame_size, run.folder.cache)
     # TensorFlow takes seconds to import: errors in data or settings come before that.
     from build_host.keras import keras
@@ -62,7 +58,7 @@ def train(run: Run, folders: DataFolders, teachers: Sequence[Run], console: Cons
         network = build_network(config)
         if config.start == "imagenet":
             load_imagenet_weights(config, network, folders.pretrained)
-    predictions = prediction_folders(run, teachers, dataset) if teachers else []
+    predictions = prediction_folders(run, teachers, dataset, split) if teachers else []
     for teacher, folder in zip(teachers, predictions, strict=True):
         predict_views(config, examples, teacher.config, teacher.folder, folder, console)
     fit(config, network, examples, run.folder, console, predictions=predictions)
@@ -93,8 +89,7 @@ def compress(run: Run, folders: DataFolders, console: Console, captured: bool = 
     folder, config = run.folder, run.config
     if not folder.weights.is_file():
         raise DataError(f"{folder.path}: is not trained yet ({folder.weights.name} is missing)")
-    dataset, split = training_data(config, folders)
-    split = without_look_alikes_of_others(dataset, split, folder.cache)
+    dataset, split = separated_data(config, folders, folder.cache)
     images = resized_images(dataset, config.input, folder.cache)
     shuffled = np.random.default_rng(config.seed).permutation(split.train)
     network = build_network(config)

@@ -11,7 +11,13 @@ from pathlib import Path
 import msgspec
 
 from build_host.datasets.dataset import Dataset
-from build_host.datasets.sources import DataFolders, read_sources, split_sources
+from build_host.datasets.separation import without_look_alikes
+from build_host.datasets.sources import (
+    DataFolders,
+    read_sources,
+    split_sources,
+    tested_elsewhere,
+)
 from build_host.datasets.split import Split
 from build_host.errors import DataError
 from build_host.files import write_file
@@ -96,10 +102,17 @@ def find_teachers(config: RunConfig, config_folder: Path, out: Path) -> list[Run
     return found
 
 
-def prediction_folders(run: Run, teachers: Sequence[Run], dataset: Dataset) -> list[Path]:
+def prediction_folders(
+    run: Run, teachers: Sequence[Run], dataset: Dataset, split: Split
+) -> list[Path]:
     """Return the folder of each teacher's predictions, beside the run's.
 
     Runs with the same training views share them. The names are noted in the run's folder.
+
+    Parameters
+    ----------
+    split
+        Its training part is what the views are of.
 
     Raises
     ------
@@ -107,8 +120,9 @@ def prediction_folders(run: Run, teachers: Sequence[Run], dataset: Dataset) -> l
         If the run was started with other teachers or data: it cannot be resumed with these.
     """
     config, fit = run.config, run.config.fit
+    trained = hashlib.sha256(split.train.tobytes()).hexdigest()
     views = (
-        dataset.digest, config.seed, fit.balance, fit.balance_power, fit.augmentation,
+        dataset.digest, trained, config.seed, fit.balance, fit.balance_power, fit.augmentation,
         config.input if fit.frame_size == (0, 0) else None,
     )  # fmt: skip
     identities = [
@@ -139,6 +153,24 @@ def training_data(config: RunConfig, folders: DataFolders) -> tuple[Dataset, Spl
     """
     dataset = read_sources(config.sources, folders)
     return dataset, split_sources(dataset)
+
+
+def separated_data(config: RunConfig, folders: DataFolders, cache: Path) -> tuple[Dataset, Split]:
+    """Return `training_data` that trains on no image that looks like one that validates or tests.
+
+    Parameters
+    ----------
+    cache
+        Folder that keeps what was found for the next run.
+
+    Raises
+    ------
+    build_host.errors.DataError
+        As `training_data`.
+    """
+    dataset, split = training_data(config, folders)
+    elsewhere = tested_elsewhere(config.sources, folders)
+    return dataset, without_look_alikes(dataset, split, cache, elsewhere)
 
 
 def write_draft(folder: RunFolder, bundle: Bundle) -> None:

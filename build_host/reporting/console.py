@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from build_host.calibration.degradation import Study
-from build_host.evaluation.assessment import Assessment
+from build_host.evaluation.assessment import Assessment, Separation
 from build_host.evaluation.comparison import Ablation, LeaveOneOut, Peer
 from build_host.evaluation.evaluation import Evaluation
 from build_host.evaluation.judgement import Judgement
@@ -18,6 +18,8 @@ from device.diagnoses import CODES
 
 def assessment_tables(assessment: Assessment) -> Iterator[Table]:
     """Yield a table for each part of an assessment."""
+    if assessment.separation:
+        yield _kept_apart(assessment.separation)
     for evaluation in assessment.evaluations:
         yield _figures(evaluation)
     if assessment.sources:
@@ -36,6 +38,23 @@ def assessment_tables(assessment: Assessment) -> Iterator[Table]:
     if assessment.captured_maps:
         yield _maps(assessment.captured_maps, "most likely", "captured pictures")
     yield _size_and_speed(assessment)
+
+
+def _kept_apart(separation: Separation) -> Table:
+    table = Table(
+        "test images of", "left out: like images that trained or validated",
+        title="Kept apart from training",
+        caption=(
+            f"Not at hand to compare with: {', '.join(separation.not_compared)}"
+            if separation.not_compared
+            else None
+        ),
+    )  # fmt: skip
+    for source, images in separation.left_out.items():
+        table.add_row(source, str(images))
+    if not separation.left_out:
+        table.add_row("any source", "0")
+    return table
 
 
 def _figures(evaluation: Evaluation) -> Table:

@@ -17,12 +17,10 @@ from build_host.datasets.image_cache import (
     load_examples,
     resized_images,
     training_frame,
-    without_tests_like_training,
 )
-from build_host.datasets.split import Split, split_by_lesion
+from build_host.datasets.split import split_by_lesion
 from build_host.errors import DataError
 from device.capture.demo import SCENES, Scene, demo_frame
-from device.diagnoses import CODES
 from device.errors import ImageError
 from device.imaging.preprocessing import InputSpec, resize_to_input
 from tests.build_host import drawn
@@ -141,8 +139,7 @@ def test_examples_are_the_images_their_whole_frames_and_the_split(
     split = split_by_lesion(dataset)
     examples = load_examples(dataset, split, SPEC, (30, 40), tmp_path)
     assert examples.images.shape == (176, 24, 32, 3)
-    assert trained(examples.split) == trained(split)
-    assert examples.split.validation is split.validation
+    assert examples.split is split
     np.testing.assert_array_equal(examples.labels, dataset.labels)
     assert examples.sources.tolist() == [0] * 176
     whole = InputSpec(height=30, width=40, geometry="full-frame")
@@ -223,63 +220,6 @@ def test_augmentation_starts_from_training_frames(ham10000: Path, tmp_path: Path
         pixels = square.read(square.records[row])
         np.testing.assert_array_equal(examples.frames[row], training_frame(pixels, 30, 40))
         np.testing.assert_array_equal(examples.images[row], resize_to_input(pixels, SPEC))
-
-
-def two_sources(**of: str) -> Dataset:
-    """Return a lesion of each diagnosis as two sources have it: cropped in the second."""
-    canvases = {dx: np.asarray(canvas) for dx, canvas in drawn.canvases().items()}
-    records = [
-        ImageRecord(f"{source}-{dx}", f"{source}-{dx}", dx, source=of.get(source, source))
-        for source in ("first", "second")
-        for dx in CODES
-    ]
-
-    def read(record: ImageRecord) -> NDArray[np.uint8]:
-        source, dx = record.image_id.split("-")
-        return canvases[dx] if source == "first" else canvases[dx][60:840, 60:840]
-
-    return Dataset("both", tuple(records), read)
-
-
-def test_no_training_image_looks_like_one_of_another_source_that_validates_or_tests(
-    tmp_path: Path,
-) -> None:
-    dataset = two_sources()
-    # 7 to 13 are the same lesions as 0 to 6.
-    split = Split(
-        train=np.array([0, 1, 2, 3, 9]), validation=np.array([4, 8, 11]), test=np.array([7, 13])
-    )
-    for _ in range(2):
-        examples = load_examples(dataset, split, SPEC, (0, 0), tmp_path)
-        assert examples.split.train.tolist() == [2, 3, 9]
-        np.testing.assert_array_equal(examples.split.validation, split.validation)
-        np.testing.assert_array_equal(examples.split.test, split.test)
-        np.testing.assert_array_equal(examples.sources, [0] * 7 + [1] * 7)
-    # Another split is another question.
-    other = dataclasses.replace(split, test=np.array([10]), validation=np.array([4]))
-    examples = load_examples(dataset, other, SPEC, (0, 0), tmp_path)
-    assert examples.split.train.tolist() == [0, 1, 2, 9]
-    # Images of one source are told apart by their lesions.
-    alone = two_sources(second="first")
-    assert trained(load_examples(alone, split, SPEC, (0, 0), tmp_path).split) == trained(split)
-
-
-def trained(split: Split) -> list[int]:
-    return split.train.tolist()
-
-
-def test_no_test_looks_like_an_image_of_another_source_that_trained_some_of_the_networks(
-    tmp_path: Path,
-) -> None:
-    dataset = two_sources()
-    split = Split(
-        train=np.array([0, 1, 2, 3, 9]), validation=np.array([4, 8, 11]), test=np.array([7, 13])
-    )
-    for _ in range(2):
-        apart = without_tests_like_training(dataset, split, tmp_path)
-        assert trained(apart) == trained(split)
-        assert apart.validation.tolist() == [4, 11]
-        assert apart.test.tolist() == [13]
 
 
 def test_a_full_disk_is_told_before_any_image_is_written(ham10000: Path, tmp_path: Path) -> None:

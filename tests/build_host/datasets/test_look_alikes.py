@@ -3,15 +3,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from build_host.datasets import look_alikes
 from build_host.datasets.look_alikes import (
     ALIKE,
+    ALIKE_CROPPED,
     SIDE,
     LookAlike,
     correlation_of_details,
     find_look_alikes,
-    look_alikes_in_training,
 )
-from build_host.datasets.split import Split
 from device.diagnoses import CODES
 from tests.build_host import drawn
 
@@ -42,9 +42,10 @@ def round_spot(seed: int) -> Pixels:
 
 
 def pairs(*images: Pixels, sources: list[int] | None = None) -> list[LookAlike]:
-    """Return which look like the last one."""
+    """Return which look like the last one, which tests, if all others train."""
     of = np.array(sources or range(len(images)), dtype=np.int64)
-    return find_look_alikes(np.stack(images), of, np.array([len(images) - 1]))
+    parts = np.array([0] * (len(images) - 1) + [2])
+    return find_look_alikes(np.stack(images), of, parts)
 
 
 @pytest.mark.parametrize("share", [1.0, 0.87, 0.75, 0.66, 0.57])
@@ -85,12 +86,35 @@ def test_plain_skin_and_one_colour_alone_are_like_nothing() -> None:
     assert pairs(*plain, plain[1]) == []
 
 
-def test_within_one_source_nothing_is_compared() -> None:
-    same = lesion("mel")
-    assert pairs(same, same, same, sources=[1, 0, 1]) == pairs(
-        lesion("df"), same, same, sources=[1, 0, 1]
+@pytest.mark.parametrize("dx", ["bcc", "mel", "nv"])
+def test_the_same_picture_is_found_within_one_source(dx: str) -> None:
+    for again in (lesion(dx), in_other_colours(lesion(dx)), lesion(dx, 0.75)):
+        for one, two in ((lesion(dx), again), (again, lesion(dx))):
+            (found,) = pairs(one, lesion("df"), two, sources=[0, 0, 0])
+            assert (found.first, found.second) == (0, 2)
+            # A part is not taken for the whole as lightly as in another source.
+            assert found.correlation >= ALIKE_CROPPED
+
+
+def test_a_part_of_the_same_source_has_to_agree_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    between = (ALIKE + ALIKE_CROPPED) / 2
+    monkeypatch.setattr(look_alikes, "correlation_of_details", lambda *_: between)
+    whole, part = lesion("mel"), lesion("mel", 0.66)
+    assert len(pairs(part, whole, sources=[0, 1])) == 1
+    assert pairs(part, whole, sources=[0, 0]) == []
+    assert len(pairs(whole, whole, sources=[0, 0])) == 1
+
+
+def test_few_numbers_miss_no_pair_that_whole_pictures_find() -> None:
+    images = np.stack(
+        [lesion(dx, share) for dx in CODES for share in (1.0, 0.9, 0.7)]
+        + [round_spot(seed) for seed in range(8)]
     )
-    assert pairs(same, same, same, sources=[1, 1, 1]) == []
+    rows = np.arange(len(images))
+    whole = look_alikes._descriptors(images, rows, 1.0)
+    short = look_alikes._Projection(whole[::4]).shortened(whole)
+    assert short.shape[1] < whole.shape[1] / 10
+    assert (short @ short.T >= whole @ whole.T - 1e-5).all()
 
 
 def test_details_agree_with_themselves_wherever_the_part_lies() -> None:
@@ -105,26 +129,16 @@ def test_details_agree_with_themselves_wherever_the_part_lies() -> None:
     assert correlation_of_details(whole, lesion("vasc")) < ALIKE
 
 
-def test_what_trains_is_dropped_and_what_validates_or_tests_is_kept() -> None:
-    images = np.stack(
-        [
-            lesion("mel", 0.75),  # 0 trains, and looks like 3 of another source
-            lesion("nv"),  # 1 trains, and looks like 4, but of its own source
-            in_other_colours(lesion("bkl")),  # 2 trains, and looks like 5 of another source
-            lesion("mel"),  # 3 validates
-            lesion("nv"),  # 4 tests
-            lesion("bkl"),  # 5 tests, and looks like 6, which validates
-            lesion("bkl", 0.87),  # 6 validates
-            lesion("df"),  # 7 trains
-        ]
-    )
-    sources = np.array([0, 0, 0, 1, 0, 1, 2, 2])
-    split = Split(train=np.array([7, 2, 1, 0]), validation=np.array([3, 6]), test=np.array([4, 5]))
-    found = look_alikes_in_training(split, images, sources)
-    assert {(p.first, p.second) for p in found} == {(0, 3), (2, 5), (2, 6)}
-
-
-def test_a_single_source_has_none() -> None:
-    same = np.stack([lesion("mel")] * 3)
-    split = Split(train=np.array([0]), validation=np.array([1]), test=np.array([2]))
-    assert look_alikes_in_training(split, same, np.zeros(3, np.int64)) == []
+def test_only_images_of_two_parts_are_compared_and_the_earlier_comes_first() -> None:
+    same = lesion("mel")
+    for parts, expected in (
+        ([2, 0, 1], {(1, 2), (1, 0), (2, 0)}),
+        ([0, 0, 2], {(0, 2), (1, 2)}),
+        ([1, 1, 2], {(0, 2), (1, 2)}),
+        ([0, 0, 0], set()),
+        ([2, 2, 2], set()),
+        ([0, -1, -1], set()),
+    ):
+        for sources in ([0, 0, 0], [0, 1, 2]):
+            found = find_look_alikes(np.stack([same] * 3), np.array(sources), np.array(parts))
+            assert {(p.first, p.second) for p in found} == expected

@@ -1,9 +1,10 @@
 import io
 
+import pytest
 from rich.console import Console
 from rich.table import Table
 
-from build_host.evaluation.assessment import Assessment, CoveragePoint
+from build_host.evaluation.assessment import Assessment, CoveragePoint, Separation
 from build_host.evaluation.comparison import Peer
 from build_host.evaluation.evaluation import Evaluation
 from build_host.evaluation.saliency_faithfulness import Faithfulness
@@ -71,3 +72,20 @@ def test_each_peers_figures_stand_under_its_name() -> None:
     assert cells("gzip MiB") == ["1.000", "2.500"]
     assert cells("accuracy") == ["0.200 (0.100 to 0.300)", "0.500 (0.400 to 0.600)"]
     assert cells("macro AUC") == ["0.250 (0.150 to 0.350)", "0.550 (0.450 to 0.650)"]
+
+
+@pytest.mark.parametrize(
+    ("separation", "expected"),
+    [
+        (Separation({"HAM10000": 5}, ["MILK10k"]), ("HAM10000", "5", "compare with: MILK10k")),
+        (Separation({}, []), ("any source", "0")),
+    ],
+)
+def test_what_was_left_out_is_told(
+    made_evaluation: Evaluation, separation: Separation, expected: tuple[str, ...]
+) -> None:
+    assessment = Assessment(evaluations=[made_evaluation], surest=[], separation=separation)
+    printed = " ".join(" ".join(told(*assessment_tables(assessment))).split())
+    assert "like images that trained or validated" in printed
+    for text in expected:
+        assert text in printed

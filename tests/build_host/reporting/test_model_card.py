@@ -1,11 +1,12 @@
 import msgspec
 import pytest
 
-from build_host.evaluation.assessment import Assessment, CoveragePoint
+from build_host.evaluation.assessment import Assessment, CoveragePoint, Separation
 from build_host.evaluation.evaluation import Evaluation
 from build_host.evaluation.metrics import METRICS
 from build_host.evaluation.out_of_distribution import DetectionFigures
 from build_host.evaluation.saliency_faithfulness import Faithfulness
+from build_host.evaluation.sources import SourceEvaluation
 from build_host.evaluation.speed import Speed
 from build_host.reporting.model_card import render_card
 from build_host.reporting.templating import words
@@ -177,3 +178,36 @@ def test_the_card_is_well_formed_markdown(card: str) -> None:
         assert line == line.rstrip()
     rows = [line for line in card.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in rows)
+
+
+def test_it_says_how_the_images_were_kept_apart(
+    made_manifest: Manifest, made_evaluation: Evaluation
+) -> None:
+    def said(separation: Separation | None, *sources: SourceEvaluation) -> str:
+        assessment = Assessment(
+            evaluations=[made_evaluation], surest=[], separation=separation, sources=list(sources)
+        )
+        return render_card(made_manifest, assessment)
+
+    claim = "looks like one that the model was trained or calibrated on"
+    # What was not compared is not claimed.
+    assert claim not in said(None)
+    whole = said(Separation({}, []))
+    assert f"said here. No image {claim}. 95 % bootstrap" in whole
+    some = said(Separation({"HAM10000": 5, "ISIC 2017": 17}, ["MILK10k"]))
+    assert (
+        f"No image {claim} (not compared with MILK10k: not at hand); left out for that were 5 of "
+        "HAM10000, 17 of ISIC 2017. 95 % bootstrap" in some
+    )
+    figures = {"malignant_auc": Interval(value=0.8, low=0.7, high=0.9)}
+    row = SourceEvaluation(
+        source="HAM10000", network="live", images=9, lesions=9, figures=figures, coverage=0.9,
+        mean_set_size=2.0, coverage_by_diagnosis={}, by_skin_tone={}, warnings=[],
+    )  # fmt: skip
+    with_sources = said(Separation({"HAM10000": 5}, []), row)
+    assert with_sources.count(claim) == 1
+    assert (
+        f"no lesion of which was trained on. No image {claim}; left out for that were 5 of "
+        "HAM10000." in with_sources
+    )
+    assert "which was trained on.\n" in said(None, row)

@@ -1,5 +1,6 @@
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -180,13 +181,13 @@ def test_predictions_belong_to_one_teacher_and_to_what_it_was_distilled_from(
     )
 
     config = open_run(RunFolder(taught)).config
-    dataset, _ = training_data(config, DataFolders({"ham10000": ham10000}))
+    dataset, split = training_data(config, DataFolders({"ham10000": ham10000}))
     one, two = find_teachers(config, configs, taught.parent)
     own, other = (folder.name for folder in predictions(taught))
 
     def named(run: str, *teachers: Run) -> list[str]:
         started = Run(RunFolder(tmp_path / run), config)
-        return [f.name for f in prediction_folders(started, teachers, dataset)]
+        return [f.name for f in prediction_folders(started, teachers, dataset, split)]
 
     assert named("alone", one) == [own]
     assert named("turned", two, one) == [other, own]
@@ -194,6 +195,12 @@ def test_predictions_belong_to_one_teacher_and_to_what_it_was_distilled_from(
     assert named("alone", one) == [own]
     with pytest.raises(DataError, match="other teachers"):
         named("alone", two)
+    # Other training images are other views.
+    fewer = replace(split, train=split.train[1:])
+    (of_fewer,) = prediction_folders(
+        Run(RunFolder(tmp_path / "few"), config), (one,), dataset, fewer
+    )
+    assert of_fewer.name != own
     # A teacher of the same settings that learned from others is another teacher.
     (tmp_path / "pupil").mkdir()
     pupil = Run(RunFolder(tmp_path / "pupil"), one.config)
