@@ -53,7 +53,9 @@ def balanced_accuracy_even(labels: Labels, probabilities: Probabilities) -> floa
 
 def macro_auc(labels: Labels, probabilities: Probabilities) -> float:
     """Return the mean over the diagnoses of one-against-the-rest areas under the ROC curve."""
-    return float(np.nanmean([_class_auc(i, labels, probabilities) for i in range(len(CODES))]))
+    areas = np.array([_class_auc(i, labels, probabilities) for i in range(len(CODES))])
+    known = areas[~np.isnan(areas)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def malignant_auc(labels: Labels, probabilities: Probabilities) -> float:
@@ -182,10 +184,11 @@ def with_intervals(
 ) -> dict[str, Interval]:
     """Return metrics with 95 % percentile intervals from a bootstrap over lesions.
 
-    Images of one lesion are not independent, so whole lesions are drawn. A calibration error is a
-    sum of amounts, which a resample can only add to: its interval is moved down by what the
-    resamples lie above the figure on average (the bootstrap's estimate of bias, Efron & Tibshirani
-    1993, chapter 10).
+    Left out is what these images do not define, such as the area under a curve where one class is
+    absent. Images of one lesion are not independent, so whole lesions are drawn. A calibration
+    error is a sum of amounts, which a resample can only add to: its interval is moved down by what
+    the resamples lie above the figure on average (the bootstrap's estimate of bias, Efron &
+    Tibshirani 1993, chapter 10).
 
     Parameters
     ----------
@@ -203,7 +206,14 @@ def with_intervals(
 
     biased = {i for i, m in enumerate(chosen.values()) if m is expected_calibration_error}
     found = _intervals(figures, labels, probabilities, lesions, resamples, seed, biased)
-    return dict(zip(chosen, found, strict=True))
+    return {
+        name: figure for name, figure in zip(chosen, found, strict=True) if not _undefined(figure)
+    }
+
+
+def _undefined(figure: Interval) -> bool:
+    """Tell whether a figure, or every resample of it, is no number: JSON has none such."""
+    return any(math.isnan(end) for end in msgspec.structs.astuple(figure))
 
 
 def _intervals(
@@ -242,13 +252,16 @@ def _intervals(
 
 
 class ClassFigures(msgspec.Struct, frozen=True):
-    """How well one diagnosis is called, and on how many images of it."""
+    """How well one diagnosis is called, and on how many images of it.
+
+    The area is None where there are images of no other diagnosis.
+    """
 
     images: int
     precision: Interval
     recall: Interval
     f1: Interval
-    auc: Interval
+    auc: Interval | None
 
 
 def mean_over_lesions(
@@ -271,12 +284,14 @@ def per_class(
 ) -> dict[Code, ClassFigures]:
     """Return precision, recall, F1 and AUC of each diagnosis that occurs, with their intervals."""
     found = iter(_intervals(_class_figures, labels, probabilities, lesions, resamples, seed=0))
-    rows = {code: [next(found) for _ in range(4)] for code in CODES}
-    return {
-        code: ClassFigures(int((labels == i).sum()), *rows[code])
-        for i, code in enumerate(CODES)
-        if (labels == i).any()
-    }
+    rows: dict[Code, ClassFigures] = {}
+    for i, code in enumerate(CODES):
+        precision, recall, f1, auc = (next(found) for _ in range(4))
+        images = int((labels == i).sum())
+        if images:
+            area = None if _undefined(auc) else auc
+            rows[code] = ClassFigures(images, precision, recall, f1, area)
+    return rows
 
 
 def _class_figures(labels: Labels, probabilities: Probabilities) -> list[float]:

@@ -65,7 +65,7 @@ def measure_retrieval(
     outputs: list[NetworkOutput],
     resamples: int = RESAMPLES,
 ) -> list[Retrieval]:
-    """Measure an index on each source of a dataset.
+    """Measure an index on each source of a dataset that has several diagnoses.
 
     Parameters
     ----------
@@ -81,12 +81,9 @@ def measure_retrieval(
         own = dataset.source_indices == i
         labels, lesions = dataset.labels[own], dataset.lesions[own]
         metric: dict[str, Metric] = {"auc": macro_auc}
-        found.append(
-            Retrieval(
-                source,
-                int(own.sum()),
-                with_intervals(labels, shares[own], lesions, metric, resamples)["auc"],
-                with_intervals(labels, network[own], lesions, metric, resamples)["auc"],
-            )
-        )
+        similar = with_intervals(labels, shares[own], lesions, metric, resamples)
+        asked = with_intervals(labels, network[own], lesions, metric, resamples)
+        # A source with a single diagnosis has nothing to tell apart.
+        if similar and asked:
+            found.append(Retrieval(source, int(own.sum()), similar["auc"], asked["auc"]))
     return found

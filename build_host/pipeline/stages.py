@@ -150,7 +150,7 @@ def index_cases(folder: RunFolder, dataset: Dataset, split: Split, console: Cons
             f"network's {row.network_macro_auc.value:.3f}"
         )
     lost = [r.network_macro_auc.value - r.similar_macro_auc.value for r in measured]
-    if float(np.mean(lost)) <= _MOST_LOST:
+    if lost and float(np.mean(lost)) <= _MOST_LOST:
         write_draft(folder, indexed)
     else:
         console.print("They are left out: they tell less than the network does")

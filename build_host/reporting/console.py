@@ -12,7 +12,7 @@ from build_host.evaluation.judgement import Judgement
 from build_host.evaluation.out_of_distribution import DetectionFigures
 from build_host.evaluation.saliency_faithfulness import Faithfulness
 from build_host.evaluation.sources import SourceEvaluation
-from build_host.reporting.templating import format_interval, format_mib, words
+from build_host.reporting.templating import format_interval, format_mib, names_of, words
 from device.diagnoses import CODES
 
 
@@ -71,13 +71,13 @@ def _figures(evaluation: Evaluation) -> Table:
 
 
 def _sources(rows: list[SourceEvaluation]) -> Table:
-    names = list(rows[0].figures)
+    names = names_of(row.figures for row in rows)
     table = Table(
         "", *(f"{row.source}, {row.network}" for row in rows), title="The test fold of each source"
     )
     table.add_row("images", *(str(row.images) for row in rows))
     for name in names:
-        table.add_row(words(name), *(format_interval(row.figures[name]) for row in rows))
+        table.add_row(words(name), *(format_interval(row.figures.get(name)) for row in rows))
     table.add_row("sets hold the truth", *(f"{row.coverage:.3f}" for row in rows))
     table.add_row("diagnoses in a set", *(f"{row.mean_set_size:.2f}" for row in rows))
     for code in CODES:
@@ -190,14 +190,14 @@ def _size_and_speed(assessment: Assessment) -> Table:
 
 def ablation_table(ablation: Ablation) -> Table:
     """Return a table of a run's variants."""
-    names = list(ablation.rows[0].figures)
+    names = names_of(row.figures for row in ablation.rows)
     table = Table(
         "variant",
         *(words(n) for n in names),
         title=f"{ablation.base}: {ablation.images} images of the validation fold",
     )
     for row in ablation.rows:
-        table.add_row(row.name, *(format_interval(row.figures[n]) for n in names))
+        table.add_row(row.name, *(format_interval(row.figures.get(n)) for n in names))
     return table
 
 
@@ -208,8 +208,8 @@ def leave_one_out_table(table: LeaveOneOut) -> Table:
         title=f"{table.base}, trained {table.epochs} epochs without the source it is tested on",
     )  # fmt: skip
     shown.add_row("images", *(str(row.images) for row in table.rows))
-    for name in table.rows[0].figures:
-        shown.add_row(words(name), *(format_interval(row.figures[name]) for row in table.rows))
+    for name in names_of(row.figures for row in table.rows):
+        shown.add_row(words(name), *(format_interval(row.figures.get(name)) for row in table.rows))
     shown.add_row("sets hold the truth", *(f"{row.coverage:.3f}" for row in table.rows))
     return shown
 
@@ -220,10 +220,11 @@ def contributions_table(table: LeaveOneOut) -> Table:
     shown = Table(
         "trained", *sources, title=f"{table.base}, {table.epochs} epochs, validation folds"
     )
-    for name in table.contributions[0].figures[sources[0]]:
+    measured = (figures for row in table.contributions for figures in row.figures.values())
+    for name in names_of(measured):
         for row in table.contributions:
             trained = f"without {row.source}" if row.source else "on all"
-            figures = (format_interval(row.figures[source][name]) for source in sources)
+            figures = (format_interval(row.figures[source].get(name)) for source in sources)
             shown.add_row(f"{trained}: {words(name)}", *figures)
     return shown
 
@@ -233,8 +234,8 @@ def peers_table(peers: list[Peer]) -> Table:
     table = Table("", *(peer.name for peer in peers), title="Models compared on fold 0")
     table.add_row("gzip MiB", *(format_mib(peer.size.gzip_bytes) for peer in peers))
     table.add_row("ms", *(f"{peer.speed.model_ms:.3f}" for peer in peers))
-    for name in peers[0].figures:
-        table.add_row(words(name), *(format_interval(peer.figures[name]) for peer in peers))
+    for name in names_of(peer.figures for peer in peers):
+        table.add_row(words(name), *(format_interval(peer.figures.get(name)) for peer in peers))
     return table
 
 

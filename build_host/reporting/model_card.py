@@ -10,7 +10,7 @@ from build_host.evaluation.assessment import (
     Assessment,
 )
 from build_host.evaluation.comparison import Ablation, LeaveOneOut, Peer
-from build_host.reporting.templating import render
+from build_host.reporting.templating import names_of, render
 from device.diagnoses import CODES
 from device.models.manifest import Manifest
 
@@ -39,6 +39,7 @@ def render_card(
             "assessment": assessment,
             "main": assessment.evaluations[0],
             "others": assessment.evaluations[1:],
+            "source_figures": names_of(row.figures for row in assessment.sources),
             "sections": sections,
             "first": first,
             "codes": CODES,
@@ -50,19 +51,24 @@ def render_card(
 
 def ablation_section(ablation: Ablation) -> str:
     """Return the card's section on a run's variants, as Markdown."""
-    names = list(ablation.rows[0].figures)
+    names = names_of(row.figures for row in ablation.rows)
     template = _TEMPLATES / "ablation_section.md.j2"
     return render(template, {"ablation": ablation, "names": names})
 
 
 def leave_one_out_section(table: LeaveOneOut) -> str:
     """Return the card's section on clinics that the model has never seen, as Markdown."""
-    (first, *_) = table.contributions[0].figures.values()
-    values = {"table": table, "contributed": list(first)}
+    values = {
+        "table": table,
+        "names": names_of(row.figures for row in table.rows),
+        "contributed": names_of(
+            figures for row in table.contributions for figures in row.figures.values()
+        ),
+    }
     return render(_TEMPLATES / "leave_one_out_section.md.j2", values)
 
 
 def peers_section(peers: list[Peer]) -> str:
     """Return the card's section on other models, as Markdown."""
-    names = list(peers[0].figures)
+    names = names_of(peer.figures for peer in peers)
     return render(_TEMPLATES / "peers_section.md.j2", {"peers": peers, "names": names})

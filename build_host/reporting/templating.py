@@ -1,6 +1,6 @@
 """Jinja templates, and how they and the console write figures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -44,6 +44,11 @@ def format_interval(figure: Interval | int | None) -> str:
     if not isinstance(figure, Interval):
         return "-"
     return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+
+
+def names_of(rows: Iterable[Mapping[str, object]]) -> list[str]:
+    """Return the names of all the figures that any row has, in their first order."""
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def format_mib(size: int) -> str:

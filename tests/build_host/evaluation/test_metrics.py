@@ -1,6 +1,7 @@
 import warnings
 from itertools import product
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -174,7 +175,7 @@ def test_predictions_that_are_as_sure_as_they_are_right_are_calibrated() -> None
 def test_weighted_and_single_scores_are_those_of_scikit_learn(made) -> None:
     labels, probabilities = made
     called = probabilities.argmax(axis=1)
-    table = metrics.per_class(labels, probabilities, np.arange(len(labels)).astype(str), 2)
+    table = metrics.per_class(labels, probabilities, np.arange(len(labels)).astype(str), 30)
     assert list(table) == list(CODES)
     shares = np.bincount(labels, minlength=7) / len(labels)
     for name, score in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
@@ -392,3 +393,28 @@ def test_a_diagnosis_that_does_not_occur_has_no_figures() -> None:
     said = np.eye(7)[labels]
     found = metrics.per_class(labels, said, np.array(list("abcd")), 10)
     assert list(found) == ["mel", "nv"]
+
+
+def test_what_images_do_not_define_is_left_out() -> None:
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.ones(7), 40)
+    lesions = np.arange(40).astype(str)
+    benign = np.full(40, CODES.index("nv"))
+    benign[::2] = CODES.index("bkl")
+    found = metrics.with_intervals(benign, probabilities, lesions, resamples=20)
+    assert set(metrics.METRICS) - set(found) == {
+        "malignant_auc", "melanoma_auc", "melanoma_sensitivity_at_0.90_specificity",
+        "melanoma_sensitivity_at_0.95_specificity", "melanoma_specificity_at_0.95_sensitivity",
+    }  # fmt: skip
+    for figure in found.values():
+        assert np.isfinite(msgspec.structs.astuple(figure)).all()
+    # With one diagnosis alone no area is defined; nothing warns of an empty mean.
+    alone = np.full(40, CODES.index("nv"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = metrics.with_intervals(alone, probabilities, lesions, resamples=20)
+        (row,) = metrics.per_class(alone, probabilities, lesions, 20).values()
+    assert "macro_auc" not in found
+    assert "accuracy" in found
+    assert row.auc is None
+    assert np.isfinite(msgspec.structs.astuple(row.recall)).all()

@@ -7,10 +7,15 @@ import pytest
 from numpy.typing import NDArray
 
 from build_host.datasets.dataset import Dataset, ImageRecord
+from build_host.evaluation.assessment import Assessment
+from build_host.evaluation.evaluation import Evaluation
 from build_host.evaluation.metrics import accuracy, balanced_accuracy, malignant_auc
 from build_host.evaluation.predictions import Predictions, predict
 from build_host.evaluation.sources import SourceEvaluation, evaluate_sources, warned
-from device.diagnoses import CODES
+from build_host.reporting.console import assessment_tables
+from build_host.reporting.model_card import render_card
+from build_host.results import read_result, write_result
+from device.diagnoses import CODES, MALIGNANT
 from device.frame import frame_now
 from device.inference.analyzer import Analyzer
 from device.models.bundle import Bundle, load_bundle
@@ -333,3 +338,35 @@ def test_warning_on_every_image_has_no_difference() -> None:
     found = warned("x", raised, wrong, [str(i) for i in range(50)])
     assert (found.share, found.error_raised, found.error_not_raised) == (1.0, 0.2, 0.0)
     assert found.difference is None
+
+
+def test_source_that_lacks_a_diagnosis_is_written_and_read_back(
+    mixed: Bundle, folds: Dataset, made_evaluation: Evaluation, tmp_path: Path
+) -> None:
+    """One clinic has no melanoma, the other tones of skin that are all benign or all malignant."""
+    second = sorted(folds.sources)[1]
+    records = tuple(
+        replace(r, skin_tone="3" if r.dx in MALIGNANT else "2") if r.source == second else r
+        for r in folds.records
+        if r.source == second or r.dx != "mel"
+    )
+    rows = evaluate_sources(mixed, replace(folds, records=records), 5)
+    without = next(r for r in rows if r.source != second)
+    whole = next(r for r in rows if r.source == second)
+    assert set(whole.figures) - set(without.figures) == {
+        "melanoma_auc",
+        "melanoma_sensitivity_at_0.90_specificity",
+    }
+    assert set(whole.by_skin_tone["2"]) == {"images", "balanced"}
+    assert set(whole.by_skin_tone["3"]) == {"images", "balanced"}
+    assessment = Assessment(evaluations=[made_evaluation], surest=[], sources=rows)
+    path = tmp_path / "metrics.json"
+    write_result(path, assessment)
+    assert read_result(path, Assessment) == assessment
+    card = render_card(mixed.manifest, assessment)
+    (row,) = [line for line in card.splitlines() if line.startswith("| melanoma AUC |")][:1]
+    cells = [cell.strip() for cell in row.strip("|").split("|")][1:]
+    assert [cell == "-" for cell in cells] == [r.source != second for r in rows]
+    assert f"| 2 | {whole.by_skin_tone['2']['images']} | - |" in card
+    tables = list(assessment_tables(assessment))
+    assert any(table.title == "The test fold of each source" for table in tables)
