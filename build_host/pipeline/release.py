@@ -13,7 +13,7 @@ from build_host.errors import DataError
 from build_host.evaluation.assessment import Assessment
 from build_host.evaluation.comparison import Ablation, LeaveOneOut, Peer
 from build_host.files import write_file
-from build_host.pipeline.workspace import open_draft, write_draft
+from build_host.pipeline.workspace import forget_figures, open_draft, write_draft
 from build_host.reporting.model_card import (
     ablation_section,
     leave_one_out_section,
@@ -111,11 +111,16 @@ def reopen(
     for path in (run.metrics, *(attachment.file(run) for attachment in attachments)):
         if (folder / path.name).is_file():
             write_file(path, (folder / path.name).read_bytes())
+        else:
+            # An earlier run of the same network may have left one.
+            path.unlink(missing_ok=True)
     return run
 
 
 def join(live: RunFolder, captured: RunFolder, out: Path, name: str, version: str) -> RunFolder:
     """Return a run with the networks of two others: one for the live view, one for captures.
+
+    What was measured of an earlier joining of that name and version is forgotten.
 
     Parameters
     ----------
@@ -161,8 +166,12 @@ def join(live: RunFolder, captured: RunFolder, out: Path, name: str, version: st
     models = {MODEL_FILE: first.live_model, CAPTURED_FILE: second.live_model}
     run = RunFolder(out / f"{name}-{version}")
     write_draft(run, Bundle(run.path, manifest, models, "", second.similar_cases))
+    # The folder may hold what was measured of an earlier joining, under other thresholds.
+    forget_figures(run)
     if live.float_model.is_file():
         write_file(run.float_model, live.float_model.read_bytes())
+    else:
+        run.float_model.unlink(missing_ok=True)
     return run
 
 

@@ -25,6 +25,7 @@ from build_host.pipeline.folds import fold, own_fold, photograph_inputs
 from build_host.pipeline.measurement import study_quality
 from build_host.pipeline.workspace import (
     Run,
+    forget_figures,
     open_draft,
     prediction_folders,
     separated_data,
@@ -174,7 +175,7 @@ def calibrate(
     bundle = open_draft(folder)
     validation = fold(on, folders, "validation") if on else own_fold(bundle, folders, "validation")
     write_draft(folder, calibrate_draft(bundle, validation, captured))
-    _forget_figures(folder)
+    forget_figures(folder)
 
 
 def set_quality_limits(folder: RunFolder, folders: DataFolders, images: int, levels: int) -> Study:
@@ -189,14 +190,8 @@ def set_quality_limits(folder: RunFolder, folders: DataFolders, images: int, lev
     result = study_quality(bundle, folders, folder, images, levels)
     manifest = msgspec.structs.replace(bundle.manifest, quality=result.limits)
     write_draft(folder, replace(bundle, manifest=manifest))
-    _forget_figures(folder)
+    forget_figures(folder)
     return result
-
-
-def _forget_figures(folder: RunFolder) -> None:
-    """Remove what was measured with other thresholds: no bundle is signed with it."""
-    for path in (folder.metrics, folder.peers):
-        path.unlink(missing_ok=True)
 
 
 def further_training(config: RunConfig) -> tuple[str, ...]:

@@ -182,6 +182,12 @@ def write_draft(folder: RunFolder, bundle: Bundle) -> None:
     write_result(folder.draft, bundle.manifest)
 
 
+def forget_figures(folder: RunFolder) -> None:
+    """Remove what was measured with other thresholds: no bundle is signed with it."""
+    for path in (folder.metrics, folder.peers):
+        path.unlink(missing_ok=True)
+
+
 def open_draft(folder: RunFolder) -> Bundle:
     """Return the unsigned bundle of a run.
 

@@ -108,6 +108,29 @@ def test_network_before_quantization_is_the_live_runs(
         assert run.float_model.read_bytes() == b"of the live view"
 
 
+def test_joining_again_forgets_what_was_measured_before(
+    runs: Runs, joined: RunFolder, tmp_path: Path
+) -> None:
+    live, captured = runs
+    live.float_model.write_bytes(b"of the live view")
+    join(live, captured, tmp_path / "out", "two-eyes", "2.0.0")
+    for path in (joined.metrics, joined.peers, joined.ablation):
+        path.write_text("{}")
+    # The weights stay, the thresholds do not: the digests of the files tell no difference.
+    before = open_draft(live)
+    network = before.manifest.live
+    point = msgspec.structs.replace(network.operating_points[0], threshold=0.123)
+    write_draft(live, with_live(before, operating_points=(point, *network.operating_points[1:])))
+    live.float_model.unlink()
+    again = join(live, captured, tmp_path / "out", "two-eyes", "2.0.0")
+    assert again.path == joined.path
+    assert not again.metrics.exists()
+    assert not again.peers.exists()
+    assert not again.float_model.exists()
+    # A table of the recipe's variants is of no thresholds.
+    assert again.ablation.exists()
+
+
 def test_run_that_is_not_calibrated_for_captured_pictures_is_refused(
     runs: Runs, tmp_path: Path
 ) -> None:

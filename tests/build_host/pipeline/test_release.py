@@ -68,6 +68,21 @@ def test_a_bundle_becomes_a_run_again_and_the_same_bundle_after_that(
         assert (again / name).read_bytes() == (bundled.folder / name).read_bytes()
 
 
+def test_a_reopened_bundle_keeps_nothing_of_an_earlier_run(
+    bundled: Stage, trusted_key: str, tmp_path: Path
+) -> None:
+    run = reopen(bundled.folder, tmp_path, [trusted_key], ATTACHMENTS)
+    assert run.metrics.is_file()
+    for path in (run.peers, run.ablation):
+        path.write_text("[]")
+    bare = shutil.copytree(bundled.folder, tmp_path / "bare")
+    (bare / "metrics.json").unlink()
+    again = reopen(bare, tmp_path, [trusted_key], ATTACHMENTS)
+    assert again.path == run.path
+    for path in (again.metrics, again.peers, again.ablation):
+        assert not path.exists()
+
+
 def test_a_reopened_bundle_can_have_another_version(
     bundled: Stage, trusted_key: str, tmp_path: Path
 ) -> None:
