@@ -81,7 +81,9 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     evaluations
         The shipped file in one pass on the test fold first; then its variants, and other images.
     surest
-        The accuracy-coverage curve of captured pictures, where they have a network of their own.
+        The accuracy-coverage curve of what a captured picture is acted upon by.
+    averaged
+        Whether the only network is run over the flips and rotations of a captured picture.
     unfamiliar
         Out-of-distribution detection of a captured picture; empty without HAM10000's segmentations.
     maps
@@ -108,6 +110,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
 
     evaluations: list[Evaluation]
     surest: list[CoveragePoint]
+    averaged: bool = False
     unfamiliar: list[DetectionFigures] = []
     maps: list[Faithfulness] = []
     unasked_maps: list[Faithfulness] = []
@@ -121,8 +124,9 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def acted_upon(self) -> Evaluation:
-        """That of captured pictures, where they have a network of their own, else the first."""
-        own = (e for e in self.evaluations if e.protocol == CAPTURED)
+        """That of captured pictures, by their own network or averaged, else the first."""
+        protocol = AVERAGED if self.averaged else CAPTURED
+        own = (e for e in self.evaluations if e.protocol == protocol)
         return next(own, self.evaluations[0])
 
 
@@ -182,17 +186,21 @@ def assess(
     known: dict[NetworkName, Predictions] = {"live": predict(analyzer, test)}
     first = _assessed(bundle, known["live"])
     evaluations = list(first.evaluations)
+    acted_upon = known["live"]
     square = manifest.live.input.height == manifest.live.input.width
     if manifest.captured is not None:
         known["captured"] = predict(analyzer, test, averaged=True)
         model = bundle.models[manifest.captured.file]
         evaluations.append(evaluate(known["captured"], model_id, model, CAPTURED))
+        acted_upon = known["captured"]
     elif square:
         live = msgspec.structs.replace(manifest.live, test_time_augmentation="dihedral")
         averaging = msgspec.structs.replace(manifest, live=live)
         over_views = Analyzer(replace(bundle, manifest=averaging))
         averaged = predict(over_views, test, averaged=True)
         evaluations.append(evaluate(averaged, model_id, bundle.live_model, AVERAGED))
+        if manifest.live.test_time_augmentation != "none":
+            acted_upon = averaged
     if float_model is not None:
         unquantized = predict(Analyzer(with_float_model(bundle, float_model)), test)
         evaluations.append(evaluate(unquantized, model_id, float_model, FLOAT))
@@ -215,7 +223,8 @@ def assess(
     network = Network(bundle, manifest.network_for(as_captured=True))
     return Assessment(
         evaluations=evaluations,
-        surest=accuracy_coverage_curve(known.get("captured", known["live"])),
+        surest=accuracy_coverage_curve(acted_upon),
+        averaged=manifest.captured is None and acted_upon is not known["live"],
         unfamiliar=(
             measure_detection(
                 lambda frame: analyzer.analyze(frame, as_captured=True),

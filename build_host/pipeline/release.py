@@ -204,14 +204,13 @@ def make_bundle(
     if not folder.metrics.is_file():
         raise DataError(f"{folder.path}: is not evaluated yet ({folder.metrics.name} is missing)")
     assessment = read_result(folder.metrics, Assessment)
-    measured = {e.model_sha256: e for e in reversed(assessment.evaluations)}
+    measured = {e.model_sha256 for e in assessment.evaluations}
     for network in draft.manifest.networks:
         if network.sha256 not in measured:
             raise DataError(
                 f"{folder.path}: {network.file} is newer than its evaluation; evaluate it again"
             )
-    # What a picture is acted upon by.
-    figures = measured[draft.manifest.network_for(as_captured=True).sha256].figures
+    figures = assessment.acted_upon.figures
     if folder.peers.is_file():
         first = read_result(folder.peers, list[Peer])[0]
         if first.model_sha256 != draft.manifest.live.sha256:

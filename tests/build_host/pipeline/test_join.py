@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from build_host.errors import DataError
-from build_host.evaluation.assessment import Assessment
+from build_host.evaluation.assessment import AVERAGED, CAPTURED, SHIPPED, Assessment
 from build_host.pipeline.release import join, make_bundle
 from build_host.pipeline.workspace import open_draft, write_draft
 from build_host.results import write_result
@@ -211,9 +211,12 @@ def test_bundle_of_a_joined_run_has_both_networks(
         msgspec.structs.replace(
             evaluation,
             model_sha256=network.sha256,
+            protocol=protocol,
             figures=evaluation.figures | {"accuracy": msgspec.structs.replace(figure, value=value)},
         )
-        for network, value in zip(draft.manifest.networks, (0.5, 0.6), strict=True)
+        for network, value, protocol in zip(
+            draft.manifest.networks, (0.5, 0.6), (SHIPPED, CAPTURED), strict=True
+        )
     ]
     write_result(joined.metrics, msgspec.structs.replace(made_assessment, evaluations=both[:1]))
     with pytest.raises(DataError, match=f"{CAPTURED_FILE} is newer than its evaluation"):
@@ -228,3 +231,31 @@ def test_bundle_of_a_joined_run_has_both_networks(
     assert bundle.manifest.metrics["accuracy"].value == 0.6
     assert bundle.manifest.case_mixes == ("screening", "referral")
     Analyzer(bundle.with_case_mix("referral"))
+
+
+@pytest.mark.parametrize("averaged", [True, False])
+def test_bundle_that_averages_captures_tells_the_figures_of_the_mean(
+    made_assessment: Assessment, key_file: Path, trusted_key: str, tmp_path: Path, averaged: bool
+) -> None:
+    shipped = one_network(shipped_bundle("paper-28"))
+    run = RunFolder(tmp_path / "paper-1")
+    write_draft(run, shipped)
+    (evaluation,) = made_assessment.evaluations
+    one = msgspec.structs.replace(
+        evaluation, protocol=SHIPPED, model_sha256=shipped.manifest.live.sha256
+    )
+    mean = msgspec.structs.replace(
+        one,
+        protocol=AVERAGED,
+        figures={name: msgspec.structs.replace(f, value=0.42) for name, f in one.figures.items()},
+        selective=msgspec.structs.replace(one.selective, coverage=0.321),
+    )
+    assessment = Assessment(evaluations=[one, mean], surest=[], averaged=averaged)
+    assert assessment.acted_upon is (assessment.evaluations[1] if averaged else one)
+    write_result(run.metrics, assessment)
+    folder = make_bundle(run, tmp_path / "models", key_file, ())
+    manifest = load_bundle(folder, (trusted_key,)).manifest
+    assert (manifest.metrics["accuracy"].value == 0.42) == averaged
+    card = (folder / "MODEL_CARD.md").read_text()
+    told = "Captured pictures, the mean of eight flips and rotations: a call is made on 32.1%"
+    assert (told in card) == averaged
