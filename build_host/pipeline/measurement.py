@@ -76,7 +76,7 @@ def evaluate_bundle(
     return assess(
         bundle,
         seen.without(test),
-        folders.sources.get("ham10000"),
+        _outlines_of(bundle, folders),
         seen.without(external) if external else None,
         float_model,
         console,
@@ -85,6 +85,12 @@ def evaluate_bundle(
         others,
         seen.separation(*(d for d in (test, sources, external) if d)),
     )
+
+
+def _outlines_of(bundle: Bundle, folders: DataFolders) -> Path | None:
+    """Return where HAM10000's outlines are, if it is that whose images `main_fold` gives."""
+    main = "ham10000" in bundle.manifest.provenance.sources
+    return folders.sources.get("ham10000") if main else None
 
 
 def judge_bundle(
@@ -160,7 +166,7 @@ def write_example_sheet(bundle: Bundle, folders: DataFolders, path: Path) -> Non
     from build_host.reporting.example_sheet import example_sheet
 
     validation = main_fold(bundle, folders, "validation")
-    sheet = example_sheet(bundle, validation, folders.sources.get("ham10000"))
+    sheet = example_sheet(bundle, validation, _outlines_of(bundle, folders))
     _write_figure(path, sheet, dpi=90)
 
 
