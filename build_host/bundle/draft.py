@@ -89,9 +89,11 @@ def calibrate_draft(bundle: Bundle, validation: Dataset, captured: bool = False)
         the network is calibrated for each of `build_host.calibration.case_mixes.CASE_MIXES`; else
         for that of its only source.
     captured
-        The network is for captured pictures: the mean over eight views is calibrated.
+        The only network is for captured pictures: the mean over eight views is calibrated. Of two
+        networks each is calibrated for its own pictures.
     """
     manifest = bundle.manifest
+    captured = captured and manifest.captured is None
     several = len(validation.sources) > 1 or manifest.live.case_mixes
     fit = _fitted_on_sources if several else _fitted_on_one_source
     live = fit(_of_one_network(bundle, manifest.live), validation, captured)

@@ -107,8 +107,9 @@ def test_each_of_two_networks_is_calibrated_for_its_own_pictures(
     assert manifest.captured == msgspec.structs.replace(alone, file=CAPTURED_FILE)
     assert found.models == {MODEL_FILE: paper.live_model, CAPTURED_FILE: other.live_model}
     assert manifest.case_mix == ("" if len(sources) == 1 else "screening")
-    # And again, from what is there now.
+    # And again, from what is there now; the live view has one pass, whatever is asked for.
     assert calibrate_draft(found, dataset).manifest == manifest
+    assert calibrate_draft(found, dataset, captured=True).manifest == manifest
 
 
 def test_captured_draft_is_fitted_to_the_mean_over_the_views(paper: Bundle) -> None:
