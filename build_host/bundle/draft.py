@@ -31,6 +31,9 @@ from device.models.bundle import Bundle
 from device.models.manifest import MODEL_FILE, Manifest, Provenance
 from device.models.network_spec import Abstention, Calibration, Conformal, NetworkSpec, Saliency
 
+_ON_THE_MEAN: Final = ", the mean of eight flips and rotations"
+"""Ends the description of the images that a network for captured pictures is fitted on."""
+
 _LIBRARIES: Final = ("tensorflow", "tf_keras", "numpy", "imbalanced-learn", "ai-edge-litert")
 
 
@@ -89,11 +92,12 @@ def calibrate_draft(bundle: Bundle, validation: Dataset, captured: bool = False)
         the network is calibrated for each of `build_host.calibration.case_mixes.CASE_MIXES`; else
         for that of its only source.
     captured
-        The only network is for captured pictures: the mean over eight views is calibrated. Of two
-        networks each is calibrated for its own pictures.
+        The only network is for captured pictures: the mean over eight views is calibrated, as it is
+        where that was so before. Of two networks each is calibrated for its own pictures.
     """
     manifest = bundle.manifest
-    captured = captured and manifest.captured is None
+    before = fitted_on_the_mean(manifest.live)
+    captured = (captured or before) and manifest.captured is None
     several = len(validation.sources) > 1 or manifest.live.case_mixes
     fit = _fitted_on_sources if several else _fitted_on_one_source
     live = fit(_of_one_network(bundle, manifest.live), validation, captured)
@@ -101,6 +105,15 @@ def calibrate_draft(bundle: Bundle, validation: Dataset, captured: bool = False)
     mix = live.case_mixes[0].name if live.case_mixes else ""
     fitted = msgspec.structs.replace(manifest, live=live, captured=own, case_mix=mix)
     return replace(bundle, manifest=fitted)
+
+
+def fitted_on_the_mean(network: NetworkSpec) -> bool:
+    """Tell whether a network's thresholds are those of captured pictures.
+
+    A network that is run over the views may have been fitted in one pass all the same, if the
+    mean was only found to be better than that.
+    """
+    return network.conformal.fitted_on.endswith(_ON_THE_MEAN)
 
 
 def _of_one_network(bundle: Bundle, network: NetworkSpec) -> Bundle:
@@ -115,6 +128,7 @@ def _fitted_on_one_source(bundle: Bundle, validation: Dataset, captured: bool) -
     outputs = network_outputs(bundle, validation, averaged=captured)
     logits = np.array([o.logits for o in outputs])
     labels, on = validation.labels, f"{validation.sources[0] or 'HAM10000'} fold 4"
+    on += _ON_THE_MEAN if captured else ""
     calibration = fit_calibration(logits, labels, on)
     before = bundle.manifest.live.abstention
     return msgspec.structs.replace(
@@ -140,7 +154,7 @@ def _fitted_on_sources(bundle: Bundle, validation: Dataset, captured: bool) -> N
     logits = np.array([o.logits for o in outputs])
     labels, sources = validation.labels, validation.source_indices
     likelihood = fit_likelihood(logits, labels, sources)
-    on = f"fold 4 of {', '.join(validation.sources)}"
+    on = f"fold 4 of {', '.join(validation.sources)}" + (_ON_THE_MEAN if captured else "")
     mixes = tuple(
         fit_case_mix(name, shares, outputs, labels, sources, validation.lesions, likelihood, on)
         for name, shares in CASE_MIXES.items()

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from build_host.bundle.draft import fitted_on_the_mean
 from build_host.bundle.edge_tpu import READINESS_FILE, readiness
 from build_host.bundle.sign import read_key, write_bundle
 from build_host.errors import DataError
@@ -141,7 +142,7 @@ def join(live: RunFolder, captured: RunFolder, out: Path, name: str, version: st
     """
     first, second = open_draft(live), open_draft(captured)
     network = second.manifest.live
-    if network.test_time_augmentation == "none":
+    if not fitted_on_the_mean(network):
         raise DataError(
             f"{captured.path}: is not calibrated for captured pictures; run: dermascope-build "
             f"calibrate {captured.path} --captured"

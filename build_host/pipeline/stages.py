@@ -168,7 +168,7 @@ def calibrate(
     Parameters
     ----------
     captured
-        As in `compress`.
+        As in `compress`; a run that was compressed or calibrated so stays so.
     on
         Sources to fit it on; by default those that it was trained on.
     """

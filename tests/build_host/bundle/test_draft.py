@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from build_host.bundle.draft import calibrate_draft
+from build_host.bundle.draft import calibrate_draft, fitted_on_the_mean
 from build_host.calibration.case_mixes import (
     CASE_MIXES,
     fit_likelihood,
@@ -58,7 +58,9 @@ def test_draft_is_calibrated_for_both_practices_where_there_are_two_sources(
     assert found.models == paper.models
     assert (manifest.case_mix, manifest.case_mixes) == ("screening", ("screening", "referral"))
     assert manifest.live.test_time_augmentation == ("dihedral" if captured else "none")
-    assert manifest.live.calibration.fitted_on == "fold 4 of one, two"
+    mean = ", the mean of eight flips and rotations" if captured else ""
+    assert manifest.live.calibration.fitted_on == f"fold 4 of one, two{mean}"
+    assert fitted_on_the_mean(manifest.live) == captured
     for mix in manifest.live.case_mixes:
         assert mix.shares == CASE_MIXES[mix.name]
         assert manifest.with_case_mix(mix.name).live.calibration == mix.calibration
@@ -76,6 +78,7 @@ def test_draft_of_one_source_is_calibrated_for_its_own_mix(paper: Bundle, captur
     assert manifest.live.calibration.temperature == expected.temperature
     assert manifest.live.calibration.bias == expected.bias
     assert manifest.live.test_time_augmentation == "dihedral" or not captured
+    assert fitted_on_the_mean(manifest.live) == captured
 
 
 @pytest.mark.parametrize("captured", [False, True])
@@ -85,7 +88,8 @@ def test_shipped_network_fitted_to_one_clinic_keeps_its_case_mixes_and_what_it_r
     shipped = one_network(shipped_bundle("multicentre"))
     found = calibrate_draft(shipped, drawings("clinic"), captured).manifest
     assert found.case_mixes == ("screening", "referral")
-    assert found.live.calibration.fitted_on == "fold 4 of clinic"
+    mean = ", the mean of eight flips and rotations" if captured else ""
+    assert found.live.calibration.fitted_on == f"fold 4 of clinic{mean}"
     for mix in found.live.case_mixes:
         assert mix.abstention.not_dermoscopic_below is not None
     Analyzer(replace(shipped, manifest=found))
@@ -118,8 +122,11 @@ def test_captured_draft_is_fitted_to_the_mean_over_the_views(paper: Bundle) -> N
     assert all(o.views is not None and o.views.shape == (8, 7) for o in outputs)
     logits = np.array([o.logits for o in outputs])
     expected = fit_likelihood(logits, dataset.labels, dataset.source_indices).under(
-        CASE_MIXES["screening"], "fold 4 of one, two"
+        CASE_MIXES["screening"], "fold 4 of one, two, the mean of eight flips and rotations"
     )
-    found = calibrate_draft(paper, dataset, captured=True).manifest.live
+    draft = calibrate_draft(paper, dataset, captured=True)
+    found = draft.manifest.live
     assert found.calibration == expected
+    # It stays one for captured pictures, although nobody says so again.
+    assert calibrate_draft(draft, dataset).manifest == draft.manifest
     assert calibrate_draft(paper, dataset).manifest.live.calibration != expected
