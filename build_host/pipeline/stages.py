@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from build_host.bundle.draft import calibrate_draft, draft, provenance
@@ -108,8 +109,9 @@ def compress(run: Run, folders: DataFolders, console: Console, captured: bool = 
         network = with_embedding(network, images, split.train, config.input, config.seed)
     console.print("Converting to int8")
     write_file(folder.float_model, to_float32(network))
-    representative = np.asarray(images[np.sort(shuffled[: config.representative])])
-    round_weights(network, representative[:_GPTQ_IMAGES], config.input)
+    rows = shuffled[: config.representative]
+    representative = np.asarray(images[np.sort(rows)])
+    round_weights(network, np.asarray(images[rows_for_gptq(rows)]), config.input)
     bundle = draft(
         config.name,
         config.version,
@@ -123,6 +125,18 @@ def compress(run: Run, folders: DataFolders, console: Console, captured: bool = 
     calibrate(folder, folders, captured)
     if captured and bundle.manifest.live.outputs.embedding is not None:
         index_cases(folder, dataset, split, console)
+
+
+def rows_for_gptq(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return which images give the statistics of each layer's inputs, in the order of their rows.
+
+    Parameters
+    ----------
+    rows
+        Those of the representative dataset in random order: int64, (n,). Sorted, they would begin
+        with those of the first source alone.
+    """
+    return np.sort(rows[:_GPTQ_IMAGES])
 
 
 def index_cases(folder: RunFolder, dataset: Dataset, split: Split, console: Console) -> None:

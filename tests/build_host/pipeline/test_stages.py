@@ -18,7 +18,7 @@ from build_host.datasets.sources import DataFolders
 from build_host.datasets.split import split_by_lesion
 from build_host.evaluation.assessment import Assessment
 from build_host.evaluation.inference import network_outputs
-from build_host.pipeline.stages import train
+from build_host.pipeline.stages import rows_for_gptq, train
 from build_host.pipeline.workspace import open_run, start_run
 from build_host.run_folder import RunFolder
 from device.inference.analyzer import Analyzer
@@ -119,3 +119,14 @@ def test_the_float_network_is_measured_beside_the_shipped_file(evaluated: Stage)
     assert assessment.surest[0].accuracy == pytest.approx(acted_upon.figures["accuracy"].value)
     assert assessment.speed is not None
     assert assessment.speed.times_faster > 1.0
+
+
+def test_statistics_for_rounding_are_of_every_source() -> None:
+    # Rows are ordered by source: here four of a thousand images each.
+    rows = np.random.default_rng(7).permutation(4000)[:1000]
+    chosen = rows_for_gptq(rows)
+    assert len(chosen) == 256
+    assert set(chosen.tolist()) <= set(rows.tolist())
+    assert np.bincount(chosen // 1000).min() > 40
+    np.testing.assert_array_equal(chosen, rows_for_gptq(rows.copy()))
+    assert rows_for_gptq(rows[:20]).tolist() == sorted(rows[:20].tolist())
