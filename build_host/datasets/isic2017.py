@@ -44,6 +44,32 @@ def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Dataset:
         image is missing.
     """
     path = folder / LABELS_FILE
+    records = _read_table(path)
+    chosen = tuple(record for part, record in records.values() if part in parts)
+    if not chosen:
+        raise DataError(f"{path}: has no row of {' or '.join(parts)}")
+    images = find_images(folder)
+    missing = [r.image_id for r in chosen if r.image_id not in images]
+    if missing:
+        raise images_missing(folder, missing, len(chosen))
+    name = f"{ISIC2017} ({', '.join(parts)})"
+    return Dataset(name, chosen, lambda r: _unsqueezed(read_image(images[r.image_id])))
+
+
+def tested_images(folder: Path) -> frozenset[str]:
+    """Return the identifiers of the images of the test part, be they there or not.
+
+    Raises
+    ------
+    build_host.errors.DataError
+        If the table is missing, or a row cannot be understood.
+    """
+    table = _read_table(folder / LABELS_FILE)
+    return frozenset(name for name, (part, _) in table.items() if part == "test")
+
+
+def _read_table(path: Path) -> dict[str, tuple[str, ImageRecord]]:
+    """Return the part and what is known of each image, by its identifier."""
     if not path.is_file():
         raise DataError(f"{path}: no such file; name the folder that holds it")
     records: dict[str, tuple[str, ImageRecord]] = {}
@@ -61,15 +87,7 @@ def read_isic2017(folder: Path, parts: tuple[Part, ...]) -> Dataset:
             part,
             ImageRecord(image_id=name, lesion_id=name, dx=_DIAGNOSES[diagnosis], source=ISIC2017),
         )
-    chosen = tuple(record for part, record in records.values() if part in parts)
-    if not chosen:
-        raise DataError(f"{path}: has no row of {' or '.join(parts)}")
-    images = find_images(folder)
-    missing = [r.image_id for r in chosen if r.image_id not in images]
-    if missing:
-        raise images_missing(folder, missing, len(chosen))
-    name = f"{ISIC2017} ({', '.join(parts)})"
-    return Dataset(name, chosen, lambda r: _unsqueezed(read_image(images[r.image_id])))
+    return records
 
 
 def _unsqueezed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -4,7 +4,7 @@ Tschandl et al. 2018, doi:10.1038/sdata.2018.161; Codella et al. 2018, arXiv:171
 al. 2019, arXiv:1908.02288.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,12 @@ TRUTH_FILE: Final = "ISIC_2019_Training_GroundTruth.csv"
 METADATA_FILE: Final = "ISIC_2019_Training_Metadata.csv"
 LICENCE: Final = "CC BY-NC 4.0"
 BCN20000: Final = "BCN20000"
+ISIC2019: Final = "ISIC 2019"
+APART: Final = f"{ISIC2019} without ISIC 2017's test part"
+"""Names the collection in provenance where `without_images_of` has left that out."""
+
+_SMALLER: Final = "_downsampled"
+"""Ends the identifier of an image that was published larger before."""
 
 CLASSES: Final[Mapping[str, Code]] = {
     "MEL": Code.MEL, "NV": Code.NV, "BCC": Code.BCC, "AK": Code.AKIEC, "BKL": Code.BKL,
@@ -52,7 +58,19 @@ def read_isic2019(folder: Path) -> Dataset:
         is missing.
     """
     records = read_isic2019_tables(folder)
-    return with_images("ISIC 2019", records, find_images(folder), folder)
+    return with_images(ISIC2019, records, find_images(folder), folder)
+
+
+def without_images_of(dataset: Dataset, tested: Collection[str]) -> Dataset:
+    """Return ISIC 2019 without the images that ISIC 2017 tests on; MSK's are in both.
+
+    Parameters
+    ----------
+    tested
+        Their identifiers in ISIC 2017.
+    """
+    kept = tuple(r for r in dataset.records if r.image_id.removesuffix(_SMALLER) not in tested)
+    return Dataset(APART, kept, dataset.read)
 
 
 def read_bcn20000(folder: Path) -> Dataset:

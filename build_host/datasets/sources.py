@@ -52,7 +52,11 @@ SOURCES: Final[Mapping[SourceName, Source]] = {
         lambda folder: isic2017.read_isic2017(folder, ("train", "validation")),
     ),
     "isic-2019": Source(
-        "ISIC 2019", "--isic2019", "DERMASCOPE_ISIC2019", isic2019.LICENCE, isic2019.read_isic2019
+        isic2019.ISIC2019,
+        "--isic2019",
+        "DERMASCOPE_ISIC2019",
+        isic2019.LICENCE,
+        isic2019.read_isic2019,
     ),
     "milk10k": Source(
         milk10k.MILK10K,
@@ -128,14 +132,24 @@ def licences(names: Iterable[SourceName]) -> str:
 def read_sources(names: tuple[SourceName, ...], folders: DataFolders) -> Dataset:
     """Return the images of several sources as one dataset, each record with its source.
 
+    Of ISIC 2019, those that ISIC 2017 tests on are left out, where that is at hand.
+
     Raises
     ------
     build_host.errors.DataError
         If the folder of one is not named, or its data is incomplete.
     """
     places = {name: folders.folder(name) for name in names}
-    datasets = [SOURCES[name].read(folder) for name, folder in places.items()]
+    datasets = [_read(name, folder, folders) for name, folder in places.items()]
     return datasets[0] if len(datasets) == 1 else concatenate(*datasets)
+
+
+def _read(name: SourceName, folder: Path, folders: DataFolders) -> Dataset:
+    dataset = SOURCES[name].read(folder)
+    if name == "isic-2019" and "isic-2017" in folders.sources:
+        tested = isic2017.tested_images(folders.folder("isic-2017"))
+        return isic2019.without_images_of(dataset, tested)
+    return dataset
 
 
 def tested_elsewhere(names: Iterable[SourceName], folders: DataFolders) -> Dataset | None:

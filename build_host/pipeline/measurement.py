@@ -10,7 +10,6 @@ from rich.console import Console
 
 from build_host.calibration.degradation import Study, study_degradation
 from build_host.datasets.dataset import Dataset, concatenate
-from build_host.datasets.isic2017 import read_isic2017
 from build_host.datasets.milk10k import Photograph, milk10k_out_of_scope
 from build_host.datasets.sampling import balanced_sample
 from build_host.datasets.sources import DataFolders, SourceName, at_full_size
@@ -20,7 +19,7 @@ from build_host.evaluation.judgement import Judgement, judge
 from build_host.files import replacing
 from build_host.pipeline.folds import fold, main_fold, own_fold, photographs
 from build_host.pipeline.release import open_run_or_bundle
-from build_host.pipeline.unseen import find_seen
+from build_host.pipeline.unseen import find_seen, isic2017_tests
 from build_host.pipeline.workspace import open_draft
 from build_host.results import write_result
 from build_host.run_folder import RunFolder
@@ -65,9 +64,13 @@ def evaluate_bundle(
     known: list[SourceName] = ["ham10000"] if "ham10000" in folders.sources else []
     several = len(own) > 1 or set(named) - set(own)
     sources = fold((*known, *named), folders, "test") if named and several else None
-    external = None
-    if "isic-2017" in folders.sources:
-        external = read_isic2017(folders.folder("isic-2017"), ("test",))
+    external = isic2017_tests(bundle, folders)
+    if external is None and "isic-2017" in folders.sources:
+        console.print(
+            "ISIC 2017 is not tested on: ISIC 2019, which the model was trained on, holds some of "
+            "its test images; train again with ISIC 2017's folder named to keep them out",
+            soft_wrap=True,
+        )
     taken: list[Photograph] = []
     others: list[Path] = []
     if "milk10k" in folders.sources:
@@ -113,8 +116,9 @@ def judge_bundle(
     source = dataset.source_indices
     rows = [order[source[order] == i][: images or len(order)] for i in range(len(dataset.sources))]
     judged = dataset.subset(np.concatenate([np.sort(own) for own in rows]))
-    if part == "test" and "isic-2017" in folders.sources:
-        judged = concatenate(judged, read_isic2017(folders.folder("isic-2017"), ("test",)))
+    external = isic2017_tests(bundle, folders)
+    if part == "test" and external is not None:
+        judged = concatenate(judged, external)
     return judge(bundle, judged)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from build_host.datasets.dataset import Dataset, concatenate
 from build_host.datasets.isic2017 import ISIC2017, read_isic2017
+from build_host.datasets.isic2019 import APART
 from build_host.datasets.separation import seen_in_training
 from build_host.datasets.sources import (
     SOURCES,
@@ -58,6 +59,20 @@ class Seen:
         return Separation(dict(Counter(sources)), list(self.not_compared))
 
 
+def isic2017_tests(bundle: Bundle, folders: DataFolders) -> Dataset | None:
+    """Return ISIC 2017's test images; None where it is not at hand or the bundle may know them.
+
+    ISIC 2019 holds some of them, in another size and under other names. A bundle that was trained
+    on it tells whether they were left out.
+    """
+    origin = bundle.manifest.provenance
+    if "isic-2017" not in folders.sources:
+        return None
+    if "isic-2019" in origin.sources and APART not in origin.dataset:
+        return None
+    return read_isic2017(folders.folder("isic-2017"), ("test",))
+
+
 def find_seen(bundle: Bundle, folders: DataFolders, cache: Path) -> Seen:
     """Return what of the test folds at hand a bundle has seen.
 
@@ -76,8 +91,9 @@ def find_seen(bundle: Bundle, folders: DataFolders, cache: Path) -> Seen:
         return Seen(frozenset(), missing)
     dataset = read_sources(at_hand, folders)
     tested: list[Dataset] = []
-    if "isic-2017" in folders.sources:
-        tested.append(read_isic2017(folders.folder("isic-2017"), ("test",)))
+    external = isic2017_tests(bundle, folders)
+    if external is not None:
+        tested.append(external)
     others: list[SourceName] = [
         name for name in folders.sources if name not in at_hand and name != "isic-2017"
     ]

@@ -3,7 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from build_host.datasets.isic2019 import read_bcn20000, read_isic2019, read_isic2019_tables
+from build_host.datasets.isic2019 import (
+    read_bcn20000,
+    read_isic2019,
+    read_isic2019_tables,
+    without_images_of,
+)
 from build_host.errors import DataError
 from device.imaging.image_file import read_image
 from tests.build_host import drawn
@@ -60,6 +65,14 @@ def test_the_published_tables_become_records_of_the_seven_diagnoses(tmp_path: Pa
     for record in dataset.records:
         path = tmp_path / "images" / f"{record.image_id}.jpg"
         np.testing.assert_array_equal(dataset.read(record), read_image(path))
+
+
+def test_what_isic_2017_tests_on_is_left_out_under_either_name(tmp_path: Path) -> None:
+    dataset = read_isic2019(published(tmp_path))
+    apart = without_images_of(dataset, {"ISIC_0000001", "ISIC_0000002", "ISIC_0000003"})
+    assert apart.name == "ISIC 2019 without ISIC 2017's test part"
+    assert [r.image_id for r in apart.records] == ["ISIC_0024306", "ISIC_0053453", "ISIC_0053454"]
+    np.testing.assert_array_equal(apart.read(apart.records[0]), dataset.read(apart.records[0]))
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,21 @@ def test_several_sources_are_one_collection_in_the_order_of_their_names(
         )
 
 
+def test_isic_2019_gives_no_image_that_isic_2017_tests_on(tmp_path: Path) -> None:
+    (tmp_path / "2017").mkdir()
+    folders = {"isic-2019": published(tmp_path / "2019")}
+    name = "ISIC_0000002_downsampled"
+    alone = read_sources(("isic-2019",), DataFolders(folders))
+    assert name in {r.image_id for r in alone.records}
+    # Its images need not be there to know which they are.
+    at_hand = isic2017(tmp_path / "2017")
+    (at_hand / "images" / "ISIC_0000002.jpg").unlink()
+    both = DataFolders(folders | {"isic-2017": at_hand})
+    apart = read_sources(("isic-2019",), both)
+    assert {r.image_id for r in alone.records} - {r.image_id for r in apart.records} == {name}
+    assert apart.name == "ISIC 2019 without ISIC 2017's test part"
+
+
 def test_a_licence_is_told_once_with_whose_it_is() -> None:
     assert licences(["ham10000", "isic-2017", "bcn20000"]) == (
         "CC BY-NC 4.0 (HAM10000, BCN20000: attribution, non-commercial use); CC0 (ISIC 2017)"
