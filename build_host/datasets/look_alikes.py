@@ -8,6 +8,7 @@ test.
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import cv2
@@ -96,13 +97,19 @@ def find_look_alikes(
                 elif product >= _CANDIDATE_CROPPED:
                     bounds.setdefault((first, second), ALIKE_CROPPED)
     pairs = sorted(bounds)
+
+    # A round spot resembles hundreds of others, and its details are drawn out once.
+    @lru_cache(maxsize=1024)
+    def detailed(row: int) -> _Detailed:
+        return _Detailed.of(images[row])
+
+    def agreement(pair: tuple[int, int]) -> float:
+        return _agreement(detailed(pair[0]), detailed(pair[1]))
+
     with ThreadPoolExecutor() as threads:
-        correlations = threads.map(
-            lambda pair: correlation_of_details(images[pair[0]], images[pair[1]]), pairs
-        )
         return [
             LookAlike(*pair, correlation)
-            for pair, correlation in zip(pairs, correlations, strict=True)
+            for pair, correlation in zip(pairs, threads.map(agreement, pairs), strict=True)
             if correlation >= bounds[pair]
         ]
 
@@ -117,16 +124,33 @@ def correlation_of_details(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> 
     one, other
         uint8, (side, side, 3), RGB, of one size.
     """
-    best = -1.0
-    for whole, part in ((one, other), (other, one)):
-        within = _details(whole)
+    return _agreement(_Detailed.of(one), _Detailed.of(other))
+
+
+@dataclass(frozen=True, slots=True)
+class _Detailed:
+    """The details of a picture, and of the same in each size that may be a part of another."""
+
+    whole: NDArray[np.float32]
+    parts: tuple[NDArray[np.float32], ...]
+
+    @classmethod
+    def of(cls, pixels: NDArray[np.uint8]) -> "_Detailed":
+        parts = []
         for crop in CROPS:
-            side = round(crop * len(part))
+            side = round(crop * len(pixels))
             edge = side // 12
-            small = _details(cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA))
-            inner = small[edge : side - edge, edge : side - edge]
-            best = max(best, float(cv2.matchTemplate(within, inner, cv2.TM_CCOEFF_NORMED).max()))
-    return best
+            small = _details(cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA))
+            parts.append(small[edge : side - edge, edge : side - edge])
+        return cls(_details(pixels), tuple(parts))
+
+
+def _agreement(one: _Detailed, other: _Detailed) -> float:
+    return max(
+        float(cv2.matchTemplate(within.whole, part, cv2.TM_CCOEFF_NORMED).max())
+        for within, of in ((one, other), (other, one))
+        for part in of.parts
+    )
 
 
 def _details(pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -159,7 +183,7 @@ class _Projection:
     """
 
     def __init__(self, descriptors: NDArray[np.float32]) -> None:
-        sample = descriptors[:: max(1, len(descriptors) // (8 * _DIRECTIONS))]
+        sample = descriptors[:: max(1, len(descriptors) // (2 * _DIRECTIONS))]
         self._directions = np.linalg.svd(sample, full_matrices=False)[2][:_DIRECTIONS].T
 
     def shortened(self, descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -183,8 +207,10 @@ def _close(
     for start in range(0, len(earlier), _BLOCK):
         rows = earlier[start : start + _BLOCK]
         # Rounding may take a little off a product that is just high enough.
-        i, j = np.nonzero(one[rows] @ theirs >= _CANDIDATE - 1e-4)
-        pairs = np.stack([rows[i], later[j]], axis=1)
+        close = one[rows] @ theirs >= _CANDIDATE - 1e-4
+        some = np.flatnonzero(close.any(axis=1))
+        i, j = np.nonzero(close[some])
+        pairs = np.stack([rows[some[i]], later[j]], axis=1)
         found.append(pairs[parts[pairs[:, 0]] < parts[pairs[:, 1]]])
     return np.concatenate(found)
 

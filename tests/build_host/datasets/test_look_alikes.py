@@ -98,7 +98,7 @@ def test_the_same_picture_is_found_within_one_source(dx: str) -> None:
 
 def test_a_part_of_the_same_source_has_to_agree_more(monkeypatch: pytest.MonkeyPatch) -> None:
     between = (ALIKE + ALIKE_CROPPED) / 2
-    monkeypatch.setattr(look_alikes, "correlation_of_details", lambda *_: between)
+    monkeypatch.setattr(look_alikes, "_agreement", lambda *_: between)
     whole, part = lesion("mel"), lesion("mel", 0.66)
     assert len(pairs(part, whole, sources=[0, 1])) == 1
     assert pairs(part, whole, sources=[0, 0]) == []
