@@ -66,8 +66,8 @@ def seen_in_training(
 ) -> frozenset[str]:
     """Return identifiers of images that test and were seen before, or look like one that was.
 
-    Seen is what a model was trained or calibrated on: the dataset, by whatever version. Versions up
-    to 1.1 compared the images of two sources alone, so that one that trains may look like a test
+    Seen is what a model was trained or calibrated on: the dataset, by whatever version. Earlier
+    ones compared the images of two sources alone, so that one that trains may look like a test
     image of its own source, or of `elsewhere`; one that validates may look like any.
 
     Parameters
