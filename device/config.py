@@ -24,7 +24,7 @@ Side = Annotated[int, msgspec.Meta(ge=240, le=8192)]
 
 PublicKey = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
-PROJECT_KEY: Final = "9514ca47495aa7bf82aff5bc8a7516361f2ad697e1ad9d7f91518ab615e6456a"
+PROJECT_KEY: Final = "ad5cace617d5c5269dcdb6c04abec1fb5b13c745b77b0106b049fe09c24e4d1c"
 """Public half of the key that signs the bundles which ship with the project."""
 
 

@@ -41,7 +41,7 @@ TEXT: Final = "the file damaged"
 SOUND: Final[dict[str, Any]] = {
     "model": "/opt/models/clinic",
     "case_mix": "referral",
-    "trusted_keys": ["9514ca47495aa7bf82aff5bc8a7516361f2ad697e1ad9d7f91518ab615e6456a"],
+    "trusted_keys": ["ad5cace617d5c5269dcdb6c04abec1fb5b13c745b77b0106b049fe09c24e4d1c"],
     "threads": 2,
     "source": "usb:/dev/video0",
     "camera_size": [1280, 720],
