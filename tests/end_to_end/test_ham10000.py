@@ -75,6 +75,11 @@ def test_the_card_comes_out_again(
     assert left_out <= len(test_fold) / 50
     assert measured.acted_upon.images == len(test_fold) - left_out
     near = 0.01 if left_out else 1e-6
+    # To the image: what the card counts as right is right here, but for what it leaves out.
+    right = int((probabilities.argmax(axis=1) == test_fold.labels).sum())
+    counted = said["accuracy"].value * (len(test_fold) - left_out)
+    assert counted == pytest.approx(round(counted), abs=1e-6)
+    assert 0 <= right - round(counted) <= left_out
     for name, metric in METRICS.items():
         assert metric(test_fold.labels, probabilities) == pytest.approx(said[name].value, abs=near)
 
